@@ -1,0 +1,173 @@
+import { decodeJwt, decodeProtectedHeader, errors, jwtVerify } from "jose";
+import type { Logger } from "pino";
+import * as v from "valibot";
+
+import { ChatError } from "../chat/errors.ts";
+import { normalEmail } from "../chat/invitee.ts";
+import type { Identity } from "../chat/model.ts";
+import { type KeyOptions, Keys } from "./keys.ts";
+
+/** Verified tokens that are remembered; the oldest is forgotten for a new one. */
+const memoryLength = 20_000;
+
+/**
+ * RFC 7515, section 4: `crit` and `b64` change what a signature means, and are refused. A key that a token brings along
+ * or points to (`jwk`, `jku`, `x5u`, `x5c`) is never looked at.
+ */
+const headerSchema = v.object({
+  typ: v.optional(
+    v.pipe(
+      v.string(),
+      v.transform((typ) => typ.toLowerCase().replace(/^application\//, "")),
+      v.picklist(["jwt", "at+jwt"]),
+    ),
+  ),
+  crit: v.optional(v.never()),
+  b64: v.optional(v.never()),
+});
+
+const claimsSchema = v.looseObject({
+  sub: v.pipe(v.string(), v.minLength(1), v.maxLength(255)),
+  exp: v.number(),
+  iat: v.optional(v.number()),
+  scope: v.optional(v.unknown()),
+  permissions: v.optional(v.unknown()),
+  email_verified: v.optional(v.unknown()),
+});
+
+const emailSchema = v.pipe(
+  v.string(),
+  v.maxLength(254),
+  v.transform(normalEmail),
+  v.check((email) => email.includes("@")),
+);
+const nameSchema = v.pipe(v.string(), v.minLength(1), v.maxLength(255));
+
+/** What a token must hold in `scope` or `permissions` for its bearer to act on every room. */
+const adminScope = "chat:admin";
+
+export interface VerifierOptions {
+  issuers: readonly Pick<KeyOptions, "issuer" | "jwksUrl">[];
+  audiences: readonly string[];
+  algorithms: readonly string[];
+  emailClaim: string;
+  nameClaim: string;
+  /** Seconds. */
+  clockTolerance: number;
+  log: Logger;
+  /** Milliseconds since the epoch. */
+  now?: () => number;
+  /** How keys are fetched; see `KeyOptions`. */
+  keys?: Pick<KeyOptions, "cooldown" | "reload" | "timeout">;
+}
+
+/** Tells who a token's bearer is. */
+export class Verifier {
+  readonly #options: VerifierOptions;
+  readonly #now: () => number;
+  readonly #keys: Map<string, Keys>;
+  /** By the SHA-256 of the exact token text. */
+  readonly #memory = new Map<string, { identity: Identity; until: number }>();
+
+  constructor(options: VerifierOptions) {
+    this.#options = options;
+    this.#now = options.now ?? Date.now;
+    const { log, keys } = options;
+    // A token that was signed with a key its issuer took back must not outlive it here.
+    const withdrawn = () => this.#memory.clear();
+    this.#keys = new Map(
+      options.issuers.map((issuer) => [issuer.issuer, new Keys({ ...issuer, ...keys, log, withdrawn })]),
+    );
+  }
+
+  /** Fetches the keys now, and from time to time until `stop`. Never rejects. */
+  async start(): Promise<void> {
+    await Promise.all([...this.#keys.values()].map((keys) => keys.start()));
+  }
+
+  stop(): void {
+    for (const keys of this.#keys.values()) keys.stop();
+  }
+
+  /** Whether some issuer's keys are here. */
+  get ready(): boolean {
+    return [...this.#keys.values()].some((keys) => keys.loaded);
+  }
+
+  /** Throws `unauthorized`, `token_expired` or `keys_unavailable`; only the log hears more. */
+  async verify(token: string): Promise<Identity> {
+    const hash = Bun.SHA256.hash(token, "base64");
+    const known = this.#memory.get(hash);
+    if (known) {
+      if (known.until > this.#now()) return known.identity;
+      this.#memory.delete(hash);
+    }
+    const { identity, until } = await this.#verify(token).catch((error: unknown) => this.#refuse(error));
+    if (until > this.#now()) {
+      if (this.#memory.size >= memoryLength) this.#forgetOldest();
+      this.#memory.set(hash, { identity, until });
+    }
+    return identity;
+  }
+
+  async #verify(token: string): Promise<{ identity: Identity; until: number }> {
+    const { audiences, algorithms, clockTolerance } = this.#options;
+    v.parse(headerSchema, decodeProtectedHeader(token));
+    // Not believed yet: it only says whose key must fit, and `issuer` below makes sure of it.
+    const keys = this.#keys.get(String(decodeJwt(token).iss));
+    if (!keys) throw new Error("the token is of an issuer that is not trusted here");
+    const { payload } = await jwtVerify(token, keys.find, {
+      issuer: keys.issuer,
+      audience: [...audiences],
+      algorithms: [...algorithms],
+      clockTolerance,
+      currentDate: new Date(this.#now()),
+      requiredClaims: ["exp", "sub", "iss", "aud"],
+    });
+    const claims = v.parse(claimsSchema, payload);
+    if (claims.iat !== undefined && claims.iat > this.#now() / 1000 + clockTolerance) {
+      throw new Error("iat is in the future");
+    }
+    const until = claims.exp * 1000;
+    return { identity: this.#identity(claims), until };
+  }
+
+  #identity(claims: v.InferOutput<typeof claimsSchema>): Identity {
+    const { emailClaim, nameClaim, clockTolerance } = this.#options;
+    const verified = claims.email_verified !== false && claims.email_verified !== "false";
+    const email = v.safeParse(emailSchema, verified ? claims[emailClaim] : undefined);
+    const name = v.safeParse(nameSchema, claims[nameClaim]);
+    const expiresAt = claims.exp * 1000;
+    return {
+      sub: claims.sub,
+      ...(email.success && { email: email.output }),
+      ...(name.success && { name: name.output }),
+      admin: words(claims.scope).includes(adminScope) || words(claims.permissions).includes(adminScope),
+      // One that was only accepted by the tolerance has that tolerance to live.
+      expiresAt: expiresAt > this.#now() ? expiresAt : expiresAt + clockTolerance * 1000,
+    };
+  }
+
+  #refuse(error: unknown): never {
+    if (error instanceof ChatError) throw error;
+    this.#options.log.info(
+      { reason: error instanceof Error ? error.message : String(error) },
+      "token refused",
+    );
+    if (error instanceof errors.JWTExpired) throw new ChatError("token_expired", "The token has expired.");
+    throw new ChatError("unauthorized", "The token is not valid here.");
+  }
+
+  #forgetOldest(): void {
+    for (const hash of this.#memory.keys()) {
+      this.#memory.delete(hash);
+      return;
+    }
+  }
+}
+
+/** A claim with words in it: a string with blanks between them (RFC 8693, section 4.2), or an array. */
+function words(claim: unknown): string[] {
+  if (typeof claim === "string") return claim.split(" ");
+  return Array.isArray(claim) ? claim.filter((word) => typeof word === "string") : [];
+}

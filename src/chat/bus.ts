@@ -1,0 +1,20 @@
+import type { Change, RoomKey } from "./model.ts";
+
+/**
+ * What every node must hear. A hint is never the truth: whoever hears one may have missed another, and reads from the
+ * store what he lacks.
+ */
+export type Hint =
+  /** Changes of a room that are on disk, by `rev`. */
+  | { kind: "changes"; room: RoomKey; changes: readonly Change[] }
+  /** Who is in the room has changed, or the room is gone. */
+  | { kind: "roster"; room: RoomKey }
+  /** Something was written by somebody who does not publish. */
+  | { kind: "anything" };
+
+export interface Bus {
+  /** Never throws. Every listener of every node hears it, this node's included, in the order of publishing per room. */
+  publish(hint: Hint): void;
+  subscribe(listener: (hint: Hint) => void): void;
+  close(): void;
+}

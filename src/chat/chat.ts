@@ -1,0 +1,292 @@
+import type { Bus } from "./bus.ts";
+import { Commit } from "./commit.ts";
+import { ChatError, roomNotFound } from "./errors.ts";
+import { Feed } from "./feed.ts";
+import {
+  type Ack,
+  type Actor,
+  type Change,
+  historyLength,
+  type Identity,
+  type Limits,
+  type Member,
+  type Membership,
+  type Message,
+  operator,
+  type Position,
+  type Role,
+  type Room,
+  type RoomKey,
+  type RoomSummary,
+  type UserKey,
+} from "./model.ts";
+import { Rate } from "./rate.ts";
+import type { Granted, Invitee, Range, Store } from "./store.ts";
+
+/** What goes on inside, for the log and the counters. */
+export interface Observer {
+  /** A newcomer was sent an empty history, since it could not be read. */
+  historyFailed(error: unknown): void;
+  /** A batch of messages could not be stored. */
+  commitFailed(error: unknown): void;
+  /** A room could not be read to find out what was missed. */
+  feedFailed(error: unknown): void;
+}
+
+export interface ChatOptions {
+  store: Store;
+  bus: Bus;
+  limits: Limits;
+  /** Sends changes to the room's connections on this node. */
+  deliver: (room: RoomKey, changes: readonly Change[], after: Position) => void;
+  observer: Observer;
+  /** Milliseconds since the epoch. */
+  now?: () => number;
+}
+
+/** How a connection comes into a room. */
+export interface Door {
+  /** Once it is known that the user may come in, and before any work is done for him; throws to refuse. */
+  admit(): void;
+  /** Level with what was published: must subscribe before it returns. False when the connection is gone. */
+  arrive(room: Room, history: readonly Message[]): boolean;
+}
+
+/** The rules of the chat. Whoever acts, over HTTP, a socket or the command line, does it through here. */
+export class Chat {
+  readonly #store: Store;
+  readonly #bus: Bus;
+  readonly #limits: Limits;
+  readonly #observer: Observer;
+  readonly #now: () => number;
+  readonly #feed: Feed;
+  readonly #commit: Commit;
+  readonly #rate: Rate;
+  #healthy = true;
+  /** Counts what was heard of memberships. */
+  #rosterEpoch = 0;
+
+  constructor({ store, bus, limits, deliver, observer, now = Date.now }: ChatOptions) {
+    this.#store = store;
+    this.#bus = bus;
+    this.#limits = limits;
+    this.#observer = observer;
+    this.#now = now;
+    this.#rate = new Rate(limits.messageRate, limits.messageBurst, now);
+    this.#feed = new Feed(store, deliver, (error) => observer.feedFailed(error));
+    this.#commit = new Commit(
+      store,
+      (room, changes) => bus.publish({ kind: "changes", room, changes }),
+      (error) => this.#settled(error),
+    );
+    bus.subscribe((hint) => {
+      if (hint.kind === "changes") this.#feed.receive(hint.room, hint.changes);
+      else this.#rosterEpoch++;
+      if (hint.kind === "anything") void this.#feed.level();
+    });
+  }
+
+  /** Whether the last write succeeded. */
+  get healthy(): boolean {
+    return this.#healthy;
+  }
+
+  /** Tries a write. Never rejects; `healthy` says how it went. */
+  async probe(): Promise<void> {
+    await this.#store.probe().then(
+      () => this.#settled(undefined),
+      () => (this.#healthy = false),
+    );
+  }
+
+  /** Resolves when every message that was taken is stored or refused. */
+  idle(): Promise<void> {
+    return this.#commit.idle();
+  }
+
+  /** The user of a verified token. */
+  async signIn(identity: Identity): Promise<Actor> {
+    return { ...(await this.#store.signIn(identity)), admin: identity.admin };
+  }
+
+  /** Charges one command to the user. Throws `rate_limited`. */
+  spend(actor: Actor): void {
+    const retryAfterMs = this.#rate.take(actor.key);
+    if (retryAfterMs > 0)
+      throw new ChatError("rate_limited", "Too many messages; slow down.", { retryAfterMs });
+  }
+
+  /** The room, for somebody who may be in it. Throws `room_not_found` in the same words whether it exists or not. */
+  async enter(actor: Actor, roomId: string): Promise<Membership> {
+    const membership = await this.#store.membership(roomId, actor.key);
+    if (!membership || (membership.role === null && !actor.admin)) throw roomNotFound();
+    return membership;
+  }
+
+  /**
+   * Brings a connection into a room, level with what has been published there. Its history is the last messages, or
+   * none when they can't be read. Each arrival is followed by one `leave`.
+   */
+  async join(actor: Actor, roomId: string, door: Door): Promise<void> {
+    let epoch = this.#rosterEpoch;
+    let { room } = await this.enter(actor, roomId);
+    door.admit();
+    for (;;) {
+      const followed = room.key;
+      const history = await this.#follow(followed);
+      // No await from here to `arrive`, which subscribes: nothing can be published in between.
+      if (epoch === this.#rosterEpoch) {
+        if (!door.arrive(room, history)) this.leave(followed);
+        return;
+      }
+      // Somebody was removed, or a room deleted, while the history was being read: perhaps this one.
+      this.leave(followed);
+      epoch = this.#rosterEpoch;
+      ({ room } = await this.enter(actor, roomId));
+    }
+  }
+
+  /** A connection that had arrived is gone. */
+  leave(room: RoomKey): void {
+    this.#feed.close(room);
+  }
+
+  /** Follows the room and reads its history up to where it was published; from its return on, the feed brings the rest. */
+  async #follow(room: RoomKey): Promise<Message[]> {
+    const history: Message[] = [];
+    let read = 0;
+    try {
+      await this.#feed.open(room);
+      for (;;) {
+        const published = this.#feed.position(room)?.seq ?? 0;
+        if (published === read) return history.slice(-historyLength);
+        const range = { after: read, before: published + 1, limit: historyLength };
+        history.push(...(await this.#store.messages(room, range)));
+        read = published;
+      }
+    } catch (error) {
+      this.#observer.historyFailed(error);
+      return [];
+    }
+  }
+
+  /** Resolves when the message is on disk and on its way to everyone in the room. */
+  post(actor: Actor, room: RoomKey, text: string, clientId: string | null = null): Promise<Ack> {
+    this.#checkText(text);
+    return this.#commit.add({ room, sender: actor, text, sentAt: this.#now(), clientId });
+  }
+
+  #checkText(text: string): void {
+    const limit = this.#limits.textBytes;
+    // UTF-8 takes at most three bytes for each unit of UTF-16, so that most texts need no counting.
+    if (limit > 0 && text.length * 3 > limit && new TextEncoder().encode(text).length > limit) {
+      throw new ChatError("message_too_long", `A message may have up to ${limit} bytes of UTF-8.`);
+    }
+    if (text.trim() === "") throw new ChatError("invalid_message", "A message needs some text.");
+    // Neither can be stored and given back unchanged by every database.
+    if (!text.isWellFormed() || text.includes("\0")) {
+      throw new ChatError("invalid_message", "A message may hold neither lone surrogates nor NUL.");
+    }
+  }
+
+  /** Messages of a room, oldest first. */
+  async history(actor: Actor, roomId: string, range: Range): Promise<Message[]> {
+    const { room } = await this.enter(actor, roomId);
+    return this.#store.messages(room.key, range);
+  }
+
+  /** Makes a room, with the actor as its owner; the operator's rooms have none until he names one. */
+  async createRoom(actor: Actor, id: string, name: string): Promise<Room> {
+    const owner = actor === operator ? null : actor.key;
+    const limit = actor.admin ? 0 : this.#limits.roomsPerUser;
+    const room = await this.#store.createRoom({ id, name, owner, createdAt: this.#now() }, limit);
+    if (room === "taken") throw new ChatError("conflict", "A room with this id exists already.");
+    if (room === "too_many") throw new ChatError("forbidden", `You may make up to ${limit} rooms.`);
+    return room;
+  }
+
+  /** Every room. For the operator. */
+  rooms(): Promise<Room[]> {
+    return this.#store.rooms();
+  }
+
+  /** The rooms that the actor is in. */
+  roomsOf(actor: Actor): Promise<RoomSummary[]> {
+    return this.#store.roomsOf(actor.key);
+  }
+
+  /** An owner, or an administrator, deletes a room with all that is in it; its connections are closed. */
+  async deleteRoom(actor: Actor, roomId: string): Promise<void> {
+    const { room, role } = await this.enter(actor, roomId);
+    if (!actor.admin && role !== "owner")
+      throw new ChatError("forbidden", "Only an owner may delete a room.");
+    if (!(await this.#store.deleteRoom(room.key))) throw roomNotFound();
+    this.#bus.publish({ kind: "roster", room: room.key });
+  }
+
+  async members(actor: Actor, roomId: string): Promise<Member[]> {
+    const { room } = await this.enter(actor, roomId);
+    return this.#store.members(room.key);
+  }
+
+  /** The keys of those who may be in a room now; undefined when it is gone. */
+  roster(room: RoomKey): Promise<Set<UserKey> | undefined> {
+    return this.#store.roster(room);
+  }
+
+  /** Makes somebody a member, or changes his role. Owners may do all of it, moderators add members. */
+  async setMember(actor: Actor, roomId: string, who: Invitee, role: Role): Promise<Granted> {
+    const membership = await this.enter(actor, roomId);
+    const { room } = membership;
+    if (!owns(actor, membership)) {
+      const before = await this.#store.member(room.key, who);
+      if (membership.role !== "moderator" || role !== "member" || (before && before.role !== "member")) {
+        throw new ChatError("forbidden", "Only an owner may do this.");
+      }
+    }
+    const grant = { joinedAt: this.#now(), membersPerRoom: this.#limits.membersPerRoom };
+    const granted = await this.#store.setMember(room.key, who, role, grant);
+    if (granted === "room_gone") throw roomNotFound();
+    if (granted === "last_owner") throw lastOwner();
+    if (granted === "too_many") {
+      throw new ChatError("forbidden", `A room may have up to ${grant.membersPerRoom} members.`);
+    }
+    return granted;
+  }
+
+  /**
+   * Ends a membership, and closes its connections. Everyone may leave; owners may remove anyone, moderators members.
+   * False when there was none.
+   */
+  async removeMember(actor: Actor, roomId: string, who: Invitee): Promise<boolean> {
+    const membership = await this.enter(actor, roomId);
+    const { room } = membership;
+    const member = await this.#store.member(room.key, who);
+    const may =
+      owns(actor, membership) ||
+      member?.user.key === actor.key ||
+      (membership.role === "moderator" && (!member || member.role === "member"));
+    if (!may) throw new ChatError("forbidden", "Only an owner may do this.");
+    if (!member) return false;
+    const removed = await this.#store.removeMember(room.key, member.user.key);
+    if (removed === "last_owner") throw lastOwner();
+    if (removed) this.#bus.publish({ kind: "roster", room: room.key });
+    return removed;
+  }
+
+  /** Removes some of what deleted rooms left behind; true while more is left. */
+  purge(): Promise<boolean> {
+    return this.#store.purge();
+  }
+
+  #settled(error: unknown): void {
+    this.#healthy = error === undefined;
+    if (error !== undefined) this.#observer.commitFailed(error);
+  }
+}
+
+function owns(actor: Actor, { role }: Membership): boolean {
+  return actor.admin || role === "owner";
+}
+
+const lastOwner = () => new ChatError("conflict", "A room keeps at least one owner; name another one first.");

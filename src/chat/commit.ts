@@ -1,0 +1,95 @@
+import { ChatError } from "./errors.ts";
+import type { Ack, Change, Draft, RoomKey } from "./model.ts";
+import type { Outcome, Store } from "./store.ts";
+
+interface Pending {
+  draft: Draft;
+  resolve(ack: Ack): void;
+  reject(error: ChatError): void;
+}
+
+/** More drafts than this waiting for the disk are refused. */
+const queueLimit = 65_536;
+
+const refusals = {
+  removed: "You are no longer in this room.",
+  room_deleted: "This room has been deleted.",
+} as const;
+
+/**
+ * Group commit. What arrives in one turn of the event loop is one transaction, then one publish, then the acks. One
+ * batch is in flight; what arrives meanwhile is the next one, so that a slow disk makes batches larger, not queues longer.
+ */
+export class Commit {
+  #waiting: Pending[] = [];
+  #running = false;
+  #idle: (() => void)[] = [];
+
+  constructor(
+    private readonly store: Pick<Store, "append">,
+    /** Called once per room and batch, after the commit, with changes in the order of their `rev`. */
+    private readonly publish: (room: RoomKey, changes: readonly Change[]) => void,
+    /** Hears of every batch: undefined when it was stored, else why it was not. */
+    private readonly settled: (error: unknown) => void,
+  ) {}
+
+  /** Resolves when the draft is on disk and published. Rejects with a `ChatError`; then nothing was stored. */
+  add(draft: Draft): Promise<Ack> {
+    return new Promise((resolve, reject) => {
+      if (this.#waiting.length >= queueLimit) {
+        reject(new ChatError("storage_unavailable", "Too much is waiting to be stored."));
+        return;
+      }
+      this.#waiting.push({ draft, resolve, reject });
+      if (this.#running) return;
+      this.#running = true;
+      setImmediate(() => void this.#run());
+    });
+  }
+
+  /** Resolves when nothing waits any more. */
+  idle(): Promise<void> {
+    return this.#running ? new Promise((resolve) => this.#idle.push(resolve)) : Promise.resolve();
+  }
+
+  async #run(): Promise<void> {
+    const batch = this.#waiting;
+    this.#waiting = [];
+    try {
+      const outcomes = await this.store.append(batch.map((pending) => pending.draft));
+      this.settled(undefined);
+      this.#tell(batch, outcomes);
+    } catch (cause) {
+      this.settled(cause);
+      const error = new ChatError("storage_unavailable", "The message could not be stored.", { cause });
+      for (const pending of batch) pending.reject(error);
+    }
+    if (this.#waiting.length > 0) {
+      // The next turn, not this one: sockets that have become readable meanwhile join the batch.
+      setImmediate(() => void this.#run());
+      return;
+    }
+    this.#running = false;
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  #tell(batch: readonly Pending[], outcomes: readonly Outcome[]): void {
+    const changes = new Map<RoomKey, Change[]>();
+    for (const [index, { draft }] of batch.entries()) {
+      const outcome = outcomes[index];
+      if (!outcome || !("stored" in outcome)) continue;
+      const change: Change = { kind: "created", message: outcome.stored };
+      const list = changes.get(draft.room);
+      if (list) list.push(change);
+      else changes.set(draft.room, [change]);
+    }
+    for (const [room, list] of changes) this.publish(room, list);
+    for (const [index, pending] of batch.entries()) {
+      const outcome = outcomes[index];
+      if (outcome === undefined) pending.reject(new ChatError("internal", "The store gave no answer."));
+      else if ("stored" in outcome) pending.resolve(outcome.stored);
+      else if ("repeated" in outcome) pending.resolve(outcome.repeated);
+      else pending.reject(new ChatError(outcome.refused, refusals[outcome.refused]));
+    }
+  }
+}

@@ -1,0 +1,17 @@
+import type { Invitee } from "./store.ts";
+
+/** Emails are compared without regard to case, as the providers that issue them do. */
+export function normalEmail(email: string): string {
+  return email.trim().toLowerCase();
+}
+
+/**
+ * Whom a membership is granted to: an email, or else a `sub`. `sub:` in front makes a `sub` of what looks like an email.
+ * Undefined when it is neither.
+ */
+export function parseInvitee(text: string): Invitee | undefined {
+  if (text.length > 255 || !text.isWellFormed() || text.includes("\0")) return undefined;
+  if (text.startsWith("sub:")) return text.length > 4 ? { sub: text.slice(4) } : undefined;
+  if (/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(text.trim())) return { email: normalEmail(text) };
+  return text.trim() === "" ? undefined : { sub: text };
+}

@@ -1,0 +1,127 @@
+/** The store's own key of a room. A room that is deleted and made again under its old id has another key. */
+export type RoomKey = number;
+/** The store's own key of a user. */
+export type UserKey = number;
+
+export const roles = ["owner", "moderator", "member"] as const;
+export type Role = (typeof roles)[number];
+
+/** What a verified token says of its bearer. */
+export interface Identity {
+  sub: string;
+  /** Lower case; absent when the token has none, or says that it is not verified. */
+  email?: string;
+  name?: string;
+  /** The token holds `chat:admin`: its bearer may act on every room. */
+  admin: boolean;
+  /** When the token stops being good, in milliseconds since the epoch. */
+  expiresAt: number;
+}
+
+/** A verified `sub`, as the store knows it. */
+export interface User {
+  key: UserKey;
+  /** The `sub`. Null for somebody who was invited by email and has never connected. */
+  id: string | null;
+  email: string | null;
+  name: string | null;
+}
+
+/** Who asks: a user, with the rights that his token gives him. */
+export interface Actor extends User {
+  admin: boolean;
+}
+
+/** Whoever runs the command line. */
+export const operator: Actor = { key: 0, id: null, email: null, name: null, admin: true };
+
+export interface Room {
+  key: RoomKey;
+  id: string;
+  name: string;
+  /** The number of its newest message; 0 when there is none. */
+  seq: number;
+  /** Its change counter. */
+  rev: number;
+  /** Milliseconds since the epoch, as are all times here. */
+  createdAt: number;
+}
+
+/** A user in a room. */
+export interface Member {
+  user: User;
+  role: Role;
+  joinedAt: number;
+}
+
+/** A room as one user sees it. `role` is null for an administrator who is not a member. */
+export interface Membership {
+  room: Room;
+  role: Role | null;
+}
+
+/** A room in a user's own list. */
+export interface RoomSummary extends Membership {
+  unread: number;
+  lastMessage: Message | null;
+}
+
+export interface Message {
+  /** Its number in the room: 1, 2, 3 … without gaps. */
+  seq: number;
+  /** The room's `rev` at the message's last change. */
+  rev: number;
+  sender: User;
+  /** Null once it is deleted. */
+  text: string | null;
+  sentAt: number;
+  editedAt: number | null;
+  deletedAt: number | null;
+  replyTo: number | null;
+  /** The sender's own name for it, unique for ever per room and sender. */
+  clientId: string | null;
+}
+
+/** A message on its way to the store. */
+export interface Draft {
+  room: RoomKey;
+  sender: Actor;
+  text: string;
+  sentAt: number;
+  clientId: string | null;
+}
+
+/** A stored fact. */
+export interface Change {
+  kind: "created" | "edited" | "deleted" | "reacted";
+  message: Message;
+}
+
+/** How far a room has come. */
+export interface Position {
+  seq: number;
+  rev: number;
+}
+
+/** Where a command was stored. */
+export type Ack = Position;
+
+/** What one user, room or message may take. In each, 0 lifts the limit. */
+export interface Limits {
+  /** Bytes of UTF-8 in a message's text. */
+  textBytes: number;
+  /** Messages a second, per user over all his connections … */
+  messageRate: number;
+  /** … and how many he may send at once after a pause. */
+  messageBurst: number;
+  /** Rooms that one user may make. */
+  roomsPerUser: number;
+  /** Members, invited ones included, of one room. */
+  membersPerRoom: number;
+}
+
+/** Messages that a newcomer is sent. */
+export const historyLength = 50;
+
+/** What a room's id may look like: what URLs, and the groups of Django Channels, take as it is. */
+export const roomIdPattern = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$/;

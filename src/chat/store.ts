@@ -1,0 +1,111 @@
+import type {
+  Ack,
+  Draft,
+  Identity,
+  Member,
+  Membership,
+  Message,
+  Position,
+  Role,
+  Room,
+  RoomKey,
+  RoomSummary,
+  User,
+  UserKey,
+} from "./model.ts";
+
+/**
+ * What must be kept. Every method may be called at any time, and rejects with `StoreError` when the storage does not
+ * answer; a write that rejects has changed nothing. A write that resolves is on disk.
+ */
+export interface Store {
+  /**
+   * Stores drafts in one transaction, in their order, giving each the next `seq` and `rev` of its room. Answers one
+   * outcome for each draft, in their order: a draft that is refused fails alone.
+   */
+  append(drafts: readonly Draft[]): Promise<Outcome[]>;
+
+  /** The user of a verified token: known by `sub`, made when new. The first to bring an email claims what it was given. */
+  signIn(identity: Identity): Promise<User>;
+
+  /** The room, and the user's role in it; `role` is null when he has none. */
+  membership(roomId: string, user: UserKey): Promise<Membership | undefined>;
+  /** How far the room has come; undefined when it is gone. */
+  head(room: RoomKey): Promise<Position | undefined>;
+  /** Messages, oldest first, with `after < seq < before`: the last `limit` of them, or the first when `oldest`. */
+  messages(room: RoomKey, range: Range): Promise<Message[]>;
+  /** The first `limit` messages changed after `rev`, each as it is now, by `rev`. */
+  changes(room: RoomKey, rev: number, limit: number): Promise<Message[]>;
+
+  /** Undefined when the id is taken, `"too_many"` when `owner` made `roomsPerUser` (0: any number) already. */
+  createRoom(room: NewRoom, roomsPerUser: number): Promise<Room | "taken" | "too_many">;
+  /** False when it is gone already. Its messages go little by little, see `purge`. */
+  deleteRoom(room: RoomKey): Promise<boolean>;
+  /** All rooms, by id. */
+  rooms(): Promise<Room[]>;
+  /** The rooms that a user is in, by id. */
+  roomsOf(user: UserKey): Promise<RoomSummary[]>;
+
+  /** Members of a room, owners first, then by email. */
+  members(room: RoomKey): Promise<Member[]>;
+  /** The keys of a room's members; undefined when the room is gone. */
+  roster(room: RoomKey): Promise<Set<UserKey> | undefined>;
+  /** The member whom `who` names, if he is in the room. */
+  member(room: RoomKey, who: Invitee): Promise<Member | undefined>;
+  /** Makes a member, or changes his role. A room that had an owner keeps one. */
+  setMember(room: RoomKey, who: Invitee, role: Role, grant: Grant): Promise<Granted | MemberRefusal>;
+  /** False when he is not in the room. A room that had an owner keeps one. */
+  removeMember(room: RoomKey, user: UserKey): Promise<boolean | "last_owner">;
+
+  /** Removes some of what deleted rooms left behind, little enough for one turn; true while more is left. */
+  purge(): Promise<boolean>;
+  /** Resolves when a write was made durable just now. */
+  probe(): Promise<void>;
+  /** Writes everything back and lets go of the files. */
+  close(): Promise<void>;
+}
+
+/** Why a draft was refused: its sender is no member (any more), or the room is gone. */
+export type Outcome = Stored | Repeated | { refused: "removed" | "room_deleted" };
+export interface Stored {
+  stored: Message;
+}
+/** Its `clientId` was stored before: this is what was answered then. */
+export interface Repeated {
+  repeated: Ack;
+}
+
+export interface Range {
+  after?: number;
+  before?: number;
+  limit: number;
+  oldest?: boolean;
+}
+
+export interface NewRoom {
+  id: string;
+  name: string;
+  /** Null when the operator makes it. */
+  owner: UserKey | null;
+  createdAt: number;
+}
+
+/** Somebody by email, who need not have connected yet, or by `sub`. */
+export type Invitee = { email: string } | { sub: string };
+
+export interface Grant {
+  joinedAt: number;
+  /** 0: any number. */
+  membersPerRoom: number;
+}
+export interface Granted {
+  member: Member;
+  /** False when he was a member already. */
+  added: boolean;
+}
+export type MemberRefusal = "last_owner" | "too_many" | "room_gone";
+
+/** The storage does not answer: full, broken, or held by another process for too long. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
+}

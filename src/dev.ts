@@ -1,0 +1,63 @@
+import { mkdirSync } from "node:fs";
+import { dirname } from "node:path";
+
+import type { Logger } from "pino";
+
+import { DevIssuer } from "./auth/dev-issuer.ts";
+import { ChatError } from "./chat/errors.ts";
+import { operator } from "./chat/model.ts";
+import type { Config } from "./config.ts";
+import { openChat, type Running, startServer } from "./server.ts";
+
+/** Where `dev` keeps its database, unless PARLEY_DATABASE says otherwise. */
+export const devDatabase = ".parley/dev.db";
+
+const room = "lobby";
+const emails = ["alice@example.com", "bob@example.com"];
+const tokenSeconds = 12 * 3600;
+
+/** A server to try out on this machine alone, with an issuer and a room of its own. */
+export async function startDev(config: Config, log: Logger): Promise<Running & { welcome: string }> {
+  mkdirSync(dirname(config.database), { recursive: true });
+  await prepareRoom(config);
+  const devIssuer = await DevIssuer.findOrMake(config.database);
+  const running = await startServer({ config: { ...config, host: "127.0.0.1", drain: 0 }, log, devIssuer });
+  return { ...running, welcome: await welcome(running.url, devIssuer, config.database) };
+}
+
+async function prepareRoom(config: Config): Promise<void> {
+  const { chat, close } = openChat(config, { create: true });
+  try {
+    await chat.createRoom(operator, room, "Lobby").catch((error: unknown) => {
+      if (!(error instanceof ChatError && error.code === "conflict")) throw error;
+    });
+    for (const email of emails) await chat.setMember(operator, room, { email }, "member");
+  } finally {
+    await close();
+  }
+}
+
+async function welcome(url: URL, devIssuer: DevIssuer, database: string): Promise<string> {
+  const [alice, bob] = await Promise.all(emails.map((email) => devIssuer.token(email, tokenSeconds)));
+  const socket = `ws://${url.host}/ws/chat/${room}/`;
+  return `Parley runs at ${url.href}, with the database ${database}.
+Its room "${room}" has the members ${emails.join(" and ")}. Their tokens are good for 12 hours.
+
+Alice, in a browser: open ${url.href}healthz, and paste into its console
+
+  const socket = new WebSocket("${socket}", ["classic", "bearer.${alice}"]);
+  socket.onmessage = (event) => console.log(event.data);
+  socket.onopen = () => socket.send(JSON.stringify({ message: "Hello from a browser!" }));
+
+Bob, on the command line: start this, and type {"message": "Hello from a terminal!"}
+
+  npx wscat -c ${socket} -H "Authorization: Bearer ${bob}"
+
+The HTTP API, as Alice:
+
+  curl -H "Authorization: Bearer ${alice}" ${url.href}api/rooms/${room}/messages
+
+Another user: the command \`token carol@example.com\` prints a token, and
+\`member add ${room} carol@example.com\` lets her in (with PARLEY_DATABASE=${database}).
+`;
+}

@@ -1,0 +1,72 @@
+import { Hono } from "hono";
+import type { Logger } from "pino";
+
+import type { DevIssuer } from "../auth/dev-issuer.ts";
+import { asChatError, ChatError } from "../chat/errors.ts";
+import type { Metrics } from "./metrics.ts";
+import { problem } from "./problem.ts";
+import { createRest } from "./rest.ts";
+import { createUpgrade, type Env, type UpgradeOptions } from "./upgrade.ts";
+
+export interface AppOptions extends UpgradeOptions {
+  metrics: Metrics;
+  log: Logger;
+  /** Why requests should go elsewhere; undefined while all is well. */
+  unready: () => string | undefined;
+  /** Shutting down: nothing new is begun. */
+  draining: () => boolean;
+  /** Served under /dev/, by `dev` alone. */
+  devIssuer: DevIssuer | undefined;
+}
+
+/** What is asked so often by machines that the log would hold little else. */
+const chatter = new Set(["/healthz", "/readyz", "/metrics"]);
+
+/** Every route. */
+export function createApp(options: AppOptions) {
+  const { metrics, log, unready, draining, devIssuer } = options;
+  const app = new Hono<Env>();
+
+  app.use(async (c, next) => {
+    const start = performance.now();
+    await next();
+    const { method, path } = c.req;
+    const ms = Math.round((performance.now() - start) * 10) / 10;
+    // The path alone: nobody's query string belongs in a log.
+    log[chatter.has(path) ? "debug" : "info"]({ method, path, status: c.res.status, ms }, "request");
+  });
+
+  app.onError((error) => {
+    const refusal = asChatError(error);
+    metrics.refusals.inc({ code: refusal.code });
+    if (refusal.code === "internal" || refusal.code === "storage_unavailable")
+      log.error({ err: error }, "request failed");
+    return problem(refusal);
+  });
+  app.notFound(() => problem(new ChatError("invalid_command", "There is nothing here."), 404));
+
+  app.get("/healthz", (c) => c.json({ status: "ok" }));
+  app.get("/readyz", (c) => {
+    const reason = draining() ? "shutting down" : unready();
+    return reason === undefined ? c.json({ status: "ready" }) : c.json({ status: "not ready", reason }, 503);
+  });
+  app.get("/metrics", async (c) => {
+    metrics.connections.set(options.connections.size);
+    return c.text(await metrics.registry.metrics(), 200, { "content-type": metrics.registry.contentType });
+  });
+
+  if (devIssuer) {
+    app.get("/dev/.well-known/openid-configuration", (c) => c.json(devIssuer.discovery()));
+    app.get("/dev/jwks.json", (c) => c.json(devIssuer.jwks()));
+  }
+
+  app.use(async (_, next) => {
+    if (draining()) throw new ChatError("restarting", "The server is shutting down.");
+    await next();
+  });
+  app.route("/api", createRest(options));
+  const upgrade = createUpgrade(options);
+  app.get("/ws/chat/:room", upgrade);
+  app.get("/ws/chat/:room/", upgrade);
+  return app;
+}

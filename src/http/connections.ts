@@ -1,0 +1,174 @@
+import type { ServerWebSocket } from "bun";
+
+import { ChatError, type Code } from "../chat/errors.ts";
+import type { Actor, Message, RoomKey, UserKey } from "../chat/model.ts";
+import { Rate } from "../chat/rate.ts";
+import { answers } from "../protocol/close.ts";
+
+/** What is kept for one open socket. */
+export interface Connection {
+  user: Actor;
+  room: RoomKey;
+  /** When its token ends, in milliseconds since the epoch. */
+  expiresAt: number;
+  /** When its peer was last heard. */
+  heardAt: number;
+  /** When it is asked next whether it is still there. */
+  pingAt: number;
+  /** Commands refused in a row because there were too many. */
+  strikes: number;
+  /** What it is sent first; gone once it was sent. */
+  history: readonly Message[] | undefined;
+}
+
+export type Socket = ServerWebSocket<Connection>;
+
+export interface ConnectionLimits {
+  /** Sockets of one user; 0 lifts this limit, and that of his attempts. */
+  perUser: number;
+  /** Sockets in all; 0 lifts the limit. */
+  total: number;
+}
+
+export interface Deadlines {
+  /** Milliseconds between two pings. */
+  ping: number;
+  /** Milliseconds without a sign of life, after which a peer is taken for gone. */
+  silence: number;
+}
+
+const defaultDeadlines: Deadlines = { ping: 25_000, silence: 60_000 };
+
+/** How often deadlines are looked at, in milliseconds. */
+const sweepInterval = 1000;
+
+/** Who is connected: within which limits, until when, and how it ends. */
+export class Connections {
+  readonly #rooms = new Map<RoomKey, Set<Socket>>();
+  readonly #perUser = new Map<UserKey, number>();
+  readonly #attempts: Rate;
+  readonly #timer: ReturnType<typeof setInterval>;
+  #size = 0;
+  #closed = false;
+
+  constructor(
+    private readonly limits: ConnectionLimits,
+    private readonly deadlines: Deadlines = defaultDeadlines,
+    private readonly now: () => number = Date.now,
+  ) {
+    this.#attempts = new Rate(limits.perUser, limits.perUser * 10, now);
+    this.#timer = setInterval(() => this.#sweep(), Math.min(sweepInterval, deadlines.ping));
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The rooms that somebody is connected to. */
+  rooms(): RoomKey[] {
+    return [...this.#rooms.keys()];
+  }
+
+  /** Throws when one more socket of this user would be too many, or comes too soon. */
+  admit(user: UserKey): void {
+    if (this.#closed) throw new ChatError("restarting", "The server is shutting down.");
+    const { perUser, total } = this.limits;
+    const retryAfterMs = this.#attempts.take(user);
+    if (retryAfterMs > 0) {
+      throw new ChatError("too_many_connections", "You connect too often; slow down.", { retryAfterMs });
+    }
+    if (perUser > 0 && (this.#perUser.get(user) ?? 0) >= perUser) {
+      throw new ChatError("too_many_connections", `You have ${perUser} connections already.`, {
+        retryAfterMs: 5000,
+      });
+    }
+    if (total > 0 && this.#size >= total) {
+      throw new ChatError("too_many_connections", "The server is full.", { retryAfterMs: 30_000 });
+    }
+  }
+
+  /** What is kept for a socket that is about to open. */
+  start(user: Actor, room: RoomKey, expiresAt: number, history: readonly Message[]): Connection {
+    const now = this.now();
+    return { user, room, expiresAt, heardAt: now, pingAt: now + this.deadlines.ping, strikes: 0, history };
+  }
+
+  add(socket: Socket): void {
+    const { user, room } = socket.data;
+    const sockets = this.#rooms.get(room);
+    if (sockets) sockets.add(socket);
+    else this.#rooms.set(room, new Set([socket]));
+    this.#perUser.set(user.key, (this.#perUser.get(user.key) ?? 0) + 1);
+    this.#size++;
+  }
+
+  remove(socket: Socket): void {
+    const { user, room } = socket.data;
+    const sockets = this.#rooms.get(room);
+    if (!sockets?.delete(socket)) return;
+    if (sockets.size === 0) this.#rooms.delete(room);
+    const left = (this.#perUser.get(user.key) ?? 0) - 1;
+    if (left > 0) this.#perUser.set(user.key, left);
+    else this.#perUser.delete(user.key);
+    this.#size--;
+  }
+
+  /** The peer gave a sign of life. */
+  heard(socket: Socket): void {
+    socket.data.heardAt = this.now();
+  }
+
+  /** Closes whoever is connected to a room and may not be any more. `roster` is undefined when the room is gone. */
+  recheck(room: RoomKey, roster: ReadonlySet<UserKey> | undefined): void {
+    for (const socket of this.#rooms.get(room) ?? []) {
+      const { key, admin } = socket.data.user;
+      if (!roster) close(socket, "room_deleted");
+      else if (!admin && !roster.has(key)) close(socket, "removed");
+    }
+  }
+
+  /** From now on nobody is let in. */
+  refuse(): void {
+    this.#closed = true;
+  }
+
+  /** Closes every socket, one after the other over `milliseconds`. Resolves when all are gone, or soon after. */
+  async drain(milliseconds: number): Promise<void> {
+    this.refuse();
+    const sockets = [...this.#all()];
+    const start = performance.now();
+    for (const [index, socket] of sockets.entries()) {
+      const due = start + (milliseconds * index) / sockets.length;
+      const wait = due - performance.now();
+      if (wait > 0) await Bun.sleep(wait);
+      close(socket, "restarting");
+    }
+    // A moment for the close handshakes; whoever does not answer is cut.
+    for (let tries = 0; this.#size > 0 && tries < 20; tries++) await Bun.sleep(50);
+    clearInterval(this.#timer);
+  }
+
+  #sweep(): void {
+    const now = this.now();
+    for (const socket of this.#all()) this.#look(socket, now);
+  }
+
+  *#all(): Iterable<Socket> {
+    for (const sockets of this.#rooms.values()) yield* sockets;
+  }
+
+  #look(socket: Socket, now: number): void {
+    const { data } = socket;
+    if (now >= data.expiresAt) close(socket, "token_expired");
+    else if (now - data.heardAt >= this.deadlines.silence) socket.terminate();
+    else if (now >= data.pingAt) {
+      data.pingAt = now + this.deadlines.ping;
+      socket.ping();
+    }
+  }
+}
+
+/** Ends a connection in a way that its client can read. */
+export function close(socket: Socket, code: Code): void {
+  socket.close(answers[code].close, code);
+}

@@ -1,0 +1,188 @@
+import { type Context, Hono } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { cors } from "hono/cors";
+import * as v from "valibot";
+
+import type { Verifier } from "../auth/verifier.ts";
+import type { Chat } from "../chat/chat.ts";
+import { ChatError } from "../chat/errors.ts";
+import { parseInvitee } from "../chat/invitee.ts";
+import {
+  type Actor,
+  type Identity,
+  type Member,
+  type Membership,
+  roles,
+  roomIdPattern,
+  type RoomSummary,
+} from "../chat/model.ts";
+import { messageBody, time, userBody } from "../protocol/message.ts";
+import { dropSession, originAllowed, readToken, setSession } from "./credentials.ts";
+import { problem } from "./problem.ts";
+
+export interface RestOptions {
+  chat: Chat;
+  verifier: Verifier;
+  allowedOrigins: readonly string[] | undefined;
+}
+
+interface Env {
+  Variables: { identity: Identity; token: string; actor: Actor };
+}
+
+const roomId = v.pipe(
+  v.string(),
+  v.regex(roomIdPattern, "must be 1 to 100 letters, digits, and . _ -, without a dot in front"),
+);
+const text = v.pipe(
+  v.string(),
+  v.trim(),
+  v.minLength(1),
+  v.maxLength(200),
+  v.check((value) => value.isWellFormed() && !value.includes("\0"), "must be plain text"),
+);
+const seq = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), v.transform(Number));
+
+const newRoom = v.object({ id: v.optional(roomId), name: text });
+const grant = v.object({ role: v.optional(v.picklist(roles), "member") });
+const page = v.object({
+  before: v.optional(seq),
+  after: v.optional(seq),
+  limit: v.optional(v.pipe(seq, v.minValue(1), v.maxValue(100)), "50"),
+});
+
+/** The HTTP API: the same rules as the socket's, by the same `Chat`. */
+export function createRest({ chat, verifier, allowedOrigins }: RestOptions) {
+  const api = new Hono<Env>();
+
+  api.use(
+    cors({
+      origin: (origin, c) => (originAllowed(c, allowedOrigins) ? origin : null),
+      credentials: true,
+      allowHeaders: ["authorization", "content-type"],
+      allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
+      maxAge: 600,
+    }),
+    bodyLimit({
+      maxSize: 65_536,
+      onError: () => problem(new ChatError("message_too_long", "A body may have up to 65536 bytes.")),
+    }),
+  );
+
+  // Dropping the cookie needs no token: it is for whoever has none any more.
+  api.delete("/session", (c) => {
+    dropSession(c);
+    return c.body(null, 204);
+  });
+
+  api.use(async (c, next) => {
+    const token = readToken(c);
+    const identity = await verifier.verify(token);
+    c.set("token", token);
+    c.set("identity", identity);
+    c.set("actor", await chat.signIn(identity));
+    c.header("cache-control", "no-store");
+    await next();
+  });
+  api.use(async (c, next) => {
+    if (c.req.method !== "GET") chat.spend(c.get("actor"));
+    await next();
+  });
+
+  api.post("/session", (c) => {
+    setSession(c, c.get("token"), c.get("identity").expiresAt);
+    return c.body(null, 204);
+  });
+
+  api.get("/me", (c) => c.json({ ...userBody(c.get("actor")), admin: c.get("actor").admin }));
+
+  api.get("/rooms", async (c) => {
+    const rooms = await chat.roomsOf(c.get("actor"));
+    return c.json({ rooms: rooms.map(summaryBody) });
+  });
+
+  api.post("/rooms", async (c) => {
+    const { id = crypto.randomUUID(), name } = await body(c, newRoom);
+    const room = await chat.createRoom(c.get("actor"), id, name);
+    return c.json(roomBody({ room, role: "owner" }), 201, { location: `/api/rooms/${room.id}` });
+  });
+
+  api.get("/rooms/:room", async (c) => c.json(roomBody(await chat.enter(c.get("actor"), roomParam(c)))));
+
+  api.delete("/rooms/:room", async (c) => {
+    await chat.deleteRoom(c.get("actor"), roomParam(c));
+    return c.body(null, 204);
+  });
+
+  api.get("/rooms/:room/members", async (c) => {
+    const members = await chat.members(c.get("actor"), roomParam(c));
+    return c.json({ members: members.map(memberBody) });
+  });
+
+  api.put("/rooms/:room/members/:email", async (c) => {
+    const { role } = await body(c, grant);
+    const { member, added } = await chat.setMember(c.get("actor"), roomParam(c), inviteeParam(c), role);
+    return c.json(memberBody(member), added ? 201 : 200);
+  });
+
+  api.delete("/rooms/:room/members/:email", async (c) => {
+    await chat.removeMember(c.get("actor"), roomParam(c), inviteeParam(c));
+    return c.body(null, 204);
+  });
+
+  api.get("/rooms/:room/messages", async (c) => {
+    const { limit, before, after } = parse(page, c.req.query());
+    const range = {
+      limit,
+      // With `after` alone a client reads forward, and otherwise back.
+      oldest: after !== undefined && before === undefined,
+      ...(before !== undefined && { before }),
+      ...(after !== undefined && { after }),
+    };
+    const messages = await chat.history(c.get("actor"), roomParam(c), range);
+    return c.json({ messages: messages.map(messageBody) });
+  });
+
+  return api;
+}
+
+function roomParam(c: Context): string {
+  return parse(roomId, c.req.param("room"), "room");
+}
+
+function inviteeParam(c: Context) {
+  const who = parseInvitee(c.req.param("email") ?? "");
+  if (!who) throw new ChatError("invalid_command", "email: must be an email, or a user's id.");
+  return who;
+}
+
+async function body<T extends v.GenericSchema>(c: Context, schema: T): Promise<v.InferOutput<T>> {
+  const sent = await c.req.text();
+  let json: unknown;
+  try {
+    json = sent === "" ? {} : JSON.parse(sent);
+  } catch (cause) {
+    throw new ChatError("invalid_command", "The body must be JSON.", { cause });
+  }
+  return parse(schema, json);
+}
+
+function parse<T extends v.GenericSchema>(schema: T, input: unknown, name = "body"): v.InferOutput<T> {
+  const parsed = v.safeParse(schema, input);
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  throw new ChatError("invalid_command", `${v.getDotPath(issue) ?? name}: ${issue.message}`);
+}
+
+function roomBody({ room: { id, name, seq: last, rev, createdAt }, role }: Membership) {
+  return { id, name, role, seq: last, rev, created_at: time(createdAt) };
+}
+
+function summaryBody(summary: RoomSummary) {
+  const { unread, lastMessage } = summary;
+  return { ...roomBody(summary), unread, last_message: lastMessage && messageBody(lastMessage) };
+}
+
+function memberBody({ user, role, joinedAt }: Member) {
+  return { ...userBody(user), role, joined_at: time(joinedAt) };
+}

@@ -1,0 +1,103 @@
+import type { Server, WebSocketHandler } from "bun";
+import type { Logger } from "pino";
+
+import type { Hint } from "../chat/bus.ts";
+import type { Chat } from "../chat/chat.ts";
+import { asChatError, ChatError } from "../chat/errors.ts";
+import type { Change, RoomKey } from "../chat/model.ts";
+import * as classic from "../protocol/classic.ts";
+import { close, type Connection, type Connections, type Socket } from "./connections.ts";
+import type { Metrics } from "./metrics.ts";
+
+/** Bytes that one frame may have. */
+const frameLimit = 65_536;
+/** Bytes that may wait for one slow reader. */
+const backpressureLimit = 1 << 20;
+/** Commands in a row, refused because there were too many, after which a connection is closed. */
+const strikeLimit = 50;
+/** How soon to look again, in milliseconds, when a roster could not be read. */
+const recheckPause = 1000;
+
+export interface SocketOptions {
+  chat: Chat;
+  connections: Connections;
+  metrics: Metrics;
+  log: Logger;
+}
+
+const topicOf = (room: RoomKey) => `room:${room}:classic`;
+
+/** The socket's side of the chat: frames become commands, changes become frames. */
+export function createSockets({ chat, connections, metrics, log }: SocketOptions) {
+  const handlers: WebSocketHandler<Connection> = {
+    data: {} as Connection,
+    maxPayloadLength: frameLimit,
+    backpressureLimit,
+    closeOnBackpressureLimit: true,
+    perMessageDeflate: false,
+    // Bun's own timer takes what is sent to a peer for a sign of life; `Connections` does not.
+    idleTimeout: 0,
+    sendPings: false,
+    open(socket) {
+      const { room, history } = socket.data;
+      connections.add(socket);
+      socket.subscribe(topicOf(room));
+      socket.send(classic.history(history ?? []));
+      socket.data.history = undefined;
+    },
+    message(socket, frame) {
+      connections.heard(socket);
+      try {
+        chat.spend(socket.data.user);
+        socket.data.strikes = 0;
+        if (typeof frame !== "string") throw new ChatError("invalid_message", "Frames are text, not binary.");
+        const { user, room } = socket.data;
+        chat.post(user, room, classic.parse(frame)).catch((error: unknown) => refuse(socket, error));
+      } catch (error) {
+        refuse(socket, error);
+      }
+    },
+    ping: (socket) => connections.heard(socket),
+    pong: (socket) => connections.heard(socket),
+    close(socket) {
+      connections.remove(socket);
+      chat.leave(socket.data.room);
+    },
+  };
+
+  function refuse(socket: Socket, error: unknown): void {
+    const refusal = asChatError(error);
+    metrics.refusals.inc({ code: refusal.code });
+    if (refusal.code === "internal") log.error({ err: error }, "a frame failed");
+    if (socket.readyState !== WebSocket.OPEN) return;
+    socket.send(classic.refusal(refusal));
+    if (refusal.code === "removed" || refusal.code === "room_deleted") close(socket, refusal.code);
+    if (refusal.code === "rate_limited" && ++socket.data.strikes >= strikeLimit)
+      close(socket, "rate_limited");
+  }
+
+  /** Closes whoever lost his place. */
+  function hear(hint: Hint): void {
+    if (hint.kind === "roster") void recheck(hint.room);
+    if (hint.kind === "anything") for (const room of connections.rooms()) void recheck(room);
+  }
+
+  async function recheck(room: RoomKey): Promise<void> {
+    try {
+      connections.recheck(room, await chat.roster(room));
+    } catch (err) {
+      log.error({ err, room }, "members could not be read; looking again soon");
+      setTimeout(() => void recheck(room), recheckPause).unref();
+    }
+  }
+
+  return { handlers, hear };
+}
+
+/** Sends a room's changes to whoever is connected here: one encoding, however many they are. */
+export function deliver(server: Server<Connection>, room: RoomKey, changes: readonly Change[]): void {
+  const topic = topicOf(room);
+  for (const { kind, message } of changes) {
+    if (kind === "created" && message.text !== null) server.publish(topic, classic.created(message), false);
+  }
+}

@@ -1,0 +1,261 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import pino, { type Logger } from "pino";
+
+import { version } from "../package.json";
+import { DevIssuer } from "./auth/dev-issuer.ts";
+import type { Chat } from "./chat/chat.ts";
+import { ChatError } from "./chat/errors.ts";
+import { parseInvitee } from "./chat/invitee.ts";
+import { type Member, operator, type Role, roles, roomIdPattern } from "./chat/model.ts";
+import type { Invitee } from "./chat/store.ts";
+import { type Config, ConfigError, readConfig, settings } from "./config.ts";
+import { devDatabase, startDev } from "./dev.ts";
+import { openChat, type Running, startServer } from "./server.ts";
+import { OpenError } from "./store/open.ts";
+
+/** Wrong use, of the command line or of a setting. */
+const wrongUse = 2;
+const failed = 1;
+
+/** Files that Parley makes are for its own user alone. */
+process.umask(0o077);
+
+const program = new Command("parley")
+  .description("A self-hosted chat service in one binary.")
+  .exitOverride()
+  .showHelpAfterError("(add --help for more)")
+  .addHelpText("after", () => `\n${settingsHelp()}`);
+
+program
+  .command("serve")
+  .description("run the server; needs PARLEY_ISSUER and PARLEY_AUDIENCE")
+  .action(async () => {
+    const config = readConfig(process.env);
+    const log = createLog(config);
+    const running = await startServer({ config, log });
+    log.info({ url: running.url.href, version }, "listening");
+    stopOnSignal(running, log);
+  });
+
+program
+  .command("dev")
+  .description("run a server to try out, with tokens of its own")
+  .action(async () => {
+    const config = readDevConfig();
+    const log = createLog(config);
+    const { welcome, ...running } = await startDev(config, log);
+    process.stdout.write(`\n${welcome}\n`);
+    stopOnSignal(running, log);
+  });
+
+const room = program.command("room").description("make, list and delete rooms");
+
+room
+  .command("create")
+  .description("make a room")
+  .argument("<id>", "as in /ws/chat/<id>/", parseRoomId)
+  .option("--name <name>", "what people call it (default: its id)")
+  .action((id: string, { name = id }: { name?: string }) =>
+    withChat({ create: true }, async (chat) => {
+      await chat.createRoom(operator, id, name);
+      print(`made room ${id}`);
+    }),
+  );
+
+room
+  .command("list")
+  .description("list all rooms")
+  .option("--json", "print JSON")
+  .action((options: { json?: boolean }) =>
+    withChat({}, async (chat) => {
+      const rooms = await chat.rooms();
+      const rows = rooms.map(({ id, name, seq, createdAt }) => ({
+        id,
+        name,
+        messages: seq,
+        created_at: new Date(createdAt).toISOString(),
+      }));
+      printRows(rows, options);
+    }),
+  );
+
+room
+  .command("delete")
+  .description("delete a room with all its messages")
+  .argument("<id>", "the room", parseRoomId)
+  .action((id: string) =>
+    withChat({}, async (chat) => {
+      await chat.deleteRoom(operator, id);
+      print(`deleted room ${id}`);
+    }),
+  );
+
+const member = program.command("member").description("add, remove and list a room's members");
+const who = "an email, or a user's id (the token's sub; write sub:… for one that looks like an email)";
+
+member
+  .command("add")
+  .description("let somebody in, who need not have connected yet, or change his role")
+  .argument("<room>", "the room", parseRoomId)
+  .argument("<email>", who, parseWho)
+  .addOption(new Option("--role <role>", "what he may do").choices(roles).default("member"))
+  .action((id: string, invitee: Invitee, { role }: { role: Role }) =>
+    withChat({}, async (chat) => {
+      const { added } = await chat.setMember(operator, id, invitee, role);
+      print(`${named(invitee)} is ${added ? "now" : "still in, as"} ${role} of ${id}`);
+    }),
+  );
+
+member
+  .command("remove")
+  .description("put somebody out; his connections are closed")
+  .argument("<room>", "the room", parseRoomId)
+  .argument("<email>", who, parseWho)
+  .action((id: string, invitee: Invitee) =>
+    withChat({}, async (chat) => {
+      if (!(await chat.removeMember(operator, id, invitee)))
+        throw new Failure(`${named(invitee)} is not in ${id}`);
+      print(`removed ${named(invitee)} from ${id}`);
+    }),
+  );
+
+member
+  .command("list")
+  .description("list a room's members")
+  .argument("<room>", "the room", parseRoomId)
+  .option("--json", "print JSON")
+  .action((id: string, options: { json?: boolean }) =>
+    withChat({}, async (chat) => printRows((await chat.members(operator, id)).map(memberRow), options)),
+  );
+
+program
+  .command("token")
+  .description("print a token of the development issuer")
+  .argument("<email>", "whose")
+  .addOption(new Option("--ttl <time>", "how long it is good: 90s, 15m, 1h, 7d").default("1h"))
+  .action(async (email: string, { ttl }: { ttl: string }) => {
+    const seconds = parseDuration(ttl);
+    const issuer = DevIssuer.find(readDevConfig().database);
+    if (!issuer) throw new Failure("there is no development issuer yet: start `parley dev` once");
+    print(await issuer.token(email, seconds));
+  });
+
+program
+  .command("migrate")
+  .description("bring the database to the newest schema (serve and dev do it too)")
+  .action(() => withChat({ create: true }, async () => print("the database is up to date")));
+
+program
+  .command("version")
+  .description("print the version")
+  .action(() => print(version));
+
+/** A command that could not do its work: one line, exit code 1. */
+class Failure extends Error {}
+
+function readDevConfig(): Config {
+  return readConfig({ ...process.env, PARLEY_DATABASE: process.env["PARLEY_DATABASE"] || devDatabase });
+}
+
+async function withChat(options: { create?: boolean }, work: (chat: Chat) => Promise<void>): Promise<void> {
+  const { chat, close } = openChat(readConfig(process.env), { create: false, ...options });
+  try {
+    await work(chat);
+  } finally {
+    await close();
+  }
+}
+
+/** One JSON object a line, on standard output. */
+function createLog(config: Config): Logger {
+  return pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+}
+
+function stopOnSignal(running: Running, log: Logger): void {
+  let stopping = false;
+  const stop = (signal: string) => {
+    // Whoever asks twice does not want to wait.
+    if (stopping) process.exit(failed);
+    stopping = true;
+    log.info({ signal }, "shutting down");
+    running.stop().then(
+      () => process.exit(0),
+      (err: unknown) => {
+        log.fatal({ err }, "the shutdown failed");
+        process.exit(failed);
+      },
+    );
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+}
+
+function parseRoomId(text: string): string {
+  if (!roomIdPattern.test(text)) {
+    throw new InvalidArgumentError(
+      "A room's id has 1 to 100 letters, digits, and . _ -, without a dot in front.",
+    );
+  }
+  return text;
+}
+
+function parseWho(text: string): Invitee {
+  const invitee = parseInvitee(text);
+  if (!invitee) throw new InvalidArgumentError("It must be an email, or a user's id.");
+  return invitee;
+}
+
+function parseDuration(text: string): number {
+  const [, count, unit = "s"] = /^(\d{1,9})([smhd])$/.exec(text) ?? [];
+  if (count === undefined) program.error("error: --ttl must look like 90s, 15m, 1h or 7d");
+  return Number(count) * ({ s: 1, m: 60, h: 3600, d: 86_400 }[unit] ?? 1);
+}
+
+const named = (invitee: Invitee) => ("email" in invitee ? invitee.email : invitee.sub);
+
+function memberRow({ user, role, joinedAt }: Member) {
+  const { email, id, name } = user;
+  return { email, id, name, role, joined_at: new Date(joinedAt).toISOString() };
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function printRows(rows: Record<string, string | number | null>[], { json }: { json?: boolean }): void {
+  if (json) return print(JSON.stringify(rows, null, 2));
+  const columns = Object.keys(rows[0] ?? {});
+  const cells = [columns, ...rows.map((row) => columns.map((column) => String(row[column] ?? "-")))];
+  const widths = columns.map((_, index) => Math.max(...cells.map((line) => line[index]?.length ?? 0)));
+  for (const line of cells)
+    print(
+      line
+        .map((cell, index) => cell.padEnd(widths[index] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    );
+}
+
+function settingsHelp(): string {
+  const lines = Object.values(settings).map(({ variable, default: fallback, meaning }) => {
+    return `  ${variable}${fallback === undefined ? "" : ` (${fallback})`}\n      ${meaning}`;
+  });
+  return `Settings, from the environment:\n${lines.join("\n")}`;
+}
+
+/** What the user is told, and the exit code. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : wrongUse;
+  const known = [ConfigError, OpenError, ChatError, Failure].some((kind) => error instanceof kind);
+  const inUse = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+  if (known && error instanceof Error) process.stderr.write(`parley: ${error.message}\n`);
+  else if (inUse) process.stderr.write("parley: PARLEY_PORT: this port is in use already\n");
+  else console.error(error);
+  return error instanceof ConfigError ? wrongUse : failed;
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = report(error);
+}

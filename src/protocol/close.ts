@@ -1,0 +1,22 @@
+import type { Code } from "../chat/errors.ts";
+
+/** What each refusal is over HTTP, and as a WebSocket close code (RFC 6455, section 7.4); 4000 and up are Parley's own. */
+export const answers = {
+  invalid_message: { status: 400, close: 4400 },
+  message_too_long: { status: 413, close: 1009 },
+  invalid_command: { status: 400, close: 4400 },
+  unauthorized: { status: 401, close: 4401 },
+  token_expired: { status: 401, close: 4401 },
+  forbidden: { status: 403, close: 4403 },
+  removed: { status: 403, close: 4403 },
+  room_not_found: { status: 404, close: 4404 },
+  room_deleted: { status: 404, close: 4404 },
+  message_not_found: { status: 404, close: 4404 },
+  conflict: { status: 409, close: 4400 },
+  rate_limited: { status: 429, close: 4429 },
+  too_many_connections: { status: 429, close: 4429 },
+  storage_unavailable: { status: 503, close: 1013 },
+  keys_unavailable: { status: 503, close: 1013 },
+  restarting: { status: 503, close: 1012 },
+  internal: { status: 500, close: 1011 },
+} as const satisfies Record<Code, { status: number; close: number }>;

@@ -1,0 +1,159 @@
+import type { Server } from "bun";
+import type { Logger } from "pino";
+
+import { devAudience, type DevIssuer } from "./auth/dev-issuer.ts";
+import { Verifier, type VerifierOptions } from "./auth/verifier.ts";
+import { localBus } from "./bus/local.ts";
+import { Chat, type ChatOptions } from "./chat/chat.ts";
+import { type Config, openFileLimit, requireIssuers } from "./config.ts";
+import { createApp } from "./http/app.ts";
+import { type Connection, Connections, type Deadlines } from "./http/connections.ts";
+import { createMetrics } from "./http/metrics.ts";
+import { createSockets, deliver } from "./http/socket.ts";
+import { open } from "./store/open.ts";
+import { SqliteStore } from "./store/store.ts";
+
+/** How often the server looks after itself, in milliseconds. */
+const choreInterval = 1000;
+/** How long one turn of purging deleted rooms may take, in milliseconds. */
+const purgeTime = 20;
+/** Files and sockets beside the connections: the database, the listener, HTTP requests. */
+const reservedFiles = 100;
+/** How long requests under way may take at a shutdown, in milliseconds. */
+const requestGrace = 1000;
+
+export interface ServerOptions {
+  config: Config;
+  log: Logger;
+  /** Issues tokens for trying Parley out; then no other issuer is trusted. */
+  devIssuer?: DevIssuer;
+  deadlines?: Deadlines;
+  keys?: VerifierOptions["keys"];
+}
+
+export interface Running {
+  url: URL;
+  /** Shuts down: clients are told to come back, what was taken is stored, files are closed. */
+  stop(): Promise<void>;
+}
+
+const ignore = () => undefined;
+
+/** The chat on its database, without a server. For the command line. */
+export function openChat(config: Config, options: { create: boolean }) {
+  const store = new SqliteStore(open(config.database, options));
+  const bus = localBus(() => 0, ignore);
+  const observer = { historyFailed: ignore, commitFailed: ignore, feedFailed: ignore };
+  const chat = new Chat({ store, bus, limits: limitsOf(config), deliver: ignore, observer });
+  const close = async () => {
+    bus.close();
+    await store.close();
+  };
+  return { chat, close };
+}
+
+/** Wires everything, and listens. Rejects with the reason why it can't. */
+export async function startServer(options: ServerOptions): Promise<Running> {
+  const { config, log, devIssuer, deadlines, keys } = options;
+  const issuers = devIssuer ? [] : requireIssuers(config);
+  const store = new SqliteStore(open(config.database, { check: true }));
+  const bus = localBus(
+    () => store.version(),
+    (err) => log.error({ err }, "the database could not be looked at"),
+  );
+  const metrics = createMetrics();
+  const total = config.maxConnections ?? Math.max(1, openFileLimit() - reservedFiles);
+  const connections = new Connections({ perUser: config.connectionsPerUser, total }, deadlines);
+
+  const chat = new Chat({
+    store,
+    bus,
+    limits: limitsOf(config),
+    deliver: (room, changes) => deliver(server, room, changes),
+    observer: observe(log, metrics),
+  });
+  const sockets = createSockets({ chat, connections, metrics, log });
+  bus.subscribe((hint) => {
+    if (hint.kind === "changes") metrics.messages.inc(hint.changes.length);
+    else sockets.hear(hint);
+  });
+
+  const server: Server<Connection> = Bun.serve({
+    hostname: config.host,
+    port: config.port,
+    maxRequestBodySize: 1 << 20,
+    fetch: (request, self) => app.fetch(request, { server: self }),
+    websocket: sockets.handlers,
+  });
+
+  devIssuer?.moveTo(new URL("/dev/", server.url).href);
+  const verifier = new Verifier({
+    ...config,
+    log,
+    issuers: devIssuer ? [{ issuer: devIssuer.issuer, jwksUrl: undefined }] : issuers,
+    audiences: devIssuer ? [devAudience] : (config.audiences ?? []),
+    ...(keys && { keys }),
+  });
+  let draining = false;
+  const app = createApp({
+    chat,
+    verifier,
+    connections,
+    allowedOrigins: config.allowedOrigins,
+    metrics,
+    log,
+    devIssuer,
+    draining: () => draining,
+    unready: () => {
+      if (!chat.healthy) return "storage";
+      return verifier.ready ? undefined : "signing keys";
+    },
+  });
+
+  const chores = setInterval(() => {
+    if (!chat.healthy) void chat.probe();
+    void purge(chat).catch((err: unknown) => log.error({ err }, "deleted rooms could not be purged"));
+  }, choreInterval);
+  await verifier.start();
+
+  return {
+    url: server.url,
+    async stop() {
+      draining = true;
+      await connections.drain(config.drain * 1000);
+      await chat.idle();
+      await Promise.race([server.stop(false), Bun.sleep(requestGrace)]);
+      await server.stop(true);
+      clearInterval(chores);
+      verifier.stop();
+      bus.close();
+      await store.close();
+    },
+  };
+}
+
+async function purge(chat: Chat): Promise<void> {
+  const end = performance.now() + purgeTime;
+  while (performance.now() < end && (await chat.purge()));
+}
+
+function observe(log: Logger, metrics: ReturnType<typeof createMetrics>): ChatOptions["observer"] {
+  return {
+    historyFailed(err) {
+      metrics.historyFailures.inc();
+      log.error({ err }, "a history could not be read; the connection began without one");
+    },
+    commitFailed(err) {
+      metrics.commitFailures.inc();
+      log.error({ err }, "messages could not be stored; their senders were told");
+    },
+    feedFailed(err) {
+      log.error({ err }, "a room could not be read for what was missed");
+    },
+  };
+}
+
+function limitsOf(config: Config): ChatOptions["limits"] {
+  const { maxText, messageRate, messageBurst, roomsPerUser, membersPerRoom } = config;
+  return { textBytes: maxText, messageRate, messageBurst, roomsPerUser, membersPerRoom };
+}

@@ -1,0 +1,147 @@
+import { Database, SQLiteError } from "bun:sqlite";
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+import { drizzle } from "drizzle-orm/bun-sqlite";
+import { migrate } from "drizzle-orm/bun-sqlite/migrator";
+import { readMigrationFiles } from "drizzle-orm/migrator";
+
+import * as schema from "./schema.ts";
+
+/** "PARL", set by the first migration: what tells our file from another program's. */
+const applicationId = 0x5041524c;
+
+/** In the binary the migrations are embedded beside the bundle. */
+const migrationsFolder = join(import.meta.dir, Bun.isStandaloneExecutable ? "drizzle" : "../../drizzle");
+
+/** How long to wait, in milliseconds and with the event loop held, for a process that is writing just now. */
+const busyTimeout = 50;
+
+/** Why a file can't be used. The message is one line for whoever starts Parley; the file was left as it was. */
+export class OpenError extends Error {
+  override readonly name = "OpenError";
+}
+
+export interface OpenOptions {
+  /** Reads the whole file for damage first: a second per GB or so. For whoever will run on it for long. */
+  check?: boolean;
+  /** Makes the file when there is none. */
+  create?: boolean;
+}
+
+/** Opens the database at `path`, brought to the newest schema. Throws `OpenError`. */
+export function open(path: string, { check = false, create = true }: OpenOptions = {}) {
+  const client = connect(path, { check, create });
+  const db = drizzle(client, { schema });
+  try {
+    // busy_timeout first: even the change to WAL takes a lock.
+    client.run(`PRAGMA busy_timeout = 5000`);
+    client.run("PRAGMA journal_mode = WAL");
+    client.run("PRAGMA synchronous = FULL");
+    client.run("PRAGMA foreign_keys = ON");
+    // Larger steps than the default 1000 pages: a checkpoint writes each page once, however often it changed.
+    client.run("PRAGMA wal_autocheckpoint = 4000");
+    client.run("PRAGMA journal_size_limit = 67108864");
+    client.run("PRAGMA cache_size = -65536");
+    upgrade(path, db, client);
+    // A file that can't be written would be found out by the first message.
+    client.run("BEGIN IMMEDIATE");
+    client.run("ROLLBACK");
+    client.run(`PRAGMA busy_timeout = ${busyTimeout}`);
+    return db;
+  } catch (error) {
+    client.close();
+    throw refusal(path, error);
+  }
+}
+
+export type Db = ReturnType<typeof open>;
+
+/** A checked connection. Looks at the file through a reader, which changes nothing. */
+function connect(path: string, { check, create }: Required<OpenOptions>): Database {
+  const exists = existsSync(path);
+  if (!exists && !create) throw new OpenError(`${path}: there is no such file`);
+  try {
+    if (exists && statSync(path).size > 0) {
+      const reader = new Database(path, { readonly: true });
+      try {
+        reader.run("PRAGMA busy_timeout = 5000");
+        inspect(path, reader, check);
+      } finally {
+        reader.close();
+      }
+    }
+    return new Database(path, { strict: true, create: true, readwrite: true });
+  } catch (error) {
+    throw refusal(path, error);
+  }
+}
+
+function inspect(path: string, reader: Database, check: boolean): void {
+  const id = pragma(reader, "application_id");
+  const tables = reader.query<{ name: string }, []>("SELECT name FROM sqlite_schema").all();
+  // A first start that was cut short leaves no more than the table of migrations, empty.
+  const fresh = id === 0 && tables.every(({ name }) => name.includes("__drizzle_migrations"));
+  if (id !== applicationId && !fresh) throw new OpenError(`${path}: this is another program's database`);
+  if (!fresh && applied(reader) > newest()) {
+    throw new OpenError(`${path}: written by a newer Parley; start that one, or restore a backup`);
+  }
+  if (!check) return;
+  const result = reader.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
+  if (result?.quick_check !== "ok")
+    throw new OpenError(`${path}: the database is damaged (${result?.quick_check})`);
+}
+
+function upgrade(path: string, db: Parameters<typeof migrate>[0], client: Database): void {
+  try {
+    // One transaction: cut short, it leaves the old schema.
+    migrate(db, { migrationsFolder });
+  } catch (error) {
+    // Another process may have done it in the same moment.
+    if (pragma(client, "application_id") !== applicationId || applied(client) !== newest()) {
+      throw refusal(path, error);
+    }
+  }
+}
+
+/** When the newest migration that the file has was generated; 0 for none. */
+function applied(client: Database): number {
+  const row = client
+    .query<{ at: number | null }, []>("SELECT max(created_at) AS at FROM __drizzle_migrations")
+    .get();
+  return row?.at ?? 0;
+}
+
+function newest(): number {
+  return readMigrationFiles({ migrationsFolder }).at(-1)?.folderMillis ?? 0;
+}
+
+function pragma(client: Database, name: "application_id"): unknown {
+  return client.query<Record<string, unknown>, []>(`PRAGMA ${name}`).get()?.[name];
+}
+
+const reasons: Record<string, string> = {
+  SQLITE_NOTADB: "this is not a database",
+  SQLITE_CORRUPT: "the database is damaged",
+  SQLITE_CANTOPEN: "the file can't be opened; does its folder exist, and may Parley write there?",
+  SQLITE_READONLY: "the file can't be written",
+  SQLITE_BUSY: "another process holds the database",
+  SQLITE_FULL: "the disk is full",
+  SQLITE_IOERR: "the disk reports an error",
+};
+
+function refusal(path: string, error: unknown): OpenError {
+  if (error instanceof OpenError) return error;
+  const cause = sqliteError(error);
+  const code = cause?.code ?? "";
+  const known = Object.entries(reasons).find(([name]) => code.startsWith(name))?.[1];
+  return new OpenError(`${path}: ${known ?? (error instanceof Error ? error.message : String(error))}`, {
+    cause: error,
+  });
+}
+
+/** The `SQLiteError` behind an error of bun:sqlite, or of Drizzle, which hides it in `cause`. */
+export function sqliteError(error: unknown): SQLiteError | undefined {
+  if (error instanceof SQLiteError) return error;
+  return error instanceof Error && error.cause !== undefined ? sqliteError(error.cause) : undefined;
+}

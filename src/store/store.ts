@@ -1,0 +1,537 @@
+import { and, asc, count, desc, eq, gt, isNotNull, isNull, lt, ne, sql } from "drizzle-orm";
+
+import type {
+  Draft,
+  Identity,
+  Member,
+  Membership,
+  Message,
+  Position,
+  Role,
+  Room,
+  RoomKey,
+  RoomSummary,
+  User,
+  UserKey,
+} from "../chat/model.ts";
+import {
+  type Grant,
+  type Granted,
+  type Invitee,
+  type MemberRefusal,
+  type NewRoom,
+  type Outcome,
+  type Range,
+  type Store,
+  StoreError,
+} from "../chat/store.ts";
+import { type Db, sqliteError } from "./open.ts";
+import { emails, members, messages, probes, reads, rooms, users } from "./schema.ts";
+
+/** How long a write waits, in milliseconds and without holding the event loop, for another process to let go. */
+const patience = 5000;
+const pause = 20;
+
+/** Messages of a deleted room that one turn removes. */
+const purgeLength = 1000;
+
+const user = { key: users.pk, id: users.sub, email: users.email, name: users.name };
+const room = {
+  key: rooms.pk,
+  id: rooms.id,
+  name: rooms.name,
+  seq: rooms.seq,
+  rev: rooms.rev,
+  createdAt: rooms.createdAt,
+};
+const message = {
+  seq: messages.seq,
+  rev: sql<number>`coalesce(${messages.changedRev}, ${messages.createdRev})`,
+  sender: user,
+  text: messages.text,
+  sentAt: messages.sentAt,
+  editedAt: messages.editedAt,
+  deletedAt: messages.deletedAt,
+  replyTo: messages.replyTo,
+  clientId: messages.clientId,
+};
+
+const live = isNull(rooms.deletedAt);
+const $ = sql.placeholder;
+
+/** Every statement, prepared once. */
+function prepare(db: Db) {
+  const selectMessages = () =>
+    db.select(message).from(messages).innerJoin(users, eq(users.pk, messages.sender));
+  const between = and(
+    eq(messages.room, $("room")),
+    gt(messages.seq, $("after")),
+    lt(messages.seq, $("before")),
+  );
+  return {
+    head: db
+      .select({ seq: rooms.seq, rev: rooms.rev })
+      .from(rooms)
+      .where(and(eq(rooms.pk, $("room")), live))
+      .prepare(),
+    advance: db
+      .update(rooms)
+      .set({ seq: sql`${$("seq")}`, rev: sql`${$("rev")}` })
+      .where(eq(rooms.pk, $("room")))
+      .prepare(),
+    role: db
+      .select({ role: members.role })
+      .from(members)
+      .where(and(eq(members.room, $("room")), eq(members.user, $("user"))))
+      .prepare(),
+    repeated: db
+      .select({ seq: messages.seq, rev: messages.createdRev })
+      .from(messages)
+      .where(
+        and(
+          eq(messages.room, $("room")),
+          eq(messages.sender, $("sender")),
+          eq(messages.clientId, $("clientId")),
+          // Names the partial index.
+          isNotNull(messages.clientId),
+        ),
+      )
+      .prepare(),
+    insert: db
+      .insert(messages)
+      .values({
+        room: $("room"),
+        seq: $("seq"),
+        createdRev: $("rev"),
+        sender: $("sender"),
+        text: $("text"),
+        sentAt: $("sentAt"),
+        clientId: $("clientId"),
+      })
+      .prepare(),
+    membership: db
+      .select({ ...room, role: members.role })
+      .from(rooms)
+      .leftJoin(members, and(eq(members.room, rooms.pk), eq(members.user, $("user"))))
+      .where(and(eq(rooms.id, $("id")), live))
+      .prepare(),
+    userBySub: db
+      .select(user)
+      .from(users)
+      .where(eq(users.sub, $("sub")))
+      .prepare(),
+    userByEmail: db
+      .select(user)
+      .from(emails)
+      .innerJoin(users, eq(users.pk, emails.user))
+      .where(eq(emails.email, $("email")))
+      .prepare(),
+    newest: selectMessages().where(between).orderBy(desc(messages.seq)).limit($("limit")).prepare(),
+    oldest: selectMessages().where(between).orderBy(asc(messages.seq)).limit($("limit")).prepare(),
+    untouched: selectMessages()
+      .where(and(eq(messages.room, $("room")), gt(messages.seq, $("after")), isNull(messages.changedRev)))
+      .orderBy(asc(messages.seq))
+      .limit($("limit"))
+      .prepare(),
+    changed: selectMessages()
+      .where(
+        and(eq(messages.room, $("room")), gt(messages.changedRev, $("rev")), isNotNull(messages.changedRev)),
+      )
+      .orderBy(asc(messages.changedRev))
+      .limit($("limit"))
+      .prepare(),
+    createdRev: db
+      .select({ rev: messages.createdRev })
+      .from(messages)
+      .where(and(eq(messages.room, $("room")), eq(messages.seq, $("seq"))))
+      .prepare(),
+    roster: db
+      .select({ user: members.user })
+      .from(members)
+      .where(eq(members.room, $("room")))
+      .prepare(),
+  };
+}
+
+/** The `Store` on one SQLite file. Synchronous underneath: a read is answered before the turn ends. */
+export class SqliteStore implements Store {
+  readonly #statements: ReturnType<typeof prepare>;
+
+  constructor(
+    private readonly db: Db,
+    private readonly now: () => number = Date.now,
+  ) {
+    this.#statements = prepare(db);
+  }
+
+  append(drafts: readonly Draft[]): Promise<Outcome[]> {
+    return this.#write(() => {
+      const heads = new Map<RoomKey, Head>();
+      const outcomes = drafts.map((draft) => this.#appendOne(draft, heads));
+      for (const [key, head] of heads) {
+        if (head.grown) this.#statements.advance.run({ room: key, seq: head.seq, rev: head.rev });
+      }
+      return outcomes;
+    });
+  }
+
+  #appendOne(draft: Draft, heads: Map<RoomKey, Head>): Outcome {
+    const { sender, clientId } = draft;
+    let head = heads.get(draft.room);
+    if (!head) {
+      const found = this.#statements.head.get({ room: draft.room });
+      if (!found) return { refused: "room_deleted" };
+      head = { ...found, grown: false, members: new Map() };
+      heads.set(draft.room, head);
+    }
+    if (!sender.admin) {
+      let member = head.members.get(sender.key);
+      if (member === undefined) {
+        member = this.#statements.role.get({ room: draft.room, user: sender.key }) !== undefined;
+        head.members.set(sender.key, member);
+      }
+      if (!member) return { refused: "removed" };
+    }
+    if (clientId !== null) {
+      const repeated = this.#statements.repeated.get({ room: draft.room, sender: sender.key, clientId });
+      if (repeated) return { repeated };
+    }
+    const seq = ++head.seq;
+    const rev = ++head.rev;
+    head.grown = true;
+    const { text, sentAt } = draft;
+    this.#statements.insert.run({ room: draft.room, seq, rev, sender: sender.key, text, sentAt, clientId });
+    return {
+      stored: { seq, rev, sender, text, sentAt, editedAt: null, deletedAt: null, replyTo: null, clientId },
+    };
+  }
+
+  async signIn(identity: Identity): Promise<User> {
+    const known = this.#read(() => this.#statements.userBySub.get({ sub: identity.sub }));
+    const { email = known?.email ?? null, name = known?.name ?? null } = identity;
+    if (known && known.email === email && known.name === name) return known;
+    return this.#write(() => {
+      const key = this.#userKey(identity);
+      this.db.update(users).set({ email, name }).where(eq(users.pk, key)).run();
+      return { key, id: identity.sub, email, name };
+    });
+  }
+
+  /** The key of the user with this `sub`, who gets what was granted to his email if he is the first to bring it. */
+  #userKey({ sub, email }: Identity): UserKey {
+    const known = this.#statements.userBySub.get({ sub });
+    const invited = email === undefined ? undefined : this.#statements.userByEmail.get({ email });
+    const claims = email !== undefined && (!invited || invited.id === null);
+    if (!known && invited && claims) {
+      this.db.update(users).set({ sub }).where(eq(users.pk, invited.key)).run();
+      return invited.key;
+    }
+    const key = known?.key ?? this.db.insert(users).values({ sub }).returning(user).get().key;
+    if (claims) {
+      this.db
+        .insert(emails)
+        .values({ email, user: key })
+        .onConflictDoUpdate({ target: emails.email, set: { user: key } })
+        .run();
+      if (invited) this.#moveMemberships(invited.key, key);
+    }
+    return key;
+  }
+
+  /** Where both are members, what the user has already stands. */
+  #moveMemberships(from: UserKey, to: UserKey): void {
+    const granted = this.db.select().from(members).where(eq(members.user, from)).all();
+    for (const grant of granted) {
+      this.db
+        .insert(members)
+        .values({ ...grant, user: to })
+        .onConflictDoNothing()
+        .run();
+    }
+    this.db.delete(members).where(eq(members.user, from)).run();
+  }
+
+  async membership(roomId: string, key: UserKey): Promise<Membership | undefined> {
+    const row = this.#read(() => this.#statements.membership.get({ id: roomId, user: key }));
+    if (!row) return undefined;
+    const { role, ...found } = row;
+    return { room: found, role };
+  }
+
+  async head(key: RoomKey): Promise<Position | undefined> {
+    return this.#read(() => this.#statements.head.get({ room: key }));
+  }
+
+  async messages(
+    key: RoomKey,
+    { after = 0, before = 2 ** 53, limit, oldest = false }: Range,
+  ): Promise<Message[]> {
+    const range = { room: key, after, before, limit };
+    return this.#read(() =>
+      oldest ? this.#statements.oldest.all(range) : this.#statements.newest.all(range).toReversed(),
+    );
+  }
+
+  async changes(key: RoomKey, rev: number, limit: number): Promise<Message[]> {
+    return this.#read(() => {
+      const { untouched, changed } = this.#statements;
+      const after = this.#createdUpTo(key, rev);
+      // Both are in the order of their `rev`.
+      const created = untouched.all({ room: key, after, limit });
+      const touched = changed.all({ room: key, rev, limit });
+      if (touched.length === 0) return created;
+      return [...created, ...touched].toSorted((a, b) => a.rev - b.rev).slice(0, limit);
+    });
+  }
+
+  /** The `seq` of the last message created at or before `rev`. `createdRev` rises with `seq`: a binary search. */
+  #createdUpTo(key: RoomKey, rev: number): number {
+    const { head, createdRev } = this.#statements;
+    let low = 0;
+    let high = Math.min(head.get({ room: key })?.seq ?? 0, rev);
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      const row = createdRev.get({ room: key, seq: middle });
+      if (row && row.rev <= rev) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  async createRoom(wanted: NewRoom, roomsPerUser: number): Promise<Room | "taken" | "too_many"> {
+    const { id, name, owner, createdAt } = wanted;
+    return this.#write(() => {
+      if (owner !== null && roomsPerUser > 0) {
+        const mine = and(eq(rooms.createdBy, owner), live);
+        if (this.#count(rooms, mine) >= roomsPerUser) return "too_many";
+      }
+      const made = this.db
+        .insert(rooms)
+        .values({ id, name, createdBy: owner, createdAt })
+        .onConflictDoNothing()
+        .returning(room)
+        .get() as Room | undefined;
+      if (!made) return "taken";
+      if (owner !== null) {
+        this.db
+          .insert(members)
+          .values({ room: made.key, user: owner, role: "owner", joinedAt: createdAt })
+          .run();
+      }
+      return made;
+    });
+  }
+
+  async deleteRoom(key: RoomKey): Promise<boolean> {
+    return this.#write(() => {
+      const gone = this.db
+        .update(rooms)
+        .set({ deletedAt: this.now() })
+        .where(and(eq(rooms.pk, key), live))
+        .returning({ key: rooms.pk });
+      return gone.all().length > 0;
+    });
+  }
+
+  async rooms(): Promise<Room[]> {
+    return this.#read(() => this.db.select(room).from(rooms).where(live).orderBy(rooms.id).all());
+  }
+
+  async roomsOf(key: UserKey): Promise<RoomSummary[]> {
+    return this.#read(() => {
+      const mine = this.db
+        .select({ room, role: members.role, read: sql<number>`coalesce(${reads.seq}, 0)` })
+        .from(members)
+        .innerJoin(rooms, and(eq(rooms.pk, members.room), live))
+        .leftJoin(reads, and(eq(reads.room, members.room), eq(reads.user, members.user)))
+        .where(eq(members.user, key))
+        .orderBy(rooms.id)
+        .all();
+      return mine.map(({ room: found, role, read }) => ({
+        room: found,
+        role,
+        unread: found.seq - read,
+        lastMessage:
+          this.#statements.newest.all({ room: found.key, after: 0, before: 2 ** 53, limit: 1 })[0] ?? null,
+      }));
+    });
+  }
+
+  async members(key: RoomKey): Promise<Member[]> {
+    return this.#read(() =>
+      this.#selectMembers(eq(members.room, key))
+        .orderBy(desc(eq(members.role, "owner")), users.email, users.sub)
+        .all(),
+    );
+  }
+
+  #selectMembers(which: ReturnType<typeof and>) {
+    return this.db
+      .select({ user, role: members.role, joinedAt: members.joinedAt })
+      .from(members)
+      .innerJoin(users, eq(users.pk, members.user))
+      .where(which);
+  }
+
+  async roster(key: RoomKey): Promise<Set<UserKey> | undefined> {
+    return this.#read(() => {
+      if (!this.#statements.head.get({ room: key })) return undefined;
+      return new Set(this.#statements.roster.all({ room: key }).map((row) => row.user));
+    });
+  }
+
+  async member(key: RoomKey, who: Invitee): Promise<Member | undefined> {
+    return this.#read(() => {
+      const found = this.#find(who);
+      return found && this.#member(key, found.key);
+    });
+  }
+
+  #member(key: RoomKey, userKey: UserKey): Member | undefined {
+    return this.#selectMembers(and(eq(members.room, key), eq(members.user, userKey))).get();
+  }
+
+  #find(who: Invitee): User | undefined {
+    return "email" in who
+      ? this.#statements.userByEmail.get({ email: who.email })
+      : this.#statements.userBySub.get({ sub: who.sub });
+  }
+
+  #invite(who: Invitee): User {
+    if ("sub" in who) return this.db.insert(users).values({ sub: who.sub }).returning(user).get();
+    const invited = this.db.insert(users).values({ email: who.email }).returning(user).get();
+    this.db.insert(emails).values({ email: who.email, user: invited.key }).run();
+    return invited;
+  }
+
+  async setMember(key: RoomKey, who: Invitee, role: Role, grant: Grant): Promise<Granted | MemberRefusal> {
+    return this.#write(() => {
+      if (!this.#statements.head.get({ room: key })) return "room_gone";
+      const known = this.#find(who);
+      const before = known && this.#member(key, known.key);
+      if (before) {
+        if (role !== "owner" && this.#isLastOwner(key, before)) return "last_owner";
+        const which = and(eq(members.room, key), eq(members.user, before.user.key));
+        this.db.update(members).set({ role }).where(which).run();
+        return { member: { ...before, role }, added: false };
+      }
+      const { membersPerRoom, joinedAt } = grant;
+      if (membersPerRoom > 0 && this.#count(members, eq(members.room, key)) >= membersPerRoom)
+        return "too_many";
+      const invited = known ?? this.#invite(who);
+      this.db.insert(members).values({ room: key, user: invited.key, role, joinedAt }).run();
+      return { member: { user: invited, role, joinedAt }, added: true };
+    });
+  }
+
+  async removeMember(key: RoomKey, userKey: UserKey): Promise<boolean | "last_owner"> {
+    return this.#write(() => {
+      const before = this.#member(key, userKey);
+      if (!before) return false;
+      if (this.#isLastOwner(key, before)) return "last_owner";
+      this.db
+        .delete(members)
+        .where(and(eq(members.room, key), eq(members.user, userKey)))
+        .run();
+      return true;
+    });
+  }
+
+  #isLastOwner(key: RoomKey, { role, user: { key: userKey } }: Member): boolean {
+    if (role !== "owner") return false;
+    const others = and(eq(members.room, key), eq(members.role, "owner"), ne(members.user, userKey));
+    return this.#count(members, others) === 0;
+  }
+
+  #count(table: typeof rooms | typeof members, which: ReturnType<typeof and>): number {
+    return this.db.select({ n: count() }).from(table).where(which).get()?.n ?? 0;
+  }
+
+  async purge(): Promise<boolean> {
+    // Most of the time there is nothing to do, and no need for the lock.
+    const gone = this.#read(() =>
+      this.db.select({ key: rooms.pk }).from(rooms).where(isNotNull(rooms.deletedAt)).limit(1).get(),
+    );
+    if (!gone) return false;
+    return this.#write(() => {
+      const last = this.db
+        .select({ seq: messages.seq })
+        .from(messages)
+        .where(eq(messages.room, gone.key))
+        .orderBy(desc(messages.seq))
+        .limit(1)
+        .get();
+      if (last) {
+        const slice = and(eq(messages.room, gone.key), gt(messages.seq, last.seq - purgeLength));
+        this.db.delete(messages).where(slice).run();
+      } else {
+        this.db.delete(reads).where(eq(reads.room, gone.key)).run();
+        this.db.delete(members).where(eq(members.room, gone.key)).run();
+        this.db.delete(rooms).where(eq(rooms.pk, gone.key)).run();
+      }
+      return true;
+    });
+  }
+
+  async probe(): Promise<void> {
+    // As much as a batch of messages: a disk with room for a page only is still full.
+    const bytes = "x".repeat(65_536);
+    await this.#write(() => {
+      this.db
+        .insert(probes)
+        .values({ pk: 1, bytes })
+        .onConflictDoUpdate({ target: probes.pk, set: { bytes } })
+        .run();
+      this.db.delete(probes).run();
+    });
+  }
+
+  /** Rises when another process, or another connection of this one, has written. */
+  version(): number {
+    const row = this.db.$client.query<{ data_version: number }, []>("PRAGMA data_version").get();
+    return row?.data_version ?? 0;
+  }
+
+  async close(): Promise<void> {
+    try {
+      this.#read(() => this.db.$client.run("PRAGMA wal_checkpoint(TRUNCATE)"));
+    } finally {
+      this.db.$client.close();
+    }
+  }
+
+  #read<T>(work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      throw failure(error);
+    }
+  }
+
+  /** One IMMEDIATE transaction. While another process writes, it waits with the event loop free. */
+  async #write<T>(work: () => T): Promise<T> {
+    const deadline = performance.now() + patience;
+    for (;;) {
+      try {
+        return this.db.transaction(work, { behavior: "immediate" });
+      } catch (error) {
+        if (!sqliteError(error)?.code?.startsWith("SQLITE_BUSY") || performance.now() > deadline) {
+          throw failure(error);
+        }
+        await Bun.sleep(pause);
+      }
+    }
+  }
+}
+
+/** A room within one transaction. */
+interface Head extends Position {
+  grown: boolean;
+  /** Who was looked up, and whether he is a member. */
+  members: Map<UserKey, boolean>;
+}
+
+function failure(error: unknown): StoreError {
+  const cause = sqliteError(error);
+  return new StoreError(cause ? `${cause.code}: ${cause.message}` : String(error), { cause: error });
+}
