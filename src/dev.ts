@@ -31,7 +31,10 @@ async function prepareRoom(config: Config): Promise<void> {
     await chat.createRoom(operator, room, "Lobby").catch((error: unknown) => {
       if (!(error instanceof ChatError && error.code === "conflict")) throw error;
     });
-    for (const email of emails) await chat.setMember(operator, room, { email }, "member");
+    const members = await chat.members(operator, room);
+    // Whoever is in already keeps the role that he was given since.
+    const missing = emails.filter((email) => !members.some(({ user }) => user.email === email));
+    for (const email of missing) await chat.setMember(operator, room, { email }, "member");
   } finally {
     await close();
   }

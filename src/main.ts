@@ -7,10 +7,10 @@ import type { Chat } from "./chat/chat.ts";
 import { ChatError } from "./chat/errors.ts";
 import { parseInvitee } from "./chat/invitee.ts";
 import { type Member, operator, type Role, roles, roomIdPattern } from "./chat/model.ts";
-import type { Invitee } from "./chat/store.ts";
+import { type Invitee, StoreError } from "./chat/store.ts";
 import { type Config, ConfigError, readConfig, settings } from "./config.ts";
 import { devDatabase, startDev } from "./dev.ts";
-import { openChat, type Running, startServer } from "./server.ts";
+import { ListenError, openChat, type Running, startServer } from "./server.ts";
 import { OpenError } from "./store/open.ts";
 
 /** Wrong use, of the command line or of a setting. */
@@ -34,6 +34,7 @@ program
     const log = createLog(config);
     const running = await startServer({ config, log });
     log.info({ url: running.url.href, version }, "listening");
+    log.flush();
     stopOnSignal(running, log);
   });
 
@@ -98,11 +99,13 @@ member
   .description("let somebody in, who need not have connected yet, or change his role")
   .argument("<room>", "the room", parseRoomId)
   .argument("<email>", who, parseWho)
-  .addOption(new Option("--role <role>", "what he may do").choices(roles).default("member"))
-  .action((id: string, invitee: Invitee, { role }: { role: Role }) =>
+  .addOption(
+    new Option("--role <role>", "what he may do (default: what he may now, or member)").choices(roles),
+  )
+  .action((id: string, invitee: Invitee, { role }: { role?: Role }) =>
     withChat({}, async (chat) => {
-      const { added } = await chat.setMember(operator, id, invitee, role);
-      print(`${named(invitee)} is ${added ? "now" : "still in, as"} ${role} of ${id}`);
+      const { added, member: now } = await chat.setMember(operator, id, invitee, role);
+      print(`${named(invitee)} is ${added ? "now" : "still in, as"} ${now.role} of ${id}`);
     }),
   );
 
@@ -168,7 +171,9 @@ async function withChat(options: { create?: boolean }, work: (chat: Chat) => Pro
 
 /** One JSON object a line, on standard output. */
 function createLog(config: Config): Logger {
-  return pino({ level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime });
+  const options = { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  // A destination of pino's own: it outlives a reader that goes away. Lines are written together, soon.
+  return pino(options, pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 200 }));
 }
 
 function stopOnSignal(running: Running, log: Logger): void {
@@ -224,8 +229,9 @@ function print(line: string): void {
 
 function printRows(rows: Record<string, string | number | null>[], { json }: { json?: boolean }): void {
   if (json) return print(JSON.stringify(rows, null, 2));
+  if (rows.length === 0) return;
   const columns = Object.keys(rows[0] ?? {});
-  const cells = [columns, ...rows.map((row) => columns.map((column) => String(row[column] ?? "-")))];
+  const cells = [columns, ...rows.map((row) => columns.map((column) => printable(row[column])))];
   const widths = columns.map((_, index) => Math.max(...cells.map((line) => line[index]?.length ?? 0)));
   for (const line of cells)
     print(
@@ -234,6 +240,11 @@ function printRows(rows: Record<string, string | number | null>[], { json }: { j
         .join("  ")
         .trimEnd(),
     );
+}
+
+/** People name rooms and themselves; nothing of it may steer the terminal, or begin a line of its own. */
+function printable(value: string | number | null | undefined): string {
+  return String(value ?? "-").replace(/\p{C}/gu, "?");
 }
 
 function settingsHelp(): string {
@@ -246,10 +257,10 @@ function settingsHelp(): string {
 /** What the user is told, and the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : wrongUse;
-  const known = [ConfigError, OpenError, ChatError, Failure].some((kind) => error instanceof kind);
-  const inUse = error instanceof Error && "code" in error && error.code === "EADDRINUSE";
+  const known = [ConfigError, OpenError, ListenError, ChatError, StoreError, Failure].some(
+    (kind) => error instanceof kind,
+  );
   if (known && error instanceof Error) process.stderr.write(`parley: ${error.message}\n`);
-  else if (inUse) process.stderr.write("parley: PARLEY_PORT: this port is in use already\n");
   else console.error(error);
   return error instanceof ConfigError ? wrongUse : failed;
 }
@@ -257,5 +268,6 @@ function report(error: unknown): number {
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = report(error);
+  // Not only `exitCode`: a start that failed half-way may have left a timer running.
+  process.exit(report(error));
 }

@@ -19,8 +19,15 @@ const choreInterval = 1000;
 const purgeTime = 20;
 /** Files and sockets beside the connections: the database, the listener, HTTP requests. */
 const reservedFiles = 100;
+/** How long a start waits for the signing keys, in milliseconds. */
+const keysGrace = 1000;
 /** How long requests under way may take at a shutdown, in milliseconds. */
 const requestGrace = 1000;
+
+/** Why the server can't listen. The message is one line for whoever starts Parley. */
+export class ListenError extends Error {
+  override readonly name = "ListenError";
+}
 
 export interface ServerOptions {
   config: Config;
@@ -52,7 +59,7 @@ export function openChat(config: Config, options: { create: boolean }) {
   return { chat, close };
 }
 
-/** Wires everything, and listens. Rejects with the reason why it can't. */
+/** Wires everything, and listens. Rejects with `ConfigError`, `OpenError` or `ListenError` when it can't. */
 export async function startServer(options: ServerOptions): Promise<Running> {
   const { config, log, devIssuer, deadlines, keys } = options;
   const issuers = devIssuer ? [] : requireIssuers(config);
@@ -78,13 +85,25 @@ export async function startServer(options: ServerOptions): Promise<Running> {
     else sockets.hear(hint);
   });
 
-  const server: Server<Connection> = Bun.serve({
-    hostname: config.host,
-    port: config.port,
-    maxRequestBodySize: 1 << 20,
-    fetch: (request, self) => app.fetch(request, { server: self }),
-    websocket: sockets.handlers,
-  });
+  let server: Server<Connection>;
+  try {
+    server = Bun.serve({
+      hostname: config.host,
+      port: config.port,
+      maxRequestBodySize: 1 << 20,
+      // Bun's pages for developers show stacks and sources.
+      development: false,
+      // Without `development` Bun would share a port that is in use with whoever has it.
+      reusePort: false,
+      fetch: (request, self) => app.fetch(request, { server: self }),
+      websocket: sockets.handlers,
+    });
+  } catch (error) {
+    await connections.drain(0);
+    bus.close();
+    await store.close();
+    throw listenError(error, config);
+  }
 
   devIssuer?.moveTo(new URL("/dev/", server.url).href);
   const verifier = new Verifier({
@@ -114,7 +133,8 @@ export async function startServer(options: ServerOptions): Promise<Running> {
     if (!chat.healthy) void chat.probe();
     void purge(chat).catch((err: unknown) => log.error({ err }, "deleted rooms could not be purged"));
   }, choreInterval);
-  await verifier.start();
+  // Whoever comes before the keys are here waits for them himself; an issuer that hangs must not delay the start.
+  await Promise.race([verifier.start(), Bun.sleep(keysGrace)]);
 
   return {
     url: server.url,
@@ -130,6 +150,14 @@ export async function startServer(options: ServerOptions): Promise<Running> {
       await store.close();
     },
   };
+}
+
+function listenError(cause: unknown, { host, port }: Config): ListenError {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  if (code === "EADDRINUSE") return new ListenError(`PARLEY_PORT: port ${port} is in use already`, { cause });
+  if (code === "EACCES")
+    return new ListenError(`PARLEY_PORT: this user may not listen on port ${port}`, { cause });
+  return new ListenError(`PARLEY_HOST: can't listen on "${host}" (${code || String(cause)})`, { cause });
 }
 
 async function purge(chat: Chat): Promise<void> {

@@ -1,42 +1,281 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { Database } from "bun:sqlite";
+import { expect, test } from "bun:test";
 
-import { connect } from "./support/client.ts";
-import { type Issuer, startIssuer } from "./support/issuer.ts";
-import { type Parley, startParley } from "./support/parley.ts";
+import { type Client, connect } from "./support/client.ts";
+import { handshake, Raw, said } from "./support/raw.ts";
+import { metric, newRoomId, refusal, stage, until } from "./support/stage.ts";
 
-let issuer: Issuer;
-let parley: Parley;
-let rooms = 0;
+// What clients of the Django Channels server rely on, row by row.
 
-beforeAll(async () => {
-  issuer = await startIssuer();
-  parley = await startParley({ issuer: issuer.issuer });
-});
-afterAll(async () => {
-  await parley[Symbol.asyncDispose]();
-  await issuer[Symbol.asyncDispose]();
-});
+const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { roomOf, join, token } = on;
 
-async function roomOf(...members: string[]): Promise<string> {
-  const id = `room-${++rooms}`;
-  await parley.room(id, members);
-  return id;
+const alice = "alice@example.com";
+const bob = "bob@example.com";
+
+/** The first frame, as the text that went over the wire. */
+async function firstFrame(room: string, bearer: string): Promise<string> {
+  const raw = await Raw.open(on.parley.host);
+  raw.write(handshake(on.parley.host, `/ws/chat/${room}/`, { authorization: `Bearer ${bearer}` }));
+  expect((await raw.answer()).status).toBe(101);
+  const { payload } = await raw.frame();
+  raw.destroy();
+  return String(payload);
 }
 
-test("a message goes to everyone in the room, the sender included", async () => {
-  const room = await roomOf("alice@example.com", "bob@example.com");
-  const alice = await connect(parley.host, room, { token: await issuer.sign("alice@example.com") });
-  const bob = await connect(parley.host, room, { token: await issuer.sign("bob@example.com") });
-  expect(await alice.next()).toEqual([]);
-  expect(await bob.next()).toEqual([]);
-  alice.send({ message: "Hello, how are you?" });
-  expect(await bob.next()).toEqual({ message: "Hello, how are you?" });
-  expect(await alice.next()).toEqual({ message: "Hello, how are you?" });
+async function say(client: Client, ...texts: string[]): Promise<void> {
+  for (const text of texts) client.send({ message: text });
+  for (const text of texts) expect(await client.next()).toEqual({ message: text });
+}
+
+test("an empty room's history is []", async () => {
+  const room = await roomOf(alice);
+  expect(await firstFrame(room, await token(alice))).toBe("[]");
 });
 
-test("a token that the provider itself issued opens a connection", async () => {
-  const token = await issuer.grant();
+test("the first frame is the last 50 messages, oldest first, with text and sender_email and no other key", async () => {
+  const room = await roomOf(alice, bob);
+  const clients = [await join(room, alice), await join(room, bob)] as const;
+  const emails = [alice, bob];
+  for (let n = 1; n <= 60; n++) {
+    clients[n % 2 ? 1 : 0].send({ message: `message ${n}` });
+    for (const client of clients) expect(await client.next()).toEqual({ message: `message ${n}` });
+  }
+  const expected = Array.from({ length: 50 }, (_, index) => ({
+    text: `message ${index + 11}`,
+    sender_email: emails[(index + 11) % 2 ? 1 : 0],
+  }));
+  const frame = await firstFrame(room, await token(alice));
+  expect(JSON.parse(frame)).toStrictEqual(expected);
+});
+
+test("without a token, and with a bad one, the connection is refused; with a good one it opens", async () => {
+  const room = await roomOf(alice);
+  const bearer = await token(alice);
+  const tokens = { none: {}, bad: { token: "abc" }, tampered: { token: `${bearer.slice(0, -8)}AAAAAAAA` } };
+  for (const [what, options] of Object.entries(tokens)) {
+    const { status, headers } = await refusal(connect(on.parley.host, room, options));
+    expect({ what, status, challenge: headers["www-authenticate"] }).toEqual({
+      what,
+      status: 401,
+      challenge: "Bearer",
+    });
+  }
+  expect(await (await connect(on.parley.host, room, { token: bearer })).next()).toEqual([]);
+});
+
+test("a room that does not exist and one that the user is not in answer alike, byte for byte", async () => {
+  const room = await roomOf(bob);
+  const bearer = await token(alice);
+  const ask = async (id: string) => {
+    const raw = await Raw.open(on.parley.host);
+    raw.write(handshake(on.parley.host, `/ws/chat/${id}/`, { authorization: `Bearer ${bearer}` }));
+    const answer = await raw.answer();
+    answer.headers.delete("date");
+    return { ...answer, headers: [...answer.headers], body: await raw.body(answer) };
+  };
+  const unknown = await ask(newRoomId());
+  expect(unknown.status).toBe(404);
+  expect(await ask(room)).toEqual(unknown);
+  await join(room, bob);
+});
+
+test("when the history can't be read the first frame is [], the connection lives, and it is counted and logged", async () => {
+  const room = await roomOf(alice);
+  const before = await join(room, alice);
+  await say(before, "remembered");
+  const failures = await metric(on.parley, "parley_history_failures_total");
+  using database = new Database(on.parley.config.database);
+  database.run("ALTER TABLE messages RENAME TO hidden");
+  let late: Client;
+  try {
+    late = await connect(on.parley.host, room, { token: await token(alice) });
+    expect(await late.next()).toEqual([]);
+  } finally {
+    database.run("ALTER TABLE hidden RENAME TO messages");
+  }
+  expect(await metric(on.parley, "parley_history_failures_total")).toBe(failures + 1);
+  expect(on.parley.logs).toContainEqual(
+    expect.objectContaining({ level: 50, msg: expect.stringContaining("history could not be read") }),
+  );
+  await say(late, "goes on");
+  expect(await before.next()).toEqual({ message: "goes on" });
+  expect(JSON.parse(await firstFrame(room, await token(alice)))).toHaveLength(2);
+});
+
+test("a message goes to everyone in the room, the sender included, with the key message and no other", async () => {
+  const room = await roomOf(alice, bob);
+  const other = await roomOf(alice, bob);
+  const clients = [await join(room, alice), await join(room, bob)] as const;
+  const elsewhere = await join(other, bob);
+  clients[0].send({ message: "Hello, how are you?" });
+  for (const client of clients) expect(await client.next()).toStrictEqual({ message: "Hello, how are you?" });
+  // Had the first message crossed over, it would come before this one.
+  await say(elsewhere, "only here");
+  expect(clients.flatMap((client) => client.waiting())).toEqual([]);
+});
+
+test("a message that was broadcast is on disk", async () => {
+  const room = await roomOf(alice);
+  const client = await join(room, alice);
+  for (let n = 1; n <= 20; n++) {
+    await say(client, `message ${n}`);
+    const stored = await on.parley.asOperator((chat, operator) => chat.history(operator, room, { limit: 1 }));
+    expect(stored).toMatchObject([{ seq: n, text: `message ${n}`, sender: { email: alice } }]);
+  }
+});
+
+test("other keys beside message are ignored", async () => {
+  const room = await roomOf(alice);
+  const client = await join(room, alice);
+  client.send({ type: "chat_message", message: "Hello!", sender_email: bob, text: "?", id: [1, { a: 2 }] });
+  expect(await client.next()).toStrictEqual({ message: "Hello!" });
+  expect(JSON.parse(await firstFrame(room, await token(alice)))).toStrictEqual([
+    { text: "Hello!", sender_email: alice },
+  ]);
+});
+
+test("text comes back as it was sent", async () => {
+  const room = await roomOf(alice);
+  const client = await join(room, alice);
+  const texts = [
+    '"\\/\b\f\n\r\t',
+    "  spaces around  ",
+    "żółw 你好 👩‍👩‍👧 \u202e",
+    "</script>\u2028",
+    "{}",
+    "0",
+    "\u0001\u007f",
+  ];
+  await say(client, ...texts);
+  expect(JSON.parse(await firstFrame(room, await token(alice)))).toEqual(
+    texts.map((text) => ({ text, sender_email: alice })),
+  );
+});
+
+test("whoever disconnects is out of the group, and the others go on", async () => {
+  const room = await roomOf(alice, bob);
+  const leaving = await join(room, alice);
+  const cut = await join(room, alice);
+  const staying = await join(room, bob);
+  const connections = await metric(on.parley, "parley_connections");
+  await leaving.close();
+  cut.socket.terminate();
+  await until(
+    "both are gone",
+    async () => (await metric(on.parley, "parley_connections")) === connections - 2,
+  );
+  await say(staying, "still here");
+  expect([...leaving.waiting(), ...cut.waiting()]).toEqual([]);
+});
+
+test("whoever comes back finds in the history what was said meanwhile", async () => {
+  const room = await roomOf(alice, bob);
+  const leaving = await join(room, alice);
+  const staying = await join(room, bob);
+  await say(leaving, "bye");
+  expect(await staying.next()).toEqual({ message: "bye" });
+  await leaving.close();
+  await say(staying, "one", "two");
+  const back = await connect(on.parley.host, room, { token: await token(alice) });
+  expect(await back.next()).toEqual([
+    { text: "bye", sender_email: alice },
+    { text: "one", sender_email: bob },
+    { text: "two", sender_email: bob },
+  ]);
+  await say(staying, "three");
+  expect(await back.next()).toEqual({ message: "three" });
+});
+
+test("in many rooms with many members no message crosses, none is lost, and all see one order", async () => {
+  const emails = ["ann", "ben", "cat", "dan", "eve"].map((name) => `${name}@example.com`);
+  const rooms = await Promise.all(Array.from({ length: 10 }, () => roomOf(...emails)));
+  const groups = await Promise.all(
+    rooms.map(async (room) => ({
+      room,
+      clients: await Promise.all(emails.map(async (email) => ({ email, client: await join(room, email) }))),
+    })),
+  );
+  const rounds = [1, 2, 3, 4, 5];
+  for (const round of rounds)
+    for (const { room, clients } of groups)
+      for (const { email, client } of clients) client.send({ message: `${room} ${email} ${round}` });
+  for (const { room, clients } of groups) {
+    const expected = rounds.flatMap((round) =>
+      emails.map((email) => ({ message: `${room} ${email} ${round}` })),
+    );
+    const heard = await Promise.all(
+      clients.map(({ client }) => Promise.all(expected.map(() => client.next()))),
+    );
+    for (const frames of heard) expect(frames).toEqual(heard[0] ?? []);
+    expect(new Set(heard[0]?.map((frame) => JSON.stringify(frame)))).toEqual(
+      new Set(expected.map((frame) => JSON.stringify(frame))),
+    );
+  }
+  expect(groups.flatMap(({ clients }) => clients.flatMap(({ client }) => client.waiting()))).toEqual([]);
+});
+
+test("the front end's second argument, classic and bearer, opens a connection without any header", async () => {
+  const room = await roomOf(alice);
+  const bearer = await token(alice);
+  const client = await connect(on.parley.host, room, { protocols: ["classic", `bearer.${bearer}`] });
+  expect(client.protocol).toBe("classic");
+  expect(await client.next()).toEqual([]);
+  await say(client, "Hello from frontend!");
+});
+
+test("the front end's lines as they stand connect once its page has posted the token to /api/session", async () => {
+  const room = await roomOf(alice);
+  const { host, url } = on.parley;
+  const authorization = `Bearer ${await token(alice)}`;
+  const session = await fetch(`${url}/api/session`, { method: "POST", headers: { authorization } });
+  expect(session.status).toBe(204);
+  const [cookie = ""] = session.headers.getSetCookie().map((line) => line.split(";")[0] ?? "");
+  const client = await connect(host, room, { headers: { cookie, origin: url } });
+  expect(client.protocol).toBe("");
+  expect(await client.next()).toEqual([]);
+  await say(client, "Hello from frontend!");
+  // Not a page: no Origin. The cookie alone is worth nothing then.
+  expect((await refusal(connect(host, room, { headers: { cookie } }))).status).toBe(401);
+});
+
+test("Postman's steps give the same frames", async () => {
+  const room = await roomOf(alice);
+  const { host } = on.parley;
+  const raw = await Raw.open(host);
+  // Header by header what Postman sends; it offers compression, which the server may decline.
+  raw.write(
+    [
+      `GET /ws/chat/${room}/ HTTP/1.1`,
+      "Sec-WebSocket-Version: 13",
+      "Sec-WebSocket-Key: 4vKYpOlmdFUgCb9aYnUdQQ==",
+      "Connection: Upgrade",
+      "Upgrade: websocket",
+      `Authorization: Bearer ${await token(alice)}`,
+      "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits",
+      `Host: ${host}`,
+      "",
+      "",
+    ].join("\r\n"),
+  );
+  const { status, headers } = await raw.answer();
+  expect(status).toBe(101);
+  expect(headers.get("sec-websocket-accept")).toBe("qHgxK9MhYHDh1XZIx9CHu9f0cQg=");
+  expect(headers.has("sec-websocket-extensions")).toBe(false);
+  expect(headers.has("sec-websocket-protocol")).toBe(false);
+  expect(await raw.next()).toEqual([]);
+  raw.write(said("Hello, this is a test message!"));
+  expect(String((await raw.frame()).payload)).toBe('{"message":"Hello, this is a test message!"}');
+  raw.destroy();
+});
+
+test("a token that the provider itself issued opens a connection; without an email, sender_email is the sub", async () => {
+  const bearer = await on.issuer.grant();
   const room = await roomOf();
-  const back = await connect(parley.host, room, { token });
+  const back = await connect(on.parley.host, room, { token: bearer });
   expect(await back.next()).toEqual([]);
+  await say(back, "from the back end");
+  expect(JSON.parse(await firstFrame(room, bearer))).toEqual([
+    { text: "from the back end", sender_email: "backend" },
+  ]);
 });

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from "jose";
@@ -42,7 +42,10 @@ export class DevIssuer {
   /** From now on issues as this URL. */
   moveTo(issuer: string): void {
     this.kept = { ...this.kept, issuer };
-    writeFileSync(this.file, JSON.stringify(this.kept), { mode: 0o600 });
+    // Cut short, it leaves the old file.
+    const draft = `${this.file}.new`;
+    writeFileSync(draft, JSON.stringify(this.kept), { mode: 0o600 });
+    renameSync(draft, this.file);
   }
 
   get issuer(): string {

@@ -45,6 +45,7 @@ export class Keys {
   #failed = false;
   #loading: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #stopped = false;
 
   constructor(options: KeyOptions) {
     this.#options = { cooldown: 30_000, reload: 600_000, timeout: 5000, ...options };
@@ -61,18 +62,20 @@ export class Keys {
   }
 
   stop(): void {
+    this.#stopped = true;
     clearTimeout(this.#timer);
   }
 
   /** The key that a token's header names. Throws jose's `JWKSNoMatchingKey`, or `keys_unavailable`. */
   readonly find = async (header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> => {
     if (!this.#set) await this.#refresh();
+    // Taken first: other keys may arrive while a token is compared with these.
+    const before = this.#set;
     try {
       return await this.#current()(header, token);
     } catch (error) {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
-      const before = this.#set;
-      await this.#refresh();
+      if (this.#set === before) await this.#refresh();
       // Perhaps the issuer has this key by now, and can't tell us.
       if (this.#failed) throw unavailable();
       if (this.#set === before) throw error;
@@ -87,18 +90,27 @@ export class Keys {
 
   /** Resolves after the fetch that is under way, or a new one unless one was tried just now. */
   async #refresh(): Promise<void> {
-    const { cooldown, reload } = this.#options;
     if (!this.#loading) {
-      if (performance.now() - this.#attemptedAt < cooldown) return;
-      this.#attemptedAt = performance.now();
-      this.#loading = this.#load().finally(() => {
-        this.#loading = undefined;
-        clearTimeout(this.#timer);
-        this.#timer = setTimeout(() => void this.#refresh(), this.#failed ? cooldown : reload);
-        this.#timer.unref();
-      });
+      if (performance.now() - this.#attemptedAt < this.#options.cooldown) return;
+      this.#begin();
     }
     await this.#loading;
+  }
+
+  #begin(): void {
+    this.#attemptedAt = performance.now();
+    this.#loading = this.#load().finally(() => {
+      this.#loading = undefined;
+      clearTimeout(this.#timer);
+      if (this.#stopped) return;
+      const { cooldown, reload } = this.#options;
+      // Not by way of `#refresh`: a timer that fires a moment early would find it too soon, and be the last.
+      const again = () => {
+        if (!this.#loading) this.#begin();
+      };
+      this.#timer = setTimeout(again, this.#failed ? cooldown : reload);
+      this.#timer.unref();
+    });
   }
 
   async #load(): Promise<void> {

@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import * as v from "valibot";
 
 import { ChatError } from "../chat/errors.ts";
-import { normalEmail } from "../chat/invitee.ts";
+import { emailPattern, normalEmail } from "../chat/invitee.ts";
 import type { Identity } from "../chat/model.ts";
 import { type KeyOptions, Keys } from "./keys.ts";
 
@@ -35,12 +35,7 @@ const claimsSchema = v.looseObject({
   email_verified: v.optional(v.unknown()),
 });
 
-const emailSchema = v.pipe(
-  v.string(),
-  v.maxLength(254),
-  v.transform(normalEmail),
-  v.check((email) => email.includes("@")),
-);
+const emailSchema = v.pipe(v.string(), v.maxLength(254), v.transform(normalEmail), v.regex(emailPattern));
 const nameSchema = v.pipe(v.string(), v.minLength(1), v.maxLength(255));
 
 /** What a token must hold in `scope` or `permissions` for its bearer to act on every room. */
@@ -68,13 +63,17 @@ export class Verifier {
   readonly #keys: Map<string, Keys>;
   /** By the SHA-256 of the exact token text. */
   readonly #memory = new Map<string, { identity: Identity; until: number }>();
+  #withdrawals = 0;
 
   constructor(options: VerifierOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     const { log, keys } = options;
     // A token that was signed with a key its issuer took back must not outlive it here.
-    const withdrawn = () => this.#memory.clear();
+    const withdrawn = () => {
+      this.#withdrawals++;
+      this.#memory.clear();
+    };
     this.#keys = new Map(
       options.issuers.map((issuer) => [issuer.issuer, new Keys({ ...issuer, ...keys, log, withdrawn })]),
     );
@@ -102,8 +101,10 @@ export class Verifier {
       if (known.until > this.#now()) return known.identity;
       this.#memory.delete(hash);
     }
+    const withdrawals = this.#withdrawals;
     const { identity, until } = await this.#verify(token).catch((error: unknown) => this.#refuse(error));
-    if (until > this.#now()) {
+    // Not when a key was withdrawn meanwhile: it may have been this token's.
+    if (until > this.#now() && withdrawals === this.#withdrawals) {
       if (this.#memory.size >= memoryLength) this.#forgetOldest();
       this.#memory.set(hash, { identity, until });
     }

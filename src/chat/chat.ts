@@ -21,6 +21,7 @@ import {
   type UserKey,
 } from "./model.ts";
 import { Rate } from "./rate.ts";
+import { Recent } from "./recent.ts";
 import type { Granted, Invitee, Range, Store } from "./store.ts";
 
 /** What goes on inside, for the log and the counters. */
@@ -62,6 +63,9 @@ export class Chat {
   readonly #feed: Feed;
   readonly #commit: Commit;
   readonly #rate: Rate;
+  readonly #recent: Recent;
+  /** Who has signed in, by the very identity: a token that is verified once is looked up once. */
+  readonly #actors = new WeakMap<Identity, Actor>();
   #healthy = true;
   /** Counts what was heard of memberships. */
   #rosterEpoch = 0;
@@ -73,6 +77,7 @@ export class Chat {
     this.#observer = observer;
     this.#now = now;
     this.#rate = new Rate(limits.messageRate, limits.messageBurst, now);
+    this.#recent = new Recent(now);
     this.#feed = new Feed(store, deliver, (error) => observer.feedFailed(error));
     this.#commit = new Commit(
       store,
@@ -82,7 +87,9 @@ export class Chat {
     bus.subscribe((hint) => {
       if (hint.kind === "changes") this.#feed.receive(hint.room, hint.changes);
       else this.#rosterEpoch++;
-      if (hint.kind === "anything") void this.#feed.level();
+      if (hint.kind !== "anything") return;
+      this.#recent.clear();
+      void this.#feed.level();
     });
   }
 
@@ -106,11 +113,17 @@ export class Chat {
 
   /** The user of a verified token. */
   async signIn(identity: Identity): Promise<Actor> {
-    return { ...(await this.#store.signIn(identity)), admin: identity.admin };
+    let actor = this.#actors.get(identity);
+    if (!actor) {
+      actor = { ...(await this.#store.signIn(identity)), admin: identity.admin };
+      this.#actors.set(identity, actor);
+    }
+    return actor;
   }
 
-  /** Charges one command to the user. Throws `rate_limited`. */
+  /** Charges one command to the user; an administrator has no limit. Throws `rate_limited`. */
   spend(actor: Actor): void {
+    if (actor.admin) return;
     const retryAfterMs = this.#rate.take(actor.key);
     if (retryAfterMs > 0)
       throw new ChatError("rate_limited", "Too many messages; slow down.", { retryAfterMs });
@@ -136,7 +149,12 @@ export class Chat {
       const history = await this.#follow(followed);
       // No await from here to `arrive`, which subscribes: nothing can be published in between.
       if (epoch === this.#rosterEpoch) {
-        if (!door.arrive(room, history)) this.leave(followed);
+        let arrived = false;
+        try {
+          arrived = door.arrive(room, history);
+        } finally {
+          if (!arrived) this.leave(followed);
+        }
         return;
       }
       // Somebody was removed, or a room deleted, while the history was being read: perhaps this one.
@@ -152,17 +170,20 @@ export class Chat {
   }
 
   /** Follows the room and reads its history up to where it was published; from its return on, the feed brings the rest. */
-  async #follow(room: RoomKey): Promise<Message[]> {
-    const history: Message[] = [];
-    let read = 0;
+  async #follow(room: RoomKey): Promise<readonly Message[]> {
     try {
       await this.#feed.open(room);
+      let history: readonly Message[] = [];
+      let read = 0;
       for (;;) {
-        const published = this.#feed.position(room)?.seq ?? 0;
-        if (published === read) return history.slice(-historyLength);
-        const range = { after: read, before: published + 1, limit: historyLength };
-        history.push(...(await this.#store.messages(room, range)));
-        read = published;
+        const { seq, rev } = this.#feed.position(room) ?? { seq: 0, rev: 0 };
+        if (seq === read) return history;
+        const known = this.#recent.get(room, rev);
+        if (known) return known;
+        const range = { after: read, before: seq + 1, limit: historyLength };
+        history = [...history, ...(await this.#store.messages(room, range))].slice(-historyLength);
+        this.#recent.set(room, rev, history);
+        read = seq;
       }
     } catch (error) {
       this.#observer.historyFailed(error);
@@ -234,13 +255,20 @@ export class Chat {
     return this.#store.roster(room);
   }
 
-  /** Makes somebody a member, or changes his role. Owners may do all of it, moderators add members. */
-  async setMember(actor: Actor, roomId: string, who: Invitee, role: Role): Promise<Granted> {
+  /**
+   * Makes somebody a member, or changes his role; without one he keeps his, or begins as a member. Owners may do all of
+   * it, moderators add members.
+   */
+  async setMember(actor: Actor, roomId: string, who: Invitee, role?: Role): Promise<Granted> {
     const membership = await this.enter(actor, roomId);
     const { room } = membership;
     if (!owns(actor, membership)) {
       const before = await this.#store.member(room.key, who);
-      if (membership.role !== "moderator" || role !== "member" || (before && before.role !== "member")) {
+      if (
+        membership.role !== "moderator" ||
+        (role ?? "member") !== "member" ||
+        (before && before.role !== "member")
+      ) {
         throw new ChatError("forbidden", "Only an owner may do this.");
       }
     }

@@ -5,6 +5,9 @@ export function normalEmail(email: string): string {
   return email.trim().toLowerCase();
 }
 
+/** What counts as an email, in an invitation and in a token alike. A domain on a network of one's own may have no dot. */
+export const emailPattern = /^[^\s@]+@[^\s@]+$/;
+
 /**
  * Whom a membership is granted to: an email, or else a `sub`. `sub:` in front makes a `sub` of what looks like an email.
  * Undefined when it is neither.
@@ -12,6 +15,6 @@ export function normalEmail(email: string): string {
 export function parseInvitee(text: string): Invitee | undefined {
   if (text.length > 255 || !text.isWellFormed() || text.includes("\0")) return undefined;
   if (text.startsWith("sub:")) return text.length > 4 ? { sub: text.slice(4) } : undefined;
-  if (/^[^\s@]+@[^\s@]+\.[^\s@]+$/.test(text.trim())) return { email: normalEmail(text) };
+  if (emailPattern.test(text.trim())) return { email: normalEmail(text) };
   return text.trim() === "" ? undefined : { sub: text };
 }

@@ -31,7 +31,9 @@ export class Rate {
   }
 
   #filled(bucket: { tokens: number; at: number }, now: number): number {
-    return Math.min(this.burst, bucket.tokens + ((now - bucket.at) / 1000) * this.rate);
+    // A clock that is set back takes nothing away.
+    const elapsed = Math.max(0, now - bucket.at);
+    return Math.min(this.burst, bucket.tokens + (elapsed / 1000) * this.rate);
   }
 
   #sweep(now: number): void {

@@ -52,8 +52,13 @@ export interface Store {
   roster(room: RoomKey): Promise<Set<UserKey> | undefined>;
   /** The member whom `who` names, if he is in the room. */
   member(room: RoomKey, who: Invitee): Promise<Member | undefined>;
-  /** Makes a member, or changes his role. A room that had an owner keeps one. */
-  setMember(room: RoomKey, who: Invitee, role: Role, grant: Grant): Promise<Granted | MemberRefusal>;
+  /** Makes a member, or changes his role; without one he keeps his, or begins as a member. A room that had an owner keeps one. */
+  setMember(
+    room: RoomKey,
+    who: Invitee,
+    role: Role | undefined,
+    grant: Grant,
+  ): Promise<Granted | MemberRefusal>;
   /** False when he is not in the room. A room that had an owner keeps one. */
   removeMember(room: RoomKey, user: UserKey): Promise<boolean | "last_owner">;
 

@@ -71,26 +71,32 @@ export class Connections {
 
   /** Throws when one more socket of this user would be too many, or comes too soon. */
   admit(user: UserKey): void {
-    if (this.#closed) throw new ChatError("restarting", "The server is shutting down.");
-    const { perUser, total } = this.limits;
     const retryAfterMs = this.#attempts.take(user);
     if (retryAfterMs > 0) {
       throw new ChatError("too_many_connections", "You connect too often; slow down.", { retryAfterMs });
     }
+    this.#check(user);
+  }
+
+  /** What is kept for a socket that is about to open. Throws as `admit` does: the last place may be gone by now. */
+  start(user: Actor, room: RoomKey, expiresAt: number, history: readonly Message[]): Connection {
+    this.#check(user.key);
+    const now = this.now();
+    return { user, room, expiresAt, heardAt: now, pingAt: now + this.deadlines.ping, strikes: 0, history };
+  }
+
+  #check(user: UserKey): void {
+    if (this.#closed) throw new ChatError("restarting", "The server is shutting down.");
+    const { perUser, total } = this.limits;
     if (perUser > 0 && (this.#perUser.get(user) ?? 0) >= perUser) {
+      const retryAfterMs = 5000;
       throw new ChatError("too_many_connections", `You have ${perUser} connections already.`, {
-        retryAfterMs: 5000,
+        retryAfterMs,
       });
     }
     if (total > 0 && this.#size >= total) {
       throw new ChatError("too_many_connections", "The server is full.", { retryAfterMs: 30_000 });
     }
-  }
-
-  /** What is kept for a socket that is about to open. */
-  start(user: Actor, room: RoomKey, expiresAt: number, history: readonly Message[]): Connection {
-    const now = this.now();
-    return { user, room, expiresAt, heardAt: now, pingAt: now + this.deadlines.ping, strikes: 0, history };
   }
 
   add(socket: Socket): void {

@@ -10,6 +10,10 @@ export type Protocol = (typeof protocols)[number];
 
 const bearerEntry = "bearer.";
 const cookie = "parley_session";
+/** How long browsers keep a cookie at most, in milliseconds (RFC 6265bis, section 5.5). */
+const longestCookie = 400 * 24 * 3_600_000;
+/** How long a cookie's name and value may be together, in bytes; browsers drop a longer one without a word (ibid.). */
+const cookieLength = 4096;
 
 /** What a client offers in `Sec-WebSocket-Protocol`. */
 export interface Offer {
@@ -59,12 +63,18 @@ export function originAllowed(c: Context, allowed: readonly string[] | undefined
   if (origin === undefined) return true;
   if (allowed) return allowed.includes(origin);
   // The server's own: a proxy in front may speak https, so that only the host and the port can be compared.
-  return URL.parse(origin)?.host === c.req.header("host")?.toLowerCase();
+  const host = c.req.header("host")?.toLowerCase();
+  return host !== undefined && (origin === `https://${host}` || origin === `http://${host}`);
 }
 
-/** Sets the cookie with which a page's own `new WebSocket(url)` works, until the token's end. */
+/** Sets the cookie with which a page's own `new WebSocket(url)` works, until the token's end. Throws when it can't. */
 export function setSession(c: Context, token: string, expiresAt: number): void {
-  setCookie(c, cookie, token, { ...cookieOptions(c), expires: new Date(expiresAt) });
+  if (cookie.length + token.length > cookieLength) {
+    const way = "offer it beside the WebSocket protocol";
+    throw new ChatError("invalid_command", `No browser keeps so long a token as a cookie; ${way}.`);
+  }
+  const expires = new Date(Math.min(expiresAt, Date.now() + longestCookie));
+  setCookie(c, cookie, token, { ...cookieOptions(c), expires });
 }
 
 export function dropSession(c: Context): void {

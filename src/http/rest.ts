@@ -44,7 +44,7 @@ const text = v.pipe(
 const seq = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), v.transform(Number));
 
 const newRoom = v.object({ id: v.optional(roomId), name: text });
-const grant = v.object({ role: v.optional(v.picklist(roles), "member") });
+const grant = v.object({ role: v.optional(v.picklist(roles)) });
 const page = v.object({
   before: v.optional(seq),
   after: v.optional(seq),
@@ -60,6 +60,8 @@ export function createRest({ chat, verifier, allowedOrigins }: RestOptions) {
       origin: (origin, c) => (originAllowed(c, allowedOrigins) ? origin : null),
       credentials: true,
       allowHeaders: ["authorization", "content-type"],
+      // What a page may read of an answer beside its body.
+      exposeHeaders: ["location", "retry-after"],
       allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
       maxAge: 600,
     }),

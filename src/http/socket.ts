@@ -4,7 +4,7 @@ import type { Logger } from "pino";
 import type { Hint } from "../chat/bus.ts";
 import type { Chat } from "../chat/chat.ts";
 import { asChatError, ChatError } from "../chat/errors.ts";
-import type { Change, RoomKey } from "../chat/model.ts";
+import type { Change, Message, RoomKey } from "../chat/model.ts";
 import * as classic from "../protocol/classic.ts";
 import { close, type Connection, type Connections, type Socket } from "./connections.ts";
 import type { Metrics } from "./metrics.ts";
@@ -13,7 +13,7 @@ import type { Metrics } from "./metrics.ts";
 const frameLimit = 65_536;
 /** Bytes that may wait for one slow reader. */
 const backpressureLimit = 1 << 20;
-/** Commands in a row, refused because there were too many, after which a connection is closed. */
+/** Commands refused because there were too many, over those accepted since, after which a connection is closed. */
 const strikeLimit = 50;
 /** How soon to look again, in milliseconds, when a roster could not be read. */
 const recheckPause = 1000;
@@ -42,14 +42,15 @@ export function createSockets({ chat, connections, metrics, log }: SocketOptions
       const { room, history } = socket.data;
       connections.add(socket);
       socket.subscribe(topicOf(room));
-      socket.send(classic.history(history ?? []));
+      socket.send(encodeHistory(history ?? []));
       socket.data.history = undefined;
     },
     message(socket, frame) {
       connections.heard(socket);
       try {
         chat.spend(socket.data.user);
-        socket.data.strikes = 0;
+        // Down by one, not to nothing: a flood that is even has some of it accepted, too.
+        socket.data.strikes = Math.max(0, socket.data.strikes - 1);
         if (typeof frame !== "string") throw new ChatError("invalid_message", "Frames are text, not binary.");
         const { user, room } = socket.data;
         chat.post(user, room, classic.parse(frame)).catch((error: unknown) => refuse(socket, error));
@@ -64,6 +65,14 @@ export function createSockets({ chat, connections, metrics, log }: SocketOptions
       chat.leave(socket.data.room);
     },
   };
+
+  /** Histories that were encoded, for as long as somebody else may be sent the same one. */
+  const encoded = new WeakMap<readonly Message[], string>();
+  function encodeHistory(history: readonly Message[]): string {
+    let frame = encoded.get(history);
+    if (frame === undefined) encoded.set(history, (frame = classic.history(history)));
+    return frame;
+  }
 
   function refuse(socket: Socket, error: unknown): void {
     const refusal = asChatError(error);
@@ -82,12 +91,20 @@ export function createSockets({ chat, connections, metrics, log }: SocketOptions
     if (hint.kind === "anything") for (const room of connections.rooms()) void recheck(room);
   }
 
+  /** Rooms that are looked at again soon. */
+  const pending = new Set<RoomKey>();
+
   async function recheck(room: RoomKey): Promise<void> {
     try {
       connections.recheck(room, await chat.roster(room));
     } catch (err) {
+      if (pending.has(room)) return;
       log.error({ err, room }, "members could not be read; looking again soon");
-      setTimeout(() => void recheck(room), recheckPause).unref();
+      pending.add(room);
+      setTimeout(() => {
+        pending.delete(room);
+        void recheck(room);
+      }, recheckPause).unref();
     }
   }
 

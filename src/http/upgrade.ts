@@ -21,11 +21,17 @@ export interface UpgradeOptions {
   allowedOrigins: readonly string[] | undefined;
 }
 
+/** Sixteen bytes in base64. */
+const keyPattern = /^[A-Za-z0-9+/]{22}==$/;
+
 /** `GET /ws/chat/:room`: every check is made before the 101, and the first frame goes out with it. */
 export function createUpgrade({ chat, verifier, connections, allowedOrigins }: UpgradeOptions) {
   return async (c: Context<Env>): Promise<Response> => {
     if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
       return problem(new ChatError("invalid_command", "This is a WebSocket endpoint."), 426);
+    }
+    if (!keyPattern.test(c.req.header("sec-websocket-key") ?? "")) {
+      throw new ChatError("invalid_command", "This is not a WebSocket handshake (RFC 6455, section 4.1).");
     }
     const roomId = c.req.param("room") ?? "";
     if (!roomIdPattern.test(roomId)) throw new ChatError("invalid_command", "This can't be a room's id.");
@@ -49,9 +55,7 @@ export function createUpgrade({ chat, verifier, connections, allowedOrigins }: U
         return upgraded;
       },
     });
-    if (!upgraded) {
-      throw new ChatError("invalid_command", "This is not a WebSocket handshake (RFC 6455, section 4.1).");
-    }
+    if (!upgraded) throw new ChatError("invalid_command", "The connection could not be upgraded.");
     // Bun has sent its own.
     return new Response(null, { status: 101 });
   };

@@ -1,5 +1,5 @@
 import { Database, SQLiteError } from "bun:sqlite";
-import { existsSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { drizzle } from "drizzle-orm/bun-sqlite";
@@ -44,8 +44,9 @@ export function open(path: string, { check = false, create = true }: OpenOptions
     client.run("PRAGMA journal_size_limit = 67108864");
     client.run("PRAGMA cache_size = -65536");
     upgrade(path, db, client);
-    // A file that can't be written would be found out by the first message.
+    // A file that can't be written would be found out by the first message. BEGIN IMMEDIATE alone takes no notice of it.
     client.run("BEGIN IMMEDIATE");
+    client.run("INSERT INTO probes (pk, bytes) VALUES (0, '')");
     client.run("ROLLBACK");
     client.run(`PRAGMA busy_timeout = ${busyTimeout}`);
     return db;
@@ -62,6 +63,9 @@ function connect(path: string, { check, create }: Required<OpenOptions>): Databa
   const exists = existsSync(path);
   if (!exists && !create) throw new OpenError(`${path}: there is no such file`);
   try {
+    if (exists && statSync(path).isDirectory()) throw new OpenError(`${path}: this is a folder, not a file`);
+    // SQLite would fall back to reading alone, and leave a log beside the file.
+    if (exists) accessSync(path, constants.R_OK | constants.W_OK);
     if (exists && statSync(path).size > 0) {
       const reader = new Database(path, { readonly: true });
       try {
@@ -88,8 +92,8 @@ function inspect(path: string, reader: Database, check: boolean): void {
   }
   if (!check) return;
   const result = reader.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
-  if (result?.quick_check !== "ok")
-    throw new OpenError(`${path}: the database is damaged (${result?.quick_check})`);
+  const found = result?.quick_check.split("\n").at(-1);
+  if (found !== "ok") throw new OpenError(`${path}: the database is damaged (${found})`);
 }
 
 function upgrade(path: string, db: Parameters<typeof migrate>[0], client: Database): void {
@@ -128,12 +132,15 @@ const reasons: Record<string, string> = {
   SQLITE_BUSY: "another process holds the database",
   SQLITE_FULL: "the disk is full",
   SQLITE_IOERR: "the disk reports an error",
+  EACCES: "Parley may not read and write this file",
+  EPERM: "Parley may not read and write this file",
+  EROFS: "the file can't be written",
 };
 
 function refusal(path: string, error: unknown): OpenError {
   if (error instanceof OpenError) return error;
-  const cause = sqliteError(error);
-  const code = cause?.code ?? "";
+  const cause = sqliteError(error) ?? error;
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
   const known = Object.entries(reasons).find(([name]) => code.startsWith(name))?.[1];
   return new OpenError(`${path}: ${known ?? (error instanceof Error ? error.message : String(error))}`, {
     cause: error,

@@ -1,4 +1,4 @@
-import { and, asc, count, desc, eq, gt, isNotNull, isNull, lt, ne, sql } from "drizzle-orm";
+import { and, count, desc, eq, gt, isNotNull, ne, sql } from "drizzle-orm";
 
 import type {
   Draft,
@@ -26,7 +26,9 @@ import {
   StoreError,
 } from "../chat/store.ts";
 import { type Db, sqliteError } from "./open.ts";
-import { emails, members, messages, probes, reads, rooms, users } from "./schema.ts";
+import { members, messages, probes, reads, rooms, users } from "./schema.ts";
+import { live, prepare, room, type Statements, toMessage, user } from "./statements.ts";
+import { Users } from "./users.ts";
 
 /** How long a write waits, in milliseconds and without holding the event loop, for another process to let go. */
 const patience = 5000;
@@ -35,133 +37,17 @@ const pause = 20;
 /** Messages of a deleted room that one turn removes. */
 const purgeLength = 1000;
 
-const user = { key: users.pk, id: users.sub, email: users.email, name: users.name };
-const room = {
-  key: rooms.pk,
-  id: rooms.id,
-  name: rooms.name,
-  seq: rooms.seq,
-  rev: rooms.rev,
-  createdAt: rooms.createdAt,
-};
-const message = {
-  seq: messages.seq,
-  rev: sql<number>`coalesce(${messages.changedRev}, ${messages.createdRev})`,
-  sender: user,
-  text: messages.text,
-  sentAt: messages.sentAt,
-  editedAt: messages.editedAt,
-  deletedAt: messages.deletedAt,
-  replyTo: messages.replyTo,
-  clientId: messages.clientId,
-};
-
-const live = isNull(rooms.deletedAt);
-const $ = sql.placeholder;
-
-/** Every statement, prepared once. */
-function prepare(db: Db) {
-  const selectMessages = () =>
-    db.select(message).from(messages).innerJoin(users, eq(users.pk, messages.sender));
-  const between = and(
-    eq(messages.room, $("room")),
-    gt(messages.seq, $("after")),
-    lt(messages.seq, $("before")),
-  );
-  return {
-    head: db
-      .select({ seq: rooms.seq, rev: rooms.rev })
-      .from(rooms)
-      .where(and(eq(rooms.pk, $("room")), live))
-      .prepare(),
-    advance: db
-      .update(rooms)
-      .set({ seq: sql`${$("seq")}`, rev: sql`${$("rev")}` })
-      .where(eq(rooms.pk, $("room")))
-      .prepare(),
-    role: db
-      .select({ role: members.role })
-      .from(members)
-      .where(and(eq(members.room, $("room")), eq(members.user, $("user"))))
-      .prepare(),
-    repeated: db
-      .select({ seq: messages.seq, rev: messages.createdRev })
-      .from(messages)
-      .where(
-        and(
-          eq(messages.room, $("room")),
-          eq(messages.sender, $("sender")),
-          eq(messages.clientId, $("clientId")),
-          // Names the partial index.
-          isNotNull(messages.clientId),
-        ),
-      )
-      .prepare(),
-    insert: db
-      .insert(messages)
-      .values({
-        room: $("room"),
-        seq: $("seq"),
-        createdRev: $("rev"),
-        sender: $("sender"),
-        text: $("text"),
-        sentAt: $("sentAt"),
-        clientId: $("clientId"),
-      })
-      .prepare(),
-    membership: db
-      .select({ ...room, role: members.role })
-      .from(rooms)
-      .leftJoin(members, and(eq(members.room, rooms.pk), eq(members.user, $("user"))))
-      .where(and(eq(rooms.id, $("id")), live))
-      .prepare(),
-    userBySub: db
-      .select(user)
-      .from(users)
-      .where(eq(users.sub, $("sub")))
-      .prepare(),
-    userByEmail: db
-      .select(user)
-      .from(emails)
-      .innerJoin(users, eq(users.pk, emails.user))
-      .where(eq(emails.email, $("email")))
-      .prepare(),
-    newest: selectMessages().where(between).orderBy(desc(messages.seq)).limit($("limit")).prepare(),
-    oldest: selectMessages().where(between).orderBy(asc(messages.seq)).limit($("limit")).prepare(),
-    untouched: selectMessages()
-      .where(and(eq(messages.room, $("room")), gt(messages.seq, $("after")), isNull(messages.changedRev)))
-      .orderBy(asc(messages.seq))
-      .limit($("limit"))
-      .prepare(),
-    changed: selectMessages()
-      .where(
-        and(eq(messages.room, $("room")), gt(messages.changedRev, $("rev")), isNotNull(messages.changedRev)),
-      )
-      .orderBy(asc(messages.changedRev))
-      .limit($("limit"))
-      .prepare(),
-    createdRev: db
-      .select({ rev: messages.createdRev })
-      .from(messages)
-      .where(and(eq(messages.room, $("room")), eq(messages.seq, $("seq"))))
-      .prepare(),
-    roster: db
-      .select({ user: members.user })
-      .from(members)
-      .where(eq(members.room, $("room")))
-      .prepare(),
-  };
-}
-
 /** The `Store` on one SQLite file. Synchronous underneath: a read is answered before the turn ends. */
 export class SqliteStore implements Store {
-  readonly #statements: ReturnType<typeof prepare>;
+  readonly #statements: Statements;
+  readonly #users: Users;
 
   constructor(
     private readonly db: Db,
     private readonly now: () => number = Date.now,
   ) {
     this.#statements = prepare(db);
+    this.#users = new Users(db, this.#statements);
   }
 
   append(drafts: readonly Draft[]): Promise<Outcome[]> {
@@ -179,7 +65,7 @@ export class SqliteStore implements Store {
     const { sender, clientId } = draft;
     let head = heads.get(draft.room);
     if (!head) {
-      const found = this.#statements.head.get({ room: draft.room });
+      const found = this.#head(draft.room);
       if (!found) return { refused: "room_deleted" };
       head = { ...found, grown: false, members: new Map() };
       heads.set(draft.room, head);
@@ -194,7 +80,7 @@ export class SqliteStore implements Store {
     }
     if (clientId !== null) {
       const repeated = this.#statements.repeated.get({ room: draft.room, sender: sender.key, clientId });
-      if (repeated) return { repeated };
+      if (repeated) return { repeated: { seq: repeated[0], rev: repeated[1] } };
     }
     const seq = ++head.seq;
     const rev = ++head.rev;
@@ -207,59 +93,30 @@ export class SqliteStore implements Store {
   }
 
   async signIn(identity: Identity): Promise<User> {
-    const known = this.#read(() => this.#statements.userBySub.get({ sub: identity.sub }));
+    const known = this.#read(() => this.#users.find(identity));
     const { email = known?.email ?? null, name = known?.name ?? null } = identity;
     if (known && known.email === email && known.name === name) return known;
     return this.#write(() => {
-      const key = this.#userKey(identity);
+      const key = this.#users.claim(identity);
       this.db.update(users).set({ email, name }).where(eq(users.pk, key)).run();
       return { key, id: identity.sub, email, name };
     });
   }
 
-  /** The key of the user with this `sub`, who gets what was granted to his email if he is the first to bring it. */
-  #userKey({ sub, email }: Identity): UserKey {
-    const known = this.#statements.userBySub.get({ sub });
-    const invited = email === undefined ? undefined : this.#statements.userByEmail.get({ email });
-    const claims = email !== undefined && (!invited || invited.id === null);
-    if (!known && invited && claims) {
-      this.db.update(users).set({ sub }).where(eq(users.pk, invited.key)).run();
-      return invited.key;
-    }
-    const key = known?.key ?? this.db.insert(users).values({ sub }).returning(user).get().key;
-    if (claims) {
-      this.db
-        .insert(emails)
-        .values({ email, user: key })
-        .onConflictDoUpdate({ target: emails.email, set: { user: key } })
-        .run();
-      if (invited) this.#moveMemberships(invited.key, key);
-    }
-    return key;
-  }
-
-  /** Where both are members, what the user has already stands. */
-  #moveMemberships(from: UserKey, to: UserKey): void {
-    const granted = this.db.select().from(members).where(eq(members.user, from)).all();
-    for (const grant of granted) {
-      this.db
-        .insert(members)
-        .values({ ...grant, user: to })
-        .onConflictDoNothing()
-        .run();
-    }
-    this.db.delete(members).where(eq(members.user, from)).run();
-  }
-
   async membership(roomId: string, key: UserKey): Promise<Membership | undefined> {
     const row = this.#read(() => this.#statements.membership.get({ id: roomId, user: key }));
     if (!row) return undefined;
-    const { role, ...found } = row;
-    return { room: found, role };
+    const [pk, id, name, seq, rev, createdAt, role] = row;
+    return { room: { key: pk, id, name, seq, rev, createdAt }, role };
   }
 
   async head(key: RoomKey): Promise<Position | undefined> {
-    return this.#read(() => this.#statements.head.get({ room: key }));
+    return this.#read(() => this.#head(key));
+  }
+
+  #head(key: RoomKey): Position | undefined {
+    const row = this.#statements.head.get({ room: key });
+    return row && { seq: row[0], rev: row[1] };
   }
 
   async messages(
@@ -267,9 +124,9 @@ export class SqliteStore implements Store {
     { after = 0, before = 2 ** 53, limit, oldest = false }: Range,
   ): Promise<Message[]> {
     const range = { room: key, after, before, limit };
-    return this.#read(() =>
-      oldest ? this.#statements.oldest.all(range) : this.#statements.newest.all(range).toReversed(),
-    );
+    const { oldest: first, newest: last } = this.#statements;
+    const rows = this.#read(() => (oldest ? first.all(range) : last.all(range).toReversed()));
+    return rows.map(toMessage);
   }
 
   async changes(key: RoomKey, rev: number, limit: number): Promise<Message[]> {
@@ -277,8 +134,8 @@ export class SqliteStore implements Store {
       const { untouched, changed } = this.#statements;
       const after = this.#createdUpTo(key, rev);
       // Both are in the order of their `rev`.
-      const created = untouched.all({ room: key, after, limit });
-      const touched = changed.all({ room: key, rev, limit });
+      const created = untouched.all({ room: key, after, limit }).map(toMessage);
+      const touched = changed.all({ room: key, rev, limit }).map(toMessage);
       if (touched.length === 0) return created;
       return [...created, ...touched].toSorted((a, b) => a.rev - b.rev).slice(0, limit);
     });
@@ -286,13 +143,12 @@ export class SqliteStore implements Store {
 
   /** The `seq` of the last message created at or before `rev`. `createdRev` rises with `seq`: a binary search. */
   #createdUpTo(key: RoomKey, rev: number): number {
-    const { head, createdRev } = this.#statements;
     let low = 0;
-    let high = Math.min(head.get({ room: key })?.seq ?? 0, rev);
+    let high = Math.min(this.#head(key)?.seq ?? 0, rev);
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
-      const row = createdRev.get({ room: key, seq: middle });
-      if (row && row.rev <= rev) low = middle;
+      const [created] = this.#statements.createdRev.get({ room: key, seq: middle }) ?? [];
+      if (created !== undefined && created <= rev) low = middle;
       else high = middle - 1;
     }
     return low;
@@ -351,10 +207,14 @@ export class SqliteStore implements Store {
         room: found,
         role,
         unread: found.seq - read,
-        lastMessage:
-          this.#statements.newest.all({ room: found.key, after: 0, before: 2 ** 53, limit: 1 })[0] ?? null,
+        lastMessage: this.#newest(found.key),
       }));
     });
+  }
+
+  #newest(key: RoomKey): Message | null {
+    const row = this.#statements.newest.get({ room: key, after: 0, before: 2 ** 53, limit: 1 });
+    return row ? toMessage(row) : null;
   }
 
   async members(key: RoomKey): Promise<Member[]> {
@@ -375,14 +235,14 @@ export class SqliteStore implements Store {
 
   async roster(key: RoomKey): Promise<Set<UserKey> | undefined> {
     return this.#read(() => {
-      if (!this.#statements.head.get({ room: key })) return undefined;
-      return new Set(this.#statements.roster.all({ room: key }).map((row) => row.user));
+      if (!this.#head(key)) return undefined;
+      return new Set(this.#statements.roster.all({ room: key }).map(([member]) => member));
     });
   }
 
   async member(key: RoomKey, who: Invitee): Promise<Member | undefined> {
     return this.#read(() => {
-      const found = this.#find(who);
+      const found = this.#users.find(who);
       return found && this.#member(key, found.key);
     });
   }
@@ -391,24 +251,17 @@ export class SqliteStore implements Store {
     return this.#selectMembers(and(eq(members.room, key), eq(members.user, userKey))).get();
   }
 
-  #find(who: Invitee): User | undefined {
-    return "email" in who
-      ? this.#statements.userByEmail.get({ email: who.email })
-      : this.#statements.userBySub.get({ sub: who.sub });
-  }
-
-  #invite(who: Invitee): User {
-    if ("sub" in who) return this.db.insert(users).values({ sub: who.sub }).returning(user).get();
-    const invited = this.db.insert(users).values({ email: who.email }).returning(user).get();
-    this.db.insert(emails).values({ email: who.email, user: invited.key }).run();
-    return invited;
-  }
-
-  async setMember(key: RoomKey, who: Invitee, role: Role, grant: Grant): Promise<Granted | MemberRefusal> {
+  async setMember(
+    key: RoomKey,
+    who: Invitee,
+    wanted: Role | undefined,
+    grant: Grant,
+  ): Promise<Granted | MemberRefusal> {
     return this.#write(() => {
-      if (!this.#statements.head.get({ room: key })) return "room_gone";
-      const known = this.#find(who);
+      if (!this.#head(key)) return "room_gone";
+      const known = this.#users.find(who);
       const before = known && this.#member(key, known.key);
+      const role = wanted ?? before?.role ?? "member";
       if (before) {
         if (role !== "owner" && this.#isLastOwner(key, before)) return "last_owner";
         const which = and(eq(members.room, key), eq(members.user, before.user.key));
@@ -418,7 +271,7 @@ export class SqliteStore implements Store {
       const { membersPerRoom, joinedAt } = grant;
       if (membersPerRoom > 0 && this.#count(members, eq(members.room, key)) >= membersPerRoom)
         return "too_many";
-      const invited = known ?? this.#invite(who);
+      const invited = known ?? this.#users.invite(who);
       this.db.insert(members).values({ room: key, user: invited.key, role, joinedAt }).run();
       return { member: { user: invited, role, joinedAt }, added: true };
     });

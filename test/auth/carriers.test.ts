@@ -1,0 +1,118 @@
+import { beforeAll, describe, expect, test } from "bun:test";
+
+import { connect, type ConnectOptions, Refused } from "../support/client.ts";
+import { type Answer, handshake, Raw } from "../support/raw.ts";
+import { stage } from "../support/stage.ts";
+
+const email = "alice@example.com";
+const room = "lobby";
+const at = stage({ env: { PARLEY_CONNECTIONS_PER_USER: "0", PARLEY_LOG_LEVEL: "trace" } });
+beforeAll(() => at.parley.room(room, [email]));
+
+const make = () => at.issuer.sign(email);
+
+/** Resolves with the protocol that the server chose. */
+async function accepted(options: ConnectOptions): Promise<string> {
+  const client = await connect(at.parley.host, room, options);
+  expect(await client.next()).toEqual([]);
+  await client.close();
+  return client.protocol;
+}
+
+/** The answer to exactly these headers. Names that differ only in case make two headers. */
+async function answerTo(headers: Record<string, string>, query = ""): Promise<Answer> {
+  const raw = await Raw.open(at.parley.host);
+  raw.write(handshake(at.parley.host, `/ws/chat/${room}/${query}`, headers));
+  const answer = await raw.answer();
+  raw.destroy();
+  return answer;
+}
+
+describe("refused", () => {
+  const cases: [name: string, options: (token: string) => ConnectOptions][] = [
+    ["no token", () => ({})],
+    ["Basic", () => ({ headers: { authorization: `Basic ${btoa("alice:secret")}` } })],
+    ["the token as Basic", (token) => ({ headers: { authorization: `Basic ${token}` } })],
+    ["the token alone", (token) => ({ headers: { authorization: token } })],
+    ["Bearer alone", () => ({ headers: { authorization: "Bearer" } })],
+    ["Bearer and a blank", () => ({ headers: { authorization: "Bearer " } })],
+    ["an empty header", () => ({ headers: { authorization: "" } })],
+    ["two tokens in one header", (token) => ({ headers: { authorization: `Bearer ${token}, ${token}` } })],
+    ["a header and a bearer entry", (token) => ({ token, protocols: ["classic", `bearer.${token}`] })],
+    [
+      "a Basic header and a bearer entry",
+      (token) => ({
+        headers: { authorization: "Basic eDp5" },
+        protocols: ["classic", `bearer.${token}`],
+      }),
+    ],
+    ["two bearer entries", (token) => ({ protocols: ["classic", `bearer.${token}`, `bearer.${token}x`] })],
+    ["an empty bearer entry", () => ({ protocols: ["classic", "bearer."] })],
+  ];
+  test.each(cases)("%s", async (_, options) => {
+    const token = await make();
+    const refusal = await connect(at.parley.host, room, options(token)).catch((error: unknown) => error);
+    if (!(refusal instanceof Refused)) throw new Error("it was let in");
+    expect(refusal.problem).toMatchObject({ status: 401, code: "unauthorized" });
+    expect(refusal.status).toBe(401);
+    expect(refusal.headers).toMatchObject({
+      "www-authenticate": "Bearer",
+      "content-type": "application/problem+json",
+    });
+    await accepted({ token });
+    await accepted({ protocols: ["classic", `bearer.${token}`] });
+  });
+
+  test("two Authorization headers", async () => {
+    const authorization = `Bearer ${await make()}`;
+    const { status, headers } = await answerTo({ authorization, Authorization: authorization });
+    expect(status).toBe(401);
+    expect(headers.get("www-authenticate")).toBe("Bearer");
+    expect((await answerTo({ authorization })).status).toBe(101);
+  });
+
+  test("a token in the query string", async () => {
+    const token = await make();
+    for (const key of ["token", "access_token", "authorization"]) {
+      expect((await answerTo({}, `?${key}=${token}`)).status).toBe(401);
+    }
+    expect(JSON.stringify(at.parley.logs)).not.toContain(token);
+    await accepted({ token });
+  });
+});
+
+describe("accepted", () => {
+  test("the Authorization header, whose scheme is of any case, and no protocol is chosen", async () => {
+    const token = await make();
+    expect(await accepted({ token })).toBe("");
+    expect(await accepted({ headers: { authorization: `bearer ${token}` } })).toBe("");
+    const { status, headers } = await answerTo({ authorization: `Bearer ${token}` });
+    expect(status).toBe(101);
+    expect(headers.has("sec-websocket-protocol")).toBe(false);
+  });
+
+  test.each([
+    ["after the protocol", (token: string) => `classic, bearer.${token}`],
+    ["before it", (token: string) => `bearer.${token}, classic`],
+    ["without blanks", (token: string) => `bearer.${token},classic`],
+    ["beside a protocol that nobody knows", (token: string) => `unheard-of, classic, bearer.${token}`],
+  ])("a bearer entry %s; the 101 names the protocol, and never the token", async (_, offer) => {
+    const token = await make();
+    const { status, headers } = await answerTo({ "sec-websocket-protocol": offer(token) });
+    expect(status).toBe(101);
+    expect(headers.get("sec-websocket-protocol")).toBe("classic");
+    expect([...headers.values()].join()).not.toContain(token);
+    expect(await accepted({ protocols: ["classic", `bearer.${token}`] })).toBe("classic");
+  });
+
+  test("a header beside an offer of the protocol alone", async () => {
+    expect(await accepted({ token: await make(), protocols: ["classic"] })).toBe("classic");
+  });
+
+  test("but a bearer entry with no protocol to choose is 400, since a browser would take nothing for an answer", async () => {
+    const token = await make();
+    expect((await answerTo({ "sec-websocket-protocol": `bearer.${token}` })).status).toBe(400);
+    expect((await answerTo({ "sec-websocket-protocol": `bearer.${token}, graphql-ws` })).status).toBe(400);
+    expect((await answerTo({ "sec-websocket-protocol": `bearer.${token}, classic` })).status).toBe(101);
+  });
+});

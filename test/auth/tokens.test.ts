@@ -1,0 +1,255 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+
+import { CompactEncrypt, exportSPKI, importJWK } from "jose";
+
+import { connect, type ConnectOptions, Refused } from "../support/client.ts";
+import { forge, hs256, rs256, unsigned } from "../support/forge.ts";
+import { audience, makeKey, type SigningKey } from "../support/issuer.ts";
+import { startParley } from "../support/parley.ts";
+import { handshake, Raw } from "../support/raw.ts";
+import { stage } from "../support/stage.ts";
+
+const email = "alice@example.com";
+const room = "lobby";
+const now = Math.floor(Date.now() / 1000);
+
+const at = stage({
+  env: { PARLEY_CLOCK_TOLERANCE: "60", PARLEY_CONNECTIONS_PER_USER: "0", PARLEY_LOG_LEVEL: "trace" },
+});
+
+let attacker: SigningKey;
+let trap: ReturnType<typeof Bun.serve>;
+let trapped = 0;
+
+beforeAll(async () => {
+  await at.parley.room(room, [email]);
+  attacker = await makeKey();
+  trap = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: () => {
+      trapped++;
+      return Response.json({ keys: [attacker.publicJwk] });
+    },
+  });
+});
+afterAll(() => trap.stop(true));
+
+type Part = Record<string, unknown>;
+const header = (changes: Part = {}): Part => ({
+  alg: "RS256",
+  kid: at.issuer.key.kid,
+  typ: "JWT",
+  ...changes,
+});
+const claims = (changes: Part = {}): Part => ({
+  iss: at.issuer.issuer,
+  aud: audience,
+  sub: `user|${email}`,
+  email,
+  iat: now,
+  exp: now + 3600,
+  ...changes,
+});
+/** A token that is good but for the changes; undefined leaves something out. */
+const make = (inHeader: Part = {}, inClaims: Part = {}) =>
+  forge(header(inHeader), claims(inClaims), rs256(at.issuer.key));
+
+async function accepted(options: ConnectOptions): Promise<void> {
+  const client = await connect(at.parley.host, room, options);
+  expect(await client.next()).toEqual([]);
+  await client.close();
+}
+
+async function refused(options: ConnectOptions): Promise<Refused> {
+  const client = await connect(at.parley.host, room, options).catch((error: unknown) => error);
+  if (!(client instanceof Refused)) throw new Error("it was let in", { cause: client });
+  expect(client.headers).toMatchObject({
+    "www-authenticate": "Bearer",
+    "content-type": "application/problem+json",
+  });
+  expect(client.problem).toMatchObject({ type: "about:blank", title: "Unauthorized", status: 401 });
+  expect(client.status).toBe(401);
+  return client;
+}
+
+/** What the server says of any token that does not verify, whatever the reason. */
+const invalid = { code: "unauthorized", detail: "The token is not valid here." };
+
+/** Checks that a token is refused in the usual words, that the log gives this reason, and that a good token is let in. */
+async function refusedFor(token: string, reason: RegExp, answer = invalid): Promise<void> {
+  const before = at.parley.logs.length;
+  const refusal = await refused({ token });
+  const logged = at.parley.logs.slice(before).filter(({ msg }) => msg === "token refused");
+  expect(logged).toEqual([expect.objectContaining({ reason: expect.stringMatching(reason) })]);
+  expect(refusal.problem).toMatchObject(answer);
+  expect(Object.keys(refusal.headers).toSorted()).toEqual(
+    Object.keys((await refused({ token: "not.a.token" })).headers).toSorted(),
+  );
+  await accepted({ token: await make() });
+  const log = JSON.stringify(at.parley.logs);
+  for (const part of token.split(".").filter((text) => text.length > 20)) expect(log).not.toContain(part);
+}
+
+describe("refused: a header that should not be believed", () => {
+  const cases: [name: string, header: () => Part, reason: RegExp][] = [
+    ["a kid that is not known", () => ({ kid: "nobody" }), /no applicable key/],
+    ["a kid that is a path", () => ({ kid: "../../../../dev/null" }), /no applicable key/],
+    ["a kid that is SQL", () => ({ kid: "' OR 1=1 --" }), /no applicable key/],
+    ["a numeric kid", () => ({ kid: 1 }), /no applicable key/],
+    ["crit of something unknown", () => ({ crit: ["exp"], exp: 1 }), /never/],
+    ["crit of b64", () => ({ crit: ["b64"], b64: true }), /never/],
+    ["an empty crit", () => ({ crit: [] }), /never/],
+    ["b64: false", () => ({ b64: false }), /never/],
+    ["b64: false as crit asks for", () => ({ crit: ["b64"], b64: false }), /never/],
+    ["typ dpop+jwt", () => ({ typ: "dpop+jwt" }), /dpop/],
+    ["typ logout+jwt", () => ({ typ: "application/logout+jwt" }), /logout/],
+    ["an empty typ", () => ({ typ: "" }), /typ|at\+jwt/],
+    ["typ that is no string", () => ({ typ: 1 }), /string/],
+    ["no alg", () => ({ alg: undefined }), /alg/i],
+    ["another algorithm than the key's", () => ({ alg: "PS256" }), /no applicable key|signature/],
+  ];
+  test.each(cases)("%s", async (_, changes, reason) => {
+    await refusedFor(await make(changes()), reason);
+  });
+});
+
+/** A token of good claims that the attacker signed. */
+const signed = (changes: Part, signer = rs256(attacker)) => forge(header(changes), claims(), signer);
+const pem = async () => {
+  const key = await importJWK(at.issuer.key.publicJwk, "RS256", { extractable: true });
+  if (key instanceof Uint8Array) throw new Error("not a public key");
+  return exportSPKI(key);
+};
+const modulus = () => Buffer.from(at.issuer.key.publicJwk.n ?? "", "base64url");
+
+describe("refused: a signature that is not the issuer's", () => {
+  const cases: [name: string, token: () => Promise<string>, reason: RegExp][] = [
+    ["alg none", () => signed({ alg: "none", kid: undefined }, unsigned), /alg/i],
+    ["alg None", () => signed({ alg: "None" }, unsigned), /alg/i],
+    ["alg NONE with the issuer's signature", () => signed({ alg: "NONE" }, rs256(at.issuer.key)), /alg/i],
+    ["no signature", () => signed({}, unsigned), /signature/],
+    ["HS256 with the public key's PEM", async () => signed({ alg: "HS256" }, hs256(await pem())), /alg/i],
+    [
+      "HS256 with the modulus",
+      () => signed({ alg: "HS256" }, hs256(at.issuer.key.publicJwk.n ?? "")),
+      /alg/i,
+    ],
+    ["HS256 with the modulus's bytes", () => signed({ alg: "HS256" }, hs256(modulus())), /alg/i],
+    [
+      "HS256 with the JWK",
+      () => signed({ alg: "HS256" }, hs256(JSON.stringify(at.issuer.key.publicJwk))),
+      /alg/i,
+    ],
+    ["another key under the issuer's kid", () => signed({}), /signature/],
+    ["an embedded jwk", () => signed({ jwk: attacker.publicJwk }), /signature/],
+    [
+      "an embedded jwk under its own kid",
+      () => signed({ jwk: attacker.publicJwk, kid: attacker.kid }),
+      /key/,
+    ],
+  ];
+  test.each(cases)("%s", async (_, token, reason) => {
+    await refusedFor(await token(), reason);
+  });
+
+  test.each(["jku", "x5u"])("a key behind %s, which nobody goes to look at", async (name) => {
+    const there = (kid: string) => ({ [name]: new URL("/jwks.json", trap.url).href, kid });
+    const before = trapped;
+    await refusedFor(await signed(there(at.issuer.key.kid)), /signature/);
+    await refusedFor(await signed(there(attacker.kid)), /key/);
+    expect(trapped).toBe(before);
+    // The trap is open.
+    expect((await fetch(trap.url)).status).toBe(200);
+    expect(trapped).toBe(before + 1);
+  });
+
+  test("one with a single character changed", async () => {
+    const token = await make();
+    const middle = token.lastIndexOf(".") + 100;
+    const changed = token[middle] === "A" ? "B" : "A";
+    // Now it is remembered, and the other must not pass for it.
+    await accepted({ token });
+    await refusedFor(token.slice(0, middle) + changed + token.slice(middle + 1), /signature/);
+    await accepted({ token });
+  });
+});
+
+describe("refused: claims", () => {
+  const cases: [name: string, claims: () => Part, reason: RegExp][] = [
+    ["no exp", () => ({ exp: undefined }), /exp/],
+    ["exp that is a string", () => ({ exp: String(now + 3600) }), /exp/],
+    ["nbf in the future", () => ({ nbf: now + 600 }), /nbf/],
+    ["nbf that is a string", () => ({ nbf: String(now) }), /nbf/],
+    ["iat in the future", () => ({ iat: now + 600 }), /iat/],
+    ["iat that is a string", () => ({ iat: String(now) }), /./],
+    ["no sub", () => ({ sub: undefined }), /sub/],
+    ["an empty sub", () => ({ sub: "" }), /length/i],
+    ["a numeric sub", () => ({ sub: 42 }), /string/],
+    ["a sub of 256 characters", () => ({ sub: "s".repeat(256) }), /length/i],
+    ["no iss", () => ({ iss: undefined }), /iss/],
+    ["iss with a slash that the issuer has not", () => ({ iss: `${at.issuer.issuer}/` }), /iss/],
+    ["iss as an array", () => ({ iss: [at.issuer.issuer] }), /iss/],
+    ["another iss", () => ({ iss: "https://evil.example.com" }), /iss/],
+    ["another aud", () => ({ aud: "https://other.example.com" }), /aud/],
+    ["aud with a slash more", () => ({ aud: `${audience}/` }), /aud/],
+    ["others in an aud array", () => ({ aud: ["https://other.example.com", `${audience}.evil`] }), /aud/],
+    ["an empty aud array", () => ({ aud: [] }), /aud/],
+    ["no aud", () => ({ aud: undefined }), /aud/],
+  ];
+  test.each(cases)("%s", async (_, changes, reason) => {
+    await refusedFor(await make({}, changes()), reason);
+  });
+
+  test("exp in the past, which the client is told", async () => {
+    const expired = { code: "token_expired", detail: "The token has expired." };
+    await refusedFor(await make({}, { exp: now - 90 }), /exp/, expired);
+  });
+
+  test("iss without the slash that the issuer has", async () => {
+    const slashed = `${at.issuer.issuer}/`;
+    await using strict = await startParley({
+      issuer: slashed,
+      env: { PARLEY_JWKS_URL: `${at.issuer.issuer}/jwks` },
+    });
+    const me = async (iss: string) =>
+      fetch(`${strict.url}/api/me`, { headers: { authorization: `Bearer ${await make({}, { iss })}` } });
+    expect((await me(at.issuer.issuer)).status).toBe(401);
+    expect((await me(slashed)).status).toBe(200);
+  });
+});
+
+const partsOfOne = async () => (await make()).split(".");
+const jwe = async () => {
+  const { publicJwk } = at.issuer.key;
+  const key = await importJWK({ ...publicJwk, alg: "RSA-OAEP-256", use: "enc" });
+  return new CompactEncrypt(Buffer.from(JSON.stringify(claims())))
+    .setProtectedHeader({ alg: "RSA-OAEP-256", enc: "A256GCM", kid: at.issuer.key.kid, typ: "JWT" })
+    .encrypt(key);
+};
+
+describe("refused: what is no signed token", () => {
+  const cases: [name: string, token: () => Promise<string>][] = [
+    ["an encrypted token", jwe],
+    ["four parts", async () => `${await make()}.AAAA`],
+    ["two parts", async () => (await partsOfOne()).slice(0, 2).join(".")],
+    ["one word", async () => "token"],
+    ["a header that is no JSON", async () => ["AAAA", ...(await partsOfOne()).slice(1)].join(".")],
+    ["claims that are no JSON", async () => (await partsOfOne()).with(1, "AAAA").join(".")],
+    ["claims that are an array", () => forge(header(), [claims()], rs256(at.issuer.key))],
+    ["padding at the end", async () => `${await make()}=`],
+  ];
+  test.each(cases)("%s", async (_, token) => {
+    await refusedFor(await token(), /./);
+  });
+
+  test("17 KB of it, which are not even read", async () => {
+    const authorization = `Bearer ${await make({}, { padding: "x".repeat(13_000) })}`;
+    expect(authorization.length).toBeGreaterThan(17_000);
+    const raw = await Raw.open(at.parley.host);
+    raw.write(handshake(at.parley.host, `/ws/chat/${room}/`, { authorization }));
+    expect((await raw.answer()).status).toBe(431);
+    raw.destroy();
+    await accepted({ token: await make({}, { padding: "x".repeat(8000) }) });
+  });
+});

@@ -1,0 +1,297 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { cpus, tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { operator } from "../../src/chat/model.ts";
+import { readConfig } from "../../src/config.ts";
+import { openChat } from "../../src/server.ts";
+import { audience, makeKey, sign } from "../support/issuer.ts";
+import { history } from "./history.ts";
+import { type Client, clientFrame, connect, each, serverFrameLength } from "./load.ts";
+import { cpu, memory, percentile, pinSelf, serve, type Served } from "./process.ts";
+
+/**
+ * What Parley costs beside its limit, a bare Bun server that is loaded in the same way in the same run. Figures belong
+ * to the machine; the ratios are what counts.
+ */
+
+const text = "Hello, how are you? This is a message of some length.";
+const body = JSON.stringify({ message: text });
+const frame = clientFrame(body);
+const frameLength = serverFrameLength(body.length);
+
+const loneRooms = 64;
+const crowd = 1000;
+const idle = 15_000;
+
+pinSelf();
+const folder = mkdtempSync(join(tmpdir(), "parley-bench-"));
+const key = await makeKey();
+const issuer = Bun.serve({
+  hostname: "127.0.0.1",
+  port: 0,
+  fetch: () => Response.json({ keys: [key.publicJwk] }),
+});
+const environment = {
+  PARLEY_PORT: "0",
+  PARLEY_DATABASE: join(folder, "parley.db"),
+  PARLEY_ISSUER: issuer.url.href,
+  PARLEY_JWKS_URL: issuer.url.href,
+  PARLEY_AUDIENCE: audience,
+  PARLEY_MESSAGE_RATE: "0",
+  PARLEY_CONNECTIONS_PER_USER: "0",
+  PARLEY_MAX_CONNECTIONS: "0",
+};
+const emailOf = (index: number) => `user${index}@example.com`;
+let tokens = 0;
+const token = (index: number) =>
+  sign(issuer.url.href, emailOf(index), { key, claims: { jti: String(++tokens) } });
+
+/** Rooms `room0` … with one member each, and `crowd` with a thousand. */
+async function seed(): Promise<void> {
+  const { chat, close } = openChat(readConfig(environment), { create: true });
+  for (let index = 0; index < loneRooms; index++) {
+    await chat.createRoom(operator, `room${index}`, "a room");
+    await chat.setMember(operator, `room${index}`, { email: emailOf(index) }, "member");
+  }
+  await chat.createRoom(operator, "crowd", "a crowd");
+  for (let index = 0; index < crowd; index++) {
+    await chat.setMember(operator, "crowd", { email: emailOf(index) }, "member");
+  }
+  await close();
+}
+
+const parley = () => serve([join(import.meta.dir, "../../dist/parley"), "serve"], environment);
+const bare = () => serve([process.execPath, join(import.meta.dir, "bare.ts")]);
+
+interface Result {
+  /** What the ratio is made of, and whether more of it is better. */
+  figure: number;
+  more: boolean;
+  lines: string;
+}
+
+/** The same load on both. */
+async function compare(work: (served: Served) => Promise<Result>): Promise<string[]> {
+  const results: Result[] = [];
+  for (const start of [bare, parley]) {
+    await using served = await start();
+    results.push(await work(served));
+  }
+  const [limit, ours] = results as [Result, Result];
+  return [
+    `  bare:   ${limit.lines}`,
+    `  parley: ${ours.lines}`,
+    `  ${work.name}: ${(ours.figure / limit.figure).toFixed(2)} × bare`,
+  ];
+}
+
+const path = (room: string) => `/ws/chat/${room}/`;
+
+/** 64 rooms, one sender each, 16 messages in flight. */
+async function busyRooms(served: Served): Promise<Result> {
+  const inFlight = 16;
+  const rooms = Array.from({ length: loneRooms }, (_, index) => index);
+  const clients = await each(rooms, 16, async (index) =>
+    connect(served.url, path(`room${index}`), await token(index)),
+  );
+  await Bun.sleep(100);
+  let messages = 0;
+  let latencies: number[] = [];
+  for (const client of clients) {
+    const sentAt = Array.from({ length: inFlight }, () => performance.now());
+    let next = 0;
+    let rest = 0;
+    client.onBytes = (bytes) => {
+      rest += bytes;
+      const came = Math.floor(rest / frameLength);
+      rest -= came * frameLength;
+      messages += came;
+      const now = performance.now();
+      for (let index = 0; index < came; index++) {
+        if ((messages + index) % 16 === 0) latencies.push(now - (sentAt[next] ?? now));
+        sentAt[next] = now;
+        next = (next + 1) % inFlight;
+        // Each message by itself, as from people, not as one large write.
+        client.write(frame);
+      }
+    };
+    for (let index = 0; index < inFlight; index++) client.write(frame);
+  }
+  await Bun.sleep(2000);
+  messages = 0;
+  latencies = [];
+  const { seconds, used } = await during(served, 5000);
+  const [count, sample] = [messages, latencies];
+  end(clients);
+  return {
+    figure: count / seconds,
+    more: true,
+    lines: `${rate(count / seconds)} messages/s, ${(used / count).toFixed(2)} µs of CPU a message, ${latency(sample)}`,
+  };
+}
+
+/** One room of 1,000, 4 senders, 4 messages in flight each. */
+async function busyCrowd(served: Served): Promise<Result> {
+  const senders = 4;
+  const clients = await connectCrowd(served);
+  let deliveries = 0;
+  let latencies: number[] = [];
+  for (const [index, client] of clients.entries()) {
+    let rest = 0;
+    let credit = 0;
+    let sentAt = performance.now();
+    client.onBytes = (bytes) => {
+      rest += bytes;
+      const came = Math.floor(rest / frameLength);
+      rest -= came * frameLength;
+      deliveries += came;
+      if (index >= senders) return;
+      credit += came;
+      // Each sender sees the messages of all: one in four stands for his own.
+      for (; credit >= senders; credit -= senders) {
+        latencies.push((performance.now() - sentAt) / 4);
+        sentAt = performance.now();
+        client.write(frame);
+      }
+    };
+  }
+  for (const client of clients.slice(0, senders)) for (let index = 0; index < 4; index++) client.write(frame);
+  await Bun.sleep(2000);
+  deliveries = 0;
+  latencies = [];
+  const { seconds, used } = await during(served, 5000);
+  const count = deliveries;
+  end(clients);
+  return {
+    figure: count / seconds,
+    more: true,
+    lines: `${rate(count / seconds)} deliveries/s, ${(used / count).toFixed(2)} µs of CPU a delivery`,
+  };
+}
+
+/** One room of 1,000, 80 messages a second. */
+async function calmCrowd(served: Served): Promise<Result> {
+  const clients = await connectCrowd(served);
+  let deliveries = 0;
+  const latencies: number[] = [];
+  let sentAt = 0;
+  let rest = 0;
+  for (const client of clients) {
+    client.onBytes = (bytes) => {
+      deliveries += bytes / frameLength;
+    };
+  }
+  const [sender, ...others] = clients;
+  const last = others.at(-1);
+  if (!sender || !last) throw new Error("nobody came");
+  last.onBytes = (bytes) => {
+    rest += bytes;
+    deliveries += bytes / frameLength;
+    if (rest >= frameLength) latencies.push(performance.now() - sentAt);
+    rest %= frameLength;
+  };
+  const timer = setInterval(() => {
+    sentAt = performance.now();
+    sender.write(frame);
+  }, 1000 / 80);
+  await Bun.sleep(1000);
+  deliveries = 0;
+  const { used } = await during(served, 8000);
+  const count = deliveries;
+  clearInterval(timer);
+  end(clients);
+  return {
+    figure: used / count,
+    more: false,
+    lines: `${(used / count).toFixed(2)} µs of CPU a delivery, ${latency(latencies)} to the last of ${crowd}`,
+  };
+}
+
+/** Verify a token, check the membership, send the last 50 messages. */
+async function connecting(): Promise<string[]> {
+  const lines: string[] = [];
+  const run = async (served: Served, name: string, room: string, list: string[]) => {
+    const before = cpu(served.pid);
+    await each(list, 8, async (one) => (await connect(served.url, path(room), one)).end());
+    await Bun.sleep(300);
+    lines.push(`  ${name}: ${((cpu(served.pid) - before) / list.length).toFixed(0)} µs of CPU a connection`);
+  };
+  const fresh = () => Promise.all(Array.from({ length: 3000 }, (_, index) => token(index % crowd)));
+  const warm = await fresh();
+  {
+    await using served = await bare();
+    await run(served, "connecting, bare, to warm up", "crowd", warm);
+    await run(served, "connecting, bare", "crowd", [...warm, ...warm]);
+  }
+  await using served = await parley();
+  const writer = await connect(served.url, path("crowd"), await token(0));
+  for (let index = 0; index < 60; index++) writer.write(frame);
+  await run(served, "connecting to warm up, each user for the first time", "crowd", warm);
+  const list = await fresh();
+  await run(served, "connecting with a fresh RS256 token", "crowd", list);
+  await run(served, "connecting with a token seen before", "crowd", [...list, ...list]);
+  await run(
+    served,
+    "connecting with a token seen before, to an empty room",
+    "room0",
+    Array.from({ length: 3000 }, () => list[0] ?? ""),
+  );
+  return lines;
+}
+
+/** 15,000 connections that do nothing. */
+async function idling(served: Served): Promise<Result> {
+  const same = await token(0);
+  const before = memory(served.pid);
+  const clients = await each(Array.from({ length: idle }), 64, () =>
+    connect(served.url, path("room0"), same),
+  );
+  await Bun.sleep(2000);
+  const each1 = (memory(served.pid) - before) / clients.length;
+  end(clients);
+  return { figure: each1, more: false, lines: `${(each1 / 1024).toFixed(2)} KiB a connection at ${idle}` };
+}
+
+async function connectCrowd(served: Served): Promise<Client[]> {
+  const members = Array.from({ length: crowd }, (_, index) => index);
+  const clients = await each(members, 16, async (index) =>
+    connect(served.url, path("crowd"), await token(index)),
+  );
+  await Bun.sleep(300);
+  return clients;
+}
+
+/** How long it really was, in seconds, and the server's CPU in it, in microseconds. */
+async function during(served: Served, milliseconds: number): Promise<{ seconds: number; used: number }> {
+  const [start, before] = [performance.now(), cpu(served.pid)];
+  await Bun.sleep(milliseconds);
+  return { seconds: (performance.now() - start) / 1000, used: cpu(served.pid) - before };
+}
+
+function end(clients: readonly Client[]): void {
+  for (const client of clients) client.end();
+}
+
+const rate = (value: number) => Math.round(value).toLocaleString("en");
+const latency = (list: number[]) =>
+  `p50 ${percentile(list, 0.5).toFixed(2)} ms, p99 ${percentile(list, 0.99).toFixed(2)} ms`;
+
+const wanted = new Set(process.argv.slice(2));
+const measured = async (name: string, work: () => Promise<string[]>) => {
+  if (wanted.size > 0 && !wanted.has(name)) return;
+  for (const line of await work()) console.log(line);
+  console.log();
+};
+
+console.log(`${cpus()[0]?.model ?? "unknown"}, ${cpus().length} cores, Bun ${Bun.version}\n`);
+await seed();
+await measured("rooms", () => compare(busyRooms));
+await measured("crowd", () => compare(busyCrowd));
+await measured("calm", () => compare(calmCrowd));
+await measured("connect", connecting);
+await measured("idle", () => compare(idling));
+await measured("history", () => history(folder));
+rmSync(folder, { recursive: true, force: true });
+issuer.stop(true);
+process.exit(0);

@@ -1,0 +1,237 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+import { buildBinary } from "./support/binary.ts";
+import { connect } from "./support/client.ts";
+import { audience, type Issuer, startIssuer } from "./support/issuer.ts";
+import { temporaryFolder } from "./support/parley.ts";
+import { fromSource, listening, run, start } from "./support/process.ts";
+import { refusal } from "./support/stage.ts";
+
+let issuer: Issuer;
+let binary: Awaited<ReturnType<typeof buildBinary>>;
+
+beforeAll(async () => {
+  binary = await buildBinary();
+  issuer = await startIssuer();
+});
+afterAll(async () => {
+  await issuer[Symbol.asyncDispose]();
+  binary[Symbol.dispose]();
+});
+
+/** All that `serve` is given: no PATH, no HOME. */
+const settings = (more: Record<string, string> = {}) => ({
+  PARLEY_ISSUER: issuer.issuer,
+  PARLEY_AUDIENCE: audience,
+  PARLEY_PORT: "0",
+  PARLEY_DRAIN: "0",
+  ...more,
+});
+const parley = (cwd: string, words: string, env: Record<string, string> = {}) =>
+  run([binary.path, ...words.split(" ")], { cwd, env });
+const serve = (cwd: string, more?: Record<string, string>) =>
+  start([binary.path, "serve"], { cwd, env: settings(more) });
+
+async function furnish(cwd: string) {
+  for (const words of [
+    "room create lobby",
+    "member add lobby alice@example.com",
+    "member add lobby bob@example.com",
+  ]) {
+    expect((await parley(cwd, words)).code).toBe(0);
+  }
+}
+const enter = async (url: URL, email: string) =>
+  connect(url.host, "lobby", { token: await issuer.sign(email) });
+
+function freePort(): number {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  listener.stop(true);
+  return listener.port;
+}
+
+test("alone in an empty folder it serves a chat, and keeps it over a restart", async () => {
+  using folder = temporaryFolder();
+  await furnish(folder.path);
+  {
+    await using server = serve(folder.path);
+    const url = await listening(server);
+    const [alice, bob] = await Promise.all([enter(url, "alice@example.com"), enter(url, "bob@example.com")]);
+    expect([await alice.next(), await bob.next()]).toEqual([[], []]);
+    alice.send({ message: "Hello from a binary" });
+    for (const client of [bob, alice])
+      expect(await client.next()).toEqual({ message: "Hello from a binary" });
+    server.kill("SIGTERM");
+    expect((await server.ended).code).toBe(0);
+  }
+  expect(readdirSync(folder.path)).toEqual(["parley.db"]);
+  expect(statSync(join(folder.path, "parley.db")).mode & 0o777).toBe(0o600);
+  await using again = serve(folder.path);
+  const bob = await enter(await listening(again), "bob@example.com");
+  expect(await bob.next()).toEqual([{ text: "Hello from a binary", sender_email: "alice@example.com" }]);
+});
+
+test("it answers soon after its start", async () => {
+  using folder = temporaryFolder();
+  const port = freePort();
+  const startedAt = performance.now();
+  await using server = serve(folder.path, { PARLEY_PORT: String(port) });
+  const healthy = () =>
+    fetch(`http://127.0.0.1:${port}/healthz`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  while (!(await healthy())) await Bun.sleep(1);
+  const took = performance.now() - startedAt;
+  console.log(`the first answer came after ${Math.round(took)} ms`);
+  expect(took).toBeLessThan(2000);
+  await listening(server);
+});
+
+describe("what lies about in its folder is ignored", () => {
+  test(".env", async () => {
+    using folder = temporaryFolder();
+    await Bun.write(join(folder.path, ".env"), "PARLEY_PORT=abc\nPARLEY_ISSUER=https://lies.example.com\n");
+    // Premise: Bun itself would read it.
+    const fooled = await run([...fromSource, "room", "list"], { cwd: folder.path });
+    expect(fooled).toMatchObject({ code: 2, stderr: expect.stringContaining("PARLEY_PORT") });
+    const env = { PARLEY_AUDIENCE: audience };
+    expect(await parley(folder.path, "serve", env)).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^parley: PARLEY_ISSUER: must be set/),
+    });
+    await using server = serve(folder.path);
+    expect((await fetch(new URL("/readyz", await listening(server)))).status).toBe(200);
+  });
+
+  test("bunfig.toml", async () => {
+    using folder = temporaryFolder();
+    const seen = Bun.file(join(folder.path, "seen"));
+    await Bun.write(join(folder.path, "bunfig.toml"), 'preload = ["./preload.ts"]\n');
+    await Bun.write(join(folder.path, "preload.ts"), 'await Bun.write("seen", "I ran");\n');
+    expect((await parley(folder.path, "version")).code).toBe(0);
+    expect(await seen.exists()).toBe(false);
+    // Premise: Bun itself would run it.
+    expect((await run([...fromSource, "version"], { cwd: folder.path })).code).toBe(0);
+    expect(await seen.exists()).toBe(true);
+  });
+});
+
+describe("stopping", () => {
+  test.each(["SIGTERM", "SIGINT"] as const)(
+    "%s tells clients to come back, and ends with 0",
+    async (signal) => {
+      using folder = temporaryFolder();
+      await furnish(folder.path);
+      await using server = serve(folder.path);
+      const url = await listening(server);
+      const clients = await Promise.all([enter(url, "alice@example.com"), enter(url, "bob@example.com")]);
+      server.kill(signal);
+      for (const { closed } of clients) expect(await closed).toEqual({ code: 1012, reason: "restarting" });
+      const { code, stdout, stderr } = await server.ended;
+      expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+      expect(stdout).toContain(`"signal":"${signal}"`);
+      // Everything was written back.
+      expect(readdirSync(folder.path)).toEqual(["parley.db"]);
+    },
+  );
+
+  test("while it drains it is alive and not ready, and begins nothing new", async () => {
+    using folder = temporaryFolder();
+    await furnish(folder.path);
+    await using server = serve(folder.path, { PARLEY_DRAIN: "3600" });
+    const url = await listening(server);
+    const clients = await Promise.all([enter(url, "alice@example.com"), enter(url, "bob@example.com")]);
+    server.kill("SIGTERM");
+    await Promise.race(clients.map(({ closed }) => closed));
+    const statuses = ["/healthz", "/readyz", "/api/me"].map(
+      async (path) => (await fetch(new URL(path, url))).status,
+    );
+    expect(await Promise.all(statuses)).toEqual([200, 503, 503]);
+    expect(await refusal(enter(url, "alice@example.com"))).toMatchObject({ status: 503 });
+  });
+
+  test("a second signal ends it at once", async () => {
+    using folder = temporaryFolder();
+    await furnish(folder.path);
+    await using server = serve(folder.path, { PARLEY_DRAIN: "3600" });
+    const url = await listening(server);
+    const clients = await Promise.all([enter(url, "alice@example.com"), enter(url, "bob@example.com")]);
+    server.kill("SIGTERM");
+    await Promise.race(clients.map(({ closed }) => closed));
+    expect(clients.filter(({ socket }) => socket.readyState === socket.OPEN)).toHaveLength(1);
+    server.kill("SIGINT");
+    expect((await server.ended).code).toBe(1);
+    for (const { closed } of clients) await closed;
+  });
+});
+
+describe("a start that fails is one line, which names what is wrong", () => {
+  test.each([
+    ["PARLEY_PORT", "abc"],
+    ["PARLEY_PORT", "70000"],
+    ["PARLEY_ISSUER", ""],
+    ["PARLEY_ISSUER", "http://example.com"],
+    ["PARLEY_AUDIENCE", ""],
+    ["PARLEY_JWKS_URL", "http://example.com/keys"],
+    ["PARLEY_JWKS_URL", "https://example.com/keys,https://example.com/more"],
+    ["PARLEY_ALGORITHMS", "HS256"],
+    ["PARLEY_ALGORITHMS", "none"],
+    ["PARLEY_CLOCK_TOLERANCE", "-1"],
+    ["PARLEY_ALLOWED_ORIGINS", "https://app.example.com/chat"],
+    ["PARLEY_MESSAGE_RATE", "fast"],
+    ["PARLEY_MAX_CONNECTIONS", "1.5"],
+    ["PARLEY_LOG_LEVEL", "loud"],
+  ])("%s=%s", async (variable, value) => {
+    using folder = temporaryFolder();
+    const { code, stdout, stderr } = await parley(folder.path, "serve", settings({ [variable]: value }));
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(new RegExp(`^parley: ${variable}: .+\\n$`));
+  });
+
+  test("a port that is in use", async () => {
+    using folder = temporaryFolder();
+    await using other = serve(folder.path);
+    const { port } = await listening(other);
+    const ended = await parley(folder.path, "serve", settings({ PARLEY_PORT: port }));
+    const stderr = `parley: PARLEY_PORT: port ${port} is in use already\n`;
+    expect(ended).toEqual({ code: 1, stdout: "", stderr });
+    expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+  });
+
+  test("an address that is not this machine's", async () => {
+    using folder = temporaryFolder();
+    // RFC 5737, section 3: for documentation, so nobody's.
+    const ended = await parley(folder.path, "serve", settings({ PARLEY_HOST: "192.0.2.1" }));
+    const stderr = 'parley: PARLEY_HOST: can\'t listen on "192.0.2.1" (EADDRNOTAVAIL)\n';
+    expect(ended).toEqual({ code: 1, stdout: "", stderr });
+  });
+
+  test("a database in a folder that is not there", async () => {
+    using folder = temporaryFolder();
+    const { code, stderr } = await parley(
+      folder.path,
+      "serve",
+      settings({ PARLEY_DATABASE: "none/parley.db" }),
+    );
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^parley: none\/parley\.db: the file can't be opened.*\n$/);
+  });
+});
+
+test("an issuer that hangs delays neither the start nor the end", async () => {
+  using hanging = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: () => new Promise<Response>(() => {}),
+  });
+  using folder = temporaryFolder();
+  await using server = serve(folder.path, { PARLEY_ISSUER: hanging.url.origin });
+  const url = await listening(server);
+  const status = async (path: string) => (await fetch(new URL(path, url))).status;
+  expect([await status("/healthz"), await status("/readyz")]).toEqual([200, 503]);
+  server.kill("SIGTERM");
+  expect((await server.ended).code).toBe(0);
+});

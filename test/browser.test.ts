@@ -1,0 +1,233 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+
+import type { Page } from "playwright-core";
+
+import { startBrowser } from "./support/browser.ts";
+import { connect } from "./support/client.ts";
+import { type Issuer, startIssuer } from "./support/issuer.ts";
+import { type Parley, startParley, temporaryFolder } from "./support/parley.ts";
+import { fromSource, start } from "./support/process.ts";
+import { until } from "./support/stage.ts";
+
+/** Unpacking a browser takes a while, the first time. */
+setDefaultTimeout(60_000);
+
+let issuer: Issuer;
+/** Serves an empty page at any path. By its port it is an origin of its own; `app` is allowed, `foreign` is not. */
+const serveSite = () =>
+  Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    fetch: () =>
+      new Response("<!doctype html><title>app</title>", { headers: { "content-type": "text/html" } }),
+  });
+const app = serveSite();
+const foreign = serveSite();
+let parley: Parley;
+let made = 0;
+
+beforeAll(async () => {
+  issuer = await startIssuer();
+  parley = await startParley({ issuer: issuer.issuer, env: { PARLEY_ALLOWED_ORIGINS: app.url.origin } });
+});
+afterAll(async () => {
+  await Promise.all([app.stop(true), foreign.stop(true)]);
+  await parley[Symbol.asyncDispose]();
+  await issuer[Symbol.asyncDispose]();
+});
+
+/** A page in a browser of its own, and what its console shows. One process can't hold two sets of cookies. */
+async function openPage(url: URL | string): Promise<AsyncDisposable & { page: Page; lines: string[] }> {
+  const browser = await startBrowser();
+  const page = await browser.newPage();
+  const lines: string[] = [];
+  page.on("console", (line) => void lines.push(line.text()));
+  await page.goto(String(url));
+  return { page, lines, [Symbol.asyncDispose]: () => browser.close() };
+}
+
+/** A room with alice, who sits at the browser, and bob, who is connected otherwise. */
+async function roomWithBob() {
+  const room = `room-${++made}`;
+  await parley.room(room, ["alice@example.com", "bob@example.com"]);
+  const bob = await connect(parley.host, room, { token: await issuer.sign("bob@example.com") });
+  await bob.next();
+  return { room, bob, token: await issuer.sign("alice@example.com") };
+}
+
+/** What the page of an application does once it has a token. */
+const logIn = (page: Page, token: string, method = "POST") =>
+  page.evaluate(
+    async ([url, bearer, verb]) => {
+      const headers = { authorization: `Bearer ${bearer}` };
+      return (await fetch(url, { method: verb, headers, credentials: "include" })).status;
+    },
+    [`${parley.url}/api/session`, token, method] as const,
+  );
+
+/** How a `new WebSocket` in the page ends up: its first frame, or the close code that the page is told. */
+const attempt = (page: Page, room: string, protocols: string[] = []) =>
+  page.evaluate(
+    ([url, offered]) =>
+      new Promise<{ frame: string } | { closed: number }>((resolve) => {
+        const socket = new WebSocket(url, offered);
+        socket.addEventListener("message", ({ data }) => resolve({ frame: String(data) }));
+        socket.addEventListener("close", ({ code }) => resolve({ closed: code }));
+      }),
+    [`ws://${parley.host}/ws/chat/${room}/`, protocols] as const,
+  );
+const admitted = { frame: "[]" };
+/** 1006: a browser does not tell a page why an upgrade was refused. */
+const refused = { closed: 1006 };
+
+/** From the old server's documentation, "From a Frontend Application": letter by letter. */
+const oldFrontEnd = `const socket = new WebSocket("ws://<server>/ws/chat/<room_id>/");
+
+socket.onopen = function(event) {
+    console.log("Connected to WebSocket");
+    socket.send(JSON.stringify({ "message": "Hello from frontend!" }));
+};
+
+socket.onmessage = function(event) {
+    console.log("Received message:", event.data);
+};
+
+socket.onclose = function(event) {
+    console.log("Disconnected from WebSocket");
+};`;
+
+describe("a page of an allowed origin", () => {
+  test("runs the old front end's lines as they stand, once it has posted its token", async () => {
+    const { room, bob, token } = await roomWithBob();
+    await using tab = await openPage(app.url);
+    expect(await logIn(tab.page, token)).toBe(204);
+    const lines = oldFrontEnd.replace("<server>", parley.host).replace("<room_id>", room);
+    await tab.page.addScriptTag({ content: lines });
+    expect(await bob.next()).toEqual({ message: "Hello from frontend!" });
+    bob.send({ message: "Hello, page!" });
+    await until("the page shows four lines", () => tab.lines.length >= 4);
+    expect(tab.lines).toEqual([
+      "Connected to WebSocket",
+      "Received message: []",
+      'Received message: {"message":"Hello from frontend!"}',
+      'Received message: {"message":"Hello, page!"}',
+    ]);
+    await parley.asOperator((chat, operator) => chat.deleteRoom(operator, room));
+    await until("the page hears of it", () => tab.lines.at(-1) === "Disconnected from WebSocket");
+  });
+
+  test("can't connect without the token, nor after it has dropped it", async () => {
+    const { room, token } = await roomWithBob();
+    await using tab = await openPage(app.url);
+    expect(await attempt(tab.page, room)).toEqual(refused);
+    expect(await logIn(tab.page, token)).toBe(204);
+    expect(await attempt(tab.page, room)).toEqual(admitted);
+    expect(await logIn(tab.page, token, "DELETE")).toBe(204);
+    expect(await attempt(tab.page, room)).toEqual(refused);
+  });
+
+  test("connects without the cookie, with the token beside the protocol", async () => {
+    const { room, token } = await roomWithBob();
+    await using tab = await openPage(app.url);
+    expect(await attempt(tab.page, room)).toEqual(refused);
+    expect(await attempt(tab.page, room, ["classic", `bearer.${token}`])).toEqual(admitted);
+    expect(await tab.page.context().cookies()).toEqual([]);
+  });
+
+  test("can't read the cookie, which goes to the socket alone and ends with the token", async () => {
+    const { token } = await roomWithBob();
+    await using tab = await openPage(app.url);
+    expect(await logIn(tab.page, token)).toBe(204);
+    const cookies = await tab.page.context().cookies(`${parley.url}/ws/chat/x/`);
+    const { exp } = JSON.parse(atob(token.split(".")[1] ?? "")) as { exp: number };
+    expect(cookies).toMatchObject([
+      {
+        name: "parley_session",
+        value: token,
+        path: "/ws",
+        httpOnly: true,
+        secure: false,
+        sameSite: "Lax",
+      },
+    ]);
+    // The browser allows for a server's clock that differs from its own.
+    expect(cookies[0]?.expires).toBeWithin(exp - 2, exp + 3);
+    expect(await tab.page.context().cookies(`${parley.url}/api/me`)).toEqual([]);
+    expect(await tab.page.evaluate("document.cookie")).toBe("");
+  });
+
+  test("reads the HTTP API with its token, refusals too", async () => {
+    const { room, token } = await roomWithBob();
+    await using tab = await openPage(app.url);
+    const get = (path: string) =>
+      tab.page.evaluate(
+        async ([url, bearer]) => {
+          const answer = await fetch(url, { headers: { authorization: `Bearer ${bearer}` } });
+          return [answer.status, await answer.json()] as const;
+        },
+        [parley.url + path, token] as const,
+      );
+    expect(await get(`/api/rooms/${room}/messages`)).toEqual([200, { messages: [] }]);
+    expect(await get("/api/rooms/none")).toEqual([404, expect.objectContaining({ code: "room_not_found" })]);
+  });
+});
+
+describe("a page of a foreign origin", () => {
+  test.each([
+    // The same site: its sockets carry the cookie.
+    ["on another port", () => foreign.url.origin],
+    ["on another host", () => `http://localhost:${foreign.port}`],
+  ])("%s can't connect, cookie and token notwithstanding", async (_, origin) => {
+    const { room, token } = await roomWithBob();
+    await using tab = await openPage(app.url);
+    expect(await logIn(tab.page, token)).toBe(204);
+    expect(await attempt(tab.page, room)).toEqual(admitted);
+    await tab.page.goto(origin());
+    expect(await attempt(tab.page, room)).toEqual(refused);
+    expect(await attempt(tab.page, room, ["classic", `bearer.${token}`])).toEqual(refused);
+    await tab.page.goto(app.url.href);
+    expect(await attempt(tab.page, room)).toEqual(admitted);
+  });
+
+  test("can't post a token, nor read the HTTP API", async () => {
+    const { token } = await roomWithBob();
+    await using tab = await openPage(foreign.url);
+    expect(String(await logIn(tab.page, token).catch((error: unknown) => error))).toContain(
+      "Failed to fetch",
+    );
+    expect(await tab.page.context().cookies(`${parley.url}/ws/`)).toEqual([]);
+    await tab.page.goto(app.url.href);
+    expect(await logIn(tab.page, token)).toBe(204);
+  });
+});
+
+test("without a list of origins the server's own pages connect, and no others", async () => {
+  await using own = await startParley({ issuer: issuer.issuer });
+  await own.room("lobby", ["alice@example.com"]);
+  const token = await issuer.sign("alice@example.com");
+  await using tab = await openPage(`${own.url}/healthz`);
+  const reach = () =>
+    tab.page.evaluate(
+      ([url, bearer]) =>
+        new Promise<string>((resolve) => {
+          const socket = new WebSocket(url, ["classic", `bearer.${bearer}`]);
+          socket.addEventListener("message", ({ data }) => resolve(String(data)));
+          socket.addEventListener("close", ({ code }) => resolve(String(code)));
+        }),
+      [`ws://${own.host}/ws/chat/lobby/`, token] as const,
+    );
+  expect(await reach()).toBe("[]");
+  await tab.page.goto(app.url.href);
+  expect(await reach()).toBe("1006");
+});
+
+test("the lines that dev prints for a browser's console work there", async () => {
+  using folder = temporaryFolder();
+  await using server = start([...fromSource, "dev"], { cwd: folder.path, env: { PARLEY_PORT: "0" } });
+  const text = await server.printed(/lets her in/);
+  const [, page = "", lines = ""] = /open (\S+), and paste[^]*?\n\n([^]*?)\n\n/.exec(text) ?? [];
+  await using tab = await openPage(page);
+  await tab.page.addScriptTag({ content: lines });
+  await until("the page shows two lines", () => tab.lines.length >= 2);
+  expect(tab.lines).toEqual(["[]", '{"message":"Hello from a browser!"}']);
+});

@@ -1,0 +1,164 @@
+import { describe, expect, test } from "bun:test";
+
+import { ConfigError, openFileLimit, readConfig, requireIssuers, settings } from "../src/config.ts";
+
+const variables = Object.values(settings).map(({ variable }) => variable);
+const withDefault = Object.values(settings).filter((setting) => setting.default !== undefined);
+
+/** What a setting that is refused says. */
+function refusal(environment: Record<string, string>): string {
+  try {
+    readConfig(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  throw new Error(`${JSON.stringify(environment)} was taken`);
+}
+
+test("without any variable every default holds", () => {
+  expect(readConfig({})).toEqual({
+    host: "127.0.0.1",
+    port: 8000,
+    database: "parley.db",
+    issuers: undefined,
+    audiences: undefined,
+    jwksUrls: undefined,
+    algorithms: ["RS256", "ES256", "EdDSA", "PS256"],
+    emailClaim: "email",
+    nameClaim: "name",
+    clockTolerance: 5,
+    allowedOrigins: undefined,
+    maxText: 16_384,
+    messageRate: 10,
+    messageBurst: 30,
+    connectionsPerUser: 20,
+    maxConnections: undefined,
+    roomsPerUser: 100,
+    membersPerRoom: 10_000,
+    drain: 5,
+    logLevel: "info",
+  });
+});
+
+test("a default that is written out means the same", () => {
+  const written = withDefault.map(({ variable, default: fallback }) => [variable, fallback]);
+  expect(readConfig(Object.fromEntries(written) as Record<string, string>)).toEqual(readConfig({}));
+});
+
+test("a variable that is empty counts as one that is not set", () => {
+  expect(readConfig(Object.fromEntries(variables.map((variable) => [variable, ""])))).toEqual(readConfig({}));
+});
+
+test("what is not a setting of Parley is left alone", () => {
+  expect(readConfig({ PORT: "1", PATH: "/bin", PARLEY_NOTHING: "x" })).toEqual(readConfig({}));
+});
+
+test("lists are trimmed, and what is empty in them is left out", () => {
+  const config = readConfig({
+    PARLEY_ISSUER: " https://one.example.com/ ,, https://two.example.com",
+    PARLEY_AUDIENCE: "a, b ,",
+    PARLEY_ALGORITHMS: "RS256 , ES256",
+    PARLEY_ALLOWED_ORIGINS: "https://app.example.com, http://localhost:5173",
+  });
+  expect(config.issuers).toEqual(["https://one.example.com/", "https://two.example.com"]);
+  expect(config.audiences).toEqual(["a", "b"]);
+  expect(config.algorithms).toEqual(["RS256", "ES256"]);
+  expect(config.allowedOrigins).toEqual(["https://app.example.com", "http://localhost:5173"]);
+});
+
+test.each([
+  ["PARLEY_MAX_TEXT", "maxText"],
+  ["PARLEY_MESSAGE_RATE", "messageRate"],
+  ["PARLEY_MESSAGE_BURST", "messageBurst"],
+  ["PARLEY_CONNECTIONS_PER_USER", "connectionsPerUser"],
+  ["PARLEY_MAX_CONNECTIONS", "maxConnections"],
+  ["PARLEY_ROOMS_PER_USER", "roomsPerUser"],
+  ["PARLEY_MEMBERS_PER_ROOM", "membersPerRoom"],
+] as const)("%s may be 0, which lifts the limit", (variable, key) => {
+  expect(readConfig({ [variable]: "0" })[key]).toBe(0);
+});
+
+describe("a bad value is refused with its name, its text and the reason", () => {
+  test.each([
+    ["PARLEY_PORT", "abc", "must be a number"],
+    ["PARLEY_PORT", "65536", "must be at most 65535"],
+    ["PARLEY_PORT", "-1", "must be a number"],
+    ["PARLEY_PORT", "80.5", "must be a whole number"],
+    ["PARLEY_PORT", "0x50", "must be a number"],
+    ["PARLEY_PORT", "1e3", "must be a number"],
+    ["PARLEY_PORT", " 80", "must be a number"],
+    ["PARLEY_ISSUER", "http://example.com", "must be https URLs"],
+    ["PARLEY_ISSUER", "https://ok.example.com,http://example.com", "must be https URLs"],
+    ["PARLEY_ISSUER", "example.com", "must be https URLs"],
+    ["PARLEY_ISSUER", "http://localhost.example.com", "must be https URLs"],
+    ["PARLEY_ISSUER", "http://127.0.0.1.example.com", "must be https URLs"],
+    ["PARLEY_ISSUER", "ftp://127.0.0.1", "must be https URLs"],
+    ["PARLEY_ISSUER", "file:///etc/passwd", "must be https URLs"],
+    ["PARLEY_ISSUER", ",", "must name at least one"],
+    ["PARLEY_AUDIENCE", " , ", "must name at least one"],
+    ["PARLEY_JWKS_URL", "http://example.com/jwks.json", "must be https URLs"],
+    ["PARLEY_ALGORITHMS", "HS256", "must be of RS256"],
+    ["PARLEY_ALGORITHMS", "none", "must be of RS256"],
+    ["PARLEY_ALGORITHMS", "RS256,HS512", "must be of RS256"],
+    ["PARLEY_ALGORITHMS", "rs256", "must be of RS256"],
+    ["PARLEY_ALLOWED_ORIGINS", "https://app.example.com/", "must be origins"],
+    ["PARLEY_ALLOWED_ORIGINS", "https://app.example.com/chat", "must be origins"],
+    ["PARLEY_ALLOWED_ORIGINS", "https://app.example.com:443", "must be origins"],
+    ["PARLEY_ALLOWED_ORIGINS", "app.example.com", "must be origins"],
+    ["PARLEY_ALLOWED_ORIGINS", "*", "must be origins"],
+    ["PARLEY_ALLOWED_ORIGINS", "null", "must be origins"],
+    ["PARLEY_LOG_LEVEL", "loud", "loud"],
+    ["PARLEY_CLOCK_TOLERANCE", "-1", "must be a number"],
+    ["PARLEY_CLOCK_TOLERANCE", "301", "must be at most 300"],
+    ["PARLEY_CLOCK_TOLERANCE", "NaN", "must be a number"],
+    ["PARLEY_MAX_TEXT", "65537", "must be at most 65536"],
+    ["PARLEY_MESSAGE_RATE", "Infinity", "must be a number"],
+    ["PARLEY_DRAIN", "1 h", "must be a number"],
+  ])("%s=%s", (variable, text, reason) => {
+    const said = refusal({ [variable]: text });
+    expect(said).toStartWith(`${variable}: `);
+    expect(said).toContain(reason);
+    expect(said).toEndWith(`(it is "${text}")`);
+    expect(said).not.toContain("\n");
+  });
+});
+
+test("http is good for an issuer on this very machine", () => {
+  for (const issuer of [
+    "http://127.0.0.1:9000",
+    "http://localhost/",
+    "http://[::1]:1",
+    "https://example.com",
+  ]) {
+    expect(readConfig({ PARLEY_ISSUER: issuer }).issuers).toEqual([issuer]);
+  }
+});
+
+const require = (environment: Record<string, string>) => () => requireIssuers(readConfig(environment));
+
+test("serve needs an issuer and an audience, and a key URL for each issuer or for none", () => {
+  const issuers = { PARLEY_ISSUER: "https://one.example.com,https://two.example.com", PARLEY_AUDIENCE: "a" };
+  expect(require({})).toThrow("PARLEY_ISSUER: must be set");
+  expect(require({ PARLEY_ISSUER: "https://one.example.com" })).toThrow("PARLEY_AUDIENCE: must be set");
+  expect(require({ ...issuers, PARLEY_JWKS_URL: "https://one.example.com/keys" })).toThrow(
+    "PARLEY_JWKS_URL: must have one URL for each issuer",
+  );
+  expect(require(issuers)()).toEqual([
+    { issuer: "https://one.example.com", jwksUrl: undefined },
+    { issuer: "https://two.example.com", jwksUrl: undefined },
+  ]);
+  const urls = "https://one.example.com/keys,https://keys.example.com/two";
+  expect(require({ ...issuers, PARLEY_JWKS_URL: urls })().map(({ jwksUrl }) => jwksUrl)).toEqual(
+    urls.split(","),
+  );
+});
+
+test("an issuer is kept letter by letter: its last slash, its case", () => {
+  const text = "https://Tenant.example.com/Path/";
+  expect(readConfig({ PARLEY_ISSUER: text }).issuers).toEqual([text]);
+});
+
+test("the limit of open files is known here", () => {
+  expect(openFileLimit()).toBeGreaterThan(100);
+});

@@ -1,0 +1,68 @@
+import { expect, test } from "bun:test";
+
+import { connect } from "./support/client.ts";
+import { connectRaw, frame, opcodes, type Raw } from "./support/raw.ts";
+import { stage } from "./support/stage.ts";
+
+const deadlines = { ping: 100, silence: 1500 };
+const on = stage({ deadlines, env: { PARLEY_MESSAGE_RATE: "0" } });
+const { roomOf, join, token } = on;
+
+const alice = "alice@example.com";
+const bob = "bob@example.com";
+
+/** Reads until the end, answering pings or not. Resolves with what came. */
+async function live(raw: Raw, { answering }: { answering: boolean }) {
+  const seen = { pings: 0, messages: 0, close: false };
+  for (;;) {
+    const next = await raw.frame().catch(() => undefined);
+    if (!next) return seen;
+    if (next.opcode === opcodes.text) seen.messages++;
+    if (next.opcode === opcodes.close) seen.close = true;
+    if (next.opcode !== opcodes.ping) continue;
+    seen.pings++;
+    if (answering) raw.write(frame(next.payload, { opcode: opcodes.pong }));
+  }
+}
+
+test("a peer gone silent is cut, even while it is being sent to; one that answers pings is kept", async () => {
+  const room = await roomOf(alice, bob);
+  const silent = await connectRaw(on.parley.host, room, await token(alice));
+  const answering = await connectRaw(on.parley.host, room, await token(alice));
+  const sender = await join(room, bob);
+  let sent = 0;
+  const talk = setInterval(() => {
+    sender.send({ message: `message ${++sent}` });
+  }, 20);
+  const start = performance.now();
+  const kept = live(answering, { answering: true });
+  const cut = await live(silent, { answering: false });
+  const lasted = performance.now() - start;
+  expect(lasted).toBeGreaterThan(deadlines.silence / 2);
+  expect(cut).toMatchObject({ close: false });
+  expect(cut.pings).toBeGreaterThan(1);
+  expect(cut.messages).toBeGreaterThan(10);
+  // The other two are still there, and hear each other.
+  const still = await Promise.race([kept, Bun.sleep(deadlines.silence).then(() => "connected")]);
+  clearInterval(talk);
+  expect(still).toBe("connected");
+  expect(sender.socket.readyState).toBe(sender.socket.OPEN);
+  answering.destroy();
+}, 20_000);
+
+test("a connection ends with its token, with 4401", async () => {
+  const room = await roomOf(alice, bob);
+  const exp = Math.floor(Date.now() / 1000) + 2;
+  const short = await connect(on.parley.host, room, {
+    token: await on.issuer.sign(alice, { claims: { exp } }),
+  });
+  const long = await join(room, bob);
+  await short.next();
+  short.send({ message: "while it lasts" });
+  expect(await short.next()).toEqual({ message: "while it lasts" });
+  expect(await short.closed).toEqual({ code: 4401, reason: "token_expired" });
+  expect(Date.now()).toBeGreaterThanOrEqual(exp * 1000);
+  expect(await long.next()).toEqual({ message: "while it lasts" });
+  long.send({ message: "still here" });
+  expect(await long.next()).toEqual({ message: "still here" });
+});

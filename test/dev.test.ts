@@ -1,0 +1,202 @@
+import { describe, expect, test } from "bun:test";
+import { readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+import { decodeJwt, decodeProtectedHeader } from "jose";
+
+import { connect } from "./support/client.ts";
+import { audience, startIssuer } from "./support/issuer.ts";
+import { temporaryFolder } from "./support/parley.ts";
+import { fromSource, listening, run, start } from "./support/process.ts";
+import { refusal } from "./support/stage.ts";
+
+const dev = (cwd: string, env: Record<string, string> = {}) =>
+  start([...fromSource, "dev"], { cwd, env: { PARLEY_PORT: "0", ...env } });
+const command = (cwd: string, words: string) => run([...fromSource, ...words.split(" ")], { cwd });
+
+/** What `dev` prints for people to paste. */
+async function welcome(server: ReturnType<typeof start>) {
+  const text = await server.printed(/lets her in/);
+  const found = (pattern: RegExp) => pattern.exec(text)?.[1] ?? `nothing like ${pattern}`;
+  return {
+    text,
+    url: new URL(found(/^Parley runs at (\S+),/m)),
+    browser: {
+      socket: found(/new WebSocket\("([^"]+)"/),
+      bearer: found(/\["classic", "bearer\.([^"]+)"\]/),
+    },
+    terminal: {
+      socket: found(/npx wscat -c (\S+) /),
+      bearer: found(/wscat .* -H "Authorization: Bearer ([^"]+)"/),
+      types: found(/type (\{.*\})/),
+    },
+    curl: { url: found(/curl .* (http\S+)/), bearer: found(/curl -H "Authorization: Bearer ([^"]+)"/) },
+  };
+}
+
+const room = (socket: string) => {
+  const { host, pathname } = new URL(socket);
+  return [host, pathname.split("/")[3] ?? ""] as const;
+};
+
+test("what it prints connects as it stands: a browser's lines, a terminal's, curl's", async () => {
+  using folder = temporaryFolder();
+  await using server = dev(folder.path);
+  const { url, browser, terminal, curl } = await welcome(server);
+  expect(url.hostname).toBe("127.0.0.1");
+  const bob = await connect(...room(terminal.socket), { token: terminal.bearer });
+  expect(await bob.next()).toEqual([]);
+
+  // That a real browser takes the very lines is seen in browser.test.ts.
+  const protocols = ["classic", `bearer.${browser.bearer}`];
+  const alice = await connect(...room(browser.socket), { protocols, headers: { origin: url.origin } });
+  expect(await alice.next()).toEqual([]);
+  expect(alice.protocol).toBe("classic");
+  alice.send({ message: "Hello from a browser!" });
+  expect(await bob.next()).toEqual({ message: "Hello from a browser!" });
+
+  bob.send(terminal.types);
+  expect(await bob.next()).toEqual({ message: "Hello from a terminal!" });
+  const answer = await fetch(curl.url, { headers: { authorization: `Bearer ${curl.bearer}` } });
+  expect(await answer.json()).toMatchObject({
+    messages: [
+      { seq: 1, text: "Hello from a browser!", sender: { email: "alice@example.com" } },
+      { seq: 2, text: "Hello from a terminal!", sender: { email: "bob@example.com" } },
+    ],
+  });
+});
+
+test("a page of its own origin may connect, another may not", async () => {
+  using folder = temporaryFolder();
+  await using server = dev(folder.path);
+  const { url, browser } = await welcome(server);
+  const offer = { protocols: ["classic", `bearer.${browser.bearer}`] };
+  const own = await connect(...room(browser.socket), { ...offer, headers: { origin: url.origin } });
+  expect(await own.next()).toEqual([]);
+  const foreign = connect(...room(browser.socket), { ...offer, headers: { origin: "http://127.0.0.1:1" } });
+  expect(await refusal(foreign)).toMatchObject({ status: 403 });
+});
+
+test("a third user gets a token and is let in, as it says", async () => {
+  using folder = temporaryFolder();
+  await using server = dev(folder.path);
+  const { text, url } = await welcome(server);
+  expect(text).toContain("`token carol@example.com`");
+  const { stdout } = await command(folder.path, "token carol@example.com");
+  const token = stdout.trim();
+  expect(await refusal(connect(url.host, "lobby", { token }))).toMatchObject({ status: 404 });
+  const database = /PARLEY_DATABASE=([^)]+)\)/.exec(text)?.[1] ?? "";
+  const env = { PARLEY_DATABASE: database };
+  await run([...fromSource, "member", "add", "lobby", "carol@example.com"], { cwd: folder.path, env });
+  expect(await (await connect(url.host, "lobby", { token })).next()).toEqual([]);
+});
+
+test("its keys are its user's alone, and no token or key is in its log", async () => {
+  using folder = temporaryFolder();
+  await using server = dev(folder.path);
+  const { text, url, terminal } = await welcome(server);
+  const file = join(folder.path, ".parley/dev-issuer.json");
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(statSync(join(folder.path, ".parley")).mode & 0o077).toBe(0);
+  expect(statSync(join(folder.path, ".parley/dev.db")).mode & 0o077).toBe(0);
+  const { key } = JSON.parse(readFileSync(file, "utf8")) as { key: { d: string } };
+  const published = await (await fetch(new URL("/dev/jwks.json", url))).text();
+  expect(published).toContain('"kty":"EC"');
+  expect(published).not.toContain(key.d);
+  const log = text.split("\n").filter((line) => line.startsWith("{"));
+  expect(log.join()).not.toContain(terminal.bearer);
+});
+
+test("its issuer is one that OpenID Connect Discovery finds", async () => {
+  using folder = temporaryFolder();
+  await using server = dev(folder.path);
+  const { url, terminal } = await welcome(server);
+  const { iss = "", exp = 0, iat = 0 } = decodeJwt(terminal.bearer);
+  expect(iss).toBe(new URL("/dev/", url).href);
+  expect(exp - iat).toBe(12 * 3600);
+  const discovery = (await (await fetch(`${iss}.well-known/openid-configuration`)).json()) as Record<
+    string,
+    string
+  >;
+  expect(discovery["issuer"]).toBe(iss);
+  const { keys } = (await (await fetch(discovery["jwks_uri"] ?? "")).json()) as { keys: { kid: string }[] };
+  expect(keys.map(({ kid }) => kid)).toEqual([decodeProtectedHeader(terminal.bearer).kid ?? "?"]);
+});
+
+describe("a second start", () => {
+  test("on the same port keeps room, messages and tokens", async () => {
+    using folder = temporaryFolder();
+    let port: string;
+    let before: string;
+    {
+      await using server = dev(folder.path);
+      const { url, terminal } = await welcome(server);
+      port = url.port;
+      before = terminal.bearer;
+      const bob = await connect(url.host, "lobby", { token: before });
+      await bob.next();
+      bob.send({ message: "kept" });
+      await bob.next();
+      server.kill("SIGINT");
+      expect((await server.ended).code).toBe(0);
+    }
+    await using again = dev(folder.path, { PARLEY_PORT: port });
+    const { url } = await welcome(again);
+    const bob = await connect(url.host, "lobby", { token: before });
+    expect(await bob.next()).toEqual([{ text: "kept", sender_email: "bob@example.com" }]);
+  });
+
+  test("leaves roles as they were changed", async () => {
+    using folder = temporaryFolder();
+    const env = { PARLEY_DATABASE: ".parley/dev.db" };
+    const cli = (words: string) => run([...fromSource, ...words.split(" ")], { cwd: folder.path, env });
+    {
+      await using server = dev(folder.path);
+      await welcome(server);
+    }
+    expect((await cli("member add lobby alice@example.com --role owner")).code).toBe(0);
+    await using again = dev(folder.path);
+    await welcome(again);
+    const { stdout } = await cli("member list lobby --json");
+    expect(JSON.parse(stdout)).toMatchObject([
+      { email: "alice@example.com", role: "owner" },
+      { email: "bob@example.com", role: "member" },
+    ]);
+  });
+});
+
+test("under serve, on the very same database, its issuer is not there and its tokens are worth nothing", async () => {
+  using folder = temporaryFolder();
+  await using issuer = await startIssuer();
+  let token: string;
+  {
+    await using server = dev(folder.path);
+    const { url, terminal } = await welcome(server);
+    token = terminal.bearer;
+    expect((await fetch(new URL("/dev/jwks.json", url))).status).toBe(200);
+  }
+  await using server = start([...fromSource, "serve"], {
+    cwd: folder.path,
+    env: {
+      PARLEY_PORT: "0",
+      PARLEY_DATABASE: ".parley/dev.db",
+      PARLEY_ISSUER: issuer.issuer,
+      PARLEY_AUDIENCE: `${audience},parley-dev`,
+    },
+  });
+  const url = await listening(server);
+  for (const path of ["/dev/jwks.json", "/dev/.well-known/openid-configuration", "/dev/"]) {
+    expect((await fetch(new URL(path, url))).status).toBe(404);
+  }
+  expect(await refusal(connect(url.host, "lobby", { token }))).toMatchObject({ status: 401 });
+  const good = await connect(url.host, "lobby", {
+    token: await issuer.sign("bob@example.com", { claims: { sub: decodeJwt(token).sub } }),
+  });
+  expect(await good.next()).toEqual([]);
+});
+
+test("it listens on this machine alone, whatever PARLEY_HOST says", async () => {
+  using folder = temporaryFolder();
+  await using server = dev(folder.path, { PARLEY_HOST: "0.0.0.0" });
+  expect((await welcome(server)).url.hostname).toBe("127.0.0.1");
+});

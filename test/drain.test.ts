@@ -1,0 +1,175 @@
+import { Database } from "bun:sqlite";
+import { expect, test } from "bun:test";
+import { copyFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+import { type Client, connect } from "./support/client.ts";
+import { type Parley, startParley, temporaryFolder } from "./support/parley.ts";
+import { connectRaw, frame, opcodes, Raw, said } from "./support/raw.ts";
+import { newRoomId, refusal, stage } from "./support/stage.ts";
+
+const on = stage();
+
+const emails = ["ann", "ben", "cat", "dan", "eve"].map((name) => `${name}@example.com`) as [
+  string,
+  ...string[],
+];
+
+interface Server extends AsyncDisposable {
+  parley: Parley;
+  room: string;
+  open: (email: string) => Promise<Client>;
+}
+
+async function start(env: Record<string, string>, path: string): Promise<Server> {
+  const lifted = { PARLEY_MESSAGE_RATE: "0", PARLEY_DATABASE: join(path, "parley.db") };
+  const parley = await startParley({ issuer: on.issuer.issuer, env: { ...lifted, ...env } });
+  const room = newRoomId();
+  await parley.room(room, emails);
+  const open = async (email: string) => {
+    const client = await connect(parley.host, room, { token: await on.token(email) });
+    await client.next();
+    return client;
+  };
+  return { parley, room, open, [Symbol.asyncDispose]: () => parley[Symbol.asyncDispose]() };
+}
+
+/** The texts in a file that nobody has open any more, with their numbers. */
+function stored(path: string): { seq: number; text: string }[] {
+  using database = new Database(join(path, "parley.db"), { readonly: true });
+  return database
+    .query<{ seq: number; text: string }, []>("SELECT seq, text FROM messages ORDER BY seq")
+    .all();
+}
+
+test("at a shutdown everyone is told with 1012, one after the other over the drain time", async () => {
+  using folder = temporaryFolder();
+  await using server = await start({ PARLEY_DRAIN: "1" }, folder.path);
+  const clients = await Promise.all([...emails, ...emails].map(server.open));
+  const begun = performance.now();
+  const times: number[] = [];
+  const closes = clients.map(async ({ closed }) => {
+    const how = await closed;
+    times.push(performance.now() - begun);
+    return how;
+  });
+  await Promise.all([server.parley.stop(), ...closes]);
+  for (const close of closes) expect(await close).toEqual({ code: 1012, reason: "restarting" });
+  // Ten of them, a tenth of a second apart.
+  const [first = 0, last = 0] = [times[0], times.at(-1)];
+  expect(last - first).toBeGreaterThan(400);
+  const early = times.filter((time) => time < 500).length;
+  expect(early).toBeLessThan(9);
+});
+
+test("while it shuts down the server is not ready, and lets nobody in, and whoever is still in goes on", async () => {
+  using folder = temporaryFolder();
+  await using server = await start({ PARLEY_DRAIN: "3" }, folder.path);
+  const { host, url } = server.parley;
+  expect((await fetch(`${url}/readyz`)).status).toBe(200);
+  const clients = [await server.open(emails[0]), await server.open(emails[0]), await server.open(emails[0])];
+  const stopped = server.parley.stop();
+  const ready = await fetch(`${url}/readyz`);
+  expect(ready.status).toBe(503);
+  expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  const { status, headers, problem } = await refusal(server.open(emails[0]));
+  expect({ status, code: problem["code"] }).toEqual({ status: 503, code: "restarting" });
+  expect(Number(headers["retry-after"])).toBeGreaterThan(0);
+  const anonymous = await refusal(connect(host, server.room));
+  expect(anonymous.status).toBe(503);
+  // The last to be told has two thirds of the time left.
+  const last = clients.findLast(({ socket }) => socket.readyState === socket.OPEN);
+  last?.send({ message: "one more thing" });
+  expect(await last?.next()).toEqual({ message: "one more thing" });
+  await stopped;
+  expect(stored(folder.path)).toEqual([{ seq: 1, text: "one more thing" }]);
+}, 10_000);
+
+test("what was under way when the shutdown came is stored, and what was heard is never lost", async () => {
+  using folder = temporaryFolder();
+  await using server = await start({}, folder.path);
+  const listener = await server.open(emails[0]);
+  const raws = await Promise.all(
+    emails.map(async (email) => connectRaw(server.parley.host, server.room, await on.token(email))),
+  );
+  for (const [index, raw] of raws.entries())
+    raw.write(...Array.from({ length: 400 }, (_, n) => said(`${index} ${n}`)));
+  const heard = [await listener.next()];
+  await server.parley.stop();
+  await listener.closed;
+  heard.push(...listener.waiting());
+  const messages = stored(folder.path);
+  expect(messages.map(({ seq }) => seq)).toEqual(messages.map((_, index) => index + 1));
+  const texts = messages.map(({ text }) => text);
+  expect(texts.slice(0, heard.length)).toEqual(heard.map((each) => (each as { message: string }).message));
+  // Of each sender a beginning without holes.
+  for (const index of raws.keys()) {
+    const mine = texts.filter((text) => text.startsWith(`${index} `));
+    expect(mine).toEqual(mine.map((_, n) => `${index} ${n}`));
+  }
+});
+
+test("a message that waits for the disk when the shutdown comes is stored", async () => {
+  using folder = temporaryFolder();
+  await using server = await start({}, folder.path);
+  const raw = await connectRaw(server.parley.host, server.room, await on.token(emails[0]));
+  using other = new Database(server.parley.config.database);
+  other.run("BEGIN IMMEDIATE");
+  raw.write(said("just in time"), frame("", { opcode: opcodes.ping }));
+  // The answer to the ping says that the message before it was taken.
+  expect(await raw.frame()).toMatchObject({ opcode: opcodes.pong });
+  const stopped = server.parley.stop();
+  expect(await raw.close()).toEqual({ code: 1012, reason: "restarting" });
+  // Long enough for a server that does not wait.
+  await Promise.race([stopped, Bun.sleep(200)]);
+  other.run("COMMIT");
+  await stopped;
+  expect(stored(folder.path)).toEqual([{ seq: 1, text: "just in time" }]);
+});
+
+test("clients that never answer, never read or never finish a request do not hold up the shutdown", async () => {
+  using folder = temporaryFolder();
+  await using server = await start({}, folder.path);
+  const { host } = server.parley;
+  const [mute, deaf] = [
+    await connectRaw(host, server.room, await on.token(emails[0])),
+    await connectRaw(host, server.room, await on.token(emails[0])),
+  ];
+  deaf.socket.pause();
+  const sender = await server.open(emails[0]);
+  for (let n = 0; n < 100; n++) sender.send({ message: "x".repeat(8000) });
+  for (let n = 0; n < 100; n++) await sender.next();
+  const half = await Raw.open(host);
+  half.write("POST /api/session HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{");
+  const idle = await Raw.open(host);
+  idle.write("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n");
+  expect((await idle.answer()).status).toBe(200);
+  const begun = performance.now();
+  await server.parley.stop();
+  expect(performance.now() - begun).toBeLessThan(8000);
+  expect(await mute.close()).toEqual({ code: 1012, reason: "restarting" });
+  deaf.socket.resume();
+  await Promise.all([mute.ended, deaf.ended, half.ended, idle.ended]);
+  expect(await Raw.open(host).catch(() => "refused")).toBe("refused");
+}, 20_000);
+
+test("after the shutdown all is in the one file", async () => {
+  using folder = temporaryFolder();
+  using copy = temporaryFolder();
+  await using server = await start({}, folder.path);
+  const client = await server.open(emails[0]);
+  client.send({ message: "kept" });
+  await client.next();
+  const walSize = () => statSync(join(folder.path, "parley.db-wal"), { throwIfNoEntry: false })?.size ?? 0;
+  expect(walSize()).toBeGreaterThan(0);
+  await server.parley.stop();
+  expect(walSize()).toBe(0);
+  copyFileSync(join(folder.path, "parley.db"), join(copy.path, "parley.db"));
+  expect(stored(copy.path)).toEqual([{ seq: 1, text: "kept" }]);
+});
+
+test("a server without anybody in it is down at once, whatever its drain time", async () => {
+  using folder = temporaryFolder();
+  await using server = await start({ PARLEY_DRAIN: "60" }, folder.path);
+  await server.parley.stop();
+});

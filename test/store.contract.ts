@@ -1,0 +1,23 @@
+import { afterAll, beforeAll, describe } from "bun:test";
+
+import { appendContract } from "./contract/append.ts";
+import { membersContract } from "./contract/members.ts";
+import { readingContract } from "./contract/reading.ts";
+import { roomsContract } from "./contract/rooms.ts";
+import { type Made, World } from "./contract/world.ts";
+
+/** What every store must do, as the comments of `Store` say it. */
+export function storeContract(name: string, makeStore: () => Promise<Made>): void {
+  describe(name, () => {
+    let made: Made;
+    beforeAll(async () => {
+      made = await makeStore();
+    });
+    afterAll(() => made[Symbol.asyncDispose]());
+    const world = () => new World(made);
+    appendContract(world);
+    readingContract(world);
+    roomsContract(world);
+    membersContract(world);
+  });
+}

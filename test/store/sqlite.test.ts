@@ -1,0 +1,140 @@
+import { expect, spyOn, test } from "bun:test";
+import { join } from "node:path";
+
+import { StoreError } from "../../src/chat/store.ts";
+import { open } from "../../src/store/open.ts";
+import { SqliteStore } from "../../src/store/store.ts";
+import { type Made, World } from "../contract/world.ts";
+import { storeContract } from "../store.contract.ts";
+import { temporaryFolder } from "../support/parley.ts";
+
+function makeStore() {
+  const folder = temporaryFolder();
+  const path = join(folder.path, "parley.db");
+  const db = open(path);
+  // Every statement that the store prepares, at once or as it goes.
+  const prepared = spyOn(db.$client, "prepare");
+  const store = new SqliteStore(db);
+  return {
+    path,
+    client: db.$client,
+    prepared,
+    store,
+    async touch(room: number, seq: number) {
+      db.$client.transaction(() => {
+        db.$client.run("UPDATE rooms SET rev = rev + 1 WHERE pk = ?", [room]);
+        const rev = "(SELECT rev FROM rooms WHERE pk = room_pk)";
+        db.$client.run(
+          `UPDATE messages SET changed_rev = ${rev}, edited_at = 1 WHERE room_pk = ? AND seq = ?`,
+          [room, seq],
+        );
+      })();
+    },
+    async [Symbol.asyncDispose]() {
+      await store.close();
+      folder[Symbol.dispose]();
+    },
+  } satisfies Made & Record<string, unknown>;
+}
+
+storeContract("the store on a SQLite file", async () => makeStore());
+
+test("no statement of the store walks through a table", async () => {
+  await using made = makeStore();
+  const { store, client, prepared } = made;
+  const w = new World(made);
+  const [alice, bob] = [await w.user(), await w.user()];
+  const room = await w.createRoom(w.name("room"), alice, 9);
+  await w.grant(room, { email: "carol@example.com" }, "member", 9);
+  await w.signIn("carol", "carol@example.com");
+  await w.grant(room, { sub: "dave" }, "owner", 9);
+  await w.grant(room, { sub: "dave" }, "moderator", 9);
+  await w.signIn("dave", "carol.too@example.com");
+  await w.grant(room, { email: "erin@example.com" });
+  await w.signIn("dave", "erin@example.com");
+  await w.store.append([
+    w.draft(room, alice, "one", "c"),
+    w.draft(room, alice, "one", "c"),
+    w.draft(room, bob),
+  ]);
+  await store.changes(room.key, 0, 9);
+  await Promise.all([store.head(room.key), store.roster(room.key), store.members(room.key)]);
+  await store.member(room.key, { email: "carol@example.com" });
+  await Promise.all([
+    store.rooms(),
+    store.roomsOf(alice.key),
+    store.membership(room.id, alice.key),
+    store.probe(),
+  ]);
+  await store.removeMember(room.key, alice.key);
+  await store.removeMember(room.key, bob.key);
+  await store.deleteRoom(room.key);
+  while (await store.purge());
+
+  const statements = [...new Set(prepared.mock.calls.map(([statement]) => statement))];
+  expect(statements.length).toBeGreaterThan(30);
+  // What an insert's plan names beside it are checks that SQLite skips while no foreign key is broken.
+  const searching = statements.filter((statement) => !statement.startsWith("insert"));
+  const walks = searching.flatMap((statement) => {
+    const plan = client.query<{ detail: string }, null[]>(`EXPLAIN QUERY PLAN ${statement}`);
+    const steps = plan.all(...Array.from({ length: plan.paramsCount }, () => null));
+    return steps.map(({ detail }) => detail).filter((detail) => detail.startsWith("SCAN"));
+  });
+  // The list of all rooms is read in the order of an index.
+  expect(walks).toEqual(["SCAN rooms USING INDEX rooms_id"]);
+});
+
+test("what refers to nothing is not stored, and takes nothing else along", async () => {
+  await using made = makeStore();
+  const w = new World(made);
+  const alice = await w.user();
+  const room = await w.room(alice);
+  const nobody = { ...alice, key: 2 ** 40, admin: true };
+  expect(w.store.append([w.draft(room, alice), w.draft(room, nobody)])).rejects.toThrow(/FOREIGNKEY/);
+  expect(await w.texts(room)).toEqual([]);
+  expect(await w.store.head(room.key)).toEqual({ seq: 0, rev: 0 });
+  const said = await w.fill(room, alice, 1);
+  expect(await w.texts(room)).toEqual(said);
+});
+
+test("a store that can't be read or written says so, in every method", async () => {
+  await using made = makeStore();
+  const w = new World(made);
+  const alice = await w.user();
+  const room = await w.room(alice);
+  const { store } = made;
+  await store.append([w.draft(room, alice)]);
+  for (const table of ["rooms", "members", "messages", "emails", "probes"])
+    made.client.run(`ALTER TABLE ${table} RENAME TO hidden_${table}`);
+  const calls: (() => Promise<unknown>)[] = [
+    () => store.append([w.draft(room, alice)]),
+    () => w.signIn("new", "new@example.com"),
+    () => store.membership(room.id, alice.key),
+    () => store.head(room.key),
+    () => store.messages(room.key, { limit: 1 }),
+    () => store.changes(room.key, 0, 1),
+    () => w.createRoom("new"),
+    () => store.deleteRoom(room.key),
+    () => store.rooms(),
+    () => store.roomsOf(alice.key),
+    () => store.members(room.key),
+    () => store.roster(room.key),
+    () => store.member(room.key, { email: "new@example.com" }),
+    () => w.grant(room, { sub: "new" }),
+    () => store.removeMember(room.key, alice.key),
+    () => store.purge(),
+    () => store.probe(),
+  ];
+  for (const call of calls) expect(call()).rejects.toBeInstanceOf(StoreError);
+});
+
+test("the version rises when another connection has written, and only then", async () => {
+  await using made = makeStore();
+  const other = new SqliteStore(open(made.path));
+  const before = made.store.version();
+  const room = await new World(made).room();
+  expect(made.store.version()).toBe(before);
+  await other.deleteRoom(room.key);
+  expect(made.store.version()).not.toBe(before);
+  await other.close();
+});

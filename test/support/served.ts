@@ -1,0 +1,48 @@
+import { dirname } from "node:path";
+
+import { operator } from "../../src/chat/model.ts";
+import { readConfig } from "../../src/config.ts";
+import { openChat } from "../../src/server.ts";
+import { audience } from "./issuer.ts";
+import { fromSource, listening, start, type Started } from "./process.ts";
+
+/** A server in a process of its own. */
+export interface Served extends Started {
+  url: URL;
+}
+
+export interface ServedOptions {
+  issuer: string;
+  database: string;
+  env?: Record<string, string>;
+  /** A command that runs the server's. */
+  under?: string[];
+}
+
+/** Starts a server on a free port, with the limits of users lifted. */
+export async function serve({ issuer, database, env = {}, under = [] }: ServedOptions): Promise<Served> {
+  const server = start([...under, ...fromSource, "serve"], {
+    cwd: dirname(database),
+    env: {
+      PARLEY_PORT: "0",
+      PARLEY_DATABASE: database,
+      PARLEY_ISSUER: issuer,
+      PARLEY_AUDIENCE: audience,
+      PARLEY_MESSAGE_RATE: "0",
+      PARLEY_CONNECTIONS_PER_USER: "0",
+      PARLEY_DRAIN: "0",
+      ...env,
+    },
+  });
+  return { ...server, url: await listening(server) };
+}
+
+/** Makes rooms, each with its members, in a database without a server. */
+export async function furnish(database: string, rooms: Record<string, string[]>): Promise<void> {
+  const { chat, close } = openChat(readConfig({ PARLEY_DATABASE: database }), { create: true });
+  for (const [id, members] of Object.entries(rooms)) {
+    await chat.createRoom(operator, id, id);
+    for (const email of members) await chat.setMember(operator, id, { email }, "member");
+  }
+  await close();
+}

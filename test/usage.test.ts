@@ -1,0 +1,170 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+
+import { decodeJwt } from "jose";
+
+import { buildBinary } from "./support/binary.ts";
+import { temporaryFolder } from "./support/parley.ts";
+import { type Ended, run, version } from "./support/process.ts";
+
+const tmp = temporaryFolder();
+let binary: Awaited<ReturnType<typeof buildBinary>>;
+let made = 0;
+const fresh = (name: string) => `${name}-${++made}`;
+
+beforeAll(async () => {
+  binary = await buildBinary();
+});
+afterAll(() => {
+  binary[Symbol.dispose]();
+  tmp[Symbol.dispose]();
+});
+
+/** Runs a command in a folder of its own, with nothing set. */
+async function alone(words: string, env: Record<string, string> = {}): Promise<Ended> {
+  const cwd = join(tmp.path, fresh("folder"));
+  mkdirSync(cwd);
+  return run([binary.path, ...words.split(" ").filter(Boolean)], { cwd, env });
+}
+
+const ok = (stdout: string): Ended => ({ code: 0, stdout, stderr: "" });
+const failure = (stderr: string): Ended => ({ code: 1, stdout: "", stderr });
+
+describe("help", () => {
+  const commands = [
+    "serve",
+    "dev",
+    "room",
+    "room create",
+    "room list",
+    "room delete",
+    "member",
+    "member add",
+    "member remove",
+    "member list",
+    "token",
+    "migrate",
+    "version",
+  ];
+
+  test.each(commands)("%s --help tells how it is used", async (command) => {
+    const { code, stdout, stderr } = await alone(`${command} --help`);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toStartWith(`Usage: parley ${command} `);
+  });
+
+  test("--help names every command and every setting", async () => {
+    const { code, stdout } = await alone("--help");
+    expect(code).toBe(0);
+    for (const command of commands.filter((name) => !name.includes(" "))) {
+      expect(stdout).toMatch(new RegExp(`^  ${command} `, "m"));
+    }
+    expect(stdout).toContain("PARLEY_PORT (8000)\n      TCP port to listen on");
+  });
+
+  test("version is the package's", async () => {
+    expect(await alone("version")).toEqual(ok(`${version}\n`));
+  });
+});
+
+describe("wrong use", () => {
+  test.each([
+    "",
+    "nonsense",
+    "--nonsense",
+    "room",
+    "room nonsense",
+    "room create",
+    "room create one two",
+    "room create a/b",
+    "room create .hidden",
+    "room create zimmer-ü",
+    "room create ok --nonsense",
+    "room create ok --name",
+    "room delete",
+    "room list extra",
+    "member",
+    "member add room",
+    "member add room a@example.com --role king",
+    "member add room sub:",
+    "member add a/b a@example.com",
+    "member remove room",
+    "member list",
+    "serve extra",
+    "dev extra",
+    "migrate extra",
+    "version extra",
+    "token",
+    "token a@example.com --ttl soon",
+    "token a@example.com --ttl -1h",
+    "token a@example.com --ttl 1y",
+    "token a@example.com --ttl 45",
+  ])("`%s` ends with 2, and touches nothing", async (words) => {
+    const { code, stdout, stderr } = await alone(words, { PARLEY_DATABASE: join(tmp.path, "wrong.db") });
+    expect(code).toBe(2);
+    expect(stdout).toBe("");
+    expect(stderr).toMatch(/^(error: |Usage: )/);
+    expect(await Bun.file(join(tmp.path, "wrong.db")).exists()).toBe(false);
+  });
+});
+
+describe("tokens and databases", () => {
+  test("without a development issuer there is no token", async () => {
+    expect(await alone("token alice@example.com")).toEqual(
+      failure("parley: there is no development issuer yet: start `parley dev` once\n"),
+    );
+  });
+
+  test.each([
+    ["", 3600],
+    [" --ttl 90s", 90],
+    [" --ttl 15m", 900],
+    [" --ttl 7d", 604_800],
+  ])("token alice@example.com%s is good for %d seconds", async (option, seconds) => {
+    const key = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign"]);
+    const jwk = { ...(await crypto.subtle.exportKey("jwk", key.privateKey)), kid: "k" };
+    const database = join(tmp.path, fresh("dev"), "dev.db");
+    await Bun.write(
+      join(database, "../dev-issuer.json"),
+      JSON.stringify({ issuer: "http://127.0.0.1:1/dev/", key: jwk }),
+    );
+    const { code, stdout } = await alone(`token alice@example.com${option}`, { PARLEY_DATABASE: database });
+    expect(code).toBe(0);
+    const { email, iat = 0, exp = 0 } = decodeJwt(stdout.trim());
+    expect([email, exp - iat]).toEqual(["alice@example.com", seconds]);
+  });
+
+  test("migrate makes the database, and again changes nothing", async () => {
+    const database = join(tmp.path, fresh("new.db"));
+    const env = { PARLEY_DATABASE: database };
+    for (const _ of [1, 2]) expect(await alone("migrate", env)).toEqual(ok("the database is up to date\n"));
+    expect(await alone("room list --json", env)).toEqual(ok("[]\n"));
+    expect(await alone("room list", env)).toEqual(ok(""));
+  });
+
+  test("only migrate and room create make a database", async () => {
+    const database = join(tmp.path, fresh("none.db"));
+    const env = { PARLEY_DATABASE: database };
+    for (const words of ["room list", "room delete a", "member list a", "member add a a@example.com"]) {
+      expect(await alone(words, env)).toEqual(failure(`parley: ${database}: there is no such file\n`));
+    }
+    expect(await Bun.file(database).exists()).toBe(false);
+    expect((await alone("room create a", env)).code).toBe(0);
+    expect(await Bun.file(database).exists()).toBe(true);
+  });
+
+  test("a bad setting stops a command, too", async () => {
+    const { code, stderr } = await alone("room list", { PARLEY_MAX_TEXT: "much" });
+    expect([code, stderr]).toEqual([2, 'parley: PARLEY_MAX_TEXT: must be a number (it is "much")\n']);
+  });
+
+  test("another program's database is left alone", async () => {
+    const database = join(tmp.path, fresh("other.db"));
+    const bytes = "This is not a database, it is somebody's letter. ".repeat(100);
+    await Bun.write(database, bytes);
+    const { code, stderr } = await alone("migrate", { PARLEY_DATABASE: database });
+    expect([code, stderr]).toEqual([1, `parley: ${database}: this is not a database\n`]);
+    expect(await Bun.file(database).text()).toBe(bytes);
+  });
+});
