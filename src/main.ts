@@ -33,9 +33,10 @@ program
     const config = readConfig(process.env);
     const log = createLog(config);
     const running = await startServer({ config, log });
+    // First: whoever reads the line below may send a signal at once.
+    stopOnSignal(running, log);
     log.info({ url: running.url.href, version }, "listening");
     log.flush();
-    stopOnSignal(running, log);
   });
 
 program
@@ -45,8 +46,8 @@ program
     const config = readDevConfig();
     const log = createLog(config);
     const { welcome, ...running } = await startDev(config, log);
-    process.stdout.write(`\n${welcome}\n`);
     stopOnSignal(running, log);
+    process.stdout.write(`\n${welcome}\n`);
   });
 
 const room = program.command("room").description("make, list and delete rooms");

@@ -124,7 +124,8 @@ test.if(mayMount())(
     using folder = temporaryFolder();
     const path = join(folder.path, "disk");
     mkdirSync(path);
-    using _disk = smallDisk(path);
+    using disk = smallDisk(path);
+    expect(disk).toBeDefined();
     const [database, ballast] = [join(path, "parley.db"), join(path, "ballast")];
     await furnish(database, { lobby: [alice, bob, carol] });
     await using server = await serve({ issuer: issuer.issuer, database });
@@ -149,16 +150,16 @@ test("a disk that takes no more writes: the same", async () => {
   await survive(server, database, spoil, () => limit("unlimited"));
 }, 60_000);
 
-/** Takes the lock of writing, as a process that hangs in a transaction does. */
-function lock(database: string): Disposable {
+/** Works while another connection is writing, as a process does that hangs in a transaction. */
+async function locked<T>(database: string, work: () => Promise<T>): Promise<T> {
   const db = new Database(database);
   db.run("BEGIN IMMEDIATE");
-  return {
-    [Symbol.dispose]() {
-      db.run("ROLLBACK");
-      db.close(true);
-    },
-  };
+  try {
+    return await work();
+  } finally {
+    db.run("ROLLBACK");
+    db.close(true);
+  }
 }
 
 /** The slowest of many answers of `/healthz`, in milliseconds, over at least that time. */
@@ -179,13 +180,12 @@ test("while another process writes for a second messages wait, then all arrive i
   await using server = await serve({ issuer: issuer.issuer, database });
   const [{ client: a }, { client: b }] = [await come(server, alice), await come(server, bob)];
   const texts = Array.from({ length: 100 }, (_, index) => `text ${index}`);
-  {
-    using _lock = lock(database);
+  await locked(database, async () => {
     for (const message of texts) a.send({ message });
     expect(await slowest(server, 1000)).toBeLessThan(1000);
     expect((await come(server, bob)).history).toEqual([]);
     expect([a.waiting(), b.waiting()]).toEqual([[], []]);
-  }
+  });
   for (const client of [a, b]) for (const message of texts) expect(await client.next()).toEqual({ message });
   expect(await status(server, "/readyz")).toBe(200);
   server.kill("SIGTERM");
@@ -199,8 +199,7 @@ test("while another process holds the database for long, writers are refused and
   await furnish(database, { lobby: [alice, bob] });
   await using server = await serve({ issuer: issuer.issuer, database });
   const [{ client: a }, { client: b }] = [await come(server, alice), await come(server, bob)];
-  {
-    using _lock = lock(database);
+  await locked(database, async () => {
     a.send({ message: "lost" });
     // Whom the store has yet to write down can't come in.
     const stranger = connect(server.url.host, "lobby", { token: await issuer.sign("stranger@example.com") });
@@ -212,7 +211,7 @@ test("while another process holds the database for long, writers are refused and
     expect(await refused).toMatchObject({ status: 503, problem: { code: "storage_unavailable" } });
     expect(await status(server, "/readyz")).toBe(503);
     expect((await come(server, bob)).history).toEqual([]);
-  }
+  });
   await until(async () => (await status(server, "/readyz")) === 200, 20_000);
   a.send({ message: "kept" });
   for (const client of [a, b]) expect(await client.next()).toEqual({ message: "kept" });
@@ -236,15 +235,12 @@ test("however many wait for the lock, the server answers", async () => {
     });
     return answer.status;
   };
-  let answers: Promise<number[]>;
-  let worst: number;
-  {
-    using _lock = lock(database);
+  const [answers, worst] = await locked(database, async () => {
     // Each is new, and waits to be written down.
-    answers = Promise.all(tokens.map(me));
-    worst = await slowest(server, 1500);
-  }
-  expect(new Set(await answers)).toEqual(new Set([200]));
+    const waiting = tokens.map(me);
+    return [waiting, await slowest(server, 1500)] as const;
+  });
+  expect(new Set(await Promise.all(answers))).toEqual(new Set([200]));
   expect(worst).toBeLessThan(1000);
 }, 60_000);
 

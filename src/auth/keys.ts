@@ -11,7 +11,7 @@ import * as v from "valibot";
 import { ChatError } from "../chat/errors.ts";
 import { isSecureUrl } from "../url.ts";
 
-const jwksSchema = v.object({ keys: v.array(v.looseObject({ kty: v.string() })) });
+const jwksSchema = v.object({ keys: v.pipe(v.array(v.looseObject({ kty: v.string() })), v.minLength(1)) });
 /** OpenID Connect Discovery 1.0, section 3. */
 const discoverySchema = v.object({ issuer: v.string(), jwks_uri: v.string() });
 
@@ -77,15 +77,22 @@ export class Keys {
       if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
       if (this.#set === before) await this.#refresh();
       // Perhaps the issuer has this key by now, and can't tell us.
-      if (this.#failed) throw unavailable();
+      if (this.#failed) throw this.#unavailable();
       if (this.#set === before) throw error;
       return this.#current()(header, token);
     }
   };
 
   #current() {
-    if (!this.#set) throw unavailable();
+    if (!this.#set) throw this.#unavailable();
     return this.#set;
+  }
+
+  #unavailable(): ChatError {
+    const retryAfterMs = Math.max(1000, this.#attemptedAt + this.#options.cooldown - performance.now());
+    return new ChatError("keys_unavailable", "The issuer's keys can't be had; try again soon.", {
+      retryAfterMs,
+    });
   }
 
   /** Resolves after the fetch that is under way, or a new one unless one was tried just now. */
@@ -155,6 +162,3 @@ export class Keys {
     return JSON.parse(text);
   }
 }
-
-const unavailable = () =>
-  new ChatError("keys_unavailable", "The issuer's keys can't be had just now; try again soon.");

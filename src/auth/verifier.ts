@@ -1,10 +1,17 @@
-import { decodeJwt, decodeProtectedHeader, errors, jwtVerify } from "jose";
+import {
+  decodeJwt,
+  decodeProtectedHeader,
+  errors,
+  type JWTPayload,
+  jwtVerify,
+  type JWTVerifyOptions,
+} from "jose";
 import type { Logger } from "pino";
 import * as v from "valibot";
 
 import { ChatError } from "../chat/errors.ts";
 import { emailPattern, normalEmail } from "../chat/invitee.ts";
-import type { Identity } from "../chat/model.ts";
+import { type Identity, isStorable } from "../chat/model.ts";
 import { type KeyOptions, Keys } from "./keys.ts";
 
 /** Verified tokens that are remembered; the oldest is forgotten for a new one. */
@@ -27,7 +34,7 @@ const headerSchema = v.object({
 });
 
 const claimsSchema = v.looseObject({
-  sub: v.pipe(v.string(), v.minLength(1), v.maxLength(255)),
+  sub: v.pipe(v.string(), v.minLength(1), v.maxLength(255), v.check(isStorable)),
   exp: v.number(),
   iat: v.optional(v.number()),
   scope: v.optional(v.unknown()),
@@ -35,8 +42,14 @@ const claimsSchema = v.looseObject({
   email_verified: v.optional(v.unknown()),
 });
 
-const emailSchema = v.pipe(v.string(), v.maxLength(254), v.transform(normalEmail), v.regex(emailPattern));
-const nameSchema = v.pipe(v.string(), v.minLength(1), v.maxLength(255));
+const emailSchema = v.pipe(
+  v.string(),
+  v.maxLength(254),
+  v.check(isStorable),
+  v.transform(normalEmail),
+  v.regex(emailPattern),
+);
+const nameSchema = v.pipe(v.string(), v.minLength(1), v.maxLength(255), v.check(isStorable));
 
 /** What a token must hold in `scope` or `permissions` for its bearer to act on every room. */
 const adminScope = "chat:admin";
@@ -117,7 +130,7 @@ export class Verifier {
     // Not believed yet: it only says whose key must fit, and `issuer` below makes sure of it.
     const keys = this.#keys.get(String(decodeJwt(token).iss));
     if (!keys) throw new Error("the token is of an issuer that is not trusted here");
-    const { payload } = await jwtVerify(token, keys.find, {
+    const payload = await signed(token, keys, {
       issuer: keys.issuer,
       audience: [...audiences],
       algorithms: [...algorithms],
@@ -151,10 +164,9 @@ export class Verifier {
 
   #refuse(error: unknown): never {
     if (error instanceof ChatError) throw error;
-    this.#options.log.info(
-      { reason: error instanceof Error ? error.message : String(error) },
-      "token refused",
-    );
+    // The message may repeat what the token says, at any length.
+    const reason = (error instanceof Error ? error.message : String(error)).slice(0, 200);
+    this.#options.log.info({ reason }, "token refused");
     if (error instanceof errors.JWTExpired) throw new ChatError("token_expired", "The token has expired.");
     throw new ChatError("unauthorized", "The token is not valid here.");
   }
@@ -164,6 +176,23 @@ export class Verifier {
       this.#memory.delete(hash);
       return;
     }
+  }
+}
+
+/** The claims of a token that one of the keys has signed. A token that names no key is tried with each that could fit. */
+async function signed(token: string, keys: Keys, options: JWTVerifyOptions): Promise<JWTPayload> {
+  try {
+    return (await jwtVerify(token, keys.find, options)).payload;
+  } catch (error) {
+    if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
+    for await (const key of error) {
+      try {
+        return (await jwtVerify(token, key, options)).payload;
+      } catch (inner) {
+        if (!(inner instanceof errors.JWSSignatureVerificationFailed)) throw inner;
+      }
+    }
+    throw new errors.JWSSignatureVerificationFailed();
   }
 }
 

@@ -8,6 +8,7 @@ import {
   type Change,
   historyLength,
   type Identity,
+  isStorable,
   type Limits,
   type Member,
   type Membership,
@@ -204,8 +205,7 @@ export class Chat {
       throw new ChatError("message_too_long", `A message may have up to ${limit} bytes of UTF-8.`);
     }
     if (text.trim() === "") throw new ChatError("invalid_message", "A message needs some text.");
-    // Neither can be stored and given back unchanged by every database.
-    if (!text.isWellFormed() || text.includes("\0")) {
+    if (!isStorable(text)) {
       throw new ChatError("invalid_message", "A message may hold neither lone surrogates nor NUL.");
     }
   }

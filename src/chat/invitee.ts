@@ -1,8 +1,9 @@
+import { isStorable } from "./model.ts";
 import type { Invitee } from "./store.ts";
 
-/** Emails are compared without regard to case, as the providers that issue them do. */
+/** Emails are compared without regard to case, of A to Z alone: other letters fold into them, and are not the same. */
 export function normalEmail(email: string): string {
-  return email.trim().toLowerCase();
+  return email.trim().replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
 /** What counts as an email, in an invitation and in a token alike. A domain on a network of one's own may have no dot. */
@@ -13,7 +14,7 @@ export const emailPattern = /^[^\s@]+@[^\s@]+$/;
  * Undefined when it is neither.
  */
 export function parseInvitee(text: string): Invitee | undefined {
-  if (text.length > 255 || !text.isWellFormed() || text.includes("\0")) return undefined;
+  if (text.length > 255 || !isStorable(text)) return undefined;
   if (text.startsWith("sub:")) return text.length > 4 ? { sub: text.slice(4) } : undefined;
   if (emailPattern.test(text.trim())) return { email: normalEmail(text) };
   return text.trim() === "" ? undefined : { sub: text };

@@ -120,6 +120,11 @@ export interface Limits {
   membersPerRoom: number;
 }
 
+/** Whether every database can keep a text and give it back unchanged: no lone surrogates, no NUL. */
+export function isStorable(text: string): boolean {
+  return text.isWellFormed() && !text.includes("\0");
+}
+
 /** Messages that a newcomer is sent. */
 export const historyLength = 50;
 

@@ -10,6 +10,7 @@ import { parseInvitee } from "../chat/invitee.ts";
 import {
   type Actor,
   type Identity,
+  isStorable,
   type Member,
   type Membership,
   roles,
@@ -39,7 +40,7 @@ const text = v.pipe(
   v.trim(),
   v.minLength(1),
   v.maxLength(200),
-  v.check((value) => value.isWellFormed() && !value.includes("\0"), "must be plain text"),
+  v.check(isStorable, "must be plain text"),
 );
 const seq = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), v.transform(Number));
 

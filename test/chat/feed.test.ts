@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { Feed } from "../../src/chat/feed.ts";
 import type { Change, Position } from "../../src/chat/model.ts";
@@ -211,14 +211,12 @@ test("however hints and answers come, nobody misses or doubles a change", async 
     const done: Follower[] = [];
     const open = () => {
       const follower = new Follower();
-      feed.open(key).then(
-        () => {
-          follower.since = feed.position(key);
-          listeners.add(follower.hear);
-          following.push(follower);
-        },
-        () => feed.close(key),
-      );
+      const arrive = () => {
+        follower.since = feed.position(key);
+        listeners.add(follower.hear);
+        following.push(follower);
+      };
+      void feed.open(key).then(arrive, () => feed.close(key));
     };
     const close = () => {
       const follower = following.shift();

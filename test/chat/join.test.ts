@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import type { Bus, Hint } from "../../src/chat/bus.ts";
 import { Chat } from "../../src/chat/chat.ts";
@@ -11,6 +11,7 @@ import { actor, room as roomOf, settle } from "../support/people.ts";
 import { SlowRoom } from "../support/slow-room.ts";
 
 const alice = actor(1);
+const none = () => Promise.reject(new Error("not in this test"));
 const limits = { textBytes: 0, messageRate: 0, messageBurst: 0, roomsPerUser: 0, membersPerRoom: 0 };
 
 function setUp(stored = 0) {
@@ -23,7 +24,6 @@ function setUp(stored = 0) {
       if (lobby.key === undefined) return undefined;
       return { room: roomOf(lobby.key, "lobby"), role: lobby.members.has(user) ? "member" : null };
     });
-  const none = () => Promise.reject(new Error("not in this test"));
   const store = new Proxy(
     { head: room.head, changes: room.changes, messages: room.range, membership },
     {
@@ -53,7 +53,7 @@ function setUp(stored = 0) {
       history: undefined as readonly Message[] | undefined,
       live: [] as number[],
       room: undefined as RoomKey | undefined,
-      ended: Promise.resolve("") as Promise<string>,
+      ended: Promise.resolve(""),
     };
     joined.ended = chat
       .join(alice, "lobby", {

@@ -1,7 +1,7 @@
 import { heapStats } from "bun:jsc";
 import { expect, test } from "bun:test";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { Rate } from "../../src/chat/rate.ts";
 
@@ -76,12 +76,14 @@ test("in no stretch of time is more let through than the burst and what the rate
   fc.assert(property, { numRuns: 50 });
 });
 
+/** What is alive on the heap. */
+function objects(): number {
+  Bun.gc(true);
+  return heapStats().objectCount;
+}
+
 test("users who come and go do not fill the memory", () => {
   const { clock, limit } = setUp(10, 30);
-  const objects = () => {
-    Bun.gc(true);
-    return heapStats().objectCount;
-  };
   const before = objects();
   for (let user = 0; user < 200_000; user++) {
     clock.now += 10;

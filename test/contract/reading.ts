@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import type { Message } from "../../src/chat/model.ts";
 import type { Range } from "../../src/chat/store.ts";

@@ -5,8 +5,8 @@ export function actor(key: number, admin = false): Actor {
   return { key, id: `sub|${key}`, email: `user-${key}@example.com`, name: null, admin };
 }
 
-export function draft(room: RoomKey, text: string, sender = actor(1)): Draft {
-  return { room, sender, text, sentAt: 0, clientId: null };
+export function draft(key: RoomKey, text: string, sender = actor(1)): Draft {
+  return { room: key, sender, text, sentAt: 0, clientId: null };
 }
 
 /** A message that was not changed since it was sent, unless `rev` says so. */
