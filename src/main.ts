@@ -173,8 +173,11 @@ async function withChat(options: { create?: boolean }, work: (chat: Chat) => Pro
 /** One JSON object a line, on standard output. */
 function createLog(config: Config): Logger {
   const options = { level: config.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime };
-  // A destination of pino's own: it outlives a reader that goes away. Lines are written together, soon.
-  return pino(options, pino.destination({ dest: 1, sync: false, minLength: 4096, periodicFlush: 200 }));
+  // A destination of pino's own: it outlives a reader that goes away, and drops lines for one that stalls.
+  return pino(
+    options,
+    pino.destination({ dest: 1, sync: false, minLength: 8192, maxLength: 1 << 20, periodicFlush: 200 }),
+  );
 }
 
 function stopOnSignal(running: Running, log: Logger): void {

@@ -4,10 +4,11 @@ import { join } from "node:path";
 
 import { buildBinary } from "./support/binary.ts";
 import { connect } from "./support/client.ts";
-import { audience, type Issuer, startIssuer } from "./support/issuer.ts";
+import { type Issuer, startIssuer } from "./support/issuer.ts";
 import { temporaryFolder } from "./support/parley.ts";
 import { fromSource, listening, run, start } from "./support/process.ts";
 import { refusal } from "./support/stage.ts";
+import { audience } from "./support/tokens.ts";
 
 let issuer: Issuer;
 let binary: Awaited<ReturnType<typeof buildBinary>>;

@@ -5,10 +5,11 @@ import { join } from "node:path";
 import { decodeJwt, decodeProtectedHeader } from "jose";
 
 import { connect } from "./support/client.ts";
-import { audience, startIssuer } from "./support/issuer.ts";
+import { startIssuer } from "./support/issuer.ts";
 import { temporaryFolder } from "./support/parley.ts";
 import { fromSource, listening, run, start } from "./support/process.ts";
 import { refusal } from "./support/stage.ts";
+import { audience } from "./support/tokens.ts";
 
 const dev = (cwd: string, env: Record<string, string> = {}) =>
   start([...fromSource, "dev"], { cwd, env: { PARLEY_PORT: "0", ...env } });

@@ -1,11 +1,4 @@
-import {
-  decodeJwt,
-  decodeProtectedHeader,
-  errors,
-  type JWTPayload,
-  jwtVerify,
-  type JWTVerifyOptions,
-} from "jose";
+import { decodeJwt, errors, jwtVerify, type JWTVerifyOptions, type JWTVerifyResult } from "jose";
 import type { Logger } from "pino";
 import * as v from "valibot";
 
@@ -126,11 +119,8 @@ export class Verifier {
 
   async #verify(token: string): Promise<{ identity: Identity; until: number }> {
     const { audiences, algorithms, clockTolerance } = this.#options;
-    v.parse(headerSchema, decodeProtectedHeader(token));
-    // Not believed yet: it only says whose key must fit, and `issuer` below makes sure of it.
-    const keys = this.#keys.get(String(decodeJwt(token).iss));
-    if (!keys) throw new Error("the token is of an issuer that is not trusted here");
-    const payload = await signed(token, keys, {
+    const keys = this.#keysFor(token);
+    const { payload, protectedHeader } = await signed(token, keys, {
       issuer: keys.issuer,
       audience: [...audiences],
       algorithms: [...algorithms],
@@ -138,12 +128,22 @@ export class Verifier {
       currentDate: new Date(this.#now()),
       requiredClaims: ["exp", "sub", "iss", "aud"],
     });
+    v.parse(headerSchema, protectedHeader);
     const claims = v.parse(claimsSchema, payload);
     if (claims.iat !== undefined && claims.iat > this.#now() / 1000 + clockTolerance) {
       throw new Error("iat is in the future");
     }
     const until = claims.exp * 1000;
     return { identity: this.#identity(claims), until };
+  }
+
+  /** Not believed yet: what a token says of its issuer tells whose key must fit, and jose compares it once more. */
+  #keysFor(token: string): Keys {
+    const [only] = this.#keys.values();
+    if (only && this.#keys.size === 1) return only;
+    const keys = this.#keys.get(String(decodeJwt(token).iss));
+    if (!keys) throw new Error("the token is of an issuer that is not trusted here");
+    return keys;
   }
 
   #identity(claims: v.InferOutput<typeof claimsSchema>): Identity {
@@ -179,15 +179,15 @@ export class Verifier {
   }
 }
 
-/** The claims of a token that one of the keys has signed. A token that names no key is tried with each that could fit. */
-async function signed(token: string, keys: Keys, options: JWTVerifyOptions): Promise<JWTPayload> {
+/** A token that one of the keys has signed. A token that names no key is tried with each that could fit. */
+async function signed(token: string, keys: Keys, options: JWTVerifyOptions): Promise<JWTVerifyResult> {
   try {
-    return (await jwtVerify(token, keys.find, options)).payload;
+    return await jwtVerify(token, keys.find, options);
   } catch (error) {
     if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error;
     for await (const key of error) {
       try {
-        return (await jwtVerify(token, key, options)).payload;
+        return await jwtVerify(token, key, options);
       } catch (inner) {
         if (!(inner instanceof errors.JWSSignatureVerificationFailed)) throw inner;
       }

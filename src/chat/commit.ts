@@ -8,8 +8,10 @@ interface Pending {
   reject(error: ChatError): void;
 }
 
-/** More drafts than this waiting for the disk are refused. */
+/** More drafts than this waiting for the disk are refused … */
 const queueLimit = 65_536;
+/** … and so are more texts than this together, in UTF-16 units. */
+const queueTextLimit = 1 << 25;
 
 const refusals = {
   removed: "You are no longer in this room.",
@@ -22,6 +24,7 @@ const refusals = {
  */
 export class Commit {
   #waiting: Pending[] = [];
+  #waitingText = 0;
   #running = false;
   #idle: (() => void)[] = [];
 
@@ -36,11 +39,12 @@ export class Commit {
   /** Resolves when the draft is on disk and published. Rejects with a `ChatError`; then nothing was stored. */
   add(draft: Draft): Promise<Ack> {
     return new Promise((resolve, reject) => {
-      if (this.#waiting.length >= queueLimit) {
+      if (this.#waiting.length >= queueLimit || this.#waitingText >= queueTextLimit) {
         reject(new ChatError("storage_unavailable", "Too much is waiting to be stored."));
         return;
       }
       this.#waiting.push({ draft, resolve, reject });
+      this.#waitingText += draft.text.length;
       if (this.#running) return;
       this.#running = true;
       setImmediate(() => void this.#run());
@@ -55,15 +59,8 @@ export class Commit {
   async #run(): Promise<void> {
     const batch = this.#waiting;
     this.#waiting = [];
-    try {
-      const outcomes = await this.store.append(batch.map((pending) => pending.draft));
-      this.settled(undefined);
-      this.#tell(batch, outcomes);
-    } catch (cause) {
-      this.settled(cause);
-      const error = new ChatError("storage_unavailable", "The message could not be stored.", { cause });
-      for (const pending of batch) pending.reject(error);
-    }
+    this.#waitingText = 0;
+    await this.#store(batch);
     if (this.#waiting.length > 0) {
       // The next turn, not this one: sockets that have become readable meanwhile join the batch.
       setImmediate(() => void this.#run());
@@ -71,6 +68,20 @@ export class Commit {
     }
     this.#running = false;
     for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  async #store(batch: readonly Pending[]): Promise<void> {
+    let outcomes: Outcome[];
+    try {
+      outcomes = await this.store.append(batch.map((pending) => pending.draft));
+    } catch (cause) {
+      this.settled(cause);
+      const error = new ChatError("storage_unavailable", "The message could not be stored.", { cause });
+      for (const pending of batch) pending.reject(error);
+      return;
+    }
+    this.settled(undefined);
+    this.#tell(batch, outcomes);
   }
 
   #tell(batch: readonly Pending[], outcomes: readonly Outcome[]): void {

@@ -8,6 +8,8 @@ interface Entry {
   heard: number;
   /** Reading the store: meanwhile hints only raise `heard`. */
   reading: Promise<void> | undefined;
+  /** Asked to look while it was being read: what was read may be older than the question. */
+  again: boolean;
   /** Connections, and those about to be. */
   users: number;
 }
@@ -37,7 +39,7 @@ export class Feed {
   async open(room: RoomKey): Promise<void> {
     let entry = this.#rooms.get(room);
     if (!entry) {
-      entry = { position: undefined, heard: 0, reading: undefined, users: 0 };
+      entry = { position: undefined, heard: 0, reading: undefined, again: false, users: 0 };
       this.#rooms.set(room, entry);
     }
     entry.users++;
@@ -75,7 +77,10 @@ export class Feed {
   /** Something may have been written that nobody published: looks at every room that is followed. */
   async level(): Promise<void> {
     for (const [room, entry] of this.#rooms) {
-      if (entry.reading) continue;
+      if (entry.reading) {
+        entry.again = true;
+        continue;
+      }
       await this.#read(room, entry, this.#load(room, entry)).catch(this.failed);
     }
   }
@@ -92,7 +97,7 @@ export class Feed {
 
   async #load(room: RoomKey, entry: Entry): Promise<void> {
     const head = await this.store.head(room);
-    if (!head) return;
+    if (!head || this.#rooms.get(room) !== entry) return;
     entry.position ??= head;
     entry.heard = Math.max(entry.heard, head.rev);
     await this.#catchUp(room, entry);
@@ -107,6 +112,8 @@ export class Feed {
       const after = entry.position;
       if (!after || entry.heard <= after.rev) return;
       const messages = await this.store.changes(room, after.rev, pageLength);
+      // All have left meanwhile; whoever came after them follows the room anew.
+      if (this.#rooms.get(room) !== entry) return;
       if (messages.length === 0) {
         entry.heard = after.rev;
         return;
@@ -125,8 +132,12 @@ export class Feed {
       entry.reading = undefined;
     });
     await entry.reading;
+    if (entry.reading !== undefined || this.#rooms.get(room) !== entry) return;
     // What was heard between the last look and now.
-    if (entry.reading === undefined && entry.position && entry.heard > entry.position.rev) {
+    if (entry.again) {
+      entry.again = false;
+      this.#read(room, entry, this.#load(room, entry)).catch(this.failed);
+    } else if (entry.position && entry.heard > entry.position.rev) {
       this.#fill(room, entry);
     }
   }

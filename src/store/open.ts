@@ -15,7 +15,9 @@ const applicationId = 0x5041524c;
 const migrationsFolder = join(import.meta.dir, Bun.isStandaloneExecutable ? "drizzle" : "../../drizzle");
 
 /** How long to wait, in milliseconds and with the event loop held, for a process that is writing just now. */
-const busyTimeout = 50;
+const busyTimeout = 5;
+/** The same at the start, when nobody waits yet. */
+const patience = 2000;
 
 /** Why a file can't be used. The message is one line for whoever starts Parley; the file was left as it was. */
 export class OpenError extends Error {
@@ -30,12 +32,28 @@ export interface OpenOptions {
 }
 
 /** Opens the database at `path`, brought to the newest schema. Throws `OpenError`. */
-export function open(path: string, { check = false, create = true }: OpenOptions = {}) {
-  const client = connect(path, { check, create });
+export function open(path: string, { check = false, create = true }: OpenOptions = {}): Db {
+  const deadline = performance.now() + patience;
+  for (;;) {
+    try {
+      return attempt(path, { check, create });
+    } catch (error) {
+      // There are locks that SQLite's own timeout does not wait for, such as the one that makes a file WAL.
+      const busy = sqliteError(error)?.code?.startsWith("SQLITE_BUSY");
+      if (!busy || performance.now() > deadline) throw refusal(path, error);
+      Bun.sleepSync(20);
+    }
+  }
+}
+
+export type Db = ReturnType<typeof attempt>;
+
+function attempt(path: string, options: Required<OpenOptions>) {
+  const client = connect(path, options);
   const db = drizzle(client, { schema });
   try {
     // busy_timeout first: even the change to WAL takes a lock.
-    client.run(`PRAGMA busy_timeout = 5000`);
+    client.run(`PRAGMA busy_timeout = ${patience}`);
     client.run("PRAGMA journal_mode = WAL");
     client.run("PRAGMA synchronous = FULL");
     client.run("PRAGMA foreign_keys = ON");
@@ -43,7 +61,7 @@ export function open(path: string, { check = false, create = true }: OpenOptions
     client.run("PRAGMA wal_autocheckpoint = 4000");
     client.run("PRAGMA journal_size_limit = 67108864");
     client.run("PRAGMA cache_size = -65536");
-    upgrade(path, db, client);
+    upgrade(db, client);
     // A file that can't be written would be found out by the first message. BEGIN IMMEDIATE alone takes no notice of it.
     client.run("BEGIN IMMEDIATE");
     client.run("INSERT INTO probes (pk, bytes) VALUES (0, '')");
@@ -52,33 +70,27 @@ export function open(path: string, { check = false, create = true }: OpenOptions
     return db;
   } catch (error) {
     client.close();
-    throw refusal(path, error);
+    throw error;
   }
 }
-
-export type Db = ReturnType<typeof open>;
 
 /** A checked connection. Looks at the file through a reader, which changes nothing. */
 function connect(path: string, { check, create }: Required<OpenOptions>): Database {
   const exists = existsSync(path);
   if (!exists && !create) throw new OpenError(`${path}: there is no such file`);
-  try {
-    if (exists && statSync(path).isDirectory()) throw new OpenError(`${path}: this is a folder, not a file`);
-    // SQLite would fall back to reading alone, and leave a log beside the file.
-    if (exists) accessSync(path, constants.R_OK | constants.W_OK);
-    if (exists && statSync(path).size > 0) {
-      const reader = new Database(path, { readonly: true });
-      try {
-        reader.run("PRAGMA busy_timeout = 5000");
-        inspect(path, reader, check);
-      } finally {
-        reader.close();
-      }
+  if (exists && statSync(path).isDirectory()) throw new OpenError(`${path}: this is a folder, not a file`);
+  // SQLite would fall back to reading alone, and leave a log beside the file.
+  if (exists) accessSync(path, constants.R_OK | constants.W_OK);
+  if (exists && statSync(path).size > 0) {
+    const reader = new Database(path, { readonly: true });
+    try {
+      reader.run(`PRAGMA busy_timeout = ${patience}`);
+      inspect(path, reader, check);
+    } finally {
+      reader.close();
     }
-    return new Database(path, { strict: true, create: true, readwrite: true });
-  } catch (error) {
-    throw refusal(path, error);
   }
+  return new Database(path, { strict: true, create: true, readwrite: true });
 }
 
 function inspect(path: string, reader: Database, check: boolean): void {
@@ -96,15 +108,13 @@ function inspect(path: string, reader: Database, check: boolean): void {
   if (found !== "ok") throw new OpenError(`${path}: the database is damaged (${found})`);
 }
 
-function upgrade(path: string, db: Parameters<typeof migrate>[0], client: Database): void {
+function upgrade(db: Parameters<typeof migrate>[0], client: Database): void {
   try {
     // One transaction: cut short, it leaves the old schema.
     migrate(db, { migrationsFolder });
   } catch (error) {
     // Another process may have done it in the same moment.
-    if (pragma(client, "application_id") !== applicationId || applied(client) !== newest()) {
-      throw refusal(path, error);
-    }
+    if (pragma(client, "application_id") !== applicationId || applied(client) !== newest()) throw error;
   }
 }
 

@@ -177,10 +177,10 @@ export function prepare(db: Db) {
       db,
       selectMessages().where(between).orderBy(asc(messages.seq)).limit($("limit")),
     ),
-    untouched: compile<{ room: RoomKey; after: number; limit: number }, MessageRow>(
+    untouched: compile<Window, MessageRow>(
       db,
       selectMessages()
-        .where(and(eq(messages.room, $("room")), gt(messages.seq, $("after")), isNull(messages.changedRev)))
+        .where(and(between, isNull(messages.changedRev)))
         .orderBy(asc(messages.seq))
         .limit($("limit")),
     ),

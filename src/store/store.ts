@@ -25,6 +25,7 @@ import {
   type Store,
   StoreError,
 } from "../chat/store.ts";
+import { Batch } from "./batch.ts";
 import { type Db, sqliteError } from "./open.ts";
 import { members, messages, probes, reads, rooms, users } from "./schema.ts";
 import { live, prepare, room, type Statements, toMessage, user } from "./statements.ts";
@@ -40,6 +41,9 @@ const purgeLength = 1000;
 /** The `Store` on one SQLite file. Synchronous underneath: a read is answered before the turn ends. */
 export class SqliteStore implements Store {
   readonly #statements: Statements;
+  readonly #transact: ReturnType<typeof transaction>;
+  /** Settles when the writer that waits for another process is done; undefined while none waits. */
+  #asking: Promise<void> | undefined;
   readonly #users: Users;
 
   constructor(
@@ -47,49 +51,17 @@ export class SqliteStore implements Store {
     private readonly now: () => number = Date.now,
   ) {
     this.#statements = prepare(db);
+    this.#transact = transaction(db);
     this.#users = new Users(db, this.#statements);
   }
 
   append(drafts: readonly Draft[]): Promise<Outcome[]> {
     return this.#write(() => {
-      const heads = new Map<RoomKey, Head>();
-      const outcomes = drafts.map((draft) => this.#appendOne(draft, heads));
-      for (const [key, head] of heads) {
-        if (head.grown) this.#statements.advance.run({ room: key, seq: head.seq, rev: head.rev });
-      }
+      const batch = new Batch(this.#statements);
+      const outcomes = drafts.map((draft) => batch.append(draft));
+      batch.finish();
       return outcomes;
     });
-  }
-
-  #appendOne(draft: Draft, heads: Map<RoomKey, Head>): Outcome {
-    const { sender, clientId } = draft;
-    let head = heads.get(draft.room);
-    if (!head) {
-      const found = this.#head(draft.room);
-      if (!found) return { refused: "room_deleted" };
-      head = { ...found, grown: false, members: new Map() };
-      heads.set(draft.room, head);
-    }
-    if (!sender.admin) {
-      let member = head.members.get(sender.key);
-      if (member === undefined) {
-        member = this.#statements.role.get({ room: draft.room, user: sender.key }) !== undefined;
-        head.members.set(sender.key, member);
-      }
-      if (!member) return { refused: "removed" };
-    }
-    if (clientId !== null) {
-      const repeated = this.#statements.repeated.get({ room: draft.room, sender: sender.key, clientId });
-      if (repeated) return { repeated: { seq: repeated[0], rev: repeated[1] } };
-    }
-    const seq = ++head.seq;
-    const rev = ++head.rev;
-    head.grown = true;
-    const { text, sentAt } = draft;
-    this.#statements.insert.run({ room: draft.room, seq, rev, sender: sender.key, text, sentAt, clientId });
-    return {
-      stored: { seq, rev, sender, text, sentAt, editedAt: null, deletedAt: null, replyTo: null, clientId },
-    };
   }
 
   async signIn(identity: Identity): Promise<User> {
@@ -132,10 +104,13 @@ export class SqliteStore implements Store {
   async changes(key: RoomKey, rev: number, limit: number): Promise<Message[]> {
     return this.#read(() => {
       const { untouched, changed } = this.#statements;
-      const after = this.#createdUpTo(key, rev);
-      // Both are in the order of their `rev`.
-      const created = untouched.all({ room: key, after, limit }).map(toMessage);
       const touched = changed.all({ room: key, rev, limit }).map(toMessage);
+      // Nothing past the last of a full page is looked at: it comes with a later one.
+      const last = touched.length < limit ? undefined : touched.at(-1);
+      const before = last ? this.#createdUpTo(key, last.rev) + 1 : 2 ** 53;
+      const window = { room: key, after: this.#createdUpTo(key, rev), before, limit };
+      // Both are in the order of their `rev`.
+      const created = untouched.all(window).map(toMessage);
       if (touched.length === 0) return created;
       return [...created, ...touched].toSorted((a, b) => a.rev - b.rev).slice(0, limit);
     });
@@ -364,25 +339,29 @@ export class SqliteStore implements Store {
   /** One IMMEDIATE transaction. While another process writes, it waits with the event loop free. */
   async #write<T>(work: () => T): Promise<T> {
     const deadline = performance.now() + patience;
-    for (;;) {
-      try {
-        return this.db.transaction(work, { behavior: "immediate" });
-      } catch (error) {
-        if (!sqliteError(error)?.code?.startsWith("SQLITE_BUSY") || performance.now() > deadline) {
-          throw failure(error);
+    // To ask holds the event loop for a moment: of those who wait, one asks.
+    while (this.#asking) await this.#asking;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    try {
+      for (;;) {
+        try {
+          return this.#transact.immediate(work) as T;
+        } catch (error) {
+          const busy = sqliteError(error)?.code?.startsWith("SQLITE_BUSY");
+          if (!busy || performance.now() > deadline) throw failure(error);
+          this.#asking ??= promise;
+          await Bun.sleep(pause);
         }
-        await Bun.sleep(pause);
       }
+    } finally {
+      if (this.#asking === promise) this.#asking = undefined;
+      resolve();
     }
   }
 }
 
-/** A room within one transaction. */
-interface Head extends Position {
-  grown: boolean;
-  /** Who was looked up, and whether he is a member. */
-  members: Map<UserKey, boolean>;
-}
+/** Made once: Drizzle's own makes five functions for each. */
+const transaction = (db: Db) => db.$client.transaction((work: () => unknown) => work());
 
 function failure(error: unknown): StoreError {
   const cause = sqliteError(error);

@@ -6,16 +6,10 @@ import { call } from "../support/api.ts";
 import { connect } from "../support/client.ts";
 import { honest, startCrooked } from "../support/crooked.ts";
 import { forge, rs256 } from "../support/forge.ts";
-import {
-  audience,
-  makeKey,
-  sign,
-  type SigningKey,
-  startIssuer,
-  type TokenOptions,
-} from "../support/issuer.ts";
+import { startIssuer } from "../support/issuer.ts";
 import { startParley } from "../support/parley.ts";
 import { stage } from "../support/stage.ts";
+import { audience, makeKey, sign, type SigningKey, type TokenOptions } from "../support/tokens.ts";
 
 const email = "alice@example.com";
 const room = "lobby";

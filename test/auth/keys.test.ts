@@ -3,9 +3,10 @@ import { describe, expect, spyOn, test } from "bun:test";
 import { call } from "../support/api.ts";
 import { connect, Refused } from "../support/client.ts";
 import { type Answer, type Crooked, honest, json, startCrooked } from "../support/crooked.ts";
-import { makeKey, sign, startIssuer } from "../support/issuer.ts";
+import { startIssuer } from "../support/issuer.ts";
 import { type Parley, type ParleyOptions, startParley } from "../support/parley.ts";
 import { until } from "../support/stage.ts";
+import { makeKey, sign } from "../support/tokens.ts";
 
 const email = "alice@example.com";
 const discoveryPath = "/.well-known/openid-configuration";

@@ -6,8 +6,9 @@ import { Verifier } from "../../src/auth/verifier.ts";
 import { ChatError } from "../../src/chat/errors.ts";
 import { connect } from "../support/client.ts";
 import { forge, unsigned } from "../support/forge.ts";
-import { audience, type Issuer, startIssuer } from "../support/issuer.ts";
+import { type Issuer, startIssuer } from "../support/issuer.ts";
 import { stage, until } from "../support/stage.ts";
+import { audience } from "../support/tokens.ts";
 
 // What a verifier remembers. Whether it verified is told by counting the calls of WebCrypto.
 

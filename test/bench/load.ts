@@ -104,8 +104,7 @@ export async function each<T, R>(
   const worker = async () => {
     while (next < items.length) {
       const index = next++;
-      const item = items[index];
-      if (item !== undefined) results[index] = await work(item);
+      results[index] = await work(items[index] as T);
     }
   };
   await Promise.all(Array.from({ length: atOnce }, worker));

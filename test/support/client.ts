@@ -60,7 +60,7 @@ export function connect(host: string, room: string, options: ConnectOptions = {}
     });
   });
   socket.on("message", (bytes) => {
-    const frame = JSON.parse(String(bytes)) as unknown;
+    const frame = JSON.parse((bytes as Buffer).toString()) as unknown;
     const next = asked.shift();
     if (next) next.resolve(frame);
     else frames.push(frame);

@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 
-import type { SigningKey } from "./issuer.ts";
+import type { SigningKey } from "./tokens.ts";
 
 type Signer = (input: Buffer) => Promise<Uint8Array> | Uint8Array;
 

@@ -1,32 +1,13 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import {
-  type CryptoKey,
-  exportJWK,
-  generateKeyPair,
-  type JWK,
-  type JWTHeaderParameters,
-  SignJWT,
-} from "jose";
+import { exportJWK } from "jose";
 import { Provider } from "oidc-provider";
 
-export const audience = "https://chat.example.com";
+import { audience, makeKey, sign, type SigningKey, type TokenOptions } from "./tokens.ts";
+
 const clientId = "backend";
 const clientSecret = "a-secret-of-the-tests";
-
-export interface SigningKey {
-  kid: string;
-  privateKey: CryptoKey;
-  publicJwk: JWK;
-}
-
-/** Claims over the defaults; undefined leaves one out. */
-export interface TokenOptions {
-  claims?: Record<string, unknown>;
-  header?: Partial<JWTHeaderParameters> & Record<string, unknown>;
-  key?: SigningKey;
-}
 
 /** A certified OpenID provider on loopback. Its own tokens come from `grant`; `sign` makes others with its very key. */
 export interface Issuer extends AsyncDisposable {
@@ -43,14 +24,6 @@ export interface Issuer extends AsyncDisposable {
   /** Stops answering, as a dead server does; `revive` brings it back at the same address. */
   kill(): Promise<void>;
   revive(): Promise<void>;
-}
-
-let keys = 0;
-
-export async function makeKey(): Promise<SigningKey> {
-  const { privateKey, publicKey } = await generateKeyPair("RS256", { extractable: true });
-  const kid = `key-${++keys}`;
-  return { kid, privateKey, publicJwk: { ...(await exportJWK(publicKey)), kid, alg: "RS256", use: "sig" } };
 }
 
 export async function startIssuer(): Promise<Issuer> {
@@ -72,12 +45,9 @@ export async function startIssuer(): Promise<Issuer> {
 
   const configure = async () => {
     const jwks = await Promise.all(
-      published.map(async ({ kid, privateKey }) => ({
-        ...(await exportJWK(privateKey)),
-        kid,
-        alg: "RS256",
-        use: "sig",
-      })),
+      published.map(async ({ kid, privateKey }) =>
+        Object.assign(await exportJWK(privateKey), { kid, alg: "RS256", use: "sig" }),
+      ),
     );
     const provider = new Provider(issuer, {
       jwks: { keys: jwks },
@@ -141,25 +111,4 @@ export async function startIssuer(): Promise<Issuer> {
     revive: () => listen(port),
     [Symbol.asyncDispose]: kill,
   };
-}
-
-/** A token for a user with this email, good for an hour unless the claims say otherwise. */
-export async function sign(
-  issuer: string,
-  email: string,
-  { key, claims = {}, header = {} }: TokenOptions & { key: SigningKey },
-): Promise<string> {
-  const now = Math.floor(Date.now() / 1000);
-  const payload = {
-    iss: issuer,
-    aud: audience,
-    sub: `user|${email}`,
-    email,
-    iat: now,
-    exp: now + 3600,
-    ...claims,
-  };
-  return new SignJWT(payload as Record<string, unknown>)
-    .setProtectedHeader({ alg: "RS256", kid: key.kid, typ: "JWT", ...header })
-    .sign(key.privateKey);
 }

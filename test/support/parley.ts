@@ -8,7 +8,7 @@ import type { Chat } from "../../src/chat/chat.ts";
 import { type Actor, operator, type Role } from "../../src/chat/model.ts";
 import { type Config, readConfig } from "../../src/config.ts";
 import { openChat, type ServerOptions, startServer } from "../../src/server.ts";
-import { audience } from "./issuer.ts";
+import { audience } from "./tokens.ts";
 
 /** A server of this process, on a database file of its own. */
 export interface Parley extends AsyncDisposable {

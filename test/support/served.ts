@@ -3,8 +3,8 @@ import { dirname } from "node:path";
 import { operator } from "../../src/chat/model.ts";
 import { readConfig } from "../../src/config.ts";
 import { openChat } from "../../src/server.ts";
-import { audience } from "./issuer.ts";
 import { fromSource, listening, start, type Started } from "./process.ts";
+import { audience } from "./tokens.ts";
 
 /** A server in a process of its own. */
 export interface Served extends Started {
