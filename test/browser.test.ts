@@ -7,7 +7,7 @@ import { connect } from "./support/client.ts";
 import { type Issuer, startIssuer } from "./support/issuer.ts";
 import { type Parley, startParley, temporaryFolder } from "./support/parley.ts";
 import { fromSource, start } from "./support/process.ts";
-import { until } from "./support/stage.ts";
+import { until } from "./support/until.ts";
 
 /** Unpacking a browser takes a while, the first time. */
 setDefaultTimeout(60_000);

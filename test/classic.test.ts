@@ -3,7 +3,8 @@ import { expect, test } from "bun:test";
 
 import { type Client, connect } from "./support/client.ts";
 import { handshake, Raw, said } from "./support/raw.ts";
-import { metric, newRoomId, refusal, stage, until } from "./support/stage.ts";
+import { metric, newRoomId, refusal, stage } from "./support/stage.ts";
+import { until } from "./support/until.ts";
 
 // What clients of the Django Channels server rely on, row by row.
 

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { connect } from "./support/client.ts";
 import { startIssuer } from "./support/issuer.ts";
 import { temporaryFolder } from "./support/parley.ts";
-import { until } from "./support/process.ts";
 import { furnish, serve } from "./support/served.ts";
+import { until } from "./support/until.ts";
 
 const rounds = 11;
 /** Messages that each client has under way. */
@@ -59,7 +59,7 @@ test("a server that is killed again and again while 20 clients send keeps every 
         return (await client.closed).code;
       }
     });
-    await until(() => seen >= enough, 20_000);
+    await until("enough was seen", () => seen >= enough, 20_000);
     // Anywhere in the work: between two batches, in a commit, before a publish.
     await Bun.sleep(Math.random() * 150);
     server.kill("SIGKILL");

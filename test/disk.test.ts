@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { type Client, connect } from "./support/client.ts";
 import { type Issuer, startIssuer } from "./support/issuer.ts";
 import { temporaryFolder } from "./support/parley.ts";
-import { until } from "./support/process.ts";
 import { furnish, serve, type Served } from "./support/served.ts";
+import { until } from "./support/until.ts";
 
 let issuer: Issuer;
 beforeAll(async () => {
@@ -80,7 +80,7 @@ async function survive(server: Served, database: string, spoil: () => void, mend
   expect(await status(server, "/readyz")).toBe(503);
 
   mend();
-  await until(async () => (await status(server, "/readyz")) === 200, 20_000);
+  await until("the server is ready", async () => (await status(server, "/readyz")) === 200, 20_000);
   a.send({ message: "after" });
   for (const client of [a, b, reader.client]) expect(await client.next()).toEqual({ message: "after" });
   kept.push("after");
@@ -212,7 +212,7 @@ test("while another process holds the database for long, writers are refused and
     expect(await status(server, "/readyz")).toBe(503);
     expect((await come(server, bob)).history).toEqual([]);
   });
-  await until(async () => (await status(server, "/readyz")) === 200, 20_000);
+  await until("the server is ready", async () => (await status(server, "/readyz")) === 200, 20_000);
   a.send({ message: "kept" });
   for (const client of [a, b]) expect(await client.next()).toEqual({ message: "kept" });
   expect(b.waiting()).toEqual([]);

@@ -3,7 +3,8 @@ import { expect, test } from "bun:test";
 import { type Client, connect } from "./support/client.ts";
 import { startParley } from "./support/parley.ts";
 import { connectRaw, frame, Raw, said } from "./support/raw.ts";
-import { metric, newRoomId, refusal, stage, until } from "./support/stage.ts";
+import { metric, newRoomId, refusal, stage } from "./support/stage.ts";
+import { until } from "./support/until.ts";
 
 const on = stage();
 const { roomOf, join, token } = on;

@@ -13,6 +13,9 @@ const queueLimit = 65_536;
 /** … and so are more texts than this together, in UTF-16 units. */
 const queueTextLimit = 1 << 25;
 
+/** After a batch of this many, others are sending at the same moment: the next one waits a millisecond for theirs. */
+const crowd = 8;
+
 const refusals = {
   removed: "You are no longer in this room.",
   room_deleted: "This room has been deleted.",
@@ -26,6 +29,8 @@ export class Commit {
   #waiting: Pending[] = [];
   #waitingText = 0;
   #running = false;
+  /** How many the last batch had. */
+  #last = 0;
   #idle: (() => void)[] = [];
 
   constructor(
@@ -47,7 +52,7 @@ export class Commit {
       this.#waitingText += draft.text.length;
       if (this.#running) return;
       this.#running = true;
-      setImmediate(() => void this.#run());
+      this.#schedule();
     });
   }
 
@@ -56,14 +61,21 @@ export class Commit {
     return this.#running ? new Promise((resolve) => this.#idle.push(resolve)) : Promise.resolve();
   }
 
+  /** At the end of this turn, so that every socket that is readable by now joins the batch. */
+  #schedule(): void {
+    const run = () => void this.#run();
+    if (this.#last >= crowd) setTimeout(run, 0);
+    else setImmediate(run);
+  }
+
   async #run(): Promise<void> {
     const batch = this.#waiting;
+    this.#last = batch.length;
     this.#waiting = [];
     this.#waitingText = 0;
     await this.#store(batch);
     if (this.#waiting.length > 0) {
-      // The next turn, not this one: sockets that have become readable meanwhile join the batch.
-      setImmediate(() => void this.#run());
+      this.#schedule();
       return;
     }
     this.#running = false;

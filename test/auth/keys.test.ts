@@ -5,8 +5,8 @@ import { connect, Refused } from "../support/client.ts";
 import { type Answer, type Crooked, honest, json, startCrooked } from "../support/crooked.ts";
 import { startIssuer } from "../support/issuer.ts";
 import { type Parley, type ParleyOptions, startParley } from "../support/parley.ts";
-import { until } from "../support/stage.ts";
 import { makeKey, sign } from "../support/tokens.ts";
+import { until } from "../support/until.ts";
 
 const email = "alice@example.com";
 const discoveryPath = "/.well-known/openid-configuration";

@@ -7,8 +7,9 @@ import { ChatError } from "../../src/chat/errors.ts";
 import { connect } from "../support/client.ts";
 import { forge, unsigned } from "../support/forge.ts";
 import { type Issuer, startIssuer } from "../support/issuer.ts";
-import { stage, until } from "../support/stage.ts";
+import { stage } from "../support/stage.ts";
 import { audience } from "../support/tokens.ts";
+import { until } from "../support/until.ts";
 
 // What a verifier remembers. Whether it verified is told by counting the calls of WebCrypto.
 

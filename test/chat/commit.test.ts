@@ -5,6 +5,7 @@ import { ChatError } from "../../src/chat/errors.ts";
 import type { Draft, RoomKey } from "../../src/chat/model.ts";
 import { type Outcome, StoreError } from "../../src/chat/store.ts";
 import { draft, message, settle } from "../support/people.ts";
+import { until } from "../support/until.ts";
 
 /** A store whose batches are answered by the test, and what became of them. */
 function setUp() {
@@ -74,6 +75,18 @@ test("one batch is in flight; all that arrives meanwhile is the next one", async
   void send(1, "e");
   await settle();
   expect(texts()).toEqual(["a", "bcd", "e"]);
+});
+
+test("after a batch of many, the next one waits a moment for the others", async () => {
+  const { batches, send, texts } = setUp();
+  const many = Array.from("abcdefgh", (text) => send(1, text));
+  await settle();
+  batches[0]?.resolve(stored(...many.keys().map((index) => index + 1)));
+  await Promise.all(many);
+  void send(1, "i");
+  setImmediate(() => void send(1, "j"));
+  await until("the next batch begins", () => texts().length > 1);
+  expect(texts()).toEqual(["abcdefgh", "ij"]);
 });
 
 test("a store that fails refuses the whole batch, publishes nothing of it, and the next batch works", async () => {
@@ -156,7 +169,7 @@ test("what waits for the disk is bounded; more is refused at once, and all that 
   void send(1, "taken again");
   batches[1]?.resolve(stored(...Array.from({ length: limit }, (_, index) => index + 2)));
   expect((await Promise.all(taken)).length).toBe(limit);
-  await settle();
+  await until("the next batch begins", () => texts().length > 2);
   expect(texts()[2]).toBe("taken again");
 });
 

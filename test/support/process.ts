@@ -79,12 +79,3 @@ export async function listening(server: Started): Promise<URL> {
   const line = log.split("\n").find((text) => text.includes('"msg":"listening"'));
   return new URL((JSON.parse(line ?? "{}") as { url: string }).url);
 }
-
-/** Waits until `condition` holds; throws when it does not within `milliseconds`. */
-export async function until(condition: () => boolean | Promise<boolean>, milliseconds = 5000): Promise<void> {
-  const deadline = performance.now() + milliseconds;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`not within ${milliseconds} ms: ${String(condition)}`);
-    await Bun.sleep(5);
-  }
-}

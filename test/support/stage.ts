@@ -60,15 +60,6 @@ export async function refusal(connecting: Promise<Client>): Promise<Refused> {
   throw new Error("it was not refused", { cause: outcome });
 }
 
-/** Resolves as soon as the condition holds. Rejects when it does not for too long. */
-export async function until(what: string, holds: () => boolean | Promise<boolean>, milliseconds = 10_000) {
-  const end = performance.now() + milliseconds;
-  while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`in ${milliseconds} ms it did not happen that ${what}`);
-    await Bun.sleep(10);
-  }
-}
-
 /** The value of a counter or gauge at `/metrics`; 0 when it is not there. */
 export async function metric(parley: Parley, name: string): Promise<number> {
   const text = await (await fetch(`${parley.url}/metrics`)).text();
