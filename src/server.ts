@@ -113,7 +113,6 @@ export async function startServer(options: ServerOptions): Promise<Running> {
     audiences: devIssuer ? [devAudience] : (config.audiences ?? []),
     ...(keys && { keys }),
   });
-  let draining = false;
   const app = createApp({
     chat,
     verifier,
@@ -122,7 +121,6 @@ export async function startServer(options: ServerOptions): Promise<Running> {
     metrics,
     log,
     devIssuer,
-    draining: () => draining,
     unready: () => {
       if (!chat.healthy) return "storage";
       return verifier.ready ? undefined : "signing keys";
@@ -139,7 +137,6 @@ export async function startServer(options: ServerOptions): Promise<Running> {
   return {
     url: server.url,
     async stop() {
-      draining = true;
       await connections.drain(config.drain * 1000);
       await chat.idle();
       await Promise.race([server.stop(false), Bun.sleep(requestGrace)]);

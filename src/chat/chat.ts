@@ -146,20 +146,20 @@ export class Chat {
     let { room } = await this.enter(actor, roomId);
     door.admit();
     for (;;) {
-      const followed = room.key;
-      const history = await this.#follow(followed);
+      const { history, upTo } = await this.#follow(room.key);
       // No await from here to `arrive`, which subscribes: nothing can be published in between.
-      if (epoch === this.#rosterEpoch) {
+      const level = upTo === undefined || upTo === this.#published(room.key);
+      if (level && epoch === this.#rosterEpoch) {
         let arrived = false;
         try {
           arrived = door.arrive(room, history);
         } finally {
-          if (!arrived) this.leave(followed);
+          if (!arrived) this.leave(room.key);
         }
         return;
       }
-      // Somebody was removed, or a room deleted, while the history was being read: perhaps this one.
-      this.leave(followed);
+      // Meanwhile something was said, or somebody was removed or a room deleted: perhaps this one.
+      this.leave(room.key);
       epoch = this.#rosterEpoch;
       ({ room } = await this.enter(actor, roomId));
     }
@@ -170,25 +170,29 @@ export class Chat {
     this.#feed.close(room);
   }
 
-  /** Follows the room and reads its history up to where it was published; from its return on, the feed brings the rest. */
-  async #follow(room: RoomKey): Promise<readonly Message[]> {
+  /** The `seq` up to which the room has been published here. */
+  #published(room: RoomKey): number {
+    return this.#feed.position(room)?.seq ?? 0;
+  }
+
+  /** Follows the room, and reads its history up to where it was published; undefined when it can't be read. */
+  async #follow(room: RoomKey): Promise<{ history: readonly Message[]; upTo: number | undefined }> {
     try {
       await this.#feed.open(room);
       let history: readonly Message[] = [];
-      let read = 0;
-      for (;;) {
+      let upTo = 0;
+      while (upTo !== this.#published(room)) {
         const { seq, rev } = this.#feed.position(room) ?? { seq: 0, rev: 0 };
-        if (seq === read) return history;
+        const range = { after: upTo, before: seq + 1, limit: historyLength };
         const known = this.#recent.get(room, rev);
-        if (known) return known;
-        const range = { after: read, before: seq + 1, limit: historyLength };
-        history = [...history, ...(await this.#store.messages(room, range))].slice(-historyLength);
-        this.#recent.set(room, rev, history);
-        read = seq;
+        history = known ?? [...history, ...(await this.#store.messages(room, range))].slice(-historyLength);
+        if (!known) this.#recent.set(room, rev, history);
+        upTo = seq;
       }
+      return { history, upTo };
     } catch (error) {
       this.#observer.historyFailed(error);
-      return [];
+      return { history: [], upTo: undefined };
     }
   }
 

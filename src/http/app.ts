@@ -13,8 +13,6 @@ export interface AppOptions extends UpgradeOptions {
   log: Logger;
   /** Why requests should go elsewhere; undefined while all is well. */
   unready: () => string | undefined;
-  /** Shutting down: nothing new is begun. */
-  draining: () => boolean;
   /** Served under /dev/, by `dev` alone. */
   devIssuer: DevIssuer | undefined;
 }
@@ -24,7 +22,7 @@ const chatter = new Set(["/healthz", "/readyz", "/metrics"]);
 
 /** Every route. */
 export function createApp(options: AppOptions) {
-  const { metrics, log, unready, draining, devIssuer } = options;
+  const { connections, metrics, log, unready, devIssuer } = options;
   const app = new Hono<Env>();
 
   app.use(async (c, next) => {
@@ -47,11 +45,11 @@ export function createApp(options: AppOptions) {
 
   app.get("/healthz", (c) => c.json({ status: "ok" }));
   app.get("/readyz", (c) => {
-    const reason = draining() ? "shutting down" : unready();
+    const reason = connections.draining ? "shutting down" : unready();
     return reason === undefined ? c.json({ status: "ready" }) : c.json({ status: "not ready", reason }, 503);
   });
   app.get("/metrics", async (c) => {
-    metrics.connections.set(options.connections.size);
+    metrics.connections.set(connections.size);
     return c.text(await metrics.registry.metrics(), 200, { "content-type": metrics.registry.contentType });
   });
 
@@ -61,7 +59,7 @@ export function createApp(options: AppOptions) {
   }
 
   app.use(async (_, next) => {
-    if (draining()) throw new ChatError("restarting", "The server is shutting down.");
+    if (connections.draining) throw new ChatError("restarting", "The server is shutting down.");
     await next();
   });
   app.route("/api", createRest(options));

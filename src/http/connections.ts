@@ -15,7 +15,7 @@ export interface Connection {
   heardAt: number;
   /** When it is asked next whether it is still there. */
   pingAt: number;
-  /** Commands refused in a row because there were too many. */
+  /** Commands refused because there were too many, less those accepted since. */
   strikes: number;
   /** What it is sent first; gone once it was sent. */
   history: readonly Message[] | undefined;
@@ -49,7 +49,7 @@ export class Connections {
   readonly #attempts: Rate;
   readonly #timer: ReturnType<typeof setInterval>;
   #size = 0;
-  #closed = false;
+  #draining = false;
 
   constructor(
     private readonly limits: ConnectionLimits,
@@ -86,7 +86,7 @@ export class Connections {
   }
 
   #check(user: UserKey): void {
-    if (this.#closed) throw new ChatError("restarting", "The server is shutting down.");
+    if (this.#draining) throw new ChatError("restarting", "The server is shutting down.");
     const { perUser, total } = this.limits;
     if (perUser > 0 && (this.#perUser.get(user) ?? 0) >= perUser) {
       const retryAfterMs = 5000;
@@ -133,14 +133,14 @@ export class Connections {
     }
   }
 
-  /** From now on nobody is let in. */
-  refuse(): void {
-    this.#closed = true;
+  /** Shutting down: nobody is let in any more. */
+  get draining(): boolean {
+    return this.#draining;
   }
 
   /** Closes every socket, one after the other over `milliseconds`. Resolves when all are gone, or soon after. */
   async drain(milliseconds: number): Promise<void> {
-    this.refuse();
+    this.#draining = true;
     const sockets = [...this.#all()];
     const start = performance.now();
     for (const [index, socket] of sockets.entries()) {

@@ -131,6 +131,23 @@ test("what is said at any moment of a join comes once, in the history or after i
   await fc.assert(property, { numRuns: 300 });
 }, 20_000);
 
+test("what is published in the very turn in which the history arrives comes once", async () => {
+  for (let microtasks = 0; microtasks < 12; microtasks++) {
+    const { room, join, publish, seen } = setUp(3);
+    const joined = join();
+    while (!room.waiting.some((name) => name.startsWith("messages"))) {
+      room.answer();
+      await settle();
+    }
+    room.answer();
+    for (let each = 0; each < microtasks; each++) await Promise.resolve();
+    publish(room.add());
+    await room.answerAll(settle);
+    expect(await joined.ended).toBe("joined");
+    expect([microtasks, seen(joined)]).toEqual([microtasks, numbers(1, 4)]);
+  }
+});
+
 test("who is removed while he joins is refused; who is not, is let in", async () => {
   for (const [remains, outcome] of [
     [true, "joined"],
