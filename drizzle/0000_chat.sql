@@ -74,4 +74,5 @@ CREATE TABLE `users` (
 	`name` text
 ) STRICT;
 --> statement-breakpoint
-CREATE UNIQUE INDEX `users_sub_unique` ON `users` (`sub`);
+CREATE UNIQUE INDEX `users_sub_unique` ON `users` (`sub`);--> statement-breakpoint
+CREATE INDEX `users_free` ON `users` (`pk`) WHERE sub IS NULL AND email IS NULL;

@@ -182,7 +182,8 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     const text = environment[variable] || fallback;
     if (text === undefined) return [key, undefined];
     const parsed = v.safeParse(schema, text);
-    if (!parsed.success) throw new ConfigError(`${variable}: ${parsed.issues[0].message} (it is "${text}")`);
+    if (!parsed.success)
+      throw new ConfigError(`${variable}: ${parsed.issues[0].message} (it is ${JSON.stringify(text)})`);
     return [key, parsed.output];
   });
   return Object.fromEntries(entries) as Config;

@@ -2,11 +2,11 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import pino, { type Logger } from "pino";
 
 import { version } from "../package.json";
-import { DevIssuer } from "./auth/dev-issuer.ts";
+import { DevIssuer, DevIssuerError } from "./auth/dev-issuer.ts";
 import type { Chat } from "./chat/chat.ts";
 import { ChatError } from "./chat/errors.ts";
 import { parseInvitee } from "./chat/invitee.ts";
-import { type Member, operator, type Role, roles, roomIdPattern } from "./chat/model.ts";
+import { isRoomId, type Member, operator, type Role, roles, roomIdRule } from "./chat/model.ts";
 import { type Invitee, StoreError } from "./chat/store.ts";
 import { type Config, ConfigError, readConfig, settings } from "./config.ts";
 import { devDatabase, startDev } from "./dev.ts";
@@ -22,6 +22,7 @@ process.umask(0o077);
 
 const program = new Command("parley")
   .description("A self-hosted chat service in one binary.")
+  .version(version)
   .exitOverride()
   .showHelpAfterError("(add --help for more)")
   .addHelpText("after", () => `\n${settingsHelp()}`);
@@ -32,9 +33,9 @@ program
   .action(async () => {
     const config = readConfig(process.env);
     const log = createLog(config);
-    const running = await startServer({ config, log });
-    // First: whoever reads the line below may send a signal at once.
-    stopOnSignal(running, log);
+    const starting = startServer({ config, log });
+    stopOnSignal(starting, log);
+    const running = await starting;
     log.info({ url: running.url.href, version }, "listening");
     log.flush();
   });
@@ -45,9 +46,9 @@ program
   .action(async () => {
     const config = readDevConfig();
     const log = createLog(config);
-    const { welcome, ...running } = await startDev(config, log);
-    stopOnSignal(running, log);
-    process.stdout.write(`\n${welcome}\n`);
+    const starting = startDev(config, log);
+    stopOnSignal(starting, log);
+    process.stdout.write(`\n${(await starting).welcome}\n`);
   });
 
 const room = program.command("room").description("make, list and delete rooms");
@@ -180,31 +181,30 @@ function createLog(config: Config): Logger {
   );
 }
 
-function stopOnSignal(running: Running, log: Logger): void {
+/** From the first moment on: a server that still waits for signing keys has connections, too. */
+function stopOnSignal(starting: Promise<Running>, log: Logger): void {
   let stopping = false;
   const stop = (signal: string) => {
     // Whoever asks twice does not want to wait.
     if (stopping) process.exit(failed);
     stopping = true;
     log.info({ signal }, "shutting down");
-    running.stop().then(
-      () => process.exit(0),
-      (err: unknown) => {
-        log.fatal({ err }, "the shutdown failed");
-        process.exit(failed);
-      },
-    );
+    starting
+      .then((running) => running.stop())
+      .then(
+        () => process.exit(0),
+        (err: unknown) => {
+          log.fatal({ err }, "the shutdown failed");
+          process.exit(failed);
+        },
+      );
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
 }
 
 function parseRoomId(text: string): string {
-  if (!roomIdPattern.test(text)) {
-    throw new InvalidArgumentError(
-      "A room's id has 1 to 100 letters, digits, and . _ -, without a dot in front.",
-    );
-  }
+  if (!isRoomId(text)) throw new InvalidArgumentError(roomIdRule);
   return text;
 }
 
@@ -261,7 +261,7 @@ function settingsHelp(): string {
 /** What the user is told, and the exit code. */
 function report(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : wrongUse;
-  const known = [ConfigError, OpenError, ListenError, ChatError, StoreError, Failure].some(
+  const known = [ConfigError, OpenError, ListenError, DevIssuerError, ChatError, StoreError, Failure].some(
     (kind) => error instanceof kind,
   );
   if (known && error instanceof Error) process.stderr.write(`parley: ${error.message}\n`);

@@ -66,7 +66,7 @@ export async function startServer(options: ServerOptions): Promise<Running> {
   const store = new SqliteStore(open(config.database, { check: true }));
   const bus = localBus(
     () => store.version(),
-    (err) => log.error({ err }, "the database could not be looked at"),
+    (err) => log.error({ err }, "what was written could not be told to everyone"),
   );
   const metrics = createMetrics();
   const total = config.maxConnections ?? Math.max(1, openFileLimit() - reservedFiles);
@@ -76,6 +76,7 @@ export async function startServer(options: ServerOptions): Promise<Running> {
     store,
     bus,
     limits: limitsOf(config),
+    monotonic: () => performance.now(),
     deliver: (room, changes) => deliver(server, room, changes),
     observer: observe(log, metrics),
   });

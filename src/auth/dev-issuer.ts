@@ -1,17 +1,24 @@
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
-import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from "jose";
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT } from "jose";
+import * as v from "valibot";
 
 /** What development tokens are for. */
 export const devAudience = "parley-dev";
 
 const algorithm = "ES256";
 
-interface Kept {
+const keptSchema = v.object({
   /** Where `dev` last ran, which is what its tokens name as their issuer. */
-  issuer: string;
-  key: JWK;
+  issuer: v.string(),
+  key: v.looseObject({ kty: v.string(), kid: v.string(), d: v.string() }),
+});
+type Kept = v.InferOutput<typeof keptSchema>;
+
+/** The key can't be used. The message is one line for whoever starts `dev`. */
+export class DevIssuerError extends Error {
+  override readonly name = "DevIssuerError";
 }
 
 /** An issuer for trying Parley out, whose key is kept beside the database. `serve` knows nothing of it. */
@@ -24,7 +31,14 @@ export class DevIssuer {
   /** The issuer that belongs to a database; undefined when `dev` has never run on it. */
   static find(database: string): DevIssuer | undefined {
     const file = fileOf(database);
-    return existsSync(file) ? new DevIssuer(file, JSON.parse(readFileSync(file, "utf8")) as Kept) : undefined;
+    if (!existsSync(file)) return undefined;
+    try {
+      return new DevIssuer(file, v.parse(keptSchema, JSON.parse(readFileSync(file, "utf8"))));
+    } catch (cause) {
+      throw new DevIssuerError(`${file}: this is not a development issuer's key; remove it for a new one`, {
+        cause,
+      });
+    }
   }
 
   /** The same, made with a new key when there is none. */
@@ -32,8 +46,8 @@ export class DevIssuer {
     const found = DevIssuer.find(database);
     if (found) return found;
     const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
-    const key = await exportJWK(privateKey);
-    key.kid = await calculateJwkThumbprint(key);
+    const jwk = await exportJWK(privateKey);
+    const key = v.parse(keptSchema.entries.key, { ...jwk, kid: await calculateJwkThumbprint(jwk) });
     const file = fileOf(database);
     mkdirSync(dirname(file), { recursive: true });
     return new DevIssuer(file, { issuer: "", key });
@@ -72,7 +86,7 @@ export class DevIssuer {
   async token(email: string, seconds: number): Promise<string> {
     const { key } = this.kept;
     return new SignJWT({ email, name: email.split("@")[0] })
-      .setProtectedHeader({ alg: algorithm, typ: "JWT", ...(key.kid !== undefined && { kid: key.kid }) })
+      .setProtectedHeader({ alg: algorithm, typ: "JWT", kid: key.kid })
       .setIssuer(this.issuer)
       .setAudience(devAudience)
       .setSubject(`dev|${email}`)

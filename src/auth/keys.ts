@@ -152,7 +152,10 @@ export class Keys {
       redirect: "error",
       signal: AbortSignal.timeout(this.#options.timeout),
     });
-    if (!response.ok) throw new Error(`${url} answers ${response.status}`);
+    if (!response.ok) {
+      await response.body?.cancel();
+      throw new Error(`${url} answers ${response.status}`);
+    }
     let text = "";
     const decoder = new TextDecoder();
     for await (const chunk of response.body ?? []) {

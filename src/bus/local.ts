@@ -10,17 +10,26 @@ const interval = 500;
 export function localBus(version: () => number, failed: (error: unknown) => void): Bus {
   const listeners: ((hint: Hint) => void)[] = [];
   const publish = (hint: Hint) => {
-    for (const listener of listeners) listener(hint);
+    for (const listener of listeners) {
+      try {
+        listener(hint);
+      } catch (error) {
+        failed(error);
+      }
+    }
   };
   let seen = version();
+  let broken = false;
   const timer = setInterval(() => {
     try {
       const now = version();
       if (now !== seen) publish({ kind: "anything" });
       seen = now;
+      broken = false;
     } catch (error) {
-      // The next tick tries again, and compares with what was seen before.
-      failed(error);
+      // The next tick tries again, and compares with what was seen before. Said once, not twice a second.
+      if (!broken) failed(error);
+      broken = true;
     }
   }, interval);
   timer.unref();

@@ -8,6 +8,7 @@ import {
   type Change,
   historyLength,
   type Identity,
+  isRoomId,
   isStorable,
   type Limits,
   type Member,
@@ -17,13 +18,14 @@ import {
   type Position,
   type Role,
   type Room,
+  roomIdRule,
   type RoomKey,
   type RoomSummary,
   type UserKey,
 } from "./model.ts";
 import { Rate } from "./rate.ts";
 import { Recent } from "./recent.ts";
-import type { Granted, Invitee, Range, Store } from "./store.ts";
+import { type Granted, type Invitee, type Range, type Store, StoreError } from "./store.ts";
 
 /** What goes on inside, for the log and the counters. */
 export interface Observer {
@@ -44,6 +46,8 @@ export interface ChatOptions {
   observer: Observer;
   /** Milliseconds since the epoch. */
   now?: () => number;
+  /** Milliseconds on a clock that nobody sets, where there is one. */
+  monotonic?: () => number;
 }
 
 /** How a connection comes into a room. */
@@ -64,6 +68,7 @@ export class Chat {
   readonly #feed: Feed;
   readonly #commit: Commit;
   readonly #rate: Rate;
+  readonly #reads: Rate;
   readonly #recent: Recent;
   /** Who has signed in, by the very identity: a token that is verified once is looked up once. */
   readonly #actors = new WeakMap<Identity, Actor>();
@@ -71,14 +76,15 @@ export class Chat {
   /** Counts what was heard of memberships. */
   #rosterEpoch = 0;
 
-  constructor({ store, bus, limits, deliver, observer, now = Date.now }: ChatOptions) {
+  constructor({ store, bus, limits, deliver, observer, now = Date.now, monotonic = now }: ChatOptions) {
     this.#store = store;
     this.#bus = bus;
     this.#limits = limits;
     this.#observer = observer;
     this.#now = now;
-    this.#rate = new Rate(limits.messageRate, limits.messageBurst, now);
-    this.#recent = new Recent(now);
+    this.#rate = new Rate(limits.messageRate, limits.messageBurst, monotonic);
+    this.#reads = new Rate(limits.messageRate * 10, limits.messageBurst * 10, monotonic);
+    this.#recent = new Recent(monotonic);
     this.#feed = new Feed(store, deliver, (error) => observer.feedFailed(error));
     this.#commit = new Commit(
       store,
@@ -116,18 +122,18 @@ export class Chat {
   async signIn(identity: Identity): Promise<Actor> {
     let actor = this.#actors.get(identity);
     if (!actor) {
-      actor = { ...(await this.#store.signIn(identity)), admin: identity.admin };
+      actor = { ...(await this.#written(this.#store.signIn(identity))), admin: identity.admin };
       this.#actors.set(identity, actor);
     }
     return actor;
   }
 
-  /** Charges one command to the user; an administrator has no limit. Throws `rate_limited`. */
-  spend(actor: Actor): void {
+  /** Charges a command to the user, or a read, of which he has ten times as many. Throws `rate_limited`. */
+  spend(actor: Actor, what: "command" | "read"): void {
     if (actor.admin) return;
-    const retryAfterMs = this.#rate.take(actor.key);
+    const retryAfterMs = (what === "read" ? this.#reads : this.#rate).take(actor.key);
     if (retryAfterMs > 0)
-      throw new ChatError("rate_limited", "Too many messages; slow down.", { retryAfterMs });
+      throw new ChatError("rate_limited", "Too much at once; slow down.", { retryAfterMs });
   }
 
   /** The room, for somebody who may be in it. Throws `room_not_found` in the same words whether it exists or not. */
@@ -222,9 +228,15 @@ export class Chat {
 
   /** Makes a room, with the actor as its owner; the operator's rooms have none until he names one. */
   async createRoom(actor: Actor, id: string, name: string): Promise<Room> {
+    if (!isRoomId(id)) throw new ChatError("invalid_command", roomIdRule);
+    const called = name.trim();
+    if (called === "" || called.length > 200 || !isStorable(called)) {
+      throw new ChatError("invalid_command", "A room's name has 1 to 200 characters.");
+    }
     const owner = actor === operator ? null : actor.key;
     const limit = actor.admin ? 0 : this.#limits.roomsPerUser;
-    const room = await this.#store.createRoom({ id, name, owner, createdAt: this.#now() }, limit);
+    const made = this.#store.createRoom({ id, name: called, owner, createdAt: this.#now() }, limit);
+    const room = await this.#written(made);
     if (room === "taken") throw new ChatError("conflict", "A room with this id exists already.");
     if (room === "too_many") throw new ChatError("forbidden", `You may make up to ${limit} rooms.`);
     return room;
@@ -245,7 +257,7 @@ export class Chat {
     const { room, role } = await this.enter(actor, roomId);
     if (!actor.admin && role !== "owner")
       throw new ChatError("forbidden", "Only an owner may delete a room.");
-    if (!(await this.#store.deleteRoom(room.key))) throw roomNotFound();
+    if (!(await this.#written(this.#store.deleteRoom(room.key)))) throw roomNotFound();
     this.#bus.publish({ kind: "roster", room: room.key });
   }
 
@@ -277,7 +289,7 @@ export class Chat {
       }
     }
     const grant = { joinedAt: this.#now(), membersPerRoom: this.#limits.membersPerRoom };
-    const granted = await this.#store.setMember(room.key, who, role, grant);
+    const granted = await this.#written(this.#store.setMember(room.key, who, role, grant));
     if (granted === "room_gone") throw roomNotFound();
     if (granted === "last_owner") throw lastOwner();
     if (granted === "too_many") {
@@ -300,7 +312,7 @@ export class Chat {
       (membership.role === "moderator" && (!member || member.role === "member"));
     if (!may) throw new ChatError("forbidden", "Only an owner may do this.");
     if (!member) return false;
-    const removed = await this.#store.removeMember(room.key, member.user.key);
+    const removed = await this.#written(this.#store.removeMember(room.key, member.user.key));
     if (removed === "last_owner") throw lastOwner();
     if (removed) this.#bus.publish({ kind: "roster", room: room.key });
     return removed;
@@ -309,6 +321,16 @@ export class Chat {
   /** Removes some of what deleted rooms left behind; true while more is left. */
   purge(): Promise<boolean> {
     return this.#store.purge();
+  }
+
+  /** A write; when it fails, `healthy` says so. */
+  async #written<T>(write: Promise<T>): Promise<T> {
+    try {
+      return await write;
+    } catch (error) {
+      if (error instanceof StoreError) this.#healthy = false;
+      throw error;
+    }
   }
 
   #settled(error: unknown): void {

@@ -76,7 +76,10 @@ export class Feed {
 
   /** Something may have been written that nobody published: looks at every room that is followed. */
   async level(): Promise<void> {
-    for (const [room, entry] of this.#rooms) {
+    // As of now: a room that is left and entered again meanwhile is read anew by itself.
+    const followed = [...this.#rooms];
+    for (const [room, entry] of followed) {
+      if (this.#rooms.get(room) !== entry) continue;
       if (entry.reading) {
         entry.again = true;
         continue;

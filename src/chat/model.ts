@@ -129,4 +129,9 @@ export function isStorable(text: string): boolean {
 export const historyLength = 50;
 
 /** What a room's id may look like: what URLs, and the groups of Django Channels, take as it is. */
-export const roomIdPattern = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$/;
+const roomIdPattern = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$/;
+export const roomIdRule = "A room's id has 1 to 100 letters, digits, and . _ -, without a dot in front.";
+
+export function isRoomId(text: string): boolean {
+  return roomIdPattern.test(text);
+}

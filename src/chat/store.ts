@@ -37,7 +37,7 @@ export interface Store {
   /** The first `limit` messages changed after `rev`, each as it is now, by `rev`. */
   changes(room: RoomKey, rev: number, limit: number): Promise<Message[]>;
 
-  /** Undefined when the id is taken, `"too_many"` when `owner` made `roomsPerUser` (0: any number) already. */
+  /** `"taken"` when the id is, `"too_many"` when `owner` made `roomsPerUser` (0: any number) already. */
   createRoom(room: NewRoom, roomsPerUser: number): Promise<Room | "taken" | "too_many">;
   /** False when it is gone already. Its messages go little by little, see `purge`. */
   deleteRoom(room: RoomKey): Promise<boolean>;

@@ -31,11 +31,13 @@ export function createApp(options: AppOptions) {
     const { method, path } = c.req;
     const ms = Math.round((performance.now() - start) * 10) / 10;
     // The path alone: nobody's query string belongs in a log.
-    log[chatter.has(path) ? "debug" : "info"]({ method, path, status: c.res.status, ms }, "request");
+    const line = { method, path, status: c.res.status, ms, code: c.get("code") };
+    log[chatter.has(path) ? "debug" : "info"](line, "request");
   });
 
-  app.onError((error) => {
+  app.onError((error, c) => {
     const refusal = asChatError(error);
+    c.set("code", refusal.code);
     metrics.refusals.inc({ code: refusal.code });
     if (refusal.code === "internal" || refusal.code === "storage_unavailable")
       log.error({ err: error }, "request failed");

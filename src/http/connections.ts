@@ -11,9 +11,9 @@ export interface Connection {
   room: RoomKey;
   /** When its token ends, in milliseconds since the epoch. */
   expiresAt: number;
-  /** When its peer was last heard. */
+  /** When its peer was last heard, on the monotonic clock: a clock that is set must not end every connection. */
   heardAt: number;
-  /** When it is asked next whether it is still there. */
+  /** When it is asked next whether it is still there, on the same clock. */
   pingAt: number;
   /** Commands refused because there were too many, less those accepted since. */
   strikes: number;
@@ -37,6 +37,8 @@ export interface Deadlines {
   silence: number;
 }
 
+const monotonic = () => performance.now();
+
 const defaultDeadlines: Deadlines = { ping: 25_000, silence: 60_000 };
 
 /** How often deadlines are looked at, in milliseconds. */
@@ -54,9 +56,8 @@ export class Connections {
   constructor(
     private readonly limits: ConnectionLimits,
     private readonly deadlines: Deadlines = defaultDeadlines,
-    private readonly now: () => number = Date.now,
   ) {
-    this.#attempts = new Rate(limits.perUser, limits.perUser * 10, now);
+    this.#attempts = new Rate(limits.perUser, limits.perUser * 10, monotonic);
     this.#timer = setInterval(() => this.#sweep(), Math.min(sweepInterval, deadlines.ping));
   }
 
@@ -81,7 +82,7 @@ export class Connections {
   /** What is kept for a socket that is about to open. Throws as `admit` does: the last place may be gone by now. */
   start(user: Actor, room: RoomKey, expiresAt: number, history: readonly Message[]): Connection {
     this.#check(user.key);
-    const now = this.now();
+    const now = monotonic();
     return { user, room, expiresAt, heardAt: now, pingAt: now + this.deadlines.ping, strikes: 0, history };
   }
 
@@ -121,7 +122,7 @@ export class Connections {
 
   /** The peer gave a sign of life. */
   heard(socket: Socket): void {
-    socket.data.heardAt = this.now();
+    socket.data.heardAt = monotonic();
   }
 
   /** Closes whoever is connected to a room and may not be any more. `roster` is undefined when the room is gone. */
@@ -149,23 +150,24 @@ export class Connections {
       if (wait > 0) await Bun.sleep(wait);
       close(socket, "restarting");
     }
-    // A moment for the close handshakes; whoever does not answer is cut.
+    // A moment for the close handshakes; whoever does not answer is cut with the listener.
     for (let tries = 0; this.#size > 0 && tries < 20; tries++) await Bun.sleep(50);
     clearInterval(this.#timer);
   }
 
   #sweep(): void {
-    const now = this.now();
-    for (const socket of this.#all()) this.#look(socket, now);
+    const now = monotonic();
+    const date = Date.now();
+    for (const socket of this.#all()) this.#look(socket, now, date);
   }
 
   *#all(): Iterable<Socket> {
     for (const sockets of this.#rooms.values()) yield* sockets;
   }
 
-  #look(socket: Socket, now: number): void {
+  #look(socket: Socket, now: number, date: number): void {
     const { data } = socket;
-    if (now >= data.expiresAt) close(socket, "token_expired");
+    if (date >= data.expiresAt) close(socket, "token_expired");
     else if (now - data.heardAt >= this.deadlines.silence) socket.terminate();
     else if (now >= data.pingAt) {
       data.pingAt = now + this.deadlines.ping;

@@ -64,7 +64,8 @@ export function originAllowed(c: Context, allowed: readonly string[] | undefined
   if (allowed) return allowed.includes(origin);
   // The server's own: a proxy in front may speak https, so that only the host and the port can be compared.
   const host = c.req.header("host")?.toLowerCase();
-  return host !== undefined && (origin === `https://${host}` || origin === `http://${host}`);
+  if (host === undefined) return false;
+  return origin === `https://${host}` || (origin === `http://${host}` && !behindTls(c));
 }
 
 /** Sets the cookie with which a page's own `new WebSocket(url)` works, until the token's end. Throws when it can't. */
@@ -81,8 +82,12 @@ export function dropSession(c: Context): void {
   deleteCookie(c, cookie, cookieOptions(c));
 }
 
+/** What the proxy in front says. It is believed only in what makes Parley stricter. */
+function behindTls(c: Context): boolean {
+  return c.req.header("x-forwarded-proto") === "https";
+}
+
 function cookieOptions(c: Context) {
-  const proxied = c.req.header("x-forwarded-proto") === "https";
-  const secure = proxied || !isLoopback(new URL(c.req.url).hostname);
+  const secure = behindTls(c) || !isLoopback(new URL(c.req.url).hostname);
   return { httpOnly: true, secure, sameSite: "Lax", path: "/ws" } as const;
 }

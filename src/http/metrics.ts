@@ -19,6 +19,12 @@ export function createMetrics() {
       "Connections that got an empty history, since it could not be read.",
     ),
     commitFailures: counter("parley_commit_failures_total", "Batches of messages that could not be stored."),
+    closes: new Counter({
+      name: "parley_closes_total",
+      help: "Connections that ended, by close code; 1006 without a handshake, as of a peer that was cut.",
+      labelNames: ["code"],
+      registers,
+    }),
     refusals: new Counter({
       name: "parley_refusals_total",
       help: "Requests, upgrades and frames that were refused, by code.",

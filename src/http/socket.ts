@@ -13,6 +13,8 @@ import type { Metrics } from "./metrics.ts";
 const frameLimit = 65_536;
 /** Bytes that may wait for one slow reader. */
 const backpressureLimit = 1 << 20;
+/** Bytes of the first frame: less than that, by what may come while it is read. */
+const historyLimit = backpressureLimit - frameLimit;
 /** Commands refused because there were too many, over those accepted since, after which a connection is closed. */
 const strikeLimit = 50;
 /** How soon to look again, in milliseconds, when a roster could not be read. */
@@ -48,7 +50,7 @@ export function createSockets({ chat, connections, metrics, log }: SocketOptions
     message(socket, frame) {
       connections.heard(socket);
       try {
-        chat.spend(socket.data.user);
+        chat.spend(socket.data.user, "command");
         // Down by one, not to nothing: a flood that is even has some of it accepted, too.
         socket.data.strikes = Math.max(0, socket.data.strikes - 1);
         if (typeof frame !== "string") throw new ChatError("invalid_message", "Frames are text, not binary.");
@@ -60,9 +62,13 @@ export function createSockets({ chat, connections, metrics, log }: SocketOptions
     },
     ping: (socket) => connections.heard(socket),
     pong: (socket) => connections.heard(socket),
-    close(socket) {
+    close(socket, code, reason) {
       connections.remove(socket);
       chat.leave(socket.data.room);
+      metrics.closes.inc({ code });
+      // Whoever leaves by himself is not worth a line.
+      const ordinary = code === 1000 || code === 1001 || code === 1005;
+      log[ordinary ? "debug" : "info"]({ user: socket.data.user.id, code, reason }, "connection ended");
     },
   };
 
@@ -70,7 +76,7 @@ export function createSockets({ chat, connections, metrics, log }: SocketOptions
   const encoded = new WeakMap<readonly Message[], string>();
   function encodeHistory(history: readonly Message[]): string {
     let frame = encoded.get(history);
-    if (frame === undefined) encoded.set(history, (frame = classic.history(history)));
+    if (frame === undefined) encoded.set(history, (frame = classic.history(history, historyLimit)));
     return frame;
   }
 

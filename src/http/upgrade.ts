@@ -3,14 +3,16 @@ import type { Context } from "hono";
 
 import type { Verifier } from "../auth/verifier.ts";
 import type { Chat } from "../chat/chat.ts";
-import { ChatError } from "../chat/errors.ts";
-import { roomIdPattern } from "../chat/model.ts";
+import { ChatError, type Code } from "../chat/errors.ts";
+import { isRoomId, roomIdRule } from "../chat/model.ts";
 import type { Connection, Connections } from "./connections.ts";
 import { originAllowed, readOffer, readToken } from "./credentials.ts";
 import { problem } from "./problem.ts";
 
 export interface Env {
   Bindings: { server: Server<Connection> };
+  /** Why it was refused, for the log. */
+  Variables: { code?: Code };
 }
 
 export interface UpgradeOptions {
@@ -34,7 +36,7 @@ export function createUpgrade({ chat, verifier, connections, allowedOrigins }: U
       throw new ChatError("invalid_command", "This is not a WebSocket handshake (RFC 6455, section 4.1).");
     }
     const roomId = c.req.param("room") ?? "";
-    if (!roomIdPattern.test(roomId)) throw new ChatError("invalid_command", "This can't be a room's id.");
+    if (!isRoomId(roomId)) throw new ChatError("invalid_command", roomIdRule);
     const offer = readOffer(c.req.header("sec-websocket-protocol"));
     if (!originAllowed(c, allowedOrigins)) {
       throw new ChatError("forbidden", "Pages of this origin may not connect.");

@@ -21,11 +21,21 @@ export function parse(frame: string): string {
   return parsed.output.message;
 }
 
-/** The first frame: the last messages, oldest first. */
-export function history(messages: readonly Message[]): string {
-  return JSON.stringify(
-    messages.map(({ text, sender }) => ({ text: text ?? "", sender_email: senderName(sender) })),
+/**
+ * The first frame: the last messages, oldest first. In the rare room whose texts are so large, or so full of escapes,
+ * that it would be longer than `most` bytes, the oldest stay out: it must not make a slow reader of a newcomer.
+ */
+export function history(messages: readonly Message[], most: number): string {
+  const entries = messages.map(({ text, sender }) =>
+    JSON.stringify({ text: text ?? "", sender_email: senderName(sender) }),
   );
+  const frame = `[${entries.join(",")}]`;
+  if (frame.length * 3 <= most) return frame;
+  let bytes = 1;
+  const first = entries.findLastIndex(
+    (entry) => (bytes += new TextEncoder().encode(entry).length + 1) > most,
+  );
+  return `[${entries.slice(first + 1).join(",")}]`;
 }
 
 /** A new message, to everyone in the room. */

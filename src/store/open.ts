@@ -1,4 +1,4 @@
-import { Database, SQLiteError } from "bun:sqlite";
+import { constants as sqlite, Database, SQLiteError } from "bun:sqlite";
 import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 
@@ -82,7 +82,7 @@ function connect(path: string, { check, create }: Required<OpenOptions>): Databa
   // SQLite would fall back to reading alone, and leave a log beside the file.
   if (exists) accessSync(path, constants.R_OK | constants.W_OK);
   if (exists && statSync(path).size > 0) {
-    const reader = new Database(path, { readonly: true });
+    const reader = openReader(path);
     try {
       reader.run(`PRAGMA busy_timeout = ${patience}`);
       inspect(path, reader, check);
@@ -91,6 +91,18 @@ function connect(path: string, { check, create }: Required<OpenOptions>): Databa
     }
   }
   return new Database(path, { strict: true, create: true, readwrite: true });
+}
+
+/**
+ * Changes nothing, and leaves nothing beside the file: without a log of its own it is read as one that nobody writes,
+ * since SQLite would make a log for a reader, too.
+ */
+function openReader(path: string): Database {
+  const log = `${path}-wal`;
+  if (existsSync(log) && statSync(log).size > 0) return new Database(path, { readonly: true });
+  const url = Bun.pathToFileURL(path);
+  url.search = "immutable=1";
+  return new Database(url.href, sqlite.SQLITE_OPEN_READONLY | sqlite.SQLITE_OPEN_URI);
 }
 
 function inspect(path: string, reader: Database, check: boolean): void {

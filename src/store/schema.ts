@@ -34,14 +34,22 @@ export const rooms = sqliteTable(
   ],
 );
 
-export const users = sqliteTable("users", {
-  pk: integer().primaryKey({ autoIncrement: true }),
-  /** Null until somebody who was invited by email connects. */
-  sub: text().unique(),
-  /** As the user's last token had it; two users may carry the same one. */
-  email: text(),
-  name: text(),
-});
+export const users = sqliteTable(
+  "users",
+  {
+    pk: integer().primaryKey({ autoIncrement: true }),
+    /** Null until somebody who was invited by email connects. */
+    sub: text().unique(),
+    /** As the user's last token had it; two users may carry the same one. Null beside a null `sub`: a free place. */
+    email: text(),
+    name: text(),
+  },
+  (table) => [
+    index("users_free")
+      .on(table.pk)
+      .where(sql`sub IS NULL AND email IS NULL`),
+  ],
+);
 
 /** Whose an email is: of the first verified `sub` that carried it, for ever; until then of the invited user without one. */
 export const emails = sqliteTable(

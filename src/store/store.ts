@@ -68,11 +68,13 @@ export class SqliteStore implements Store {
     const known = this.#read(() => this.#users.find(identity));
     const { email = known?.email ?? null, name = known?.name ?? null } = identity;
     if (known && known.email === email && known.name === name) return known;
-    return this.#write(() => {
+    const write = this.#write(() => {
       const key = this.#users.claim(identity);
       this.db.update(users).set({ email, name }).where(eq(users.pk, key)).run();
       return { key, id: identity.sub, email, name };
     });
+    // Nobody is kept out by a disk that can't take his new name.
+    return known?.email === email ? write.catch(() => known) : write;
   }
 
   async membership(roomId: string, key: UserKey): Promise<Membership | undefined> {
@@ -261,6 +263,7 @@ export class SqliteStore implements Store {
         .delete(members)
         .where(and(eq(members.room, key), eq(members.user, userKey)))
         .run();
+      this.#users.release(userKey);
       return true;
     });
   }
@@ -294,7 +297,11 @@ export class SqliteStore implements Store {
         this.db.delete(messages).where(slice).run();
       } else {
         this.db.delete(reads).where(eq(reads.room, gone.key)).run();
-        this.db.delete(members).where(eq(members.room, gone.key)).run();
+        const left = this.db
+          .delete(members)
+          .where(eq(members.room, gone.key))
+          .returning({ user: members.user });
+        for (const member of left.all()) this.#users.release(member.user);
         this.db.delete(rooms).where(eq(rooms.pk, gone.key)).run();
       }
       return true;
@@ -365,5 +372,6 @@ const transaction = (db: Db) => db.$client.transaction((work: () => unknown) => 
 
 function failure(error: unknown): StoreError {
   const cause = sqliteError(error);
-  return new StoreError(cause ? `${cause.code}: ${cause.message}` : String(error), { cause: error });
+  // Not Drizzle's own error around it, which repeats the parameters.
+  return new StoreError(cause ? `${cause.code}: ${cause.message}` : String(error), { cause: cause ?? error });
 }

@@ -1,4 +1,4 @@
-import { and, eq } from "drizzle-orm";
+import { and, eq, isNull } from "drizzle-orm";
 
 import { type Identity, type Role, roles, type User, type UserKey } from "../chat/model.ts";
 import type { Invitee } from "../chat/store.ts";
@@ -21,7 +21,7 @@ export class Users {
   /** Makes a user for somebody who has never connected. */
   invite(who: Invitee): User {
     if ("sub" in who) return this.#insert({ sub: who.sub });
-    const invited = this.#insert({ email: who.email });
+    const invited = this.#reuse(who.email) ?? this.#insert({ email: who.email });
     this.db.insert(emails).values({ email: who.email, user: invited.key }).run();
     return invited;
   }
@@ -47,6 +47,29 @@ export class Users {
     return key;
   }
 
+  /** Forgets somebody who was invited by email, has never connected, and is in no room any more. */
+  release(key: UserKey): void {
+    const waiting = this.db
+      .select({ key: users.pk })
+      .from(users)
+      .where(and(eq(users.pk, key), isNull(users.sub)));
+    if (!waiting.get() || this.db.select().from(members).where(eq(members.user, key)).limit(1).get()) return;
+    this.db.delete(emails).where(eq(emails.user, key)).run();
+    // Not deleted: to look for messages that he can't have sent, SQLite would read all of them.
+    this.db.update(users).set({ email: null }).where(eq(users.pk, key)).run();
+  }
+
+  /** The place of somebody who was forgotten. */
+  #reuse(email: string): User | undefined {
+    const free = this.db
+      .select(user)
+      .from(users)
+      .where(and(isNull(users.sub), isNull(users.email)))
+      .limit(1)
+      .get();
+    return free && this.db.update(users).set({ email }).where(eq(users.pk, free.key)).returning(user).get();
+  }
+
   #insert(values: { sub: string } | { email: string }): User {
     return this.db.insert(users).values(values).returning(user).get();
   }
@@ -66,6 +89,7 @@ export class Users {
       }
     }
     this.db.delete(members).where(eq(members.user, from)).run();
+    this.release(from);
   }
 }
 
