@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 
 import { settings } from "../src/config.ts";
@@ -120,6 +120,21 @@ test("the README has each setting with its default", () => {
   const known = new Set(Object.values(settings).map(({ variable }) => variable));
   const named = [...readme.matchAll(/\bPARLEY_[A-Z_]+\b/g)].map(([variable]) => variable);
   expect(named.filter((variable) => !known.has(variable))).toEqual([]);
+});
+
+test("every link in the README and the documents leads to a file", () => {
+  const documents = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)];
+  const broken = documents.flatMap((document) => {
+    const links = [...readFileSync(join(root, document), "utf8").matchAll(/\]\(([^)#]+)\)/g)].map(
+      ([, link = ""]) => link,
+    );
+    const local = links.filter((link) => !/^[a-z]+:/.test(link));
+    return local
+      .filter((link) => !existsSync(join(root, dirname(document), link)))
+      .map((link) => [document, link]);
+  });
+  expect(documents.length).toBeGreaterThan(4);
+  expect(broken).toEqual([]);
 });
 
 test("every version in package.json is exact", async () => {

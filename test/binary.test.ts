@@ -9,6 +9,7 @@ import { temporaryFolder } from "./support/parley.ts";
 import { fromSource, listening, run, start } from "./support/process.ts";
 import { refusal } from "./support/stage.ts";
 import { audience } from "./support/tokens.ts";
+import { until } from "./support/until.ts";
 
 let issuer: Issuer;
 let binary: Awaited<ReturnType<typeof buildBinary>>;
@@ -233,6 +234,23 @@ test("an issuer that hangs delays neither the start nor the end", async () => {
   const url = await listening(server);
   const status = async (path: string) => (await fetch(new URL(path, url))).status;
   expect([await status("/healthz"), await status("/readyz")]).toEqual([200, 503]);
+  server.kill("SIGTERM");
+  expect((await server.ended).code).toBe(0);
+});
+
+test("a signal while the start still waits for the keys ends it as any other does", async () => {
+  using hanging = Bun.serve({
+    port: 0,
+    hostname: "127.0.0.1",
+    fetch: () => new Promise<Response>(() => {}),
+  });
+  const own = String(freePort());
+  using folder = temporaryFolder();
+  await using server = serve(folder.path, { PARLEY_ISSUER: hanging.url.origin, PARLEY_PORT: own });
+  await until("it answers", async () => {
+    const answer = await fetch(`http://127.0.0.1:${own}/healthz`).catch(() => undefined);
+    return answer?.status === 200;
+  });
   server.kill("SIGTERM");
   expect((await server.ended).code).toBe(0);
 });

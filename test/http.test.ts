@@ -73,6 +73,20 @@ describe("every refusal is a problem", () => {
     expect((await call(parley, "GET /api/me", { token: long })).status).toBe(200);
   });
 
+  test("whoever reads ten times too much is told to wait, too, and may still write", async () => {
+    await using slow = await startParley({
+      issuer: issuer.issuer,
+      env: { PARLEY_MESSAGE_RATE: "0.001", PARLEY_MESSAGE_BURST: "1" },
+    });
+    const who = await token();
+    const statuses: number[] = [];
+    for (let read = 0; read < 11; read++) {
+      statuses.push((await call(slow, "GET /api/rooms", { token: who })).status);
+    }
+    expect(statuses).toEqual([...Array.from({ length: 10 }, () => 200), 429]);
+    expect((await call(slow, "POST /api/rooms", { token: who, body: { name: "x" } })).status).toBe(201);
+  });
+
   test("whoever writes too much is told to wait, and may still read", async () => {
     await using slow = await startParley({
       issuer: issuer.issuer,

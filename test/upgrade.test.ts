@@ -208,6 +208,16 @@ test("by default only pages of the server's own origin may connect", async () =>
     expect([origin, await outcome(host, room, { headers: { origin } })]).toEqual([origin, "403 forbidden"]);
 });
 
+test("behind a proxy that speaks https, a page over http is not of the server's own origin", async () => {
+  const room = await roomOf(alice);
+  const at = (origin: string, more = {}) =>
+    outcome(on.parley.host, room, { headers: { host: "chat.example.com", origin, ...more } });
+  expect(await at("http://chat.example.com")).toBe("101");
+  const proxied = { "x-forwarded-proto": "https" };
+  expect(await at("https://chat.example.com", proxied)).toBe("101");
+  expect(await at("http://chat.example.com", proxied)).toBe("403 forbidden");
+});
+
 test("a list of origins is compared exactly, and stands in place of the server's own", async () => {
   const env = { PARLEY_ALLOWED_ORIGINS: "https://app.example.com, http://localhost:3000" };
   await using parley = await startParley({ issuer: on.issuer.issuer, env });

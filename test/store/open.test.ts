@@ -122,6 +122,11 @@ const bad: [string, (path: string) => void | Promise<void>, RegExp][] = [
     /this is another program's database$/,
   ],
   [
+    "another program's tables, with a log",
+    (path) => alter(path, "PRAGMA journal_mode = WAL", "CREATE TABLE t (a)"),
+    /this is another program's database$/,
+  ],
+  [
     "another program's mark",
     async (path) => {
       await make(path);
@@ -145,6 +150,7 @@ for (const [what, spoil, reason] of bad) {
     const path = join(folder.path, "parley.db");
     await spoil(path);
     const before = readFileSync(path);
+    const beside = readdirSync(folder.path);
     let told: unknown;
     try {
       open(path, { check: true });
@@ -157,6 +163,7 @@ for (const [what, spoil, reason] of bad) {
     expect(line).toStartWith(`${path}: `);
     expect(line).not.toContain("\n");
     expect(readFileSync(path).equals(before)).toBe(true);
+    expect(readdirSync(folder.path)).toEqual(beside);
   });
 }
 

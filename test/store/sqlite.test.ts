@@ -138,3 +138,39 @@ test("the version rises when another connection has written, and only then", asy
   expect(made.store.version()).not.toBe(before);
   await other.close();
 });
+
+test("whoever was invited, never came, and is in no room any more leaves his place to the next", async () => {
+  await using made = makeStore();
+  const w = new World(made);
+  const [room, other] = [await w.room(), await w.room()];
+  const count = () => made.client.query<{ n: number }, []>("SELECT count(*) AS n FROM users").get()?.n;
+  const invite = (name: string) => w.grant(room, { email: `${name}@example.com` });
+  const remove = async (name: string) => {
+    const member = await made.store.member(room.key, { email: `${name}@example.com` });
+    expect(await made.store.removeMember(room.key, member?.user.key ?? 0)).toBe(true);
+  };
+  await invite("first");
+  const before = count();
+  await remove("first");
+  for (const name of ["second", "third", "fourth"]) {
+    await invite(name);
+    await remove(name);
+  }
+  expect(count()).toBe(before);
+  // Somebody who waits in another room keeps his place, and so does whoever has come.
+  await w.grant(other, { email: "waits@example.com" });
+  await invite("waits");
+  await remove("waits");
+  await invite("comes");
+  const came = await made.store.signIn({
+    sub: "came",
+    email: "comes@example.com",
+    admin: false,
+    expiresAt: 0,
+  });
+  await remove("comes");
+  await invite("fifth");
+  expect(await made.store.member(other.key, { email: "waits@example.com" })).toBeDefined();
+  expect(await made.store.signIn({ sub: "came", admin: false, expiresAt: 0 })).toEqual(came);
+  expect((await made.store.members(room.key)).map(({ user }) => user.email)).toEqual(["fifth@example.com"]);
+});
