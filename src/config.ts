@@ -128,7 +128,12 @@ export const settings = {
     v.pipe(list, v.everyItem(isOrigin, "must be origins such as https://app.example.com, without a path")),
     "Origins whose pages may connect. A comma list, compared exactly. Default: only the server's own.",
   ),
-  maxText: setting("PARLEY_MAX_TEXT", "16384", count(65_536), "Bytes of UTF-8 in a message's text."),
+  maxText: setting(
+    "PARLEY_MAX_TEXT",
+    "16384",
+    count(60_000),
+    "Bytes of UTF-8 in a message's text. A frame has 64 KiB at most, escapes included, whatever this says.",
+  ),
   messageRate: setting(
     "PARLEY_MESSAGE_RATE",
     "10",
@@ -166,7 +171,12 @@ export const settings = {
     number(0, 3600),
     "Seconds over which connections are closed at a shutdown, so that their clients do not all return at once.",
   ),
-  logLevel: setting("PARLEY_LOG_LEVEL", "info", v.picklist(logLevels), `One of ${logLevels.join(", ")}.`),
+  logLevel: setting(
+    "PARLEY_LOG_LEVEL",
+    "info",
+    v.picklist(logLevels, `must be one of ${logLevels.join(", ")}`),
+    `One of ${logLevels.join(", ")}.`,
+  ),
 };
 
 type Values = { [K in keyof typeof settings]: v.InferOutput<(typeof settings)[K]["schema"]> };
@@ -187,6 +197,12 @@ export function readConfig(environment: Record<string, string | undefined>): Con
     return [key, parsed.output];
   });
   return Object.fromEntries(entries) as Config;
+}
+
+/** Variables that look like settings, and are none: probably mistyped. */
+export function unknownSettings(environment: Record<string, string | undefined>): string[] {
+  const known = new Set(Object.values(settings).map(({ variable }) => variable));
+  return Object.keys(environment).filter((name) => name.startsWith("PARLEY_") && !known.has(name));
 }
 
 /** What `serve` can't do without. Throws `ConfigError`. */

@@ -42,6 +42,7 @@ async function prepareRoom(config: Config): Promise<void> {
 
 async function welcome(url: URL, devIssuer: DevIssuer, database: string): Promise<string> {
   const [alice, bob] = await Promise.all(emails.map((email) => devIssuer.token(email, tokenSeconds)));
+  const command = Bun.isStandaloneExecutable ? "parley" : "npm run --silent parley --";
   const socket = `ws://${url.host}/ws/chat/${room}/`;
   return `Parley runs at ${url.href}, with the database ${database}.
 Its room "${room}" has the members ${emails.join(" and ")}. Their tokens are good for 12 hours.
@@ -54,13 +55,15 @@ Alice, in a browser: open ${url.href}healthz, and paste into its console
 
 Bob, on the command line: start this, and type {"message": "Hello from a terminal!"}
 
-  npx wscat -c ${socket} -H "Authorization: Bearer ${bob}"
+  npx -y wscat -c ${socket} -H "Authorization: Bearer ${bob}"
 
 The HTTP API, as Alice:
 
   curl -H "Authorization: Bearer ${alice}" ${url.href}api/rooms/${room}/messages
 
-Another user: the command \`token carol@example.com\` prints a token, and
-\`member add ${room} carol@example.com\` lets her in (with PARLEY_DATABASE=${database}).
+Another user: the first line lets her in, the second prints a token for her.
+
+  PARLEY_DATABASE=${database} ${command} member add ${room} carol@example.com
+  PARLEY_DATABASE=${database} ${command} token carol@example.com
 `;
 }

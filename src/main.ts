@@ -8,7 +8,7 @@ import { ChatError } from "./chat/errors.ts";
 import { parseInvitee } from "./chat/invitee.ts";
 import { isRoomId, type Member, operator, type Role, roles, roomIdRule } from "./chat/model.ts";
 import { type Invitee, StoreError } from "./chat/store.ts";
-import { type Config, ConfigError, readConfig, settings } from "./config.ts";
+import { type Config, ConfigError, readConfig, settings, unknownSettings } from "./config.ts";
 import { devDatabase, startDev } from "./dev.ts";
 import { ListenError, openChat, type Running, startServer } from "./server.ts";
 import { OpenError } from "./store/open.ts";
@@ -36,6 +36,8 @@ program
     const starting = startServer({ config, log });
     stopOnSignal(starting, log);
     const running = await starting;
+    const unknown = unknownSettings(process.env);
+    if (unknown.length > 0) log.warn({ unknown }, "these are no settings of Parley's");
     log.info({ url: running.url.href, version }, "listening");
     log.flush();
   });
@@ -260,6 +262,8 @@ function settingsHelp(): string {
 
 /** What the user is told, and the exit code. */
 function report(error: unknown): number {
+  // Whoever reads our output has seen enough.
+  if (error instanceof Error && "code" in error && error.code === "EPIPE") return 0;
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : wrongUse;
   const known = [ConfigError, OpenError, ListenError, DevIssuerError, ChatError, StoreError, Failure].some(
     (kind) => error instanceof kind,

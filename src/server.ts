@@ -5,7 +5,7 @@ import { devAudience, type DevIssuer } from "./auth/dev-issuer.ts";
 import { Verifier, type VerifierOptions } from "./auth/verifier.ts";
 import { localBus } from "./bus/local.ts";
 import { Chat, type ChatOptions } from "./chat/chat.ts";
-import { type Config, openFileLimit, requireIssuers } from "./config.ts";
+import { type Config, ConfigError, openFileLimit, requireIssuers } from "./config.ts";
 import { createApp } from "./http/app.ts";
 import { type Connection, Connections, type Deadlines } from "./http/connections.ts";
 import { createMetrics } from "./http/metrics.ts";
@@ -63,13 +63,16 @@ export function openChat(config: Config, options: { create: boolean }) {
 export async function startServer(options: ServerOptions): Promise<Running> {
   const { config, log, devIssuer, deadlines, keys } = options;
   const issuers = devIssuer ? [] : requireIssuers(config);
+  const files = openFileLimit();
+  const total = config.maxConnections ?? Math.max(1, files - reservedFiles);
+  if (total > files)
+    throw new ConfigError(`PARLEY_MAX_CONNECTIONS: at most ${files} files may be open (ulimit -Hn)`);
   const store = new SqliteStore(open(config.database, { check: true }));
   const bus = localBus(
     () => store.version(),
     (err) => log.error({ err }, "what was written could not be told to everyone"),
   );
   const metrics = createMetrics();
-  const total = config.maxConnections ?? Math.max(1, openFileLimit() - reservedFiles);
   const connections = new Connections({ perUser: config.connectionsPerUser, total }, deadlines);
 
   const chat = new Chat({

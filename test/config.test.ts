@@ -112,7 +112,7 @@ describe("a bad value is refused with its name, its text and the reason", () => 
     ["PARLEY_CLOCK_TOLERANCE", "-1", "must be a number"],
     ["PARLEY_CLOCK_TOLERANCE", "301", "must be at most 300"],
     ["PARLEY_CLOCK_TOLERANCE", "NaN", "must be a number"],
-    ["PARLEY_MAX_TEXT", "65537", "must be at most 65536"],
+    ["PARLEY_MAX_TEXT", "60001", "must be at most 60000"],
     ["PARLEY_MESSAGE_RATE", "Infinity", "must be a number"],
     ["PARLEY_DRAIN", "1 h", "must be a number"],
   ])("%s=%s", (variable, text, reason) => {

@@ -151,6 +151,8 @@ export class Keys {
       headers: { accept: "application/json" },
       redirect: "error",
       signal: AbortSignal.timeout(this.#options.timeout),
+    }).catch((cause: unknown) => {
+      throw new Error(`${url} does not answer`, { cause });
     });
     if (!response.ok) {
       await response.body?.cancel();

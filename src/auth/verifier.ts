@@ -131,7 +131,7 @@ export class Verifier {
     v.parse(headerSchema, protectedHeader);
     const claims = v.parse(claimsSchema, payload);
     if (claims.iat !== undefined && claims.iat > this.#now() / 1000 + clockTolerance) {
-      throw new Error("iat is in the future");
+      throw new Error(`iat is ${Math.ceil(claims.iat - this.#now() / 1000)} seconds in the future`);
     }
     const until = claims.exp * 1000;
     return { identity: this.#identity(claims), until };
@@ -166,7 +166,7 @@ export class Verifier {
     if (error instanceof ChatError) throw error;
     // The message may repeat what the token says, at any length.
     const reason = (error instanceof Error ? error.message : String(error)).slice(0, 200);
-    this.#options.log.info({ reason }, "token refused");
+    this.#options.log.info({ reason, ...detail(error) }, "token refused");
     if (error instanceof errors.JWTExpired) throw new ChatError("token_expired", "The token has expired.");
     throw new ChatError("unauthorized", "The token is not valid here.");
   }
@@ -194,6 +194,13 @@ async function signed(token: string, keys: Keys, options: JWTVerifyOptions): Pro
     }
     throw new errors.JWSSignatureVerificationFailed();
   }
+}
+
+/** What was compared and did not fit, of a token whose signature was good. */
+function detail(error: unknown): { claim?: string; value?: string } {
+  if (!(error instanceof errors.JWTClaimValidationFailed || error instanceof errors.JWTExpired)) return {};
+  const { claim, payload } = error;
+  return { claim, value: JSON.stringify(payload[claim] ?? null).slice(0, 200) };
 }
 
 /** A claim with words in it: a string with blanks between them (RFC 8693, section 4.2), or an array. */

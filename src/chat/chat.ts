@@ -226,6 +226,12 @@ export class Chat {
     return this.#store.messages(room.key, range);
   }
 
+  /** Moves the actor's read mark in a room forward. Answers where it is now. */
+  async markRead(actor: Actor, roomId: string, seq: number): Promise<number> {
+    const { room } = await this.enter(actor, roomId);
+    return this.#written(this.#store.markRead(room.key, actor.key, seq));
+  }
+
   /** Makes a room, with the actor as its owner; the operator's rooms have none until he names one. */
   async createRoom(actor: Actor, id: string, name: string): Promise<Room> {
     if (!isRoomId(id)) throw new ChatError("invalid_command", roomIdRule);

@@ -10,12 +10,13 @@ export function normalEmail(email: string): string {
 export const emailPattern = /^[^\s@]+@[^\s@]+$/;
 
 /**
- * Whom a membership is granted to: an email, or else a `sub`. `sub:` in front makes a `sub` of what looks like an email.
- * Undefined when it is neither.
+ * Whom a membership is granted to: an email, or else a `sub`. `sub:` in front makes a `sub` of anything, of what looks
+ * like an email above all. Undefined when it is neither.
  */
 export function parseInvitee(text: string): Invitee | undefined {
   if (text.length > 255 || !isStorable(text)) return undefined;
   if (text.startsWith("sub:")) return text.length > 4 ? { sub: text.slice(4) } : undefined;
   if (emailPattern.test(text.trim())) return { email: normalEmail(text) };
-  return text.trim() === "" ? undefined : { sub: text };
+  // A mistyped email is nobody's id.
+  return text === "" || /[\s@]/.test(text) ? undefined : { sub: text };
 }

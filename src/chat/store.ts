@@ -46,6 +46,9 @@ export interface Store {
   /** The rooms that a user is in, by id. */
   roomsOf(user: UserKey): Promise<RoomSummary[]>;
 
+  /** Moves a user's read mark forward, to a message that is there. Answers where it is now. */
+  markRead(room: RoomKey, user: UserKey, seq: number): Promise<number>;
+
   /** Members of a room, owners first, then by email. */
   members(room: RoomKey): Promise<Member[]>;
   /** The keys of a room's members; undefined when the room is gone. */

@@ -31,7 +31,10 @@ export function createApp(options: AppOptions) {
     const { method, path } = c.req;
     const ms = Math.round((performance.now() - start) * 10) / 10;
     // The path alone: nobody's query string belongs in a log.
-    const line = { method, path, status: c.res.status, ms, code: c.get("code") };
+    const code = c.get("code");
+    // The usual reason, and one that a browser does not show.
+    const origin = code === "forbidden" ? c.req.header("origin")?.slice(0, 200) : undefined;
+    const line = { method, path, status: c.res.status, ms, code, origin };
     log[chatter.has(path) ? "debug" : "info"](line, "request");
   });
 
@@ -66,7 +69,7 @@ export function createApp(options: AppOptions) {
   });
   app.route("/api", createRest(options));
   const upgrade = createUpgrade(options);
-  app.get("/ws/chat/:room", upgrade);
-  app.get("/ws/chat/:room/", upgrade);
+  app.all("/ws/chat/:room", upgrade);
+  app.all("/ws/chat/:room/", upgrade);
   return app;
 }

@@ -50,6 +50,7 @@ export class Connections {
   readonly #perUser = new Map<UserKey, number>();
   readonly #attempts: Rate;
   readonly #timer: ReturnType<typeof setInterval>;
+  #sweptAt = monotonic();
   #size = 0;
   #draining = false;
 
@@ -158,7 +159,13 @@ export class Connections {
   #sweep(): void {
     const now = monotonic();
     const date = Date.now();
-    for (const socket of this.#all()) this.#look(socket, now, date);
+    // Asleep as a whole, by SIGSTOP or on a suspended machine: nobody can be blamed for the silence.
+    const asleep = now - this.#sweptAt > this.deadlines.silence / 2 ? now - this.#sweptAt : 0;
+    this.#sweptAt = now;
+    for (const socket of this.#all()) {
+      socket.data.heardAt += asleep;
+      this.#look(socket, now, date);
+    }
   }
 
   *#all(): Iterable<Socket> {

@@ -37,6 +37,7 @@ const seq = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), 
 // What may stand in them is for the chat to say.
 const newRoom = v.object({ id: v.optional(v.string()), name: v.string() });
 const grant = v.object({ role: v.optional(v.picklist(roles)) });
+const readMark = v.object({ seq: v.pipe(v.number(), v.safeInteger(), v.minValue(0)) });
 const page = v.object({
   before: v.optional(seq),
   after: v.optional(seq),
@@ -135,6 +136,11 @@ export function createRest({ chat, verifier, allowedOrigins }: RestOptions) {
     };
     const messages = await chat.history(c.get("actor"), roomParam(c), range);
     return c.json({ messages: messages.map(messageBody) });
+  });
+
+  api.put("/rooms/:room/read", async (c) => {
+    const mark = await body(c, readMark);
+    return c.json({ seq: await chat.markRead(c.get("actor"), roomParam(c), mark.seq) });
   });
 
   return api;

@@ -29,10 +29,11 @@ const keyPattern = /^[A-Za-z0-9+/]{22}==$/;
 /** `GET /ws/chat/:room`: every check is made before the 101, and the first frame goes out with it. */
 export function createUpgrade({ chat, verifier, connections, allowedOrigins }: UpgradeOptions) {
   return async (c: Context<Env>): Promise<Response> => {
-    if (c.req.header("upgrade")?.toLowerCase() !== "websocket") {
+    if (c.req.method !== "GET" || c.req.header("upgrade")?.toLowerCase() !== "websocket") {
       return problem(new ChatError("invalid_command", "This is a WebSocket endpoint."), 426);
     }
-    if (!keyPattern.test(c.req.header("sec-websocket-key") ?? "")) {
+    const connection = c.req.header("connection")?.toLowerCase() ?? "";
+    if (!connection.includes("upgrade") || !keyPattern.test(c.req.header("sec-websocket-key") ?? "")) {
       throw new ChatError("invalid_command", "This is not a WebSocket handshake (RFC 6455, section 4.1).");
     }
     const roomId = c.req.param("room") ?? "";

@@ -57,6 +57,8 @@ function attempt(path: string, options: Required<OpenOptions>) {
     client.run("PRAGMA journal_mode = WAL");
     client.run("PRAGMA synchronous = FULL");
     client.run("PRAGMA foreign_keys = ON");
+    // What was deleted is overwritten, not only let go.
+    client.run("PRAGMA secure_delete = ON");
     // Larger steps than the default 1000 pages: a checkpoint writes each page once, however often it changed.
     client.run("PRAGMA wal_autocheckpoint = 4000");
     client.run("PRAGMA journal_size_limit = 67108864");
@@ -76,6 +78,7 @@ function attempt(path: string, options: Required<OpenOptions>) {
 
 /** A checked connection. Looks at the file through a reader, which changes nothing. */
 function connect(path: string, { check, create }: Required<OpenOptions>): Database {
+  if (path === "" || path.startsWith(":")) throw new OpenError(`${path}: this is not the name of a file`);
   const exists = existsSync(path);
   if (!exists && !create) throw new OpenError(`${path}: there is no such file`);
   if (exists && statSync(path).isDirectory()) throw new OpenError(`${path}: this is a folder, not a file`);
@@ -151,7 +154,7 @@ const reasons: Record<string, string> = {
   SQLITE_CORRUPT: "the database is damaged",
   SQLITE_CANTOPEN: "the file can't be opened; does its folder exist, and may Parley write there?",
   SQLITE_READONLY: "the file can't be written",
-  SQLITE_BUSY: "another process holds the database",
+  SQLITE_BUSY: "another process holds the database; try again",
   SQLITE_FULL: "the disk is full",
   SQLITE_IOERR: "the disk reports an error",
   EACCES: "Parley may not read and write this file",

@@ -189,6 +189,19 @@ export class SqliteStore implements Store {
     });
   }
 
+  async markRead(key: RoomKey, userKey: UserKey, seq: number): Promise<number> {
+    return this.#write(() => {
+      const last = this.#head(key)?.seq ?? 0;
+      const row = { room: key, user: userKey, seq: Math.min(seq, last) };
+      const marked = this.db
+        .insert(reads)
+        .values(row)
+        .onConflictDoUpdate({ target: [reads.room, reads.user], set: { seq: sql`max(seq, excluded.seq)` } })
+        .returning({ seq: reads.seq });
+      return marked.get().seq;
+    });
+  }
+
   #newest(key: RoomKey): Message | null {
     const row = this.#statements.newest.get({ room: key, after: 0, before: 2 ** 53, limit: 1 });
     return row ? toMessage(row) : null;

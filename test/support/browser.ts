@@ -18,7 +18,7 @@ export async function startBrowser(): Promise<Browser> {
   const folder = await unpacked();
   return chromium.launch({
     executablePath: join(folder, "chromium"),
-    args: [...flags, "--headless=new", "--no-zygote", "--single-process"],
+    args: [...flags, "--headless=new", "--no-zygote"],
     // What it needs of a system beside libc comes with it.
     env: { ...process.env, LD_LIBRARY_PATH: join(folder, "lib"), HOME: folder },
   });
