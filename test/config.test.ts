@@ -1,6 +1,13 @@
 import { describe, expect, test } from "bun:test";
 
-import { ConfigError, openFileLimit, readConfig, requireIssuers, settings } from "../src/config.ts";
+import {
+  ConfigError,
+  openFileLimit,
+  readConfig,
+  requireIssuers,
+  settings,
+  unknownSettings,
+} from "../src/config.ts";
 
 const variables = Object.values(settings).map(({ variable }) => variable);
 const withDefault = Object.values(settings).filter((setting) => setting.default !== undefined);
@@ -161,4 +168,9 @@ test("an issuer is kept letter by letter: its last slash, its case", () => {
 
 test("the limit of open files is known here", () => {
   expect(openFileLimit()).toBeGreaterThan(100);
+});
+
+test("a variable that looks like a setting, and is none, is found", () => {
+  const environment = { PARLEY_PORT: "1", PARLEY_MAXTEXT: "5", PORT: "1", parley_port: "1" };
+  expect(unknownSettings(environment)).toEqual(["PARLEY_MAXTEXT"]);
 });

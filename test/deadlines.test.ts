@@ -50,6 +50,17 @@ test("a peer gone silent is cut, even while it is being sent to; one that answer
   answering.destroy();
 }, 20_000);
 
+test("a server that was asleep as a whole blames nobody for the silence", async () => {
+  const room = await roomOf(alice);
+  const raw = await connectRaw(on.parley.host, room, await token(alice));
+  const lived = live(raw, { answering: true });
+  // As SIGSTOP or a suspended machine would: nothing is read, no timer runs.
+  Bun.sleepSync(deadlines.silence + 500);
+  const after = await Promise.race([lived, Bun.sleep(deadlines.silence).then(() => "connected")]);
+  expect(after).toBe("connected");
+  raw.destroy();
+}, 20_000);
+
 test("a connection ends with its token, with 4401", async () => {
   const room = await roomOf(alice, bob);
   const exp = Math.floor(Date.now() / 1000) + 2;

@@ -162,6 +162,21 @@ describe("rooms", () => {
     expect(body["rooms"]).toMatchObject([
       { id: room, role: "member", seq: 2, rev: 2, unread: 2, last_message: { seq: 2, text: "two" } },
     ]);
+    // The read mark goes forward only, and not past the last message.
+    for (const [seq, now] of [
+      [1, 1],
+      [0, 1],
+      [99, 2],
+      [1, 2],
+    ]) {
+      const marked = await member.call(`PUT /api/rooms/${room}/read`, { body: { seq } });
+      expect([marked.status, marked.body]).toEqual([200, { seq: now }]);
+      const listed = await member.call("GET /api/rooms");
+      expect(listed.body["rooms"]).toMatchObject([{ unread: 2 - (now ?? 0) }]);
+    }
+    for (const seq of [-1, 1.5, 2 ** 53, "1", null]) {
+      expect((await member.call(`PUT /api/rooms/${room}/read`, { body: { seq } })).status).toBe(400);
+    }
   });
 
   test("a room that is deleted is gone for all, and its id is free", async () => {

@@ -13,6 +13,11 @@ export class Rate {
     readonly now: () => number,
   ) {}
 
+  /** How many keys are remembered. */
+  get size(): number {
+    return this.#buckets.size;
+  }
+
   /** Takes one token: 0, or the milliseconds until there will be one. */
   take(key: number): number {
     if (this.rate === 0 || this.burst === 0) return 0;

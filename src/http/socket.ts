@@ -66,8 +66,8 @@ export function createSockets({ chat, connections, metrics, log }: SocketOptions
       connections.remove(socket);
       chat.leave(socket.data.room);
       metrics.closes.inc({ code });
-      // Whoever leaves by himself is not worth a line.
-      const ordinary = code === 1000 || code === 1001 || code === 1005;
+      // Whoever leaves by himself, or loses his network, is not worth a line.
+      const ordinary = code === 1000 || code === 1001 || code === 1005 || code === 1006;
       log[ordinary ? "debug" : "info"]({ user: socket.data.user.id, code, reason }, "connection ended");
     },
   };

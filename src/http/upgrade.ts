@@ -50,11 +50,9 @@ export function createUpgrade({ chat, verifier, connections, allowedOrigins }: U
       arrive: (room, history) => {
         const data = connections.start(actor, room.key, identity.expiresAt, history);
         // Without this header Bun would answer with the first protocol offered, which may be the token.
-        const headers: Record<string, string> = offer.protocol
-          ? { "sec-websocket-protocol": offer.protocol }
-          : {};
+        const headers = offer.protocol ? { "sec-websocket-protocol": offer.protocol } : undefined;
         // Calls `open` before it returns.
-        upgraded = c.env.server.upgrade(c.req.raw, { data, headers });
+        upgraded = c.env.server.upgrade(c.req.raw, headers ? { data, headers } : { data });
         return upgraded;
       },
     });

@@ -41,11 +41,14 @@ function pragmas(db: Database, ...names: string[]) {
 test("a new file is made, marked as Parley's, and opened as durable as SQLite can be", () => {
   using folder = temporaryFolder();
   const db = open(join(folder.path, "parley.db")).$client;
-  expect(pragmas(db, "application_id", "journal_mode", "synchronous", "foreign_keys")).toEqual({
+  expect(
+    pragmas(db, "application_id", "journal_mode", "synchronous", "foreign_keys", "secure_delete"),
+  ).toEqual({
     application_id: 0x5041524c,
     journal_mode: "wal",
     synchronous: 2,
     foreign_keys: 1,
+    secure_delete: 1,
   });
   expect(pragmas(db, "integrity_check")).toEqual({ integrity_check: "ok" });
   db.close();
