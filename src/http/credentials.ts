@@ -62,7 +62,7 @@ export function originAllowed(c: Context, allowed: readonly string[] | undefined
   const origin = c.req.header("origin");
   if (origin === undefined) return true;
   if (allowed) return allowed.includes(origin);
-  // The server's own: a proxy in front may speak https, so that only the host and the port can be compared.
+  // The server's own: its host and port, and https where a proxy in front says that it speaks that.
   const host = c.req.header("host")?.toLowerCase();
   if (host === undefined) return false;
   return origin === `https://${host}` || (origin === `http://${host}` && !behindTls(c));

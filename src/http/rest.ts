@@ -31,6 +31,9 @@ interface Env {
   Variables: { identity: Identity; token: string; actor: Actor };
 }
 
+/** Bytes that one request's body may have. */
+const bodyBytes = 65_536;
+
 const roomId = v.pipe(v.string(), v.check(isRoomId, roomIdRule));
 const seq = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), v.transform(Number));
 
@@ -59,8 +62,8 @@ export function createRest({ chat, verifier, allowedOrigins }: RestOptions) {
       maxAge: 600,
     }),
     bodyLimit({
-      maxSize: 65_536,
-      onError: () => problem(new ChatError("message_too_long", "A body may have up to 65536 bytes.")),
+      maxSize: bodyBytes,
+      onError: () => problem(new ChatError("message_too_long", `A body may have up to ${bodyBytes} bytes.`)),
     }),
   );
 

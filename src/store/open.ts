@@ -25,7 +25,7 @@ export class OpenError extends Error {
 }
 
 export interface OpenOptions {
-  /** Reads the whole file for damage first: a second per GB or so. For whoever will run on it for long. */
+  /** Reads the whole file for damage first: about three seconds per GB. For whoever will run on it for long. */
   check?: boolean;
   /** Makes the file when there is none. */
   create?: boolean;

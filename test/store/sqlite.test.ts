@@ -174,3 +174,18 @@ test("whoever was invited, never came, and is in no room any more leaves his pla
   expect(await made.store.signIn({ sub: "came", admin: false, expiresAt: 0 })).toEqual(came);
   expect((await made.store.members(room.key)).map(({ user }) => user.email)).toEqual(["fifth@example.com"]);
 });
+
+test("a known user is let in though his new name can't be stored; one whose email is new is told to wait", async () => {
+  await using made = makeStore();
+  const identity = { sub: "u", email: "u@example.com", name: "Old", admin: false, expiresAt: 0 };
+  const known = await made.store.signIn(identity);
+  // As a full disk does, it reads and takes no writes.
+  made.client.run("PRAGMA query_only = ON");
+  expect(await made.store.signIn({ ...identity, name: "New" })).toEqual(known);
+  for (const changed of [{ email: "new@example.com" }, { sub: "somebody else" }]) {
+    const refusal = await made.store.signIn({ ...identity, ...changed }).catch((error: unknown) => error);
+    expect(refusal).toBeInstanceOf(StoreError);
+  }
+  made.client.run("PRAGMA query_only = OFF");
+  expect(await made.store.signIn({ ...identity, name: "New" })).toEqual({ ...known, name: "New" });
+});
