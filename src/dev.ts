@@ -28,13 +28,13 @@ export async function startDev(config: Config, log: Logger): Promise<Running & {
 async function prepareRoom(config: Config): Promise<void> {
   const { chat, close } = openChat(config, { create: true });
   try {
-    await chat.createRoom(operator, room, "Lobby").catch((error: unknown) => {
+    await chat.rooms.create(operator, room, "Lobby").catch((error: unknown) => {
       if (!(error instanceof ChatError && error.code === "conflict")) throw error;
     });
-    const members = await chat.members(operator, room);
+    const members = await chat.rooms.members(operator, room);
     // Whoever is in already keeps the role that he was given since.
     const missing = emails.filter((email) => !members.some(({ user }) => user.email === email));
-    for (const email of missing) await chat.setMember(operator, room, { email }, "member");
+    for (const email of missing) await chat.rooms.setMember(operator, room, { email }, "member");
   } finally {
     await close();
   }

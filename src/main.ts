@@ -62,7 +62,7 @@ room
   .option("--name <name>", "what people call it (default: its id)")
   .action((id: string, { name = id }: { name?: string }) =>
     withChat({ create: true }, async (chat) => {
-      await chat.createRoom(operator, id, name);
+      await chat.rooms.create(operator, id, name);
       print(`made room ${id}`);
     }),
   );
@@ -73,7 +73,7 @@ room
   .option("--json", "print JSON")
   .action((options: { json?: boolean }) =>
     withChat({}, async (chat) => {
-      const rooms = await chat.rooms();
+      const rooms = await chat.rooms.all();
       const rows = rooms.map(({ id, name, seq, createdAt }) => ({
         id,
         name,
@@ -90,7 +90,7 @@ room
   .argument("<id>", "the room", parseRoomId)
   .action((id: string) =>
     withChat({}, async (chat) => {
-      await chat.deleteRoom(operator, id);
+      await chat.rooms.delete(operator, id);
       print(`deleted room ${id}`);
     }),
   );
@@ -108,7 +108,7 @@ member
   )
   .action((id: string, invitee: Invitee, { role }: { role?: Role }) =>
     withChat({}, async (chat) => {
-      const { added, member: now } = await chat.setMember(operator, id, invitee, role);
+      const { added, member: now } = await chat.rooms.setMember(operator, id, invitee, role);
       print(`${named(invitee)} is ${added ? "now" : "still in, as"} ${now.role} of ${id}`);
     }),
   );
@@ -120,7 +120,7 @@ member
   .argument("<email>", who, parseWho)
   .action((id: string, invitee: Invitee) =>
     withChat({}, async (chat) => {
-      if (!(await chat.removeMember(operator, id, invitee)))
+      if (!(await chat.rooms.removeMember(operator, id, invitee)))
         throw new Failure(`${named(invitee)} is not in ${id}`);
       print(`removed ${named(invitee)} from ${id}`);
     }),
@@ -132,7 +132,7 @@ member
   .argument("<room>", "the room", parseRoomId)
   .option("--json", "print JSON")
   .action((id: string, options: { json?: boolean }) =>
-    withChat({}, async (chat) => printRows((await chat.members(operator, id)).map(memberRow), options)),
+    withChat({}, async (chat) => printRows((await chat.rooms.members(operator, id)).map(memberRow), options)),
   );
 
 program

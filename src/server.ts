@@ -5,11 +5,13 @@ import { devAudience, type DevIssuer } from "./auth/dev-issuer.ts";
 import { Verifier, type VerifierOptions } from "./auth/verifier.ts";
 import { localBus } from "./bus/local.ts";
 import { Chat, type ChatOptions } from "./chat/chat.ts";
+import type { Change } from "./chat/model.ts";
 import { type Config, ConfigError, openFileLimit, requireIssuers } from "./config.ts";
 import { createApp } from "./http/app.ts";
-import { type Connection, Connections, type Deadlines } from "./http/connections.ts";
-import { createMetrics } from "./http/metrics.ts";
-import { createSockets, deliver } from "./http/socket.ts";
+import { Connections, type Deadlines, type SocketData } from "./http/connections.ts";
+import { createMetrics, type Metrics } from "./http/metrics.ts";
+import { createOutlet } from "./http/outlet.ts";
+import { createSockets } from "./http/socket.ts";
 import { open } from "./store/open.ts";
 import { SqliteStore } from "./store/store.ts";
 
@@ -51,7 +53,8 @@ export function openChat(config: Config, options: { create: boolean }) {
   const store = new SqliteStore(open(config.database, options));
   const bus = localBus(() => 0, ignore);
   const observer = { historyFailed: ignore, commitFailed: ignore, feedFailed: ignore };
-  const chat = new Chat({ store, bus, limits: limitsOf(config), deliver: ignore, observer });
+  const outlet = { live: ignore, missed: ignore };
+  const chat = new Chat({ store, bus, limits: limitsOf(config), outlet, observer });
   const close = async () => {
     bus.close();
     await store.close();
@@ -75,21 +78,24 @@ export async function startServer(options: ServerOptions): Promise<Running> {
   const metrics = createMetrics();
   const connections = new Connections({ perUser: config.connectionsPerUser, total }, deadlines);
 
+  const limits = limitsOf(config);
+  const listening = () => server;
   const chat = new Chat({
     store,
     bus,
-    limits: limitsOf(config),
+    limits,
     monotonic: () => performance.now(),
-    deliver: (room, changes) => deliver(server, room, changes),
+    outlet: createOutlet(listening),
     observer: observe(log, metrics),
   });
-  const sockets = createSockets({ chat, connections, metrics, log });
+  const verify = (token: string) => verifier.verify(token);
+  const sockets = createSockets({ chat, verify, connections, limits, metrics, log, server: listening });
   bus.subscribe((hint) => {
-    if (hint.kind === "changes") metrics.messages.inc(hint.changes.length);
+    if (hint.kind === "changes") count(metrics, hint.changes);
     else sockets.hear(hint);
   });
 
-  let server: Server<Connection>;
+  let server: Server<SocketData>;
   try {
     server = Bun.serve({
       hostname: config.host,
@@ -166,7 +172,7 @@ async function purge(chat: Chat): Promise<void> {
   while (performance.now() < end && (await chat.purge()));
 }
 
-function observe(log: Logger, metrics: ReturnType<typeof createMetrics>): ChatOptions["observer"] {
+function observe(log: Logger, metrics: Metrics): ChatOptions["observer"] {
   return {
     historyFailed(err) {
       metrics.historyFailures.inc();
@@ -180,6 +186,13 @@ function observe(log: Logger, metrics: ReturnType<typeof createMetrics>): ChatOp
       log.error({ err }, "a room could not be read for what was missed");
     },
   };
+}
+
+function count({ messages, changes }: Metrics, told: readonly Change[]): void {
+  for (const { kind } of told) {
+    if (kind === "created") messages.inc();
+    else changes.inc({ kind });
+  }
 }
 
 function limitsOf(config: Config): ChatOptions["limits"] {

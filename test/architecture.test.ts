@@ -35,6 +35,8 @@ const outside = "[a-z@][^.]*";
 const arrows: Record<string, RegExp> = {
   "chat/": /^chat\//,
   "protocol/": /^(chat\/(model|errors)\.ts|protocol\/.*|valibot)$/,
+  // It runs in pages, and in other people's programs: nothing from outside.
+  "client/": /^(protocol|client)\//,
   "auth/": new RegExp(`^(chat/.*|auth/.*|url\\.ts|${outside})$`),
   "store/": new RegExp(`^(chat/.*|store/.*|${outside})$`),
   "bus/": new RegExp(`^(chat/.*|bus/.*|${outside})$`),

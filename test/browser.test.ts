@@ -112,7 +112,7 @@ describe("a page of an allowed origin", () => {
       'Received message: {"message":"Hello from frontend!"}',
       'Received message: {"message":"Hello, page!"}',
     ]);
-    await parley.asOperator((chat, operator) => chat.deleteRoom(operator, room));
+    await parley.asOperator((chat, operator) => chat.rooms.delete(operator, room));
     await until("the page hears of it", () => tab.lines.at(-1) === "Disconnected from WebSocket");
   });
 

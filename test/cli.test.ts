@@ -47,7 +47,7 @@ describe("rooms", () => {
   test("have names that steer no terminal", async () => {
     const id = fresh("room");
     const name = "\u001b[2J\u009b31m\u202eevil\nroom-0  x";
-    await on.parley.asOperator((chat, operator) => chat.createRoom(operator, id, name));
+    await on.parley.asOperator((chat, operator) => chat.rooms.create(operator, id, name));
     const { stdout } = await cli("room list");
     expect(stdout).toMatch(new RegExp(`^${id} +\\?\\[2J\\?31m\\?evil\\?room-0  x +0`, "m"));
     expect(stdout).toMatch(/^[\x20-\x7e\n]*$/);

@@ -18,7 +18,7 @@ const paths: [Path][] = [["over HTTP"], ["on the command line"]];
 async function roomOf(...members: string[]): Promise<string> {
   const id = newRoomId();
   await on.parley.room(id, members);
-  await on.parley.asOperator((chat, operator) => chat.setMember(operator, id, { email: owner }, "owner"));
+  await on.parley.asOperator((chat, operator) => chat.rooms.setMember(operator, id, { email: owner }, "owner"));
   return id;
 }
 
@@ -30,12 +30,12 @@ async function api(method: "DELETE" | "PUT", path: string): Promise<void> {
 
 async function removeMember(how: Path, room: string, email: string): Promise<void> {
   if (how === "over HTTP") await api("DELETE", `${room}/members/${email}`);
-  else await on.parley.asOperator((chat, operator) => chat.removeMember(operator, room, { email }));
+  else await on.parley.asOperator((chat, operator) => chat.rooms.removeMember(operator, room, { email }));
 }
 
 async function deleteRoom(how: Path, room: string): Promise<void> {
   if (how === "over HTTP") await api("DELETE", room);
-  else await on.parley.asOperator((chat, operator) => chat.deleteRoom(operator, room));
+  else await on.parley.asOperator((chat, operator) => chat.rooms.delete(operator, room));
 }
 
 /** How it ended, which must be within the two seconds that are promised. */
@@ -106,7 +106,7 @@ test.each(paths)(
     if (how === "over HTTP") await api("PUT", `${room}/members/${alice}`);
     else
       await on.parley.asOperator((chat, operator) =>
-        chat.setMember(operator, room, { email: alice }, "member"),
+        chat.rooms.setMember(operator, room, { email: alice }, "member"),
       );
     expect(await (await open(room, alice)).next()).toEqual([{ text: "first", sender_email: alice }]);
   },
@@ -115,7 +115,7 @@ test.each(paths)(
 test("whoever is let in on the command line can connect at once", async () => {
   const room = await roomOf(bob);
   expect((await refusal(open(room, alice))).status).toBe(404);
-  await on.parley.asOperator((chat, operator) => chat.setMember(operator, room, { email: alice }, "member"));
+  await on.parley.asOperator((chat, operator) => chat.rooms.setMember(operator, room, { email: alice }, "member"));
   expect(await (await open(room, alice)).next()).toEqual([]);
 });
 
@@ -123,7 +123,7 @@ test("a change of role closes nobody", async () => {
   const room = await roomOf(alice, bob);
   const [changed, removed] = [await join(room, alice), await join(room, bob)];
   await on.parley.asOperator((chat, operator) =>
-    chat.setMember(operator, room, { email: alice }, "moderator"),
+    chat.rooms.setMember(operator, room, { email: alice }, "moderator"),
   );
   await removeMember("on the command line", room, bob);
   // The same look at the room that closes bob has seen alice.

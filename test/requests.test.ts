@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { call, expectProblem } from "./support/api.ts";
 import { type Issuer, startIssuer } from "./support/issuer.ts";
 import { type Parley, startParley } from "./support/parley.ts";
+import { send } from "./support/people.ts";
 
 let issuer: Issuer;
 let parley: Parley;
@@ -39,8 +40,9 @@ describe("a room's messages", () => {
         admin: false,
         expiresAt: 0,
       });
-      const { room } = await chat.enter({ ...user, admin: false }, "paged");
-      for (const seq of range(1, 120)) void chat.post({ ...user, admin: false }, room.key, `text ${seq}`);
+      const { room } = await chat.rooms.enter({ ...user, admin: false }, "paged");
+      for (const seq of range(1, 120))
+        void chat.act({ ...user, admin: false }, room.key, send(`text ${seq}`));
       await chat.idle();
     });
   });

@@ -40,8 +40,8 @@ async function cast() {
   const admin = await person(freshEmail(), { scope: "openid chat:admin" });
   await parley.room(room, [owner.email], "owner");
   await parley.asOperator(async (chat, operator) => {
-    await chat.setMember(operator, room, { email: moderator.email }, "moderator");
-    await chat.setMember(operator, room, { email: member.email }, "member");
+    await chat.rooms.setMember(operator, room, { email: moderator.email }, "moderator");
+    await chat.rooms.setMember(operator, room, { email: member.email }, "member");
   });
   return { room, owner, moderator, member, stranger, admin };
 }
@@ -84,7 +84,7 @@ describe("who may do what in a room", () => {
       .split(" as ");
     const rolesNow = () =>
       parley.asOperator(async (chat, operator) =>
-        (await chat.members(operator, actors.room)).map((member) => [member.user.email, member.role]),
+        (await chat.rooms.members(operator, actors.room)).map((member) => [member.user.email, member.role]),
       );
     const before = await rolesNow();
     const answer = await actors[who].call(path, role === undefined ? {} : { body: { role } });
@@ -150,18 +150,23 @@ describe("rooms", () => {
   });
 
   test("a list shows what was said last, and what is unread", async () => {
-    const { room, member } = await cast();
-    const socket = await connect(parley.host, room, { token: member.token });
+    const { room, owner, member } = await cast();
+    const socket = await connect(parley.host, room, { token: owner.token });
     await socket.next();
     for (const message of ["one", "two"]) {
       socket.send({ message });
       await socket.next();
     }
     await socket.close();
-    const { body } = await member.call("GET /api/rooms");
-    expect(body["rooms"]).toMatchObject([
-      { id: room, role: "member", seq: 2, rev: 2, unread: 2, last_message: { seq: 2, text: "two" } },
-    ]);
+    const listed = { id: room, seq: 2, rev: 2, last_message: { seq: 2, text: "two" } };
+    for (const [who, role, unread] of [
+      [member, "member", 2],
+      // Whoever says something has read what was there.
+      [owner, "owner", 0],
+    ] as const) {
+      const { body } = await who.call("GET /api/rooms");
+      expect(body["rooms"]).toMatchObject([{ ...listed, role, unread }]);
+    }
     // The read mark goes forward only, and not past the last message.
     for (const [seq, now] of [
       [1, 1],
@@ -171,8 +176,8 @@ describe("rooms", () => {
     ]) {
       const marked = await member.call(`PUT /api/rooms/${room}/read`, { body: { seq } });
       expect([marked.status, marked.body]).toEqual([200, { seq: now }]);
-      const listed = await member.call("GET /api/rooms");
-      expect(listed.body["rooms"]).toMatchObject([{ unread: 2 - (now ?? 0) }]);
+      const { body } = await member.call("GET /api/rooms");
+      expect(body["rooms"]).toMatchObject([{ unread: 2 - (now ?? 0) }]);
     }
     for (const seq of [-1, 1.5, 2 ** 53, "1", null]) {
       expect((await member.call(`PUT /api/rooms/${room}/read`, { body: { seq } })).status).toBe(400);

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe } from "bun:test";
 
+import { amendingContract } from "./contract/amending.ts";
 import { appendContract } from "./contract/append.ts";
+import { marksContract } from "./contract/marks.ts";
 import { membersContract } from "./contract/members.ts";
+import { modelContract } from "./contract/model.ts";
 import { readingContract } from "./contract/reading.ts";
 import { roomsContract } from "./contract/rooms.ts";
 import { type Made, World } from "./contract/world.ts";
@@ -16,8 +19,11 @@ export function storeContract(name: string, makeStore: () => Promise<Made>): voi
     afterAll(() => made[Symbol.asyncDispose]());
     const world = () => new World(made);
     appendContract(world);
+    amendingContract(world);
+    marksContract(world);
     readingContract(world);
     roomsContract(world);
     membersContract(world);
+    modelContract(world);
   });
 }

@@ -1,4 +1,4 @@
-import type { Change, RoomKey } from "./model.ts";
+import type { Change, Notice, RoomKey } from "./model.ts";
 
 /**
  * What every node must hear. A hint is never the truth: whoever hears one may have missed another, and reads from the
@@ -7,6 +7,8 @@ import type { Change, RoomKey } from "./model.ts";
 export type Hint =
   /** Changes of a room that are on disk, by `rev`. */
   | { kind: "changes"; room: RoomKey; changes: readonly Change[] }
+  /** What is told, and not stored. */
+  | { kind: "notice"; room: RoomKey; notice: Notice }
   /** Who is in the room has changed, or the room is gone. */
   | { kind: "roster"; room: RoomKey }
   /** Something was written by somebody who does not publish. */

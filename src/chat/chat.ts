@@ -1,31 +1,28 @@
 import type { Bus } from "./bus.ts";
 import { Commit } from "./commit.ts";
 import { ChatError, roomNotFound } from "./errors.ts";
-import { Feed } from "./feed.ts";
+import { Feed, type Outlet } from "./feed.ts";
+import { History } from "./history.ts";
 import {
   type Ack,
+  type Action,
   type Actor,
-  type Change,
-  historyLength,
   type Identity,
-  isRoomId,
   isStorable,
   type Limits,
-  type Member,
   type Membership,
   type Message,
-  operator,
+  type Notice,
   type Position,
-  type Role,
   type Room,
-  roomIdRule,
   type RoomKey,
-  type RoomSummary,
+  type User,
   type UserKey,
 } from "./model.ts";
+import { Presence } from "./presence.ts";
 import { Rate } from "./rate.ts";
-import { Recent } from "./recent.ts";
-import { type Granted, type Invitee, type Range, type Store, StoreError } from "./store.ts";
+import { Rooms } from "./rooms.ts";
+import { type Page, type Range, type Store, StoreError } from "./store.ts";
 
 /** What goes on inside, for the log and the counters. */
 export interface Observer {
@@ -42,7 +39,7 @@ export interface ChatOptions {
   bus: Bus;
   limits: Limits;
   /** Sends changes to the room's connections on this node. */
-  deliver: (room: RoomKey, changes: readonly Change[], after: Position) => void;
+  outlet: Outlet;
   observer: Observer;
   /** Milliseconds since the epoch. */
   now?: () => number;
@@ -50,16 +47,36 @@ export interface ChatOptions {
   monotonic?: () => number;
 }
 
+/** What a connection begins with. */
+export interface Arrival extends Membership, Page {
+  /** Its messages are what changed after the `since` that was asked for; otherwise they are the last ones. */
+  resumed: boolean;
+}
+
 /** How a connection comes into a room. */
 export interface Door {
+  /** Where it wants to go on: the `rev` that it knows. */
+  since?: number;
+  /** Whether it comes in without a history when that can't be read. */
+  blindly: boolean;
   /** Once it is known that the user may come in, and before any work is done for him; throws to refuse. */
   admit(): void;
-  /** Level with what was published: must subscribe before it returns. False when the connection is gone. */
-  arrive(room: Room, history: readonly Message[]): boolean;
+  /** Must subscribe before it returns if `position` is the arrival's `rev`, or else go on with `missed`. False when it is gone. */
+  arrive(arrival: Arrival): boolean;
 }
+
+/** Messages that are read for the first frame of a connection that goes on. */
+const firstPage = 64;
+
+/** Seconds between two notices that somebody is typing. */
+const typingPause = 3;
+
+/** In a room with more people than this nobody is told who has read what: that each tells each would be all it does. */
+const company = 100;
 
 /** The rules of the chat. Whoever acts, over HTTP, a socket or the command line, does it through here. */
 export class Chat {
+  readonly rooms: Rooms;
   readonly #store: Store;
   readonly #bus: Bus;
   readonly #limits: Limits;
@@ -69,33 +86,41 @@ export class Chat {
   readonly #commit: Commit;
   readonly #rate: Rate;
   readonly #reads: Rate;
-  readonly #recent: Recent;
+  readonly #typing: Rate;
+  readonly #history: History;
+  readonly #presence: Presence;
   /** Who has signed in, by the very identity: a token that is verified once is looked up once. */
   readonly #actors = new WeakMap<Identity, Actor>();
   #healthy = true;
   /** Counts what was heard of memberships. */
   #rosterEpoch = 0;
 
-  constructor({ store, bus, limits, deliver, observer, now = Date.now, monotonic = now }: ChatOptions) {
+  constructor({ store, bus, limits, outlet, observer, now = Date.now, monotonic = now }: ChatOptions) {
     this.#store = store;
     this.#bus = bus;
     this.#limits = limits;
     this.#observer = observer;
     this.#now = now;
+    this.rooms = new Rooms(store, bus, limits, now, (write) => this.#written(write));
     this.#rate = new Rate(limits.messageRate, limits.messageBurst, monotonic);
     this.#reads = new Rate(limits.messageRate * 10, limits.messageBurst * 10, monotonic);
-    this.#recent = new Recent(monotonic);
-    this.#feed = new Feed(store, deliver, (error) => observer.feedFailed(error));
+    this.#typing = new Rate(1 / typingPause, 1, monotonic);
+    this.#feed = new Feed(store, outlet, (error) => observer.feedFailed(error));
+    this.#history = new History(store, this.#feed, monotonic);
+    this.#presence = new Presence((room, notice) => this.#tell(room, notice));
     this.#commit = new Commit(
       store,
       (room, changes) => bus.publish({ kind: "changes", room, changes }),
+      ({ room, actor }, seq) => {
+        if (this.#presence.count(room) <= company) this.#tell(room, { type: "read", user: actor, seq });
+      },
       (error) => this.#settled(error),
     );
     bus.subscribe((hint) => {
       if (hint.kind === "changes") this.#feed.receive(hint.room, hint.changes);
-      else this.#rosterEpoch++;
+      if (hint.kind === "roster" || hint.kind === "anything") this.#rosterEpoch++;
       if (hint.kind !== "anything") return;
-      this.#recent.clear();
+      this.#history.forget();
       void this.#feed.level();
     });
   }
@@ -136,76 +161,89 @@ export class Chat {
       throw new ChatError("rate_limited", "Too much at once; slow down.", { retryAfterMs });
   }
 
-  /** The room, for somebody who may be in it. Throws `room_not_found` in the same words whether it exists or not. */
-  async enter(actor: Actor, roomId: string): Promise<Membership> {
-    const membership = await this.#store.membership(roomId, actor.key);
-    if (!membership || (membership.role === null && !actor.admin)) throw roomNotFound();
-    return membership;
-  }
-
-  /**
-   * Brings a connection into a room, level with what has been published there. Its history is the last messages, or
-   * none when they can't be read. Each arrival is followed by one `leave`.
-   */
+  /** Brings a connection into a room. Each arrival is followed by one `leave`. */
   async join(actor: Actor, roomId: string, door: Door): Promise<void> {
     let epoch = this.#rosterEpoch;
-    let { room } = await this.enter(actor, roomId);
+    let membership = await this.rooms.enter(actor, roomId);
+    const { key } = membership.room;
     door.admit();
     for (;;) {
-      const { history, upTo } = await this.#follow(room.key);
+      const page = await this.#follow(membership.room, door);
       // No await from here to `arrive`, which subscribes: nothing can be published in between.
-      const level = upTo === undefined || upTo === this.#published(room.key);
+      const level = page.resumed || page.rev === undefined || page.rev === this.position(key).rev;
       if (level && epoch === this.#rosterEpoch) {
+        this.#presence.enter(key, actor);
         let arrived = false;
         try {
-          arrived = door.arrive(room, history);
+          arrived = door.arrive({ ...membership, ...page, rev: page.rev ?? 0 });
         } finally {
-          if (!arrived) this.leave(room.key);
+          if (!arrived) this.leave(key, actor.key);
         }
         return;
       }
       // Meanwhile something was said, or somebody was removed or a room deleted: perhaps this one.
-      this.leave(room.key);
+      this.#feed.close(key);
       epoch = this.#rosterEpoch;
-      ({ room } = await this.enter(actor, roomId));
+      membership = await this.rooms.enter(actor, roomId);
+      if (membership.room.key !== key) throw roomNotFound();
+    }
+  }
+
+  /** Follows the room, and reads what a newcomer is sent; `rev` is undefined when that can't be read. */
+  async #follow(
+    { key, rev }: Room,
+    { since, blindly }: Door,
+  ): Promise<Omit<Page, "rev"> & { rev: number | undefined; resumed: boolean }> {
+    try {
+      await this.#feed.open(key);
+      if (since !== undefined && since <= rev)
+        return { ...(await this.#history.after(key, since, firstPage)), resumed: true };
+      return { ...(await this.#history.last(key)), resumed: false };
+    } catch (error) {
+      this.#observer.historyFailed(error);
+      if (blindly) return { messages: [], rev: undefined, resumed: false };
+      this.#feed.close(key);
+      throw error;
     }
   }
 
   /** A connection that had arrived is gone. */
-  leave(room: RoomKey): void {
+  leave(room: RoomKey, user: UserKey): void {
     this.#feed.close(room);
+    this.#presence.leave(room, user);
   }
 
-  /** The `seq` up to which the room has been published here. */
-  #published(room: RoomKey): number {
-    return this.#feed.position(room)?.seq ?? 0;
+  /** How far a room has been published here. */
+  position(room: RoomKey): Position {
+    return this.#feed.position(room) ?? { seq: 0, rev: 0 };
   }
 
-  /** Follows the room, and reads its history up to where it was published; undefined when it can't be read. */
-  async #follow(room: RoomKey): Promise<{ history: readonly Message[]; upTo: number | undefined }> {
-    try {
-      await this.#feed.open(room);
-      let history: readonly Message[] = [];
-      let upTo = 0;
-      while (upTo !== this.#published(room)) {
-        const { seq, rev } = this.#feed.position(room) ?? { seq: 0, rev: 0 };
-        const range = { after: upTo, before: seq + 1, limit: historyLength };
-        const known = this.#recent.get(room, rev);
-        history = known ?? [...history, ...(await this.#store.messages(room, range))].slice(-historyLength);
-        if (!known) this.#recent.set(room, rev, history);
-        upTo = seq;
-      }
-      return { history, upTo };
-    } catch (error) {
-      this.#observer.historyFailed(error);
-      return { history: [], upTo: undefined };
-    }
+  /** The next of what a connection that has arrived missed after `rev`; there is more until that is the `position`'s. */
+  missed(room: RoomKey, rev: number, limit: number): Promise<Page> {
+    return this.#history.after(room, rev, limit);
   }
 
-  /** Resolves when the message is on disk and on its way to everyone in the room. */
-  post(actor: Actor, room: RoomKey, text: string, clientId: string | null = null): Promise<Ack> {
-    this.#checkText(text);
-    return this.#commit.add({ room, sender: actor, text, sentAt: this.#now(), clientId });
+  /** Who is in the room now, up to a bound. */
+  online(room: RoomKey): User[] {
+    return this.#presence.online(room);
+  }
+
+  /**
+   * Does what a member does in a room that he was let into. Resolves when it is on disk, and on its way to everyone there;
+   * throws, or rejects, when it is refused.
+   */
+  act(actor: Actor, room: RoomKey, action: Action): Promise<Ack> {
+    if (action.type === "send" || action.type === "edit") this.#checkText(action.text);
+    return this.#commit.add({ room, actor, at: this.#now(), action });
+  }
+
+  /** Tells the others in the room that the actor writes something. More often than every few seconds, nobody is told. */
+  typing(actor: Actor, room: RoomKey): void {
+    if (this.#typing.take(actor.key) === 0) this.#tell(room, { type: "typing", user: actor });
+  }
+
+  #tell(room: RoomKey, notice: Notice): void {
+    this.#bus.publish({ kind: "notice", room, notice });
   }
 
   #checkText(text: string): void {
@@ -222,106 +260,14 @@ export class Chat {
 
   /** Messages of a room, oldest first. */
   async history(actor: Actor, roomId: string, range: Range): Promise<Message[]> {
-    const { room } = await this.enter(actor, roomId);
+    const { room } = await this.rooms.enter(actor, roomId);
     return this.#store.messages(room.key, range);
   }
 
   /** Moves the actor's read mark in a room forward. Answers where it is now. */
   async markRead(actor: Actor, roomId: string, seq: number): Promise<number> {
-    const { room } = await this.enter(actor, roomId);
-    return this.#written(this.#store.markRead(room.key, actor.key, seq));
-  }
-
-  /** Makes a room, with the actor as its owner; the operator's rooms have none until he names one. */
-  async createRoom(actor: Actor, id: string, name: string): Promise<Room> {
-    if (!isRoomId(id)) throw new ChatError("invalid_command", roomIdRule);
-    const called = name.trim();
-    if (called === "" || called.length > 200 || !isStorable(called)) {
-      throw new ChatError("invalid_command", "A room's name has 1 to 200 characters.");
-    }
-    const owner = actor === operator ? null : actor.key;
-    const limit = actor.admin ? 0 : this.#limits.roomsPerUser;
-    const made = this.#store.createRoom({ id, name: called, owner, createdAt: this.#now() }, limit);
-    const room = await this.#written(made);
-    if (room === "taken") throw new ChatError("conflict", "A room with this id exists already.");
-    if (room === "too_many") throw new ChatError("forbidden", `You may make up to ${limit} rooms.`);
-    return room;
-  }
-
-  /** Every room. For the operator. */
-  rooms(): Promise<Room[]> {
-    return this.#store.rooms();
-  }
-
-  /** The rooms that the actor is in. */
-  roomsOf(actor: Actor): Promise<RoomSummary[]> {
-    return this.#store.roomsOf(actor.key);
-  }
-
-  /** An owner, or an administrator, deletes a room with all that is in it; its connections are closed. */
-  async deleteRoom(actor: Actor, roomId: string): Promise<void> {
-    const { room, role } = await this.enter(actor, roomId);
-    if (!actor.admin && role !== "owner")
-      throw new ChatError("forbidden", "Only an owner may delete a room.");
-    if (!(await this.#written(this.#store.deleteRoom(room.key)))) throw roomNotFound();
-    this.#bus.publish({ kind: "roster", room: room.key });
-  }
-
-  async members(actor: Actor, roomId: string): Promise<Member[]> {
-    const { room } = await this.enter(actor, roomId);
-    return this.#store.members(room.key);
-  }
-
-  /** The keys of those who may be in a room now; undefined when it is gone. */
-  roster(room: RoomKey): Promise<Set<UserKey> | undefined> {
-    return this.#store.roster(room);
-  }
-
-  /**
-   * Makes somebody a member, or changes his role; without one he keeps his, or begins as a member. Owners may do all of
-   * it, moderators add members.
-   */
-  async setMember(actor: Actor, roomId: string, who: Invitee, role?: Role): Promise<Granted> {
-    const membership = await this.enter(actor, roomId);
-    const { room } = membership;
-    if (!owns(actor, membership)) {
-      const before = await this.#store.member(room.key, who);
-      if (
-        membership.role !== "moderator" ||
-        (role ?? "member") !== "member" ||
-        (before && before.role !== "member")
-      ) {
-        throw new ChatError("forbidden", "Only an owner may do this.");
-      }
-    }
-    const grant = { joinedAt: this.#now(), membersPerRoom: this.#limits.membersPerRoom };
-    const granted = await this.#written(this.#store.setMember(room.key, who, role, grant));
-    if (granted === "room_gone") throw roomNotFound();
-    if (granted === "last_owner") throw lastOwner();
-    if (granted === "too_many") {
-      throw new ChatError("forbidden", `A room may have up to ${grant.membersPerRoom} members.`);
-    }
-    return granted;
-  }
-
-  /**
-   * Ends a membership, and closes its connections. Everyone may leave; owners may remove anyone, moderators members.
-   * False when there was none.
-   */
-  async removeMember(actor: Actor, roomId: string, who: Invitee): Promise<boolean> {
-    const membership = await this.enter(actor, roomId);
-    const { room } = membership;
-    const member = await this.#store.member(room.key, who);
-    const may =
-      owns(actor, membership) ||
-      member?.user.key === actor.key ||
-      (membership.role === "moderator" && (!member || member.role === "member"));
-    if (!may) throw new ChatError("forbidden", "Only an owner may do this.");
-    if (!member) return false;
-    const removed = await this.#written(this.#store.removeMember(room.key, member.user.key));
-    if (removed === "last_owner") throw lastOwner();
-    if (removed) this.#bus.publish({ kind: "roster", room: room.key });
-    return removed;
+    const { room } = await this.rooms.enter(actor, roomId);
+    return (await this.act(actor, room.key, { type: "read", seq })).seq;
   }
 
   /** Removes some of what deleted rooms left behind; true while more is left. */
@@ -344,9 +290,3 @@ export class Chat {
     if (error !== undefined) this.#observer.commitFailed(error);
   }
 }
-
-function owns(actor: Actor, { role }: Membership): boolean {
-  return actor.admin || role === "owner";
-}
-
-const lastOwner = () => new ChatError("conflict", "A room keeps at least one owner; name another one first.");

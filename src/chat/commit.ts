@@ -1,6 +1,6 @@
-import { ChatError } from "./errors.ts";
+import { ChatError, type Code } from "./errors.ts";
 import type { Ack, Change, Draft, RoomKey } from "./model.ts";
-import type { Outcome, Store } from "./store.ts";
+import type { Outcome, Refusal, Store } from "./store.ts";
 
 interface Pending {
   draft: Draft;
@@ -16,10 +16,15 @@ const queueTextLimit = 1 << 25;
 /** After a batch of this many, others are sending at the same moment: the next one waits a millisecond for theirs. */
 const crowd = 8;
 
-const refusals = {
-  removed: "You are no longer in this room.",
-  room_deleted: "This room has been deleted.",
-} as const;
+const refusals: Record<Refusal, readonly [Code, string]> = {
+  removed: ["removed", "You are no longer in this room."],
+  room_deleted: ["room_deleted", "This room has been deleted."],
+  no_message: ["message_not_found", "There is no such message in this room."],
+  deleted: ["message_not_found", "This message has been deleted."],
+  not_sender: ["forbidden", "Only its sender may edit a message."],
+  not_moderator: ["forbidden", "Only its sender, a moderator or an owner may delete a message."],
+  too_many_reactions: ["forbidden", "This message has as many reactions as a message may have."],
+};
 
 /**
  * Group commit. What arrives in one turn of the event loop is one transaction, then one publish, then the acks. One
@@ -37,6 +42,8 @@ export class Commit {
     private readonly store: Pick<Store, "append">,
     /** Called once per room and batch, after the commit, with changes in the order of their `rev`. */
     private readonly publish: (room: RoomKey, changes: readonly Change[]) => void,
+    /** Called for each draft that moved its actor's read mark, after the commit. */
+    private readonly marked: (draft: Draft, seq: number) => void,
     /** Hears of every batch: undefined when it was stored, else why it was not. */
     private readonly settled: (error: unknown) => void,
   ) {}
@@ -49,7 +56,7 @@ export class Commit {
         return;
       }
       this.#waiting.push({ draft, resolve, reject });
-      this.#waitingText += draft.text.length;
+      this.#waitingText += "text" in draft.action ? draft.action.text.length : 0;
       if (this.#running) return;
       this.#running = true;
       this.#schedule();
@@ -100,8 +107,10 @@ export class Commit {
     const changes = new Map<RoomKey, Change[]>();
     for (const [index, { draft }] of batch.entries()) {
       const outcome = outcomes[index];
-      if (!outcome || !("stored" in outcome)) continue;
-      const change: Change = { kind: "created", message: outcome.stored };
+      if (!outcome || "refused" in outcome) continue;
+      const { ack, change, marked } = outcome;
+      if (marked) this.marked(draft, ack.seq);
+      if (!change) continue;
       const list = changes.get(draft.room);
       if (list) list.push(change);
       else changes.set(draft.room, [change]);
@@ -110,9 +119,8 @@ export class Commit {
     for (const [index, pending] of batch.entries()) {
       const outcome = outcomes[index];
       if (outcome === undefined) pending.reject(new ChatError("internal", "The store gave no answer."));
-      else if ("stored" in outcome) pending.resolve(outcome.stored);
-      else if ("repeated" in outcome) pending.resolve(outcome.repeated);
-      else pending.reject(new ChatError(outcome.refused, refusals[outcome.refused]));
+      else if ("refused" in outcome) pending.reject(new ChatError(...refusals[outcome.refused]));
+      else pending.resolve(outcome.ack);
     }
   }
 }

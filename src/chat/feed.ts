@@ -1,5 +1,5 @@
 import type { Change, Message, Position, RoomKey } from "./model.ts";
-import type { Store } from "./store.ts";
+import type { Page, Store } from "./store.ts";
 
 interface Entry {
   /** How far the room was published here; undefined while that is not known. */
@@ -14,6 +14,14 @@ interface Entry {
   users: number;
 }
 
+/** Sends what becomes known of a room to its connections on this node. */
+export interface Outlet {
+  /** Changes as they happen: each brings the room's `rev` on by one. */
+  live(room: RoomKey, changes: readonly Change[]): void;
+  /** What was missed, read from the store. It brings the room on from `after`; a `seq` above `after.seq` is new here. */
+  missed(room: RoomKey, page: Page, after: Position): void;
+}
+
 /** Changes read from the store at once when some were missed. */
 const pageLength = 500;
 
@@ -26,11 +34,7 @@ export class Feed {
 
   constructor(
     private readonly store: Pick<Store, "head" | "changes">,
-    /**
-     * Sends changes to the room's connections here. They bring the room on from `after`, and may skip `rev`s when a
-     * message that changed twice was read from the store; a `seq` above `after.seq` is new here.
-     */
-    private readonly deliver: (room: RoomKey, changes: readonly Change[], after: Position) => void,
+    private readonly outlet: Outlet,
     /** Hears why a room could not be read; the next hint tries again. */
     private readonly failed: (error: unknown) => void,
   ) {}
@@ -56,6 +60,16 @@ export class Feed {
     return this.#rooms.get(room)?.position;
   }
 
+  /** Resolves when the room has been published up to `rev`, which is on disk. Rejects when it can't be read. */
+  async reach(room: RoomKey, rev: number): Promise<void> {
+    const entry = this.#rooms.get(room);
+    if (!entry) return;
+    entry.heard = Math.max(entry.heard, rev);
+    while (entry.reading) await entry.reading;
+    if (entry.position && entry.position.rev < entry.heard)
+      await this.#read(room, entry, this.#catchUp(room, entry));
+  }
+
   /** Changes that are on disk, by `rev`. */
   receive(room: RoomKey, changes: readonly Change[]): void {
     const entry = this.#rooms.get(room);
@@ -64,13 +78,17 @@ export class Feed {
     if (!entry || !first || !last) return;
     entry.heard = Math.max(entry.heard, last.message.rev);
     if (entry.reading) return;
-    entry.position ??= {
-      seq: first.kind === "created" ? first.message.seq - 1 : first.message.seq,
-      rev: first.message.rev - 1,
-    };
+    if (!entry.position) {
+      // It could not be read; a new message tells it.
+      const start = changes.findIndex(({ kind }) => kind === "created");
+      const created = changes[start]?.message;
+      if (!created) return;
+      this.#publish(room, entry, changes.slice(start), { seq: created.seq - 1, rev: created.rev - 1 });
+      return;
+    }
     const { rev } = entry.position;
     if (last.message.rev <= rev) return;
-    if (first.message.rev === rev + 1) this.#advance(room, entry, changes, entry.position);
+    if (first.message.rev === rev + 1) this.#publish(room, entry, changes, entry.position);
     else this.#fill(room, entry);
   }
 
@@ -88,14 +106,9 @@ export class Feed {
     }
   }
 
-  #advance(room: RoomKey, entry: Entry, changes: readonly Change[], after: Position): void {
-    let { seq, rev } = after;
-    for (const { message } of changes) {
-      seq = Math.max(seq, message.seq);
-      rev = Math.max(rev, message.rev);
-    }
-    entry.position = { seq, rev };
-    this.deliver(room, changes, after);
+  #publish(room: RoomKey, entry: Entry, changes: readonly Change[], after: Position): void {
+    entry.position = changes.reduce((position, { message }) => advanced(position, message), after);
+    this.outlet.live(room, changes);
   }
 
   async #load(room: RoomKey, entry: Entry): Promise<void> {
@@ -114,19 +127,16 @@ export class Feed {
     for (;;) {
       const after = entry.position;
       if (!after || entry.heard <= after.rev) return;
-      const messages = await this.store.changes(room, after.rev, pageLength);
+      const page = await this.store.changes(room, after.rev, pageLength);
       // All have left meanwhile; whoever came after them follows the room anew.
       if (this.#rooms.get(room) !== entry) return;
-      if (messages.length === 0) {
+      if (page.rev === after.rev) {
         entry.heard = after.rev;
         return;
       }
-      this.#advance(
-        room,
-        entry,
-        messages.map((message) => ({ kind: kindOf(message, after), message })),
-        after,
-      );
+      const { seq } = page.messages.reduce(advanced, after);
+      entry.position = { seq, rev: page.rev };
+      this.outlet.missed(room, page, after);
     }
   }
 
@@ -146,8 +156,6 @@ export class Feed {
   }
 }
 
-/** What a message that was read from the store has become since `after`. */
-function kindOf(message: Message, after: Position): Change["kind"] {
-  if (message.seq > after.seq) return "created";
-  return message.deletedAt === null ? "edited" : "deleted";
+function advanced({ seq, rev }: Position, message: Message): Position {
+  return { seq: Math.max(seq, message.seq), rev: Math.max(rev, message.rev) };
 }

@@ -66,6 +66,12 @@ export interface RoomSummary extends Membership {
   lastMessage: Message | null;
 }
 
+export interface Reaction {
+  emoji: string;
+  /** Ids of users, in the order in which they came. */
+  by: readonly string[];
+}
+
 export interface Message {
   /** Its number in the room: 1, 2, 3 … without gaps. */
   seq: number;
@@ -80,15 +86,24 @@ export interface Message {
   replyTo: number | null;
   /** The sender's own name for it, unique for ever per room and sender. */
   clientId: string | null;
+  reactions: readonly Reaction[];
 }
 
-/** A message on its way to the store. */
+/** What a member does in a room, and the store keeps. Each `seq` names a message of that room. */
+export type Action =
+  | { type: "send"; text: string; clientId: string | null; replyTo: number | null }
+  | { type: "edit"; seq: number; text: string }
+  | { type: "delete"; seq: number }
+  | { type: "react"; seq: number; emoji: string; on: boolean }
+  /** Moves his read mark forward, to the last message at most. */
+  | { type: "read"; seq: number };
+
+/** An action on its way to the store. */
 export interface Draft {
   room: RoomKey;
-  sender: Actor;
-  text: string;
-  sentAt: number;
-  clientId: string | null;
+  actor: Actor;
+  at: number;
+  action: Action;
 }
 
 /** A stored fact. */
@@ -96,6 +111,15 @@ export interface Change {
   kind: "created" | "edited" | "deleted" | "reacted";
   message: Message;
 }
+
+/** What is told to whoever is in a room just now, and not stored. */
+export type Notice =
+  | { type: "presence"; user: User; online: boolean }
+  | { type: "typing"; user: User }
+  | { type: "read"; user: User; seq: number }
+  /** `role` is null for somebody who is a member no more. */
+  | { type: "member"; user: User; role: Role | null }
+  | { type: "room"; room: Pick<Room, "id" | "name"> };
 
 /** How far a room has come. */
 export interface Position {
@@ -124,6 +148,14 @@ export interface Limits {
 export function isStorable(text: string): boolean {
   return text.isWellFormed() && !text.includes("\0");
 }
+
+/** What may stand in a reaction: an emoji of any length there is, or a short word such as `:tada:`. */
+export function isEmoji(text: string): boolean {
+  return text.length <= 32 && isStorable(text) && /^[^\s\p{Cc}]+$/u.test(text);
+}
+
+/** A client's own name for a message, or for a command, has 1 to this many characters. */
+export const clientIdLength = 64;
 
 /** Messages that a newcomer is sent. */
 export const historyLength = 50;

@@ -1,5 +1,6 @@
 import type {
   Ack,
+  Change,
   Draft,
   Identity,
   Member,
@@ -20,8 +21,9 @@ import type {
  */
 export interface Store {
   /**
-   * Stores drafts in one transaction, in their order, giving each the next `seq` and `rev` of its room. Answers one
-   * outcome for each draft, in their order: a draft that is refused fails alone.
+   * Stores drafts in one transaction, in their order: each change gets the next `rev` of its room, a new message the next
+   * `seq` too. Answers one outcome for each draft, in their order: a draft that is refused fails alone. Who sends has read
+   * the room up to there.
    */
   append(drafts: readonly Draft[]): Promise<Outcome[]>;
 
@@ -34,20 +36,23 @@ export interface Store {
   head(room: RoomKey): Promise<Position | undefined>;
   /** Messages, oldest first, with `after < seq < before`: the last `limit` of them, or the first when `oldest`. */
   messages(room: RoomKey, range: Range): Promise<Message[]>;
-  /** The first `limit` messages changed after `rev`, each as it is now, by `rev`. */
-  changes(room: RoomKey, rev: number, limit: number): Promise<Message[]>;
+  /**
+   * Messages changed after `rev`, each as it is now, by `rev`, and how far they bring whoever reads them; all that changed
+   * up to there is among them. Perhaps none, while there is more: a page is what can be read at once. At the room's end,
+   * and beyond it, `rev` stays what it was.
+   */
+  changes(room: RoomKey, rev: number, limit: number): Promise<Page>;
 
   /** `"taken"` when the id is, `"too_many"` when `owner` made `roomsPerUser` (0: any number) already. */
   createRoom(room: NewRoom, roomsPerUser: number): Promise<Room | "taken" | "too_many">;
+  /** False when it is gone. */
+  renameRoom(room: RoomKey, name: string): Promise<boolean>;
   /** False when it is gone already. Its messages go little by little, see `purge`. */
   deleteRoom(room: RoomKey): Promise<boolean>;
   /** All rooms, by id. */
   rooms(): Promise<Room[]>;
   /** The rooms that a user is in, by id. */
   roomsOf(user: UserKey): Promise<RoomSummary[]>;
-
-  /** Moves a user's read mark forward, to a message that is there. Answers where it is now. */
-  markRead(room: RoomKey, user: UserKey, seq: number): Promise<number>;
 
   /** Members of a room, owners first, then by email. */
   members(room: RoomKey): Promise<Member[]>;
@@ -73,14 +78,29 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** Why a draft was refused: its sender is no member (any more), or the room is gone. */
-export type Outcome = Stored | Repeated | { refused: "removed" | "room_deleted" };
-export interface Stored {
-  stored: Message;
+/** What became of a draft. */
+export type Outcome = Done | { refused: Refusal };
+export interface Done {
+  ack: Ack;
+  /** Absent when there was nothing to do: the same `clientId` was stored before, the message is so already. */
+  change?: Change;
+  /** The actor's read mark was moved by a `read`; it stands at `ack.seq`. */
+  marked?: true;
 }
-/** Its `clientId` was stored before: this is what was answered then. */
-export interface Repeated {
-  repeated: Ack;
+/** Why a draft was refused. The actor is no member (any more), the room is gone, or what the rules of `amend` say. */
+export type Refusal =
+  | "removed"
+  | "room_deleted"
+  | "no_message"
+  | "deleted"
+  | "not_sender"
+  | "not_moderator"
+  | "too_many_reactions";
+
+/** Messages, and the `rev` to which they bring whoever reads them. */
+export interface Page {
+  messages: readonly Message[];
+  rev: number;
 }
 
 export interface Range {

@@ -6,7 +6,7 @@ import { asChatError, ChatError } from "../chat/errors.ts";
 import type { Metrics } from "./metrics.ts";
 import { problem } from "./problem.ts";
 import { createRest } from "./rest.ts";
-import { createUpgrade, type Env, type UpgradeOptions } from "./upgrade.ts";
+import { createUpgrade, type Env, refuseSocket, type UpgradeOptions } from "./upgrade.ts";
 
 export interface AppOptions extends UpgradeOptions {
   metrics: Metrics;
@@ -44,7 +44,7 @@ export function createApp(options: AppOptions) {
     metrics.refusals.inc({ code: refusal.code });
     if (refusal.code === "internal" || refusal.code === "storage_unavailable")
       log.error({ err: error }, "request failed");
-    return problem(refusal);
+    return refuseSocket(c, refusal) ?? problem(refusal);
   });
   app.notFound(() => problem(new ChatError("invalid_command", "There is nothing here."), 404));
 
@@ -63,7 +63,7 @@ export function createApp(options: AppOptions) {
     app.get("/dev/jwks.json", (c) => c.json(devIssuer.jwks()));
   }
 
-  app.use(async (_, next) => {
+  app.use("/api/*", async (_, next) => {
     if (connections.draining) throw new ChatError("restarting", "The server is shutting down.");
     await next();
   });

@@ -1,12 +1,16 @@
 import type { ServerWebSocket } from "bun";
 
+import type { Arrival } from "../chat/chat.ts";
 import { ChatError, type Code } from "../chat/errors.ts";
-import type { Actor, Message, RoomKey, UserKey } from "../chat/model.ts";
+import type { Actor, RoomKey, User, UserKey } from "../chat/model.ts";
 import { Rate } from "../chat/rate.ts";
 import { answers } from "../protocol/close.ts";
+import * as v2 from "../protocol/v2.ts";
+import type { Protocol } from "./credentials.ts";
 
 /** What is kept for one open socket. */
 export interface Connection {
+  protocol: Protocol;
   user: Actor;
   room: RoomKey;
   /** When its token ends, in milliseconds since the epoch. */
@@ -17,11 +21,28 @@ export interface Connection {
   pingAt: number;
   /** Commands refused because there were too many, less those accepted since. */
   strikes: number;
-  /** What it is sent first; gone once it was sent. */
-  history: readonly Message[] | undefined;
+  /** What it begins with; gone once it was sent. */
+  arrival: Arrival | undefined;
+  /** It was told that its token ends soon. */
+  warned: boolean;
+  /** While notices are withheld from it: who is online, as far as it knows. */
+  withheld: ReadonlyMap<UserKey, User> | undefined;
+  /** Wakes whoever waits until it has read what was sent to it. */
+  drained: (() => void) | undefined;
 }
 
+/** A socket that is only opened to be closed, with a code that a browser can read. */
+export interface Refused {
+  refused: Code;
+}
+
+export type SocketData = Connection | Refused;
 export type Socket = ServerWebSocket<Connection>;
+
+/** Whether a socket is a connection. */
+export function accepted(socket: ServerWebSocket<SocketData>): socket is Socket {
+  return !("refused" in socket.data);
+}
 
 export interface ConnectionLimits {
   /** Sockets of one user; 0 lifts this limit, and that of his attempts. */
@@ -40,6 +61,11 @@ export interface Deadlines {
 const monotonic = () => performance.now();
 
 const defaultDeadlines: Deadlines = { ping: 25_000, silence: 60_000 };
+
+/** How long before its token's end a connection is told, in milliseconds. */
+const warning = 60_000;
+/** How long after the last connection was closed a restarted server takes them again, in milliseconds. */
+const restartTime = 1000;
 
 /** How often deadlines are looked at, in milliseconds. */
 const sweepInterval = 1000;
@@ -81,10 +107,23 @@ export class Connections {
   }
 
   /** What is kept for a socket that is about to open. Throws as `admit` does: the last place may be gone by now. */
-  start(user: Actor, room: RoomKey, expiresAt: number, history: readonly Message[]): Connection {
-    this.#check(user.key);
+  start(about: Pick<Connection, "protocol" | "user" | "room" | "expiresAt" | "arrival">): Connection {
+    this.#check(about.user.key);
     const now = monotonic();
-    return { user, room, expiresAt, heardAt: now, pingAt: now + this.deadlines.ping, strikes: 0, history };
+    return {
+      ...about,
+      heardAt: now,
+      pingAt: now + this.deadlines.ping,
+      strikes: 0,
+      warned: false,
+      withheld: undefined,
+      drained: undefined,
+    };
+  }
+
+  /** Who is connected to a room. */
+  in(room: RoomKey): Iterable<Socket> {
+    return this.#rooms.get(room) ?? [];
   }
 
   #check(user: UserKey): void {
@@ -128,11 +167,18 @@ export class Connections {
 
   /** Closes whoever is connected to a room and may not be any more. `roster` is undefined when the room is gone. */
   recheck(room: RoomKey, roster: ReadonlySet<UserKey> | undefined): void {
-    for (const socket of this.#rooms.get(room) ?? []) {
+    for (const socket of this.in(room)) {
       const { key, admin } = socket.data.user;
       if (!roster) close(socket, "room_deleted");
       else if (!admin && !roster.has(key)) close(socket, "removed");
     }
+  }
+
+  /** The same user has brought another token. */
+  renew({ data }: Socket, user: Actor, expiresAt: number): void {
+    data.user = user;
+    data.expiresAt = expiresAt;
+    data.warned = false;
   }
 
   /** Shutting down: nobody is let in any more. */
@@ -149,6 +195,8 @@ export class Connections {
       const due = start + (milliseconds * index) / sockets.length;
       const wait = due - performance.now();
       if (wait > 0) await Bun.sleep(wait);
+      if (socket.data.protocol === "chat.v2")
+        socket.send(v2.restarting(start + milliseconds - performance.now() + restartTime));
       close(socket, "restarting");
     }
     // A moment for the close handshakes; whoever does not answer is cut with the listener.
@@ -174,6 +222,10 @@ export class Connections {
 
   #look(socket: Socket, now: number, date: number): void {
     const { data } = socket;
+    if (data.protocol === "chat.v2" && !data.warned && date >= data.expiresAt - warning) {
+      data.warned = true;
+      socket.send(v2.expiring(data.expiresAt));
+    }
     if (date >= data.expiresAt) close(socket, "token_expired");
     else if (now - data.heardAt >= this.deadlines.silence) socket.terminate();
     else if (now >= data.pingAt) {
@@ -184,6 +236,6 @@ export class Connections {
 }
 
 /** Ends a connection in a way that its client can read. */
-export function close(socket: Socket, code: Code): void {
+export function close(socket: Pick<Socket, "close">, code: Code): void {
   socket.close(answers[code].close, code);
 }

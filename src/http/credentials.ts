@@ -5,7 +5,7 @@ import { ChatError } from "../chat/errors.ts";
 import { isLoopback } from "../url.ts";
 
 /** The protocols that can be asked for beside the token. */
-export const protocols = ["classic"] as const;
+export const protocols = ["chat.v2", "classic"] as const;
 export type Protocol = (typeof protocols)[number];
 
 const bearerEntry = "bearer.";
@@ -22,9 +22,16 @@ export interface Offer {
   tokens: string[];
 }
 
+const entriesOf = (header: string) => header.split(",").map((entry) => entry.trim());
+
+/** Whether a client's close codes will be read, see docs/protocol.md. */
+export function speaksV2(header: string | undefined): boolean {
+  return entriesOf(header ?? "").includes("chat.v2");
+}
+
 /** Throws `invalid_command` when something was offered and none of it is known. */
 export function readOffer(header: string | undefined): Offer {
-  const entries = (header ?? "").split(",").map((entry) => entry.trim());
+  const entries = entriesOf(header ?? "");
   const tokens = entries
     .filter((entry) => entry.startsWith(bearerEntry))
     .map((entry) => entry.slice(bearerEntry.length));

@@ -14,6 +14,12 @@ export function createMetrics() {
     registry,
     connections,
     messages: counter("parley_messages_total", "Messages stored."),
+    changes: new Counter({
+      name: "parley_changes_total",
+      help: "Changes stored to messages that were there: edited, deleted, reacted.",
+      labelNames: ["kind"],
+      registers,
+    }),
     historyFailures: counter(
       "parley_history_failures_total",
       "Connections that got an empty history, since it could not be read.",

@@ -7,17 +7,8 @@ import type { Verifier } from "../auth/verifier.ts";
 import type { Chat } from "../chat/chat.ts";
 import { ChatError } from "../chat/errors.ts";
 import { parseInvitee } from "../chat/invitee.ts";
-import {
-  type Actor,
-  type Identity,
-  isRoomId,
-  type Member,
-  type Membership,
-  roles,
-  roomIdRule,
-  type RoomSummary,
-} from "../chat/model.ts";
-import { messageBody, time, userBody } from "../protocol/message.ts";
+import { type Actor, type Identity, isRoomId, roles, roomIdRule } from "../chat/model.ts";
+import { memberBody, messageBody, roomBody, summaryBody, userBody } from "../protocol/message.ts";
 import { dropSession, originAllowed, readToken, setSession } from "./credentials.ts";
 import { problem } from "./problem.ts";
 
@@ -39,6 +30,7 @@ const seq = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), 
 
 // What may stand in them is for the chat to say.
 const newRoom = v.object({ id: v.optional(v.string()), name: v.string() });
+const roomChange = v.object({ name: v.string() });
 const grant = v.object({ role: v.optional(v.picklist(roles)) });
 const readMark = v.object({ seq: v.pipe(v.number(), v.safeInteger(), v.minValue(0)) });
 const page = v.object({
@@ -95,36 +87,43 @@ export function createRest({ chat, verifier, allowedOrigins }: RestOptions) {
   api.get("/me", (c) => c.json({ ...userBody(c.get("actor")), admin: c.get("actor").admin }));
 
   api.get("/rooms", async (c) => {
-    const rooms = await chat.roomsOf(c.get("actor"));
+    const rooms = await chat.rooms.of(c.get("actor"));
     return c.json({ rooms: rooms.map(summaryBody) });
   });
 
   api.post("/rooms", async (c) => {
     const { id = crypto.randomUUID(), name } = await body(c, newRoom);
-    const room = await chat.createRoom(c.get("actor"), id, name);
+    const room = await chat.rooms.create(c.get("actor"), id, name);
     return c.json(roomBody({ room, role: "owner" }), 201, { location: `/api/rooms/${room.id}` });
   });
 
-  api.get("/rooms/:room", async (c) => c.json(roomBody(await chat.enter(c.get("actor"), roomParam(c)))));
+  api.get("/rooms/:room", async (c) =>
+    c.json(roomBody(await chat.rooms.enter(c.get("actor"), roomParam(c)))),
+  );
+
+  api.patch("/rooms/:room", async (c) => {
+    const { name } = await body(c, roomChange);
+    return c.json(roomBody(await chat.rooms.rename(c.get("actor"), roomParam(c), name)));
+  });
 
   api.delete("/rooms/:room", async (c) => {
-    await chat.deleteRoom(c.get("actor"), roomParam(c));
+    await chat.rooms.delete(c.get("actor"), roomParam(c));
     return c.body(null, 204);
   });
 
   api.get("/rooms/:room/members", async (c) => {
-    const members = await chat.members(c.get("actor"), roomParam(c));
+    const members = await chat.rooms.members(c.get("actor"), roomParam(c));
     return c.json({ members: members.map(memberBody) });
   });
 
   api.put("/rooms/:room/members/:email", async (c) => {
     const { role } = await body(c, grant);
-    const { member, added } = await chat.setMember(c.get("actor"), roomParam(c), inviteeParam(c), role);
+    const { member, added } = await chat.rooms.setMember(c.get("actor"), roomParam(c), inviteeParam(c), role);
     return c.json(memberBody(member), added ? 201 : 200);
   });
 
   api.delete("/rooms/:room/members/:email", async (c) => {
-    await chat.removeMember(c.get("actor"), roomParam(c), inviteeParam(c));
+    await chat.rooms.removeMember(c.get("actor"), roomParam(c), inviteeParam(c));
     return c.body(null, 204);
   });
 
@@ -175,17 +174,4 @@ function parse<T extends v.GenericSchema>(schema: T, input: unknown, name = "bod
   if (parsed.success) return parsed.output;
   const [issue] = parsed.issues;
   throw new ChatError("invalid_command", `${v.getDotPath(issue) ?? name}: ${issue.message}`);
-}
-
-function roomBody({ room: { id, name, seq: last, rev, createdAt }, role }: Membership) {
-  return { id, name, role, seq: last, rev, created_at: time(createdAt) };
-}
-
-function summaryBody(summary: RoomSummary) {
-  const { unread, lastMessage } = summary;
-  return { ...roomBody(summary), unread, last_message: lastMessage && messageBody(lastMessage) };
-}
-
-function memberBody({ user, role, joinedAt }: Member) {
-  return { ...userBody(user), role, joined_at: time(joinedAt) };
 }

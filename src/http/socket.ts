@@ -3,36 +3,41 @@ import type { Logger } from "pino";
 
 import type { Hint } from "../chat/bus.ts";
 import type { Chat } from "../chat/chat.ts";
-import { asChatError, ChatError } from "../chat/errors.ts";
-import type { Change, Message, RoomKey } from "../chat/model.ts";
-import * as classic from "../protocol/classic.ts";
-import { close, type Connection, type Connections, type Socket } from "./connections.ts";
+import type { Identity, Limits, RoomKey } from "../chat/model.ts";
+import { createClassic } from "./classic.ts";
+import { accepted, close, type Connections, type SocketData } from "./connections.ts";
+import type { Protocol } from "./credentials.ts";
+import { backpressureLimit, type Dialect, frameLimit, Tolls } from "./dialect.ts";
 import type { Metrics } from "./metrics.ts";
+import { Notices } from "./notices.ts";
+import { topics } from "./outlet.ts";
+import { createV2 } from "./v2.ts";
 
-/** Bytes that one frame may have. */
-const frameLimit = 65_536;
-/** Bytes that may wait for one slow reader. */
-const backpressureLimit = 1 << 20;
-/** Bytes of the first frame: less than that, by what may come while it is read. */
-const historyLimit = backpressureLimit - frameLimit;
-/** Commands refused because there were too many, over those accepted since, after which a connection is closed. */
-const strikeLimit = 50;
 /** How soon to look again, in milliseconds, when a roster could not be read. */
 const recheckPause = 1000;
 
 export interface SocketOptions {
   chat: Chat;
+  verify: (token: string) => Promise<Identity>;
   connections: Connections;
+  limits: Limits;
   metrics: Metrics;
   log: Logger;
+  server: () => Server<SocketData>;
 }
 
-const topicOf = (room: RoomKey) => `room:${room}:classic`;
-
 /** The socket's side of the chat: frames become commands, changes become frames. */
-export function createSockets({ chat, connections, metrics, log }: SocketOptions) {
-  const handlers: WebSocketHandler<Connection> = {
-    data: {} as Connection,
+export function createSockets(options: SocketOptions) {
+  const { chat, connections, metrics, log, server } = options;
+  const notices = new Notices(chat, connections, server);
+  const tolls = new Tolls(chat, metrics, log);
+  const dialects: Record<Protocol, Dialect> = {
+    classic: createClassic(chat, tolls),
+    "chat.v2": createV2({ ...options, notices, tolls }),
+  };
+
+  const handlers: WebSocketHandler<SocketData> = {
+    data: {} as SocketData,
     maxPayloadLength: frameLimit,
     backpressureLimit,
     closeOnBackpressureLimit: true,
@@ -41,58 +46,44 @@ export function createSockets({ chat, connections, metrics, log }: SocketOptions
     idleTimeout: 0,
     sendPings: false,
     open(socket) {
-      const { room, history } = socket.data;
+      if ("refused" in socket.data) close(socket, socket.data.refused);
+      if (!accepted(socket)) return;
+      const { arrival, protocol } = socket.data;
       connections.add(socket);
-      socket.subscribe(topicOf(room));
-      socket.send(encodeHistory(history ?? []));
-      socket.data.history = undefined;
+      if (arrival) dialects[protocol].open(socket, arrival);
+      socket.data.arrival = undefined;
     },
     message(socket, frame) {
+      if (!accepted(socket)) return;
       connections.heard(socket);
-      try {
-        chat.spend(socket.data.user, "command");
-        // Down by one, not to nothing: a flood that is even has some of it accepted, too.
-        socket.data.strikes = Math.max(0, socket.data.strikes - 1);
-        if (typeof frame !== "string") throw new ChatError("invalid_message", "Frames are text, not binary.");
-        const { user, room } = socket.data;
-        chat.post(user, room, classic.parse(frame)).catch((error: unknown) => refuse(socket, error));
-      } catch (error) {
-        refuse(socket, error);
-      }
+      dialects[socket.data.protocol].message(socket, frame);
     },
-    ping: (socket) => connections.heard(socket),
-    pong: (socket) => connections.heard(socket),
+    drain(socket) {
+      if (!accepted(socket)) return;
+      const { drained, room } = socket.data;
+      socket.data.drained = undefined;
+      drained?.();
+      // Not before it has all that it missed.
+      if (socket.isSubscribed(topics.v2(room))) notices.resume(socket);
+    },
+    ping: (socket) => void (accepted(socket) && connections.heard(socket)),
+    pong: (socket) => void (accepted(socket) && connections.heard(socket)),
     close(socket, code, reason) {
-      connections.remove(socket);
-      chat.leave(socket.data.room);
       metrics.closes.inc({ code });
+      if (!accepted(socket)) return;
+      const { room, user, drained } = socket.data;
+      connections.remove(socket);
+      chat.leave(room, user.key);
+      drained?.();
       // Whoever leaves by himself, or loses his network, is not worth a line.
       const ordinary = code === 1000 || code === 1001 || code === 1005 || code === 1006;
-      log[ordinary ? "debug" : "info"]({ user: socket.data.user.id, code, reason }, "connection ended");
+      log[ordinary ? "debug" : "info"]({ user: user.id, code, reason }, "connection ended");
     },
   };
 
-  /** Histories that were encoded, for as long as somebody else may be sent the same one. */
-  const encoded = new WeakMap<readonly Message[], string>();
-  function encodeHistory(history: readonly Message[]): string {
-    let frame = encoded.get(history);
-    if (frame === undefined) encoded.set(history, (frame = classic.history(history, historyLimit)));
-    return frame;
-  }
-
-  function refuse(socket: Socket, error: unknown): void {
-    const refusal = asChatError(error);
-    metrics.refusals.inc({ code: refusal.code });
-    if (refusal.code === "internal") log.error({ err: error }, "a frame failed");
-    if (socket.readyState !== WebSocket.OPEN) return;
-    socket.send(classic.refusal(refusal));
-    if (refusal.code === "removed" || refusal.code === "room_deleted") close(socket, refusal.code);
-    if (refusal.code === "rate_limited" && ++socket.data.strikes >= strikeLimit)
-      close(socket, "rate_limited");
-  }
-
-  /** Closes whoever lost his place. */
+  /** Tells what is not stored, and closes whoever lost his place. */
   function hear(hint: Hint): void {
+    if (hint.kind === "notice") notices.tell(hint.room, hint.notice);
     if (hint.kind === "roster") void recheck(hint.room);
     if (hint.kind === "anything") for (const room of connections.rooms()) void recheck(room);
   }
@@ -102,7 +93,7 @@ export function createSockets({ chat, connections, metrics, log }: SocketOptions
 
   async function recheck(room: RoomKey): Promise<void> {
     try {
-      connections.recheck(room, await chat.roster(room));
+      connections.recheck(room, await chat.rooms.roster(room));
     } catch (err) {
       if (pending.has(room)) return;
       log.error({ err, room }, "members could not be read; looking again soon");
@@ -115,12 +106,4 @@ export function createSockets({ chat, connections, metrics, log }: SocketOptions
   }
 
   return { handlers, hear };
-}
-
-/** Sends a room's changes to whoever is connected here: one encoding, however many they are. */
-export function deliver(server: Server<Connection>, room: RoomKey, changes: readonly Change[]): void {
-  const topic = topicOf(room);
-  for (const { kind, message } of changes) {
-    if (kind === "created" && message.text !== null) server.publish(topic, classic.created(message), false);
-  }
 }

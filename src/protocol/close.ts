@@ -20,3 +20,9 @@ export const answers = {
   restarting: { status: 503, close: 1012 },
   internal: { status: 500, close: 1011 },
 } as const satisfies Record<Code, { status: number; close: number }>;
+
+/** What a client does after a connection that ended with a close code: connects again, gets a new token first, or stops. */
+export function afterClose(code: number): "reconnect" | "renew" | "stop" {
+  if (code === 4401) return "renew";
+  return code === 4400 || code === 4403 || code === 4404 ? "stop" : "reconnect";
+}

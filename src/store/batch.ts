@@ -1,59 +1,118 @@
-import type { Draft, Position, RoomKey, UserKey } from "../chat/model.ts";
+import { amend, type Amendment } from "../chat/amend.ts";
+import type { Action, Actor, Draft, Message, Position, Role, RoomKey, UserKey } from "../chat/model.ts";
 import type { Outcome } from "../chat/store.ts";
-import type { Statements } from "./statements.ts";
+import { type Statements, toMessages } from "./statements.ts";
 
 /** A room within one transaction. */
 interface Head extends Position {
   grown: boolean;
-  /** Who was looked up, and whether he is a member. */
-  members: Map<UserKey, boolean>;
+  /** Who was looked up, and his role; undefined when he has none. */
+  roles: Map<UserKey, Role | undefined>;
+  /** Read marks that have moved. */
+  marks: Map<UserKey, number>;
 }
 
-/** One transaction's drafts: what is true of a room is looked up once, however many messages it gets. */
+/** One transaction's drafts: what is true of a room is looked up once, however many drafts are for it. */
 export class Batch {
   readonly #heads = new Map<RoomKey, Head | undefined>();
 
   constructor(private readonly statements: Statements) {}
 
   append(draft: Draft): Outcome {
-    const { room, sender, clientId, text, sentAt } = draft;
+    const { room, actor, action } = draft;
     const head = this.#head(room);
     if (!head) return { refused: "room_deleted" };
-    if (!sender.admin && !this.#isMember(room, head, sender.key)) return { refused: "removed" };
-    if (clientId !== null) {
-      const repeated = this.statements.repeated.get({ room, sender: sender.key, clientId });
-      if (repeated) return { repeated: { seq: repeated[0], rev: repeated[1] } };
+    const role = this.#role(room, head, actor.key);
+    if (role === undefined && !actor.admin) return { refused: "removed" };
+    switch (action.type) {
+      case "send":
+        return this.#send(head, draft, action);
+      case "read":
+        return this.#read(head, room, actor, action.seq);
+      default:
+        return this.#amend(head, draft, action, role ?? null);
     }
+  }
+
+  /** Writes the counters of the rooms that have grown, and the read marks that have moved. */
+  finish(): void {
+    for (const [room, head] of this.#heads) {
+      if (!head) continue;
+      if (head.grown) this.statements.advance.run({ room, seq: head.seq, rev: head.rev });
+      for (const [user, seq] of head.marks) this.statements.setMark.run({ room, user, seq });
+    }
+  }
+
+  #send(
+    head: Head,
+    { room, actor, at: sentAt }: Draft,
+    { text, clientId, replyTo }: Extract<Action, { type: "send" }>,
+  ): Outcome {
+    if (clientId !== null) {
+      const repeated = this.statements.repeated.get({ room, sender: actor.key, clientId });
+      if (repeated) return { ack: { seq: repeated[0], rev: repeated[1] } };
+    }
+    if (replyTo !== null && !(replyTo >= 1 && replyTo <= head.seq)) return { refused: "no_message" };
     const seq = ++head.seq;
     const rev = ++head.rev;
     head.grown = true;
-    this.statements.insert.run({ room, seq, rev, sender: sender.key, text, sentAt, clientId });
-    return {
-      stored: { seq, rev, sender, text, sentAt, editedAt: null, deletedAt: null, replyTo: null, clientId },
+    this.statements.insert.run({ room, seq, rev, sender: actor.key, text, sentAt, replyTo, clientId });
+    // Who sends has seen what was there, and need not be told that his own message is unread.
+    head.marks.set(actor.key, seq);
+    const message: Message = {
+      seq,
+      rev,
+      sender: actor,
+      text,
+      sentAt,
+      editedAt: null,
+      deletedAt: null,
+      replyTo,
+      clientId,
+      reactions: [],
     };
+    return { ack: { seq, rev }, change: { kind: "created", message } };
   }
 
-  /** Writes the counters of the rooms that have grown. */
-  finish(): void {
-    for (const [room, head] of this.#heads) {
-      if (head?.grown) this.statements.advance.run({ room, seq: head.seq, rev: head.rev });
-    }
+  #read(head: Head, room: RoomKey, { key }: Actor, wanted: number): Outcome {
+    const before = head.marks.get(key) ?? this.statements.mark.get({ room, user: key })?.[0] ?? 0;
+    const seq = Math.max(before, Math.min(wanted, head.seq));
+    if (seq === before) return { ack: { seq, rev: head.rev } };
+    head.marks.set(key, seq);
+    return { ack: { seq, rev: head.rev }, marked: true };
+  }
+
+  #amend(head: Head, { room, actor, at }: Draft, action: Amendment, role: Role | null): Outcome {
+    const { seq } = action;
+    const [before] = toMessages(this.statements, this.statements.message.all({ room, seq }));
+    if (!before) return { refused: "no_message" };
+    const amended = amend(before, action, { actor, role, at });
+    if (typeof amended === "string") return { refused: amended };
+    if (!amended) return { ack: { seq, rev: before.rev } };
+    const rev = ++head.rev;
+    head.grown = true;
+    const message = { ...amended.message, rev };
+    const { text, editedAt, deletedAt } = message;
+    const reactions = message.reactions.length > 0 ? JSON.stringify(message.reactions) : null;
+    this.statements.amend.run({ room, seq, rev, text, editedAt, deletedAt, reactions });
+    return { ack: { seq, rev }, change: { kind: amended.kind, message } };
   }
 
   #head(room: RoomKey): Head | undefined {
     if (!this.#heads.has(room)) {
       const row = this.statements.head.get({ room });
-      this.#heads.set(room, row && { seq: row[0], rev: row[1], grown: false, members: new Map() });
+      const head = row && { seq: row[0], rev: row[1], grown: false, roles: new Map(), marks: new Map() };
+      this.#heads.set(room, head);
     }
     return this.#heads.get(room);
   }
 
-  #isMember(room: RoomKey, { members }: Head, user: UserKey): boolean {
-    let member = members.get(user);
-    if (member === undefined) {
-      member = this.statements.role.get({ room, user }) !== undefined;
-      members.set(user, member);
+  #role(room: RoomKey, { roles }: Head, user: UserKey): Role | undefined {
+    let role = roles.get(user);
+    if (role === undefined && !roles.has(user)) {
+      role = this.statements.role.get({ room, user })?.[0];
+      roles.set(user, role);
     }
-    return member;
+    return role;
   }
 }

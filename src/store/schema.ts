@@ -118,6 +118,8 @@ export const messages = sqliteTable(
     /** An earlier `seq`; no foreign key, which would search the whole room for every message that is purged. */
     replyTo: integer("reply_to"),
     clientId: text("client_id"),
+    /** `[{"emoji", "by": [sub]}]`, as it goes out; null while there are none. */
+    reactions: text(),
   },
   (table) => [
     primaryKey({ columns: [table.room, table.seq] }),

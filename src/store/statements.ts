@@ -1,8 +1,8 @@
-import { and, asc, desc, eq, gt, is, isNotNull, isNull, lt, Param, Placeholder, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, is, isNotNull, isNull, lt, lte, Param, Placeholder, sql } from "drizzle-orm";
 
-import type { Message, Position, Role, RoomKey, User, UserKey } from "../chat/model.ts";
+import type { Message, Position, Reaction, Role, RoomKey, User, UserKey } from "../chat/model.ts";
 import type { Db } from "./open.ts";
-import { emails, members, messages, rooms, users } from "./schema.ts";
+import { emails, members, messages, reads, rooms, users } from "./schema.ts";
 
 export const user = { key: users.pk, id: users.sub, email: users.email, name: users.name };
 export const room = {
@@ -16,13 +16,14 @@ export const room = {
 const message = {
   seq: messages.seq,
   rev: sql<number>`coalesce(${messages.changedRev}, ${messages.createdRev})`,
-  sender: user,
+  sender: messages.sender,
   text: messages.text,
   sentAt: messages.sentAt,
   editedAt: messages.editedAt,
   deletedAt: messages.deletedAt,
   replyTo: messages.replyTo,
   clientId: messages.clientId,
+  reactions: messages.reactions,
 };
 
 /** Not deleted. */
@@ -58,17 +59,19 @@ function compile<Parameters, Row extends Value[] = never>(db: Db, query: Query) 
 
 type UserRow = [key: number, id: string | null, email: string | null, name: string | null];
 type HeadRow = [seq: number, rev: number];
-type MessageRow = [
+export type MessageRow = [
   seq: number,
   rev: number,
-  ...sender: UserRow,
+  sender: UserKey,
   text: string | null,
   sentAt: number,
   editedAt: number | null,
   deletedAt: number | null,
   replyTo: number | null,
   clientId: string | null,
+  reactions: string | null,
 ];
+export type CreatedRow = [...MessageRow, createdRev: number];
 type MembershipRow = [
   key: number,
   id: string,
@@ -81,8 +84,7 @@ type MembershipRow = [
 
 /** Every statement of the paths that messages and connections take, prepared once. */
 export function prepare(db: Db) {
-  const selectMessages = () =>
-    db.select(message).from(messages).innerJoin(users, eq(users.pk, messages.sender));
+  const selectMessages = () => db.select(message).from(messages);
   const between = and(
     eq(messages.room, $("room")),
     gt(messages.seq, $("after")),
@@ -133,6 +135,7 @@ export function prepare(db: Db) {
       sender: UserKey;
       text: string;
       sentAt: number;
+      replyTo: number | null;
       clientId: string | null;
     }>(
       db,
@@ -143,8 +146,48 @@ export function prepare(db: Db) {
         sender: $("sender"),
         text: $("text"),
         sentAt: $("sentAt"),
+        replyTo: $("replyTo"),
         clientId: $("clientId"),
       }),
+    ),
+    message: compile<{ room: RoomKey; seq: number }, MessageRow>(
+      db,
+      selectMessages().where(and(eq(messages.room, $("room")), eq(messages.seq, $("seq")))),
+    ),
+    amend: compile<{
+      room: RoomKey;
+      seq: number;
+      rev: number;
+      text: string | null;
+      editedAt: number | null;
+      deletedAt: number | null;
+      reactions: string | null;
+    }>(
+      db,
+      db
+        .update(messages)
+        .set({
+          changedRev: sql`${$("rev")}`,
+          text: sql`${$("text")}`,
+          editedAt: sql`${$("editedAt")}`,
+          deletedAt: sql`${$("deletedAt")}`,
+          reactions: sql`${$("reactions")}`,
+        })
+        .where(and(eq(messages.room, $("room")), eq(messages.seq, $("seq")))),
+    ),
+    mark: compile<{ room: RoomKey; user: UserKey }, [seq: number]>(
+      db,
+      db
+        .select({ seq: reads.seq })
+        .from(reads)
+        .where(and(eq(reads.room, $("room")), eq(reads.user, $("user")))),
+    ),
+    setMark: compile<{ room: RoomKey; user: UserKey; seq: number }>(
+      db,
+      db
+        .insert(reads)
+        .values({ room: $("room"), user: $("user"), seq: $("seq") })
+        .onConflictDoUpdate({ target: [reads.room, reads.user], set: { seq: sql`max(seq, excluded.seq)` } }),
     ),
     membership: compile<{ id: string; user: UserKey }, MembershipRow>(
       db,
@@ -161,6 +204,7 @@ export function prepare(db: Db) {
         .where(and(eq(rooms.id, $("id")), live)),
     ),
     userBySub: compile<{ sub: string }, UserRow>(db, selectUser.where(eq(users.sub, $("sub")))),
+    userByKey: compile<{ key: UserKey }, UserRow>(db, selectUser.where(eq(users.pk, $("key")))),
     userByEmail: compile<{ email: string }, UserRow>(
       db,
       db
@@ -177,20 +221,23 @@ export function prepare(db: Db) {
       db,
       selectMessages().where(between).orderBy(asc(messages.seq)).limit($("limit")),
     ),
-    untouched: compile<Window, MessageRow>(
+    created: compile<Omit<Window, "before">, CreatedRow>(
       db,
-      selectMessages()
-        .where(and(between, isNull(messages.changedRev)))
+      db
+        .select({ ...message, createdRev: messages.createdRev })
+        .from(messages)
+        .where(and(eq(messages.room, $("room")), gt(messages.seq, $("after"))))
         .orderBy(asc(messages.seq))
         .limit($("limit")),
     ),
-    changed: compile<{ room: RoomKey; rev: number; limit: number }, MessageRow>(
+    changed: compile<{ room: RoomKey; rev: number; upTo: number; limit: number }, MessageRow>(
       db,
       selectMessages()
         .where(
           and(
             eq(messages.room, $("room")),
             gt(messages.changedRev, $("rev")),
+            lte(messages.changedRev, $("upTo")),
             isNotNull(messages.changedRev),
           ),
         )
@@ -222,8 +269,19 @@ export function toUser(row: UserRow | undefined): User | undefined {
   return row && { key: row[0], id: row[1], email: row[2], name: row[3] };
 }
 
-export function toMessage(row: MessageRow): Message {
-  const [seq, rev, key, id, email, name, text, sentAt, editedAt, deletedAt, replyTo, clientId] = row;
-  const sender = { key, id, email, name };
-  return { seq, rev, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId };
+const none: readonly Reaction[] = [];
+
+/** Messages with their senders, each of whom is looked up once. */
+export function toMessages({ userByKey }: Statements, rows: readonly (MessageRow | CreatedRow)[]): Message[] {
+  const senders = new Map<UserKey, User>();
+  return rows.map((row) => {
+    const [seq, rev, key, text, sentAt, editedAt, deletedAt, replyTo, clientId, stored] = row;
+    let sender = senders.get(key);
+    if (!sender) {
+      sender = toUser(userByKey.get({ key })) ?? { key, id: null, email: null, name: null };
+      senders.set(key, sender);
+    }
+    const reactions = stored === null ? none : (JSON.parse(stored) as Reaction[]);
+    return { seq, rev, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, reactions };
+  });
 }

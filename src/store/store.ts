@@ -21,6 +21,7 @@ import {
   type MemberRefusal,
   type NewRoom,
   type Outcome,
+  type Page,
   type Range,
   type Store,
   StoreError,
@@ -28,7 +29,16 @@ import {
 import { Batch } from "./batch.ts";
 import { type Db, sqliteError } from "./open.ts";
 import { members, messages, probes, reads, rooms, users } from "./schema.ts";
-import { live, prepare, room, type Statements, toMessage, user } from "./statements.ts";
+import {
+  type CreatedRow,
+  live,
+  type MessageRow,
+  prepare,
+  room,
+  type Statements,
+  toMessages,
+  user,
+} from "./statements.ts";
 import { Users } from "./users.ts";
 
 /** How long a write waits, in milliseconds and without holding the event loop, for another process to let go. */
@@ -100,21 +110,23 @@ export class SqliteStore implements Store {
     const range = { room: key, after, before, limit };
     const { oldest: first, newest: last } = this.#statements;
     const rows = this.#read(() => (oldest ? first.all(range) : last.all(range).toReversed()));
-    return rows.map(toMessage);
+    return toMessages(this.#statements, rows);
   }
 
-  async changes(key: RoomKey, rev: number, limit: number): Promise<Message[]> {
+  async changes(key: RoomKey, rev: number, limit: number): Promise<Page> {
     return this.#read(() => {
-      const { untouched, changed } = this.#statements;
-      const touched = changed.all({ room: key, rev, limit }).map(toMessage);
-      // Nothing past the last of a full page is looked at: it comes with a later one.
-      const last = touched.length < limit ? undefined : touched.at(-1);
-      const before = last ? this.#createdUpTo(key, last.rev) + 1 : 2 ** 53;
-      const window = { room: key, after: this.#createdUpTo(key, rev), before, limit };
-      // Both are in the order of their `rev`.
-      const created = untouched.all(window).map(toMessage);
-      if (touched.length === 0) return created;
-      return [...created, ...touched].toSorted((a, b) => a.rev - b.rev).slice(0, limit);
+      const head = this.#head(key);
+      if (!head || rev >= head.rev) return { messages: [], rev };
+      // As many messages as the page takes, in the order of their creation: it ends where the last of them was created.
+      const created = this.#statements.created.all({ room: key, after: this.#createdUpTo(key, rev), limit });
+      let upTo = created.length < limit ? head.rev : (created.at(-1)?.[10] ?? rev);
+      const changed = this.#statements.changed.all({ room: key, rev, upTo, limit });
+      if (changed.length === limit) upTo = changed.at(-1)?.[1] ?? upTo;
+      // Those that were changed since come with their last change.
+      const rows: (CreatedRow | MessageRow)[] = created.filter((row) => row[1] === row[10] && row[1] <= upTo);
+      rows.push(...changed);
+      if (changed.length > 0) rows.sort((a, b) => a[1] - b[1]);
+      return { messages: toMessages(this.#statements, rows), rev: upTo };
     });
   }
 
@@ -155,6 +167,14 @@ export class SqliteStore implements Store {
     });
   }
 
+  async renameRoom(key: RoomKey, name: string): Promise<boolean> {
+    return this.#write(() => {
+      const which = and(eq(rooms.pk, key), live);
+      const renamed = this.db.update(rooms).set({ name }).where(which).returning({ key: rooms.pk });
+      return renamed.all().length > 0;
+    });
+  }
+
   async deleteRoom(key: RoomKey): Promise<boolean> {
     return this.#write(() => {
       const gone = this.db
@@ -189,22 +209,9 @@ export class SqliteStore implements Store {
     });
   }
 
-  async markRead(key: RoomKey, userKey: UserKey, seq: number): Promise<number> {
-    return this.#write(() => {
-      const last = this.#head(key)?.seq ?? 0;
-      const row = { room: key, user: userKey, seq: Math.min(seq, last) };
-      const marked = this.db
-        .insert(reads)
-        .values(row)
-        .onConflictDoUpdate({ target: [reads.room, reads.user], set: { seq: sql`max(seq, excluded.seq)` } })
-        .returning({ seq: reads.seq });
-      return marked.get().seq;
-    });
-  }
-
   #newest(key: RoomKey): Message | null {
-    const row = this.#statements.newest.get({ room: key, after: 0, before: 2 ** 53, limit: 1 });
-    return row ? toMessage(row) : null;
+    const rows = this.#statements.newest.all({ room: key, after: 0, before: 2 ** 53, limit: 1 });
+    return toMessages(this.#statements, rows)[0] ?? null;
   }
 
   async members(key: RoomKey): Promise<Member[]> {

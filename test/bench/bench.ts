@@ -5,7 +5,10 @@ import { join } from "node:path";
 import { operator } from "../../src/chat/model.ts";
 import { readConfig } from "../../src/config.ts";
 import { openChat } from "../../src/server.ts";
+import { open } from "../../src/store/open.ts";
+import { SqliteStore } from "../../src/store/store.ts";
 import { audience, makeKey, sign } from "../support/tokens.ts";
+import { classic, fanOut, type Load, resume, sendToAnswer, type Speech, v2 } from "./dialects.ts";
 import { history } from "./history.ts";
 import { type Client, clientFrame, connect, each, serverFrameLength } from "./load.ts";
 import { cpu, memory, percentile, pinSelf, serve, type Served } from "./process.ts";
@@ -23,6 +26,8 @@ const frameLength = serverFrameLength(body.length);
 const loneRooms = 64;
 const crowd = 1000;
 const idle = 15_000;
+/** Messages of the room that is resumed. */
+const long = 100_000;
 const roundCount = Number(process.env["ROUNDS"] ?? 5);
 
 pinSelf();
@@ -52,14 +57,39 @@ const token = (index: number) =>
 async function seed(): Promise<void> {
   const { chat, close } = openChat(readConfig(environment), { create: true });
   for (let index = 0; index < loneRooms; index++) {
-    await chat.createRoom(operator, `room${index}`, "a room");
-    await chat.setMember(operator, `room${index}`, { email: emailOf(index) }, "member");
+    await chat.rooms.create(operator, `room${index}`, "a room");
+    await chat.rooms.setMember(operator, `room${index}`, { email: emailOf(index) }, "member");
   }
-  await chat.createRoom(operator, "crowd", "a crowd");
+  await chat.rooms.create(operator, "crowd", "a crowd");
   for (let index = 0; index < crowd; index++) {
-    await chat.setMember(operator, "crowd", { email: emailOf(index) }, "member");
+    await chat.rooms.setMember(operator, "crowd", { email: emailOf(index) }, "member");
   }
+  await chat.rooms.create(operator, "long", "a room of long standing");
+  await chat.rooms.setMember(operator, "long", { email: emailOf(0) }, "member");
+  const { room } = await chat.rooms.enter(operator, "long");
+  const sender = (await chat.rooms.members(operator, "long"))[0]?.user;
   await close();
+  if (!sender) throw new Error("nobody is in the room");
+  const store = new SqliteStore(open(environment.PARLEY_DATABASE));
+  const actor = { ...sender, admin: false };
+  const page = 1000;
+  for (let from = 1; from <= long; from += page) {
+    const seqs = Array.from({ length: page }, (_, index) => from + index);
+    await store.append(
+      seqs.map((seq) => {
+        const action = { type: "send", text: `${text} ${seq}`, clientId: null, replyTo: null } as const;
+        return { room: room.key, actor, at: Date.now(), action };
+      }),
+    );
+  }
+  // One in ten was changed since.
+  for (let from = 10; from <= long; from += page * 10) {
+    const seqs = Array.from({ length: page }, (_, index) => from + index * 10).filter((seq) => seq <= long);
+    await store.append(
+      seqs.map((seq) => ({ room: room.key, actor, at: Date.now(), action: { type: "edit", seq, text } })),
+    );
+  }
+  await store.close();
 }
 
 const parley = () => serve([join(import.meta.dir, "../../dist/parley"), "serve"], environment);
@@ -262,6 +292,59 @@ async function idling(served: Served): Promise<Result> {
   return { figure: each1, lines: `${(each1 / 1024).toFixed(2)} KiB a connection at ${idle}` };
 }
 
+/** Both dialects under the same load, in turn. */
+async function dialects(): Promise<string[]> {
+  const lines: string[] = [];
+  for (const [name, work, unit] of [
+    [`send → ${"ack"}, 64 rooms, 16 in flight`, sendToAnswer, "messages/s"],
+    ["fan-out, a room of 1,000, 4 senders", fanOut, "deliveries/s"],
+  ] as const) {
+    const run = (speech: Speech) =>
+      on(parley, async (served) => {
+        const size = work === sendToAnswer ? loneRooms : crowd;
+        const { clients, take } = await work(loadOf(served), speech, size);
+        await Bun.sleep(1500);
+        take();
+        const { seconds, used } = await during(served, 3000);
+        const count = take();
+        end(clients);
+        const figure = count / seconds;
+        return { figure, lines: `${rate(figure)} ${unit}, ${(used / count).toFixed(2)} µs of CPU each` };
+      });
+    const rounds: { ratio: number; was: Result; is: Result }[] = [];
+    for (let round = 0; round < roundCount; round++) {
+      const was = await run(classic);
+      const is = await run(v2);
+      rounds.push({ ratio: is.figure / was.figure, was, is });
+    }
+    rounds.sort((a, b) => a.ratio - b.ratio);
+    const { ratio, was, is } = rounds[Math.floor(roundCount / 2)] as (typeof rounds)[number];
+    const all = rounds.map((round) => round.ratio.toFixed(2)).join(", ");
+    lines.push(`${name}: chat.v2 ${ratio.toFixed(2)} × classic (rounds: ${all})`);
+    lines.push(`  classic: ${was.lines}`, `  chat.v2: ${is.lines}`);
+  }
+  return lines;
+}
+
+/** Everything of a room of 100,000 messages, one in ten of which was edited. */
+async function resuming(): Promise<string[]> {
+  await using served = await parley();
+  await warmUp(served);
+  const lines = [`resume of ${rate(long)} changes`];
+  const last = long + long / 10;
+  for (let round = 0; round < roundCount + 1; round++) {
+    const { seconds, used, grown, bytes } = await resume(served, loadOf(served), "long", last);
+    const [wall, core] = [rate(long / seconds), rate(long / (used / 1e6))];
+    lines.push(
+      `  ${wall} changes/s, ${core} a second of CPU, ${(bytes / 1e6).toFixed(0)} MB, RSS grew by ${(grown / 2 ** 20).toFixed(1)} MiB`,
+    );
+    await Bun.sleep(300);
+  }
+  return lines;
+}
+
+const loadOf = ({ url }: Served): Load => ({ url, path, token });
+
 /** A server that has run for a while: what it does for a message is compiled by now. */
 async function warmUp(served: Served): Promise<void> {
   const client = await connect(served.url, path("room0"), await token(0));
@@ -313,6 +396,8 @@ await measured("crowd", () => compare("a room of 1,000, 4 senders", busyCrowd));
 await measured("calm", () => compare("a room of 1,000, 80 messages a second", calmCrowd));
 await measured("connect", connecting);
 await measured("idle", () => compare("memory", idling));
+await measured("dialects", dialects);
+await measured("resume", resuming);
 await measured("history", () => history(folder));
 rmSync(folder, { recursive: true, force: true });
 await issuer.stop(true);

@@ -26,14 +26,19 @@ interface State {
 
 export class Client {
   /** Called with the number of bytes of every chunk. */
-  onBytes: (bytes: number) => void = () => undefined;
-  /** Bytes that came with the upgrade's answer, and after it until `onBytes` was set. */
-  early = 0;
+  onBytes: (bytes: number, chunk: Buffer) => void = (_, chunk) => void this.#early.push(Buffer.from(chunk));
+  readonly #early: Buffer[] = [];
   constructor(readonly socket: Socket<State>) {}
 
   write(bytes: Uint8Array): void {
     const written = this.socket.write(bytes);
     if (written < bytes.length) throw new Error("the server does not keep up with reading");
+  }
+
+  /** Takes everything that came since the upgrade's answer, and what comes from here on. */
+  listen(onChunk: (chunk: Buffer) => void): void {
+    for (const chunk of this.#early.splice(0)) onChunk(chunk);
+    this.onBytes = (_, chunk) => onChunk(chunk);
   }
 
   end(): void {
@@ -43,8 +48,41 @@ export class Client {
 
 const key = "dGhlIHNhbXBsZSBub25jZQ==";
 
-/** Connects, and resolves when the first frame has begun to come. */
-export function connect(url: URL, path: string, token: string | undefined): Promise<Client> {
+/** Finds the frames in what a server sends, and says of each what its tenth byte is: enough to tell our frames apart. */
+export function splitter(onFrame: (tenth: number, length: number) => void): (chunk: Buffer) => void {
+  let rest = Buffer.alloc(0);
+  let skip = 0;
+  return (chunk) => {
+    const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk;
+    rest = Buffer.alloc(0);
+    let at = Math.min(skip, bytes.length);
+    skip -= at;
+    while (at < bytes.length) {
+      const left = bytes.length - at;
+      const short = left > 1 ? (bytes[at + 1] ?? 0) : 0;
+      const head = short < 126 ? 2 : short === 126 ? 4 : 10;
+      if (left < head + Math.min(10, short)) {
+        rest = Buffer.from(bytes.subarray(at));
+        return;
+      }
+      let length = short;
+      if (short === 126) length = bytes.readUInt16BE(at + 2);
+      if (short === 127) length = Number(bytes.readBigUInt64BE(at + 2));
+      onFrame(bytes[at + head + 9] ?? 0, length);
+      const end = at + head + length;
+      skip = Math.max(0, end - bytes.length);
+      at = Math.min(end, bytes.length);
+    }
+  };
+}
+
+/** Connects, and resolves when the first frame has begun to come; `protocol` is one to offer. */
+export function connect(
+  url: URL,
+  path: string,
+  token: string | undefined,
+  protocol?: string,
+): Promise<Client> {
   const request = [
     `GET ${path} HTTP/1.1`,
     `Host: ${url.host}`,
@@ -53,6 +91,7 @@ export function connect(url: URL, path: string, token: string | undefined): Prom
     `Sec-WebSocket-Key: ${key}`,
     "Sec-WebSocket-Version: 13",
     ...(token === undefined ? [] : [`Authorization: Bearer ${token}`]),
+    ...(protocol === undefined ? [] : [`Sec-WebSocket-Protocol: ${protocol}`]),
     "\r\n",
   ].join("\r\n");
   return new Promise((resolve, reject) => {
@@ -67,7 +106,7 @@ export function connect(url: URL, path: string, token: string | undefined): Prom
         data(socket, chunk) {
           const { data } = socket;
           if (!data.opened) {
-            data.client.onBytes(chunk.length);
+            data.client.onBytes(chunk.length, chunk);
             return;
           }
           data.head += chunk.toString("latin1");
@@ -77,8 +116,9 @@ export function connect(url: URL, path: string, token: string | undefined): Prom
             reject(new Error(data.head));
             return;
           }
-          data.client.early = data.head.length - end - 4;
-          if (data.client.early === 0) return;
+          const early = data.head.length - end - 4;
+          if (early === 0) return;
+          data.client.onBytes(early, chunk.subarray(chunk.length - early));
           const { opened } = data;
           data.opened = undefined;
           data.head = "";

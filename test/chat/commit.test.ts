@@ -4,7 +4,7 @@ import { Commit } from "../../src/chat/commit.ts";
 import { ChatError } from "../../src/chat/errors.ts";
 import type { Draft, RoomKey } from "../../src/chat/model.ts";
 import { type Outcome, StoreError } from "../../src/chat/store.ts";
-import { draft, message, settle } from "../support/people.ts";
+import { actor as somebody, draft, message, settle } from "../support/people.ts";
 import { until } from "../support/until.ts";
 
 /** A store whose batches are answered by the test, and what became of them. */
@@ -24,6 +24,7 @@ function setUp() {
         `publish ${room}: ${changes.map((change) => `${change.kind} ${change.message.rev}`).join()}`,
       );
     },
+    ({ actor }, seq) => void happened.push(`read ${actor.key} ${seq}`),
     (error) => void happened.push(error instanceof Error ? `failed: ${error.message}` : "stored"),
   );
   /** Sends a text, and notes how it ends. */
@@ -33,11 +34,19 @@ function setUp() {
       (error: unknown) =>
         void happened.push(`${text} ${error instanceof ChatError ? error.code : String(error)}`),
     );
-  const texts = () => batches.map(({ drafts }) => drafts.map(({ text }) => text).join(""));
+  const texts = () =>
+    batches.map(({ drafts }) =>
+      drafts.map(({ action }) => ("text" in action ? action.text : action.type)).join(""),
+    );
   return { commit, batches, happened, send, texts };
 }
 
-const stored = (...seqs: number[]): Outcome[] => seqs.map((seq) => ({ stored: message(seq) }));
+const read = (who: number): Draft => ({ ...draft(1, "", somebody(who)), action: { type: "read", seq: 9 } });
+const created = (seq: number): Outcome => ({
+  ack: { seq, rev: seq },
+  change: { kind: "created", message: message(seq) },
+});
+const stored = (...seqs: number[]): Outcome[] => seqs.map(created);
 
 test("what arrives in one turn is one batch, published once per room by rev, and then acknowledged", async () => {
   const { batches, happened, send, texts } = setUp();
@@ -112,6 +121,7 @@ test("a store that throws at once is a store that fails", async () => {
       },
     },
     () => expect.unreachable(),
+    () => expect.unreachable(),
     (error) => void told.push(error),
   );
   const refusals = await Promise.allSettled([commit.add(draft(1, "a")), commit.add(draft(1, "b"))]);
@@ -128,9 +138,9 @@ test("a refused draft fails alone; a repeated one is acknowledged as before; nei
   const all = ["a", "b", "c", "d", "e"].map((text) => send(1, text));
   await settle();
   batches[0]?.resolve([
-    { stored: message(9) },
+    created(9),
     { refused: "removed" },
-    { repeated: { seq: 3, rev: 3 } },
+    { ack: { seq: 3, rev: 3 } },
     { refused: "room_deleted" },
   ]);
   await Promise.all(all);
@@ -144,6 +154,48 @@ test("a refused draft fails alone; a repeated one is acknowledged as before; nei
     // Fewer answers than drafts.
     "e internal",
   ]);
+});
+
+test("a read mark that moved is told once it is stored, and is no change of the room", async () => {
+  const { commit, batches, happened } = setUp();
+  const acks = [commit.add(read(1)), commit.add(read(2)), commit.add(draft(1, "a")), commit.add(read(3))];
+  await settle();
+  expect(happened).toEqual([]);
+  const refused: Outcome = { refused: "removed" };
+  batches[0]?.resolve([
+    { ack: { seq: 6, rev: 8 }, marked: true },
+    { ack: { seq: 7, rev: 8 } },
+    created(9),
+    refused,
+  ]);
+  expect(await Promise.allSettled(acks)).toMatchObject([
+    { value: { seq: 6, rev: 8 } },
+    { value: { seq: 7, rev: 8 } },
+    { value: { seq: 9, rev: 9 } },
+    { reason: { code: "removed" } },
+  ]);
+  expect(happened.toSorted()).toEqual(["publish 1: created 9", "read 1 6", "stored"]);
+});
+
+test("whoever is refused hears which rule it was", async () => {
+  for (const [refused, code] of [
+    ["removed", "removed"],
+    ["room_deleted", "room_deleted"],
+    ["no_message", "message_not_found"],
+    ["deleted", "message_not_found"],
+    ["not_sender", "forbidden"],
+    ["not_moderator", "forbidden"],
+    ["too_many_reactions", "forbidden"],
+  ] as const) {
+    const { commit, batches, happened } = setUp();
+    const ack = commit.add(draft(1, "a"));
+    await settle();
+    batches[0]?.resolve([{ refused }]);
+    const error = await ack.catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ChatError);
+    expect(error).toMatchObject({ code, message: expect.stringMatching(/^[A-Z].*\.$/) });
+    expect(happened).toEqual(["stored"]);
+  }
 });
 
 test("nothing but what was stored is published: a batch without is silent", async () => {
@@ -171,6 +223,23 @@ test("what waits for the disk is bounded; more is refused at once, and all that 
   expect((await Promise.all(taken)).length).toBe(limit);
   await until("the next batch begins", () => texts().length > 2);
   expect(texts()[2]).toBe("taken again");
+});
+
+test("the texts that wait are bounded together, those of edits included", async () => {
+  const { commit, batches, send } = setUp();
+  void send(1, "first");
+  await settle();
+  const text = "x".repeat(1 << 20);
+  const edit = { ...draft(1, ""), action: { type: "edit", seq: 1, text } as const };
+  const taken = Array.from({ length: 32 }, (_, index) => commit.add(index % 2 ? edit : draft(1, text)));
+  const refused = await commit.add(draft(1, "late")).catch((error: unknown) => error);
+  expect(refused).toMatchObject({ code: "storage_unavailable" });
+  batches[0]?.resolve(stored(1));
+  await settle();
+  batches[1]?.resolve(taken.map((_, index) => created(index + 2)));
+  await Promise.all(taken);
+  void commit.add(draft(1, "taken again"));
+  await until("the next batch begins", () => batches.length > 2);
 });
 
 test("idle resolves when nothing waits any more, not when the first batch is done", async () => {

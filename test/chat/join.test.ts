@@ -2,98 +2,24 @@ import { expect, test } from "bun:test";
 
 import * as fc from "fast-check";
 
-import type { Bus, Hint } from "../../src/chat/bus.ts";
-import { Chat } from "../../src/chat/chat.ts";
 import { ChatError } from "../../src/chat/errors.ts";
-import type { Change, Message, RoomKey } from "../../src/chat/model.ts";
-import type { Store } from "../../src/chat/store.ts";
-import { actor, room as roomOf, settle } from "../support/people.ts";
-import { SlowRoom } from "../support/slow-room.ts";
+import { openLobby, type Visit } from "../support/lobby.ts";
+import { actor, settle } from "../support/people.ts";
 
 const alice = actor(1);
-const none = () => Promise.reject(new Error("not in this test"));
-const limits = { textBytes: 0, messageRate: 0, messageBurst: 0, roomsPerUser: 0, membersPerRoom: 0 };
-
-function setUp(stored = 0) {
-  const room = new SlowRoom();
-  for (let each = 0; each < stored; each++) room.add();
-  /** What stands at the id "lobby" now: the room's key, and who is in it. */
-  const lobby: { key: RoomKey | undefined; members: Set<number> } = { key: 7, members: new Set([alice.key]) };
-  const membership: Store["membership"] = (_, user) =>
-    room.later("membership", () => {
-      if (lobby.key === undefined) return undefined;
-      return { room: roomOf(lobby.key, "lobby"), role: lobby.members.has(user) ? "member" : null };
-    });
-  const store = new Proxy(
-    { head: room.head, changes: room.changes, messages: room.range, membership },
-    {
-      get: (target, name) => Reflect.get(target, name) ?? none,
-    },
-  ) as unknown as Store;
-  const listeners: ((hint: Hint) => void)[] = [];
-  const bus: Bus = {
-    publish: (hint) => {
-      for (const listener of listeners) listener(hint);
-    },
-    subscribe: (listener) => void listeners.push(listener),
-    close: () => undefined,
-  };
-  const failures: unknown[] = [];
-  const note = (error: unknown) => void failures.push(error);
-  const observer = { historyFailed: note, commitFailed: note, feedFailed: note };
-  const present = new Map<RoomKey, Set<(change: Change) => void>>();
-  const deliver = (key: RoomKey, changes: readonly Change[]) => {
-    for (const change of changes) for (const hear of present.get(key) ?? []) hear(change);
-  };
-  const chat = new Chat({ store, bus, limits, deliver, observer });
-
-  /** Joins the lobby; what was sent there first and since. */
-  function join({ admit = () => undefined, stays = true }: { admit?: () => void; stays?: boolean } = {}) {
-    const joined = {
-      history: undefined as readonly Message[] | undefined,
-      live: [] as number[],
-      room: undefined as RoomKey | undefined,
-      ended: Promise.resolve(""),
-    };
-    joined.ended = chat
-      .join(alice, "lobby", {
-        admit,
-        arrive({ key }, history) {
-          if (!stays) return false;
-          joined.room = key;
-          joined.history = history;
-          const sockets = present.get(key) ?? new Set();
-          present.set(
-            key,
-            sockets.add((change) => joined.live.push(change.message.seq)),
-          );
-          return true;
-        },
-      })
-      .then(
-        () => "joined",
-        (error: unknown) => (error instanceof ChatError ? error.code : String(error)),
-      );
-    return joined;
-  }
-  const publish = (...changes: Change[]) => bus.publish({ kind: "changes", room: 7, changes });
-  const seen = ({ history, live }: ReturnType<typeof join>) => [
-    ...(history ?? []).map(({ seq }) => seq),
-    ...live,
-  ];
-  return { room, lobby, bus, chat, failures, join, publish, seen };
-}
+/** The messages that a visit was told of, as they came. */
+const seen = ({ arrival, live }: Visit) => [...(arrival?.messages ?? []), ...live].map(({ seq }) => seq);
 
 const numbers = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
 test("a newcomer is sent the last 50 messages, oldest first, and then what comes", async () => {
-  const { room, join, publish, seen } = setUp(60);
+  const { room, join, publish } = openLobby({ stored: 60 });
   const joined = join();
   await room.answerAll(settle);
   expect(await joined.ended).toBe("joined");
   publish(room.add());
-  expect(joined.history?.length).toBe(50);
+  expect(joined.arrival?.messages.length).toBe(50);
   expect(seen(joined)).toEqual(numbers(11, 61));
 });
 
@@ -103,7 +29,7 @@ test("what is said at any moment of a join comes once, in the history or after i
     maxLength: 12,
   });
   const property = fc.asyncProperty(fc.nat(55), plan, async (before, steps) => {
-    const { room, bus, join, publish, seen } = setUp(before);
+    const { room, bus, join, publish } = openLobby({ stored: before });
     const joined = [join()];
     for (const { answers, unheard, others } of steps) {
       for (let answer = 0; answer < answers; answer++) {
@@ -125,7 +51,7 @@ test("what is said at any moment of a join comes once, in the history or after i
       const all = seen(each);
       expect(all).toEqual(numbers(all[0] ?? 1, room.messages.length));
       // All of it, or 50 at least.
-      expect(all[0] === 1 || (each.history?.length ?? 0) === 50).toBe(true);
+      expect(all[0] === 1 || (each.arrival?.messages.length ?? 0) === 50).toBe(true);
     }
   });
   await fc.assert(property, { numRuns: 300 });
@@ -133,7 +59,7 @@ test("what is said at any moment of a join comes once, in the history or after i
 
 test("what is published in the very turn in which the history arrives comes once", async () => {
   for (let microtasks = 0; microtasks < 12; microtasks++) {
-    const { room, join, publish, seen } = setUp(3);
+    const { room, join, publish } = openLobby({ stored: 3 });
     const joined = join();
     while (!room.waiting.some((name) => name.startsWith("messages"))) {
       room.answer();
@@ -153,7 +79,7 @@ test("who is removed while he joins is refused; who is not, is let in", async ()
     [true, "joined"],
     [false, "room_not_found"],
   ] as const) {
-    const { room, lobby, bus, chat, join } = setUp(3);
+    const { room, lobby, bus, chat, join } = openLobby({ stored: 3 });
     const joined = join();
     room.answer();
     await settle();
@@ -162,16 +88,16 @@ test("who is removed while he joins is refused; who is not, is let in", async ()
     bus.publish({ kind: "roster", room: 7 });
     await room.answerAll(settle);
     expect(await joined.ended).toBe(outcome);
-    expect(joined.history?.length).toBe(remains ? 3 : undefined);
+    expect(joined.arrival?.messages.length).toBe(remains ? 3 : undefined);
     // Whoever was refused is not followed for.
-    if (remains) chat.leave(7);
+    if (remains) chat.leave(7, alice.key);
     bus.publish({ kind: "anything" });
     expect(room.waiting).toEqual([]);
   }
 });
 
 test("a room that is deleted and made again while somebody joins is not mixed up with the old one", async () => {
-  const { room, lobby, bus, join } = setUp(3);
+  const { room, lobby, bus, join } = openLobby({ stored: 3 });
   const gone = join();
   room.answer();
   await settle();
@@ -187,12 +113,17 @@ test("a room that is deleted and made again while somebody joins is not mixed up
   lobby.key = 8;
   bus.publish({ kind: "roster", room: 7 });
   await room.answerAll(settle);
-  expect(await moved.ended).toBe("joined");
-  expect(moved.room).toBe(8);
+  // What he knew of the room was of another one.
+  expect(await moved.ended).toBe("room_not_found");
+  expect(moved.arrival?.room.key).toBeUndefined();
+  const again = join();
+  await room.answerAll(settle);
+  expect(await again.ended).toBe("joined");
+  expect(again.arrival?.room.key).toBe(8);
 });
 
 test("whoever is not let in causes no work, and who has gone meanwhile leaves none behind", async () => {
-  const { room, bus, join } = setUp(3);
+  const { room, bus, join } = openLobby({ stored: 3 });
   const full = new ChatError("too_many_connections", "full");
   const refused = join({
     admit() {
@@ -211,7 +142,7 @@ test("whoever is not let in causes no work, and who has gone meanwhile leaves no
 
 test("when the history can't be read the newcomer gets none, it is told, and he hears what comes", async () => {
   for (const failing of ["head", "messages 0-4"]) {
-    const { room, failures, join, publish } = setUp(3);
+    const { room, failures, join, publish } = openLobby({ stored: 3 });
     const joined = join();
     while (room.waiting[0] !== failing) {
       room.answer();
@@ -220,17 +151,18 @@ test("when the history can't be read the newcomer gets none, it is told, and he 
     room.fail();
     expect(await joined.ended).toBe("joined");
     expect(failures).toMatchObject([{ message: "broken" }]);
-    expect(joined.history).toEqual([]);
+    expect(joined.arrival?.messages).toEqual([]);
     publish(room.add());
     await room.answerAll(settle);
-    expect(joined.live).toEqual([4]);
+    expect(joined.live.map(({ seq }) => seq)).toEqual([4]);
   }
 });
 
 test("an arrival that fails leaves nothing behind", async () => {
-  const { room, bus, chat } = setUp(3);
+  const { room, bus, chat } = openLobby({ stored: 3 });
   const joined = chat.join(alice, "lobby", {
     admit: () => undefined,
+    blindly: true,
     arrive() {
       throw new Error("the socket broke");
     },
@@ -243,4 +175,36 @@ test("an arrival that fails leaves nothing behind", async () => {
   expect(await ended).toBe("Error: the socket broke");
   bus.publish({ kind: "anything" });
   expect(room.waiting).toEqual([]);
+});
+
+test("a history that can't be read keeps out whoever would not come in without one", async () => {
+  for (const since of [undefined, 1]) {
+    const { room, bus, chat, failures, join } = openLobby({ stored: 3 });
+    const refused = join({ blindly: false, ...(since !== undefined && { since }) });
+    while (!/^(messages|changes)/.test(room.waiting[0] ?? "")) {
+      room.answer();
+      await settle();
+    }
+    room.fail();
+    expect(await refused.ended).toContain("broken");
+    expect([refused.arrival, failures.length, chat.online(7)]).toEqual([undefined, 1, []]);
+    bus.publish({ kind: "anything" });
+    expect(room.waiting).toEqual([]);
+  }
+});
+
+test("who arrives finds himself among those who are there; who is not let in was never there", async () => {
+  const { room, lobby, chat, join } = openLobby({ stored: 1 });
+  const bob = actor(2);
+  lobby.members.add(bob.key);
+  const first = join();
+  await room.answerAll(settle);
+  const second = join({ who: bob });
+  join({ who: bob, stays: false });
+  join({ who: actor(3) });
+  await room.answerAll(settle);
+  expect([first, second].map(({ online }) => online?.map(({ key }) => key))).toEqual([[1], [1, 2]]);
+  expect(chat.online(7).map(({ key }) => key)).toEqual([1, 2]);
+  chat.leave(7, bob.key);
+  expect(chat.online(7).map(({ key }) => key)).toEqual([1]);
 });

@@ -2,30 +2,23 @@ import { expect, test } from "bun:test";
 
 import * as fc from "fast-check";
 
-import { told, type World } from "./world.ts";
+import type { World } from "./world.ts";
 
 export function appendContract(world: () => World): void {
   test("each draft of a batch gets the next seq and rev of its room, in their order", async () => {
     const w = world();
     const [alice, bob] = [await w.user(), await w.user()];
     const [one, two] = [await w.room(alice, bob), await w.room(alice)];
-    const batch = [w.draft(one, alice), w.draft(two, alice), w.draft(one, bob), w.draft(one, alice)];
-    expect((await w.store.append(batch)).map(told)).toEqual([
-      "stored 1/1",
-      "stored 1/1",
-      "stored 2/2",
-      "stored 3/3",
-    ]);
-    expect((await w.store.append([w.draft(one, bob), w.draft(two, alice)])).map(told)).toEqual([
-      "stored 4/4",
-      "stored 2/2",
-    ]);
+    const batch = [
+      w.draft(one, alice, "a"),
+      w.draft(two, alice),
+      w.draft(one, bob, "b"),
+      w.draft(one, alice, "c"),
+    ];
+    expect(await w.append(...batch)).toEqual(["created 1/1", "created 1/1", "created 2/2", "created 3/3"]);
+    expect(await w.append(w.draft(one, bob), w.draft(two, alice))).toEqual(["created 4/4", "created 2/2"]);
     expect(await w.store.head(one.key)).toEqual({ seq: 4, rev: 4 });
-    expect((await w.texts(one)).slice(0, 3)).toEqual([
-      batch[0]?.text,
-      batch[2]?.text,
-      batch[3]?.text,
-    ] as string[]);
+    expect((await w.texts(one)).slice(0, 3)).toEqual(["a", "b", "c"]);
   });
 
   test("a message is read as it was answered when it was stored", async () => {
@@ -35,13 +28,15 @@ export function appendContract(world: () => World): void {
     for (const text of ["plain", "\n ", "it's \"'; DROP TABLE rooms; --", "👩‍👩‍👧 שלום ﷽", "x".repeat(65_536)]) {
       const [outcome] = await w.store.append([w.draft(room, alice, text, w.name("client"))]);
       const [read] = await w.store.messages(room.key, { limit: 1 });
-      expect(outcome).toMatchObject({ stored: read ?? {} });
+      expect(outcome).toMatchObject({ ack: { seq: read?.seq, rev: read?.rev } });
+      expect(outcome).toMatchObject({ change: { kind: "created", message: read ?? {} } });
       expect(read).toMatchObject({
         text,
         sentAt: 1_700_000_000_000,
         editedAt: null,
         deletedAt: null,
         replyTo: null,
+        reactions: [],
       });
       expect(read?.sender).toMatchObject({ key: alice.key, id: alice.id, email: alice.email });
     }
@@ -56,23 +51,23 @@ export function appendContract(world: () => World): void {
     const [alice, bob] = [await w.user(), await w.user()];
     const [room, other] = [await w.room(alice, bob), await w.room(alice)];
     const append = async (...drafts: Parameters<World["draft"]>[]) =>
-      (await w.store.append(drafts.map((draft) => w.draft(...draft)))).map(told);
+      w.append(...drafts.map((draft) => w.draft(...draft)));
 
     expect(await append([room, alice, "zero"], [room, alice, "one", "c"])).toEqual([
-      "stored 1/1",
-      "stored 2/2",
+      "created 1/1",
+      "created 2/2",
     ]);
-    expect(await append([room, alice, "again", "c"])).toEqual(["repeated 2/2"]);
+    expect(await append([room, alice, "again", "c"])).toEqual(["unchanged 2/2"]);
     // Twice within one batch; the numbers after it have no gap.
     expect(
       await append([room, alice, "two", "d"], [room, alice, "twice", "d"], [room, alice, "three"]),
-    ).toEqual(["stored 3/3", "repeated 3/3", "stored 4/4"]);
+    ).toEqual(["created 3/3", "unchanged 3/3", "created 4/4"]);
     // Another sender's, another room's, another client_id: other messages.
     expect(
       await append([room, bob, "four", "c"], [other, alice, "first", "c"], [room, alice, "five", "C"]),
-    ).toEqual(["stored 5/5", "stored 1/1", "stored 6/6"]);
+    ).toEqual(["created 5/5", "created 1/1", "created 6/6"]);
     // Without one, the same text is another message.
-    expect(await append([room, alice, "six"], [room, alice, "six"])).toEqual(["stored 7/7", "stored 8/8"]);
+    expect(await append([room, alice, "six"], [room, alice, "six"])).toEqual(["created 7/7", "created 8/8"]);
     expect(await w.texts(room)).toEqual(["zero", "one", "two", "three", "four", "five", "six", "six"]);
     expect(await w.texts(other)).toEqual(["first"]);
   });
@@ -82,8 +77,10 @@ export function appendContract(world: () => World): void {
     const alice = await w.user();
     const room = await w.room(alice);
     await w.store.append([w.draft(room, alice, "one", "c"), w.draft(room, alice)]);
-    await w.made.touch(room.key, 1);
-    expect((await w.store.append([w.draft(room, alice, "again", "c")])).map(told)).toEqual(["repeated 1/1"]);
+    expect(await w.edit(room, alice, 1)).toEqual(["edited 1/3"]);
+    expect(await w.append(w.draft(room, alice, "again", "c"))).toEqual(["unchanged 1/1"]);
+    await w.append(w.does(room, alice, { type: "delete", seq: 1 }));
+    expect(await w.append(w.draft(room, alice, "again", "c"))).toEqual(["unchanged 1/1"]);
   });
 
   test("a draft that is refused fails alone, and leaves no gap", async () => {
@@ -95,17 +92,17 @@ export function appendContract(world: () => World): void {
     batch.splice(1, 0, w.draft(gone, alice), w.draft({ ...gone, key: 2 ** 40 }, admin));
     // The premise: it is the removal, and the deletion, that refuse.
     const before = [w.draft(room, removed), w.draft(gone, alice)];
-    expect((await w.store.append(before)).map(told)).toEqual(["stored 1/1", "stored 1/1"]);
+    expect(await w.append(...before)).toEqual(["created 1/1", "created 1/1"]);
     expect(await w.store.removeMember(room.key, removed.key)).toBe(true);
     expect(await w.store.deleteRoom(gone.key)).toBe(true);
-    expect((await w.store.append(batch)).map(told)).toEqual([
-      "stored 2/2",
+    expect(await w.append(...batch)).toEqual([
+      "created 2/2",
       "room_deleted",
       "room_deleted",
       "removed",
       "removed",
-      "stored 3/3",
-      "stored 4/4",
+      "created 3/3",
+      "created 4/4",
     ]);
   });
 
@@ -123,19 +120,20 @@ export function appendContract(world: () => World): void {
       const kept = [new Map<string, number>(), new Map<string, number>()];
       const texts: string[][] = [[], []];
       for (const batch of plan) {
-        const drafts = batch.map((each) => {
+        const said = batch.map(() => w.name("text"));
+        const drafts = batch.map((each, index) => {
           const [room, sender] = [rooms[each.room], users[each.sender]];
           if (!room || !sender) throw new Error("outside the plan");
-          return w.draft(room, sender, w.name("text"), each.clientId);
+          return w.draft(room, sender, said[index], each.clientId);
         });
         const expected = batch.map(({ room, sender, clientId }, index) => {
           const known = clientId === null ? undefined : kept[room]?.get(`${sender}${clientId}`);
-          if (known !== undefined) return `repeated ${known}/${known}`;
-          const seq = texts[room]?.push(drafts[index]?.text ?? "") ?? 0;
+          if (known !== undefined) return `unchanged ${known}/${known}`;
+          const seq = texts[room]?.push(said[index] ?? "") ?? 0;
           if (clientId !== null) kept[room]?.set(`${sender}${clientId}`, seq);
-          return `stored ${seq}/${seq}`;
+          return `created ${seq}/${seq}`;
         });
-        expect((await w.store.append(drafts)).map(told)).toEqual(expected);
+        expect(await w.append(...drafts)).toEqual(expected);
       }
       for (const [index, room] of rooms.entries()) expect(await w.texts(room)).toEqual(texts[index] ?? []);
     });

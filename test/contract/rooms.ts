@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { told, type World } from "./world.ts";
+import type { World } from "./world.ts";
 
 export function roomsContract(world: () => World): void {
   test("a room is made once; its maker is its owner", async () => {
@@ -66,7 +66,7 @@ export function roomsContract(world: () => World): void {
     expect(await w.store.roster(room.key)).toBeUndefined();
     expect(await w.store.roomsOf(alice.key)).toEqual([]);
     expect((await w.store.rooms()).map(({ key }) => key)).not.toContain(room.key);
-    expect((await w.store.append([w.draft(room, alice)])).map(told)).toEqual(["room_deleted"]);
+    expect(await w.append(w.draft(room, alice))).toEqual(["room_deleted"]);
     expect(await w.grant(room, { sub: alice.id ?? "" })).toBe("room_gone");
   });
 
@@ -85,7 +85,7 @@ export function roomsContract(world: () => World): void {
     let turns = 0;
     for (; turns < 100 && (await w.store.purge()); turns++) {
       if (turns === 1) {
-        expect((await w.store.append([w.draft(room, alice, "new", "c")])).map(told)).toEqual(["stored 1/1"]);
+        expect(await w.append(w.draft(room, alice, "new", "c"))).toEqual(["created 1/1"]);
       }
     }
     expect(turns).toBeGreaterThan(2);
@@ -103,7 +103,8 @@ export function roomsContract(world: () => World): void {
     const [b, a, c] = [await w.createRoom(w.name("b")), await w.createRoom(w.name("a")), await w.room(bob)];
     await w.grant(b, { sub: alice.id ?? "" }, "moderator");
     await w.grant(a, { sub: alice.id ?? "" });
-    const texts = await w.fill(b, alice, 3);
+    await w.grant(b, { sub: bob.id ?? "" });
+    const texts = await w.fill(b, bob, 3);
     await w.fill(c, bob, 1);
     expect(await w.store.roomsOf(alice.key)).toMatchObject([
       { room: { id: a.id, seq: 0 }, role: "member", unread: 0, lastMessage: null },
@@ -114,7 +115,13 @@ export function roomsContract(world: () => World): void {
         lastMessage: { seq: 3, text: texts[2] ?? "" },
       },
     ]);
-    expect((await w.store.roomsOf(bob.key)).map(({ room }) => room.id)).toEqual([c.id]);
+    // Whoever says something has read what was there.
+    expect(await w.store.roomsOf(bob.key)).toMatchObject([
+      { room: { id: b.id }, unread: 0 },
+      { room: { id: c.id }, unread: 0, lastMessage: { seq: 1 } },
+    ]);
+    await w.append(w.does(b, alice, { type: "read", seq: 2 }), w.draft(b, bob));
+    expect(await w.store.roomsOf(alice.key)).toMatchObject([{ unread: 0 }, { unread: 2 }]);
   });
 
   test("a probe leaves nothing behind", async () => {

@@ -1,18 +1,18 @@
 import {
+  type Action,
   type Actor,
   type Draft,
+  type Message,
   operator,
   type Role,
   type Room,
-  type RoomKey,
 } from "../../src/chat/model.ts";
 import type { Outcome, Store } from "../../src/chat/store.ts";
+import { send } from "../support/people.ts";
 
 /** A store under test. */
 export interface Made extends AsyncDisposable {
   store: Store;
-  /** What an edit will do: gives a message the room's next `rev`. */
-  touch(room: RoomKey, seq: number): Promise<void>;
 }
 
 /** Rooms and users of one test: none has met any other test's. */
@@ -62,14 +62,43 @@ export class World {
   }
 
   draft(room: Room, sender: Actor, text = this.name("text"), clientId: string | null = null): Draft {
-    return { room: room.key, sender, text, sentAt: 1_700_000_000_000, clientId };
+    return this.does(room, sender, send(text, clientId));
+  }
+
+  does({ key }: Room, actor: Actor, action: Action): Draft {
+    return { room: key, actor, at: 1_700_000_000_000, action };
+  }
+
+  /** One batch; what became of each draft, in a word. */
+  async append(...drafts: Draft[]): Promise<string[]> {
+    return (await this.store.append(drafts)).map(told);
+  }
+
+  /** Gives a message the room's next `rev`. */
+  edit(room: Room, sender: Actor, seq: number): Promise<string[]> {
+    return this.append(this.does(room, sender, { type: "edit", seq, text: this.name("edit") }));
   }
 
   /** Sends that many messages, and answers what they say. */
   async fill(room: Room, sender: Actor, count: number): Promise<string[]> {
-    const drafts = Array.from({ length: count }, () => this.draft(room, sender));
-    await this.store.append(drafts);
-    return drafts.map(({ text }) => text);
+    const texts = Array.from({ length: count }, () => this.name("text"));
+    await this.store.append(texts.map((text) => this.draft(room, sender, text)));
+    return texts;
+  }
+
+  /** What changed after `since`, page after page. */
+  async changes({ key }: Room, since: number, limit = 99): Promise<Message[]> {
+    const read: Message[] = [];
+    for (let cursor = since; ;) {
+      const { messages, rev } = await this.store.changes(key, cursor, limit);
+      const revs = [cursor, ...messages.map((message) => message.rev)];
+      // Each page is in order, and goes as far as it says.
+      if (revs.some((each, index) => index > 0 && each <= (revs[index - 1] ?? 0)) || rev < (revs.at(-1) ?? 0))
+        throw new Error(`out of order: ${revs.join()} up to ${rev}`);
+      if (rev === cursor) return read;
+      read.push(...messages);
+      cursor = rev;
+    }
   }
 
   async texts({ key }: Room): Promise<(string | null)[]> {
@@ -77,9 +106,9 @@ export class World {
   }
 }
 
-/** An outcome in a word. */
+/** An outcome in a word, with `seq/rev`. */
 export function told(outcome: Outcome): string {
-  if ("stored" in outcome) return `stored ${outcome.stored.seq}/${outcome.stored.rev}`;
-  if ("repeated" in outcome) return `repeated ${outcome.repeated.seq}/${outcome.repeated.rev}`;
-  return outcome.refused;
+  if ("refused" in outcome) return outcome.refused;
+  const { ack, change, marked } = outcome;
+  return `${marked ? "marked" : (change?.kind ?? "unchanged")} ${ack.seq}/${ack.rev}`;
 }

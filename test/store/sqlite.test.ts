@@ -1,4 +1,5 @@
 import { expect, spyOn, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { StoreError } from "../../src/chat/store.ts";
@@ -20,16 +21,6 @@ function makeStore() {
     client: db.$client,
     prepared,
     store,
-    async touch(room: number, seq: number) {
-      db.$client.transaction(() => {
-        db.$client.run("UPDATE rooms SET rev = rev + 1 WHERE pk = ?", [room]);
-        const rev = "(SELECT rev FROM rooms WHERE pk = room_pk)";
-        db.$client.run(
-          `UPDATE messages SET changed_rev = ${rev}, edited_at = 1 WHERE room_pk = ? AND seq = ?`,
-          [room, seq],
-        );
-      })();
-    },
     async [Symbol.asyncDispose]() {
       await store.close();
       folder[Symbol.dispose]();
@@ -66,6 +57,14 @@ test("no statement of the store walks through a table", async () => {
     store.membership(room.id, alice.key),
     store.probe(),
   ]);
+  await w.edit(room, alice, 1);
+  await w.append(
+    w.does(room, alice, { type: "react", seq: 1, emoji: "👍", on: true }),
+    w.does(room, alice, { type: "delete", seq: 2 }),
+    w.does(room, bob, { type: "read", seq: 1 }),
+  );
+  await store.changes(room.key, 1, 9);
+  await store.renameRoom(room.key, "renamed");
   await store.removeMember(room.key, alice.key);
   await store.removeMember(room.key, bob.key);
   await store.deleteRoom(room.key);
@@ -114,6 +113,7 @@ test("a store that can't be read or written says so, in every method", async () 
     () => store.messages(room.key, { limit: 1 }),
     () => store.changes(room.key, 0, 1),
     () => w.createRoom("new"),
+    () => store.renameRoom(room.key, "new"),
     () => store.deleteRoom(room.key),
     () => store.rooms(),
     () => store.roomsOf(alice.key),
@@ -126,6 +126,40 @@ test("a store that can't be read or written says so, in every method", async () 
     () => store.probe(),
   ];
   for (const call of calls) expect(call()).rejects.toBeInstanceOf(StoreError);
+});
+
+test("what was edited away or deleted, and what others said of it, is nowhere in the file", async () => {
+  await using made = makeStore();
+  const w = new World(made);
+  const alice = await w.user();
+  const room = await w.room(alice);
+  const texts = {
+    kept: "a text that stays",
+    first: "a text before the edit",
+    second: "a text before its deletion",
+  };
+  const [emoji, taken] = [":an-emoji-on-it:", ":an-emoji-taken-back:"];
+  const found = () => {
+    made.client.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    const bytes = readFileSync(made.path);
+    return [...Object.values(texts), emoji, taken].filter((each) => bytes.includes(each));
+  };
+  const react = (on: string) => w.does(room, alice, { type: "react", seq: 2, emoji: on, on: true });
+  await w.append(
+    w.draft(room, alice, texts.kept),
+    w.draft(room, alice, texts.first),
+    react(emoji),
+    react(taken),
+  );
+  expect(found()).toEqual([texts.kept, texts.first, emoji, taken]);
+  await w.append(
+    w.does(room, alice, { type: "edit", seq: 2, text: texts.second }),
+    w.does(room, alice, { type: "react", seq: 2, emoji: taken, on: false }),
+  );
+  expect(found()).toEqual([texts.kept, texts.second, emoji]);
+  await w.append(w.does(room, alice, { type: "delete", seq: 2 }));
+  expect(found()).toEqual([texts.kept]);
+  expect((await made.store.messages(room.key, { limit: 1 }))[0]).toMatchObject({ text: null, reactions: [] });
 });
 
 test("the version rises when another connection has written, and only then", async () => {

@@ -77,8 +77,8 @@ export async function startParley({ issuer, env = {}, deadlines, keys }: ParleyO
     asOperator,
     room: (id, members, role = "member") =>
       asOperator(async (chat) => {
-        await chat.createRoom(operator, id, id);
-        for (const email of members) await chat.setMember(operator, id, { email }, role);
+        await chat.rooms.create(operator, id, id);
+        for (const email of members) await chat.rooms.setMember(operator, id, { email }, role);
       }),
     stop,
     async [Symbol.asyncDispose]() {

@@ -41,8 +41,8 @@ export async function serve({ issuer, database, env = {}, under = [] }: ServedOp
 export async function furnish(database: string, rooms: Record<string, string[]>): Promise<void> {
   const { chat, close } = openChat(readConfig({ PARLEY_DATABASE: database }), { create: true });
   for (const [id, members] of Object.entries(rooms)) {
-    await chat.createRoom(operator, id, id);
-    for (const email of members) await chat.setMember(operator, id, { email }, "member");
+    await chat.rooms.create(operator, id, id);
+    for (const email of members) await chat.rooms.setMember(operator, id, { email }, "member");
   }
   await close();
 }

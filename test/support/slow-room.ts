@@ -1,13 +1,17 @@
 import type { Change, Message, Position } from "../../src/chat/model.ts";
-import { type Range, StoreError } from "../../src/chat/store.ts";
+import { type Page, type Range, StoreError } from "../../src/chat/store.ts";
 import { message } from "./people.ts";
 
-/** The messages of one room in a store that answers each read when the test says so, with what it held when it was asked. */
+/**
+ * The messages of one room in a store that answers each read when the test says so: with what it held when it was asked,
+ * or else with what it holds by then.
+ */
 export class SlowRoom {
   readonly messages: Message[] = [];
   readonly members = new Set<number>();
   readonly #waiting: { name: string; answer(): void; fail(): void }[] = [];
   rev = 0;
+  asOf: "asking" | "answering" = "asking";
 
   /** The reads that wait for an answer. */
   get waiting(): string[] {
@@ -20,8 +24,8 @@ export class SlowRoom {
 
   /** Stores a message, as any node may. */
   add(): Change {
-    const made = message(this.messages.length + 1, ++this.rev);
-    this.messages.push({ ...made, editedAt: null });
+    const made = { ...message(this.messages.length + 1, ++this.rev), editedAt: null };
+    this.messages.push(made);
     return { kind: "created", message: made };
   }
 
@@ -31,20 +35,26 @@ export class SlowRoom {
     return { kind: "edited", message: edited };
   }
 
-  head = (): Promise<Position | undefined> => this.#read("head", this.position);
+  head = (): Promise<Position | undefined> => this.#read("head", () => this.position);
 
-  changes = (_: unknown, rev: number, limit: number): Promise<Message[]> => {
-    const later = this.messages.filter((each) => each.rev > rev).toSorted((a, b) => a.rev - b.rev);
-    return this.#read(`changes ${rev}`, later.slice(0, limit));
+  changes = (_: unknown, rev: number, limit: number): Promise<Page> => {
+    return this.#read(`changes ${rev}`, () => {
+      const later = this.messages.filter((each) => each.rev > rev).toSorted((a, b) => a.rev - b.rev);
+      const messages = later.slice(0, limit);
+      const last = later.length > limit ? messages.at(-1) : undefined;
+      return { messages, rev: last?.rev ?? Math.max(rev, this.rev) };
+    });
   };
 
   range = (_: unknown, { after = 0, before = 2 ** 53, limit }: Range): Promise<Message[]> => {
-    const found = this.messages.filter(({ seq }) => seq > after && seq < before);
-    return this.#read(`messages ${after}-${before}`, found.slice(-limit));
+    return this.#read(`messages ${after}-${before}`, () =>
+      this.messages.filter(({ seq }) => seq > after && seq < before).slice(-limit),
+    );
   };
 
-  #read<T>(name: string, found: T): Promise<T> {
-    return this.later(name, () => found);
+  #read<T>(name: string, find: () => T): Promise<T> {
+    const asked = find();
+    return this.later(name, () => (this.asOf === "asking" ? asked : find()));
   }
 
   /** Answers when the test says so. */

@@ -1,0 +1,171 @@
+import type { AckFrame, Command, ErrorFrame } from "../protocol/frames.ts";
+import { backoff, type Clock, type Random } from "./environment.ts";
+import { ParleyError } from "./error.ts";
+
+/** Where a command was stored: the message's number, and the room's `rev` with it. */
+export type Ack = Pick<AckFrame, "seq" | "rev">;
+
+/** A command that waits for an ack. `typing` and `auth` do not go this way. */
+export type Stored = Exclude<Command, { type: "typing" | "auth" }>;
+
+/** A command without its `id`, which the outbox gives. */
+export type Unnamed = Stored extends infer C ? (C extends Stored ? Omit<C, "id"> : never) : never;
+
+interface Entry {
+  command: Stored;
+  promise: Promise<Ack>;
+  resolve(ack: Ack): void;
+  reject(error: ParleyError): void;
+}
+
+export interface OutboxOptions {
+  clock: Clock;
+  random: Random;
+  send: (command: Command) => void;
+  /** A command has had no answer for too long. */
+  stuck: () => void;
+  /** A command was stored, or is given up. */
+  stored: (command: Stored, ack: Ack) => void;
+  failed: (command: Stored, error: ParleyError) => void;
+}
+
+/** Commands that wait, the one under way included. */
+const capacity = 1_000;
+/** Milliseconds that the server has for an answer. */
+const patience = 15_000;
+/** Refusals after which the same command may well be taken. */
+const transient: ReadonlySet<string> = new Set<ErrorFrame["code"]>([
+  "rate_limited",
+  "too_many_connections",
+  "storage_unavailable",
+  "keys_unavailable",
+  "restarting",
+]);
+
+/**
+ * Commands on their way, in order: one at a time, since a second one could overtake a first that has to be repeated.
+ * What had no answer when a connection ended is sent again on the next one.
+ */
+export class Outbox {
+  readonly #options: OutboxOptions;
+  readonly #queue: Entry[] = [];
+  #made = 0;
+  #refusals = 0;
+  #open = false;
+  #ended: ParleyError | undefined;
+  /** Runs while the first command is under way, or has to wait before it is repeated. */
+  #timer: unknown;
+  #underWay = false;
+
+  constructor(options: OutboxOptions) {
+    this.#options = options;
+  }
+
+  add(unnamed: Unnamed): Promise<Ack> {
+    const command = { id: String(++this.#made), ...unnamed };
+    if (command.type === "read") {
+      // Of read marks that wait only the furthest matters. The first in line may be under way.
+      const waiting = this.#queue.slice(1).find((entry) => entry.command.type === "read");
+      if (waiting?.command.type === "read") {
+        waiting.command.seq = Math.max(waiting.command.seq, command.seq);
+        return waiting.promise;
+      }
+    }
+    let resolve!: Entry["resolve"];
+    let reject!: Entry["reject"];
+    const promise = new Promise<Ack>((yes, no) => {
+      resolve = yes;
+      reject = no;
+    });
+    // Whoever does not care for the outcome must not be ended by it.
+    promise.catch(() => undefined);
+    const full = this.#queue.length >= capacity;
+    const error =
+      this.#ended ?? (full && new ParleyError("too_many_pending", `${capacity} commands wait already.`));
+    if (error) {
+      reject(error);
+      this.#options.failed(command, error);
+    } else {
+      this.#queue.push({ command, promise, resolve, reject });
+      this.#next();
+    }
+    return promise;
+  }
+
+  /** There is a connection. */
+  opened(): void {
+    this.#open = true;
+    this.#next();
+  }
+
+  /** There is none any more. */
+  lost(): void {
+    this.#open = this.#underWay = false;
+    this.#rest();
+  }
+
+  answered(frame: AckFrame | ErrorFrame): void {
+    const [entry] = this.#queue;
+    if (!entry || !this.#underWay || frame.id !== entry.command.id) return;
+    const { clock, random, stored } = this.#options;
+    if (frame.type === "ack") {
+      this.#take();
+      const { seq, rev } = frame;
+      entry.resolve({ seq, rev });
+      stored(entry.command, { seq, rev });
+      this.#next();
+    } else if (transient.has(frame.code)) {
+      this.#underWay = false;
+      this.#rest();
+      this.#timer = clock.setTimeout(
+        () => {
+          this.#timer = undefined;
+          this.#next();
+        },
+        frame.retry_after_ms ?? backoff(this.#refusals++, random),
+      );
+    } else {
+      this.refuse(new ParleyError(frame.code, frame.message));
+    }
+  }
+
+  /** Gives up the command that is under way. */
+  refuse(error: ParleyError): void {
+    if (!this.#underWay) return;
+    const entry = this.#take();
+    entry?.reject(error);
+    if (entry) this.#options.failed(entry.command, error);
+    this.#next();
+  }
+
+  /** Gives up all that waits, and all that is still to come. */
+  close(error: ParleyError): void {
+    this.#ended = error;
+    this.lost();
+    for (const entry of this.#queue.splice(0)) {
+      entry.reject(error);
+      this.#options.failed(entry.command, error);
+    }
+  }
+
+  #take(): Entry | undefined {
+    this.#underWay = false;
+    this.#refusals = 0;
+    this.#rest();
+    return this.#queue.shift();
+  }
+
+  #next(): void {
+    const [entry] = this.#queue;
+    if (!entry || !this.#open || this.#timer !== undefined) return;
+    const { clock, send, stuck } = this.#options;
+    this.#underWay = true;
+    this.#timer = clock.setTimeout(stuck, patience);
+    send(entry.command);
+  }
+
+  #rest(): void {
+    this.#options.clock.clearTimeout(this.#timer as never);
+    this.#timer = undefined;
+  }
+}

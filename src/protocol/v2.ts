@@ -1,0 +1,173 @@
+import * as v from "valibot";
+
+import { ChatError } from "../chat/errors.ts";
+import {
+  type Change,
+  clientIdLength,
+  isEmoji,
+  isStorable,
+  type Limits,
+  type Message,
+  type Notice,
+  type Position,
+  type User,
+} from "../chat/model.ts";
+import type { AckFrame, Command, ErrorFrame, Hello, LimitsBody, NoticeFrame, ServerFrame } from "./frames.ts";
+import { messageBody, time, userBody } from "./message.ts";
+
+/** Our own dialect: frames in, frames out. Their shapes are in frames.ts, and docs/protocol.md explains them. */
+
+const id = v.pipe(v.string(), v.minLength(1), v.maxLength(clientIdLength));
+const seq = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const clientId = v.pipe(id, v.check(isStorable, "must hold neither lone surrogates nor NUL"));
+const emoji = v.pipe(v.string(), v.check(isEmoji, "must be one emoji, or a short word"));
+
+// Strict: a mistyped `client_id` would be a message that is stored twice.
+const schema = v.variant("type", [
+  v.strictObject({
+    type: v.literal("send"),
+    id,
+    text: v.string(),
+    client_id: v.exactOptional(clientId),
+    reply_to: v.exactOptional(seq),
+  }),
+  v.strictObject({ type: v.literal("edit"), id, seq, text: v.string() }),
+  v.strictObject({ type: v.literal("delete"), id, seq }),
+  v.strictObject({ type: v.literal("react"), id, seq, emoji, on: v.boolean() }),
+  v.strictObject({ type: v.literal("read"), id, seq: v.pipe(v.number(), v.safeInteger(), v.minValue(0)) }),
+  v.strictObject({ type: v.literal("auth"), id, token: v.string() }),
+  v.strictObject({ type: v.literal("typing"), id: v.exactOptional(id) }),
+]);
+
+/** A frame that was read: the command, or why it is none; and its `id`, if it has one that can be answered. */
+export interface Parsed {
+  id: string | undefined;
+  command: Command | ChatError;
+}
+
+export function parse(frame: string): Parsed {
+  let json: unknown;
+  try {
+    json = JSON.parse(frame);
+  } catch (cause) {
+    const refusal = new ChatError("invalid_command", "A frame is one JSON object.", { cause });
+    return { id: undefined, command: refusal };
+  }
+  const parsed = v.safeParse(schema, json, { abortEarly: true });
+  if (parsed.success) return { id: parsed.output.id, command: parsed.output };
+  const known = v.safeParse(v.object({ id }), json);
+  const [issue] = parsed.issues;
+  const where = v.getDotPath(issue);
+  const refusal = new ChatError(
+    "invalid_command",
+    where === null ? issue.message : `${where}: ${issue.message}`,
+  );
+  return { id: known.success ? known.output.id : undefined, command: refusal };
+}
+
+/** UTF-16 units of messages in one frame: few enough that a slow reader is not cut by a single one. */
+const chunkLength = 65_536;
+
+/** Messages that go on from a cursor, as many as one frame takes, and the `rev` to which they bring it. */
+export interface Chunk {
+  /** Encoded, with commas between them. */
+  messages: string;
+  count: number;
+  rev: number;
+}
+
+/** All of a page, which may be empty: at least one chunk. */
+export function* chunks({ messages, rev }: { messages: readonly Message[]; rev: number }): Iterable<Chunk> {
+  let parts: string[] = [];
+  let length = 0;
+  for (const [index, message] of messages.entries()) {
+    const part = JSON.stringify(messageBody(message));
+    parts.push(part);
+    length += part.length;
+    if (length < chunkLength || index === messages.length - 1) continue;
+    yield { messages: parts.join(","), count: parts.length, rev: message.rev };
+    [parts, length] = [[], 0];
+  }
+  yield { messages: parts.join(","), count: parts.length, rev };
+}
+
+/** The last messages. In the rare room where they are longer than `most` bytes, the oldest stay out. */
+export function lastMessages(messages: readonly Message[], most: number): string {
+  const parts: string[] = [];
+  let bytes = 0;
+  for (const message of messages.toReversed()) {
+    const part = JSON.stringify(messageBody(message));
+    bytes += Buffer.byteLength(part) + 1;
+    if (bytes > most) break;
+    parts.push(part);
+  }
+  return parts.toReversed().join(",");
+}
+
+/** The first frame, around messages that are encoded already. */
+export function hello(about: Omit<Hello, "type" | "messages">, messages: string): string {
+  const { room, me, rev, resumed, ...rest } = about;
+  const front = JSON.stringify({ type: "hello", room, me, rev, resumed });
+  return `${front.slice(0, -1)},"messages":[${messages}],${JSON.stringify(rest).slice(1)}`;
+}
+
+export function changes({ messages, rev }: Pick<Chunk, "messages" | "rev">): string {
+  return `{"type":"changes","rev":${rev},"messages":[${messages}]}`;
+}
+
+export function change({ kind, message }: Change): string {
+  return `{"type":"change","kind":"${kind}","message":${JSON.stringify(messageBody(message))}}`;
+}
+
+export function ack(id: string, { seq: where, rev }: Position): string {
+  return JSON.stringify({ type: "ack", id, seq: where, rev } satisfies AckFrame);
+}
+
+/** A refusal, to the sender alone. */
+export function refusal(id: string | undefined, { code, message, retryAfterMs }: ChatError): string {
+  const frame: ErrorFrame = {
+    type: "error",
+    ...(id !== undefined && { id }),
+    code,
+    message,
+    ...(retryAfterMs !== undefined && { retry_after_ms: retryAfterMs }),
+  };
+  return JSON.stringify(frame);
+}
+
+export function notice(told: Notice): string {
+  return JSON.stringify(noticeFrame(told));
+}
+
+function noticeFrame(told: Notice): NoticeFrame {
+  switch (told.type) {
+    case "presence":
+      return { type: "presence", user: userBody(told.user), online: told.online };
+    case "typing":
+      return { type: "typing", user: userBody(told.user) };
+    case "read":
+      return { type: "read", user: userBody(told.user), seq: told.seq };
+    case "member":
+      return { type: "member", user: userBody(told.user), role: told.role };
+    case "room":
+      return { type: "room", room: { id: told.room.id, name: told.room.name } };
+  }
+}
+
+export function presence(user: User, online: boolean): string {
+  return notice({ type: "presence", user, online });
+}
+
+export function expiring(expiresAt: number): string {
+  return JSON.stringify({ type: "token.expiring", expires_at: time(expiresAt) } satisfies ServerFrame);
+}
+
+/** `after` in milliseconds. */
+export function restarting(after: number): string {
+  return JSON.stringify({ type: "restarting", retry_after_ms: Math.ceil(after) } satisfies ServerFrame);
+}
+
+export function limitsBody(limits: Limits, frameBytes: number): LimitsBody {
+  const { textBytes, messageRate, messageBurst } = limits;
+  return { text_bytes: textBytes, frame_bytes: frameBytes, rate: messageRate, burst: messageBurst };
+}

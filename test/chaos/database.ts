@@ -1,0 +1,106 @@
+import { Database } from "bun:sqlite";
+
+import type { MessageBody, ReactionBody } from "../../src/protocol/frames.ts";
+
+/** A message as it is in the database, and as everyone should see it. */
+export interface Row {
+  createdRev: number;
+  body: MessageBody;
+}
+
+export interface StoredRoom {
+  seq: number;
+  rev: number;
+  rows: Row[];
+  /** Read marks by the user's id. */
+  marks: Map<string, number>;
+}
+
+interface Columns {
+  seq: number;
+  created_rev: number;
+  changed_rev: number | null;
+  sub: string;
+  email: string;
+  name: string | null;
+  text: string | null;
+  sent_at: number;
+  edited_at: number | null;
+  deleted_at: number | null;
+  reply_to: number | null;
+  client_id: string | null;
+  reactions: string | null;
+}
+
+/** The database file itself, read without any of the server's code. */
+export class Stored implements Disposable {
+  readonly #db: Database;
+
+  constructor(path: string) {
+    this.#db = new Database(path, { readonly: true });
+  }
+
+  rev(room: string): number {
+    const row = this.#db.query<{ rev: number }, [string]>("SELECT rev FROM rooms WHERE id = ?").get(room);
+    return row?.rev ?? 0;
+  }
+
+  room(id: string): StoredRoom {
+    const head = this.#db
+      .query<{ pk: number; seq: number; rev: number }, [string]>(
+        "SELECT pk, seq, rev FROM rooms WHERE id = ?",
+      )
+      .get(id);
+    if (!head) throw new Error(`there is no room ${id} in the database`);
+    const rows = this.#db
+      .query<Columns, [number]>(
+        `SELECT seq, created_rev, changed_rev, sub, email, name, text, sent_at, edited_at, deleted_at, reply_to,
+           client_id, reactions FROM messages JOIN users ON pk = sender_pk WHERE room_pk = ? ORDER BY seq`,
+      )
+      .all(head.pk);
+    const marks = this.#db
+      .query<{ sub: string; seq: number }, [number]>(
+        "SELECT sub, seq FROM reads JOIN users ON pk = user_pk WHERE room_pk = ?",
+      )
+      .all(head.pk);
+    return {
+      seq: head.seq,
+      rev: head.rev,
+      rows: rows.map(toRow),
+      marks: new Map(marks.map(({ sub, seq }) => [sub, seq])),
+    };
+  }
+
+  /** What SQLite itself finds wrong. */
+  faults(): unknown[] {
+    const [integrity, foreign] = ["PRAGMA integrity_check", "PRAGMA foreign_key_check"].map((check) =>
+      this.#db.query(check).values(),
+    );
+    return [...(integrity ?? []).flat().filter((line) => line !== "ok"), ...(foreign ?? [])];
+  }
+
+  [Symbol.dispose](): void {
+    this.#db.close();
+  }
+}
+
+const time = (at: number) => new Date(at).toISOString();
+
+function toRow(row: Columns): Row {
+  const { seq, sub: id, email, name } = row;
+  return {
+    createdRev: row.created_rev,
+    body: {
+      seq,
+      rev: row.changed_rev ?? row.created_rev,
+      sender: { id, email, name },
+      text: row.text ?? "",
+      sent_at: time(row.sent_at),
+      ...(row.edited_at !== null && { edited_at: time(row.edited_at) }),
+      ...(row.deleted_at !== null && { deleted_at: time(row.deleted_at) }),
+      ...(row.reply_to !== null && { reply_to: row.reply_to }),
+      ...(row.client_id !== null && { client_id: row.client_id }),
+      reactions: row.reactions === null ? [] : (JSON.parse(row.reactions) as ReactionBody[]),
+    },
+  };
+}

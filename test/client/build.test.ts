@@ -1,0 +1,140 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import { temporaryFolder } from "../support/parley.ts";
+import { root, run } from "../support/process.ts";
+
+/** The build compiles the types, which takes a few seconds. */
+setDefaultTimeout(120_000);
+
+/** An application that has the package installed. */
+const app = temporaryFolder();
+const installed = join(app.path, "node_modules/parley");
+let printed: string;
+
+beforeAll(async () => {
+  // npm's own files only: what it may want to tell is no concern of the tests.
+  const env = { PATH: process.env["PATH"] ?? "", HOME: app.path, npm_config_update_notifier: "false" };
+  const packed = await run(["npm", "pack", "--pack-destination", app.path], { cwd: root, env });
+  expect(packed).toMatchObject({ code: 0 });
+  printed = packed.stdout + packed.stderr;
+  const name = (await readdir(app.path)).find((each) => each.endsWith(".tgz"));
+  await new Bun.Archive(await readFile(join(app.path, name ?? ""))).extract(app.path);
+  await mkdir(join(app.path, "node_modules"));
+  await rename(join(app.path, "package"), installed);
+});
+afterAll(() => app[Symbol.dispose]());
+
+test("the package holds the client in one file, its types in another, and nothing else", async () => {
+  const files = (await readdir(installed, { recursive: true })).toSorted();
+  expect(files).toEqual([
+    "README.md",
+    "dist",
+    "dist/client",
+    "dist/client/index.d.ts",
+    "dist/client/index.js",
+    "package.json",
+  ]);
+});
+
+test("the client has 6 KiB at most, gzipped, as the build says", async () => {
+  const [, bytes, zipped, limit] =
+    /dist\/client\/index\.js: (\d+) bytes, (\d+) gzipped \(limit (\d+)\)/.exec(printed) ?? [];
+  expect(Number(bytes)).toBe((await readFile(join(installed, "dist/client/index.js"))).length);
+  expect(Number(limit)).toBe(6_144);
+  expect(Number(zipped)).toBeWithin(1_000, 6_145);
+});
+
+test("a client that has grown over the limit fails the build", async () => {
+  const path = join(app.path, "large.js");
+  await writeFile(path, crypto.getRandomValues(Buffer.alloc(7_000)));
+  const { code, stdout } = await run([process.execPath, join(import.meta.dir, "size.ts"), path], {
+    cwd: root,
+  });
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/: 7000 bytes, 7\d\d\d gzipped \(limit 6144\)/);
+});
+
+test("it needs no other file, and nothing that is not a browser's", async () => {
+  const [script, types] = await Promise.all(
+    ["index.js", "index.d.ts"].map((name) => readFile(join(installed, "dist/client", name), "utf8")),
+  );
+  expect(new Bun.Transpiler({ loader: "js" }).scan(script ?? "").imports).toEqual([]);
+  const foreign = /\b(Bun|process|Buffer|global|require)\b/.exec(script ?? "")?.[0];
+  const reference = /from ["'].*|import\(.*|<reference.*/.exec(types ?? "")?.[0];
+  expect({ foreign, reference }).toEqual({ foreign: undefined, reference: undefined });
+});
+
+/** What a consumer of the types writes, right and wrong. */
+const consumer = `
+import { api, connect, ParleyError, type MessageBody, type Room, type RoomPosition } from "parley/client";
+
+const token = async ({ refresh }: { refresh: boolean }) => (refresh ? "new" : "old");
+const kept = JSON.parse("null") as RoomPosition | null;
+const room: Room = connect({ url: "https://chat.example.com", room: "lobby", token, WebSocket, fetch, ...(kept && { since: kept }) });
+const off: () => void = room.on("change", ({ kind, message }) => {
+  const text: string = message.text;
+  // @ts-expect-error: there is no such kind
+  if (kind === "vanished") console.log(text);
+});
+room.on("failed", ({ error, message }) => console.log(error.code === "forbidden", message?.clientId));
+room.on("member", ({ role }) => role === "owner");
+// @ts-expect-error: there is no such event
+room.on("gone", off);
+// @ts-expect-error: messages are read only
+room.messages.push({} as MessageBody);
+export async function main(): Promise<number> {
+  try {
+    const { seq, rev } = await room.send("Hello!", { replyTo: 1 });
+    for await (const event of room) if (event.type === "closed") break;
+    const rooms = await api({ url: "/", token }).rooms();
+    return seq + rev + (rooms[0]?.unread ?? 0);
+  } catch (error) {
+    return error instanceof ParleyError && error.code === "network" ? (error.retryAfterMs ?? 1) : 0;
+  }
+}
+`;
+
+test("its types are checked where there is nothing but a browser's", async () => {
+  await writeFile(join(app.path, "consumer.ts"), consumer);
+  const compilerOptions = {
+    lib: ["ES2022", "DOM"],
+    target: "ES2022",
+    module: "NodeNext",
+    moduleResolution: "NodeNext",
+    types: [],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noUncheckedIndexedAccess: true,
+    skipLibCheck: false,
+    noEmit: true,
+  };
+  await writeFile(join(app.path, "package.json"), JSON.stringify({ type: "module" }));
+  await writeFile(
+    join(app.path, "tsconfig.json"),
+    JSON.stringify({ compilerOptions, include: ["consumer.ts"] }),
+  );
+  const tsc = join(root, "node_modules/typescript/bin/tsc");
+  const checked = await run([process.execPath, tsc, "-p", app.path], { cwd: app.path });
+  expect(checked).toMatchObject({ stdout: "", code: 0 });
+});
+
+test("Node imports it by its name, and ends by itself once a room is closed", async () => {
+  const program = `
+    import { api, connect, ParleyError } from "parley/client";
+    class Silent extends EventTarget { send() {} close() {} }
+    const url = "http://127.0.0.1:9";
+    const room = connect({ url, room: "lobby", token: () => "x", WebSocket: Silent });
+    const sent = room.send("Hello!");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    room.close();
+    console.log(await sent.catch((error) => error instanceof ParleyError && error.code));
+    console.log(await api({ url, token: () => "x" }).me().catch(({ code }) => code));
+  `;
+  await writeFile(join(app.path, "program.mjs"), program);
+  const began = performance.now();
+  const ended = await run([Bun.which("node") ?? "node", "program.mjs"], { cwd: app.path });
+  expect(ended).toMatchObject({ code: 0, stdout: "closed\nnetwork\n", stderr: "" });
+  expect(performance.now() - began).toBeLessThan(10_000);
+});

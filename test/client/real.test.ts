@@ -1,0 +1,290 @@
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
+
+import * as client from "../../src/client/index.ts";
+import { startBrowser } from "../support/browser.ts";
+import { startParley, temporaryFolder } from "../support/parley.ts";
+import { root, run } from "../support/process.ts";
+import { type Proxy, startProxy } from "../support/proxy.ts";
+import { stage } from "../support/stage.ts";
+import { until } from "../support/until.ts";
+import { guest, type GuestOptions, type Seen } from "./support/guest.ts";
+
+// The client and the server as they are, with a network between them that is cut.
+
+/** Unpacking a browser takes a while, the first time. */
+setDefaultTimeout(60_000);
+
+const alice = "alice@example.com";
+const bob = "bob@example.com";
+
+/** The page of an application, which has the client. */
+const site = Bun.serve({
+  hostname: "127.0.0.1",
+  port: 0,
+  fetch: ({ url }) =>
+    url.endsWith("/client.js")
+      ? new Response(built, { headers: { "content-type": "text/javascript" } })
+      : new Response("<!doctype html><title>app</title>", { headers: { "content-type": "text/html" } }),
+});
+const on = stage({
+  env: {
+    PARLEY_MESSAGE_RATE: "0",
+    PARLEY_CONNECTIONS_PER_USER: "0",
+    PARLEY_ALLOWED_ORIGINS: site.url.origin,
+  },
+});
+const folder = temporaryFolder();
+let built: string;
+let proxy: Proxy;
+
+beforeAll(async () => {
+  const { outputs } = await Bun.build({
+    entrypoints: [join(root, "src/client/index.ts")],
+    target: "browser",
+    minify: true,
+  });
+  built = (await outputs[0]?.text()) ?? "";
+  await Bun.write(join(folder.path, "client.mjs"), built);
+  proxy = await startProxy({
+    target: () => ({ host: "127.0.0.1", port: Number(new URL(on.parley.url).port) }),
+  });
+});
+afterAll(async () => {
+  await proxy[Symbol.asyncDispose]();
+  await site.stop(true);
+  folder[Symbol.dispose]();
+});
+
+/** A member, straight at the server. */
+function enter(room: string, email: string, options: Partial<client.ConnectOptions> = {}): client.Room {
+  return client.connect({ url: on.parley.url, room, token: () => on.token(email), ...options });
+}
+
+/** A room that alice has made over HTTP, and let bob into. */
+async function ownRoom(): Promise<{ id: string; api: client.Api }> {
+  const api = client.api({ url: on.parley.url, token: () => on.token(alice) });
+  const { id } = await api.createRoom({ name: "Lobby" });
+  expect(await api.setMember(id, bob)).toMatchObject({ email: bob, role: "member" });
+  return { id, api };
+}
+
+/** Resolves with the first event of a type for which the condition holds. */
+function heard<T extends client.RoomEvent["type"]>(
+  room: client.Room,
+  type: T,
+  holds: (event: client.RoomEventOf<T>) => boolean = () => true,
+): Promise<client.RoomEventOf<T>> {
+  return new Promise((resolve) => {
+    const off = room.on(type, (event) => {
+      if (!holds(event)) return;
+      off();
+      resolve(event);
+    });
+  });
+}
+
+const runtimes: Record<string, (options: GuestOptions) => Promise<Seen>> = {
+  "in Bun": (options) => guest(client, options),
+  "in Node": async (options) => {
+    const program = join(folder.path, "guest.mjs");
+    await Bun.write(
+      program,
+      `import * as client from "./client.mjs";
+       const seen = await (${guest.toString()})(client, ${JSON.stringify(options)});
+       console.log(JSON.stringify(seen));`,
+    );
+    const node = Bun.which("node") ?? "node";
+    const { stdout: version } = await run([node, "--version"], { cwd: folder.path });
+    // Before 22 there is a WebSocket only on request.
+    const flags = Number(/\d+/.exec(version)?.[0]) < 22 ? ["--experimental-websocket", "--no-warnings"] : [];
+    const { stdout, stderr } = await run([node, ...flags, program], { cwd: folder.path });
+    expect(stderr).toBe("");
+    return JSON.parse(stdout) as Seen;
+  },
+  "in Chromium": async (options) => {
+    const browser = await startBrowser();
+    try {
+      const page = await browser.newPage();
+      await page.goto(site.url.href);
+      const script = `import("/client.js").then((client) => (${guest.toString()})(client, ${JSON.stringify(options)}))`;
+      return await page.evaluate<Seen>(script);
+    } finally {
+      await browser.close();
+    }
+  },
+};
+
+describe("over a network that is cut again and again", () => {
+  test.each(Object.entries(runtimes))(
+    "%s every message arrives once, in one order, and is acked once",
+    async (_, enterAsGuest) => {
+      const id = await on.roomOf(alice, bob);
+      const room = enter(id, bob);
+      await room.ready;
+      const before = await room.send("the beginning");
+      const messages = 30;
+      const cuts = new Set([3, 4, 11, 20]);
+      let away = 0;
+      room.on("change", ({ kind, message: { text, seq } }) => {
+        const n = Number(/^guest (\d+)$/.exec(text)?.[1] ?? -1);
+        if (kind !== "created" || n < 0) return;
+        if (cuts.has(n)) {
+          for (const link of proxy.links) link.cut();
+          // What happens while the guest is away.
+          void room.send(`away ${away++}`);
+          void room.edit(before.seq, `the beginning, edited ${away} times`);
+          void room.react(seq, "👍");
+        }
+        if (n === messages - 1) void room.send("the end");
+      });
+      const url = `http://127.0.0.1:${proxy.port}`;
+      const seen = await enterAsGuest({ url, room: id, token: await on.token(alice), messages });
+
+      const sent = room.messages.filter(({ text }) => text.startsWith("guest"));
+      expect(sent.map(({ text }) => text)).toEqual(Array.from({ length: messages }, (__, n) => `guest ${n}`));
+      expect(seen.acks).toEqual(sent.map(({ seq }) => seq));
+      expect(seen.texts).toEqual(room.messages.map(({ text }) => text));
+      expect(seen.texts[0]).toBe(`the beginning, edited ${away} times`);
+      expect(seen.created).toEqual(room.messages.slice(1).map(({ seq }) => seq));
+      expect(seen.pending).toBe(0);
+      expect(seen.lost).toBe(cuts.size);
+      room.close();
+    },
+  );
+});
+
+describe("with a server that is real", () => {
+  test("edits, deletions, reactions, read marks, typing and names are seen by the others", async () => {
+    const { id, api } = await ownRoom();
+    const [hers, his] = [enter(id, alice), enter(id, bob)];
+    await Promise.all([hers.ready, his.ready]);
+    const { seq } = await hers.send("one");
+    await hers.edit(seq, "uno");
+    await his.react(seq, "👍");
+    const second = await his.send("two", { replyTo: seq });
+    await his.remove(second.seq);
+    await hers.send("three");
+    await until("both have it all", () => [hers, his].every(({ messages }) => messages.length === 3));
+    expect(his.messages).toMatchObject([
+      { text: "uno", reactions: [{ emoji: "👍", by: [`user|${bob}`] }] },
+      { text: "", reply_to: seq, deleted_at: expect.any(String) },
+      { text: "three" },
+    ]);
+    expect(hers.messages).toEqual(his.messages);
+    const read = heard(hers, "read");
+    await his.read();
+    expect(await read).toMatchObject({ user: { email: bob }, seq: 3 });
+    const typing = heard(hers, "typing");
+    his.typing();
+    expect(await typing).toMatchObject({ user: { email: bob } });
+    const named = heard(his, "room");
+    await api.renameRoom(id, "Hall");
+    await named;
+    expect(his.name).toBe("Hall");
+    expect(new Set(his.online.map(({ email }) => email))).toEqual(new Set([alice, bob]));
+    hers.close();
+    his.close();
+  });
+
+  test("older messages come page by page, up to the first", async () => {
+    const id = await on.roomOf(alice);
+    const room = enter(id, alice);
+    const texts = Array.from({ length: 130 }, (_, n) => `message ${n}`);
+    await Promise.all(texts.map((text) => room.send(text)));
+    const late = enter(id, alice);
+    await late.ready;
+    expect(late.messages).toHaveLength(50);
+    while (!late.complete) expect(await late.older(30)).not.toEqual([]);
+    expect(late.messages.map(({ text }) => text)).toEqual(texts);
+    room.close();
+    late.close();
+  });
+
+  test("who comes back later, in another process perhaps, gets exactly what was missed", async () => {
+    const id = await on.roomOf(alice, bob);
+    const [hers, his] = [enter(id, alice), enter(id, bob)];
+    const sent = await hers.send("one");
+    const position = JSON.parse(JSON.stringify(hers.position)) as client.RoomPosition;
+    hers.close();
+    for (let n = 0; n < 200; n++) void his.send(`missed ${n}`);
+    await his.edit(sent.seq, "no").catch(() => undefined);
+    const again = enter(id, alice, { since: position });
+    const missed: string[] = [];
+    for await (const event of again) {
+      if (event.type === "change") missed.push(`${event.kind} ${event.message.text}`);
+      if (missed.length === 200) break;
+    }
+    expect(missed).toEqual(Array.from({ length: 200 }, (_, n) => `created missed ${n}`));
+    again.close();
+    his.close();
+  });
+
+  test("a token that ends is replaced without a break", async () => {
+    const id = await on.roomOf(alice);
+    const exp = Math.floor(Date.now() / 1000) + 3;
+    let fresh = 0;
+    const room = enter(id, alice, {
+      token: ({ refresh }) => on.issuer.sign(alice, { claims: refresh ? { jti: String(++fresh) } : { exp } }),
+    });
+    let lost = 0;
+    room.on("status", ({ status }) => void (status === "connecting" && lost++));
+    await until("it is replaced", () => fresh > 0);
+    await until("the first one has ended", () => Date.now() > (exp + 1) * 1000);
+    await room.send("still here");
+    expect({ fresh, lost }).toEqual({ fresh: 1, lost: 0 });
+    room.close();
+  });
+
+  test("a member who is removed is told so, and what he sends is refused with it", async () => {
+    const { id, api } = await ownRoom();
+    const room = enter(id, bob);
+    await room.ready;
+    const closed = heard(room, "closed");
+    await api.removeMember(id, bob);
+    expect(await closed).toEqual({ type: "closed", code: 4403, reason: "removed" });
+    expect(await room.send("hello?").catch((error: unknown) => error)).toMatchObject({ code: "removed" });
+    expect(room.status).toBe("closed");
+  });
+
+  test("what goes out faster than the server lets it is all there in the end, in order", async () => {
+    await using slow = await startParley({
+      issuer: on.issuer.issuer,
+      env: { PARLEY_MESSAGE_RATE: "20" },
+    });
+    await slow.room("lobby", [alice]);
+    const room = enter("lobby", alice, { url: slow.url });
+    const texts = Array.from({ length: 70 }, (_, n) => `message ${n}`);
+    const acks = await Promise.all(texts.map((text) => room.send(text)));
+    expect(acks.map(({ seq }) => seq)).toEqual(texts.map((_, n) => n + 1));
+    expect(room.messages.map(({ text }) => text)).toEqual(texts);
+    room.close();
+  });
+
+  test("the HTTP API's other routes answer as its types say", async () => {
+    const { id, api } = await ownRoom();
+    expect(await api.me()).toEqual({ id: `user|${alice}`, email: alice, name: null, admin: false });
+    const room = enter(id, alice);
+    const { seq } = await room.send("one");
+    expect(await api.room(id)).toMatchObject({ id, name: "Lobby", role: "owner", seq, rev: seq });
+    const rooms = await api.rooms();
+    expect(rooms.find((each) => each.id === id)).toMatchObject({ last_message: { text: "one" } });
+    expect((await api.members(id)).map(({ email, role }) => [email, role])).toEqual([
+      [alice, "owner"],
+      [bob, "member"],
+    ]);
+    expect(await api.messages(id, { after: 0, limit: 1 })).toMatchObject([{ text: "one" }]);
+    expect(await api.markRead(id, seq)).toBe(seq);
+    const conflict = await api.createRoom({ id, name: "Again" }).catch((error: unknown) => error);
+    expect(conflict).toMatchObject({ code: "conflict", status: 409 });
+    const closed = heard(room, "closed");
+    await api.deleteRoom(id);
+    expect(await closed).toEqual({ type: "closed", code: 4404, reason: "room_deleted" });
+    expect(await api.room(id).catch((error: unknown) => error)).toMatchObject({ code: "room_not_found" });
+  });
+
+  test("a room that is none is refused with the reason", async () => {
+    const room = enter("none", alice);
+    expect(await room.ready.catch((error: unknown) => error)).toMatchObject({ code: "room_not_found" });
+  });
+});

@@ -1,0 +1,189 @@
+import { expect, test } from "bun:test";
+
+import type { Command, ServerFrame } from "../../src/protocol/frames.ts";
+import { startParley } from "../support/parley.ts";
+import { frame, handshake, opcodes, Raw } from "../support/raw.ts";
+import { newRoomId, stage } from "../support/stage.ts";
+import { rawV2 } from "../support/v2-resume.ts";
+import { connectV2 } from "../support/v2.ts";
+
+// Commands in TCP segments made by hand.
+
+const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { roomOf, token } = on;
+
+const alice = "alice@example.com";
+const bob = "bob@example.com";
+const frameLimit = 65_536;
+
+const sent = (command: Command) => frame(JSON.stringify(command));
+const texts = (count: number) =>
+  Array.from({ length: count }, (_, n) => sent({ type: "send", id: `${n}`, text: `message ${n}` }));
+
+/** The next of these frames; others are passed over. */
+async function next<T extends ServerFrame["type"]>(
+  raw: Raw,
+  ...types: T[]
+): Promise<Extract<ServerFrame, { type: T }>> {
+  for (;;) {
+    const heard = (await raw.next()) as ServerFrame;
+    if (types.some((type) => type === heard.type)) return heard as never;
+  }
+}
+
+/** The last message and the `rev` of a room. */
+async function head(room: string) {
+  const client = await connectV2(on.parley.host, room, { token: await token(bob) });
+  const { rev } = client.hello;
+  await client.close();
+  return { rev, last: client.known().at(-1)?.text };
+}
+
+async function open() {
+  const room = await roomOf(alice, bob);
+  const raw = await rawV2(on.parley.host, room, await token(alice));
+  await next(raw, "hello");
+  return { room, raw };
+}
+
+test("what comes in one segment with the handshake is answered after the hello", async () => {
+  const room = await roomOf(alice, bob);
+  const raw = await Raw.open(on.parley.host);
+  const headers = { authorization: `Bearer ${await token(alice)}`, "sec-websocket-protocol": "chat.v2" };
+  raw.write(handshake(on.parley.host, `/ws/chat/${room}/`, headers), ...texts(3));
+  expect((await raw.answer()).status).toBe(101);
+  expect(await raw.next()).toMatchObject({ type: "hello", rev: 0, messages: [] });
+  const heard: unknown[] = [];
+  for (let n = 0; n < 6; n++) heard.push(await next(raw, "change", "ack"));
+  expect(heard).toMatchObject([
+    ...[1, 2, 3].map((rev) => ({ type: "change", message: { seq: rev, rev, text: `message ${rev - 1}` } })),
+    ...[1, 2, 3].map((rev) => ({ type: "ack", id: `${rev - 1}`, seq: rev, rev })),
+  ]);
+  raw.destroy();
+});
+
+test("what comes with a handshake that is refused is not heard", async () => {
+  const room = await roomOf(bob);
+  const raw = await Raw.open(on.parley.host);
+  const headers = { authorization: `Bearer ${await token(alice)}`, "sec-websocket-protocol": "chat.v2" };
+  raw.write(handshake(on.parley.host, `/ws/chat/${room}/`, headers), ...texts(3));
+  expect((await raw.answer()).status).toBe(101);
+  expect(await raw.frame()).toMatchObject({ opcode: opcodes.close });
+  expect(await head(room)).toEqual({ rev: 0, last: undefined });
+  raw.destroy();
+});
+
+test("of a thousand commands in one segment all are acked, in their order", async () => {
+  const { room, raw } = await open();
+  raw.write(...texts(1000));
+  for (let n = 0; n < 1000; n++)
+    expect(await next(raw, "ack", "error")).toEqual({ type: "ack", id: `${n}`, seq: n + 1, rev: n + 1 });
+  expect(await head(room)).toEqual({ rev: 1000, last: "message 999" });
+  raw.destroy();
+});
+
+test("of a thousand commands in one segment, with a rate, the first are done, and the connection is closed with 4429", async () => {
+  await using parley = await startParley({ issuer: on.issuer.issuer });
+  const room = newRoomId();
+  await parley.room(room, [alice]);
+  const raw = await rawV2(parley.host, room, await token(alice));
+  raw.write(...texts(1000));
+  const answers: ServerFrame[] = [];
+  let end: number | undefined;
+  while (end === undefined) {
+    const { opcode, payload } = await raw.frame();
+    if (opcode === opcodes.close) end = payload.readUInt16BE();
+    else answers.push(JSON.parse(String(payload)) as ServerFrame);
+  }
+  expect(end).toBe(4429);
+  await raw.ended;
+  const errors = answers.filter((answer) => answer.type === "error");
+  expect(new Set(errors.map(({ code }) => code))).toEqual(new Set(["rate_limited"]));
+  // A few more than fifty strikes, where some were accepted in between.
+  expect(errors.length).toBeGreaterThanOrEqual(50);
+  expect(errors.length).toBeLessThan(100);
+  for (const { retry_after_ms } of errors) expect(retry_after_ms).toBeGreaterThan(0);
+  const stored = await parley.asOperator((chat, operator) => chat.history(operator, room, { limit: 100 }));
+  expect(stored.slice(0, 30).map(({ text }) => text)).toEqual(
+    Array.from({ length: 30 }, (_, n) => `message ${n}`),
+  );
+  expect(stored.length).toBeLessThan(100);
+});
+
+test("a command whose frame comes byte by byte is done like any other", async () => {
+  const { raw } = await open();
+  raw.socket.setNoDelay(true);
+  for (const byte of sent({ type: "send", id: "slow", text: "żółw 👍" })) {
+    raw.write(Buffer.from([byte]));
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(await next(raw, "change")).toMatchObject({ message: { text: "żółw 👍" } });
+  expect(await next(raw, "ack")).toEqual({ type: "ack", id: "slow", seq: 1, rev: 1 });
+  raw.destroy();
+});
+
+test("a command in fragments, with a ping answered in between, is one command", async () => {
+  const { raw } = await open();
+  const json = JSON.stringify({ type: "send", id: "1", text: "in pieces" });
+  raw.write(frame(json.slice(0, 10), { fin: false }), frame("beat", { opcode: opcodes.ping }));
+  raw.write(frame(json.slice(10, 20), { fin: false, opcode: opcodes.continuation }));
+  raw.write(frame(json.slice(20), { opcode: opcodes.continuation }));
+  let pong: string | undefined;
+  for (;;) {
+    const { opcode, payload } = await raw.frame();
+    if (opcode === opcodes.pong) pong = String(payload);
+    else if ((JSON.parse(String(payload)) as ServerFrame).type === "ack") break;
+  }
+  expect(pong).toBe("beat");
+  raw.destroy();
+});
+
+test("a frame is taken up to 64 KiB; one byte more closes the connection with 1009, and changes nothing", async () => {
+  const { room, raw } = await open();
+  const json = JSON.stringify({ type: "send", id: "1", text: "long" });
+  raw.write(frame(json + " ".repeat(frameLimit - json.length)));
+  expect(await next(raw, "ack", "error")).toEqual({ type: "ack", id: "1", seq: 1, rev: 1 });
+  raw.write(frame(json + " ".repeat(frameLimit - json.length + 1)), ...texts(1));
+  expect(await raw.close()).toMatchObject({ code: 1009 });
+  await raw.ended;
+  expect(await head(room)).toEqual({ rev: 1, last: "long" });
+});
+
+test.each([
+  ["invalid UTF-8", Buffer.from('{"type":"send","id":"1","text":"\xff\xfe"}', "latin1")],
+  ["an encoded surrogate", Buffer.from('{"type":"send","id":"1","text":"\xed\xa0\x80"}', "latin1")],
+  ["an overlong encoding", Buffer.from('{"type":"send","id":"1","text":"\xc0\xaf"}', "latin1")],
+])("%s closes the connection with 1007, and changes nothing", async (_, bytes) => {
+  const { room, raw } = await open();
+  raw.write(frame(bytes), ...texts(1));
+  expect(await raw.close()).toMatchObject({ code: 1007 });
+  await raw.ended;
+  expect(await head(room)).toEqual({ rev: 0, last: undefined });
+});
+
+test("whoever is gone before his ack has said what he said, once", async () => {
+  const { room, raw } = await open();
+  const listener = await connectV2(on.parley.host, room, { token: await token(bob) });
+  raw.write(
+    sent({ type: "send", id: "1", text: "last words", client_id: "a" }),
+    frame("", { opcode: opcodes.close }),
+  );
+  expect(await listener.next("change")).toMatchObject({ message: { seq: 1, text: "last words" } });
+  await raw.ended;
+  const again = await connectV2(on.parley.host, room, { token: await token(alice) });
+  expect(await again.ack({ type: "send", text: "last words", client_id: "a" })).toMatchObject({
+    seq: 1,
+    rev: 1,
+  });
+});
+
+test("after a thousand frames that are no commands the connection works, and the next one is quick", async () => {
+  const { room, raw } = await open();
+  raw.write(...Array.from({ length: 1000 }, () => frame("[".repeat(1000))));
+  for (let n = 0; n < 1000; n++)
+    expect(await next(raw, "error", "ack")).toMatchObject({ type: "error", code: "invalid_command" });
+  raw.write(...texts(1));
+  expect(await next(raw, "ack", "error")).toMatchObject({ type: "ack", seq: 1 });
+  expect(await head(room)).toEqual({ rev: 1, last: "message 0" });
+  raw.destroy();
+});
