@@ -66,6 +66,9 @@ export class Connection {
     const turn = ++this.#turn;
     this.#after();
     try {
+      // Whoever has just called `connect` is to hear of what fails at once, too.
+      await Promise.resolve();
+      if (turn !== this.#turn) return;
       const bearer = await token({ refresh: this.#refresh });
       if (turn !== this.#turn) return;
       const socket = new WebSocket(url(), ["chat.v2", `bearer.${bearer}`]);

@@ -20,8 +20,9 @@ import {
 import { type ErrorCode, ParleyError } from "./error.ts";
 import { Events, type RoomEvent, type RoomEventOf, type Status } from "./events.ts";
 import { type Change, History, type RoomPosition } from "./history.ts";
-import { type Ack, Outbox, type Stored, type Unnamed } from "./outbox.ts";
-import { Pending, type PendingMessage } from "./pending.ts";
+import type { Ack, Unnamed } from "./outbox.ts";
+import type { PendingMessage } from "./pending.ts";
+import { Sending } from "./sending.ts";
 
 export interface ConnectOptions {
   /** The server's: http(s) or ws(s), with a path in front of Parley's if it has one. */
@@ -54,8 +55,7 @@ export class Room implements AsyncIterable<RoomEvent> {
   readonly #clock: Clock;
   readonly #events = new Events();
   readonly #history: History;
-  readonly #pending = new Pending();
-  readonly #outbox: Outbox;
+  readonly #sending: Sending;
   readonly #connection: Connection;
   readonly #api: Api;
   readonly #abort = new AbortController();
@@ -97,23 +97,21 @@ export class Room implements AsyncIterable<RoomEvent> {
       random,
       frame: (frame) => this.#take(frame),
       lost: (code) => {
-        if (code === 1009)
-          this.#outbox.refuse(
-            new ParleyError("message_too_long", "The server takes no frame of that length."),
-          );
-        this.#outbox.lost();
+        const { outbox } = this.#sending;
+        if (code === 1009) outbox.refuse(new ParleyError("message_too_long", "No frame may be that long."));
+        outbox.lost();
         this.#become("connecting");
       },
       error: (error) => this.#events.emit({ type: "error", error }),
       stopped: (code, reason) => this.#end(code, (reason || "internal") as ErrorCode),
     }));
-    this.#outbox = new Outbox({
+    this.#sending = new Sending({
       clock,
       random,
       send: (command) => connection.send(command),
       stuck: () => connection.giveUp(),
-      stored: (command, ack) => this.#stored(command, ack),
-      failed: (command, error) => this.#failed(command, error),
+      cursor: () => this.#history.cursor ?? 0,
+      emit: (event) => this.#events.emit(event),
     });
     globalThis.addEventListener?.("online", this.#online);
     globalThis.addEventListener?.("offline", this.#offline);
@@ -136,7 +134,7 @@ export class Room implements AsyncIterable<RoomEvent> {
 
   /** What was sent here and is not among the messages yet. The same array until something in it changes. */
   get pending(): readonly PendingMessage[] {
-    return this.#pending.list;
+    return this.#sending.pending;
   }
 
   /** Who is connected. This and what follows is undefined, or empty, before the room is there for the first time. */
@@ -182,19 +180,7 @@ export class Room implements AsyncIterable<RoomEvent> {
    * a `ParleyError` when the server refuses it, and with `closed` or `too_many_pending`.
    */
   send(text: string, { replyTo }: { replyTo?: number } = {}): Promise<Ack> {
-    // `crypto.randomUUID` is missing in pages that came over plain http.
-    const clientId = crypto.getRandomValues(new Uint32Array(4)).join("-");
-    const reply = replyTo !== undefined;
-    this.#pending.add({
-      clientId,
-      text,
-      sentAt: this.#clock.now(),
-      ...(reply && { replyTo }),
-      status: "waiting",
-    });
-    const sent = this.#do({ type: "send", text, client_id: clientId, ...(reply && { reply_to: replyTo }) });
-    this.#events.emit({ type: "pending" });
-    return sent;
+    return this.#sending.message(text, replyTo);
   }
 
   /** Replaces the text of a message of one's own. */
@@ -245,7 +231,7 @@ export class Room implements AsyncIterable<RoomEvent> {
   readonly #offline = () => this.#connection.probe();
 
   #do(command: Unnamed): Promise<Ack> {
-    return this.#outbox.add(command);
+    return this.#sending.outbox.add(command);
   }
 
   #take(frame: ServerFrame): void {
@@ -265,7 +251,7 @@ export class Room implements AsyncIterable<RoomEvent> {
       }
       case "ack":
       case "error":
-        this.#outbox.answered(frame);
+        this.#sending.outbox.answered(frame);
         break;
       case "presence": {
         const others = this.online.filter(({ id }) => id !== frame.user.id);
@@ -301,39 +287,19 @@ export class Room implements AsyncIterable<RoomEvent> {
     this.#resolveReady();
     this.#become("open");
     if (outcome === "reset") {
-      this.#settle(frame.messages, Infinity);
+      // What was stored before is in it, or was lost with the room's past.
+      this.#sending.arrived(frame.me, frame.messages, Infinity);
       this.#events.emit({ type: "reset" });
     } else {
       this.#tell(outcome);
     }
-    this.#outbox.opened();
+    this.#sending.outbox.opened();
   }
 
   #tell(changes: Change[]): void {
-    this.#settle(changes.map(({ message }) => message));
+    const messages = changes.map(({ message }) => message);
+    this.#sending.arrived(this.me, messages);
     for (const change of changes) this.#events.emit(change);
-  }
-
-  /** Takes out of `pending` what has come, or was stored by now. */
-  #settle(messages: MessageBody[], cursor = this.#history.cursor ?? 0): void {
-    const before = this.pending;
-    this.#pending.arrived(this.me, messages, cursor);
-    if (this.pending !== before) this.#events.emit({ type: "pending" });
-  }
-
-  #stored(command: Stored, { rev }: Ack): void {
-    if (command.type !== "send" || command.client_id === undefined) return;
-    const before = this.pending;
-    this.#pending.stored(command.client_id, rev);
-    this.#pending.arrived(undefined, [], this.#history.cursor ?? 0);
-    if (this.pending !== before) this.#events.emit({ type: "pending" });
-  }
-
-  #failed(command: Stored, error: ParleyError): void {
-    const clientId = command.type === "send" ? command.client_id : undefined;
-    const message = clientId === undefined ? undefined : this.#pending.failed(clientId);
-    this.#events.emit({ type: "failed", command: command.type, error, ...(message && { message }) });
-    if (message) this.#events.emit({ type: "pending" });
   }
 
   #become(status: Status): void {
@@ -353,7 +319,7 @@ export class Room implements AsyncIterable<RoomEvent> {
     globalThis.removeEventListener?.("offline", this.#offline);
     this.#abort.abort(error);
     this.#become("closed");
-    this.#outbox.close(error);
+    this.#sending.outbox.close(error);
     this.#rejectReady(error);
     this.#events.emit({ type: "closed", code, reason });
     this.#events.end();

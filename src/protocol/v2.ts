@@ -12,8 +12,8 @@ import {
   type Position,
   type User,
 } from "../chat/model.ts";
-import type { AckFrame, Command, ErrorFrame, Hello, LimitsBody, NoticeFrame, ServerFrame } from "./frames.ts";
-import { messageBody, time, userBody } from "./message.ts";
+import type { Command, ErrorFrame, Hello, LimitsBody, NoticeFrame, ServerFrame } from "./frames.ts";
+import { encodeMessage, time, userBody } from "./message.ts";
 
 /** Our own dialect: frames in, frames out. Their shapes are in frames.ts, and docs/protocol.md explains them. */
 
@@ -23,21 +23,27 @@ const clientId = v.pipe(id, v.check(isStorable, "must hold neither lone surrogat
 const emoji = v.pipe(v.string(), v.check(isEmoji, "must be one emoji, or a short word"));
 
 // Strict: a mistyped `client_id` would be a message that is stored twice.
-const schema = v.variant("type", [
-  v.strictObject({
+const commands = {
+  send: v.strictObject({
     type: v.literal("send"),
     id,
     text: v.string(),
     client_id: v.exactOptional(clientId),
     reply_to: v.exactOptional(seq),
   }),
-  v.strictObject({ type: v.literal("edit"), id, seq, text: v.string() }),
-  v.strictObject({ type: v.literal("delete"), id, seq }),
-  v.strictObject({ type: v.literal("react"), id, seq, emoji, on: v.boolean() }),
-  v.strictObject({ type: v.literal("read"), id, seq: v.pipe(v.number(), v.safeInteger(), v.minValue(0)) }),
-  v.strictObject({ type: v.literal("auth"), id, token: v.string() }),
-  v.strictObject({ type: v.literal("typing"), id: v.exactOptional(id) }),
-]);
+  edit: v.strictObject({ type: v.literal("edit"), id, seq, text: v.string() }),
+  delete: v.strictObject({ type: v.literal("delete"), id, seq }),
+  react: v.strictObject({ type: v.literal("react"), id, seq, emoji, on: v.boolean() }),
+  read: v.strictObject({
+    type: v.literal("read"),
+    id,
+    seq: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
+  }),
+  auth: v.strictObject({ type: v.literal("auth"), id, token: v.string() }),
+  typing: v.strictObject({ type: v.literal("typing"), id: v.exactOptional(id) }),
+};
+/** By its `type` a frame says which of them it is. */
+const kind = v.object({ type: v.picklist(Object.keys(commands) as (keyof typeof commands)[]) });
 
 /** A frame that was read: the command, or why it is none; and its `id`, if it has one that can be answered. */
 export interface Parsed {
@@ -53,16 +59,22 @@ export function parse(frame: string): Parsed {
     const refusal = new ChatError("invalid_command", "A frame is one JSON object.", { cause });
     return { id: undefined, command: refusal };
   }
-  const parsed = v.safeParse(schema, json, { abortEarly: true });
-  if (parsed.success) return { id: parsed.output.id, command: parsed.output };
+  const typed = v.safeParse(kind, json);
+  if (!typed.success) return { id: idOf(json), command: refusalOf(typed.issues) };
+  const parsed = v.safeParse(commands[typed.output.type], json);
+  if (!parsed.success) return { id: idOf(json), command: refusalOf(parsed.issues) };
+  return { id: parsed.output.id, command: parsed.output };
+}
+
+/** The `id` of a frame that is no command. */
+function idOf(json: unknown): string | undefined {
   const known = v.safeParse(v.object({ id }), json);
-  const [issue] = parsed.issues;
+  return known.success ? known.output.id : undefined;
+}
+
+function refusalOf([issue]: [v.BaseIssue<unknown>, ...v.BaseIssue<unknown>[]]): ChatError {
   const where = v.getDotPath(issue);
-  const refusal = new ChatError(
-    "invalid_command",
-    where === null ? issue.message : `${where}: ${issue.message}`,
-  );
-  return { id: known.success ? known.output.id : undefined, command: refusal };
+  return new ChatError("invalid_command", where === null ? issue.message : `${where}: ${issue.message}`);
 }
 
 /** UTF-16 units of messages in one frame: few enough that a slow reader is not cut by a single one. */
@@ -81,7 +93,7 @@ export function* chunks({ messages, rev }: { messages: readonly Message[]; rev: 
   let parts: string[] = [];
   let length = 0;
   for (const [index, message] of messages.entries()) {
-    const part = JSON.stringify(messageBody(message));
+    const part = encodeMessage(message);
     parts.push(part);
     length += part.length;
     if (length < chunkLength || index === messages.length - 1) continue;
@@ -96,7 +108,7 @@ export function lastMessages(messages: readonly Message[], most: number): string
   const parts: string[] = [];
   let bytes = 0;
   for (const message of messages.toReversed()) {
-    const part = JSON.stringify(messageBody(message));
+    const part = encodeMessage(message);
     bytes += Buffer.byteLength(part) + 1;
     if (bytes > most) break;
     parts.push(part);
@@ -115,12 +127,12 @@ export function changes({ messages, rev }: Pick<Chunk, "messages" | "rev">): str
   return `{"type":"changes","rev":${rev},"messages":[${messages}]}`;
 }
 
-export function change({ kind, message }: Change): string {
-  return `{"type":"change","kind":"${kind}","message":${JSON.stringify(messageBody(message))}}`;
+export function change({ kind: what, message }: Change): string {
+  return `{"type":"change","kind":"${what}","message":${encodeMessage(message)}}`;
 }
 
 export function ack(id: string, { seq: where, rev }: Position): string {
-  return JSON.stringify({ type: "ack", id, seq: where, rev } satisfies AckFrame);
+  return `{"type":"ack","id":${JSON.stringify(id)},"seq":${where},"rev":${rev}}`;
 }
 
 /** A refusal, to the sender alone. */

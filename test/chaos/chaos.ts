@@ -29,23 +29,20 @@ const line = `--seed ${options.seed} --operations ${options.operations} --client
 
 console.log(`npm run chaos -- ${line}`);
 using binary = await buildBinary();
-const failed = (why: string) => {
-  console.error(`failed: ${why}\nagain with: npm run chaos -- ${line}`);
+const { complaints, counts, operations, seconds } = await runChaos({
+  ...options,
+  binary: binary.path,
+  tokenSeconds: 6,
+  patience: 60,
+  progress: (text) => console.log(text),
+});
+console.log(`\n${operations} operations in ${seconds.toFixed(1)} s`);
+for (const [what, count] of [...counts].toSorted(([a], [b]) => (a < b ? -1 : 1)))
+  console.log(`${String(count).padStart(8)}  ${what}`);
+if (complaints.length > 0) {
+  console.error(
+    `\nfailed: ${complaints.length} complaints, first of all\n${complaints.slice(0, 20).join("\n")}`,
+  );
+  console.error(`again with: npm run chaos -- ${line}`);
   process.exitCode = 1;
-};
-try {
-  const { complaints, counts, operations, seconds } = await runChaos({
-    ...options,
-    binary: binary.path,
-    tokenSeconds: 6,
-    patience: 60,
-    progress: (text) => console.log(text),
-  });
-  console.log(`\n${operations} operations in ${seconds.toFixed(1)} s`);
-  for (const [what, count] of [...counts].toSorted(([a], [b]) => (a < b ? -1 : 1)))
-    console.log(`${String(count).padStart(8)}  ${what}`);
-  if (complaints.length > 0)
-    failed(`${complaints.length} complaints, first of all\n${complaints.slice(0, 20).join("\n")}`);
-} catch (error) {
-  failed(error instanceof Error ? (error.stack ?? error.message) : String(error));
 }

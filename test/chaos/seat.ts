@@ -64,6 +64,12 @@ export class Seat {
     return this.#options.keep ?? Number.POSITIVE_INFINITY;
   }
 
+  /** For whoever wants to know why it is not done. */
+  get state(): string {
+    const { name, room } = this;
+    return `${name} is ${room.status} at rev ${room.position?.rev}, ${room.pending.length} pending`;
+  }
+
   /** Closes it, and comes back: with the position that it had, or as somebody new. */
   leaveAndReturn(anew: boolean): void {
     const { position } = this.room;

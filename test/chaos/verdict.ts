@@ -136,7 +136,8 @@ function judgeMessage(
   const last = latest(edits.filter(isAcked));
   const open = edits.filter((edit) => isUnknown(edit) || mayComeLate(edit, last, body));
   const texts = [last?.text ?? sent.get(body.client_id), ...open.map(({ text }) => text)];
-  if (texts.indexOf(body.text) > 0) ledger.count("texts that came late");
+  if (body.text !== texts[0] && open.some((edit) => isAcked(edit) && edit.text === body.text))
+    ledger.count("edits that came once more, late");
   if (!texts.includes(body.text))
     complain(`${seq} should read ${texts.join(" or ")}, and reads ${body.text}`);
 
@@ -146,10 +147,10 @@ function judgeMessage(
   for (const key of there) if (!wanted.has(key)) complain(`${seq} has ${key}, for which nobody asked`);
   for (const [key, asked] of wanted) {
     if (asked.some(isUnknown)) continue;
-    const last = latest(asked.filter(isAcked));
-    const on = last?.on ?? false;
-    const late = asked.some((reaction) => reaction.on !== on && mayComeLate(reaction, last, body));
-    if (there.has(key) !== on && late) ledger.count("reactions that came late");
+    const newest = latest(asked.filter(isAcked));
+    const on = newest?.on ?? false;
+    const late = asked.some((reaction) => reaction.on !== on && mayComeLate(reaction, newest, body));
+    if (there.has(key) !== on && late) ledger.count("reactions that came once more, late");
     else if (there.has(key) !== on) complain(`${seq} should have ${key}: ${on}`);
   }
 }

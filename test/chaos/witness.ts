@@ -51,7 +51,7 @@ export class Witness implements AsyncDisposable {
       socket.addEventListener("close", () => resolve());
       socket.addEventListener("error", () => resolve());
       await promise;
-      ledger.count("a witness lost its connection");
+      ledger.count("tries of a witness");
       await Bun.sleep(pause);
     }
   }

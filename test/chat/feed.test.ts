@@ -110,6 +110,21 @@ test("a page of what was missed after another, until nothing is missing", async 
   expect(delivered).toEqual(Array.from({ length: 1201 }, (_, index) => `missed ${index + 1}@${index + 1}`));
 });
 
+test("a page that holds nothing, since all of it was changed again later, brings the room on too", async () => {
+  const { room, feed, delivered, hear, follow } = openFeed(1);
+  await follow();
+  for (let each = 0; each < 1200; each++) room.edit(1);
+  hear(room.add());
+  const positions: (number | undefined)[] = [];
+  while (room.waiting.length > 0) {
+    room.answer();
+    await settle();
+    positions.push(feed.position(key)?.rev);
+    expect(positions).toEqual([501, 1001, 1202].slice(0, positions.length));
+  }
+  expect(delivered).toEqual(["changed 1@1201", "missed 2@1202"]);
+});
+
 test("to reach a rev is to read up to there, and no more than once", async () => {
   const { room, feed, delivered, follow } = openFeed(1);
   await follow();

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { connect, ParleyError } from "../../src/client/index.ts";
 import { answers } from "../../src/protocol/close.ts";
 import { settle } from "../support/people.ts";
-import { created, createdAt, hello, message, world } from "./support/wire.ts";
+import { created, createdAt, hello, message, TestSocket, world } from "./support/wire.ts";
 
 const since = { seq: 7, rev: 9, created_at: createdAt };
 
@@ -167,7 +167,7 @@ describe("after a connection was lost", () => {
     const { clock, sockets, told } = await world({ token });
     await clock.pass(500);
     await clock.pass(1_000);
-    expect(told("error").map(({ error }) => error)).toEqual([failure]);
+    expect(told("error").map(({ error }) => error)).toEqual([failure, failure]);
     expect(sockets.map(({ protocols }) => protocols[1])).toEqual(["bearer.late"]);
   });
 
@@ -395,6 +395,19 @@ describe("close()", () => {
     expect(sockets).toEqual([]);
     expect(clock.due).toEqual([]);
     expect(await room.ready.catch((error: unknown) => error)).toMatchObject({ code: "closed" });
+  });
+
+  test("right after connect asks for no token", async () => {
+    let asked = 0;
+    const room = connect({
+      url: "ws://chat.example.com",
+      room: "lobby",
+      token: () => String(++asked),
+      WebSocket: TestSocket as never,
+    });
+    room.close();
+    await settle();
+    expect(asked).toBe(0);
   });
 
   test("while it waits for the next try makes none", async () => {

@@ -182,6 +182,7 @@ describe("with a server that is real", () => {
     await api.renameRoom(id, "Hall");
     await named;
     expect(his.name).toBe("Hall");
+    await until("he sees both there", () => his.online.length === 2);
     expect(new Set(his.online.map(({ email }) => email))).toEqual(new Set([alice, bob]));
     hers.close();
     his.close();

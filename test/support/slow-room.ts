@@ -39,10 +39,10 @@ export class SlowRoom {
 
   changes = (_: unknown, rev: number, limit: number): Promise<Page> => {
     return this.#read(`changes ${rev}`, () => {
-      const later = this.messages.filter((each) => each.rev > rev).toSorted((a, b) => a.rev - b.rev);
-      const messages = later.slice(0, limit);
-      const last = later.length > limit ? messages.at(-1) : undefined;
-      return { messages, rev: last?.rev ?? Math.max(rev, this.rev) };
+      // So many revs of it: of messages that were changed again later, a page may hold none.
+      const upTo = Math.max(rev, Math.min(rev + limit, this.rev));
+      const changed = this.messages.filter((each) => each.rev > rev && each.rev <= upTo);
+      return { messages: changed.toSorted((a, b) => a.rev - b.rev), rev: upTo };
     });
   };
 

@@ -1,5 +1,4 @@
 import { Database } from "bun:sqlite";
-import { readFileSync } from "node:fs";
 
 import type { MessageBody, ServerFrame } from "../../src/protocol/frames.ts";
 import { messageBody } from "../../src/protocol/message.ts";
@@ -49,24 +48,6 @@ export async function rawV2(host: string, room: string, token: string, since?: n
   const { status } = await raw.answer();
   if (status !== 101) throw new Error(`refused with ${status}`);
   return raw;
-}
-
-/** A port, as it stands in /proc/net/tcp. */
-const hex = (port = 0) => port.toString(16).toUpperCase().padStart(4, "0");
-
-/** Bytes on their way that have left both programs: those in the kernel's two buffers of a loopback connection. */
-export function inKernel(raw: Raw): number {
-  const { localPort, remotePort } = raw.socket;
-  const [client, server] = [hex(localPort), hex(remotePort)];
-  let bytes = 0;
-  for (const line of readFileSync("/proc/net/tcp", "utf8").split("\n").slice(1)) {
-    const [, local = "", remote = "", , queues = ""] = line.trim().split(/\s+/);
-    const [sending = "0", receiving = "0"] = queues.split(":");
-    if (local.endsWith(`:${server}`) && remote.endsWith(`:${client}`)) bytes += Number.parseInt(sending, 16);
-    if (local.endsWith(`:${client}`) && remote.endsWith(`:${server}`))
-      bytes += Number.parseInt(receiving, 16);
-  }
-  return bytes;
 }
 
 /**

@@ -51,7 +51,7 @@ const wanted: fc.Arbitrary<Wanted> = fc.oneof(
 test("whatever many do at once, all copies of the room become the same, and the one on disk is that, too", async () => {
   const script = fc.array(fc.record({ who: fc.nat({ max: 4 }), wanted, pause: fc.boolean() }), {
     minLength: 20,
-    maxLength: 80,
+    maxLength: 60,
   });
   await fc.assert(
     fc.asyncProperty(script, async (steps) => {

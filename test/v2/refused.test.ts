@@ -256,11 +256,11 @@ test("a refused socket is counted as a refusal and never as a connection, and no
       handshake(on.parley.host, `/ws/chat/${room}/`, { authorization, "sec-websocket-protocol": "chat.v2" }),
     );
     expect((await raw.answer()).status).toBe(101);
-    // What it says is not heard.
+    expect(await raw.close()).toEqual({ code: 4404, reason: "room_not_found" });
+    // Whatever it still says is not heard.
     raw.write(frame('{"type":"send","id":"1","text":"let me in"}'));
     raws.push(raw);
   }
-  for (const raw of raws) expect(await raw.close()).toEqual({ code: 4404, reason: "room_not_found" });
   expect(await count()).toEqual({ ...before, refusals: before.refusals + 5 });
   expect((await listener.say("first")).seq).toBe(1);
   expect(listener.waiting("presence").filter((seen) => "user" in seen && seen.user.email === alice)).toEqual(

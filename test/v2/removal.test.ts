@@ -166,6 +166,28 @@ test("a member who was removed hears nothing more, and when he is let in again h
   await back.reach(rev + 1);
 });
 
+test("nobody hears that somebody types who was removed", async () => {
+  const room = await roomOf(alice, bob);
+  const [removed, watcher] = [await open(room, alice), await open(room, bob)];
+  // By the command line, of which the server finds out a moment later.
+  await remove("on the command line", room, alice);
+  removed.send({ type: "typing" });
+  expect(await endOf(removed)).toBe("4403 removed");
+  await watcher.say("so far");
+  expect(watcher.waiting("typing")).toEqual([]);
+});
+
+test("whoever leaves by himself is closed as if he had been removed", async () => {
+  const room = await roomOf(alice, bob);
+  const [leaver, stays] = [await open(room, alice), await open(room, bob)];
+  const bearer = await token(alice);
+  const { status } = await call(on.parley, `DELETE /api/rooms/${room}/members/${alice}`, { token: bearer });
+  expect(status).toBe(204);
+  expect(await endOf(leaver)).toBe("4403 removed");
+  expect(await stays.next("member")).toMatchObject({ user: { email: alice }, role: null });
+  await stays.say("still here");
+});
+
 test("whoever is removed hears of it by his close code", async () => {
   const room = await roomOf(alice, bob);
   const [removed, watcher] = [await open(room, alice), await open(room, bob)];
@@ -179,7 +201,7 @@ test.each(paths)(
   "somebody who is removed %s while he is sent what he missed is sent no more of it",
   async (how) => {
     const room = await roomOf(alice, bob);
-    const length = 500_000;
+    const length = 100_000;
     fill(on.parley, room, length);
     const [raw, client] = [await rawV2(on.parley.host, room, await token(alice), 0), await open(room, bob)];
     await raw.next();

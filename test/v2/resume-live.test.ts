@@ -54,7 +54,7 @@ function writing(writers: readonly V2[], random: () => number) {
   };
 }
 
-test.each([1, 2, 3, 4])(
+test.each([1, 2, 3])(
   "whoever resumes while others write has in the end what the server has, nothing twice (seed %d)",
   async (seed) => {
     const random = randomness(seed);

@@ -4,8 +4,8 @@ import { expect, test } from "bun:test";
 import type { Changes, Command, Hello } from "../../src/protocol/frames.ts";
 import { frame as encode, type Raw } from "../support/raw.ts";
 import { stage } from "../support/stage.ts";
-import { until } from "../support/until.ts";
-import { fill, inKernel, rawV2 } from "../support/v2-resume.ts";
+import { fill, rawV2 } from "../support/v2-resume.ts";
+import { linux, still } from "../support/v2-slow.ts";
 
 // Resumes of more than any buffer holds.
 
@@ -13,8 +13,6 @@ const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER:
 const { roomOf, token } = on;
 
 const alice = "alice@example.com";
-/** Where the kernel's queues can be looked at. */
-const linux = process.platform === "linux";
 
 const said = (command: Command) => encode(JSON.stringify(command));
 
@@ -24,17 +22,6 @@ async function page(raw: Raw): Promise<{ bytes: number; frame: Hello | Changes }
   const frame = JSON.parse(payload.toString()) as Hello | Changes;
   if (frame.type !== "hello" && frame.type !== "changes") throw new Error(`a ${String(payload)}`);
   return { bytes: payload.length, frame };
-}
-
-/** Resolves when a paused reader's queues have stopped growing, with what is in them. */
-async function still(raw: Raw): Promise<number> {
-  const seen: number[] = [];
-  await until("the server stands still", async () => {
-    await Bun.sleep(20);
-    seen.push(inKernel(raw));
-    return seen.length > 10 && seen.slice(-10).every((bytes) => bytes === seen.at(-1));
-  });
-  return seen.at(-1) ?? 0;
 }
 
 test.if(linux)(

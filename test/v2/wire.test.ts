@@ -4,6 +4,7 @@ import type { Command, ServerFrame } from "../../src/protocol/frames.ts";
 import { startParley } from "../support/parley.ts";
 import { frame, handshake, opcodes, Raw } from "../support/raw.ts";
 import { newRoomId, stage } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 import { rawV2 } from "../support/v2-resume.ts";
 import { connectV2 } from "../support/v2.ts";
 
@@ -46,12 +47,8 @@ async function open() {
   return { room, raw };
 }
 
-test("what comes in one segment with the handshake is answered after the hello", async () => {
-  const room = await roomOf(alice, bob);
-  const raw = await Raw.open(on.parley.host);
-  const headers = { authorization: `Bearer ${await token(alice)}`, "sec-websocket-protocol": "chat.v2" };
-  raw.write(handshake(on.parley.host, `/ws/chat/${room}/`, headers), ...texts(3));
-  expect((await raw.answer()).status).toBe(101);
+/** What is heard of three commands that a connection began with, which must be all of it. */
+async function expectThree(raw: Raw): Promise<void> {
   expect(await raw.next()).toMatchObject({ type: "hello", rev: 0, messages: [] });
   const heard: unknown[] = [];
   for (let n = 0; n < 6; n++) heard.push(await next(raw, "change", "ack"));
@@ -59,19 +56,45 @@ test("what comes in one segment with the handshake is answered after the hello",
     ...[1, 2, 3].map((rev) => ({ type: "change", message: { seq: rev, rev, text: `message ${rev - 1}` } })),
     ...[1, 2, 3].map((rev) => ({ type: "ack", id: `${rev - 1}`, seq: rev, rev })),
   ]);
+}
+
+test("commands that are sent before the hello was read are answered after it", async () => {
+  const room = await roomOf(alice, bob);
+  const raw = await rawV2(on.parley.host, room, await token(alice));
+  raw.write(...texts(3));
+  await expectThree(raw);
   raw.destroy();
 });
 
-test("what comes with a handshake that is refused is not heard", async () => {
-  const room = await roomOf(bob);
-  const raw = await Raw.open(on.parley.host);
-  const headers = { authorization: `Bearer ${await token(alice)}`, "sec-websocket-protocol": "chat.v2" };
-  raw.write(handshake(on.parley.host, `/ws/chat/${room}/`, headers), ...texts(3));
-  expect((await raw.answer()).status).toBe(101);
-  expect(await raw.frame()).toMatchObject({ opcode: opcodes.close });
-  expect(await head(room)).toEqual({ rev: 0, last: undefined });
-  raw.destroy();
-});
+// RFC 6455, section 4.1, has clients wait for the answer. Who does not may be refused, and is then gone as a whole.
+test.each([
+  ["a newcomer", "newcomer@example.com", true],
+  ["somebody known", alice, true],
+  ["a newcomer who is no member", "stranger@example.com", false],
+  ["somebody known who is no member", alice, false],
+])(
+  "what comes in one segment with the handshake of %s is done after the hello, or not at all",
+  async (_, email, member) => {
+    const room = await roomOf(bob, ...(member ? [email] : []));
+    const raw = await Raw.open(on.parley.host);
+    const headers = { authorization: `Bearer ${await token(email)}`, "sec-websocket-protocol": "chat.v2" };
+    raw.write(handshake(on.parley.host, `/ws/chat/${room}/`, headers), ...texts(3));
+    const { status } = await raw.answer();
+    const done = status === 101 && member;
+    if (done) await expectThree(raw);
+    else if (status === 101) expect(await raw.close()).toMatchObject({ code: 4404 });
+    else expect(status).toBe(400);
+    raw.destroy();
+    let late = await connectV2(on.parley.host, room, { token: await token(bob) });
+    await until("he is gone", async () => {
+      await late.close();
+      late = await connectV2(on.parley.host, room, { token: await token(bob) });
+      return late.hello.online.length === 1;
+    });
+    expect(late.known().map(({ text }) => text)).toEqual(done ? [0, 1, 2].map((n) => `message ${n}`) : []);
+    await late.close();
+  },
+);
 
 test("of a thousand commands in one segment all are acked, in their order", async () => {
   const { room, raw } = await open();

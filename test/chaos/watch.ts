@@ -1,0 +1,42 @@
+/** Sees that it goes on, however slowly. */
+export class Watch {
+  #movedAt = performance.now();
+
+  constructor(
+    private readonly patience: number,
+    private readonly died: () => string | undefined,
+  ) {}
+
+  progress(): void {
+    this.#movedAt = performance.now();
+  }
+
+  /** Resolves with the work. Rejects, saying why it is not done, when nothing has moved for too long. */
+  async over(work: Promise<unknown>, why: () => string[]): Promise<void> {
+    this.progress();
+    let over = false;
+    const ended = work.finally(() => (over = true));
+    await Promise.race([ended, this.#wait(() => over, why)]);
+    await ended;
+  }
+
+  /** Resolves once nothing is left to say. */
+  async until(why: () => string[]): Promise<void> {
+    this.progress();
+    await this.#wait(() => why().length === 0, why);
+  }
+
+  async #wait(over: () => boolean, why: () => string[]): Promise<void> {
+    let before = "";
+    while (!over()) {
+      const now = why().join("\n");
+      if (now !== before) this.progress();
+      before = now;
+      const died = this.died();
+      if (died !== undefined) throw new Error(died);
+      if (performance.now() - this.#movedAt > this.patience * 1000)
+        throw new Error(`for ${this.patience} s nothing has moved:\n${now}`);
+      await Bun.sleep(20);
+    }
+  }
+}

@@ -1,0 +1,126 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { codes } from "../src/chat/errors.ts";
+import type { Command, ServerFrame } from "../src/protocol/frames.ts";
+import { root } from "./support/process.ts";
+import { stage } from "./support/stage.ts";
+import { connectV2, type V2 } from "./support/v2.ts";
+
+const document = readFileSync(join(root, "docs/protocol.md"), "utf8");
+
+function examplesOf(side: "client" | "server"): unknown[] {
+  const blocks = document.matchAll(new RegExp("```json " + side + "\\n([^`]*)```", "g"));
+  return Array.from(blocks, ([, json = ""]) => JSON.parse(json) as unknown);
+}
+
+/** What no two sessions have in common. */
+function timeless(frame: unknown): string {
+  return JSON.stringify(frame)
+    .replace(/"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"/g, '"<time>"')
+    .replace(/"retry_after_ms":\d+/, '"retry_after_ms":0');
+}
+
+const on = stage();
+const sign = (user: "One" | "Two", claims: Record<string, unknown> = {}) => {
+  const [sub, email] = user === "One" ? ["auth0|a1", "user1@example.com"] : ["auth0|b2", "user2@example.com"];
+  return on.issuer.sign(email, { claims: { sub, name: `User ${user}`, ...claims } });
+};
+
+/** Does as an administrator what the document's notices tell of. */
+async function administer(method: string, path: string, body: unknown): Promise<void> {
+  const token = await on.issuer.sign("admin@example.com", { claims: { scope: "chat:admin" } });
+  const headers = { authorization: `Bearer ${token}` };
+  const answer = await fetch(`${on.parley.url}/api/rooms/${path}`, {
+    method,
+    headers,
+    body: JSON.stringify(body),
+  });
+  expect(answer.status).toBe(200);
+}
+
+/** A session in which everything happens that the document shows; answers every frame that came. */
+async function session(commands: readonly Command[]): Promise<string[]> {
+  const { host } = on.parley;
+  await on.parley.asOperator(async (chat, operator) => {
+    for (const [id, name] of [
+      ["general", "General"],
+      ["archive", "Archive"],
+    ] as const) {
+      await chat.rooms.create(operator, id, name);
+      for (const email of ["user1@example.com", "user2@example.com"])
+        await chat.rooms.setMember(operator, id, { email }, "member");
+    }
+  });
+  const two = await connectV2(host, "general", { token: await sign("Two") });
+  await two.say("Hello!");
+  const soon = { exp: Math.floor(Date.now() / 1000) + 50 };
+  const one = await connectV2(host, "general", { token: await sign("One", soon) });
+  await one.next("token.expiring");
+  for (const command of commands) await perform(one, two, command);
+  await administer("PUT", "general/members/user2@example.com", { role: "moderator" });
+  await administer("PATCH", "general", { name: "The lobby" });
+  await two.ack({ type: "read", seq: 2 });
+  await two.close();
+  await one.frame((frame) => frame.type === "presence" && !frame.online);
+
+  // An administrator has no rate.
+  const writer = await connectV2(host, "archive", { token: await sign("Two", { scope: "chat:admin" }) });
+  for (let number = 1; number <= 65; number++) await writer.say(`Number ${number}`);
+  const reader = await connectV2(host, "archive", { token: await sign("One"), since: 0 });
+  await reader.next("changes");
+
+  await on.parley.stop();
+  await Promise.all([one.closed, reader.closed]);
+  return [...one.texts, ...reader.texts];
+}
+
+async function perform(one: V2, two: V2, command: Command): Promise<void> {
+  if (command.type === "typing") {
+    two.send(command);
+    await one.next("typing");
+    return;
+  }
+  const token = await sign("One");
+  one.send(command.type === "auth" ? { ...command, token } : command);
+  await one.frame((frame) => (frame.type === "ack" || frame.type === "error") && frame.id === command.id);
+}
+
+test("each frame in docs/protocol.md is one that the server sends, or understands, key for key", async () => {
+  const [commands, frames] = [examplesOf("client") as Command[], examplesOf("server") as ServerFrame[]];
+  const came = new Set((await session(commands)).map((text) => timeless(JSON.parse(text))));
+  expect(frames.map(timeless).filter((frame) => !came.has(frame))).toEqual([]);
+  // And none is missing.
+  const sent: Record<Command["type"], true> = {
+    send: true,
+    edit: true,
+    delete: true,
+    react: true,
+    read: true,
+    typing: true,
+    auth: true,
+  };
+  const heard: Record<ServerFrame["type"], true> = {
+    hello: true,
+    changes: true,
+    change: true,
+    ack: true,
+    error: true,
+    presence: true,
+    typing: true,
+    read: true,
+    member: true,
+    room: true,
+    "token.expiring": true,
+    restarting: true,
+  };
+  expect(new Set(commands.map(({ type }) => type))).toEqual(new Set(Object.keys(sent)) as never);
+  expect(new Set(frames.map(({ type }) => type))).toEqual(new Set(Object.keys(heard)) as never);
+  const kinds = frames.flatMap((frame) => (frame.type === "change" ? [frame.kind] : []));
+  expect(kinds.toSorted()).toEqual(["created", "deleted", "edited", "reacted"]);
+});
+
+test("each code is explained in docs/protocol.md", () => {
+  expect(codes.filter((code) => !document.includes(`\`${code}\``))).toEqual([]);
+});
