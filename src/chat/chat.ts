@@ -237,9 +237,21 @@ export class Chat {
     return this.#commit.add({ room, actor, at: this.#now(), action });
   }
 
+  /** Who is in the room as far as everyone there has been told. */
+  told(room: RoomKey): Map<UserKey, User> {
+    return this.#presence.told(room);
+  }
+
+  /** Somebody in the room has brought a fresh token, with another name perhaps. */
+  renew(room: RoomKey, actor: Actor): void {
+    this.#presence.rename(room, actor);
+  }
+
   /** Tells the others in the room that the actor writes something. More often than every few seconds, nobody is told. */
-  typing(actor: Actor, room: RoomKey): void {
-    if (this.#typing.take(actor.key) === 0) this.#tell(room, { type: "typing", user: actor });
+  async typing(actor: Actor, room: RoomKey): Promise<void> {
+    if (this.#typing.take(actor.key) > 0) return;
+    const role = await this.#store.role(room, actor.key);
+    if (role !== undefined || actor.admin) this.#tell(room, { type: "typing", user: actor });
   }
 
   #tell(room: RoomKey, notice: Notice): void {

@@ -60,6 +60,21 @@ export class Presence {
     return Array.from(this.#places.get(room)?.shown.values() ?? [], ({ user }) => user);
   }
 
+  /** Who is online as far as everyone has been told: what is still gathered is not in it. */
+  told(room: RoomKey): Map<UserKey, User> {
+    const place = this.#places.get(room);
+    const told = new Map(this.online(room).map((user) => [user.key, user]));
+    for (const [key, user] of place?.changed ?? []) if (!told.delete(key)) told.set(key, user);
+    return told;
+  }
+
+  /** A user who is here has another name. */
+  rename(room: RoomKey, user: User): void {
+    const place = this.#places.get(room);
+    const here = place?.shown.get(user.key) ?? place?.hidden.get(user.key);
+    if (here) here.user = user;
+  }
+
   /** How many are online, as far as they are shown. */
   count(room: RoomKey): number {
     return this.#places.get(room)?.shown.size ?? 0;
@@ -81,9 +96,9 @@ export class Presence {
       // Empty by now: there is nobody to be told.
       const place = this.#places.get(room);
       for (const [key, user] of place?.changed ?? []) {
+        place?.changed.delete(key);
         this.tell(room, { type: "presence", user, online: place?.shown.has(key) ?? false });
       }
-      place?.changed.clear();
     }
     this.#changed.clear();
   }

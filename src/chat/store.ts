@@ -58,6 +58,8 @@ export interface Store {
   members(room: RoomKey): Promise<Member[]>;
   /** The keys of a room's members; undefined when the room is gone. */
   roster(room: RoomKey): Promise<Set<UserKey> | undefined>;
+  /** A user's role in a room; undefined when he has none, or the room is gone. */
+  role(room: RoomKey, user: UserKey): Promise<Role | undefined>;
   /** The member whom `who` names, if he is in the room. */
   member(room: RoomKey, who: Invitee): Promise<Member | undefined>;
   /** Makes a member, or changes his role; without one he keeps his, or begins as a member. A room that had an owner keeps one. */

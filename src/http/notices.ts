@@ -28,7 +28,7 @@ export class Notices {
       const { protocol, withheld } = socket.data;
       if (protocol !== "chat.v2" || withheld || socket.getBufferedAmount() <= slow) continue;
       socket.unsubscribe(topic);
-      this.withhold(socket, this.chat.online(room));
+      socket.data.withheld = this.chat.told(room);
     }
   }
 

@@ -81,11 +81,25 @@ export function createSockets(options: SocketOptions) {
     },
   };
 
+  /** Rooms whose members are being read, to close whoever lost his place. */
+  const checking = new Map<RoomKey, Promise<void>>();
+
   /** Tells what is not stored, and closes whoever lost his place. */
   function hear(hint: Hint): void {
-    if (hint.kind === "notice") notices.tell(hint.room, hint.notice);
-    if (hint.kind === "roster") void recheck(hint.room);
-    if (hint.kind === "anything") for (const room of connections.rooms()) void recheck(room);
+    if (hint.kind === "notice") {
+      const { room, notice } = hint;
+      // Whoever is removed just now hears nothing more, not even of that.
+      const check = checking.get(room);
+      if (check) void check.then(() => notices.tell(room, notice));
+      else notices.tell(room, notice);
+    }
+    const rooms = hint.kind === "anything" ? connections.rooms() : hint.kind === "roster" ? [hint.room] : [];
+    for (const room of rooms) {
+      const check = recheck(room).finally(() => {
+        if (checking.get(room) === check) checking.delete(room);
+      });
+      checking.set(room, check);
+    }
   }
 
   /** Rooms that are looked at again soon. */

@@ -70,6 +70,7 @@ export function createV2(options: V2Options): Dialect {
     if (user.key !== data.user.key) throw new ChatError("forbidden", "This is another user's token.");
     const { admin } = data.user;
     connections.renew(socket, user, identity.expiresAt);
+    chat.renew(data.room, user);
     // An administrator need not be a member; whoever is none any more must be.
     if (admin && !user.admin) connections.recheck(data.room, await chat.rooms.roster(data.room));
     return chat.position(data.room);
@@ -115,7 +116,7 @@ export function createV2(options: V2Options): Dialect {
         tolls.charge(socket, cheap ? "read" : "command");
         if (command instanceof ChatError) throw command;
         if (command.type === "typing") {
-          chat.typing(socket.data.user, socket.data.room);
+          chat.typing(socket.data.user, socket.data.room).catch(refuse);
           return;
         }
         perform(socket, command).then((ack) => answer(socket, v2.ack(command.id, ack)), refuse);

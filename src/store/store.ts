@@ -27,18 +27,10 @@ import {
   StoreError,
 } from "../chat/store.ts";
 import { Batch } from "./batch.ts";
+import { Messages } from "./messages.ts";
 import { type Db, sqliteError } from "./open.ts";
 import { members, messages, probes, reads, rooms, users } from "./schema.ts";
-import {
-  type CreatedRow,
-  live,
-  type MessageRow,
-  prepare,
-  room,
-  type Statements,
-  toMessages,
-  user,
-} from "./statements.ts";
+import { live, prepare, room, type Statements, user } from "./statements.ts";
 import { Users } from "./users.ts";
 
 /** How long a write waits, in milliseconds and without holding the event loop, for another process to let go. */
@@ -54,6 +46,7 @@ export class SqliteStore implements Store {
   readonly #transact: ReturnType<typeof transaction>;
   /** Settles when the writer that waits for another process is done; undefined while none waits. */
   #asking: Promise<void> | undefined;
+  readonly #messages: Messages;
   readonly #users: Users;
 
   constructor(
@@ -62,6 +55,7 @@ export class SqliteStore implements Store {
   ) {
     this.#statements = prepare(db);
     this.#transact = transaction(db);
+    this.#messages = new Messages(this.#statements);
     this.#users = new Users(db, this.#statements);
   }
 
@@ -103,44 +97,12 @@ export class SqliteStore implements Store {
     return row && { seq: row[0], rev: row[1] };
   }
 
-  async messages(
-    key: RoomKey,
-    { after = 0, before = 2 ** 53, limit, oldest = false }: Range,
-  ): Promise<Message[]> {
-    const range = { room: key, after, before, limit };
-    const { oldest: first, newest: last } = this.#statements;
-    const rows = this.#read(() => (oldest ? first.all(range) : last.all(range).toReversed()));
-    return toMessages(this.#statements, rows);
+  async messages(key: RoomKey, range: Range): Promise<Message[]> {
+    return this.#read(() => this.#messages.range(key, range));
   }
 
   async changes(key: RoomKey, rev: number, limit: number): Promise<Page> {
-    return this.#read(() => {
-      const head = this.#head(key);
-      if (!head || rev >= head.rev) return { messages: [], rev };
-      // As many messages as the page takes, in the order of their creation: it ends where the last of them was created.
-      const created = this.#statements.created.all({ room: key, after: this.#createdUpTo(key, rev), limit });
-      let upTo = created.length < limit ? head.rev : (created.at(-1)?.[10] ?? rev);
-      const changed = this.#statements.changed.all({ room: key, rev, upTo, limit });
-      if (changed.length === limit) upTo = changed.at(-1)?.[1] ?? upTo;
-      // Those that were changed since come with their last change.
-      const rows: (CreatedRow | MessageRow)[] = created.filter((row) => row[1] === row[10] && row[1] <= upTo);
-      rows.push(...changed);
-      if (changed.length > 0) rows.sort((a, b) => a[1] - b[1]);
-      return { messages: toMessages(this.#statements, rows), rev: upTo };
-    });
-  }
-
-  /** The `seq` of the last message created at or before `rev`. `createdRev` rises with `seq`: a binary search. */
-  #createdUpTo(key: RoomKey, rev: number): number {
-    let low = 0;
-    let high = Math.min(this.#head(key)?.seq ?? 0, rev);
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2);
-      const [created] = this.#statements.createdRev.get({ room: key, seq: middle }) ?? [];
-      if (created !== undefined && created <= rev) low = middle;
-      else high = middle - 1;
-    }
-    return low;
+    return this.#read(() => this.#messages.changes(key, rev, limit));
   }
 
   async createRoom(wanted: NewRoom, roomsPerUser: number): Promise<Room | "taken" | "too_many"> {
@@ -204,14 +166,9 @@ export class SqliteStore implements Store {
         room: found,
         role,
         unread: found.seq - read,
-        lastMessage: this.#newest(found.key),
+        lastMessage: this.#messages.range(found.key, { limit: 1 })[0] ?? null,
       }));
     });
-  }
-
-  #newest(key: RoomKey): Message | null {
-    const rows = this.#statements.newest.all({ room: key, after: 0, before: 2 ** 53, limit: 1 });
-    return toMessages(this.#statements, rows)[0] ?? null;
   }
 
   async members(key: RoomKey): Promise<Member[]> {
@@ -234,6 +191,13 @@ export class SqliteStore implements Store {
     return this.#read(() => {
       if (!this.#head(key)) return undefined;
       return new Set(this.#statements.roster.all({ room: key }).map(([member]) => member));
+    });
+  }
+
+  async role(key: RoomKey, userKey: UserKey): Promise<Role | undefined> {
+    return this.#read(() => {
+      if (!this.#head(key)) return undefined;
+      return this.#statements.role.get({ room: key, user: userKey })?.[0];
     });
   }
 

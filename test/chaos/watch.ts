@@ -27,15 +27,15 @@ export class Watch {
   }
 
   async #wait(over: () => boolean, why: () => string[]): Promise<void> {
-    let before = "";
+    let fewest = Number.POSITIVE_INFINITY;
     while (!over()) {
-      const now = why().join("\n");
-      if (now !== before) this.progress();
-      before = now;
+      const reasons = why();
+      if (reasons.length < fewest) this.progress();
+      fewest = Math.min(fewest, reasons.length);
       const died = this.died();
       if (died !== undefined) throw new Error(died);
       if (performance.now() - this.#movedAt > this.patience * 1000)
-        throw new Error(`for ${this.patience} s nothing has moved:\n${now}`);
+        throw new Error(`for ${this.patience} s nothing has moved:\n${reasons.join("\n")}`);
       await Bun.sleep(20);
     }
   }
