@@ -49,11 +49,11 @@ Its room "${room}" has the members ${emails.join(" and ")}. Their tokens are goo
 
 Alice, in a browser: open ${url.href}healthz, and paste into its console
 
-  const socket = new WebSocket("${socket}", ["classic", "bearer.${alice}"]);
+  const socket = new WebSocket("${socket}", ["chat.v2", "bearer.${alice}"]);
   socket.onmessage = (event) => console.log(event.data);
-  socket.onopen = () => socket.send(JSON.stringify({ message: "Hello from a browser!" }));
+  socket.onopen = () => socket.send(JSON.stringify({ type: "send", id: "1", text: "Hello from a browser!" }));
 
-Bob, on the command line: start this, and type {"message": "Hello from a terminal!"}
+Bob, on the command line and in the old dialect: start this, and type {"message": "Hello from a terminal!"}
 
   npx -y wscat -c ${socket} -H "Authorization: Bearer ${bob}"
 

@@ -10,6 +10,7 @@ import { temporaryFolder } from "./support/parley.ts";
 import { fromSource, listening, run, start } from "./support/process.ts";
 import { refusal } from "./support/stage.ts";
 import { audience } from "./support/tokens.ts";
+import { connectV2 } from "./support/v2.ts";
 
 const dev = (cwd: string, env: Record<string, string> = {}) =>
   start([...fromSource, "dev"], { cwd, env: { PARLEY_PORT: "0", ...env } });
@@ -23,7 +24,7 @@ async function welcome(server: ReturnType<typeof start>) {
     url: new URL(found(/^Parley runs at (\S+),/m)),
     browser: {
       socket: found(/new WebSocket\("([^"]+)"/),
-      bearer: found(/\["classic", "bearer\.([^"]+)"\]/),
+      bearer: found(/\["chat\.v2", "bearer\.([^"]+)"\]/),
     },
     terminal: {
       socket: found(/npx -y wscat -c (\S+) /),
@@ -48,11 +49,10 @@ test("what it prints connects as it stands: a browser's lines, a terminal's, cur
   expect(await bob.next()).toEqual([]);
 
   // That a real browser takes the very lines is seen in browser.test.ts.
-  const protocols = ["classic", `bearer.${browser.bearer}`];
-  const alice = await connect(...room(browser.socket), { protocols, headers: { origin: url.origin } });
-  expect(await alice.next()).toEqual([]);
-  expect(alice.protocol).toBe("classic");
-  alice.send({ message: "Hello from a browser!" });
+  const protocols = ["chat.v2", `bearer.${browser.bearer}`];
+  const alice = await connectV2(...room(browser.socket), { protocols, headers: { origin: url.origin } });
+  expect(alice.hello.messages).toEqual([]);
+  await alice.say("Hello from a browser!");
   expect(await bob.next()).toEqual({ message: "Hello from a browser!" });
 
   bob.send(terminal.types);
@@ -70,9 +70,9 @@ test("a page of its own origin may connect, another may not", async () => {
   using folder = temporaryFolder();
   await using server = dev(folder.path);
   const { url, browser } = await welcome(server);
-  const offer = { protocols: ["classic", `bearer.${browser.bearer}`] };
+  const offer = { protocols: ["chat.v2", `bearer.${browser.bearer}`] };
   const own = await connect(...room(browser.socket), { ...offer, headers: { origin: url.origin } });
-  expect(await own.next()).toEqual([]);
+  expect(await own.next()).toMatchObject({ type: "hello" });
   const foreign = connect(...room(browser.socket), { ...offer, headers: { origin: "http://127.0.0.1:1" } });
   expect(await refusal(foreign)).toMatchObject({ status: 403 });
 });

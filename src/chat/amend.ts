@@ -3,8 +3,10 @@ import type { Refusal } from "./store.ts";
 
 /** Different emoji on one message … */
 const emojiLimit = 20;
-/** … and reactions in all. */
+/** … reactions in all … */
 const reactionLimit = 1000;
+/** … and characters of their users' ids: every change to a message is sent to everyone with all of its reactions. */
+const idsLimit = 49_152;
 
 /** What changes a message that is there. */
 export type Amendment = Extract<Action, { type: "edit" | "delete" | "react" }>;
@@ -49,8 +51,10 @@ function react(
   const found = reactions.find((reaction) => reaction.emoji === emoji);
   if ((found?.by.includes(user) ?? false) === on) return undefined;
   if (on) {
-    const count = reactions.reduce((sum, { by }) => sum + by.length, 0);
-    if (count >= reactionLimit || (!found && reactions.length >= emojiLimit)) return "too_many_reactions";
+    const ids = reactions.flatMap(({ by }) => by);
+    const length = ids.reduce((sum, id) => sum + id.length, user.length);
+    const many = ids.length >= reactionLimit || length > idsLimit;
+    if (many || (!found && reactions.length >= emojiLimit)) return "too_many_reactions";
     if (!found) return [...reactions, { emoji, by: [user] }];
   }
   return reactions

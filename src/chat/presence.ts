@@ -14,8 +14,8 @@ interface Place {
   shown: Map<UserKey, Here>;
   /** Those who came when there was no place left: they move up. */
   hidden: Map<UserKey, Here>;
-  /** Who came or went since the last flush. */
-  changed: Map<UserKey, User>;
+  /** Who came or went since the last flush; `told`: whether everyone has been told before that he is here. */
+  changed: Map<UserKey, { user: User; told: boolean }>;
 }
 
 /** Who is in each room on this node: a user is online from his first socket's arrival until his last one has left. */
@@ -64,7 +64,10 @@ export class Presence {
   told(room: RoomKey): Map<UserKey, User> {
     const place = this.#places.get(room);
     const told = new Map(this.online(room).map((user) => [user.key, user]));
-    for (const [key, user] of place?.changed ?? []) if (!told.delete(key)) told.set(key, user);
+    for (const [key, was] of place?.changed ?? []) {
+      if (was.told) told.set(key, was.user);
+      else told.delete(key);
+    }
     return told;
   }
 
@@ -86,7 +89,9 @@ export class Presence {
   }
 
   #change(room: RoomKey, place: Place, user: User): void {
-    place.changed.set(user.key, user);
+    // He has just come, or gone: before that it was the other way round.
+    const told = place.changed.get(user.key)?.told ?? !place.shown.has(user.key);
+    place.changed.set(user.key, { user, told });
     if (this.#changed.size === 0) setTimeout(() => this.#flush(), gathering).unref();
     this.#changed.add(room);
   }
@@ -95,7 +100,7 @@ export class Presence {
     for (const room of this.#changed) {
       // Empty by now: there is nobody to be told.
       const place = this.#places.get(room);
-      for (const [key, user] of place?.changed ?? []) {
+      for (const [key, { user }] of place?.changed ?? []) {
         place?.changed.delete(key);
         this.tell(room, { type: "presence", user, online: place?.shown.has(key) ?? false });
       }

@@ -8,6 +8,7 @@ import type { Chat } from "../chat/chat.ts";
 import { ChatError } from "../chat/errors.ts";
 import { parseInvitee } from "../chat/invitee.ts";
 import { type Actor, type Identity, isRoomId, roles, roomIdRule } from "../chat/model.ts";
+import { explain } from "../protocol/explain.ts";
 import { memberBody, messageBody, roomBody, summaryBody, userBody } from "../protocol/message.ts";
 import { dropSession, originAllowed, readToken, setSession } from "./credentials.ts";
 import { problem } from "./problem.ts";
@@ -172,6 +173,5 @@ async function body<T extends v.GenericSchema>(c: Context, schema: T): Promise<v
 function parse<T extends v.GenericSchema>(schema: T, input: unknown, name = "body"): v.InferOutput<T> {
   const parsed = v.safeParse(schema, input);
   if (parsed.success) return parsed.output;
-  const [issue] = parsed.issues;
-  throw new ChatError("invalid_command", `${v.getDotPath(issue) ?? name}: ${issue.message}`);
+  throw new ChatError("invalid_command", explain(parsed.issues, name));
 }

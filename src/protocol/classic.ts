@@ -22,13 +22,13 @@ export function parse(frame: string): string {
 }
 
 /**
- * The first frame: the last messages, oldest first. In the rare room whose texts are so large, or so full of escapes,
+ * The first frame: the last messages, oldest first, without those that were deleted. In the rare room whose texts are so large, or so full of escapes,
  * that it would be longer than `most` bytes, the oldest stay out: it must not make a slow reader of a newcomer.
  */
 export function history(messages: readonly Message[], most: number): string {
-  const entries = messages.map(({ text, sender }) =>
-    JSON.stringify({ text: text ?? "", sender_email: senderName(sender) }),
-  );
+  const entries = messages
+    .filter(({ text }) => text !== null)
+    .map(({ text, sender }) => JSON.stringify({ text, sender_email: senderName(sender) }));
   const frame = `[${entries.join(",")}]`;
   if (frame.length * 3 <= most) return frame;
   let bytes = 1;

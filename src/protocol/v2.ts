@@ -12,6 +12,7 @@ import {
   type Position,
   type User,
 } from "../chat/model.ts";
+import { explain } from "./explain.ts";
 import type { Command, ErrorFrame, Hello, LimitsBody, NoticeFrame, ServerFrame } from "./frames.ts";
 import { encodeMessage, time, userBody } from "./message.ts";
 
@@ -72,9 +73,8 @@ function idOf(json: unknown): string | undefined {
   return known.success ? known.output.id : undefined;
 }
 
-function refusalOf([issue]: [v.BaseIssue<unknown>, ...v.BaseIssue<unknown>[]]): ChatError {
-  const where = v.getDotPath(issue);
-  return new ChatError("invalid_command", where === null ? issue.message : `${where}: ${issue.message}`);
+function refusalOf(issues: Parameters<typeof explain>[0]): ChatError {
+  return new ChatError("invalid_command", explain(issues, "frame"));
 }
 
 /** UTF-16 units of messages in one frame: few enough that a slow reader is not cut by a single one. */

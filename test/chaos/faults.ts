@@ -25,6 +25,7 @@ export class Faults {
   #nextFault: number;
   #restarting: Promise<void> | undefined;
   #failed: unknown;
+  #stopped = false;
 
   constructor(options: FaultsOptions) {
     const { seed, kills, operations } = options;
@@ -38,6 +39,7 @@ export class Faults {
 
   /** So many operations have been done. */
   reached(done: number): void {
+    if (this.#stopped) return;
     while (done >= this.#nextFault) {
       this.#nextFault += 1 + this.#dice.below(2 * interval);
       this.#harm();
@@ -53,6 +55,11 @@ export class Faults {
   async finished(): Promise<void> {
     await this.#restarting;
     if (this.#failed !== undefined) throw this.#failed as Error;
+  }
+
+  /** Nothing goes wrong any more. */
+  stop(): void {
+    this.#stopped = true;
   }
 
   summary(): string {

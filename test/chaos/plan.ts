@@ -35,7 +35,7 @@ export async function carryOut(seat: Seat, quota: number, options: PlanOptions):
   let next = 0;
   seat.left = quota;
   const work = async () => {
-    while (next < quota) {
+    while (next < quota && !seat.closed) {
       const index = next++;
       const anew = partings.get(index);
       if (anew !== undefined) seat.leaveAndReturn(anew);

@@ -71,13 +71,14 @@ async function play(options: ChaosOptions, ledger: Ledger): Promise<void> {
   const cast = new Cast(options, issuer, server, ledger, clock);
   await cast.furnish();
   const seats = cast.seats(proxy, slow);
-  stack.defer(() => seats.forEach(({ room }) => room.close()));
+  stack.defer(() => seats.forEach((seat) => seat.close()));
   const witnesses = cast.witnesses().map((witness) => stack.use(witness));
   const classics = cast.classics().map((witness) => stack.use(witness));
   const company = { seats, witnesses, classics };
   const stored = stack.use(new Stored(database));
 
   const faults = new Faults({ seed, operations, kills, proxies: [proxy, slow], server, ledger });
+  stack.defer(() => faults.stop());
   const watch = new Watch(patience, () => server.died);
   let done = 0;
   const settled = () => {
@@ -109,7 +110,7 @@ async function play(options: ChaosOptions, ledger: Ledger): Promise<void> {
   await watch.until(() => [...unlevel(company, stored), ...unread(), ...cast.presenceFaults(company)]);
 
   for (const id of cast.rooms) judge(id, company, stored, ledger);
-  for (const { room } of seats) room.close();
+  for (const seat of seats) seat.close();
   await server.stop();
   for (const fault of stored.faults()) ledger.complain(`SQLite: ${JSON.stringify(fault)}`);
   if (ledger.operations.length !== operations)

@@ -37,6 +37,7 @@ export class Seat {
   room: Room;
   /** What of the plan it has yet to do. */
   left = 0;
+  closed = false;
   /** The last `rev` that it was told of. */
   heard = 0;
   /** Connections that it has lost. */
@@ -68,6 +69,12 @@ export class Seat {
   get state(): string {
     const { name, room } = this;
     return `${name} is ${room.status} at rev ${room.position?.rev}, ${room.pending.length} pending`;
+  }
+
+  /** Closes it for good. */
+  close(): void {
+    this.closed = true;
+    this.room.close();
   }
 
   /** Closes it, and comes back: with the position that it had, or as somebody new. */

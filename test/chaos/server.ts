@@ -18,6 +18,7 @@ export class MortalServer implements AsyncDisposable {
   died: string | undefined;
   #running: Started | undefined;
   #wanted = false;
+  #over = false;
 
   private constructor(
     private readonly options: ServerOptions,
@@ -35,6 +36,7 @@ export class MortalServer implements AsyncDisposable {
   }
 
   async #start(): Promise<void> {
+    if (this.#over) throw new Error("the run is over");
     const { binary, database, issuer } = this.options;
     this.#running = start([binary, "serve"], {
       cwd: dirname(database),
@@ -86,6 +88,7 @@ export class MortalServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#wanted = false;
+    this.#over = true;
     await this.#running?.[Symbol.asyncDispose]();
   }
 }

@@ -16,6 +16,8 @@ export class Watch {
     this.progress();
     let over = false;
     const ended = work.finally(() => (over = true));
+    // When it is waited for no more, nobody else hears of it.
+    ended.catch(() => undefined);
     await Promise.race([ended, this.#wait(() => over, why)]);
     await ended;
   }

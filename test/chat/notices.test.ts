@@ -7,18 +7,31 @@ import { actor, send, settle } from "../support/people.ts";
 
 const [alice, bob] = [actor(1), actor(2)];
 
-test("that somebody is typing is told at most once in three seconds, whatever the room", () => {
-  const { chat, clock, notices } = openLobby();
-  chat.typing(alice, 7);
+test("that somebody is typing is told at most once in three seconds", async () => {
+  const { chat, clock, lobby, notices } = openLobby();
+  lobby.members.add(bob.key);
+  await chat.typing(alice, 7);
   clock.now += 2900;
-  chat.typing(alice, 7);
-  chat.typing(alice, 8);
+  await chat.typing(alice, 7);
   expect(notices).toEqual([{ type: "typing", user: alice }]);
-  chat.typing(bob, 7);
+  await chat.typing(bob, 7);
   expect(notices.length).toBe(2);
   clock.now += 200;
-  chat.typing(alice, 7);
+  await chat.typing(alice, 7);
   expect(notices).toMatchObject([{ user: alice }, { user: bob }, { user: alice }]);
+});
+
+test("of somebody who is no longer in the room nobody is told that he is typing", async () => {
+  const { chat, clock, lobby, notices } = openLobby();
+  const admin = actor(3, true);
+  await chat.typing(bob, 7);
+  expect(notices).toEqual([]);
+  await chat.typing(admin, 7);
+  expect(notices).toEqual([{ type: "typing", user: admin }]);
+  lobby.members.clear();
+  clock.now += 5000;
+  await chat.typing(alice, 7);
+  expect(notices.length).toBe(1);
 });
 
 /** How many of his commands are accepted before one is refused, and after how long the next one would be. */

@@ -91,6 +91,41 @@ test("a user is shown as his newest socket has him", () => {
   expect(presence.online(room)).toMatchObject([{ key: 1, name: "Alice" }]);
 });
 
+test("what is still gathered is not yet told", () => {
+  const { presence, enter, leave, flushed } = setUp();
+  const told = () => [...presence.told(room).keys()].toSorted((a, b) => a - b);
+  enter(1, 2);
+  expect(told()).toEqual([]);
+  flushed();
+  expect(told()).toEqual([1, 2]);
+  enter(3);
+  leave(2);
+  expect(told()).toEqual([1, 2]);
+  flushed();
+  expect(told()).toEqual([1, 3]);
+  // There and back, and back and there, between one flush and the next.
+  leave(3);
+  enter(3, 4);
+  leave(4);
+  expect(told()).toEqual([1, 3]);
+  flushed();
+  expect(told()).toEqual([1, 3]);
+});
+
+test("a user who brings another name is shown with it", () => {
+  const { presence, enter, leave, online, flushed } = setUp();
+  enter(1, 2);
+  flushed();
+  presence.rename(room, { ...actor(2), name: "Bob" });
+  expect(presence.online(room)[1]).toMatchObject({ key: 2, name: "Bob" });
+  leave(2);
+  // Who is gone is not brought back by it.
+  presence.rename(room, { ...actor(2), name: "Robert" });
+  presence.rename(8, actor(2));
+  expect(online()).toEqual([1]);
+  expect(flushed()).toEqual(["7: 2 gone"]);
+});
+
 test("rooms know nothing of each other", () => {
   const { presence, enter, leave, online, flushed } = setUp();
   enter(1, 2);

@@ -33,6 +33,21 @@ export function membersContract(world: () => World): void {
     expect(await w.store.roster(room.key)).toEqual(new Set([alice.key]));
   });
 
+  test("a role is of one user in one room, and gone with his membership or the room", async () => {
+    const w = world();
+    const [alice, bob] = [await w.user(), await w.user()];
+    const [room, other] = [await w.room(alice, bob), await w.room(bob)];
+    await w.grant(room, { sub: alice.id ?? "" }, "moderator");
+    expect(await w.store.role(room.key, alice.key)).toBe("moderator");
+    expect(await w.store.role(room.key, bob.key)).toBe("member");
+    expect(await w.store.role(other.key, alice.key)).toBeUndefined();
+    await w.store.removeMember(room.key, bob.key);
+    expect(await w.store.role(room.key, bob.key)).toBeUndefined();
+    await w.store.deleteRoom(room.key);
+    expect(await w.store.role(room.key, alice.key)).toBeUndefined();
+    expect(await w.store.role(2 ** 40, alice.key)).toBeUndefined();
+  });
+
   test("granting again changes the role, and makes no second membership", async () => {
     const w = world();
     const alice = await w.user();

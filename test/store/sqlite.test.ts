@@ -119,6 +119,7 @@ test("a store that can't be read or written says so, in every method", async () 
     () => store.roomsOf(alice.key),
     () => store.members(room.key),
     () => store.roster(room.key),
+    () => store.role(room.key, alice.key),
     () => store.member(room.key, { email: "new@example.com" }),
     () => w.grant(room, { sub: "new" }),
     () => store.removeMember(room.key, alice.key),

@@ -51,7 +51,9 @@ export function openLobby({ stored = 0, limits = {} }: { stored?: number; limits
       const found = { ...roomOf(lobby.key, "lobby"), ...room.position };
       return { room: found, role: lobby.members.has(user) ? "member" : null };
     });
-  const methods = { head: room.head, changes: room.changes, messages: room.range, membership, append };
+  const role: Store["role"] = (key, user) =>
+    Promise.resolve(key === lobby.key && lobby.members.has(user) ? "member" : undefined);
+  const methods = { head: room.head, changes: room.changes, messages: room.range, membership, role, append };
   const store = new Proxy(methods, {
     get: (target, name) => Reflect.get(target, name) ?? none,
   }) as unknown as Store;

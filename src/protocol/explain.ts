@@ -1,0 +1,16 @@
+import * as v from "valibot";
+
+/** What was sent is repeated in a refusal up to this many characters. */
+const longest = 100;
+
+/** Why input was refused by its schema, in a line; `name` stands for the whole of it. */
+export function explain(
+  [issue]: readonly [v.BaseIssue<unknown>, ...v.BaseIssue<unknown>[]],
+  name: string,
+): string {
+  return `${cut(v.getDotPath(issue) ?? name)}: ${cut(issue.message)}`;
+}
+
+function cut(text: string): string {
+  return text.length <= longest ? text : `${text.slice(0, longest).toWellFormed()}…`;
+}
