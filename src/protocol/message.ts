@@ -6,9 +6,12 @@ export function senderName({ email, id }: User): string {
   return email ?? id ?? "";
 }
 
-/** RFC 3339, UTC, in milliseconds. */
+let lastTime = { at: Number.NaN, text: "" };
+
+/** RFC 3339, UTC, in milliseconds. The last one is kept: the messages of a batch have it in common. */
 export function time(at: number): string {
-  return new Date(at).toISOString();
+  if (at !== lastTime.at) lastTime = { at, text: new Date(at).toISOString() };
+  return lastTime.text;
 }
 
 /** A user, as he is shown to others. */
@@ -31,13 +34,13 @@ function encodeSender(user: User): string {
  */
 export function encodeMessage(message: Message): string {
   const { seq, rev, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, reactions } = message;
-  let json = `{"seq":${seq},"rev":${rev},"sender":${encodeSender(sender)},"text":${JSON.stringify(text ?? "")}`;
-  json += `,"sent_at":"${time(sentAt)}"`;
-  if (editedAt !== null) json += `,"edited_at":"${time(editedAt)}"`;
-  if (deletedAt !== null) json += `,"deleted_at":"${time(deletedAt)}"`;
-  if (replyTo !== null) json += `,"reply_to":${replyTo}`;
-  if (clientId !== null) json += `,"client_id":${JSON.stringify(clientId)}`;
-  return `${json},"reactions":${reactions.length > 0 ? JSON.stringify(reactions) : "[]"}}`;
+  let rest = "";
+  if (editedAt !== null) rest += `,"edited_at":"${time(editedAt)}"`;
+  if (deletedAt !== null) rest += `,"deleted_at":"${time(deletedAt)}"`;
+  if (replyTo !== null) rest += `,"reply_to":${replyTo}`;
+  if (clientId !== null) rest += `,"client_id":${JSON.stringify(clientId)}`;
+  const by = reactions.length > 0 ? JSON.stringify(reactions) : "[]";
+  return `{"seq":${seq},"rev":${rev},"sender":${encodeSender(sender)},"text":${JSON.stringify(text ?? "")},"sent_at":"${time(sentAt)}"${rest},"reactions":${by}}`;
 }
 
 export function messageBody(message: Message): MessageBody {

@@ -44,7 +44,9 @@ const commands = {
   typing: v.strictObject({ type: v.literal("typing"), id: v.exactOptional(id) }),
 };
 /** By its `type` a frame says which of them it is. */
-const kind = v.object({ type: v.picklist(Object.keys(commands) as (keyof typeof commands)[]) });
+const kind = v.object({ type: v.picklist(Object.keys(commands)) });
+const isCommand = (type: unknown): type is keyof typeof commands =>
+  typeof type === "string" && Object.hasOwn(commands, type);
 
 /** A frame that was read: the command, or why it is none; and its `id`, if it has one that can be answered. */
 export interface Parsed {
@@ -60,11 +62,11 @@ export function parse(frame: string): Parsed {
     const refusal = new ChatError("invalid_command", "A frame is one JSON object.", { cause });
     return { id: undefined, command: refusal };
   }
-  const typed = v.safeParse(kind, json);
-  if (!typed.success) return { id: idOf(json), command: refusalOf(typed.issues) };
-  const parsed = v.safeParse(commands[typed.output.type], json);
+  const type = typeof json === "object" && json !== null && "type" in json ? json.type : undefined;
+  const parsed = v.safeParse(isCommand(type) ? commands[type] : kind, json);
   if (!parsed.success) return { id: idOf(json), command: refusalOf(parsed.issues) };
-  return { id: parsed.output.id, command: parsed.output };
+  const command = parsed.output as Command;
+  return { id: command.id, command };
 }
 
 /** The `id` of a frame that is no command. */

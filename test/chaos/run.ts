@@ -102,6 +102,7 @@ async function play(options: ChaosOptions, ledger: Ledger): Promise<void> {
   proxy.calm();
   slow.calm();
   clock.slowDown();
+  cast.calm();
   progress(`${done} of ${operations}; calm`);
   await watch.until(() => unlevel(company, stored));
   const whole = seats.filter((seat) => seat.whole);
