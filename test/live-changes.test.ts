@@ -18,7 +18,9 @@ const paths: [Path][] = [["over HTTP"], ["on the command line"]];
 async function roomOf(...members: string[]): Promise<string> {
   const id = newRoomId();
   await on.parley.room(id, members);
-  await on.parley.asOperator((chat, operator) => chat.rooms.setMember(operator, id, { email: owner }, "owner"));
+  await on.parley.asOperator((chat, operator) =>
+    chat.rooms.setMember(operator, id, { email: owner }, "owner"),
+  );
   return id;
 }
 
@@ -115,7 +117,9 @@ test.each(paths)(
 test("whoever is let in on the command line can connect at once", async () => {
   const room = await roomOf(bob);
   expect((await refusal(open(room, alice))).status).toBe(404);
-  await on.parley.asOperator((chat, operator) => chat.rooms.setMember(operator, room, { email: alice }, "member"));
+  await on.parley.asOperator((chat, operator) =>
+    chat.rooms.setMember(operator, room, { email: alice }, "member"),
+  );
   expect(await (await open(room, alice)).next()).toEqual([]);
 });
 

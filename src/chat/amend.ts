@@ -24,23 +24,20 @@ export function amend(
   { actor, role, at }: { actor: Actor; role: Role | null; at: number },
 ): Amended | Refusal {
   const own = message.sender.key === actor.key || actor.admin;
-  switch (action.type) {
-    case "edit":
-      if (!own) return "not_sender";
-      if (message.deletedAt !== null) return "deleted";
-      if (message.text === action.text) return undefined;
-      return { kind: "edited", message: { ...message, text: action.text, editedAt: at } };
-    case "delete":
-      if (!own && role !== "moderator" && role !== "owner") return "not_moderator";
-      if (message.deletedAt !== null) return undefined;
-      return { kind: "deleted", message: { ...message, text: null, deletedAt: at, reactions: [] } };
-    case "react": {
-      if (message.deletedAt !== null) return "deleted";
-      const reactions = react(message.reactions, action, actor.id ?? "");
-      if (reactions === undefined || typeof reactions === "string") return reactions;
-      return { kind: "reacted", message: { ...message, reactions } };
-    }
+  if (action.type === "delete") {
+    if (!own && role !== "moderator" && role !== "owner") return "not_moderator";
+    if (message.deletedAt !== null) return undefined;
+    return { kind: "deleted", message: { ...message, text: null, deletedAt: at, reactions: [] } };
   }
+  if (action.type === "edit" && !own) return "not_sender";
+  if (message.deletedAt !== null) return "deleted";
+  if (action.type === "edit") {
+    if (message.text === action.text) return undefined;
+    return { kind: "edited", message: { ...message, text: action.text, editedAt: at } };
+  }
+  const reactions = react(message.reactions, action, actor.id ?? "");
+  if (reactions === undefined || typeof reactions === "string") return reactions;
+  return { kind: "reacted", message: { ...message, reactions } };
 }
 
 function react(

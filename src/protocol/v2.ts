@@ -18,30 +18,30 @@ import { encodeMessage, time, userBody } from "./message.ts";
 
 /** Our own dialect: frames in, frames out. Their shapes are in frames.ts, and docs/protocol.md explains them. */
 
-const id = v.pipe(v.string(), v.minLength(1), v.maxLength(clientIdLength));
-const seq = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
-const clientId = v.pipe(id, v.check(isStorable, "must hold neither lone surrogates nor NUL"));
+const commandId = v.pipe(v.string(), v.minLength(1), v.maxLength(clientIdLength));
+const messageSeq = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const clientId = v.pipe(commandId, v.check(isStorable, "must hold neither lone surrogates nor NUL"));
 const emoji = v.pipe(v.string(), v.check(isEmoji, "must be one emoji, or a short word"));
 
 // Strict: a mistyped `client_id` would be a message that is stored twice.
 const commands = {
   send: v.strictObject({
     type: v.literal("send"),
-    id,
+    id: commandId,
     text: v.string(),
     client_id: v.exactOptional(clientId),
-    reply_to: v.exactOptional(seq),
+    reply_to: v.exactOptional(messageSeq),
   }),
-  edit: v.strictObject({ type: v.literal("edit"), id, seq, text: v.string() }),
-  delete: v.strictObject({ type: v.literal("delete"), id, seq }),
-  react: v.strictObject({ type: v.literal("react"), id, seq, emoji, on: v.boolean() }),
+  edit: v.strictObject({ type: v.literal("edit"), id: commandId, seq: messageSeq, text: v.string() }),
+  delete: v.strictObject({ type: v.literal("delete"), id: commandId, seq: messageSeq }),
+  react: v.strictObject({ type: v.literal("react"), id: commandId, seq: messageSeq, emoji, on: v.boolean() }),
   read: v.strictObject({
     type: v.literal("read"),
-    id,
+    id: commandId,
     seq: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
   }),
-  auth: v.strictObject({ type: v.literal("auth"), id, token: v.string() }),
-  typing: v.strictObject({ type: v.literal("typing"), id: v.exactOptional(id) }),
+  auth: v.strictObject({ type: v.literal("auth"), id: commandId, token: v.string() }),
+  typing: v.strictObject({ type: v.literal("typing"), id: v.exactOptional(commandId) }),
 };
 /** By its `type` a frame says which of them it is. */
 const kind = v.object({ type: v.picklist(Object.keys(commands)) });
@@ -59,8 +59,8 @@ export function parse(frame: string): Parsed {
   try {
     json = JSON.parse(frame);
   } catch (cause) {
-    const refusal = new ChatError("invalid_command", "A frame is one JSON object.", { cause });
-    return { id: undefined, command: refusal };
+    const command = new ChatError("invalid_command", "A frame is one JSON object.", { cause });
+    return { id: undefined, command };
   }
   const type = typeof json === "object" && json !== null && "type" in json ? json.type : undefined;
   const parsed = v.safeParse(isCommand(type) ? commands[type] : kind, json);
@@ -71,7 +71,7 @@ export function parse(frame: string): Parsed {
 
 /** The `id` of a frame that is no command. */
 function idOf(json: unknown): string | undefined {
-  const known = v.safeParse(v.object({ id }), json);
+  const known = v.safeParse(v.object({ id: commandId }), json);
   return known.success ? known.output.id : undefined;
 }
 
@@ -154,18 +154,8 @@ export function notice(told: Notice): string {
 }
 
 function noticeFrame(told: Notice): NoticeFrame {
-  switch (told.type) {
-    case "presence":
-      return { type: "presence", user: userBody(told.user), online: told.online };
-    case "typing":
-      return { type: "typing", user: userBody(told.user) };
-    case "read":
-      return { type: "read", user: userBody(told.user), seq: told.seq };
-    case "member":
-      return { type: "member", user: userBody(told.user), role: told.role };
-    case "room":
-      return { type: "room", room: { id: told.room.id, name: told.room.name } };
-  }
+  if (told.type === "room") return { type: "room", room: { id: told.room.id, name: told.room.name } };
+  return { ...told, user: userBody(told.user) };
 }
 
 export function presence(user: User, online: boolean): string {

@@ -24,14 +24,9 @@ export class Batch {
     if (!head) return { refused: "room_deleted" };
     const role = this.#role(room, head, actor.key);
     if (role === undefined && !actor.admin) return { refused: "removed" };
-    switch (action.type) {
-      case "send":
-        return this.#send(head, draft, action);
-      case "read":
-        return this.#read(head, room, actor, action.seq);
-      default:
-        return this.#amend(head, draft, action, role ?? null);
-    }
+    if (action.type === "send") return this.#send(head, draft, action);
+    if (action.type === "read") return this.#read(head, room, actor, action.seq);
+    return this.#amend(head, draft, action, role ?? null);
   }
 
   /** Writes the counters of the rooms that have grown, and the read marks that have moved. */

@@ -33,7 +33,9 @@ describe("a token is good", () => {
   test.each(cases)("%s", async (name, options) => {
     // Emails of their own, for each comes with another `sub` or is the first to bring it.
     const own = `${name.replaceAll(/\W+/g, "-")}@example.com`;
-    await at.parley.asOperator((chat, operator) => chat.rooms.setMember(operator, room, { email: own }, "member"));
+    await at.parley.asOperator((chat, operator) =>
+      chat.rooms.setMember(operator, room, { email: own }, "member"),
+    );
     const client = await connect(at.parley.host, room, { token: await at.issuer.sign(own, options()) });
     expect(await client.next()).toEqual([]);
     await client.close();

@@ -296,7 +296,7 @@ async function idling(served: Served): Promise<Result> {
 async function dialects(): Promise<string[]> {
   const lines: string[] = [];
   for (const [name, work, unit] of [
-    [`send → ${"ack"}, 64 rooms, 16 in flight`, sendToAnswer, "messages/s"],
+    ["send → ack, 64 rooms, 16 in flight", sendToAnswer, "messages/s"],
     ["fan-out, a room of 1,000, 4 senders", fanOut, "deliveries/s"],
   ] as const) {
     const run = (speech: Speech) =>
