@@ -295,14 +295,14 @@ async function idling(served: Served): Promise<Result> {
 /** Both dialects under the same load, in turn. */
 async function dialects(): Promise<string[]> {
   const lines: string[] = [];
-  for (const [name, work, unit] of [
-    ["send → ack, 64 rooms, 16 in flight", sendToAnswer, "messages/s"],
-    ["fan-out, a room of 1,000, 4 senders", fanOut, "deliveries/s"],
+  for (const [name, work, size, inFlight, unit] of [
+    ["send → ack, 64 rooms, one in flight", sendToAnswer, loneRooms, 1, "messages/s"],
+    ["send → ack, 64 rooms, 16 in flight", sendToAnswer, loneRooms, 16, "messages/s"],
+    ["fan-out, a room of 1,000, 4 senders", fanOut, crowd, 4, "deliveries/s"],
   ] as const) {
     const run = (speech: Speech) =>
       on(parley, async (served) => {
-        const size = work === sendToAnswer ? loneRooms : crowd;
-        const { clients, take } = await work(loadOf(served), speech, size);
+        const { clients, take } = await work(loadOf(served), speech, size, inFlight);
         await Bun.sleep(1500);
         take();
         const { seconds, used } = await during(served, 3000);

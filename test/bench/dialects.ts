@@ -37,11 +37,12 @@ export interface Load {
   token: (user: number) => Promise<string>;
 }
 
-/** One sender in each of the rooms, some messages in flight: messages a second, from being sent to being answered. */
+/** One sender in each of the rooms, so many messages in flight: messages a second, from being sent to being answered. */
 export async function sendToAnswer(
   { url, path, token }: Load,
   speech: Speech,
   rooms: number,
+  inFlight: number,
 ): Promise<{ clients: Client[]; take: () => number }> {
   let answers = 0;
   const users = Array.from({ length: rooms }, (_, index) => index);
@@ -61,16 +62,17 @@ export async function sendToAnswer(
       client.write(speech.frame);
     };
     client.listen(splitter(onFrame));
-    for (let index = 0; index < 16; index++) client.write(speech.frame);
+    for (let index = 0; index < inFlight; index++) client.write(speech.frame);
   }
   return { clients, take: () => [answers, (answers = 0)][0] as number };
 }
 
-/** One room of many, 4 senders with 4 messages in flight each: deliveries a second. */
+/** One room of many, 4 senders with so many messages in flight each: deliveries a second. */
 export async function fanOut(
   { url, path, token }: Load,
   speech: Speech,
   crowd: number,
+  inFlight: number,
 ): Promise<{ clients: Client[]; take: () => number }> {
   const senders = 4;
   let deliveries = 0;
@@ -95,7 +97,7 @@ export async function fanOut(
     client.listen(splitter(onFrame));
   }
   for (const client of clients.slice(0, senders))
-    for (let index = 0; index < 4; index++) client.write(speech.frame);
+    for (let index = 0; index < inFlight; index++) client.write(speech.frame);
   return { clients, take: () => [deliveries, (deliveries = 0)][0] as number };
 }
 
