@@ -40,7 +40,8 @@ export class Notices {
   /** A socket that keeps up again is told who came and went, and hears notices from here on. */
   resume(socket: Socket): void {
     const { withheld: known, room } = socket.data;
-    if (!known) return;
+    // What still waits calls for another `drain`.
+    if (!known || socket.getBufferedAmount() > slow) return;
     socket.data.withheld = undefined;
     const online = new Map<UserKey, User>(this.chat.online(room).map((user) => [user.key, user]));
     for (const [key, user] of known) if (!online.has(key)) socket.send(v2.presence(user, false));
