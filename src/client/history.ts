@@ -37,6 +37,8 @@ export class History {
   readonly #ahead = new Map<number, MessageBody>();
   /** Up to this `seq` every message was told. */
   #known = 0;
+  /** Later ones that were told before an earlier one, which was changed later. */
+  readonly #early = new Set<number>();
   /** Where a later client may go on from: nothing up to there is still to come. */
   #safe: Pick<RoomPosition, "seq" | "rev"> = { seq: 0, rev: 0 };
   /** Older messages that changed while a page of such is under way. */
@@ -104,7 +106,7 @@ export class History {
       const old = this.#items[seq - this.#first] ?? this.#ahead.get(seq);
       let kind: Change["kind"] =
         edited_at !== undefined && edited_at !== old?.edited_at ? "edited" : "reacted";
-      if (seq > this.#known && !old) kind = "created";
+      if (seq > this.#known && !this.#early.has(seq)) kind = "created";
       if (deleted_at !== undefined) kind = "deleted";
       this.#put(message);
       this.#reach(message.rev);
@@ -157,6 +159,7 @@ export class History {
     this.#items = [];
     this.#ahead.clear();
     this.#known = 0;
+    this.#early.clear();
     this.#first = 1;
   }
 
@@ -168,19 +171,22 @@ export class History {
   /** Every change up to `rev` is in; messages may still be missing that were changed later. */
   #reach(rev: number): void {
     this.cursor = rev;
-    if (this.#ahead.size === 0 && this.#known === this.last) this.#safe = { seq: this.last, rev };
+    if (this.#early.size === 0) this.#safe = { seq: this.#known, rev };
   }
 
   /** Every change up to `rev` is in, and nothing is missing. */
   #level(rev: number): void {
     if (this.#ahead.size > 0) this.#gather();
     this.#known = this.last;
+    this.#early.clear();
     this.#reach(rev);
   }
 
   #put(message: MessageBody): void {
     const { seq } = message;
     const index = seq - this.#first;
+    if (seq > this.#known) this.#early.add(seq);
+    while (this.#early.delete(this.#known + 1)) this.#known++;
     if (index < 0) {
       this.#below?.set(seq, later(this.#below.get(seq), message));
       return;
@@ -194,7 +200,6 @@ export class History {
         if (!next) break;
         this.#ahead.delete(next.seq);
         this.#items.push(next);
-        if (next.seq === this.#known + 1) this.#known++;
       }
       // Not to hold without a bound what waits for one message.
       if (this.#ahead.size > this.keep) this.#gather();

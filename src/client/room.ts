@@ -176,7 +176,7 @@ export class Room implements AsyncIterable<RoomEvent> {
 
   /**
    * Sends a message. It is in `pending` until it is among the messages. Like every command it waits for a connection if
-   * need be, is repeated until the server has answered, and takes effect once. Resolves when it is on disk; rejects with
+   * need be, and is repeated until the server has answered; it is stored once. Resolves when it is on disk; rejects with
    * a `ParleyError` when the server refuses it, and with `closed` or `too_many_pending`.
    */
   send(text: string, { replyTo }: { replyTo?: number } = {}): Promise<Ack> {

@@ -6,7 +6,7 @@ import { type Change, History } from "../../src/client/history.ts";
 import type { MessageBody } from "../../src/protocol/frames.ts";
 import { settle } from "../support/people.ts";
 import { ModelRoom } from "./support/model.ts";
-import { hello, message } from "./support/wire.ts";
+import { createdAt, hello, message } from "./support/wire.ts";
 
 /** A client that talks to a model of the server, over a network that the test plays. */
 class Reader {
@@ -373,6 +373,18 @@ test("a message that was missed twice is new once", () => {
     [1, 1],
     [3, 6],
   ]);
+});
+
+test("what was told stays told, however few messages are kept", () => {
+  const history = new History(3, { seq: 0, rev: 0, created_at: createdAt });
+  const later = [2, 3, 4, 5, 6].map((seq) => message(seq));
+  const missed = [
+    history.hello(hello(6, later, { resumed: true })),
+    history.changes({ rev: 8, messages: [message(1, 7), message(2, 8)] }),
+  ].flat() as Change[];
+  const created = missed.filter(({ kind }) => kind === "created").map((change) => change.message.seq);
+  expect(created).toEqual([2, 3, 4, 5, 6, 1]);
+  expect(history.position).toMatchObject({ seq: 6, rev: 8 });
 });
 
 test("a frame brings the cursor to its rev, whatever is in it", () => {
