@@ -11,7 +11,7 @@ const idsLimit = 49_152;
 /** What changes a message that is there. */
 export type Amendment = Extract<Action, { type: "edit" | "delete" | "react" }>;
 
-/** The change without its `rev`; undefined when the message is so already. */
+/** The change, as yet with the `rev` that the message had; undefined when the message is so already. */
 type Amended = Change | undefined;
 
 /**

@@ -1,4 +1,4 @@
-import type { Change, Notice, RoomKey } from "./model.ts";
+import type { Change, Notice, RoomKey, UserKey } from "./model.ts";
 
 /**
  * What every node must hear. A hint is never the truth: whoever hears one may have missed another, and reads from the
@@ -9,8 +9,8 @@ export type Hint =
   | { kind: "changes"; room: RoomKey; changes: readonly Change[] }
   /** What is told, and not stored. */
   | { kind: "notice"; room: RoomKey; notice: Notice }
-  /** Who is in the room has changed, or the room is gone. */
-  | { kind: "roster"; room: RoomKey }
+  /** Who is in the room has changed; `out` is who is out of it by that, or everyone, since it is gone. */
+  | { kind: "roster"; room: RoomKey; out?: UserKey | "everyone" }
   /** Something was written by somebody who does not publish. */
   | { kind: "anything" };
 

@@ -95,7 +95,7 @@ export class Commit {
       outcomes = await this.store.append(batch.map((pending) => pending.draft));
     } catch (cause) {
       this.settled(cause);
-      const error = new ChatError("storage_unavailable", "The message could not be stored.", { cause });
+      const error = new ChatError("storage_unavailable", "It could not be stored.", { cause });
       for (const pending of batch) pending.reject(error);
       return;
     }

@@ -22,6 +22,9 @@ export interface Outlet {
   missed(room: RoomKey, page: Page, after: Position): void;
 }
 
+/** How soon to read again, in milliseconds, what could not be read. */
+const retryPause = 1000;
+
 /** Changes read from the store at once when some were missed. */
 const pageLength = 500;
 
@@ -35,7 +38,7 @@ export class Feed {
   constructor(
     private readonly store: Pick<Store, "head" | "changes">,
     private readonly outlet: Outlet,
-    /** Hears why a room could not be read; the next hint tries again. */
+    /** Hears why a room could not be read; it is tried again. */
     private readonly failed: (error: unknown) => void,
   ) {}
 
@@ -120,7 +123,14 @@ export class Feed {
   }
 
   #fill(room: RoomKey, entry: Entry): void {
-    this.#read(room, entry, this.#catchUp(room, entry)).catch(this.failed);
+    this.#read(room, entry, this.#catchUp(room, entry)).catch((error: unknown) => {
+      this.failed(error);
+      // The next hint may be long in coming.
+      setTimeout(() => {
+        const behind = entry.position && entry.position.rev < entry.heard;
+        if (behind && !entry.reading && this.#rooms.get(room) === entry) this.#fill(room, entry);
+      }, retryPause).unref();
+    });
   }
 
   async #catchUp(room: RoomKey, entry: Entry): Promise<void> {

@@ -75,7 +75,7 @@ export class Rooms {
     const { room, role } = await this.enter(actor, roomId);
     if (!owns(actor, { room, role })) throw new ChatError("forbidden", "Only an owner may delete a room.");
     if (!(await this.written(this.store.deleteRoom(room.key)))) throw roomNotFound();
-    this.bus.publish({ kind: "roster", room: room.key });
+    this.bus.publish({ kind: "roster", room: room.key, out: "everyone" });
   }
 
   async members(actor: Actor, roomId: string): Promise<Member[]> {
@@ -135,7 +135,7 @@ export class Rooms {
     if (removed === "last_owner") throw lastOwner();
     if (removed) {
       // The roster first: he hears of it by his close code.
-      this.bus.publish({ kind: "roster", room: room.key });
+      this.bus.publish({ kind: "roster", room: room.key, out: member.user.key });
       this.#tell(room.key, { type: "member", user: member.user, role: null });
     }
     return removed;

@@ -34,8 +34,12 @@ const opening = 15_000;
 const quiet = 30_000;
 /** … and that it has to answer. */
 const patience = 10_000;
-/** Milliseconds that a connection must have lasted to be replaced at once: not to go in a circle. */
+/** Milliseconds that a token may take: somebody may have to log in. */
+const tokenPatience = 60_000;
+/** Milliseconds that a connection must have lasted to be replaced at once, … */
 const sound = 1_000;
+/** … and for the next wait to be a short one again: not to go in a circle. */
+const settled = 5_000;
 
 /** A connection that is made again whenever it is lost, until one side ends it for good. */
 export class Connection {
@@ -51,8 +55,10 @@ export class Connection {
   #failures = 0;
   /** The server has refused the last token. */
   #refresh = false;
-  /** Milliseconds for which the server wants to be left alone after this connection. */
+  /** Milliseconds for which the server wants to be left alone after this connection, … */
   #hold = 0;
+  /** … and until when that is. */
+  #notBefore = 0;
   /** The only timer: until the next try, or for the `hello`, or until the next probe, or for its answer. */
   #timer: unknown;
 
@@ -69,6 +75,7 @@ export class Connection {
       // Whoever has just called `connect` is to hear of what fails at once, too.
       await Promise.resolve();
       if (turn !== this.#turn) return;
+      this.#after(tokenPatience, () => this.#lose());
       const bearer = await token({ refresh: this.#refresh });
       if (turn !== this.#turn) return;
       const socket = new WebSocket(url(), ["chat.v2", `bearer.${bearer}`]);
@@ -115,7 +122,7 @@ export class Connection {
   /** The network is back: tries now, or makes sure that what is open still stands. */
   hurry(): void {
     if (this.#socket) this.probe();
-    else void this.dial();
+    else if (this.#options.clock.now() >= this.#notBefore) void this.dial();
   }
 
   close(): void {
@@ -131,7 +138,6 @@ export class Connection {
     if (frame?.type === "hello") {
       this.#open = true;
       this.#openedAt = clock.now();
-      this.#failures = 0;
       this.#refresh = false;
       this.#listen();
     } else if (frame?.type === "restarting") {
@@ -140,7 +146,6 @@ export class Connection {
       void this.#renew();
     } else if (frame?.type === "error" && (frame.id === undefined || frame.id === "auth")) {
       const { code, message, retry_after_ms: retryAfterMs } = frame;
-      this.#hold = retryAfterMs ?? this.#hold;
       failed(new ParleyError(code, message, { retryAfterMs }));
     }
     if (frame && this.#open) take(frame);
@@ -158,21 +163,23 @@ export class Connection {
   }
 
   #lose(code?: number, atOnce = false): void {
-    const { random, lost } = this.#options;
+    const { clock, random, lost } = this.#options;
     const turn = ++this.#turn;
+    if (this.#open && clock.now() - this.#openedAt >= settled) this.#failures = 0;
     this.#after();
     this.#drop();
     lost(code);
     // Whoever heard of it may have closed the room.
     if (turn !== this.#turn) return;
     const delay = atOnce && this.#hold === 0 ? 0 : this.#hold + backoff(this.#failures++, random);
+    this.#notBefore = clock.now() + this.#hold;
     this.#hold = 0;
     this.#after(delay, () => void this.dial());
   }
 
   /** Sees to it that the server is heard from time to time. */
   #listen(): void {
-    const silence = this.#options.clock.now() - (this.#heardAt ?? 0);
+    const silence = Math.max(0, this.#options.clock.now() - (this.#heardAt ?? 0));
     if (silence >= quiet) this.probe();
     else this.#after(quiet - silence, () => this.#listen());
   }

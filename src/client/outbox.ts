@@ -84,7 +84,8 @@ export class Outbox {
       this.#ended ?? (full && new ParleyError("too_many_pending", `${capacity} commands wait already.`));
     if (error) {
       reject(error);
-      this.#options.failed(command, error);
+      // Later, since whoever is told may well send again.
+      queueMicrotask(() => this.#options.failed(command, error));
     } else {
       this.#queue.push({ command, promise, resolve, reject });
       this.#next();

@@ -206,7 +206,7 @@ export class Room implements AsyncIterable<RoomEvent> {
   /** Shows the others that one is typing. To be called at every key; it goes out every three seconds at most. */
   typing(): void {
     const now = this.#clock.now();
-    if (this.#status !== "open" || now - this.#typedAt < typingPause) return;
+    if (this.#status !== "open" || Math.abs(now - this.#typedAt) < typingPause) return;
     this.#typedAt = now;
     this.#connection.send({ type: "typing" });
   }

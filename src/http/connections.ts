@@ -64,7 +64,7 @@ const defaultDeadlines: Deadlines = { ping: 25_000, silence: 60_000 };
 
 /** How long before its token's end a connection is told, in milliseconds. */
 const warning = 60_000;
-/** How long after the last connection was closed a restarted server takes them again, in milliseconds. */
+/** How long a server takes from closing its last connection to taking them again, in milliseconds. */
 const restartTime = 1000;
 
 /** How often deadlines are looked at, in milliseconds. */
@@ -165,6 +165,15 @@ export class Connections {
     socket.data.heardAt = monotonic();
   }
 
+  /** Closes the connections of somebody who was removed from a room, or of everyone, since it is gone. */
+  expel(room: RoomKey, out: UserKey | "everyone"): void {
+    for (const socket of this.in(room)) {
+      const { key, admin } = socket.data.user;
+      if (out === "everyone") close(socket, "room_deleted");
+      else if (key === out && !admin) close(socket, "removed");
+    }
+  }
+
   /** Closes whoever is connected to a room and may not be any more. `roster` is undefined when the room is gone. */
   recheck(room: RoomKey, roster: ReadonlySet<UserKey> | undefined): void {
     for (const socket of this.in(room)) {
@@ -195,8 +204,7 @@ export class Connections {
       const due = start + (milliseconds * index) / sockets.length;
       const wait = due - performance.now();
       if (wait > 0) await Bun.sleep(wait);
-      if (socket.data.protocol === "chat.v2")
-        socket.send(v2.restarting(start + milliseconds - performance.now() + restartTime));
+      if (socket.data.protocol === "chat.v2") socket.send(v2.restarting(milliseconds + restartTime));
       close(socket, "restarting");
     }
     // A moment for the close handshakes; whoever does not answer is cut with the listener.

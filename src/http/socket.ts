@@ -50,8 +50,14 @@ export function createSockets(options: SocketOptions) {
       if (!accepted(socket)) return;
       const { arrival, protocol } = socket.data;
       connections.add(socket);
-      if (arrival) dialects[protocol].open(socket, arrival);
       socket.data.arrival = undefined;
+      try {
+        if (arrival) dialects[protocol].open(socket, arrival);
+      } catch (err) {
+        // Thrown from here it would be the end of the process.
+        log.error({ err }, "a connection could not begin");
+        close(socket, "internal");
+      }
     },
     message(socket, frame) {
       if (!accepted(socket)) return;
@@ -81,25 +87,14 @@ export function createSockets(options: SocketOptions) {
     },
   };
 
-  /** Rooms whose members are being read, to close whoever lost his place. */
-  const checking = new Map<RoomKey, Promise<void>>();
-
-  /** Tells what is not stored, and closes whoever lost his place. */
+  /** Tells what is not stored, and closes whoever lost his place: at once, where that is known. */
   function hear(hint: Hint): void {
-    if (hint.kind === "notice") {
-      const { room, notice } = hint;
-      // Whoever is removed just now hears nothing more, not even of that.
-      const check = checking.get(room);
-      if (check) void check.then(() => notices.tell(room, notice));
-      else notices.tell(room, notice);
+    if (hint.kind === "notice") notices.tell(hint.room, hint.notice);
+    if (hint.kind === "roster") {
+      if (hint.out !== undefined) connections.expel(hint.room, hint.out);
+      void recheck(hint.room);
     }
-    const rooms = hint.kind === "anything" ? connections.rooms() : hint.kind === "roster" ? [hint.room] : [];
-    for (const room of rooms) {
-      const check = recheck(room).finally(() => {
-        if (checking.get(room) === check) checking.delete(room);
-      });
-      checking.set(room, check);
-    }
+    if (hint.kind === "anything") for (const room of connections.rooms()) void recheck(room);
   }
 
   /** Rooms that are looked at again soon. */

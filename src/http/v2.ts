@@ -47,13 +47,14 @@ export function createV2(options: V2Options): Dialect {
     else acks.set(socket, [frame]);
   }
   function flush(): void {
-    for (const [socket, frames] of acks) {
+    const due = [...acks];
+    acks.clear();
+    for (const [socket, frames] of due) {
       if (socket.readyState === WebSocket.OPEN)
         socket.cork(() => {
           for (const frame of frames) socket.send(frame);
         });
     }
-    acks.clear();
   }
 
   /** What the store makes of a command. */
@@ -64,15 +65,15 @@ export function createV2(options: V2Options): Dialect {
 
   /** A fresh token for the same user. */
   async function renew(socket: Socket, token: string): Promise<Ack> {
-    const identity = await verify(token);
-    const user = await chat.signIn(identity);
     const { data } = socket;
-    if (user.key !== data.user.key) throw new ChatError("forbidden", "This is another user's token.");
-    const { admin } = data.user;
+    const identity = await verify(token);
+    if (identity.sub !== data.user.id) throw new ChatError("forbidden", "This is another user's token.");
+    const user = await chat.signIn(identity);
+    // An administrator need not be a member; whoever is none any more must be.
+    const roster = user.admin ? null : await chat.rooms.roster(data.room);
     connections.renew(socket, user, identity.expiresAt);
     chat.renew(data.room, user);
-    // An administrator need not be a member; whoever is none any more must be.
-    if (admin && !user.admin) connections.recheck(data.room, await chat.rooms.roster(data.room));
+    if (roster !== null) connections.recheck(data.room, roster);
     return chat.position(data.room);
   }
 
@@ -109,9 +110,12 @@ export function createV2(options: V2Options): Dialect {
       });
     },
     message(socket, frame) {
-      const { id, command } = typeof frame === "string" ? v2.parse(frame) : notText;
+      let id: string | undefined;
       const refuse = (error: unknown) => tolls.refuse(socket, error, (refusal) => v2.refusal(id, refusal));
       try {
+        const parsed = typeof frame === "string" ? v2.parse(frame) : notText;
+        const { command } = parsed;
+        ({ id } = parsed);
         const cheap = "type" in command && (command.type === "typing" || command.type === "read");
         tolls.charge(socket, cheap ? "read" : "command");
         if (command instanceof ChatError) throw command;

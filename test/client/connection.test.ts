@@ -98,13 +98,19 @@ describe("after a connection was lost", () => {
     }
   });
 
-  test("a hello makes the waits short again, and the first one too is drawn", async () => {
+  test("a connection that lasted five seconds makes the waits short again, and the first one too is drawn", async () => {
     const { clock, sockets, open } = await world();
     for (let time = 0; time < 4; time++) {
       sockets.at(-1)?.end();
       await clock.pass(clock.due[0] ?? 0);
     }
     await open();
+    sockets.at(-1)?.end();
+    // One that ends at once does not.
+    expect(clock.due).toEqual([8000]);
+    await clock.pass(8000);
+    await open();
+    await clock.pass(5000);
     sockets.at(-1)?.end();
     expect(clock.due).toEqual([500]);
   });
@@ -153,7 +159,7 @@ describe("after a connection was lost", () => {
     await clock.pass(500);
     await open();
     sockets[1]?.end();
-    await clock.pass(500);
+    await clock.pass(clock.due[0] ?? 0);
     expect(asked.map(({ refresh }) => refresh)).toEqual([false, true, false]);
   });
 

@@ -6,7 +6,7 @@ import { type Change, History } from "../../src/client/history.ts";
 import type { MessageBody } from "../../src/protocol/frames.ts";
 import { settle } from "../support/people.ts";
 import { ModelRoom } from "./support/model.ts";
-import { createdAt, hello, message } from "./support/wire.ts";
+import { createdAt as born, hello, message } from "./support/wire.ts";
 
 /** A client that talks to a model of the server, over a network that the test plays. */
 class Reader {
@@ -376,7 +376,7 @@ test("a message that was missed twice is new once", () => {
 });
 
 test("what was told stays told, however few messages are kept", () => {
-  const history = new History(3, { seq: 0, rev: 0, created_at: createdAt });
+  const history = new History(3, { seq: 0, rev: 0, created_at: born });
   const later = [2, 3, 4, 5, 6].map((seq) => message(seq));
   const missed = [
     history.hello(hello(6, later, { resumed: true })),

@@ -33,6 +33,13 @@ test("hello says when the token ends, and nobody is told a long time ahead", asy
   expect(client.waiting("token.expiring")).toEqual([]);
 });
 
+test("a token that ends after the end of time is as good as any", async () => {
+  const room = await roomOf(alice);
+  const client = await open(room, await ending(alice, 9_999_999_999_999));
+  expect(client.hello.token_expires_at).toBe("+275760-09-13T00:00:00.000Z");
+  await client.say("still here");
+});
+
 test("a token that ends within a minute is told at once; at its end the connection is closed with 4401", async () => {
   const room = await roomOf(alice);
   const exp = inSeconds(3);
