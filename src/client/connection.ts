@@ -8,7 +8,7 @@ import {
   type SocketClass,
   type Token,
 } from "./environment.ts";
-import { ParleyError } from "./error.ts";
+import { type ErrorCode, ParleyError } from "./error.ts";
 import { readFrame } from "./frame.ts";
 
 export interface ConnectionOptions {
@@ -75,10 +75,11 @@ export class Connection {
       // Whoever has just called `connect` is to hear of what fails at once, too.
       await Promise.resolve();
       if (turn !== this.#turn) return;
-      this.#after(tokenPatience, () => this.#lose());
+      this.#after(tokenPatience, () => this.#ended(1006, ""));
       const bearer = await token({ refresh: this.#refresh });
       if (turn !== this.#turn) return;
-      const socket = new WebSocket(url(), ["chat.v2", `bearer.${bearer}`]);
+      if (!bearer) throw new TypeError("`token` gave none");
+      const socket = new WebSocket(url() as never, ["chat.v2", `bearer.${bearer}`] as never);
       this.#socket = socket;
       socket.addEventListener("message", ({ data }) => {
         if (socket === this.#socket) this.#hear(data);
@@ -86,9 +87,11 @@ export class Connection {
       socket.addEventListener("close", ({ code, reason }) => {
         if (socket === this.#socket) this.#ended(code, reason);
       });
-      // A close follows each error. Some WebSockets throw what nobody listens to.
-      socket.addEventListener("error", () => undefined);
-      this.#after(opening, () => this.#lose());
+      // A close follows each error, but not in every Node; where it does, it comes first.
+      socket.addEventListener("error", () => {
+        if (socket === this.#socket) this.#after(0, () => this.#ended(1006, ""));
+      });
+      this.#after(opening, () => this.#ended(1006, ""));
     } catch (error) {
       if (turn !== this.#turn) return;
       failed(error);
@@ -159,7 +162,12 @@ export class Connection {
       return;
     }
     if (next === "renew") this.#refresh = true;
-    this.#lose(code);
+    const turn = this.#turn;
+    if (!this.#open) {
+      const why = reason ? `The server lets nobody in: ${reason}.` : "The server can't be reached.";
+      this.#options.error(new ParleyError((reason || "network") as ErrorCode, why));
+    }
+    if (turn === this.#turn) this.#lose(code);
   }
 
   #lose(code?: number, atOnce = false): void {

@@ -15,8 +15,8 @@ export interface Socket {
   close(code?: number): void;
 }
 
-/** A WebSocket class: the browser's own, or one like it. */
-export type SocketClass = new (url: string, protocols: string[]) => Socket;
+/** A WebSocket class: the browser's own, or one like it; it is given the URL and a list of protocols. */
+export type SocketClass = new (url: never, protocols: never) => Socket;
 
 /** The part of `fetch` that is used here. */
 export type Fetch = (

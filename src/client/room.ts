@@ -79,6 +79,7 @@ export class Room implements AsyncIterable<RoomEvent> {
     } = options;
     const { WebSocket = globalThis.WebSocket } = options;
     if (typeof WebSocket !== "function") throw new TypeError("there is no WebSocket here; pass one");
+    if (!room) throw new TypeError("a room has an id");
     this.id = room;
     this.#clock = clock;
     this.#history = new History(keep, since);
@@ -268,6 +269,8 @@ export class Room implements AsyncIterable<RoomEvent> {
         this.#events.emit(frame);
         break;
       case "typing":
+        if (frame.user.id !== this.me?.id) this.#events.emit(frame);
+        break;
       case "read":
         this.#events.emit(frame);
         break;

@@ -23,8 +23,8 @@ export interface Connection {
   strikes: number;
   /** What it begins with; gone once it was sent. */
   arrival: Arrival | undefined;
-  /** It was told that its token ends soon. */
-  warned: boolean;
+  /** When it is told that its token ends soon, in milliseconds since the epoch. */
+  warnAt: number;
   /** While notices are withheld from it: who is online, as far as it knows. */
   withheld: ReadonlyMap<UserKey, User> | undefined;
   /** Wakes whoever waits until it has read what was sent to it. */
@@ -115,7 +115,7 @@ export class Connections {
       heardAt: now,
       pingAt: now + this.deadlines.ping,
       strikes: 0,
-      warned: false,
+      warnAt: about.expiresAt - warning,
       withheld: undefined,
       drained: undefined,
     };
@@ -187,7 +187,9 @@ export class Connections {
   renew({ data }: Socket, user: Actor, expiresAt: number): void {
     data.user = user;
     data.expiresAt = expiresAt;
-    data.warned = false;
+    // A short one not at once: whoever gets no longer ones would be told, and come with another, without an end.
+    const now = Date.now();
+    data.warnAt = Math.max(expiresAt - warning, now + (expiresAt - now) / 2);
   }
 
   /** Shutting down: nobody is let in any more. */
@@ -230,8 +232,8 @@ export class Connections {
 
   #look(socket: Socket, now: number, date: number): void {
     const { data } = socket;
-    if (data.protocol === "chat.v2" && !data.warned && date >= data.expiresAt - warning) {
-      data.warned = true;
+    if (data.protocol === "chat.v2" && date >= data.warnAt) {
+      data.warnAt = Infinity;
       socket.send(v2.expiring(data.expiresAt));
     }
     if (date >= data.expiresAt) close(socket, "token_expired");

@@ -8,7 +8,13 @@ export function explain(
   [issue]: readonly [v.BaseIssue<unknown>, ...v.BaseIssue<unknown>[]],
   name: string,
 ): string {
-  return `${cut(v.getDotPath(issue) ?? name)}: ${cut(issue.message)}`;
+  return `${cut(v.getDotPath(issue) ?? name)}: ${cut(reasonOf(issue))}`;
+}
+
+function reasonOf({ expected, received, message }: v.BaseIssue<unknown>): string {
+  // Of a strict object.
+  if (expected === "never") return "is not known here";
+  return received === "undefined" ? "is missing" : message;
 }
 
 function cut(text: string): string {

@@ -115,6 +115,62 @@ describe("after a connection was lost", () => {
     expect(clock.due).toEqual([500]);
   });
 
+  test("an error that no close follows, as in older Nodes, is the end of a try as well", async () => {
+    const { clock, sockets, socket, told } = await world();
+    socket.dispatchEvent(new Event("error"));
+    await clock.pass(0);
+    expect(told("error")).toMatchObject([{ error: { code: "network" } }]);
+    await clock.pass(500);
+    expect(sockets).toHaveLength(2);
+  });
+
+  test("whoever is not let in hears why, at each try", async () => {
+    const { clock, sockets, told } = await world();
+    sockets[0]?.end(4401, "unauthorized");
+    await clock.pass(clock.due[0] ?? 0);
+    sockets[1]?.end(1013, "storage_unavailable");
+    await clock.pass(clock.due[0] ?? 0);
+    sockets[2]?.end(1006);
+    expect(told("error").map(({ error }) => (error as ParleyError).code)).toEqual([
+      "unauthorized",
+      "storage_unavailable",
+      "network",
+    ]);
+  });
+
+  test("a token that is none is an error, and a room without an id is none", async () => {
+    const { sockets, told } = await world({ token: () => undefined as never });
+    expect(sockets).toEqual([]);
+    expect(told("error")).toMatchObject([{ error: new TypeError("`token` gave none") }]);
+    const url = "http://chat.example.com";
+    expect(() => connect({ url, room: "", token: () => "x" })).toThrow(TypeError);
+  });
+
+  test("a token that never comes is asked for again after a minute", async () => {
+    let times = 0;
+    const token = () => {
+      times++;
+      return new Promise<string>(() => undefined);
+    };
+    const { clock } = await world({ token });
+    expect([times, clock.due]).toEqual([1, [60_000]]);
+    await clock.pass(60_000);
+    await clock.pass(clock.due[0] ?? 0);
+    expect(times).toBe(2);
+  });
+
+  test("the network's return does not hurry a server that wants to be left alone", async () => {
+    const { clock, sockets, socket, open } = await world();
+    await open();
+    socket.say({ type: "restarting", retry_after_ms: 20_000 });
+    socket.end(1012, "restarting");
+    happen("online");
+    await clock.pass(19_999);
+    expect(sockets).toHaveLength(1);
+    await clock.pass(501);
+    expect(sockets).toHaveLength(2);
+  });
+
   test.each(Object.entries(answers))(
     "by %s the client does what the protocol says",
     async (word, { close }) => {
