@@ -151,8 +151,8 @@ export class Verifier {
     const verified = claims.email_verified !== false && claims.email_verified !== "false";
     const email = v.safeParse(emailSchema, verified ? claims[emailClaim] : undefined);
     const name = v.safeParse(nameSchema, claims[nameClaim]);
-    // As far as a date goes (ECMA-262, section 21.4.1.1): there are tokens that are never to end.
-    const expiresAt = Math.min(claims.exp * 1000, 8.64e15);
+    // There are tokens that are never to end, and RFC 3339 goes as far as the year 9999.
+    const expiresAt = Math.min(claims.exp * 1000, Date.UTC(9999, 11, 31));
     return {
       sub: claims.sub,
       ...(email.success && { email: email.output }),

@@ -200,10 +200,12 @@ export class Chat {
         return { ...(await this.#history.after(key, since, firstPage)), resumed: true };
       return { ...(await this.#history.last(key)), resumed: false };
     } catch (error) {
+      if (!blindly) {
+        this.#feed.close(key);
+        throw error;
+      }
       this.#observer.historyFailed(error);
-      if (blindly) return { messages: [], rev: undefined, resumed: false };
-      this.#feed.close(key);
-      throw error;
+      return { messages: [], rev: undefined, resumed: false };
     }
   }
 

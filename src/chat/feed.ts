@@ -123,14 +123,7 @@ export class Feed {
   }
 
   #fill(room: RoomKey, entry: Entry): void {
-    this.#read(room, entry, this.#catchUp(room, entry)).catch((error: unknown) => {
-      this.failed(error);
-      // The next hint may be long in coming.
-      setTimeout(() => {
-        const behind = entry.position && entry.position.rev < entry.heard;
-        if (behind && !entry.reading && this.#rooms.get(room) === entry) this.#fill(room, entry);
-      }, retryPause).unref();
-    });
+    this.#read(room, entry, this.#catchUp(room, entry)).catch(this.failed);
   }
 
   async #catchUp(room: RoomKey, entry: Entry): Promise<void> {
@@ -154,7 +147,12 @@ export class Feed {
     entry.reading = work.finally(() => {
       entry.reading = undefined;
     });
-    await entry.reading;
+    try {
+      await entry.reading;
+    } catch (error) {
+      this.#retry(room, entry);
+      throw error;
+    }
     if (entry.reading !== undefined || this.#rooms.get(room) !== entry) return;
     // What was heard between the last look and now.
     if (entry.again) {
@@ -163,6 +161,14 @@ export class Feed {
     } else if (entry.position && entry.heard > entry.position.rev) {
       this.#fill(room, entry);
     }
+  }
+
+  /** What was heard, and could not be read, is read later: the next hint may be long in coming. */
+  #retry(room: RoomKey, entry: Entry): void {
+    setTimeout(() => {
+      const behind = entry.position !== undefined && entry.position.rev < entry.heard;
+      if (behind && !entry.reading && this.#rooms.get(room) === entry) this.#fill(room, entry);
+    }, retryPause).unref();
   }
 }
 

@@ -95,7 +95,8 @@ export class Connection {
     } catch (error) {
       if (turn !== this.#turn) return;
       failed(error);
-      this.#lose();
+      // Whoever heard of it may have closed the room.
+      if (turn === this.#turn) this.#lose();
     }
   }
 
@@ -187,7 +188,10 @@ export class Connection {
 
   /** Sees to it that the server is heard from time to time. */
   #listen(): void {
-    const silence = Math.max(0, this.#options.clock.now() - (this.#heardAt ?? 0));
+    const now = this.#options.clock.now();
+    // A clock that was set back must not put it off.
+    if (now < (this.#heardAt ?? 0)) this.#heardAt = now;
+    const silence = now - (this.#heardAt ?? 0);
     if (silence >= quiet) this.probe();
     else this.#after(quiet - silence, () => this.#listen());
   }

@@ -83,9 +83,8 @@ export class Outbox {
     const error =
       this.#ended ?? (full && new ParleyError("too_many_pending", `${capacity} commands wait already.`));
     if (error) {
+      // Its promise says so, and no event: whoever is told may send again, without an end.
       reject(error);
-      // Later, since whoever is told may well send again.
-      queueMicrotask(() => this.#options.failed(command, error));
     } else {
       this.#queue.push({ command, promise, resolve, reject });
       this.#next();
@@ -123,7 +122,8 @@ export class Outbox {
           this.#timer = undefined;
           this.#next();
         },
-        frame.retry_after_ms ?? backoff(this.#refusals++, random),
+        // Not all of a user's rooms at the same instant.
+        (frame.retry_after_ms ?? 0) + backoff(this.#refusals++, random),
       );
     } else {
       this.refuse(new ParleyError(frame.code, frame.message));

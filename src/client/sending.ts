@@ -48,6 +48,8 @@ export class Sending {
     if (replyTo !== undefined) message.replyTo = command.reply_to = replyTo;
     this.#pending.add(message);
     const sent = this.outbox.add(command);
+    // What was not even taken.
+    sent.catch(() => this.#tell(() => this.#pending.failed(clientId)));
     emit({ type: "pending" });
     return sent;
   }

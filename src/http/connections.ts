@@ -174,9 +174,9 @@ export class Connections {
     }
   }
 
-  /** Closes whoever is connected to a room and may not be any more. `roster` is undefined when the room is gone. */
-  recheck(room: RoomKey, roster: ReadonlySet<UserKey> | undefined): void {
-    for (const socket of this.in(room)) {
+  /** Closes those connections that may not be in their room any more. `roster` is undefined when the room is gone. */
+  recheck(sockets: readonly Socket[], roster: ReadonlySet<UserKey> | undefined): void {
+    for (const socket of sockets) {
       const { key, admin } = socket.data.user;
       if (!roster) close(socket, "room_deleted");
       else if (!admin && !roster.has(key)) close(socket, "removed");

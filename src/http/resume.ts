@@ -28,15 +28,20 @@ export class Resume {
       }
       await this.#turn();
       const page = await this.chat.missed(room, cursor, length);
+      const last = page.rev >= this.chat.position(room).rev;
       let sent = 0;
+      let full = false;
       for (const chunk of v2.chunks(page)) {
         // The rest is read again when there is room for it: a slow reader holds no memory.
-        if (socket.getBufferedAmount() > enough) break;
-        socket.send(v2.changes(chunk));
+        full = socket.getBufferedAmount() > enough;
+        if (full) break;
+        // Pages of what was all changed later have nothing to tell.
+        if (chunk.count > 0 || last) socket.send(v2.changes(chunk));
         cursor = chunk.rev;
         sent += chunk.count;
       }
-      length = Math.min(pageLength.most, Math.max(pageLength.least, 2 * sent));
+      length = full ? Math.max(pageLength.least, 2 * sent) : 2 * length;
+      length = Math.min(pageLength.most, length);
     }
   }
 

@@ -102,7 +102,9 @@ export function createSockets(options: SocketOptions) {
 
   async function recheck(room: RoomKey): Promise<void> {
     try {
-      connections.recheck(room, await chat.rooms.roster(room));
+      // Whoever comes while it is read was checked at the door, and may be newer than the roster.
+      const sockets = [...connections.in(room)];
+      connections.recheck(sockets, await chat.rooms.roster(room));
     } catch (err) {
       if (pending.has(room)) return;
       log.error({ err, room }, "members could not be read; looking again soon");

@@ -73,7 +73,7 @@ export function createV2(options: V2Options): Dialect {
     const roster = user.admin ? null : await chat.rooms.roster(data.room);
     connections.renew(socket, user, identity.expiresAt);
     chat.renew(data.room, user);
-    if (roster !== null) connections.recheck(data.room, roster);
+    if (roster !== null) connections.recheck([socket], roster);
     return chat.position(data.room);
   }
 
@@ -116,8 +116,7 @@ export function createV2(options: V2Options): Dialect {
         const parsed = typeof frame === "string" ? v2.parse(frame) : notText;
         const { command } = parsed;
         ({ id } = parsed);
-        const cheap = "type" in command && (command.type === "typing" || command.type === "read");
-        tolls.charge(socket, cheap ? "read" : "command");
+        tolls.charge(socket, "type" in command && cheap.has(command.type) ? "read" : "command");
         if (command instanceof ChatError) throw command;
         if (command.type === "typing") {
           chat.typing(socket.data.user, socket.data.room).catch(refuse);
@@ -130,6 +129,9 @@ export function createV2(options: V2Options): Dialect {
     },
   };
 }
+
+/** What is not told to everyone, or not stored. */
+const cheap: ReadonlySet<Command["type"]> = new Set(["typing", "read", "auth"]);
 
 const notText = {
   id: undefined,

@@ -187,7 +187,7 @@ test("a history that can't be read keeps out whoever would not come in without o
     }
     room.fail();
     expect(await refused.ended).toContain("broken");
-    expect([refused.arrival, failures.length, chat.online(7)]).toEqual([undefined, 1, []]);
+    expect([refused.arrival, failures.length, chat.online(7)]).toEqual([undefined, 0, []]);
     bus.publish({ kind: "anything" });
     expect(room.waiting).toEqual([]);
   }

@@ -36,7 +36,7 @@ test("hello says when the token ends, and nobody is told a long time ahead", asy
 test("a token that ends after the end of time is as good as any", async () => {
   const room = await roomOf(alice);
   const client = await open(room, await ending(alice, 9_999_999_999_999));
-  expect(client.hello.token_expires_at).toBe("+275760-09-13T00:00:00.000Z");
+  expect(client.hello.token_expires_at).toBe("9999-12-31T00:00:00.000Z");
   await client.say("still here");
 });
 
