@@ -149,9 +149,12 @@ export function isStorable(text: string): boolean {
   return text.isWellFormed() && !text.includes("\0");
 }
 
+/** What is seen: of the characters that only steer others the joiner between emoji, and the tags of some flags. */
+const emojiPattern = /^(?=.*[^\p{Cf}])(?:[^\s\p{Cc}\p{Cf}]|[\u200d\u{e0020}-\u{e007f}])+$/u;
+
 /** What may stand in a reaction: an emoji of any length there is, or a short word such as `:tada:`. */
 export function isEmoji(text: string): boolean {
-  return text.length <= 32 && isStorable(text) && /^[^\s\p{Cc}]+$/u.test(text);
+  return text.length <= 32 && isStorable(text) && emojiPattern.test(text);
 }
 
 /** A client's own name for a message, or for a command, has 1 to this many characters. */

@@ -92,17 +92,16 @@ export interface Chunk {
 
 /** All of a page, which may be empty: at least one chunk. */
 export function* chunks({ messages, rev }: { messages: readonly Message[]; rev: number }): Iterable<Chunk> {
-  let parts: string[] = [];
-  let length = 0;
+  let encoded = "";
+  let count = 0;
   for (const [index, message] of messages.entries()) {
-    const part = encodeMessage(message);
-    parts.push(part);
-    length += part.length;
-    if (length < chunkLength || index === messages.length - 1) continue;
-    yield { messages: parts.join(","), count: parts.length, rev: message.rev };
-    [parts, length] = [[], 0];
+    // Added up, and made one piece when it is sent: `join` would make one of each message first.
+    encoded += count++ === 0 ? encodeMessage(message) : `,${encodeMessage(message)}`;
+    if (encoded.length < chunkLength || index === messages.length - 1) continue;
+    yield { messages: encoded, count, rev: message.rev };
+    [encoded, count] = ["", 0];
   }
-  yield { messages: parts.join(","), count: parts.length, rev };
+  yield { messages: encoded, count, rev };
 }
 
 /** The last messages. In the rare room where they are longer than `most` bytes, the oldest stay out. */

@@ -194,6 +194,9 @@ test.each([
   ["a control character", "a\u0007"],
   ["a control character of Latin-1", "\u0085"],
   ["a BOM", "\ufeff"],
+  ["a space of no width", "\u200b"],
+  ["a joiner alone", "\u200d"],
+  ["turned around", "\u202eabc"],
   ["a lone surrogate", "\ud83d"],
 ])("an emoji that is %s is refused", async (_, text) => {
   expect(await refusals(emoji(text))).toMatchObject([{ id: "1", code: "invalid_command" }]);
