@@ -133,7 +133,7 @@ export function change({ kind: what, message }: Change): string {
 }
 
 export function ack(id: string, { seq: where, rev }: Position): string {
-  return `{"type":"ack","id":${JSON.stringify(id)},"seq":${where},"rev":${rev}}`;
+  return JSON.stringify({ type: "ack", id, seq: where, rev } satisfies ServerFrame);
 }
 
 /** A refusal, to the sender alone. */
