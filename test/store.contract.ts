@@ -6,6 +6,7 @@ import { marksContract } from "./contract/marks.ts";
 import { membersContract } from "./contract/members.ts";
 import { modelContract } from "./contract/model.ts";
 import { readingContract } from "./contract/reading.ts";
+import { rightsContract } from "./contract/rights.ts";
 import { roomsContract } from "./contract/rooms.ts";
 import { type Made, World } from "./contract/world.ts";
 
@@ -24,6 +25,7 @@ export function storeContract(name: string, makeStore: () => Promise<Made>): voi
     readingContract(world);
     roomsContract(world);
     membersContract(world);
+    rightsContract(world);
     modelContract(world);
   });
 }

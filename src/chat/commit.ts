@@ -1,6 +1,6 @@
-import { ChatError, type Code } from "./errors.ts";
+import { ChatError, refused } from "./errors.ts";
 import type { Ack, Change, Draft, RoomKey } from "./model.ts";
-import type { Outcome, Refusal, Store } from "./store.ts";
+import type { Outcome, Store } from "./store.ts";
 
 interface Pending {
   draft: Draft;
@@ -15,16 +15,6 @@ const queueTextLimit = 1 << 25;
 
 /** After a batch of this many, others are sending at the same moment: the next one waits a millisecond for theirs. */
 const crowd = 8;
-
-const refusals: Record<Refusal, readonly [Code, string]> = {
-  removed: ["removed", "You are no longer in this room."],
-  room_deleted: ["room_deleted", "This room has been deleted."],
-  no_message: ["message_not_found", "There is no such message in this room."],
-  deleted: ["message_not_found", "This message has been deleted."],
-  not_sender: ["forbidden", "Only its sender may edit a message."],
-  not_moderator: ["forbidden", "Only its sender, a moderator or an owner may delete a message."],
-  too_many_reactions: ["forbidden", "This message has as many reactions as a message may have."],
-};
 
 /**
  * Group commit. What arrives in one turn of the event loop is one transaction, then one publish, then the acks. One
@@ -119,7 +109,7 @@ export class Commit {
     for (const [index, pending] of batch.entries()) {
       const outcome = outcomes[index];
       if (outcome === undefined) pending.reject(new ChatError("internal", "The store gave no answer."));
-      else if ("refused" in outcome) pending.reject(new ChatError(...refusals[outcome.refused]));
+      else if ("refused" in outcome) pending.reject(refused(outcome.refused));
       else pending.resolve(outcome.ack);
     }
   }

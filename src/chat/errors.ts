@@ -1,4 +1,4 @@
-import { StoreError } from "./store.ts";
+import { type Refusal, StoreError } from "./store.ts";
 
 /** Every way in which Parley refuses, one closed list shared by HTTP, close reasons and error frames. */
 export const codes = [
@@ -42,6 +42,24 @@ export class ChatError extends Error {
 /** One answer for a room that does not exist and for one that the user is not in, so that nobody can probe for rooms. */
 export const roomNotFound = () =>
   new ChatError("room_not_found", "There is no such room, or you are not in it.");
+
+const refusals: Record<Refusal, readonly [Code, string]> = {
+  removed: ["removed", "You are no longer in this room."],
+  room_deleted: ["room_deleted", "This room has been deleted."],
+  no_message: ["message_not_found", "There is no such message in this room."],
+  deleted: ["message_not_found", "This message has been deleted."],
+  not_sender: ["forbidden", "Only its sender may edit a message."],
+  not_moderator: ["forbidden", "Only its sender, a moderator or an owner may delete a message."],
+  too_many_reactions: ["forbidden", "This message has as many reactions as a message may have."],
+  not_owner: ["forbidden", "Only an owner may do this."],
+  last_owner: ["conflict", "A room keeps at least one owner; name another one first."],
+  too_many_members: ["forbidden", "This room has as many members as a room may have."],
+};
+
+/** What the client hears of what the store has refused. */
+export function refused(refusal: Refusal): ChatError {
+  return new ChatError(...refusals[refusal]);
+}
 
 /** What the client hears of whatever was thrown. */
 export function asChatError(error: unknown): ChatError {

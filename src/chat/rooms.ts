@@ -1,5 +1,5 @@
 import type { Bus } from "./bus.ts";
-import { ChatError, roomNotFound } from "./errors.ts";
+import { ChatError, refused, roomNotFound } from "./errors.ts";
 import {
   type Actor,
   isRoomId,
@@ -16,6 +16,7 @@ import {
   type RoomSummary,
   type UserKey,
 } from "./model.ts";
+import { mayEnter } from "./rights.ts";
 import type { Granted, Invitee, Store } from "./store.ts";
 
 /** Rooms and their members: who may make them, change them, and be in them. */
@@ -33,7 +34,7 @@ export class Rooms {
   /** The room, for somebody who may be in it. Throws `room_not_found` in the same words whether it exists or not. */
   async enter(actor: Actor, roomId: string): Promise<Membership> {
     const membership = await this.store.membership(roomId, actor.key);
-    if (!membership || (membership.role === null && !actor.admin)) throw roomNotFound();
+    if (!membership || !mayEnter(actor, membership.role)) throw roomNotFound();
     return membership;
   }
 
@@ -63,18 +64,18 @@ export class Rooms {
   /** An owner, or an administrator, gives a room another name. */
   async rename(actor: Actor, roomId: string, name: string): Promise<Membership> {
     const { room, role } = await this.enter(actor, roomId);
-    if (!owns(actor, { room, role })) throw new ChatError("forbidden", "Only an owner may rename a room.");
     const renamed = { ...room, name: roomName(name) };
-    if (!(await this.written(this.store.renameRoom(room.key, renamed.name)))) throw roomNotFound();
+    const refusal = await this.written(this.store.renameRoom(room.key, renamed.name, actor));
+    if (refusal) throw refused(refusal);
     this.#tell(room.key, { type: "room", room: renamed });
     return { room: renamed, role };
   }
 
   /** An owner, or an administrator, deletes a room with all that is in it; its connections are closed. */
   async delete(actor: Actor, roomId: string): Promise<void> {
-    const { room, role } = await this.enter(actor, roomId);
-    if (!owns(actor, { room, role })) throw new ChatError("forbidden", "Only an owner may delete a room.");
-    if (!(await this.written(this.store.deleteRoom(room.key)))) throw roomNotFound();
+    const { room } = await this.enter(actor, roomId);
+    const refusal = await this.written(this.store.deleteRoom(room.key, actor));
+    if (refusal) throw refused(refusal);
     this.bus.publish({ kind: "roster", room: room.key, out: "everyone" });
   }
 
@@ -93,25 +94,10 @@ export class Rooms {
    * it, moderators add members.
    */
   async setMember(actor: Actor, roomId: string, who: Invitee, role?: Role): Promise<Granted> {
-    const membership = await this.enter(actor, roomId);
-    const { room } = membership;
-    if (!owns(actor, membership)) {
-      const before = await this.store.member(room.key, who);
-      if (
-        membership.role !== "moderator" ||
-        (role ?? "member") !== "member" ||
-        (before && before.role !== "member")
-      ) {
-        throw new ChatError("forbidden", "Only an owner may do this.");
-      }
-    }
-    const grant = { joinedAt: this.now(), membersPerRoom: this.limits.membersPerRoom };
+    const { room } = await this.enter(actor, roomId);
+    const grant = { by: actor, joinedAt: this.now(), membersPerRoom: this.limits.membersPerRoom };
     const granted = await this.written(this.store.setMember(room.key, who, role, grant));
-    if (granted === "room_gone") throw roomNotFound();
-    if (granted === "last_owner") throw lastOwner();
-    if (granted === "too_many") {
-      throw new ChatError("forbidden", `A room may have up to ${grant.membersPerRoom} members.`);
-    }
+    if (typeof granted === "string") throw refused(granted);
     const { user, role: given } = granted.member;
     this.#tell(room.key, { type: "member", user, role: given });
     return granted;
@@ -122,23 +108,15 @@ export class Rooms {
    * False when there was none.
    */
   async removeMember(actor: Actor, roomId: string, who: Invitee): Promise<boolean> {
-    const membership = await this.enter(actor, roomId);
-    const { room } = membership;
-    const member = await this.store.member(room.key, who);
-    const may =
-      owns(actor, membership) ||
-      member?.user.key === actor.key ||
-      (membership.role === "moderator" && (!member || member.role === "member"));
-    if (!may) throw new ChatError("forbidden", "Only an owner may do this.");
-    if (!member) return false;
-    const removed = await this.written(this.store.removeMember(room.key, member.user.key));
-    if (removed === "last_owner") throw lastOwner();
-    if (removed) {
-      // The roster first: he hears of it by his close code.
-      this.bus.publish({ kind: "roster", room: room.key, out: member.user.key });
-      this.#tell(room.key, { type: "member", user: member.user, role: null });
-    }
-    return removed;
+    const { room } = await this.enter(actor, roomId);
+    const removed = await this.written(this.store.removeMember(room.key, who, actor));
+    if (typeof removed === "string") throw refused(removed);
+    if (!removed) return false;
+    const { user } = removed;
+    // The roster first: he hears of it by his close code.
+    this.bus.publish({ kind: "roster", room: room.key, out: user.key });
+    this.#tell(room.key, { type: "member", user, role: null });
+    return true;
   }
 
   #tell(room: RoomKey, notice: Notice): void {
@@ -152,9 +130,3 @@ function roomName(wanted: string): string {
   if (name !== "" && name.length <= 200 && isStorable(name)) return name;
   throw new ChatError("invalid_command", "A room's name has 1 to 200 characters.");
 }
-
-function owns(actor: Actor, { role }: Membership): boolean {
-  return actor.admin || role === "owner";
-}
-
-const lastOwner = () => new ChatError("conflict", "A room keeps at least one owner; name another one first.");

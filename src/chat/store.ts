@@ -1,5 +1,6 @@
 import type {
   Ack,
+  Actor,
   Change,
   Draft,
   Identity,
@@ -45,10 +46,10 @@ export interface Store {
 
   /** `"taken"` when the id is, `"too_many"` when `owner` made `roomsPerUser` (0: any number) already. */
   createRoom(room: NewRoom, roomsPerUser: number): Promise<Room | "taken" | "too_many">;
-  /** False when it is gone. */
-  renameRoom(room: RoomKey, name: string): Promise<boolean>;
-  /** False when it is gone already. Its messages go little by little, see `purge`. */
-  deleteRoom(room: RoomKey): Promise<boolean>;
+  /** Undefined when it is done, or why `by` may not do it. */
+  renameRoom(room: RoomKey, name: string, by: Actor): Promise<Refusal | undefined>;
+  /** Undefined when it is done, or why `by` may not do it. Its messages go little by little, see `purge`. */
+  deleteRoom(room: RoomKey, by: Actor): Promise<Refusal | undefined>;
   /** All rooms, by id. */
   rooms(): Promise<Room[]>;
   /** The rooms that a user is in, by id. */
@@ -60,17 +61,10 @@ export interface Store {
   roster(room: RoomKey): Promise<Set<UserKey> | undefined>;
   /** A user's role in a room; undefined when he has none, or the room is gone. */
   role(room: RoomKey, user: UserKey): Promise<Role | undefined>;
-  /** The member whom `who` names, if he is in the room. */
-  member(room: RoomKey, who: Invitee): Promise<Member | undefined>;
   /** Makes a member, or changes his role; without one he keeps his, or begins as a member. A room that had an owner keeps one. */
-  setMember(
-    room: RoomKey,
-    who: Invitee,
-    role: Role | undefined,
-    grant: Grant,
-  ): Promise<Granted | MemberRefusal>;
-  /** False when he is not in the room. A room that had an owner keeps one. */
-  removeMember(room: RoomKey, user: UserKey): Promise<boolean | "last_owner">;
+  setMember(room: RoomKey, who: Invitee, role: Role | undefined, grant: Grant): Promise<Granted | Refusal>;
+  /** Who it was; undefined when he is not in the room. A room that had an owner keeps one. */
+  removeMember(room: RoomKey, who: Invitee, by: Actor): Promise<Member | Refusal | undefined>;
 
   /** Removes some of what deleted rooms left behind, little enough for one turn; true while more is left. */
   purge(): Promise<boolean>;
@@ -89,7 +83,7 @@ export interface Done {
   /** The actor's read mark was moved by a `read`; it stands at `ack.seq`. */
   marked?: true;
 }
-/** Why a draft was refused. The actor is no member (any more), the room is gone, or what the rules of `amend` say. */
+/** Why something was refused. The actor is no member (any more), the room is gone, or what the rules of `amend` and `rights` say. */
 export type Refusal =
   | "removed"
   | "room_deleted"
@@ -97,7 +91,10 @@ export type Refusal =
   | "deleted"
   | "not_sender"
   | "not_moderator"
-  | "too_many_reactions";
+  | "too_many_reactions"
+  | "not_owner"
+  | "last_owner"
+  | "too_many_members";
 
 /** Messages, and the `rev` to which they bring whoever reads them. */
 export interface Page {
@@ -124,6 +121,7 @@ export interface NewRoom {
 export type Invitee = { email: string } | { sub: string };
 
 export interface Grant {
+  by: Actor;
   joinedAt: number;
   /** 0: any number. */
   membersPerRoom: number;
@@ -133,7 +131,6 @@ export interface Granted {
   /** False when he was a member already. */
   added: boolean;
 }
-export type MemberRefusal = "last_owner" | "too_many" | "room_gone";
 
 /** The storage does not answer: full, broken, or held by another process for too long. */
 export class StoreError extends Error {

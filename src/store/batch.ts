@@ -1,5 +1,6 @@
 import { amend, type Amendment } from "../chat/amend.ts";
 import type { Action, Actor, Draft, Message, Position, Role, RoomKey, UserKey } from "../chat/model.ts";
+import { mayEnter } from "../chat/rights.ts";
 import type { Outcome } from "../chat/store.ts";
 import { type Statements, toMessages } from "./statements.ts";
 
@@ -23,7 +24,7 @@ export class Batch {
     const head = this.#head(room);
     if (!head) return { refused: "room_deleted" };
     const role = this.#role(room, head, actor.key);
-    if (role === undefined && !actor.admin) return { refused: "removed" };
+    if (!mayEnter(actor, role)) return { refused: "removed" };
     if (action.type === "send") return this.#send(head, draft, action);
     if (action.type === "read") return this.#read(head, room, actor, action.seq);
     return this.#amend(head, draft, action, role ?? null);

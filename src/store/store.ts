@@ -1,6 +1,7 @@
-import { and, count, desc, eq, gt, isNotNull, ne, sql } from "drizzle-orm";
+import { and, count, desc, eq, gt, isNotNull, sql } from "drizzle-orm";
 
 import type {
+  Actor,
   Draft,
   Identity,
   Member,
@@ -14,23 +15,25 @@ import type {
   User,
   UserKey,
 } from "../chat/model.ts";
+import { mayEnter, mayGovern } from "../chat/rights.ts";
 import {
   type Grant,
   type Granted,
   type Invitee,
-  type MemberRefusal,
   type NewRoom,
   type Outcome,
   type Page,
   type Range,
+  type Refusal,
   type Store,
   StoreError,
 } from "../chat/store.ts";
 import { Batch } from "./batch.ts";
+import { Members } from "./members.ts";
 import { Messages } from "./messages.ts";
 import { type Db, sqliteError } from "./open.ts";
 import { members, messages, probes, reads, rooms, users } from "./schema.ts";
-import { live, prepare, room, type Statements, user } from "./statements.ts";
+import { live, prepare, room, type Statements } from "./statements.ts";
 import { Users } from "./users.ts";
 
 /** How long a write waits, in milliseconds and without holding the event loop, for another process to let go. */
@@ -48,6 +51,7 @@ export class SqliteStore implements Store {
   #asking: Promise<void> | undefined;
   readonly #messages: Messages;
   readonly #users: Users;
+  readonly #members: Members;
 
   constructor(
     private readonly db: Db,
@@ -57,6 +61,7 @@ export class SqliteStore implements Store {
     this.#transact = transaction(db);
     this.#messages = new Messages(this.#statements);
     this.#users = new Users(db, this.#statements);
+    this.#members = new Members(db, this.#users);
   }
 
   append(drafts: readonly Draft[]): Promise<Outcome[]> {
@@ -109,8 +114,12 @@ export class SqliteStore implements Store {
     const { id, name, owner, createdAt } = wanted;
     return this.#write(() => {
       if (owner !== null && roomsPerUser > 0) {
-        const mine = and(eq(rooms.createdBy, owner), live);
-        if (this.#count(rooms, mine) >= roomsPerUser) return "too_many";
+        const mine = this.db
+          .select({ n: count() })
+          .from(rooms)
+          .where(and(eq(rooms.createdBy, owner), live))
+          .get();
+        if (mine && mine.n >= roomsPerUser) return "too_many";
       }
       const made = this.db
         .insert(rooms)
@@ -129,22 +138,19 @@ export class SqliteStore implements Store {
     });
   }
 
-  async renameRoom(key: RoomKey, name: string): Promise<boolean> {
-    return this.#write(() => {
-      const which = and(eq(rooms.pk, key), live);
-      const renamed = this.db.update(rooms).set({ name }).where(which).returning({ key: rooms.pk });
-      return renamed.all().length > 0;
+  async renameRoom(key: RoomKey, name: string, by: Actor): Promise<Refusal | undefined> {
+    return this.#writeIn(key, by, (role) => {
+      if (!mayGovern(by, role)) return "not_owner";
+      this.db.update(rooms).set({ name }).where(eq(rooms.pk, key)).run();
+      return undefined;
     });
   }
 
-  async deleteRoom(key: RoomKey): Promise<boolean> {
-    return this.#write(() => {
-      const gone = this.db
-        .update(rooms)
-        .set({ deletedAt: this.now() })
-        .where(and(eq(rooms.pk, key), live))
-        .returning({ key: rooms.pk });
-      return gone.all().length > 0;
+  async deleteRoom(key: RoomKey, by: Actor): Promise<Refusal | undefined> {
+    return this.#writeIn(key, by, (role) => {
+      if (!mayGovern(by, role)) return "not_owner";
+      this.db.update(rooms).set({ deletedAt: this.now() }).where(eq(rooms.pk, key)).run();
+      return undefined;
     });
   }
 
@@ -172,19 +178,7 @@ export class SqliteStore implements Store {
   }
 
   async members(key: RoomKey): Promise<Member[]> {
-    return this.#read(() =>
-      this.#selectMembers(eq(members.room, key))
-        .orderBy(desc(eq(members.role, "owner")), users.email, users.sub)
-        .all(),
-    );
-  }
-
-  #selectMembers(which: ReturnType<typeof and>) {
-    return this.db
-      .select({ user, role: members.role, joinedAt: members.joinedAt })
-      .from(members)
-      .innerJoin(users, eq(users.pk, members.user))
-      .where(which);
+    return this.#read(() => this.#members.list(key));
   }
 
   async roster(key: RoomKey): Promise<Set<UserKey> | undefined> {
@@ -195,21 +189,11 @@ export class SqliteStore implements Store {
   }
 
   async role(key: RoomKey, userKey: UserKey): Promise<Role | undefined> {
-    return this.#read(() => {
-      if (!this.#head(key)) return undefined;
-      return this.#statements.role.get({ room: key, user: userKey })?.[0];
-    });
+    return this.#read(() => (this.#head(key) ? this.#role(key, userKey) : undefined));
   }
 
-  async member(key: RoomKey, who: Invitee): Promise<Member | undefined> {
-    return this.#read(() => {
-      const found = this.#users.find(who);
-      return found && this.#member(key, found.key);
-    });
-  }
-
-  #member(key: RoomKey, userKey: UserKey): Member | undefined {
-    return this.#selectMembers(and(eq(members.room, key), eq(members.user, userKey))).get();
+  #role(key: RoomKey, userKey: UserKey): Role | undefined {
+    return this.#statements.role.get({ room: key, user: userKey })?.[0];
   }
 
   async setMember(
@@ -217,49 +201,12 @@ export class SqliteStore implements Store {
     who: Invitee,
     wanted: Role | undefined,
     grant: Grant,
-  ): Promise<Granted | MemberRefusal> {
-    return this.#write(() => {
-      if (!this.#head(key)) return "room_gone";
-      const known = this.#users.find(who);
-      const before = known && this.#member(key, known.key);
-      const role = wanted ?? before?.role ?? "member";
-      if (before) {
-        if (role !== "owner" && this.#isLastOwner(key, before)) return "last_owner";
-        const which = and(eq(members.room, key), eq(members.user, before.user.key));
-        this.db.update(members).set({ role }).where(which).run();
-        return { member: { ...before, role }, added: false };
-      }
-      const { membersPerRoom, joinedAt } = grant;
-      if (membersPerRoom > 0 && this.#count(members, eq(members.room, key)) >= membersPerRoom)
-        return "too_many";
-      const invited = known ?? this.#users.invite(who);
-      this.db.insert(members).values({ room: key, user: invited.key, role, joinedAt }).run();
-      return { member: { user: invited, role, joinedAt }, added: true };
-    });
+  ): Promise<Granted | Refusal> {
+    return this.#writeIn(key, grant.by, (own) => this.#members.set(key, who, wanted, { ...grant, own }));
   }
 
-  async removeMember(key: RoomKey, userKey: UserKey): Promise<boolean | "last_owner"> {
-    return this.#write(() => {
-      const before = this.#member(key, userKey);
-      if (!before) return false;
-      if (this.#isLastOwner(key, before)) return "last_owner";
-      this.db
-        .delete(members)
-        .where(and(eq(members.room, key), eq(members.user, userKey)))
-        .run();
-      this.#users.release(userKey);
-      return true;
-    });
-  }
-
-  #isLastOwner(key: RoomKey, { role, user: { key: userKey } }: Member): boolean {
-    if (role !== "owner") return false;
-    const others = and(eq(members.room, key), eq(members.role, "owner"), ne(members.user, userKey));
-    return this.#count(members, others) === 0;
-  }
-
-  #count(table: typeof rooms | typeof members, which: ReturnType<typeof and>): number {
-    return this.db.select({ n: count() }).from(table).where(which).get()?.n ?? 0;
+  async removeMember(key: RoomKey, who: Invitee, by: Actor): Promise<Member | Refusal | undefined> {
+    return this.#writeIn(key, by, (own) => this.#members.remove(key, who, { by, own }));
   }
 
   async purge(): Promise<boolean> {
@@ -325,6 +272,15 @@ export class SqliteStore implements Store {
     } catch (error) {
       throw failure(error);
     }
+  }
+
+  /** A write in a room, for somebody who may be there just then; what else he may do, `work` looks at. */
+  #writeIn<T>(key: RoomKey, by: Actor, work: (own: Role | undefined) => T): Promise<T | Refusal> {
+    return this.#write(() => {
+      if (!this.#head(key)) return "room_deleted";
+      const own = this.#role(key, by.key);
+      return mayEnter(by, own) ? work(own) : "removed";
+    });
   }
 
   /** One IMMEDIATE transaction. While another process writes, it waits with the event loop free. */

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import type { Action } from "../../src/chat/model.ts";
+import { type Action, operator } from "../../src/chat/model.ts";
 import { send } from "../support/people.ts";
 import type { World } from "./world.ts";
 
@@ -86,8 +86,8 @@ export function amendingContract(world: () => World): void {
     const [room, gone] = [await w.room(alice, bob, removed), await w.room(alice)];
     await w.fill(room, alice, 2);
     await w.append(w.does(room, alice, remove(2)), w.draft(room, removed), w.draft(gone, alice));
-    await w.store.removeMember(room.key, removed.key);
-    await w.store.deleteRoom(gone.key);
+    await w.remove(room, removed);
+    await w.delete(gone);
     const outcomes = await w.append(
       w.does(room, alice, react(1, "👍")),
       // Not his; of a message that is deleted; of one that is not there.
@@ -177,13 +177,13 @@ export function amendingContract(world: () => World): void {
     const alice = await w.user();
     const [room, other] = [await w.room(alice), await w.room(alice)];
     await w.fill(room, alice, 2);
-    expect(await w.store.renameRoom(room.key, "Büro 🏢")).toBe(true);
+    expect(await w.store.renameRoom(room.key, "Büro 🏢", operator)).toBeUndefined();
     const renamed = { ...room, name: "Büro 🏢", seq: 2, rev: 2 };
     expect(await w.store.membership(room.id, alice.key)).toEqual({ room: renamed, role: "member" });
     expect((await w.store.roomsOf(alice.key)).map((each) => each.room)).toEqual([renamed, other]);
     expect((await w.store.rooms()).filter(({ key }) => key === room.key)).toEqual([renamed]);
-    await w.store.deleteRoom(room.key);
-    expect(await w.store.renameRoom(room.key, "late")).toBe(false);
-    expect(await w.store.renameRoom(2 ** 40, "nowhere")).toBe(false);
+    await w.delete(room);
+    for (const key of [room.key, 2 ** 40])
+      expect(await w.store.renameRoom(key, "late", operator)).toBe("room_deleted");
   });
 }

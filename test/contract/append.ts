@@ -93,8 +93,8 @@ export function appendContract(world: () => World): void {
     // The premise: it is the removal, and the deletion, that refuse.
     const before = [w.draft(room, removed), w.draft(gone, alice)];
     expect(await w.append(...before)).toEqual(["created 1/1", "created 1/1"]);
-    expect(await w.store.removeMember(room.key, removed.key)).toBe(true);
-    expect(await w.store.deleteRoom(gone.key)).toBe(true);
+    await w.remove(room, removed);
+    await w.delete(gone);
     expect(await w.append(...batch)).toEqual([
       "created 2/2",
       "room_deleted",

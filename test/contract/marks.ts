@@ -81,11 +81,11 @@ export function marksContract(world: () => World): void {
     const { w, alice, bob, room, read, unread } = await setUp();
     await w.fill(room, bob, 2);
     await w.append(read(alice, 1));
-    await w.store.removeMember(room.key, alice.key);
+    await w.remove(room, alice);
     expect(await w.append(read(alice, 2), read(bob, 2))).toEqual(["removed", "unchanged 2/2"]);
     await w.grant(room, { sub: alice.id ?? "" });
     expect(await unread(alice)).toBe(1);
-    await w.store.deleteRoom(room.key);
+    await w.delete(room);
     expect(await w.append(read(alice, 2))).toEqual(["room_deleted"]);
   });
 }

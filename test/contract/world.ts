@@ -58,7 +58,18 @@ export class World {
   }
 
   grant({ key }: Room, who: { email: string } | { sub: string }, role: Role = "member", membersPerRoom = 0) {
-    return this.store.setMember(key, who, role, { joinedAt: 1, membersPerRoom });
+    return this.store.setMember(key, who, role, { by: operator, joinedAt: 1, membersPerRoom });
+  }
+
+  /** Puts somebody out. */
+  remove({ key }: Room, { id }: Actor) {
+    return this.store.removeMember(key, { sub: id ?? "" }, operator);
+  }
+
+  /** Deletes the room. */
+  async delete({ key }: Room): Promise<void> {
+    const refusal = await this.store.deleteRoom(key, operator);
+    if (refusal) throw new Error(`not deleted: ${refusal}`);
   }
 
   draft(room: Room, sender: Actor, text = this.name("text"), clientId: string | null = null): Draft {
