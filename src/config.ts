@@ -138,7 +138,7 @@ export const settings = {
     "PARLEY_MESSAGE_RATE",
     "10",
     number(0, 1_000_000),
-    "Commands a second that a user may send over all his connections; reading, typing and read marks have ten times that …",
+    "Commands a second that a user may send over all his connections; reading, typing, read marks and fresh tokens have ten times that …",
   ),
   messageBurst: setting("PARLEY_MESSAGE_BURST", "30", count(), "… and how many at once after a pause."),
   connectionsPerUser: setting(

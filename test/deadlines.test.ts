@@ -1,8 +1,10 @@
 import { expect, test } from "bun:test";
 
 import { connect } from "./support/client.ts";
-import { connectRaw, frame, opcodes, type Raw } from "./support/raw.ts";
+import { connectRaw, frame, handshake, opcodes, Raw } from "./support/raw.ts";
 import { stage } from "./support/stage.ts";
+import { until } from "./support/until.ts";
+import { fill } from "./support/v2-resume.ts";
 
 const deadlines = { ping: 100, silence: 1500 };
 const on = stage({ deadlines, env: { PARLEY_MESSAGE_RATE: "0" } });
@@ -49,6 +51,29 @@ test("a peer gone silent is cut, even while it is being sent to; one that answer
   expect(sender.socket.readyState).toBe(sender.socket.OPEN);
   answering.destroy();
 }, 20_000);
+
+test("a peer that reads on, however slowly, is there: a ping waits behind all that it has to read", async () => {
+  const room = await roomOf(alice);
+  const count = 600;
+  fill(on.parley, room, count, "x".repeat(50_000));
+  const raw = await Raw.open(on.parley.host);
+  const headers = { authorization: `Bearer ${await token(alice)}`, "sec-websocket-protocol": "chat.v2" };
+  const start = performance.now();
+  let [bytes, end] = [0, ""];
+  raw.socket.removeAllListeners("data").on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+    end = (end + chunk.toString("latin1")).slice(-120_000);
+    // Some 8 MB a second.
+    raw.socket.pause();
+    setTimeout(() => raw.socket.resume(), chunk.length / 8_000);
+  });
+  raw.write(handshake(on.parley.host, `/ws/chat/${room}/?since=0`, headers));
+  await until("he has it all", () => end.includes(`{"seq":${count},`), 15_000);
+  expect(bytes).toBeGreaterThan(count * 50_000);
+  expect(performance.now() - start).toBeGreaterThan(2 * deadlines.silence);
+  // Nothing is left to read, and he answers no ping.
+  await raw.ended;
+}, 30_000);
 
 test("a server that was asleep as a whole blames nobody for the silence", async () => {
   const room = await roomOf(alice);

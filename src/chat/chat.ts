@@ -1,6 +1,6 @@
 import type { Bus } from "./bus.ts";
 import { Commit } from "./commit.ts";
-import { ChatError, roomNotFound } from "./errors.ts";
+import { ChatError, refused, roomNotFound } from "./errors.ts";
 import { Feed, type Outlet } from "./feed.ts";
 import { History } from "./history.ts";
 import {
@@ -21,6 +21,7 @@ import {
 } from "./model.ts";
 import { Presence } from "./presence.ts";
 import { Rate } from "./rate.ts";
+import { mayEnter } from "./rights.ts";
 import { Rooms } from "./rooms.ts";
 import { type Page, type Range, type Store, StoreError } from "./store.ts";
 
@@ -64,6 +65,9 @@ export interface Door {
   /** Must subscribe before it returns if `position` is the arrival's `rev`, or else go on with `missed`. False when it is gone. */
   arrive(arrival: Arrival): boolean;
 }
+
+/** What something costs its user: of what is charged as a read he has ten times as much. */
+export type Price = "command" | "read";
 
 /** Messages that are read for the first frame of a connection that goes on. */
 const firstPage = 64;
@@ -153,10 +157,10 @@ export class Chat {
     return actor;
   }
 
-  /** Charges a command to the user, or a read, of which he has ten times as many. Throws `rate_limited`. */
-  spend(actor: Actor, what: "command" | "read"): void {
+  /** Charges the user. Throws `rate_limited`. */
+  spend(actor: Actor, price: Price): void {
     if (actor.admin) return;
-    const retryAfterMs = (what === "read" ? this.#reads : this.#rate).take(actor.key);
+    const retryAfterMs = (price === "read" ? this.#reads : this.#rate).take(actor.key);
     if (retryAfterMs > 0)
       throw new ChatError("rate_limited", "Too much at once; slow down.", { retryAfterMs });
   }
@@ -244,6 +248,12 @@ export class Chat {
     return this.#presence.told(room);
   }
 
+  /** Throws for somebody who was in the room, and may not be there any more. */
+  async stay(actor: Actor, room: RoomKey): Promise<void> {
+    if (mayEnter(actor, await this.#store.role(room, actor.key))) return;
+    throw refused((await this.#store.head(room)) ? "removed" : "room_deleted");
+  }
+
   /** Somebody in the room has brought a fresh token, with another name perhaps. */
   renew(room: RoomKey, actor: Actor): void {
     this.#presence.rename(room, actor);
@@ -252,8 +262,8 @@ export class Chat {
   /** Tells the others in the room that the actor writes something. More often than every few seconds, nobody is told. */
   async typing(actor: Actor, room: RoomKey): Promise<void> {
     if (this.#typing.take(actor.key) > 0) return;
-    const role = await this.#store.role(room, actor.key);
-    if (role !== undefined || actor.admin) this.#tell(room, { type: "typing", user: actor });
+    await this.stay(actor, room);
+    this.#tell(room, { type: "typing", user: actor });
   }
 
   #tell(room: RoomKey, notice: Notice): void {

@@ -13,6 +13,9 @@ const queueLimit = 65_536;
 /** … and so are more texts than this together, in UTF-16 units. */
 const queueTextLimit = 1 << 25;
 
+/** Texts of one batch together, in the same units: what is published at once has to fit before every reader. */
+const batchTextLimit = 1 << 18;
+
 /** After a batch of this many, others are sending at the same moment: the next one waits a millisecond for theirs. */
 const crowd = 8;
 
@@ -32,7 +35,7 @@ export class Commit {
     private readonly store: Pick<Store, "append">,
     /** Called once per room and batch, after the commit, with changes in the order of their `rev`. */
     private readonly publish: (room: RoomKey, changes: readonly Change[]) => void,
-    /** Called for each draft that moved its actor's read mark, after the commit. */
+    /** Called for each draft that moved its actor's read mark, after what it may have read was published. */
     private readonly marked: (draft: Draft, seq: number) => void,
     /** Hears of every batch: undefined when it was stored, else why it was not. */
     private readonly settled: (error: unknown) => void,
@@ -46,7 +49,7 @@ export class Commit {
         return;
       }
       this.#waiting.push({ draft, resolve, reject });
-      this.#waitingText += "text" in draft.action ? draft.action.text.length : 0;
+      this.#waitingText += textOf(draft);
       if (this.#running) return;
       this.#running = true;
       this.#schedule();
@@ -66,10 +69,8 @@ export class Commit {
   }
 
   async #run(): Promise<void> {
-    const batch = this.#waiting;
+    const batch = this.#take();
     this.#last = batch.length;
-    this.#waiting = [];
-    this.#waitingText = 0;
     await this.#store(batch);
     if (this.#waiting.length > 0) {
       this.#schedule();
@@ -77,6 +78,17 @@ export class Commit {
     }
     this.#running = false;
     for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** All that waits, as a rule. After a disk that stood still what waits may be more than a batch takes. */
+  #take(): Pending[] {
+    let text = 0;
+    const rest = this.#waiting.findIndex(
+      ({ draft }, index) => (text += textOf(draft)) > batchTextLimit && index > 0,
+    );
+    const batch = this.#waiting.splice(0, rest < 0 ? this.#waiting.length : rest);
+    this.#waitingText -= batch.reduce((sum, { draft }) => sum + textOf(draft), 0);
+    return batch;
   }
 
   async #store(batch: readonly Pending[]): Promise<void> {
@@ -98,8 +110,7 @@ export class Commit {
     for (const [index, { draft }] of batch.entries()) {
       const outcome = outcomes[index];
       if (!outcome || "refused" in outcome) continue;
-      const { ack, change, marked } = outcome;
-      if (marked) this.marked(draft, ack.seq);
+      const { change } = outcome;
       if (!change) continue;
       const list = changes.get(draft.room);
       if (list) list.push(change);
@@ -108,9 +119,18 @@ export class Commit {
     for (const [room, list] of changes) this.publish(room, list);
     for (const [index, pending] of batch.entries()) {
       const outcome = outcomes[index];
-      if (outcome === undefined) pending.reject(new ChatError("internal", "The store gave no answer."));
-      else if ("refused" in outcome) pending.reject(refused(outcome.refused));
-      else pending.resolve(outcome.ack);
+      if (outcome === undefined) {
+        pending.reject(new ChatError("internal", "The store gave no answer."));
+      } else if ("refused" in outcome) {
+        pending.reject(refused(outcome.refused));
+      } else {
+        if (outcome.marked) this.marked(pending.draft, outcome.ack.seq);
+        pending.resolve(outcome.ack);
+      }
     }
   }
+}
+
+function textOf({ action }: Draft): number {
+  return "text" in action ? action.text.length : 0;
 }

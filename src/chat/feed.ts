@@ -10,6 +10,8 @@ interface Entry {
   reading: Promise<void> | undefined;
   /** Asked to look while it was being read: what was read may be older than the question. */
   again: boolean;
+  /** The `seq`s of messages that are behind the position, and come with a later page, since they were changed later. */
+  late: Set<number>;
   /** Connections, and those about to be. */
   users: number;
 }
@@ -18,8 +20,8 @@ interface Entry {
 export interface Outlet {
   /** Changes as they happen: each brings the room's `rev` on by one. */
   live(room: RoomKey, changes: readonly Change[]): void;
-  /** What was missed, read from the store. It brings the room on from `after`; a `seq` above `after.seq` is new here. */
-  missed(room: RoomKey, page: Page, after: Position): void;
+  /** What was missed, read from the store; of its messages, `created` are those that were not there for anybody here. */
+  missed(room: RoomKey, page: Page, created: readonly Message[]): void;
 }
 
 /** How soon to read again, in milliseconds, what could not be read. */
@@ -46,7 +48,7 @@ export class Feed {
   async open(room: RoomKey): Promise<void> {
     let entry = this.#rooms.get(room);
     if (!entry) {
-      entry = { position: undefined, heard: 0, reading: undefined, again: false, users: 0 };
+      entry = { position: undefined, heard: 0, reading: undefined, again: false, late: new Set(), users: 0 };
       this.#rooms.set(room, entry);
     }
     entry.users++;
@@ -69,8 +71,7 @@ export class Feed {
     if (!entry) return;
     entry.heard = Math.max(entry.heard, rev);
     while (entry.reading) await entry.reading;
-    if (entry.position && entry.position.rev < entry.heard)
-      await this.#read(room, entry, this.#catchUp(room, entry));
+    if (isBehind(entry)) await this.#read(room, entry, this.#catchUp(room, entry));
   }
 
   /** Changes that are on disk, by `rev`. */
@@ -91,7 +92,8 @@ export class Feed {
     }
     const { rev } = entry.position;
     if (last.message.rev <= rev) return;
-    if (first.message.rev === rev + 1) this.#publish(room, entry, changes, entry.position);
+    if (first.message.rev === rev + 1 && entry.late.size === 0)
+      this.#publish(room, entry, changes, entry.position);
     else this.#fill(room, entry);
   }
 
@@ -105,7 +107,17 @@ export class Feed {
         entry.again = true;
         continue;
       }
-      await this.#read(room, entry, this.#load(room, entry)).catch(this.failed);
+      await this.#look(room, entry);
+    }
+  }
+
+  /** Looks how far the room has come; when it can't be read, again soon. */
+  async #look(room: RoomKey, entry: Entry): Promise<void> {
+    try {
+      await this.#read(room, entry, this.#load(room, entry));
+    } catch (error) {
+      entry.again = true;
+      this.failed(error);
     }
   }
 
@@ -129,17 +141,21 @@ export class Feed {
   async #catchUp(room: RoomKey, entry: Entry): Promise<void> {
     for (;;) {
       const after = entry.position;
-      if (!after || entry.heard <= after.rev) return;
+      if (!after || !isBehind(entry)) return;
       const page = await this.store.changes(room, after.rev, pageLength);
       // All have left meanwhile; whoever came after them follows the room anew.
       if (this.#rooms.get(room) !== entry) return;
       if (page.rev === after.rev) {
         entry.heard = after.rev;
+        entry.late.clear();
         return;
       }
       const { seq } = page.messages.reduce(advanced, after);
+      const created = page.messages.filter((each) => each.seq > after.seq || entry.late.delete(each.seq));
+      const here = new Set(created.map((each) => each.seq));
+      for (let each = after.seq + 1; each < seq; each++) if (!here.has(each)) entry.late.add(each);
       entry.position = { seq, rev: page.rev };
-      this.outlet.missed(room, page, after);
+      this.outlet.missed(room, page, created);
     }
   }
 
@@ -150,26 +166,28 @@ export class Feed {
     try {
       await entry.reading;
     } catch (error) {
-      this.#retry(room, entry);
+      // The next hint may be long in coming.
+      setTimeout(() => this.#goOn(room, entry), retryPause).unref();
       throw error;
     }
+    this.#goOn(room, entry);
+  }
+
+  /** Reads what was asked for, or heard of, since the last look. */
+  #goOn(room: RoomKey, entry: Entry): void {
     if (entry.reading !== undefined || this.#rooms.get(room) !== entry) return;
-    // What was heard between the last look and now.
     if (entry.again) {
       entry.again = false;
-      this.#read(room, entry, this.#load(room, entry)).catch(this.failed);
-    } else if (entry.position && entry.heard > entry.position.rev) {
+      void this.#look(room, entry);
+    } else if (isBehind(entry)) {
       this.#fill(room, entry);
     }
   }
+}
 
-  /** What was heard, and could not be read, is read later: the next hint may be long in coming. */
-  #retry(room: RoomKey, entry: Entry): void {
-    setTimeout(() => {
-      const behind = entry.position !== undefined && entry.position.rev < entry.heard;
-      if (behind && !entry.reading && this.#rooms.get(room) === entry) this.#fill(room, entry);
-    }, retryPause).unref();
-  }
+/** Whether there is more in the store than was published here. */
+function isBehind({ position, heard, late }: Entry): boolean {
+  return position !== undefined && (heard > position.rev || late.size > 0);
 }
 
 function advanced({ seq, rev }: Position, message: Message): Position {

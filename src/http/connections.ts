@@ -1,6 +1,6 @@
 import type { ServerWebSocket } from "bun";
 
-import type { Arrival } from "../chat/chat.ts";
+import type { Arrival, Price } from "../chat/chat.ts";
 import { ChatError, type Code } from "../chat/errors.ts";
 import type { Actor, RoomKey, User, UserKey } from "../chat/model.ts";
 import { Rate } from "../chat/rate.ts";
@@ -19,8 +19,8 @@ export interface Connection {
   heardAt: number;
   /** When it is asked next whether it is still there, on the same clock. */
   pingAt: number;
-  /** Commands refused because there were too many, less those accepted since. */
-  strikes: number;
+  /** Frames of either price refused because there were too many, less those accepted since. */
+  strikes: Record<Price, number>;
   /** What it begins with; gone once it was sent. */
   arrival: Arrival | undefined;
   /** When it is told that its token ends soon, in milliseconds since the epoch. */
@@ -29,6 +29,8 @@ export interface Connection {
   withheld: ReadonlyMap<UserKey, User> | undefined;
   /** Wakes whoever waits until it has read what was sent to it. */
   drained: (() => void) | undefined;
+  /** Resolves when the tokens that were brought so far are taken, or refused. */
+  renewed: Promise<void>;
 }
 
 /** A socket that is only opened to be closed, with a code that a browser can read. */
@@ -59,6 +61,8 @@ export interface Deadlines {
 }
 
 const monotonic = () => performance.now();
+
+const settled = Promise.resolve();
 
 const defaultDeadlines: Deadlines = { ping: 25_000, silence: 60_000 };
 
@@ -114,10 +118,11 @@ export class Connections {
       ...about,
       heardAt: now,
       pingAt: now + this.deadlines.ping,
-      strikes: 0,
+      strikes: { command: 0, read: 0 },
       warnAt: about.expiresAt - warning,
       withheld: undefined,
       drained: undefined,
+      renewed: settled,
     };
   }
 

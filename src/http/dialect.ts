@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 
-import type { Arrival, Chat } from "../chat/chat.ts";
+import type { Arrival, Chat, Price } from "../chat/chat.ts";
 import { asChatError, type ChatError } from "../chat/errors.ts";
 import { close, type Socket } from "./connections.ts";
 import type { Metrics } from "./metrics.ts";
@@ -18,7 +18,7 @@ export const frameLimit = 65_536;
 export const backpressureLimit = 1 << 20;
 /** Bytes of messages in the first frame: less than that, by what may come while it is read. */
 export const firstFrameLimit = backpressureLimit - frameLimit;
-/** Commands refused because there were too many, over those accepted since, after which a connection is closed. */
+/** Frames refused because there were too many, over those accepted since, after which a connection is closed. */
 const strikeLimit = 50;
 
 /** Every frame is charged to its sender, and may be refused, whatever the dialect. */
@@ -30,10 +30,12 @@ export class Tolls {
   ) {}
 
   /** Throws `rate_limited`. */
-  charge(socket: Socket, what: "command" | "read" = "command"): void {
-    this.chat.spend(socket.data.user, what);
-    // Down by one, not to nothing: a flood that is even has some of it accepted, too.
-    socket.data.strikes = Math.max(0, socket.data.strikes - 1);
+  charge(socket: Socket, price: Price = "command"): void {
+    const { user, strikes } = socket.data;
+    strikes[price]++;
+    this.chat.spend(user, price);
+    // Down by one more, not to nothing: a flood that is even has some of it accepted, too.
+    strikes[price] = Math.max(0, strikes[price] - 2);
   }
 
   /** Answers with what `encode` makes of the refusal, and closes whoever may not stay. */
@@ -45,6 +47,8 @@ export class Tolls {
     if (socket.readyState !== WebSocket.OPEN) return;
     socket.send(encode(refusal));
     if (code === "removed" || code === "room_deleted") close(socket, code);
-    if (code === "rate_limited" && ++socket.data.strikes >= strikeLimit) close(socket, code);
+    const { strikes } = socket.data;
+    if (code === "rate_limited" && Math.max(strikes.command, strikes.read) >= strikeLimit)
+      close(socket, code);
   }
 }

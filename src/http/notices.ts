@@ -24,11 +24,12 @@ export class Notices {
     if (server.subscriberCount(topic) === 0) return;
     // A negative number says that something waits for somebody.
     if (server.publish(topic, v2.notice(notice), false) >= 0) return;
+    let told: ReadonlyMap<UserKey, User> | undefined;
     for (const socket of this.connections.in(room)) {
       const { protocol, withheld } = socket.data;
       if (protocol !== "chat.v2" || withheld || socket.getBufferedAmount() <= slow) continue;
       socket.unsubscribe(topic);
-      socket.data.withheld = this.chat.told(room);
+      socket.data.withheld = told ??= this.chat.told(room);
     }
   }
 

@@ -27,12 +27,11 @@ export function createOutlet(server: () => Server<SocketData>): Outlet {
         if (anyV2) on.publish(toV2, v2.change(change), false);
       }
     },
-    missed(room, page, after) {
+    missed(room, page, created) {
       const on = server();
-      for (const message of page.messages) {
+      for (const message of created) {
         // Edits are not for this dialect, nor is what was deleted before anybody saw it.
-        if (message.seq > after.seq && message.text !== null)
-          on.publish(topics.classic(room), classic.created(message), false);
+        if (message.text !== null) on.publish(topics.classic(room), classic.created(message), false);
       }
       if (on.subscriberCount(topics.v2(room)) === 0) return;
       for (const chunk of v2.chunks(page)) on.publish(topics.v2(room), v2.changes(chunk), false);

@@ -76,7 +76,8 @@ export function createRest({ chat, verifier, allowedOrigins }: RestOptions) {
     await next();
   });
   api.use(async (c, next) => {
-    chat.spend(c.get("actor"), c.req.method === "GET" ? "read" : "command");
+    const { method, path } = c.req;
+    chat.spend(c.get("actor"), method === "GET" || path.endsWith("/read") ? "read" : "command");
     await next();
   });
 

@@ -66,6 +66,8 @@ export function createSockets(options: SocketOptions) {
     },
     drain(socket) {
       if (!accepted(socket)) return;
+      // What has left for it was asked for by its own machine; a ping may wait behind much more.
+      connections.heard(socket);
       const { drained, room } = socket.data;
       socket.data.drained = undefined;
       drained?.();

@@ -63,18 +63,21 @@ export function createV2(options: V2Options): Dialect {
     return command.type === "auth" ? renew(socket, command.token) : chat.act(user, room, actionOf(command));
   }
 
-  /** A fresh token for the same user. */
-  async function renew(socket: Socket, token: string): Promise<Ack> {
+  /** A fresh token for the same user. One after the other, so that the last one stands. */
+  function renew(socket: Socket, token: string): Promise<Ack> {
     const { data } = socket;
-    const identity = await verify(token);
-    if (identity.sub !== data.user.id) throw new ChatError("forbidden", "This is another user's token.");
-    const user = await chat.signIn(identity);
-    // An administrator need not be a member; whoever is none any more must be.
-    const roster = user.admin ? null : await chat.rooms.roster(data.room);
-    connections.renew(socket, user, identity.expiresAt);
-    chat.renew(data.room, user);
-    if (roster !== null) connections.recheck([socket], roster);
-    return chat.position(data.room);
+    const renewal = data.renewed.then(async () => {
+      const identity = await verify(token);
+      if (identity.sub !== data.user.id) throw new ChatError("forbidden", "This is another user's token.");
+      const user = await chat.signIn(identity);
+      // Whoever was there as an administrator, and is none any more, must be a member.
+      await chat.stay(user, data.room);
+      connections.renew(socket, user, identity.expiresAt);
+      chat.renew(data.room, user);
+      return chat.position(data.room);
+    });
+    data.renewed = renewal.then(ignore, ignore);
+    return renewal;
   }
 
   return {
@@ -82,19 +85,20 @@ export function createV2(options: V2Options): Dialect {
       const { user, expiresAt } = socket.data;
       const online = chat.online(room.key);
       const head = chat.position(room.key);
+      const [first = { messages: "", rev, count: 0 }] = resumed ? v2.chunks({ messages, rev }) : [];
+      const cursor = first.rev;
       const about = {
         room: roomBody({ room: { ...room, ...head }, role }),
         me: userBody(user),
+        rev: cursor,
         resumed,
         online: online.map(userBody),
         token_expires_at: time(expiresAt),
         limits,
       };
-      const [first = { messages: "", rev, count: 0 }] = resumed ? v2.chunks({ messages, rev }) : [];
-      const cursor = first.rev;
-      const most = firstFrameLimit - Buffer.byteLength(v2.hello({ ...about, rev }, ""));
-      const shown = resumed ? first.messages : encodeLast(messages, most);
-      socket.send(v2.hello({ ...about, rev: cursor }, shown));
+      const shown = (rest: number) =>
+        resumed ? first.messages : encodeLast(messages, firstFrameLimit - rest);
+      socket.send(v2.hello(about, shown));
       notices.withhold(socket, online);
       const level = () => {
         socket.subscribe(topics.v2(room.key));
@@ -130,7 +134,9 @@ export function createV2(options: V2Options): Dialect {
   };
 }
 
-/** What is not told to everyone, or not stored. */
+const ignore = () => undefined;
+
+/** What is not a change of the room's: it is not stored, or is one user's own. */
 const cheap: ReadonlySet<Command["type"]> = new Set(["typing", "read", "auth"]);
 
 const notText = {

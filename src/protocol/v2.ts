@@ -117,11 +117,12 @@ export function lastMessages(messages: readonly Message[], most: number): string
   return parts.toReversed().join(",");
 }
 
-/** The first frame, around messages that are encoded already. */
-export function hello(about: Omit<Hello, "type" | "messages">, messages: string): string {
+/** The first frame. `messages` encodes them; it is told how many bytes all the rest has. */
+export function hello(about: Omit<Hello, "type" | "messages">, messages: (rest: number) => string): string {
   const { room, me, rev, resumed, ...rest } = about;
-  const front = JSON.stringify({ type: "hello", room, me, rev, resumed });
-  return `${front.slice(0, -1)},"messages":[${messages}],${JSON.stringify(rest).slice(1)}`;
+  const front = JSON.stringify({ type: "hello", room, me, rev, resumed }).slice(0, -1);
+  const back = JSON.stringify(rest).slice(1);
+  return `${front},"messages":[${messages(Buffer.byteLength(front) + Buffer.byteLength(back))}],${back}`;
 }
 
 export function changes({ messages, rev }: Pick<Chunk, "messages" | "rev">): string {

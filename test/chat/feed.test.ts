@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 
 import { key, openFeed } from "../support/followed.ts";
 import { settle } from "../support/people.ts";
+import { until } from "../support/until.ts";
 
 test("a room is followed from where it is: what comes next is delivered, what was before is not", async () => {
   const { room, feed, delivered, hear, follow } = openFeed(3);
@@ -110,6 +111,21 @@ test("a page of what was missed after another, until nothing is missing", async 
   expect(delivered).toEqual(Array.from({ length: 1201 }, (_, index) => `missed ${index + 1}@${index + 1}`));
 });
 
+test("a message that was changed after the page in which it was made is new when it comes, and only then", async () => {
+  const { room, delivered, hear, follow } = openFeed(1);
+  await follow();
+  for (let each = 0; each < 700; each++) room.add();
+  room.edit(2);
+  room.edit(1);
+  // Heard of is no more than the first page.
+  const [heard] = room.messages.slice(500);
+  if (heard) hear({ kind: "created", message: heard });
+  await room.answerAll(settle);
+  expect(delivered).toHaveLength(701);
+  expect(delivered.slice(0, 2)).toEqual(["missed 3@3", "missed 4@4"]);
+  expect(delivered.slice(-2)).toEqual(["missed 2@702", "changed 1@703"]);
+});
+
 test("a page that holds nothing, since all of it was changed again later, brings the room on too", async () => {
   const { room, feed, delivered, hear, follow } = openFeed(1);
   await follow();
@@ -209,6 +225,19 @@ test("who comes after all had left is not told again what was being read for the
   room.answer(0);
   await settle();
   expect(delivered).toEqual([]);
+});
+
+test("a look that fails is made good by itself, though nothing was heard", async () => {
+  const { room, feed, delivered, failures, follow } = openFeed();
+  await follow();
+  room.add();
+  void feed.level();
+  room.fail();
+  await settle();
+  expect([failures.length, room.waiting.length]).toEqual([1, 0]);
+  await until("it looks again", () => room.waiting.length > 0);
+  await room.answerAll(settle);
+  expect(delivered).toEqual(["missed 1@1"]);
 });
 
 test("to be asked to look while a room is being read is not forgotten", async () => {

@@ -21,16 +21,21 @@ test("that somebody is typing is told at most once in three seconds", async () =
   expect(notices).toMatchObject([{ user: alice }, { user: bob }, { user: alice }]);
 });
 
-test("of somebody who is no longer in the room nobody is told that he is typing", async () => {
-  const { chat, clock, lobby, notices } = openLobby();
+test("of somebody who is no longer in the room nobody is told that he is typing; he is told that he is out", async () => {
+  const { chat, clock, lobby, notices, room } = openLobby();
   const admin = actor(3, true);
-  await chat.typing(bob, 7);
+  const refusal = async (typing: Promise<void>) => {
+    const outcome = typing.catch((error: unknown) => error);
+    await room.answerAll(settle);
+    expect(await outcome).toMatchObject({ code: "removed" });
+  };
+  await refusal(chat.typing(bob, 7));
   expect(notices).toEqual([]);
   await chat.typing(admin, 7);
   expect(notices).toEqual([{ type: "typing", user: admin }]);
   lobby.members.clear();
   clock.now += 5000;
-  await chat.typing(alice, 7);
+  await refusal(chat.typing(alice, 7));
   expect(notices.length).toBe(1);
 });
 

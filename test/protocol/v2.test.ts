@@ -85,7 +85,11 @@ test("a hello holds its messages, and has no other keys than a client knows", ()
   };
   for (const messages of [[], [message(1)], [message(1), message(2)]]) {
     const encoded = messages.map(encodeMessage).join(",");
-    expect(read(hello(about, encoded))).toEqual({ type: "hello", ...about, messages: list(encoded) });
+    const frame = hello(about, (rest) => {
+      expect(rest).toBe(Buffer.byteLength(hello(about, () => "")) - '"messages":[],'.length - 1);
+      return encoded;
+    });
+    expect(read(frame)).toEqual({ type: "hello", ...about, messages: list(encoded) });
   }
 });
 

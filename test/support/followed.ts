@@ -24,9 +24,9 @@ export function openFeed(stored = 0) {
   };
   const outlet: Outlet = {
     live: (_, changes) => deliver(changes, changes.at(-1)?.message.rev ?? 0),
-    missed(_, { messages, rev }, after) {
+    missed(_, { messages, rev }, created) {
       const told = messages.map((message): Told => {
-        return { kind: message.seq > after.seq ? "missed" : "changed", message };
+        return { kind: created.includes(message) ? "missed" : "changed", message };
       });
       deliver(told, rev);
     },

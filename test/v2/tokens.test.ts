@@ -5,6 +5,7 @@ import { startIssuer } from "../support/issuer.ts";
 import { startParley } from "../support/parley.ts";
 import { stage } from "../support/stage.ts";
 import { makeKey } from "../support/tokens.ts";
+import { until } from "../support/until.ts";
 import { closing, connectV2 } from "../support/v2.ts";
 
 // Connections that outlive their tokens, or do not.
@@ -84,6 +85,22 @@ test("a fresh token keeps the connection, past the end of the first one, until i
   expect(await renewed.closed).toMatchObject({ code: 4401, reason: "token_expired" });
   expect(Date.now()).toBeGreaterThanOrEqual(second * 1000);
 }, 15_000);
+
+test("of fresh tokens that come at once the last one stands, though it is verified sooner", async () => {
+  const room = await roomOf(alice);
+  const exp = inSeconds(3);
+  const [long, short] = [await token(alice), await ending(alice, exp)];
+  // One that the server knows already.
+  const client = await open(room, long);
+  const answered: string[] = [];
+  const renew = (bearer: string) =>
+    client.ack({ type: "auth", token: bearer }).then(() => void answered.push(bearer));
+  await Promise.all([renew(short), renew(long)]);
+  expect(answered).toEqual([short, long]);
+  // The server looks every second.
+  const over = until("the short one is long over", () => Date.now() > exp * 1000 + 1500);
+  expect(await Promise.race([over.then(() => "open"), client.closed])).toBe("open");
+}, 10_000);
 
 test("a token of somebody else, or a bad one, is refused, and changes nothing", async () => {
   const room = await roomOf(alice, bob);
