@@ -6,6 +6,7 @@ import {
   type Random,
   type Socket,
   type SocketClass,
+  Timer,
   type Token,
 } from "./environment.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
@@ -28,8 +29,10 @@ export interface ConnectionOptions {
   stopped: (code: number, reason: string) => void;
 }
 
-/** Milliseconds for a connection to open and to say `hello`. */
+/** Milliseconds for a connection to open, … */
 const opening = 15_000;
+/** … and then to say `hello`, which may be long, and the line slow. */
+const greeting = 60_000;
 /** Milliseconds of silence after which the server is asked for a word, … */
 const quiet = 30_000;
 /** … and that it has to answer. */
@@ -40,6 +43,13 @@ const tokenPatience = 60_000;
 const sound = 1_000;
 /** … and for the next wait to be a short one again: not to go in a circle. */
 const settled = 5_000;
+
+/** What there may be in an event. */
+interface SocketEvent {
+  data: unknown;
+  code: number;
+  reason: string;
+}
 
 /** A connection that is made again whenever it is lost, until one side ends it for good. */
 export class Connection {
@@ -60,38 +70,38 @@ export class Connection {
   /** … and until when that is. */
   #notBefore = 0;
   /** The only timer: until the next try, or for the `hello`, or until the next probe, or for its answer. */
-  #timer: unknown;
+  readonly #timer: Timer;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
+    this.#timer = new Timer(options.clock);
   }
 
   /** Connects, now. */
   async dial(): Promise<void> {
-    const { url, token, WebSocket, error: failed } = this.#options;
+    const { url, WebSocket, error: failed } = this.#options;
     const turn = ++this.#turn;
-    this.#after();
+    this.#timer.set();
     try {
       // Whoever has just called `connect` is to hear of what fails at once, too.
       await Promise.resolve();
       if (turn !== this.#turn) return;
-      this.#after(tokenPatience, () => this.#ended(1006, ""));
-      const bearer = await token({ refresh: this.#refresh });
+      this.#timer.set(tokenPatience, this.#unreached);
+      const bearer = await this.#token(this.#refresh);
       if (turn !== this.#turn) return;
-      if (!bearer) throw new TypeError("`token` gave none");
+      this.#refresh = false;
       const socket = new WebSocket(url() as never, ["chat.v2", `bearer.${bearer}`] as never);
       this.#socket = socket;
-      socket.addEventListener("message", ({ data }) => {
-        if (socket === this.#socket) this.#hear(data);
-      });
-      socket.addEventListener("close", ({ code, reason }) => {
-        if (socket === this.#socket) this.#ended(code, reason);
-      });
+      const on = (type: "open" | "message" | "close" | "error", work: (event: SocketEvent) => void) =>
+        socket.addEventListener(type, (event) => {
+          if (socket === this.#socket) work(event as SocketEvent);
+        });
+      on("open", () => this.#timer.set(greeting, this.#unreached));
+      on("message", ({ data }) => this.#hear(data));
+      on("close", ({ code, reason }) => this.#ended(code, reason));
       // A close follows each error, but not in every Node; where it does, it comes first.
-      socket.addEventListener("error", () => {
-        if (socket === this.#socket) this.#after(0, () => this.#ended(1006, ""));
-      });
-      this.#after(opening, () => this.#ended(1006, ""));
+      on("error", () => this.#timer.set(0, this.#unreached));
+      this.#timer.set(opening, this.#unreached);
     } catch (error) {
       if (turn !== this.#turn) return;
       failed(error);
@@ -109,18 +119,13 @@ export class Connection {
     this.#lose(undefined, this.#options.clock.now() - this.#openedAt >= sound);
   }
 
-  /** The answer to a command is overdue. */
-  giveUp(): void {
-    this.#lose();
-  }
-
   /** Asks the server for a word. */
   probe(): void {
     if (!this.#open || this.#heardAt === undefined) return;
     this.#heardAt = undefined;
     // It moves nothing, and is acked.
     this.send({ type: "read", id: "probe", seq: 0 });
-    this.#after(patience, () => (this.#heardAt === undefined ? this.#lose() : this.#listen()));
+    this.#timer.set(patience, () => (this.#heardAt === undefined ? this.#lose() : this.#listen()));
   }
 
   /** The network is back: tries now, or makes sure that what is open still stands. */
@@ -131,7 +136,7 @@ export class Connection {
 
   close(): void {
     this.#turn++;
-    this.#after();
+    this.#timer.set();
     this.#drop(1000);
   }
 
@@ -142,7 +147,6 @@ export class Connection {
     if (frame?.type === "hello") {
       this.#open = true;
       this.#openedAt = clock.now();
-      this.#refresh = false;
       this.#listen();
     } else if (frame?.type === "restarting") {
       this.#hold = frame.retry_after_ms;
@@ -152,8 +156,16 @@ export class Connection {
       const { code, message, retry_after_ms: retryAfterMs } = frame;
       failed(new ParleyError(code, message, { retryAfterMs }));
     }
-    if (frame && this.#open) take(frame);
+    try {
+      if (frame && this.#open) take(frame);
+    } catch (error) {
+      // Of a server that is none of ours.
+      failed(error);
+      this.#lose();
+    }
   }
+
+  readonly #unreached = () => this.#ended(1006, "");
 
   #ended(code: number, reason: string): void {
     const next = afterClose(code);
@@ -174,8 +186,8 @@ export class Connection {
   #lose(code?: number, atOnce = false): void {
     const { clock, random, lost } = this.#options;
     const turn = ++this.#turn;
-    if (this.#open && clock.now() - this.#openedAt >= settled) this.#failures = 0;
-    this.#after();
+    if (this.#open && Math.abs(clock.now() - this.#openedAt) >= settled) this.#failures = 0;
+    this.#timer.set();
     this.#drop();
     lost(code);
     // Whoever heard of it may have closed the room.
@@ -183,7 +195,7 @@ export class Connection {
     const delay = atOnce && this.#hold === 0 ? 0 : this.#hold + backoff(this.#failures++, random);
     this.#notBefore = clock.now() + this.#hold;
     this.#hold = 0;
-    this.#after(delay, () => void this.dial());
+    this.#timer.set(delay, () => void this.dial());
   }
 
   /** Sees to it that the server is heard from time to time. */
@@ -193,32 +205,32 @@ export class Connection {
     if (now < (this.#heardAt ?? 0)) this.#heardAt = now;
     const silence = now - (this.#heardAt ?? 0);
     if (silence >= quiet) this.probe();
-    else this.#after(quiet - silence, () => this.#listen());
+    else this.#timer.set(quiet - silence, () => this.#listen());
   }
 
   /** Gets a fresh token, and gives it to the server. Without it the connection ends with 4401, and is made again. */
   async #renew(): Promise<void> {
-    const { token, error: failed } = this.#options;
     const turn = this.#turn;
     try {
-      const bearer = await token({ refresh: true });
-      if (turn === this.#turn) this.send({ type: "auth", id: "auth", token: bearer });
+      const token = await this.#token(true);
+      if (turn === this.#turn) this.send({ type: "auth", id: "auth", token });
     } catch (error) {
-      if (turn === this.#turn) failed(error);
+      if (turn === this.#turn) this.#options.error(error);
     }
+  }
+
+  async #token(refresh: boolean): Promise<string> {
+    const token = await this.#options.token({ refresh });
+    if (!token) throw new TypeError("`token` gave none");
+    return token;
   }
 
   #drop(code?: number): void {
     const socket = this.#socket;
     this.#socket = undefined;
     this.#open = false;
-    socket?.close(code);
-  }
-
-  /** Sets the timer, or only takes it away. */
-  #after(milliseconds = 0, work?: () => void): void {
-    const { clock } = this.#options;
-    clock.clearTimeout(this.#timer as never);
-    this.#timer = work && clock.setTimeout(work, milliseconds);
+    // Whoever is lost does not answer.
+    if (code === undefined && socket?.terminate) socket.terminate();
+    else socket?.close(code);
   }
 }

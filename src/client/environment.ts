@@ -7,12 +7,14 @@ export type Token = (options: { refresh: boolean }) => string | Promise<string>;
 /** The part of a WebSocket that is used here. */
 export interface Socket {
   addEventListener(
-    type: "message" | "close" | "error",
-    // Each event has its own part of it.
-    listener: (event: { data: unknown; code: number; reason: string }) => void,
+    type: "open" | "message" | "close" | "error",
+    // Every class has events of its own, with the same keys.
+    listener: (event: unknown) => void,
   ): void;
   send(text: string): void;
   close(code?: number): void;
+  /** Ends it without waiting for the other side, which classes outside browsers can. */
+  terminate?(): void;
 }
 
 /** A WebSocket class: the browser's own, or one like it; it is given the URL and a list of protocols. */
@@ -41,6 +43,28 @@ export const systemClock: Clock = {
   setTimeout: (callback, milliseconds) => setTimeout(callback, milliseconds),
   clearTimeout: (timer) => clearTimeout(timer),
 };
+
+/** One thing that is to be done later. */
+export class Timer {
+  #id: unknown;
+
+  constructor(private readonly clock: Clock) {}
+
+  get runs(): boolean {
+    return this.#id !== undefined;
+  }
+
+  /** After so many milliseconds, in place of what was set before; without work, nothing. */
+  set(milliseconds = 0, work?: () => void): void {
+    this.clock.clearTimeout(this.#id as never);
+    this.#id =
+      work &&
+      this.clock.setTimeout(() => {
+        this.#id = undefined;
+        work();
+      }, milliseconds);
+  }
+}
 
 /** A number from 0 up to, but not, 1. */
 export type Random = () => number;

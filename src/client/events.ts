@@ -78,10 +78,13 @@ export class Events implements AsyncIterable<RoomEvent> {
   }
 
   /** Every event from now on. A reader that falls too far behind gets one `reset` for what it has missed. */
-  [Symbol.asyncIterator](): AsyncIterator<RoomEvent, undefined> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<RoomEvent, undefined> {
     const reader: Reader = { waiting: [], asked: [] };
     if (!this.#ended) this.#readers.add(reader);
     return {
+      [Symbol.asyncIterator]() {
+        return this;
+      },
       next: () =>
         new Promise((resolve) => {
           const value = reader.waiting.shift();

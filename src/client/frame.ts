@@ -8,12 +8,10 @@ export function readFrame(data: unknown): ServerFrame | undefined {
   } catch {
     return undefined;
   }
-  const messages =
-    frame?.["type"] === "change"
-      ? [frame["message"]]
-      : frame?.["type"] === "changes" || frame?.["type"] === "hello"
-        ? frame["messages"]
-        : [];
-  const sound = Array.isArray(messages) && messages.every((message) => Number.isInteger(message?.rev));
+  const type = frame?.["type"];
+  let parts: unknown = [];
+  if (type === "change") parts = [frame?.["message"]];
+  if (type === "hello" || type === "changes") parts = [frame, ...[frame?.["messages"] ?? 0].flat()];
+  const sound = Array.isArray(parts) && parts.every((part) => Number.isInteger(part?.rev));
   return sound ? (frame as unknown as ServerFrame) : undefined;
 }

@@ -15,3 +15,4 @@ export type { Change, RoomPosition } from "./history.ts";
 export type { Ack } from "./outbox.ts";
 export type { PendingMessage } from "./pending.ts";
 export { connect, type ConnectOptions, Room } from "./room.ts";
+export type { SendOptions } from "./sending.ts";

@@ -1,5 +1,5 @@
 import type { AckFrame, Command, ErrorFrame } from "../protocol/frames.ts";
-import { backoff, type Clock, type Random } from "./environment.ts";
+import { backoff, type Clock, type Random, Timer } from "./environment.ts";
 import { ParleyError } from "./error.ts";
 
 /** Where a command was stored: the message's number, and the room's `rev` with it. */
@@ -22,7 +22,7 @@ export interface OutboxOptions {
   clock: Clock;
   random: Random;
   send: (command: Command) => void;
-  /** A command has had no answer for too long. */
+  /** A command has had no answer for long. */
   stuck: () => void;
   /** A command was stored, or is given up. */
   stored: (command: Stored, ack: Ack) => void;
@@ -31,7 +31,7 @@ export interface OutboxOptions {
 
 /** Commands that wait, the one under way included. */
 const capacity = 1_000;
-/** Milliseconds that the server has for an answer. */
+/** Milliseconds after which the server is asked for a word when a command had no answer. */
 const patience = 15_000;
 /** Refusals after which the same command may well be taken. */
 const transient: ReadonlySet<string> = new Set<ErrorFrame["code"]>([
@@ -48,17 +48,18 @@ const transient: ReadonlySet<string> = new Set<ErrorFrame["code"]>([
  */
 export class Outbox {
   readonly #options: OutboxOptions;
-  readonly #queue: Entry[] = [];
+  #queue: Entry[] = [];
   #made = 0;
   #refusals = 0;
   #open = false;
   #ended: ParleyError | undefined;
   /** Runs while the first command is under way, or has to wait before it is repeated. */
-  #timer: unknown;
+  readonly #timer: Timer;
   #underWay = false;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
+    this.#timer = new Timer(options.clock);
   }
 
   add(unnamed: Unnamed): Promise<Ack> {
@@ -100,14 +101,15 @@ export class Outbox {
 
   /** There is none any more. */
   lost(): void {
+    // What the server wants to be spared for a while, it is spared over the next connection, too.
+    if (this.#underWay) this.#timer.set();
     this.#open = this.#underWay = false;
-    this.#rest();
   }
 
   answered(frame: AckFrame | ErrorFrame): void {
     const [entry] = this.#queue;
     if (!entry || !this.#underWay || frame.id !== entry.command.id) return;
-    const { clock, random, stored } = this.#options;
+    const { random, stored } = this.#options;
     if (frame.type === "ack") {
       this.#take();
       const { seq, rev } = frame;
@@ -116,15 +118,9 @@ export class Outbox {
       this.#next();
     } else if (transient.has(frame.code)) {
       this.#underWay = false;
-      this.#rest();
-      this.#timer = clock.setTimeout(
-        () => {
-          this.#timer = undefined;
-          this.#next();
-        },
-        // Not all of a user's rooms at the same instant.
-        (frame.retry_after_ms ?? 0) + backoff(this.#refusals++, random),
-      );
+      // Not all of a user's rooms at the same instant.
+      const wait = (frame.retry_after_ms ?? 0) + backoff(this.#refusals++, random);
+      this.#timer.set(wait, () => this.#next());
     } else {
       this.refuse(new ParleyError(frame.code, frame.message));
     }
@@ -143,7 +139,15 @@ export class Outbox {
   close(error: ParleyError): void {
     this.#ended = error;
     this.lost();
-    for (const entry of this.#queue.splice(0)) {
+    this.#timer.set();
+    this.drop(error);
+  }
+
+  /** Gives up what waits, or some of it. */
+  drop(error: ParleyError, which: (command: Stored) => boolean = () => true): void {
+    const dropped = this.#queue.filter(({ command }) => which(command));
+    this.#queue = this.#queue.filter((entry) => !dropped.includes(entry));
+    for (const entry of dropped) {
       entry.reject(error);
       this.#options.failed(entry.command, error);
     }
@@ -152,21 +156,22 @@ export class Outbox {
   #take(): Entry | undefined {
     this.#underWay = false;
     this.#refusals = 0;
-    this.#rest();
+    this.#timer.set();
     return this.#queue.shift();
   }
 
   #next(): void {
     const [entry] = this.#queue;
-    if (!entry || !this.#open || this.#timer !== undefined) return;
-    const { clock, send, stuck } = this.#options;
+    if (!entry || !this.#open || this.#timer.runs) return;
     this.#underWay = true;
-    this.#timer = clock.setTimeout(stuck, patience);
-    send(entry.command);
+    this.#wait();
+    this.#options.send(entry.command);
   }
 
-  #rest(): void {
-    this.#options.clock.clearTimeout(this.#timer as never);
-    this.#timer = undefined;
+  #wait(): void {
+    this.#timer.set(patience, () => {
+      this.#wait();
+      this.#options.stuck();
+    });
   }
 }

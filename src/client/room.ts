@@ -22,7 +22,7 @@ import { Events, type RoomEvent, type RoomEventOf, type Status } from "./events.
 import { type Change, History, type RoomPosition } from "./history.ts";
 import type { Ack, Unnamed } from "./outbox.ts";
 import type { PendingMessage } from "./pending.ts";
-import { Sending } from "./sending.ts";
+import { Sending, type SendOptions } from "./sending.ts";
 
 export interface ConnectOptions {
   /** The server's: http(s) or ws(s), with a path in front of Parley's if it has one. */
@@ -31,7 +31,7 @@ export interface ConnectOptions {
   room: string;
   token: Token;
   /** Begin with what came after this, instead of with the last 50 messages. */
-  since?: RoomPosition;
+  since?: RoomPosition | undefined;
   /** How many messages are kept; the oldest go first. 10,000 unless told. */
   keep?: number;
   WebSocket?: SocketClass;
@@ -110,11 +110,11 @@ export class Room implements AsyncIterable<RoomEvent> {
       clock,
       random,
       send: (command) => connection.send(command),
-      stuck: () => connection.giveUp(),
+      stuck: () => connection.probe(),
       cursor: () => this.#history.cursor ?? 0,
       emit: (event) => this.#events.emit(event),
     });
-    globalThis.addEventListener?.("online", this.#online);
+    globalThis.addEventListener?.("online", this.retry);
     globalThis.addEventListener?.("offline", this.#offline);
     void connection.dial();
   }
@@ -130,7 +130,7 @@ export class Room implements AsyncIterable<RoomEvent> {
 
   /** Whether `messages` begins with the room's first, so that `older` has nothing to add. */
   get complete(): boolean {
-    return this.#hello !== undefined && this.#history.first === 1;
+    return this.#hello !== undefined && this.#history.cursor !== undefined && this.#history.first === 1;
   }
 
   /** What was sent here and is not among the messages yet. The same array until something in it changes. */
@@ -171,7 +171,7 @@ export class Room implements AsyncIterable<RoomEvent> {
   }
 
   /** Every event from now on. A reader that falls a thousand behind gets one `reset` in their place. Ends when the room is closed. */
-  [Symbol.asyncIterator](): AsyncIterator<RoomEvent, undefined> {
+  [Symbol.asyncIterator](): AsyncIterableIterator<RoomEvent, undefined> {
     return this.#events[Symbol.asyncIterator]();
   }
 
@@ -180,8 +180,8 @@ export class Room implements AsyncIterable<RoomEvent> {
    * need be, and is repeated until the server has answered; it is stored once. Resolves when it is on disk; rejects with
    * a `ParleyError` when the server refuses it, and with `closed` or `too_many_pending`.
    */
-  send(text: string, { replyTo }: { replyTo?: number } = {}): Promise<Ack> {
-    return this.#sending.message(text, replyTo);
+  send(text: string, options: SendOptions = {}): Promise<Ack> {
+    return this.#sending.message(text, options);
   }
 
   /** Replaces the text of a message of one's own. */
@@ -228,7 +228,9 @@ export class Room implements AsyncIterable<RoomEvent> {
     this.#end(1000, "closed");
   }
 
-  readonly #online = () => this.#connection.hurry();
+  /** Tries to connect now, or makes sure that the connection stands: where there is no `online` event, or a page comes back. */
+  readonly retry = (): void => this.#connection.hurry();
+
   readonly #offline = () => this.#connection.probe();
 
   #do(command: Unnamed): Promise<Ack> {
@@ -281,7 +283,18 @@ export class Room implements AsyncIterable<RoomEvent> {
   }
 
   #begin(frame: Hello): void {
+    // What waits here is not to be said by somebody else.
+    if (this.#hello && this.#hello.me.id !== frame.me.id) {
+      this.#end(4403, "forbidden");
+      return;
+    }
+    const known = this.#history.cursor !== undefined;
     const outcome = this.#history.hello(frame);
+    if (known && typeof outcome === "string") {
+      // A `seq` is another message's now, or nobody's.
+      const error = new ParleyError("conflict", "The room has begun anew.");
+      this.#sending.outbox.drop(error, ({ type }) => type !== "send");
+    }
     if (outcome === "foreign") {
       this.#connection.replace();
       return;
@@ -318,7 +331,7 @@ export class Room implements AsyncIterable<RoomEvent> {
       reason === "closed" ? "The room was closed." : `The server has ended this: ${code} ${reason}.`,
     );
     this.#connection.close();
-    globalThis.removeEventListener?.("online", this.#online);
+    globalThis.removeEventListener?.("online", this.retry);
     globalThis.removeEventListener?.("offline", this.#offline);
     this.#abort.abort(error);
     this.#become("closed");

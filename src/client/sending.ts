@@ -5,6 +5,13 @@ import type { RoomEvent } from "./events.ts";
 import { type Ack, Outbox, type Stored, type Unnamed } from "./outbox.ts";
 import { Pending, type PendingMessage } from "./pending.ts";
 
+export interface SendOptions {
+  /** The `seq` of the message it answers. */
+  replyTo?: number | undefined;
+  /** The sender's own name for it, unique for ever in the room: the same one is stored once. Drawn at random unless given. */
+  clientId?: string | undefined;
+}
+
 export interface SendingOptions {
   clock: Clock;
   random: Random;
@@ -39,10 +46,15 @@ export class Sending {
     return this.#pending.list;
   }
 
-  message(text: string, replyTo?: number): Promise<Ack> {
+  message(
+    text: string,
+    {
+      replyTo,
+      // `crypto.randomUUID` is missing in pages that came over plain http.
+      clientId = crypto.getRandomValues(new Uint32Array(4)).join("-"),
+    }: SendOptions,
+  ): Promise<Ack> {
     const { clock, emit } = this.#options;
-    // `crypto.randomUUID` is missing in pages that came over plain http.
-    const clientId = crypto.getRandomValues(new Uint32Array(4)).join("-");
     const message: PendingMessage = { clientId, text, sentAt: clock.now(), status: "waiting" };
     const command: Unnamed = { type: "send", text, client_id: clientId };
     if (replyTo !== undefined) message.replyTo = command.reply_to = replyTo;

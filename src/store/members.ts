@@ -12,7 +12,7 @@ import type { Users } from "./users.ts";
 export class Members {
   constructor(
     private readonly db: Db,
-    private readonly users: Users,
+    private readonly people: Users,
   ) {}
 
   /** Owners first, then by email. */
@@ -28,7 +28,7 @@ export class Members {
     wanted: Role | undefined,
     { by, own, joinedAt, membersPerRoom }: Grant & { own: Role | undefined },
   ): Granted | Refusal {
-    const known = this.users.find(who);
+    const known = this.people.find(who);
     const before = known && this.#find(room, known);
     if (!mayGrant(by, own, before?.role, wanted)) return "not_owner";
     const role = wanted ?? before?.role ?? "member";
@@ -39,7 +39,7 @@ export class Members {
     }
     if (membersPerRoom > 0 && this.#count(eq(members.room, room)) >= membersPerRoom)
       return "too_many_members";
-    const invited = known ?? this.users.invite(who);
+    const invited = known ?? this.people.invite(who);
     this.db.insert(members).values({ room, user: invited.key, role, joinedAt }).run();
     return { member: { user: invited, role, joinedAt }, added: true };
   }
@@ -49,13 +49,13 @@ export class Members {
     who: Invitee,
     { by, own }: { by: Actor; own: Role | undefined },
   ): Member | Refusal | undefined {
-    const known = this.users.find(who);
+    const known = this.people.find(who);
     const member = known && this.#find(room, known);
     if (!mayRemove(by, own, member)) return "not_owner";
     if (!member) return undefined;
     if (this.#isLastOwner(room, member)) return "last_owner";
     this.db.delete(members).where(place(room, member.user.key)).run();
-    this.users.release(member.user.key);
+    this.people.release(member.user.key);
     return member;
   }
 

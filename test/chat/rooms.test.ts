@@ -17,7 +17,11 @@ async function withRoom(work: (chat: Chat, owner: Actor, moderator: Actor) => Pr
   await chat.rooms.create(operator, "lobby", "Lobby");
   await chat.rooms.setMember(operator, "lobby", { sub: "owner" }, "owner");
   await chat.rooms.setMember(operator, "lobby", { sub: "moderator" }, "moderator");
-  await work(chat, owner, moderator).finally(close);
+  try {
+    await work(chat, owner, moderator);
+  } finally {
+    await close();
+  }
 }
 
 const codeOf = (work: Promise<unknown>) =>

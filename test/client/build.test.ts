@@ -68,11 +68,13 @@ test("it needs no other file, and nothing that is not a browser's", async () => 
 
 /** What a consumer of the types writes, right and wrong. */
 const consumer = `
-import { api, connect, ParleyError, type MessageBody, type Room, type RoomPosition } from "parley/client";
+import { api, connect, ParleyError, type MessageBody, type Room, type RoomEvent, type RoomPosition } from "parley/client";
 
 const token = async ({ refresh }: { refresh: boolean }) => (refresh ? "new" : "old");
 const kept = JSON.parse("null") as RoomPosition | null;
 const room: Room = connect({ url: "https://chat.example.com", room: "lobby", token, WebSocket, fetch, ...(kept && { since: kept }) });
+connect({ url: "https://chat.example.com", room: "lobby", token, since: undefined }).close();
+const events: AsyncIterable<RoomEvent> = room[Symbol.asyncIterator]();
 const off: () => void = room.on("change", ({ kind, message }) => {
   const text: string = message.text;
   // @ts-expect-error: there is no such kind
@@ -86,8 +88,8 @@ room.on("gone", off);
 room.messages.push({} as MessageBody);
 export async function main(): Promise<number> {
   try {
-    const { seq, rev } = await room.send("Hello!", { replyTo: 1 });
-    for await (const event of room) if (event.type === "closed") break;
+    const { seq, rev } = await room.send("Hello!", { replyTo: 1, clientId: kept ? "mine" : undefined });
+    for await (const event of events) if (event.type === "closed") break;
     const rooms = await api({ url: "/", token }).rooms();
     return seq + rev + (rooms[0]?.unread ?? 0);
   } catch (error) {

@@ -42,7 +42,17 @@ describe("a connection", () => {
     expect(() => connect({ ...options, url: "ws://x", WebSocket: null as never })).toThrow("no WebSocket");
   });
 
-  test("that does not open, or says no hello, is given up", async () => {
+  test("that is open has a minute for its hello, which may be long on a slow line", async () => {
+    const { socket, clock } = await world();
+    await clock.pass(14_000);
+    socket.accept();
+    await clock.pass(59_999);
+    expect(socket.closed).toBeUndefined();
+    await clock.pass(1);
+    expect(socket.closed).toBeDefined();
+  });
+
+  test("that does not open is given up", async () => {
     const { room, socket, sockets, clock } = await world();
     await clock.pass(14_999);
     expect(socket.closed).toBeUndefined();
@@ -66,6 +76,7 @@ describe("a connection", () => {
     for (const frame of [
       '{"type":"change"}',
       '{"type":"changes","rev":3}',
+      '{"type":"changes","messages":[]}',
       '{"type":"hello","messages":[1]}',
     ])
       socket.say(frame);
@@ -74,6 +85,47 @@ describe("a connection", () => {
     expect(told("change")).toHaveLength(1);
     expect(room.status).toBe("open");
   });
+});
+
+test.each(['{"type":"hello","rev":1,"messages":[]}', '{"type":"presence","online":true}', '{"type":"room"}'])(
+  "a server that says %s is none of ours: it is told, and left for another try",
+  async (frame) => {
+    const { room, socket, clock, sockets, open, told } = await world();
+    await open();
+    socket.say(frame);
+    expect(socket.closed).toBeDefined();
+    expect(told("error")).toHaveLength(1);
+    await clock.pass(500);
+    expect(sockets).toHaveLength(2);
+    await open();
+    expect(room.status).toBe("open");
+  },
+);
+
+test("a connection that is lost is not waited for, where its class can do that", async () => {
+  const ends: string[] = [];
+  class Terminable extends TestSocket {
+    terminate(): void {
+      ends.push("terminate");
+    }
+    override close(code?: number): void {
+      ends.push(`close ${code}`);
+    }
+  }
+  const made: TestSocket[] = [];
+  const { room, clock } = await world({
+    WebSocket: class extends Terminable {
+      constructor(url: string, protocols: string[]) {
+        super(url, protocols);
+        made.push(this);
+      }
+    },
+  });
+  await clock.pass(15_000 + 500);
+  expect(ends).toEqual(["terminate"]);
+  made[1]?.say(hello(0, []));
+  room.close();
+  expect(ends).toEqual(["terminate", "close 1000"]);
 });
 
 describe("after a connection was lost", () => {
@@ -219,6 +271,16 @@ describe("after a connection was lost", () => {
     expect(asked.map(({ refresh }) => refresh)).toEqual([false, true, false]);
   });
 
+  test("a fresh token that nobody has refused is not replaced because the network is away", async () => {
+    const { clock, sockets, asked } = await world();
+    sockets[0]?.end(4401, "token_expired");
+    for (let time = 0; time < 3; time++) {
+      await clock.pass(clock.due[0] ?? 0);
+      sockets.at(-1)?.end();
+    }
+    expect(asked.map(({ refresh }) => refresh)).toEqual([false, true, false, false]);
+  });
+
   test("a token that can't be had is told, and tried again", async () => {
     let asked = 0;
     const failure = new Error("the provider is away");
@@ -255,14 +317,14 @@ describe("after a connection was lost", () => {
   });
 
   test("the network that comes back is used at once, and a connection that stood is asked whether it does", async () => {
-    const { clock, sockets, open } = await world();
+    const { room, clock, sockets, open } = await world();
     await open();
     happen("offline");
     expect(sockets[0]?.last).toMatchObject({ type: "read", seq: 0 });
     await clock.pass(10_000);
     expect(sockets[0]?.closed).toBeDefined();
     expect(sockets).toHaveLength(1);
-    happen("online");
+    room.retry();
     await settle();
     expect(sockets).toHaveLength(2);
     // While it connects there is nothing to hurry.
@@ -465,7 +527,7 @@ describe("close()", () => {
       url: "ws://chat.example.com",
       room: "lobby",
       token: () => String(++asked),
-      WebSocket: TestSocket as never,
+      WebSocket: TestSocket,
     });
     room.close();
     await settle();

@@ -3,6 +3,7 @@ import { join } from "node:path";
 
 import * as client from "../../src/client/index.ts";
 import { startBrowser } from "../support/browser.ts";
+import { WebSocket } from "../support/client.ts";
 import { startParley, temporaryFolder } from "../support/parley.ts";
 import { root, run } from "../support/process.ts";
 import { type Proxy, startProxy } from "../support/proxy.ts";
@@ -282,6 +283,14 @@ describe("with a server that is real", () => {
     await api.deleteRoom(id);
     expect(await closed).toEqual({ type: "closed", code: 4404, reason: "room_deleted" });
     expect(await api.room(id).catch((error: unknown) => error)).toMatchObject({ code: "room_not_found" });
+  });
+
+  test("another library's WebSocket serves as well", async () => {
+    const id = await on.roomOf(alice);
+    const room = enter(id, alice, { WebSocket });
+    expect(await room.send("over ws")).toEqual({ seq: 1, rev: 1 });
+    expect(room.messages).toMatchObject([{ text: "over ws" }]);
+    room.close();
   });
 
   test("a room that is none is refused with the reason", async () => {

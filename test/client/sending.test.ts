@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { ParleyError } from "../../src/client/index.ts";
 import type { Command } from "../../src/protocol/frames.ts";
 import { settle } from "../support/people.ts";
-import { created, hello, me, message, type TestSocket, world } from "./support/wire.ts";
+import { created, hello, me, message, other, type TestSocket, world } from "./support/wire.ts";
 
 /** Texts that went over a connection. */
 const texts = ({ sent }: TestSocket) => sent.flatMap((each) => ("text" in each ? [each.text] : []));
@@ -70,16 +70,80 @@ describe("commands", () => {
     expect(texts(sockets[3] as TestSocket)).toEqual(["one", "two"]);
   });
 
-  test("that have no answer for 15 seconds are tried on another connection", async () => {
+  test("that have no answer for 15 seconds make it ask for a word, and are tried on another connection when none comes", async () => {
     const { room, sockets, clock, open } = await world();
     await open();
     void room.send("one");
     await clock.pass(14_999);
+    expect(sockets[0]?.sent).toHaveLength(1);
+    await clock.pass(1);
+    expect(sockets[0]?.last).toMatchObject({ type: "read", seq: 0 });
+    await clock.pass(9_999);
     expect(sockets[0]?.closed).toBeUndefined();
     await clock.pass(501);
     expect(sockets[0]?.closed).toBeDefined();
     await open();
     expect(sockets.map(texts)).toEqual([["one"], ["one"]]);
+  });
+
+  test("whose answer waits behind much that was missed are waited for", async () => {
+    const { room, socket, clock, open } = await world();
+    await open();
+    const sent = room.send("one");
+    for (let rev = 1; rev <= 20; rev++) {
+      await clock.pass(8_000);
+      socket.say({ type: "changes", rev, messages: [message(rev)] });
+    }
+    expect(socket.closed).toBeUndefined();
+    expect(texts(socket)).toEqual(["one"]);
+    socket.say({ type: "ack", id: socket.sent[0]?.id ?? "", seq: 21, rev: 21 });
+    expect(await sent).toEqual({ seq: 21, rev: 21 });
+  });
+
+  test("may have a client_id of the caller's, by which they are sent again in another life", async () => {
+    const { room, socket, open } = await world();
+    await open();
+    void room.send("one", { clientId: "mine" });
+    expect(socket.last).toMatchObject({ client_id: "mine" });
+    socket.say(created(1, 1, { sender: me, client_id: "mine" }));
+    expect(room.pending).toEqual([]);
+  });
+
+  test("that name a message are given up when the room begins anew; what is sent is sent", async () => {
+    const { room, sockets, clock, open, told } = await world();
+    await open(hello(4, [message(4)]));
+    sockets[0]?.end();
+    const given = [room.remove(4), room.edit(4, "x"), room.react(4, "👍"), room.read(4)].map(outcome);
+    void room.send("still to be said");
+    await clock.pass(500);
+    const another = hello(9, [], { resumed: true });
+    another.room.created_at = "2026-06-06T00:00:00.000Z";
+    await open(another);
+    expect(room.complete).toBe(false);
+    expect(await Promise.all(given)).toEqual(given.map(() => expect.objectContaining({ code: "conflict" })));
+    expect(told("failed").map(({ command }) => command)).toEqual(["delete", "edit", "react", "read"]);
+    await clock.pass(clock.due[0] ?? 0);
+    await open(hello(9, [message(9)]));
+    expect(sockets.map(texts)).toEqual([[], [], ["still to be said"]]);
+    // The same goes for a past that the server does not know.
+    sockets[2]?.end();
+    const late = outcome(room.remove(9));
+    await clock.pass(clock.due[0] ?? 0);
+    await open(hello(3, [message(3)]));
+    expect(await late).toMatchObject({ code: "conflict" });
+    expect(sockets[3]?.sent.map(({ type }) => type)).toEqual(["send"]);
+  });
+
+  test("are not sent in the name of somebody else", async () => {
+    const { room, sockets, clock, open, told } = await world();
+    await open();
+    const sent = outcome(room.send("mine"));
+    sockets[0]?.end();
+    await clock.pass(500);
+    await open(hello(0, [], { me: other, resumed: true }));
+    expect(sockets[1]?.sent).toEqual([]);
+    expect(told("closed")).toMatchObject([{ reason: "forbidden" }]);
+    expect(await sent).toMatchObject({ code: "forbidden" });
   });
 
   test("wait for a hello", async () => {
@@ -152,6 +216,20 @@ describe("a refusal", () => {
     socket.ack();
     await Promise.all(sent);
     expect(texts(socket)).toEqual(["one", "one", "two"]);
+  });
+
+  test("that says when is obeyed over the next connection, too", async () => {
+    const { room, sockets, clock, open } = await world();
+    await open();
+    void room.send("one");
+    sockets[0]?.refuse("rate_limited", { retry_after_ms: 20_000 });
+    sockets[0]?.end();
+    await clock.pass(500);
+    await open();
+    await clock.pass(19_999);
+    expect(sockets[1]?.sent).toEqual([]);
+    await clock.pass(1);
+    expect(texts(sockets[1] as TestSocket)).toEqual(["one"]);
   });
 
   test("that does not say when is tried again ever more slowly", async () => {

@@ -4,7 +4,7 @@ import type * as ws from "ws";
 
 // By its path: Bun answers `import "ws"` with a client of its own.
 const path = join(import.meta.dir, "../../node_modules/ws/wrapper.mjs");
-const { WebSocket } = (await import(path)) as typeof ws;
+export const { WebSocket } = (await import(path)) as typeof ws;
 
 /** A connection over `ws`, a client that is not Bun's. Frames wait here until a test asks for them. */
 export interface Client {

@@ -1,10 +1,4 @@
-import {
-  connect,
-  type ConnectOptions,
-  type Room,
-  type RoomEvent,
-  type SocketClass,
-} from "../../../src/client/index.ts";
+import { connect, type ConnectOptions, type Room, type RoomEvent } from "../../../src/client/index.ts";
 import type { Command, Hello, MessageBody, ServerFrame, UserBody } from "../../../src/protocol/frames.ts";
 import { settle } from "../../support/people.ts";
 import { TestClock } from "./clock.ts";
@@ -77,6 +71,11 @@ export class TestSocket extends EventTarget {
     this.say(JSON.stringify(refusal));
   }
 
+  /** The server has taken the connection, and said nothing yet. */
+  accept(): void {
+    this.dispatchEvent(new Event("open"));
+  }
+
   /** The connection ends from outside. */
   end(code = 1006, reason = ""): void {
     this.dispatchEvent(Object.assign(new Event("close"), { code, reason }));
@@ -134,7 +133,7 @@ export async function world(options: Partial<ConnectOptions> = {}): Promise<Worl
         super(url, protocols);
         sockets.push(this);
       }
-    } as unknown as SocketClass,
+    },
     clock,
     random: () => 1,
     ...options,
