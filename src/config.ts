@@ -43,7 +43,7 @@ const list = v.pipe(
 function number(least: number, most: number) {
   return v.pipe(
     v.string(),
-    v.regex(/^\d+(\.\d+)?$/, "must be a number"),
+    v.regex(/^\d+(\.\d+)?$/, "must be a number, 0 or more, written in digits"),
     v.transform(Number),
     v.minValue(least, `must be at least ${least}`),
     v.maxValue(most, `must be at most ${most}`),

@@ -64,6 +64,6 @@ The HTTP API, as Alice:
 Another user: the first line lets her in, the second prints a token for her.
 
   PARLEY_DATABASE=${database} ${command} member add ${room} carol@example.com
-  PARLEY_DATABASE=${database} ${command} token carol@example.com
+  PARLEY_DATABASE=${database} ${command} token carol@example.com --ttl 12h
 `;
 }

@@ -88,13 +88,13 @@ test.each([
 
 describe("a bad value is refused with its name, its text and the reason", () => {
   test.each([
-    ["PARLEY_PORT", "abc", "must be a number"],
+    ["PARLEY_PORT", "abc", "must be a number, 0 or more"],
     ["PARLEY_PORT", "65536", "must be at most 65535"],
-    ["PARLEY_PORT", "-1", "must be a number"],
+    ["PARLEY_PORT", "-1", "must be a number, 0 or more"],
     ["PARLEY_PORT", "80.5", "must be a whole number"],
-    ["PARLEY_PORT", "0x50", "must be a number"],
-    ["PARLEY_PORT", "1e3", "must be a number"],
-    ["PARLEY_PORT", " 80", "must be a number"],
+    ["PARLEY_PORT", "0x50", "must be a number, 0 or more"],
+    ["PARLEY_PORT", "1e3", "must be a number, 0 or more"],
+    ["PARLEY_PORT", " 80", "must be a number, 0 or more"],
     ["PARLEY_ISSUER", "http://example.com", "must be https URLs"],
     ["PARLEY_ISSUER", "https://ok.example.com,http://example.com", "must be https URLs"],
     ["PARLEY_ISSUER", "example.com", "must be https URLs"],
@@ -116,12 +116,12 @@ describe("a bad value is refused with its name, its text and the reason", () => 
     ["PARLEY_ALLOWED_ORIGINS", "*", "must be origins"],
     ["PARLEY_ALLOWED_ORIGINS", "null", "must be origins"],
     ["PARLEY_LOG_LEVEL", "loud", "loud"],
-    ["PARLEY_CLOCK_TOLERANCE", "-1", "must be a number"],
+    ["PARLEY_CLOCK_TOLERANCE", "-1", "must be a number, 0 or more"],
     ["PARLEY_CLOCK_TOLERANCE", "301", "must be at most 300"],
-    ["PARLEY_CLOCK_TOLERANCE", "NaN", "must be a number"],
+    ["PARLEY_CLOCK_TOLERANCE", "NaN", "must be a number, 0 or more"],
     ["PARLEY_MAX_TEXT", "60001", "must be at most 60000"],
-    ["PARLEY_MESSAGE_RATE", "Infinity", "must be a number"],
-    ["PARLEY_DRAIN", "1 h", "must be a number"],
+    ["PARLEY_MESSAGE_RATE", "Infinity", "must be a number, 0 or more"],
+    ["PARLEY_DRAIN", "1 h", "must be a number, 0 or more"],
   ])("%s=%s", (variable, text, reason) => {
     const said = refusal({ [variable]: text });
     expect(said).toStartWith(`${variable}: `);

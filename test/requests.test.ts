@@ -83,6 +83,7 @@ describe("a room's messages", () => {
     "after=x",
     "after=9999999999999999",
     "after=2026-01-01",
+    "around=100",
   ])("?%s is refused, naming what is wrong", async (query) => {
     const answer = await call(parley, `GET /api/rooms/paged/messages?${query}`, { token: reader });
     expectProblem(answer, 400, "invalid_command");

@@ -51,7 +51,7 @@ const refusals: Record<Refusal, readonly [Code, string]> = {
   not_sender: ["forbidden", "Only its sender may edit a message."],
   not_moderator: ["forbidden", "Only its sender, a moderator or an owner may delete a message."],
   too_many_reactions: ["forbidden", "This message has as many reactions as a message may have."],
-  not_owner: ["forbidden", "Only an owner may do this."],
+  not_owner: ["forbidden", "Your role in this room does not allow this."],
   last_owner: ["conflict", "A room keeps at least one owner; name another one first."],
   too_many_members: ["forbidden", "This room has as many members as a room may have."],
 };

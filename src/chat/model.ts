@@ -157,8 +157,10 @@ export function isEmoji(text: string): boolean {
   return text.length <= 32 && isStorable(text) && emojiPattern.test(text);
 }
 
-/** A client's own name for a message, or for a command, has 1 to this many characters. */
-export const clientIdLength = 64;
+/** Whether a client may name a message, or a command, so: 1 to 64 characters, whichever way its language counts them. */
+export function isName(text: string): boolean {
+  return text.length > 0 && (text.length <= 64 || (text.length <= 128 && Array.from(text).length <= 64));
+}
 
 /** Messages that a newcomer is sent. */
 export const historyLength = 50;

@@ -34,7 +34,8 @@ const newRoom = v.object({ id: v.optional(v.string()), name: v.string() });
 const roomChange = v.object({ name: v.string() });
 const grant = v.object({ role: v.optional(v.picklist(roles)) });
 const readMark = v.object({ seq: v.pipe(v.number(), v.safeInteger(), v.minValue(0)) });
-const page = v.object({
+// Strict: a parameter that is not known would be answered with other messages than were asked for.
+const page = v.strictObject({
   before: v.optional(seq),
   after: v.optional(seq),
   limit: v.optional(v.pipe(seq, v.minValue(1), v.maxValue(100)), "50"),

@@ -3,8 +3,8 @@ import * as v from "valibot";
 import { ChatError } from "../chat/errors.ts";
 import {
   type Change,
-  clientIdLength,
   isEmoji,
+  isName,
   isStorable,
   type Limits,
   type Message,
@@ -18,7 +18,7 @@ import { encodeMessage, time, userBody } from "./message.ts";
 
 /** Our own dialect: frames in, frames out. Their shapes are in frames.ts, and docs/protocol.md explains them. */
 
-const commandId = v.pipe(v.string(), v.minLength(1), v.maxLength(clientIdLength));
+const commandId = v.pipe(v.string(), v.check(isName, "must have 1 to 64 characters"));
 const messageSeq = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 const clientId = v.pipe(commandId, v.check(isStorable, "must hold neither lone surrogates nor NUL"));
 const emoji = v.pipe(v.string(), v.check(isEmoji, "must be one emoji, or a short word"));

@@ -131,7 +131,7 @@ test("names are compared to the letter", async () => {
     "constructor",
     "' OR 1=1 --",
   ];
-  names.push("%", "_", "\u0001", "👍".repeat(32), "x".repeat(64));
+  names.push("%", "_", "\u0001", "👍".repeat(64), "x".repeat(64));
   for (const [index, name] of names.entries())
     expect(await me.ack(send("hello", name))).toMatchObject({ seq: index + 1 });
   for (const [index, name] of names.entries())

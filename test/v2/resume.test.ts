@@ -66,13 +66,13 @@ test("whoever knows more than there is begins anew, as a newcomer does", async (
   const room = await roomOf(alice);
   fill(on.parley, room, 100);
   const newcomer = await open(room, alice);
-  for (const since of [101, 999_999_999_999_999]) {
+  for (const since of [101, 2 ** 53, `1${"0".repeat(400)}`]) {
     const { hello } = await open(room, alice, { since });
     expect(hello).toMatchObject({ resumed: false, rev: 100, messages: newcomer.hello.messages });
   }
 });
 
-test.each(["", "-1", "1.5", "1e3", "x", "0x10", "1%20", "9007199254740993", "1,2", "%EF%BC%91"])(
+test.each(["", "-1", "1.5", "1e3", "x", "0x10", "1%20", "1,2", "%EF%BC%91"])(
   "a since that is no number of changes, %p, is refused with 4400",
   async (since) => {
     const room = await roomOf(alice);
