@@ -86,7 +86,7 @@ export const settings = {
     "PARLEY_ISSUER",
     undefined,
     secureUrls,
-    "Who may issue tokens: their `iss`, compared exactly, last slash included. A comma list; they share one space of users. Required by `serve`.",
+    "Who may issue tokens: their `iss`, compared exactly, last slash included; https, or http of this machine. A comma list; they share one space of users. Required by `serve`.",
   ),
   audiences: setting(
     "PARLEY_AUDIENCE",
@@ -138,9 +138,14 @@ export const settings = {
     "PARLEY_MESSAGE_RATE",
     "10",
     number(0, 1_000_000),
-    "Commands a second that a user may send over all his connections; reading, typing, read marks and fresh tokens have ten times that …",
+    "Commands a second that a user may send over all his connections; reading, typing, read marks and fresh tokens have ten times that.",
   ),
-  messageBurst: setting("PARLEY_MESSAGE_BURST", "30", count(), "… and how many at once after a pause."),
+  messageBurst: setting(
+    "PARLEY_MESSAGE_BURST",
+    "30",
+    count(),
+    "Commands at once, after a pause. 0 in this or the rate lifts both.",
+  ),
   connectionsPerUser: setting(
     "PARLEY_CONNECTIONS_PER_USER",
     "20",
