@@ -156,7 +156,10 @@ describe("tokens and databases", () => {
 
   test("a bad setting stops a command, too", async () => {
     const { code, stderr } = await alone("room list", { PARLEY_MAX_TEXT: "much" });
-    expect([code, stderr]).toEqual([2, 'parley: PARLEY_MAX_TEXT: must be a number, 0 or more, written in digits (it is "much")\n']);
+    expect([code, stderr]).toEqual([
+      2,
+      'parley: PARLEY_MAX_TEXT: must be a number, 0 or more, written in digits (it is "much")\n',
+    ]);
   });
 
   test("another program's database is left alone", async () => {

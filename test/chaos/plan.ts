@@ -31,7 +31,9 @@ export async function carryOut(seat: Seat, quota: number, options: PlanOptions):
   /** Commands that wait at the same time. */
   const depth = 1 + dice.below(4);
   const partings = new Map<number, boolean>();
-  for (let at = dice.below(800); at < quota; at += 200 + dice.below(600)) partings.set(at, dice.chance(0.4));
+  // Some twice, and some not at all.
+  for (let at = dice.below(quota); at < quota; at += (quota >> 2) + dice.below(quota))
+    partings.set(at, dice.chance(0.4));
   let next = 0;
   seat.left = quota;
   const work = async () => {

@@ -252,3 +252,28 @@ test("to be asked to look while a room is being read is not forgotten", async ()
   await room.answerAll(settle);
   expect(delivered).toEqual(["missed 1@1"]);
 });
+
+test("what is heard in the very turn in which a read ends is delivered", async () => {
+  for (let microtasks = 0; microtasks < 12; microtasks++) {
+    const { room, feed, hear, follow } = openFeed();
+    await follow();
+    room.add();
+    hear(room.add());
+    room.answer();
+    for (let each = 0; each < microtasks; each++) await Promise.resolve();
+    hear(room.add());
+    await room.answerAll(settle);
+    expect([microtasks, feed.position(key)?.rev]).toEqual([microtasks, 3]);
+  }
+});
+
+test("a read that fails is tried again by itself, though nothing more is heard", async () => {
+  const { room, delivered, hear, follow } = openFeed();
+  await follow();
+  room.add();
+  hear(room.add());
+  room.fail();
+  await until("it is read again", () => room.waiting.length > 0);
+  await room.answerAll(settle);
+  expect(delivered).toEqual(["missed 1@1", "missed 2@2"]);
+});

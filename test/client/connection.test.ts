@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { connect, ParleyError } from "../../src/client/index.ts";
 import { answers } from "../../src/protocol/close.ts";
 import { settle } from "../support/people.ts";
+import { TestClock } from "./support/clock.ts";
 import { created, createdAt, hello, message, TestSocket, world } from "./support/wire.ts";
 
 const since = { seq: 7, rev: 9, created_at: createdAt };
@@ -551,4 +552,54 @@ describe("close()", () => {
     expect(sockets).toHaveLength(1);
     expect(clock.due).toEqual([]);
   });
+});
+
+/** A clock that somebody may set, as people and time servers do. */
+function setClock() {
+  const clock = new TestClock();
+  const own = {
+    by: 0,
+    now: () => clock.now() + own.by,
+    setTimeout: clock.setTimeout,
+    clearTimeout: clock.clearTimeout,
+  };
+  return { clock, own };
+}
+
+describe("a clock that is set back by an hour", () => {
+  test("does not keep the client from asking a silent server for a word", async () => {
+    const { clock, own } = setClock();
+    const { socket, open } = await world({ clock: own });
+    await open();
+    own.by = -3_600_000;
+    await clock.pass(60_000);
+    expect(socket.sent).toMatchObject([{ type: "read", seq: 0 }]);
+  });
+
+  test("does not keep the others from seeing who types", async () => {
+    const { own } = setClock();
+    const { room, socket, open } = await world({ clock: own });
+    await open();
+    room.typing();
+    own.by = -3_600_000;
+    room.typing();
+    expect(socket.sent).toEqual([{ type: "typing" }, { type: "typing" }]);
+  });
+});
+
+test("a refusal of no command in particular is told", async () => {
+  const { socket, open, told } = await world();
+  await open();
+  socket.say({ type: "error", code: "invalid_command", message: "A frame is one JSON object." });
+  expect(told("error")).toMatchObject([{ error: { code: "invalid_command" } }]);
+});
+
+test("however often it can't connect, the loss is told once", async () => {
+  const { sockets, clock, open, told } = await world();
+  await open();
+  for (let time = 0; time < 3; time++) {
+    sockets.at(-1)?.end();
+    await clock.pass(clock.due[0] ?? 0);
+  }
+  expect(told("status").map(({ status }) => status)).toEqual(["open", "connecting"]);
 });

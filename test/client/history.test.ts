@@ -100,7 +100,13 @@ class Reader {
 
 /** Something that happens to one of the newest messages, counted back from the last. */
 const recent = fc.record({
-  kind: fc.constantFrom("created" as const, "created" as const, "edited" as const, "deleted" as const),
+  kind: fc.constantFrom(
+    "created" as const,
+    "created" as const,
+    "edited" as const,
+    "deleted" as const,
+    "reacted" as const,
+  ),
   back: fc.nat(4),
 });
 
@@ -175,8 +181,13 @@ async function play(reader: Reader, steps: (typeof step extends fc.Arbitrary<inf
         await reader.answered();
         break;
       case "away": {
-        const happen = ({ kind, back }: { kind: "created" | "edited" | "deleted"; back: number }) =>
-          server.change(kind, Math.max(0, server.messages.length - 1 - back));
+        const happen = ({
+          kind,
+          back,
+        }: {
+          kind: "created" | "edited" | "deleted" | "reacted";
+          back: number;
+        }) => server.change(kind, Math.max(0, server.messages.length - 1 - back));
         for (const change of now.missed) happen(change);
         reader.connect();
         reader.deliver();
@@ -423,5 +434,34 @@ describe("a room that goes on where this one was not", () => {
     expect(history.hello(hello(4, [message(4)]))).toBe("reset");
     expect(history.messages).toEqual([message(4)]);
     expect(history.cursor).toBe(4);
+  });
+});
+
+const kinds = (changes: unknown) => (changes as Change[]).map(({ kind, message: { seq } }) => [kind, seq]);
+
+describe("of what was missed", () => {
+  test("only what is newer than the position is new", () => {
+    const history = new History(10, { seq: 3, rev: 5, created_at: born });
+    const missed = [message(2, 6, { edited_at: "now" }), message(3, 7), message(4, 8)];
+    expect(kinds(history.hello(hello(8, missed, { resumed: true })))).toEqual([
+      ["edited", 2],
+      ["reacted", 3],
+      ["created", 4],
+    ]);
+  });
+
+  test("a message that was edited before is not told as edited again when it was reacted to", () => {
+    const history = new History(10);
+    const edited = message(1, 2, { edited_at: "then" });
+    history.hello(hello(2, [edited]));
+    const missed = [{ ...edited, rev: 3 }];
+    expect(kinds(history.hello(hello(3, missed, { resumed: true })))).toEqual([["reacted", 1]]);
+  });
+
+  test("nothing is taken of a room that goes on from before", () => {
+    const history = new History(10);
+    history.hello(hello(10, [message(10)]));
+    expect(history.hello(hello(9, [], { resumed: true }))).toBe("foreign");
+    expect(history.cursor).toBeUndefined();
   });
 });

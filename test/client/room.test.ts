@@ -292,3 +292,24 @@ describe("a reader", () => {
     expect(await room[Symbol.asyncIterator]().next()).toEqual({ value: undefined, done: true });
   });
 });
+
+describe("a room that was lost and found", () => {
+  test("is as the new hello has it: who is there, its name, and one's role", async () => {
+    const { room, sockets, clock, open } = await world();
+    await open(hello(1, [message(1)], { online: [me] }));
+    sockets[0]?.end();
+    await clock.pass(500);
+    const again = hello(1, [], { resumed: true, online: [other, me] });
+    Object.assign(again.room, { name: "Hall", role: "owner" });
+    await open(again);
+    expect(room).toMatchObject({ online: [other, me], name: "Hall", role: "owner" });
+  });
+
+  test("does not tell that one is typing oneself, in another tab", async () => {
+    const { socket, open, told } = await world();
+    await open();
+    socket.say({ type: "typing", user: me });
+    socket.say({ type: "typing", user: other });
+    expect(told("typing")).toEqual([{ type: "typing", user: other }]);
+  });
+});

@@ -399,3 +399,15 @@ test("typing is told every three seconds at most, and not at all without a conne
   await open();
   expect(sockets[1]?.sent).toEqual([]);
 });
+
+test("an answer that comes while a command waits to be repeated answers nothing", async () => {
+  const { room, socket, clock, open } = await world();
+  await open();
+  const sent = room.send("one");
+  socket.refuse("rate_limited");
+  socket.ack(9, 9);
+  await clock.pass(500);
+  expect(texts(socket)).toEqual(["one", "one"]);
+  socket.ack(1, 1);
+  expect(await sent).toEqual({ seq: 1, rev: 1 });
+});

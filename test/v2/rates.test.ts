@@ -141,3 +141,12 @@ test("fifty refusals are one too many: the connection is closed with 4429; what 
   expect(await answers(again, 2)).toEqual(["rate_limited", "ack"]);
   again.destroy();
 });
+
+test("a fresh token is taken of whoever has used up his commands", async () => {
+  const { raw, email } = await open();
+  raw.write(...Array.from({ length: 6 }, (_, id) => send(id)));
+  expect(await answers(raw, 6)).toEqual([...times(5, "ack"), "rate_limited"]);
+  raw.write(command("auth", 0, { token: await token(email) }));
+  expect(await answers(raw, 1)).toEqual(["ack"]);
+  raw.destroy();
+});

@@ -49,7 +49,7 @@ test("a room's id that is malformed is closed with 4400", async () => {
     expect(await outcome(on.parley, "", { path })).toBe("101, then 4400 invalid_command");
 });
 
-test.each(["", "-1", "1.5", "1e3", "abc", "%00", " 1", "0x10", "null", "1,2"])(
+test.each(["", "-1", "1.5", "1e3", "abc", "%00", " 1", "1 ", "0x10", "null", "1,2", "１"])(
   "a since of %p is closed with 4400",
   async (since) => {
     const room = await roomOf(alice);

@@ -177,6 +177,18 @@ test("nobody hears that somebody types who was removed", async () => {
   expect(watcher.waiting("typing")).toEqual([]);
 });
 
+test.each(paths)("an administrator who is no member stays when somebody is removed %s", async (how) => {
+  const room = await roomOf(alice, bob);
+  const admin = await connectV2(on.parley.host, room, {
+    token: await on.issuer.sign("root@example.com", { claims: { scope: "chat:admin" } }),
+  });
+  const removed = await open(room, alice);
+  await remove(how, room, alice);
+  // The same look at the room that closes alice has seen him.
+  expect(await endOf(removed)).toBe("4403 removed");
+  await admin.say("still here");
+});
+
 test("whoever leaves by himself is closed as if he had been removed", async () => {
   const room = await roomOf(alice, bob);
   const [leaver, stays] = [await open(room, alice), await open(room, bob)];

@@ -91,25 +91,6 @@ test("an edit there and back is two changes", async () => {
   expect(await me.ack({ type: "edit", seq: 1, text: "one" })).toMatchObject({ rev: 4 });
 });
 
-test("a read mark goes forward only, to the last message at most, and its ack says where it is", async () => {
-  const { room, me, listener } = await pair();
-  expect(await listener.ack({ type: "read", seq: 1 })).toMatchObject({ seq: 1, rev: 2 });
-  expect(await unread(room, bob)).toBe(1);
-  expect(await listener.ack({ type: "read", seq: Number.MAX_SAFE_INTEGER })).toMatchObject({
-    seq: 2,
-    rev: 2,
-  });
-  expect(await listener.ack({ type: "read", seq: 1 })).toMatchObject({ seq: 2, rev: 2 });
-  expect(await unread(room, bob)).toBe(0);
-  await me.say("three");
-  expect(await listener.ack({ type: "read", seq: 2 })).toMatchObject({ seq: 2, rev: 3 });
-  expect(await unread(room, bob)).toBe(1);
-  // Others are told of each step, and of nothing else.
-  expect([await me.next("read"), await me.next("read")]).toMatchObject([{ seq: 1 }, { seq: 2 }]);
-  await listener.ack({ type: "read", seq: 3 });
-  expect(await me.next("read")).toMatchObject({ user: { email: bob }, seq: 3 });
-});
-
 test("whoever sends has read up to there, and nobody is told", async () => {
   const { room, me, listener } = await pair();
   await listener.say("three");

@@ -72,14 +72,6 @@ test("whoever knows more than there is begins anew, as a newcomer does", async (
   }
 });
 
-test.each(["", "-1", "1.5", "1e3", "x", "0x10", "1%20", "1,2", "%EF%BC%91"])(
-  "a since that is no number of changes, %p, is refused with 4400",
-  async (since) => {
-    const room = await roomOf(alice);
-    expect(await closing(open(room, alice, { since }))).toBe("4400 invalid_command");
-  },
-);
-
 test("edits, deletions and reactions are missed like messages, and of each message its last state comes, once", async () => {
   const room = await roomOf(alice, bob);
   const [writer, reader] = [await open(room, alice), await open(room, bob)];
@@ -148,4 +140,16 @@ test("each cursor on the way leads to the same room", async () => {
     expect(hello).toMatchObject({ resumed: true, rev: writer.cursor });
     expect(hello.messages).toEqual(newer);
   }
+});
+
+test("last messages that are too long for one frame are shown from the newest back, as many as fit", async () => {
+  const room = await roomOf(alice);
+  // Each is six times as long as JSON.
+  fill(on.parley, room, 50, "\u0001".repeat(16_000));
+  const newcomer = await open(room, alice);
+  const shown = seqs(newcomer);
+  expect(newcomer.texts[0]?.length).toBeLessThan(1 << 20);
+  expect(shown).toEqual(Array.from({ length: shown.length }, (_, index) => 51 - shown.length + index));
+  expect(shown.length).toBeGreaterThan(5);
+  await newcomer.say("still here");
 });

@@ -5,7 +5,7 @@ import { frame as encode } from "../support/raw.ts";
 import { metric, stage } from "../support/stage.ts";
 import { until } from "../support/until.ts";
 import { fill, rawV2, replay, stored } from "../support/v2-resume.ts";
-import { crowd, filler, linux, presence, upTo } from "../support/v2-slow.ts";
+import { crowd, filler, inKernel, linux, presence, upTo } from "../support/v2-slow.ts";
 import { connectV2, type V2Options } from "../support/v2.ts";
 
 // Readers who do not keep up.
@@ -93,6 +93,37 @@ test("a reader for whom more than 1 MiB waits is cut, the others hear everything
   for (const client of [back, writer, other]) expect(client.known()).toEqual(all);
   for (const client of [back, writer, other]) await client.close();
 }, 30_000);
+
+test.if(linux)(
+  "a reader who stands still is cut at 1 MiB that waits for him in the server, and not much later or sooner",
+  async () => {
+    const room = await roomOf(alice, bob);
+    const writer = await open(room, bob);
+    const slow = await rawV2(on.parley.host, room, await token(alice));
+    await upTo(slow, presence(alice, true));
+    slow.socket.pause();
+    let [said, waited] = [0, 0];
+    await until(
+      "he is cut",
+      async () => {
+        if (writer.waiting().some(presence(alice, false))) return true;
+        // Where nothing is in the kernel he may be gone by now.
+        const taken = inKernel(slow);
+        if (taken > 0) waited = said - taken;
+        await writer.say(filler);
+        said += filler.length;
+        return false;
+      },
+      20_000,
+    );
+    expect(waited).toBeGreaterThan((1 << 20) - 5 * filler.length);
+    // The writer hears of the end a moment later.
+    expect(waited).toBeLessThan(2 << 20);
+    slow.destroy();
+    await writer.close();
+  },
+  30_000,
+);
 
 test.if(linux)(
   "somebody who is sent what he missed hears no notices meanwhile, and then who came and went",

@@ -6,6 +6,7 @@ import { startParley } from "../support/parley.ts";
 import { stage } from "../support/stage.ts";
 import { makeKey } from "../support/tokens.ts";
 import { until } from "../support/until.ts";
+import { fill, rawV2 } from "../support/v2-resume.ts";
 import { closing, connectV2 } from "../support/v2.ts";
 
 // Connections that outlive their tokens, or do not.
@@ -190,3 +191,18 @@ test("who speaks classic has nothing to renew, and ends with his token", async (
   expect(await client.next()).toMatchObject({ error: { code: "invalid_message" } });
   expect(await client.closed).toEqual({ code: 4401, reason: "token_expired" });
 }, 10_000);
+
+test("a token ends, too, for whoever is still being sent what he missed, and stands still", async () => {
+  const room = await roomOf(alice, bob);
+  const length = 100_000;
+  fill(on.parley, room, length);
+  const watcher = await open(room, await token(bob));
+  const exp = inSeconds(2);
+  const raw = await rawV2(on.parley.host, room, await ending(alice, exp), 0);
+  raw.socket.pause();
+  await watcher.frame((frame) => frame.type === "presence" && frame.user.email === alice && !frame.online);
+  expect(Date.now()).toBeGreaterThanOrEqual(exp * 1000);
+  raw.socket.resume();
+  expect(await raw.close()).toEqual({ code: 4401, reason: "token_expired" });
+  raw.destroy();
+}, 15_000);

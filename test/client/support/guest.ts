@@ -6,6 +6,8 @@ export interface GuestOptions {
   token: string;
   /** How many messages to send. */
   messages: number;
+  /** Times as fast as its clock runs: what a client does after half a minute happens within a test. */
+  speed: number;
 }
 
 /** What a guest has seen. */
@@ -26,8 +28,13 @@ export interface Seen {
  * runtimes, so that it uses nothing but what it is given.
  */
 export async function guest(client: typeof Client, options: GuestOptions): Promise<Seen> {
-  const { url, room: id, token, messages } = options;
-  const room = client.connect({ url, room: id, token: () => token });
+  const { url, room: id, token, messages, speed } = options;
+  const clock = {
+    now: () => performance.now() * speed,
+    setTimeout: (work: () => void, milliseconds: number) => setTimeout(work, milliseconds / speed),
+    clearTimeout: (timer: never) => clearTimeout(timer),
+  };
+  const room = client.connect({ url, room: id, token: () => token, clock });
   const created: number[] = [];
   let lost = 0;
   const ended = new Promise<void>((resolve) => {
