@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { stage } from "../support/stage.ts";
 import { fill, replay, stored } from "../support/v2-resume.ts";
-import { closing, connectV2, type V2, type V2Options } from "../support/v2.ts";
+import { connectV2, type V2, type V2Options } from "../support/v2.ts";
 
 // What `?since=` brings in a room where nobody writes just now.
 
