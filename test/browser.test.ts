@@ -41,7 +41,8 @@ async function openPage(url: URL | string): Promise<AsyncDisposable & { page: Pa
   const browser = await startBrowser();
   const page = await browser.newPage();
   const lines: string[] = [];
-  page.on("console", (line) => void lines.push(line.text()));
+  // What the page says. What the browser itself says, of a missing icon for one, differs from one to the next.
+  page.on("console", (line) => void (line.type() === "log" && lines.push(line.text())));
   await page.goto(String(url));
   return { page, lines, [Symbol.asyncDispose]: () => browser.close() };
 }
