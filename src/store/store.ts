@@ -1,4 +1,4 @@
-import { and, count, desc, eq, gt, isNotNull, sql } from "drizzle-orm";
+import { eq } from "drizzle-orm";
 
 import type {
   Actor,
@@ -15,7 +15,7 @@ import type {
   User,
   UserKey,
 } from "../chat/model.ts";
-import { mayEnter, mayGovern } from "../chat/rights.ts";
+import { mayEnter } from "../chat/rights.ts";
 import {
   type Grant,
   type Granted,
@@ -32,16 +32,14 @@ import { Batch } from "./batch.ts";
 import { Members } from "./members.ts";
 import { Messages } from "./messages.ts";
 import { type Db, sqliteError } from "./open.ts";
-import { members, messages, probes, reads, rooms, users } from "./schema.ts";
-import { live, prepare, room, type Statements } from "./statements.ts";
+import { Rooms } from "./rooms.ts";
+import { probes, users } from "./schema.ts";
+import { prepare, type Statements } from "./statements.ts";
 import { Users } from "./users.ts";
 
 /** How long a write waits, in milliseconds and without holding the event loop, for another process to let go. */
 const patience = 5000;
 const pause = 20;
-
-/** Messages of a deleted room that one turn removes. */
-const purgeLength = 1000;
 
 /** The `Store` on one SQLite file. Synchronous underneath: a read is answered before the turn ends. */
 export class SqliteStore implements Store {
@@ -52,6 +50,7 @@ export class SqliteStore implements Store {
   readonly #messages: Messages;
   readonly #users: Users;
   readonly #members: Members;
+  readonly #rooms: Rooms;
 
   constructor(
     private readonly db: Db,
@@ -62,6 +61,7 @@ export class SqliteStore implements Store {
     this.#messages = new Messages(this.#statements);
     this.#users = new Users(db, this.#statements);
     this.#members = new Members(db, this.#users);
+    this.#rooms = new Rooms(db, this.#messages, this.#users);
   }
 
   append(drafts: readonly Draft[]): Promise<Outcome[]> {
@@ -111,70 +111,23 @@ export class SqliteStore implements Store {
   }
 
   async createRoom(wanted: NewRoom, roomsPerUser: number): Promise<Room | "taken" | "too_many"> {
-    const { id, name, owner, createdAt } = wanted;
-    return this.#write(() => {
-      if (owner !== null && roomsPerUser > 0) {
-        const mine = this.db
-          .select({ n: count() })
-          .from(rooms)
-          .where(and(eq(rooms.createdBy, owner), live))
-          .get();
-        if (mine && mine.n >= roomsPerUser) return "too_many";
-      }
-      const made = this.db
-        .insert(rooms)
-        .values({ id, name, createdBy: owner, createdAt })
-        .onConflictDoNothing()
-        .returning(room)
-        .get() as Room | undefined;
-      if (!made) return "taken";
-      if (owner !== null) {
-        this.db
-          .insert(members)
-          .values({ room: made.key, user: owner, role: "owner", joinedAt: createdAt })
-          .run();
-      }
-      return made;
-    });
+    return this.#write(() => this.#rooms.create(wanted, roomsPerUser));
   }
 
   async renameRoom(key: RoomKey, name: string, by: Actor): Promise<Refusal | undefined> {
-    return this.#writeIn(key, by, (role) => {
-      if (!mayGovern(by, role)) return "not_owner";
-      this.db.update(rooms).set({ name }).where(eq(rooms.pk, key)).run();
-      return undefined;
-    });
+    return this.#writeIn(key, by, (own) => this.#rooms.rename(key, name, by, own));
   }
 
   async deleteRoom(key: RoomKey, by: Actor): Promise<Refusal | undefined> {
-    return this.#writeIn(key, by, (role) => {
-      if (!mayGovern(by, role)) return "not_owner";
-      this.db.update(rooms).set({ deletedAt: this.now() }).where(eq(rooms.pk, key)).run();
-      return undefined;
-    });
+    return this.#writeIn(key, by, (own) => this.#rooms.delete(key, this.now(), by, own));
   }
 
   async rooms(): Promise<Room[]> {
-    return this.#read(() => this.db.select(room).from(rooms).where(live).orderBy(rooms.id).all());
+    return this.#read(() => this.#rooms.all());
   }
 
   async roomsOf(key: UserKey): Promise<RoomSummary[]> {
-    return this.#read(() => {
-      const mine = this.db
-        .select({ room, role: members.role, read: sql<number>`coalesce(${reads.seq}, 0)` })
-        .from(members)
-        .innerJoin(rooms, and(eq(rooms.pk, members.room), live))
-        .leftJoin(reads, and(eq(reads.room, members.room), eq(reads.user, members.user)))
-        .where(eq(members.user, key))
-        .orderBy(rooms.id)
-        .all();
-      return mine.map(({ room: found, role, read }) => ({
-        room: found,
-        role,
-        unread: found.seq - read,
-        lastMessage: this.#messages.range(found.key, { limit: 1 })[0] ?? null,
-      }));
-    });
+    return this.#read(() => this.#rooms.of(key));
   }
 
   async members(key: RoomKey): Promise<Member[]> {
@@ -211,32 +164,10 @@ export class SqliteStore implements Store {
 
   async purge(): Promise<boolean> {
     // Most of the time there is nothing to do, and no need for the lock.
-    const gone = this.#read(() =>
-      this.db.select({ key: rooms.pk }).from(rooms).where(isNotNull(rooms.deletedAt)).limit(1).get(),
-    );
-    if (!gone) return false;
-    return this.#write(() => {
-      const last = this.db
-        .select({ seq: messages.seq })
-        .from(messages)
-        .where(eq(messages.room, gone.key))
-        .orderBy(desc(messages.seq))
-        .limit(1)
-        .get();
-      if (last) {
-        const slice = and(eq(messages.room, gone.key), gt(messages.seq, last.seq - purgeLength));
-        this.db.delete(messages).where(slice).run();
-      } else {
-        this.db.delete(reads).where(eq(reads.room, gone.key)).run();
-        const left = this.db
-          .delete(members)
-          .where(eq(members.room, gone.key))
-          .returning({ user: members.user });
-        for (const member of left.all()) this.#users.release(member.user);
-        this.db.delete(rooms).where(eq(rooms.pk, gone.key)).run();
-      }
-      return true;
-    });
+    const gone = this.#read(() => this.#rooms.deleted());
+    if (gone === undefined) return false;
+    await this.#write(() => this.#rooms.purge(gone));
+    return true;
   }
 
   async probe(): Promise<void> {
