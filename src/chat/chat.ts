@@ -1,6 +1,7 @@
 import type { Bus } from "./bus.ts";
 import { Commit } from "./commit.ts";
-import { ChatError, refused, roomNotFound } from "./errors.ts";
+import { type Door, Entrance } from "./entrance.ts";
+import { ChatError, refused } from "./errors.ts";
 import { Feed, type Outlet } from "./feed.ts";
 import { History } from "./history.ts";
 import {
@@ -10,11 +11,9 @@ import {
   type Identity,
   isStorable,
   type Limits,
-  type Membership,
   type Message,
   type Notice,
   type Position,
-  type Room,
   type RoomKey,
   type User,
   type UserKey,
@@ -48,29 +47,8 @@ export interface ChatOptions {
   monotonic?: () => number;
 }
 
-/** What a connection begins with. */
-export interface Arrival extends Membership, Page {
-  /** Its messages are what changed after the `since` that was asked for; otherwise they are the last ones. */
-  resumed: boolean;
-}
-
-/** How a connection comes into a room. */
-export interface Door {
-  /** Where it wants to go on: the `rev` that it knows. */
-  since?: number;
-  /** Whether it comes in without a history when that can't be read. */
-  blindly: boolean;
-  /** Once it is known that the user may come in, and before any work is done for him; throws to refuse. */
-  admit(): void;
-  /** Must subscribe before it returns if `position` is the arrival's `rev`, or else go on with `missed`. False when it is gone. */
-  arrive(arrival: Arrival): boolean;
-}
-
 /** What something costs its user: of what is charged as a read he has ten times as much. */
 export type Price = "command" | "read";
-
-/** Messages that are read for the first frame of a connection that goes on. */
-const firstPage = 64;
 
 /** Seconds between two notices that somebody is typing. */
 const typingPause = 3;
@@ -93,11 +71,10 @@ export class Chat {
   readonly #typing: Rate;
   readonly #history: History;
   readonly #presence: Presence;
+  readonly #entrance: Entrance;
   /** Who has signed in, by the very identity: a token that is verified once is looked up once. */
   readonly #actors = new WeakMap<Identity, Actor>();
   #healthy = true;
-  /** Counts what was heard of memberships. */
-  #rosterEpoch = 0;
 
   constructor({ store, bus, limits, outlet, observer, now = Date.now, monotonic = now }: ChatOptions) {
     this.#store = store;
@@ -112,6 +89,9 @@ export class Chat {
     this.#feed = new Feed(store, outlet, (error) => observer.feedFailed(error));
     this.#history = new History(store, this.#feed, monotonic);
     this.#presence = new Presence((room, notice) => this.#tell(room, notice));
+    this.#entrance = new Entrance(this.rooms, this.#feed, this.#history, this.#presence, (error) =>
+      observer.historyFailed(error),
+    );
     this.#commit = new Commit(
       store,
       (room, changes) => bus.publish({ kind: "changes", room, changes }),
@@ -122,7 +102,7 @@ export class Chat {
     );
     bus.subscribe((hint) => {
       if (hint.kind === "changes") this.#feed.receive(hint.room, hint.changes);
-      if (hint.kind === "roster" || hint.kind === "anything") this.#rosterEpoch++;
+      if (hint.kind === "roster" || hint.kind === "anything") this.#entrance.rosterChanged();
       if (hint.kind !== "anything") return;
       this.#history.forget();
       void this.#feed.level();
@@ -166,57 +146,13 @@ export class Chat {
   }
 
   /** Brings a connection into a room. Each arrival is followed by one `leave`. */
-  async join(actor: Actor, roomId: string, door: Door): Promise<void> {
-    let epoch = this.#rosterEpoch;
-    let membership = await this.rooms.enter(actor, roomId);
-    const { key } = membership.room;
-    door.admit();
-    for (;;) {
-      const page = await this.#follow(membership.room, door);
-      // No await from here to `arrive`, which subscribes: nothing can be published in between.
-      const level = page.resumed || page.rev === undefined || page.rev === this.position(key).rev;
-      if (level && epoch === this.#rosterEpoch) {
-        this.#presence.enter(key, actor);
-        let arrived = false;
-        try {
-          arrived = door.arrive({ ...membership, ...page, rev: page.rev ?? 0 });
-        } finally {
-          if (!arrived) this.leave(key, actor.key);
-        }
-        return;
-      }
-      // Meanwhile something was said, or somebody was removed or a room deleted: perhaps this one.
-      this.#feed.close(key);
-      epoch = this.#rosterEpoch;
-      membership = await this.rooms.enter(actor, roomId);
-      if (membership.room.key !== key) throw roomNotFound();
-    }
-  }
-
-  /** Follows the room, and reads what a newcomer is sent; `rev` is undefined when that can't be read. */
-  async #follow(
-    { key, rev }: Room,
-    { since, blindly }: Door,
-  ): Promise<Omit<Page, "rev"> & { rev: number | undefined; resumed: boolean }> {
-    try {
-      await this.#feed.open(key);
-      if (since !== undefined && since <= rev)
-        return { ...(await this.#history.after(key, since, firstPage)), resumed: true };
-      return { ...(await this.#history.last(key)), resumed: false };
-    } catch (error) {
-      if (!blindly) {
-        this.#feed.close(key);
-        throw error;
-      }
-      this.#observer.historyFailed(error);
-      return { messages: [], rev: undefined, resumed: false };
-    }
+  join(actor: Actor, roomId: string, door: Door): Promise<void> {
+    return this.#entrance.join(actor, roomId, door);
   }
 
   /** A connection that had arrived is gone. */
   leave(room: RoomKey, user: UserKey): void {
-    this.#feed.close(room);
-    this.#presence.leave(room, user);
+    this.#entrance.leave(room, user);
   }
 
   /** How far a room has been published here. */

@@ -1,6 +1,7 @@
 import type { ServerWebSocket } from "bun";
 
-import type { Arrival, Price } from "../chat/chat.ts";
+import type { Price } from "../chat/chat.ts";
+import type { Arrival } from "../chat/entrance.ts";
 import { ChatError, type Code } from "../chat/errors.ts";
 import type { Actor, RoomKey, User, UserKey } from "../chat/model.ts";
 import { Rate } from "../chat/rate.ts";

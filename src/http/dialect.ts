@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 
-import type { Arrival, Chat, Price } from "../chat/chat.ts";
+import type { Chat, Price } from "../chat/chat.ts";
+import type { Arrival } from "../chat/entrance.ts";
 import { asChatError, type ChatError } from "../chat/errors.ts";
 import { close, type Socket } from "./connections.ts";
 import type { Metrics } from "./metrics.ts";

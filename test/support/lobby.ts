@@ -1,5 +1,6 @@
 import type { Bus, Hint } from "../../src/chat/bus.ts";
-import { type Arrival, Chat, type Door } from "../../src/chat/chat.ts";
+import { Chat } from "../../src/chat/chat.ts";
+import type { Arrival, Door } from "../../src/chat/entrance.ts";
 import { ChatError } from "../../src/chat/errors.ts";
 import type { Outlet } from "../../src/chat/feed.ts";
 import type { Change, Limits, Message, Notice, RoomKey, User } from "../../src/chat/model.ts";
