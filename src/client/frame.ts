@@ -1,4 +1,4 @@
-import type { ServerFrame } from "../protocol/frames.ts";
+import type { MessageBody, ServerFrame } from "../protocol/frames.ts";
 
 /** A frame of the server; undefined for what is none, or lacks what the rest of the client relies on. */
 export function readFrame(data: unknown): ServerFrame | undefined {
@@ -8,10 +8,11 @@ export function readFrame(data: unknown): ServerFrame | undefined {
   } catch {
     return undefined;
   }
-  const type = frame?.["type"];
-  let parts: unknown = [];
-  if (type === "change") parts = [frame?.["message"]];
-  if (type === "hello" || type === "changes") parts = [frame, ...[frame?.["messages"] ?? 0].flat()];
-  const sound = Array.isArray(parts) && parts.every((part) => Number.isInteger(part?.rev));
+  const { type, message, messages } = frame ?? {};
+  let parts: unknown[] = [];
+  if (type === "change") parts = [message];
+  if (type === "hello" || type === "changes")
+    parts = [frame, ...(Array.isArray(messages) ? messages : [undefined])];
+  const sound = parts.every((part) => Number.isInteger((part as MessageBody | undefined)?.rev));
   return sound ? (frame as unknown as ServerFrame) : undefined;
 }
