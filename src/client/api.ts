@@ -90,7 +90,7 @@ export class Api {
     return (await this.#ask<{ seq: number }>("PUT", ["rooms", id, "read"], { seq })).seq;
   }
 
-  async #ask<T>(method: string, path: string[], body?: unknown, query = "", refresh = false): Promise<T> {
+  async #ask<T>(method: string, path: string[], body?: object, query = "", refresh = false): Promise<T> {
     const { token, fetch, signal } = this.#options;
     signal?.throwIfAborted();
     const bearer = await token({ refresh });
@@ -99,11 +99,8 @@ export class Api {
     const late = AbortSignal.timeout(patience);
     const init = {
       method,
-      headers: {
-        authorization: `Bearer ${bearer}`,
-        ...(body !== undefined && { "content-type": "application/json" }),
-      },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
+      body: body ? JSON.stringify(body) : null,
       signal: signal ? AbortSignal.any([signal, late]) : late,
     };
     let response: Awaited<ReturnType<Fetch>>;
@@ -125,7 +122,7 @@ export class Api {
       // Something between here and the server has answered.
     }
     const { code = "internal", detail = `The answer was HTTP ${status}.` } = answer ?? {};
-    const retryAfter = Number(headers.get("retry-after") ?? Number.NaN);
+    const retryAfter = Number.parseFloat(headers.get("retry-after") ?? "");
     throw new ParleyError(code as ErrorCode, String(detail), {
       status,
       retryAfterMs: retryAfter >= 0 ? retryAfter * 1000 : undefined,

@@ -29,8 +29,8 @@ export interface ConnectionOptions {
   stopped: (code: number, reason: string) => void;
 }
 
-/** Milliseconds for a connection to open, … */
-const opening = 15_000;
+/** Milliseconds for a connection to open, while a browser may make many, one after the other, … */
+const opening = 30_000;
 /** … and then to say `hello`, which may be long, and the line slow. */
 const greeting = 60_000;
 /** Milliseconds of silence after which the server is asked for a word, … */
@@ -39,6 +39,8 @@ const quiet = 30_000;
 const patience = 10_000;
 /** Milliseconds that a token may take: somebody may have to log in. */
 const tokenPatience = 60_000;
+/** Milliseconds until a fresh token is asked for again. */
+const again = 5_000;
 /** Milliseconds that a connection must have lasted to be replaced at once, … */
 const sound = 1_000;
 /** … and for the next wait to be a short one again: not to go in a circle. */
@@ -69,12 +71,15 @@ export class Connection {
   #hold = 0;
   /** … and until when that is. */
   #notBefore = 0;
-  /** The only timer: until the next try, or for the `hello`, or until the next probe, or for its answer. */
+  /** Until the next try, or for the `hello`, or until the next probe, or for its answer. */
   readonly #timer: Timer;
+  /** Until a fresh token is asked for again, which could not be had. */
+  readonly #again: Timer;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#timer = new Timer(options.clock);
+    this.#again = new Timer(options.clock);
   }
 
   /** Connects, now. */
@@ -177,7 +182,9 @@ export class Connection {
     if (next === "renew") this.#refresh = true;
     const turn = this.#turn;
     if (!this.#open) {
-      const why = reason ? `The server lets nobody in: ${reason}.` : "The server can't be reached.";
+      const why = reason
+        ? `The server lets nobody in: ${reason}.`
+        : "The server can't be reached, or admits no page of this origin.";
       this.#options.error(new ParleyError((reason || "network") as ErrorCode, why));
     }
     if (turn === this.#turn) this.#lose(code);
@@ -215,7 +222,9 @@ export class Connection {
       const token = await this.#token(true);
       if (turn === this.#turn) this.send({ type: "auth", id: "auth", token });
     } catch (error) {
-      if (turn === this.#turn) this.#options.error(error);
+      if (turn !== this.#turn) return;
+      this.#options.error(error);
+      this.#again.set(again, () => void this.#renew());
     }
   }
 
@@ -229,6 +238,7 @@ export class Connection {
     const socket = this.#socket;
     this.#socket = undefined;
     this.#open = false;
+    this.#again.set();
     // Whoever is lost does not answer.
     if (code === undefined && socket?.terminate) socket.terminate();
     else socket?.close(code);

@@ -23,7 +23,7 @@ export type SocketClass = new (url: never, protocols: never) => Socket;
 /** The part of `fetch` that is used here. */
 export type Fetch = (
   url: string,
-  init: { method: string; headers: Record<string, string>; body?: string; signal: AbortSignal },
+  init: { method: string; headers: Record<string, string>; body: string | null; signal: AbortSignal },
 ) => Promise<{
   ok: boolean;
   status: number;

@@ -39,7 +39,9 @@ const ended = { value: undefined, done: true } as const;
 /** Tells listeners, and readers that take event by event. */
 export class Events implements AsyncIterable<RoomEvent> {
   readonly #listeners = new Map<string, Set<(event: never) => void>>();
-  readonly #readers = new Set<Reader>();
+  /** What is told before there is a reader, for the first one: `ready` is awaited before, as a rule. */
+  #first: Reader | undefined = { waiting: [], asked: [] };
+  readonly #readers = new Set([this.#first as Reader]);
   #ended = false;
 
   on<T extends RoomEvent["type"]>(type: T, listener: (event: RoomEventOf<T>) => void): () => void {
@@ -77,9 +79,10 @@ export class Events implements AsyncIterable<RoomEvent> {
     for (const reader of this.#readers) this.#leave(reader);
   }
 
-  /** Every event from now on. A reader that falls too far behind gets one `reset` for what it has missed. */
+  /** Every event from now on; for the first reader, from the beginning. One that falls too far behind gets one `reset` for what it has missed. */
   [Symbol.asyncIterator](): AsyncIterableIterator<RoomEvent, undefined> {
-    const reader: Reader = { waiting: [], asked: [] };
+    const reader: Reader = this.#first ?? { waiting: [], asked: [] };
+    this.#first = undefined;
     if (!this.#ended) this.#readers.add(reader);
     return {
       [Symbol.asyncIterator]() {

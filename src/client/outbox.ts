@@ -118,9 +118,10 @@ export class Outbox {
       this.#next();
     } else if (transient.has(frame.code)) {
       this.#underWay = false;
-      // Not all of a user's rooms at the same instant.
-      const wait = (frame.retry_after_ms ?? 0) + backoff(this.#refusals++, random);
-      this.#timer.set(wait, () => this.#next());
+      // Not all of a user's rooms at the same instant; no longer than need be, where the server says when.
+      const { retry_after_ms: least } = frame;
+      const steps = least === undefined ? this.#refusals++ : 2;
+      this.#timer.set((least ?? 0) + backoff(steps, random), () => this.#next());
     } else {
       this.refuse(new ParleyError(frame.code, frame.message));
     }

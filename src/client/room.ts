@@ -64,7 +64,7 @@ export class Room implements AsyncIterable<RoomEvent> {
   #status: Status = "connecting";
   #hello: Hello | undefined;
   #older: Promise<MessageBody[]> | undefined;
-  #typedAt = Number.NEGATIVE_INFINITY;
+  #typedAt = -Infinity;
 
   constructor(options: ConnectOptions) {
     const {
@@ -114,8 +114,9 @@ export class Room implements AsyncIterable<RoomEvent> {
       cursor: () => this.#history.cursor ?? 0,
       emit: (event) => this.#events.emit(event),
     });
-    globalThis.addEventListener?.("online", this.retry);
-    globalThis.addEventListener?.("offline", this.#offline);
+    const { signal } = this.#abort;
+    globalThis.addEventListener?.("online", this.retry, { signal });
+    globalThis.addEventListener?.("offline", () => connection.probe(), { signal });
     void connection.dial();
   }
 
@@ -170,7 +171,7 @@ export class Room implements AsyncIterable<RoomEvent> {
     return this.#events.on(type, listener);
   }
 
-  /** Every event from now on. A reader that falls a thousand behind gets one `reset` in their place. Ends when the room is closed. */
+  /** Every event from now on; for the first reader, all since `connect`. One that falls a thousand behind gets one `reset` in their place. Ends when the room is closed. */
   [Symbol.asyncIterator](): AsyncIterableIterator<RoomEvent, undefined> {
     return this.#events[Symbol.asyncIterator]();
   }
@@ -230,8 +231,6 @@ export class Room implements AsyncIterable<RoomEvent> {
 
   /** Tries to connect now, or makes sure that the connection stands: where there is no `online` event, or a page comes back. */
   readonly retry = (): void => this.#connection.hurry();
-
-  readonly #offline = () => this.#connection.probe();
 
   #do(command: Unnamed): Promise<Ack> {
     return this.#sending.outbox.add(command);
@@ -331,8 +330,6 @@ export class Room implements AsyncIterable<RoomEvent> {
       reason === "closed" ? "The room was closed." : `The server has ended this: ${code} ${reason}.`,
     );
     this.#connection.close();
-    globalThis.removeEventListener?.("online", this.retry);
-    globalThis.removeEventListener?.("offline", this.#offline);
     this.#abort.abort(error);
     this.#become("closed");
     this.#sending.outbox.close(error);

@@ -45,7 +45,7 @@ describe("a connection", () => {
 
   test("that is open has a minute for its hello, which may be long on a slow line", async () => {
     const { socket, clock } = await world();
-    await clock.pass(14_000);
+    await clock.pass(29_000);
     socket.accept();
     await clock.pass(59_999);
     expect(socket.closed).toBeUndefined();
@@ -55,7 +55,7 @@ describe("a connection", () => {
 
   test("that does not open is given up", async () => {
     const { room, socket, sockets, clock } = await world();
-    await clock.pass(14_999);
+    await clock.pass(29_999);
     expect(socket.closed).toBeUndefined();
     await clock.pass(1);
     expect(socket.closed).toBeDefined();
@@ -122,7 +122,7 @@ test("a connection that is lost is not waited for, where its class can do that",
       }
     },
   });
-  await clock.pass(15_000 + 500);
+  await clock.pass(30_000 + 500);
   expect(ends).toEqual(["terminate"]);
   made[1]?.say(hello(0, []));
   room.close();
@@ -404,16 +404,30 @@ describe("a token that is about to end", () => {
     expect(room.status).toBe("open");
   });
 
-  test("and can't be replaced leaves the connection as it is, and says so", async () => {
-    const failure = new Error("no more");
-    const { room, socket, open, told } = await world({
-      token: ({ refresh }) => (refresh ? Promise.reject(failure) : "once"),
+  test("and can't be replaced leaves the connection as it is, says so, and is asked for again", async () => {
+    const failure = new Error("not now");
+    let asked = 0;
+    const failing = new Set([2, 3]);
+    const { room, socket, clock, open, told } = await world({
+      token: () => (failing.delete(++asked) ? Promise.reject(failure) : `token-${asked}`),
     });
     await open();
     socket.say(expiring);
     await settle();
     expect(told("error")).toEqual([{ type: "error", error: failure }]);
+    await clock.pass(10_000);
+    expect(socket.sent).toMatchObject([{ type: "auth", token: "token-4" }]);
+    expect(told("error")).toHaveLength(2);
     expect(room.status).toBe("open");
+    // Not on a later connection.
+    failing.add(5);
+    socket.say(expiring);
+    await settle();
+    socket.end();
+    await clock.pass(500);
+    await open();
+    await clock.pass(10_000);
+    expect(asked).toBe(6);
   });
 
   test("and is replaced by another that is refused is told too", async () => {
@@ -474,9 +488,13 @@ describe("a change that does not follow the last one", () => {
 describe("close()", () => {
   test("leaves nothing behind: no timer, no listener, no promise, no reader; twice is once", async () => {
     const added = new Map<string, number>();
-    const { addEventListener, removeEventListener } = globalThis;
-    const count = (by: number) => (type: string) => void added.set(type, (added.get(type) ?? 0) + by);
-    Object.assign(globalThis, { addEventListener: count(1), removeEventListener: count(-1) });
+    const { addEventListener } = globalThis;
+    const count = (type: string, by: number) => void added.set(type, (added.get(type) ?? 0) + by);
+    const add = (type: string, _: unknown, { signal }: { signal: AbortSignal }) => {
+      count(type, 1);
+      signal.addEventListener("abort", () => count(type, -1));
+    };
+    Object.assign(globalThis, { addEventListener: add });
     try {
       const { room, clock, socket, open, told } = await world();
       expect(added.get("online")).toBe(1);
@@ -507,7 +525,7 @@ describe("close()", () => {
       expect(await room.send("late").catch((error: unknown) => error)).toMatchObject({ code: "closed" });
       expect(room.pending).toEqual([]);
     } finally {
-      Object.assign(globalThis, { addEventListener, removeEventListener });
+      Object.assign(globalThis, { addEventListener });
     }
   });
 

@@ -277,8 +277,10 @@ describe("a reader", () => {
 
   test("that falls a thousand behind gets one reset in their place, and what comes after", async () => {
     const { room, socket, open } = await world();
-    await open();
     const reader = room[Symbol.asyncIterator]();
+    await open();
+    await reader.next();
+    await reader.next();
     for (let seq = 1; seq <= 1_003; seq++) socket.say(created(seq));
     const got: RoomEvent[] = [];
     for (let n = 0; n < 3; n++) got.push((await reader.next()).value as RoomEvent);
@@ -286,9 +288,25 @@ describe("a reader", () => {
     expect(room.messages).toHaveLength(1_003);
   });
 
-  test("of a room that is closed gets nothing", async () => {
+  test("that comes first gets all that was told before it, too: what was missed comes with the first hello", async () => {
+    const { room, open } = await world({ since: { seq: 1, rev: 1, created_at: createdAt } });
+    await open(hello(3, [message(2), message(3)], { resumed: true }));
+    await room.ready;
+    const [first, second] = [room[Symbol.asyncIterator](), room[Symbol.asyncIterator]()];
+    room.close();
+    const types: unknown[] = [];
+    for await (const { type } of first) types.push(type);
+    expect(types).toEqual(["status", "change", "change", "status", "closed"]);
+    for await (const { type } of second) types.push(type);
+    expect(types.slice(5)).toEqual(["status", "closed"]);
+  });
+
+  test("of a room that is closed gets nothing, but for the first one", async () => {
     const { room } = await world();
     room.close();
+    const types: unknown[] = [];
+    for await (const { type } of room) types.push(type);
+    expect(types).toEqual(["status", "closed"]);
     expect(await room[Symbol.asyncIterator]().next()).toEqual({ value: undefined, done: true });
   });
 });
