@@ -148,9 +148,9 @@ export const settings = {
   ),
   connectionsPerUser: setting(
     "PARLEY_CONNECTIONS_PER_USER",
-    "20",
+    "100",
     count(),
-    "Connections that a user may have open. He may also open that many a second, and ten times as many at once.",
+    "Connections that a user may have open, one for each room and tab. He may also open that many a second, and ten times as many at once.",
   ),
   maxConnections: setting(
     "PARLEY_MAX_CONNECTIONS",

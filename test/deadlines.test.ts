@@ -1,12 +1,13 @@
 import { expect, test } from "bun:test";
 
-import { connect } from "./support/client.ts";
+import { type Client, connect } from "./support/client.ts";
+import { startParley } from "./support/parley.ts";
 import { connectRaw, frame, handshake, opcodes, Raw } from "./support/raw.ts";
-import { stage } from "./support/stage.ts";
+import { refusal, stage } from "./support/stage.ts";
 import { until } from "./support/until.ts";
 import { fill } from "./support/v2-resume.ts";
 
-const deadlines = { ping: 100, silence: 1500 };
+const deadlines = { ping: 100, silence: 1500, doubt: 1000 };
 const on = stage({ deadlines, env: { PARLEY_MESSAGE_RATE: "0" } });
 const { roomOf, join, token } = on;
 
@@ -74,6 +75,34 @@ test("a peer that reads on, however slowly, is there: a ping waits behind all th
   // Nothing is left to read, and he answers no ping.
   await raw.ended;
 }, 30_000);
+
+test("at a user's limit whoever does not answer gives his place up, long before the silence would end him", async () => {
+  await using parley = await startParley({
+    issuer: on.issuer.issuer,
+    env: { PARLEY_CONNECTIONS_PER_USER: "2" },
+    deadlines: { ping: 60_000, silence: 120_000, doubt: 300 },
+  });
+  await parley.room("lobby", [alice]);
+  const [dead, living] = [
+    await connectRaw(parley.host, "lobby", await token(alice)),
+    await connectRaw(parley.host, "lobby", await token(alice)),
+  ];
+  const lived = live(living, { answering: true });
+  expect((await refusal(connect(parley.host, "lobby", { token: await token(alice) }))).status).toBe(429);
+  const start = performance.now();
+  let come: Client | undefined;
+  await until("there is a place", async () => {
+    come = await connect(parley.host, "lobby", { token: await token(alice) }).catch(() => undefined);
+    return come !== undefined;
+  });
+  expect(performance.now() - start).toBeGreaterThan(200);
+  await dead.ended;
+  come?.send({ message: "here I am" });
+  await until("the living one hears it", () => living.socket.bytesRead > 0);
+  expect(await Promise.race([lived, Bun.sleep(300).then(() => "connected")])).toBe("connected");
+  living.destroy();
+  await come?.close();
+});
 
 test("a server that was asleep as a whole blames nobody for the silence", async () => {
   const room = await roomOf(alice);

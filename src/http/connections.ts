@@ -59,13 +59,15 @@ export interface Deadlines {
   ping: number;
   /** Milliseconds without a sign of life, after which a peer is taken for gone. */
   silence: number;
+  /** Milliseconds for the answer to a ping, where somebody waits for the place. */
+  doubt: number;
 }
 
 const monotonic = () => performance.now();
 
 const settled = Promise.resolve();
 
-const defaultDeadlines: Deadlines = { ping: 25_000, silence: 60_000 };
+const defaultDeadlines: Deadlines = { ping: 25_000, silence: 60_000, doubt: 5000 };
 
 /** How long before its token's end a connection is told, in milliseconds. */
 const warning = 60_000;
@@ -135,8 +137,10 @@ export class Connections {
   #check(user: UserKey): void {
     if (this.#draining) throw new ChatError("restarting", "The server is shutting down.");
     const { perUser, total } = this.limits;
-    if (perUser > 0 && (this.#perUser.get(user) ?? 0) >= perUser) {
-      const retryAfterMs = 5000;
+    const full = () => perUser > 0 && (this.#perUser.get(user) ?? 0) >= perUser;
+    if (full()) this.#doubt(user);
+    if (full()) {
+      const retryAfterMs = this.deadlines.doubt;
       throw new ChatError("too_many_connections", `You have ${perUser} connections already.`, {
         retryAfterMs,
       });
@@ -220,6 +224,26 @@ export class Connections {
     clearInterval(this.#timer);
   }
 
+  /**
+   * Asks all that a user has whether they are still there, and cuts those that were asked and have not answered: when his
+   * network went away, the dead ones must not keep him out until they are found out.
+   */
+  #doubt(user: UserKey): void {
+    const now = monotonic();
+    for (const socket of this.#all()) {
+      const { data } = socket;
+      if (data.user.key !== user) continue;
+      const askedAt = data.pingAt - this.deadlines.ping;
+      if (data.heardAt >= askedAt) this.#ping(socket, now);
+      else if (now - askedAt >= this.deadlines.doubt) socket.terminate();
+    }
+  }
+
+  #ping(socket: Socket, now: number): void {
+    socket.data.pingAt = now + this.deadlines.ping;
+    socket.ping();
+  }
+
   #sweep(): void {
     const now = monotonic();
     const date = Date.now();
@@ -244,10 +268,7 @@ export class Connections {
     }
     if (date >= data.expiresAt) close(socket, "token_expired");
     else if (now - data.heardAt >= this.deadlines.silence) socket.terminate();
-    else if (now >= data.pingAt) {
-      data.pingAt = now + this.deadlines.ping;
-      socket.ping();
-    }
+    else if (now >= data.pingAt) this.#ping(socket, now);
   }
 }
 

@@ -8,7 +8,7 @@ import { connectV2, type V2 } from "../support/v2.ts";
 
 // Who is there, and who is not any more.
 
-const deadlines = { ping: 100, silence: 2000 };
+const deadlines = { ping: 100, silence: 2000, doubt: 1000 };
 const on = stage({
   deadlines,
   env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" },
