@@ -2,37 +2,64 @@ import { afterAll, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { connect } from "../../src/client/index.ts";
 import { temporaryFolder } from "../support/parley.ts";
 import { root, run } from "../support/process.ts";
 import { stage } from "../support/stage.ts";
+import { until } from "../support/until.ts";
 
+const alice = "alice@example.com";
 const on = stage();
 const folder = temporaryFolder();
 afterAll(() => folder[Symbol.dispose]());
 
-/** An example of docs/client.md as a program, which differs from it in nothing but where the server is. */
-async function program(index: number): Promise<string> {
-  const examples = readFileSync(join(root, "docs/client.md"), "utf8").matchAll(/```ts\n([^]*?)```/g);
-  const text = [...examples][index]?.[1] ?? "";
-  const token = await on.token("alice@example.com");
+/** The examples of docs/client.md. */
+const examples = [...readFileSync(join(root, "docs/client.md"), "utf8").matchAll(/```ts\n([^]*?)```/g)].map(
+  ([, text = ""]) => text,
+);
+
+/** An example as a program, which differs from it in nothing but where the server is, and in what it is said to have. */
+async function runExample(index: number, has = ""): Promise<string> {
+  const bearer = JSON.stringify(await on.token(alice));
   const path = join(folder.path, `example-${index}.ts`);
-  const example = text
-    .replace('"parley/client"', JSON.stringify(join(root, "src/client/index.ts")))
-    .replace("https://chat.example.com", on.parley.url);
-  await Bun.write(path, `${example}\nfunction getToken(_: unknown) { return ${JSON.stringify(token)}; }\n`);
-  return path;
+  const client = JSON.stringify(join(root, "src/client/index.ts"));
+  const example = (examples[index] ?? "")
+    .replace('"parley/client"', client)
+    .replace("https://chat.example.com", on.parley.url)
+    .replace('room: "team", token, since', 'room: "bots", token, since');
+  await Bun.write(path, `${has}\n${example}\nasync function getToken(_: unknown) { return ${bearer}; }\n`);
+  const { code, stdout, stderr } = await run([process.execPath, path], { cwd: folder.path });
+  expect([code, stderr]).toEqual([0, ""]);
+  return stdout;
 }
 
 test("the examples in docs/client.md do what they say", async () => {
-  await on.parley.room("team", ["alice@example.com"], "owner");
-  const first = await run([process.execPath, await program(0)], { cwd: folder.path });
-  expect(first.stdout.trim().split("\n")).toEqual([
+  await on.parley.room("team", [alice], "owner");
+  expect((await runExample(0)).trim().split("\n")).toEqual([
     "created 1 Hello!",
     "reacted 1 Hello!",
     "edited 1 Hello, everyone!",
     '[ "Hello, everyone!" ]',
     "it is over: closed",
   ]);
-  const second = await run([process.execPath, await program(1)], { cwd: folder.path });
-  expect(second).toMatchObject({ code: 0, stdout: "team 0\n" });
+  expect(await runExample(3)).toBe("team 0\n");
+  expect(examples).toHaveLength(4);
+});
+
+test("the bot in docs/client.md answers once, however often it begins where it was, with the shared token", async () => {
+  await on.parley.room("bots", [alice]);
+  const room = connect({ url: on.parley.url, room: "bots", token: () => on.token(alice) });
+  await room.send("ping");
+  const { rev } = await room.send("anything else");
+  const since = { seq: 0, rev: 0, created_at: room.position?.created_at };
+  const client = JSON.stringify(join(root, "src/client/index.ts"));
+  const has = `import { connect } from ${client};
+    ${examples[2]}
+    const url = ${JSON.stringify(on.parley.url)};
+    const load = () => (${JSON.stringify(since)});
+    const save = (position) => void (position.rev > ${rev} && process.exit());`;
+  for (let time = 0; time < 2; time++) await runExample(1, has);
+  await until("he hears it", () => room.messages.length === 3);
+  expect(room.messages.slice(2)).toMatchObject([{ text: "pong", reply_to: 1, client_id: "pong-1" }]);
+  room.close();
 });
