@@ -8,7 +8,7 @@ import { root, run } from "../support/process.ts";
 import { stage } from "../support/stage.ts";
 import { until } from "../support/until.ts";
 
-const alice = "alice@example.com";
+const [alice, bob] = ["alice@example.com", "bob@example.com"] as const;
 const on = stage();
 const folder = temporaryFolder();
 afterAll(() => folder[Symbol.dispose]());
@@ -19,8 +19,8 @@ const examples = [...readFileSync(join(root, "docs/client.md"), "utf8").matchAll
 );
 
 /** An example as a program, which differs from it in nothing but where the server is, and in what it is said to have. */
-async function runExample(index: number, has = ""): Promise<string> {
-  const bearer = JSON.stringify(await on.token(alice));
+async function runExample(index: number, who: string, has = ""): Promise<string> {
+  const bearer = JSON.stringify(await on.token(who));
   const path = join(folder.path, `example-${index}.ts`);
   const client = JSON.stringify(join(root, "src/client/index.ts"));
   const example = (examples[index] ?? "")
@@ -35,20 +35,20 @@ async function runExample(index: number, has = ""): Promise<string> {
 
 test("the examples in docs/client.md do what they say", async () => {
   await on.parley.room("team", [alice], "owner");
-  expect((await runExample(0)).trim().split("\n")).toEqual([
+  expect((await runExample(0, alice)).trim().split("\n")).toEqual([
     "created 1 Hello!",
     "reacted 1 Hello!",
     "edited 1 Hello, everyone!",
     '[ "Hello, everyone!" ]',
     "it is over: closed",
   ]);
-  expect(await runExample(3)).toBe("team 0\n");
+  expect(await runExample(3, alice)).toBe("team 0\n");
   expect(examples).toHaveLength(4);
 });
 
 test("the bot in docs/client.md answers once, however often it begins where it was, with the shared token", async () => {
-  await on.parley.room("bots", [alice]);
-  const room = connect({ url: on.parley.url, room: "bots", token: () => on.token(alice) });
+  await on.parley.room("bots", [bob]);
+  const room = connect({ url: on.parley.url, room: "bots", token: () => on.token(bob) });
   await room.send("ping");
   const { rev } = await room.send("anything else");
   const since = { seq: 0, rev: 0, created_at: room.position?.created_at };
@@ -58,7 +58,7 @@ test("the bot in docs/client.md answers once, however often it begins where it w
     const url = ${JSON.stringify(on.parley.url)};
     const load = () => (${JSON.stringify(since)});
     const save = (position) => void (position.rev > ${rev} && process.exit());`;
-  for (let time = 0; time < 2; time++) await runExample(1, has);
+  for (let time = 0; time < 2; time++) await runExample(1, bob, has);
   await until("he hears it", () => room.messages.length === 3);
   expect(room.messages.slice(2)).toMatchObject([{ text: "pong", reply_to: 1, client_id: "pong-1" }]);
   room.close();
