@@ -5,7 +5,7 @@ import type { Socket } from "./connections.ts";
 /** Bytes that may wait for a reader while there is more to send to it. */
 const enough = 262_144;
 /** Messages that are read at once: as many, or fewer where texts are so long that a page of them would fill the memory. */
-const pageLength = { least: 8, most: 256 };
+const pageLength = { least: 8, most: 128 };
 
 /** Sends what connections missed, each at its reader's pace, all together a page in a turn of the event loop. */
 export class Resume {

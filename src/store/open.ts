@@ -62,9 +62,9 @@ function attempt(path: string, options: Required<OpenOptions>) {
     // Larger steps than the default 1000 pages: a checkpoint writes each page once, however often it changed.
     client.run("PRAGMA wal_autocheckpoint = 4000");
     client.run("PRAGMA journal_size_limit = 67108864");
-    // 4 MiB hold the pages of hundreds of busy rooms; more of them are in the system's own cache. Who reads a long room
+    // 2 MiB hold the pages of hundreds of busy rooms; more of them are in the system's own cache. Who reads a long room
     // from its beginning would fill any larger one with what nobody asks for again.
-    client.run("PRAGMA cache_size = -4096");
+    client.run("PRAGMA cache_size = -2048");
     upgrade(db, client);
     // A file that can't be written would be found out by the first message. BEGIN IMMEDIATE alone takes no notice of it.
     client.run("BEGIN IMMEDIATE");
