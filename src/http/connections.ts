@@ -18,8 +18,8 @@ export interface Connection {
   expiresAt: number;
   /** When its peer was last heard, on the monotonic clock: a clock that is set must not end every connection. */
   heardAt: number;
-  /** When it is asked next whether it is still there, on the same clock. */
-  pingAt: number;
+  /** When it was last asked whether it is still there, on the same clock. */
+  askedAt: number;
   /** Frames of either price refused because there were too many, less those accepted since. */
   strikes: Record<Price, number>;
   /** What it begins with; gone once it was sent. */
@@ -120,7 +120,7 @@ export class Connections {
     return {
       ...about,
       heardAt: now,
-      pingAt: now + this.deadlines.ping,
+      askedAt: now,
       strikes: { command: 0, read: 0 },
       warnAt: about.expiresAt - warning,
       withheld: undefined,
@@ -233,14 +233,13 @@ export class Connections {
     for (const socket of this.#all()) {
       const { data } = socket;
       if (data.user.key !== user) continue;
-      const askedAt = data.pingAt - this.deadlines.ping;
-      if (data.heardAt >= askedAt) this.#ping(socket, now);
-      else if (now - askedAt >= this.deadlines.doubt) socket.terminate();
+      if (data.heardAt >= data.askedAt) this.#ask(socket, now);
+      else if (now - data.askedAt >= this.deadlines.doubt) socket.terminate();
     }
   }
 
-  #ping(socket: Socket, now: number): void {
-    socket.data.pingAt = now + this.deadlines.ping;
+  #ask(socket: Socket, now: number): void {
+    socket.data.askedAt = now;
     socket.ping();
   }
 
@@ -268,7 +267,7 @@ export class Connections {
     }
     if (date >= data.expiresAt) close(socket, "token_expired");
     else if (now - data.heardAt >= this.deadlines.silence) socket.terminate();
-    else if (now >= data.pingAt) this.#ping(socket, now);
+    else if (now - data.askedAt >= this.deadlines.ping) this.#ask(socket, now);
   }
 }
 
