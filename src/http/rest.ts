@@ -29,6 +29,9 @@ const bodyBytes = 65_536;
 const roomId = v.pipe(v.string(), v.check(isRoomId, roomIdRule));
 const seq = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), v.transform(Number));
 
+/** Whole: a room, or a user, may be called "read". */
+const readMarkPath = /^\/api\/rooms\/[^/]+\/read$/;
+
 // What may stand in them is for the chat to say.
 const newRoom = v.object({ id: v.optional(v.string()), name: v.string() });
 const roomChange = v.object({ name: v.string() });
@@ -78,7 +81,8 @@ export function createRest({ chat, verifier, allowedOrigins }: RestOptions) {
   });
   api.use(async (c, next) => {
     const { method, path } = c.req;
-    chat.spend(c.get("actor"), method === "GET" || path.endsWith("/read") ? "read" : "command");
+    const cheap = method === "GET" || (method === "PUT" && readMarkPath.test(path));
+    chat.spend(c.get("actor"), cheap ? "read" : "command");
     await next();
   });
 

@@ -107,6 +107,8 @@ test("both dialects, all tabs and the HTTP API share one rate", async () => {
   expect(await ask("PATCH", "", '{"name":"mine"}')).toBe(429);
   // As on the socket, a read mark costs less.
   for (let n = 0; n < 40; n++) expect(await ask("PUT", "/read", '{"seq":1}')).toBe(200);
+  // Not so what is only called alike.
+  expect(await ask("PUT", "/members/read", "{}")).toBe(429);
   for (const one of [raw, classic]) one.destroy();
 });
 
