@@ -80,7 +80,7 @@ const sweepInterval = 1000;
 /** Who is connected: within which limits, until when, and how it ends. */
 export class Connections {
   readonly #rooms = new Map<RoomKey, Set<Socket>>();
-  readonly #perUser = new Map<UserKey, number>();
+  readonly #perUser = new Map<UserKey, Set<Socket>>();
   readonly #attempts: Rate;
   readonly #timer: ReturnType<typeof setInterval>;
   #sweptAt = monotonic();
@@ -137,7 +137,7 @@ export class Connections {
   #check(user: UserKey): void {
     if (this.#draining) throw new ChatError("restarting", "The server is shutting down.");
     const { perUser, total } = this.limits;
-    const full = () => perUser > 0 && (this.#perUser.get(user) ?? 0) >= perUser;
+    const full = () => perUser > 0 && (this.#perUser.get(user)?.size ?? 0) >= perUser;
     if (full()) this.#doubt(user);
     if (full()) {
       const retryAfterMs = this.deadlines.doubt;
@@ -152,21 +152,15 @@ export class Connections {
 
   add(socket: Socket): void {
     const { user, room } = socket.data;
-    const sockets = this.#rooms.get(room);
-    if (sockets) sockets.add(socket);
-    else this.#rooms.set(room, new Set([socket]));
-    this.#perUser.set(user.key, (this.#perUser.get(user.key) ?? 0) + 1);
+    put(this.#rooms, room, socket);
+    put(this.#perUser, user.key, socket);
     this.#size++;
   }
 
   remove(socket: Socket): void {
     const { user, room } = socket.data;
-    const sockets = this.#rooms.get(room);
-    if (!sockets?.delete(socket)) return;
-    if (sockets.size === 0) this.#rooms.delete(room);
-    const left = (this.#perUser.get(user.key) ?? 0) - 1;
-    if (left > 0) this.#perUser.set(user.key, left);
-    else this.#perUser.delete(user.key);
+    if (!take(this.#rooms, room, socket)) return;
+    take(this.#perUser, user.key, socket);
     this.#size--;
   }
 
@@ -230,9 +224,8 @@ export class Connections {
    */
   #doubt(user: UserKey): void {
     const now = monotonic();
-    for (const socket of this.#all()) {
+    for (const socket of this.#perUser.get(user) ?? []) {
       const { data } = socket;
-      if (data.user.key !== user) continue;
       if (data.heardAt >= data.askedAt) this.#ask(socket, now);
       else if (now - data.askedAt >= this.deadlines.doubt) socket.terminate();
     }
@@ -269,6 +262,20 @@ export class Connections {
     else if (now - data.heardAt >= this.deadlines.silence) socket.terminate();
     else if (now - data.askedAt >= this.deadlines.ping) this.#ask(socket, now);
   }
+}
+
+function put<K>(sockets: Map<K, Set<Socket>>, key: K, socket: Socket): void {
+  const known = sockets.get(key);
+  if (known) known.add(socket);
+  else sockets.set(key, new Set([socket]));
+}
+
+/** False when it was not there. */
+function take<K>(sockets: Map<K, Set<Socket>>, key: K, socket: Socket): boolean {
+  const known = sockets.get(key);
+  if (!known?.delete(socket)) return false;
+  if (known.size === 0) sockets.delete(key);
+  return true;
 }
 
 /** Ends a connection in a way that its client can read. */

@@ -35,7 +35,7 @@ export class Tolls {
     const { user, strikes } = socket.data;
     strikes[price]++;
     this.chat.spend(user, price);
-    // Down by one more, not to nothing: a flood that is even has some of it accepted, too.
+    // Not refused, which makes up for one refusal, and not for all: a flood that is even has some of it accepted, too.
     strikes[price] = Math.max(0, strikes[price] - 2);
   }
 
