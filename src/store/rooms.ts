@@ -41,15 +41,8 @@ export class Rooms {
     return this.db.select({ n: count() }).from(rooms).where(which).get()?.n ?? 0;
   }
 
-  rename(key: RoomKey, name: string, by: Actor, own: Role | undefined): Refusal | undefined {
-    return this.#change(key, { name }, by, own);
-  }
-
-  delete(key: RoomKey, deletedAt: number, by: Actor, own: Role | undefined): Refusal | undefined {
-    return this.#change(key, { deletedAt }, by, own);
-  }
-
-  #change(
+  /** Gives it another name, or marks it as deleted. */
+  change(
     key: RoomKey,
     values: { name: string } | { deletedAt: number },
     by: Actor,

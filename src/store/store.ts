@@ -115,11 +115,11 @@ export class SqliteStore implements Store {
   }
 
   async renameRoom(key: RoomKey, name: string, by: Actor): Promise<Refusal | undefined> {
-    return this.#writeIn(key, by, (own) => this.#rooms.rename(key, name, by, own));
+    return this.#writeIn(key, by, (own) => this.#rooms.change(key, { name }, by, own));
   }
 
   async deleteRoom(key: RoomKey, by: Actor): Promise<Refusal | undefined> {
-    return this.#writeIn(key, by, (own) => this.#rooms.delete(key, this.now(), by, own));
+    return this.#writeIn(key, by, (own) => this.#rooms.change(key, { deletedAt: this.now() }, by, own));
   }
 
   async rooms(): Promise<Room[]> {
