@@ -148,7 +148,7 @@ export const settings = {
   ),
   connectionsPerUser: setting(
     "PARLEY_CONNECTIONS_PER_USER",
-    "100",
+    "20",
     count(),
     "Connections that a user may have open, one for each room and tab. He may also open that many a second, and ten times as many at once.",
   ),

@@ -39,7 +39,7 @@ test("without any variable every default holds", () => {
     maxText: 16_384,
     messageRate: 10,
     messageBurst: 30,
-    connectionsPerUser: 100,
+    connectionsPerUser: 20,
     maxConnections: undefined,
     roomsPerUser: 100,
     membersPerRoom: 10_000,
