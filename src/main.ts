@@ -5,13 +5,13 @@ import { version } from "../package.json";
 import { DevIssuer, DevIssuerError } from "./auth/dev-issuer.ts";
 import type { Chat } from "./chat/chat.ts";
 import { ChatError } from "./chat/errors.ts";
-import { parseInvitee } from "./chat/invitee.ts";
+import { parseInvitee } from "./chat/validation.ts";
 import { isRoomId, type Member, operator, type Role, roles, roomIdRule } from "./chat/model.ts";
 import { type Invitee, StoreError } from "./chat/store.ts";
 import { type Config, ConfigError, readConfig, settings, unknownSettings } from "./config.ts";
-import { devDatabase, startDev } from "./dev.ts";
+import { devDatabase, startDev } from "./cli/dev.ts";
 import { ListenError, openChat, type Running, startServer } from "./server.ts";
-import { OpenError } from "./store/open.ts";
+import { OpenError } from "./store/sqlite/open.ts";
 
 /** Wrong use, of the command line or of a setting. */
 const wrongUse = 2;

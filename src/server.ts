@@ -8,12 +8,12 @@ import { Chat, type ChatOptions } from "./chat/chat.ts";
 import type { Change } from "./chat/model.ts";
 import { type Config, ConfigError, openFileLimit, requireIssuers } from "./config.ts";
 import { createApp } from "./http/app.ts";
-import { Connections, type Deadlines, type SocketData } from "./http/connections.ts";
+import { Connections, type Deadlines, type SocketData } from "./ws/connections.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
-import { createOutlet } from "./http/outlet.ts";
-import { createSockets } from "./http/socket.ts";
-import { open } from "./store/open.ts";
-import { SqliteStore } from "./store/store.ts";
+import { createOutlet } from "./ws/broadcast.ts";
+import { createSockets } from "./ws/handlers.ts";
+import { open } from "./store/sqlite/open.ts";
+import { SqliteStore } from "./store/sqlite/store.ts";
 
 /** How often the server looks after itself, in milliseconds. */
 const choreInterval = 1000;

@@ -1,8 +1,8 @@
 import type { Bus } from "./bus.ts";
-import { Commit } from "./commit.ts";
-import { type Door, Entrance } from "./entrance.ts";
+import { Commit } from "./commit-queue.ts";
+import { type Door, Entrance } from "./join.ts";
 import { ChatError, refused } from "./errors.ts";
-import { Feed, type Outlet } from "./feed.ts";
+import { Feed, type Outlet } from "./room-sync.ts";
 import { History } from "./history.ts";
 import {
   type Ack,
@@ -19,8 +19,8 @@ import {
   type UserKey,
 } from "./model.ts";
 import { Presence } from "./presence.ts";
-import { Rate } from "./rate.ts";
-import { mayEnter } from "./rights.ts";
+import { Rate } from "./rate-limiter.ts";
+import { mayEnter } from "./permissions.ts";
 import { Rooms } from "./rooms.ts";
 import { type Page, type Range, type Store, StoreError } from "./store.ts";
 

@@ -1,6 +1,6 @@
-import type { Feed } from "./feed.ts";
+import type { Feed } from "./room-sync.ts";
 import { historyLength, type Message, type Position, type RoomKey } from "./model.ts";
-import { Recent } from "./recent.ts";
+import { Recent } from "./history-cache.ts";
 import type { Page, Store } from "./store.ts";
 
 /** Changes that are read at once while a history is brought up to date. */

@@ -16,7 +16,7 @@ import {
   type RoomSummary,
   type UserKey,
 } from "./model.ts";
-import { mayEnter } from "./rights.ts";
+import { mayEnter } from "./permissions.ts";
 import type { Granted, Invitee, Store } from "./store.ts";
 
 /** Rooms and their members: who may make them, change them, and be in them. */

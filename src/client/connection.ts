@@ -1,4 +1,4 @@
-import { afterClose } from "../protocol/close.ts";
+import { afterClose } from "../protocol/error-codes.ts";
 import type { Command, ServerFrame } from "../protocol/frames.ts";
 import {
   backoff,

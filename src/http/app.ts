@@ -5,8 +5,8 @@ import type { DevIssuer } from "../auth/dev-issuer.ts";
 import { asChatError, ChatError } from "../chat/errors.ts";
 import type { Metrics } from "./metrics.ts";
 import { problem } from "./problem.ts";
-import { createRest } from "./rest.ts";
-import { createUpgrade, type Env, refuseSocket, type UpgradeOptions } from "./upgrade.ts";
+import { createRest } from "./api/api.ts";
+import { createUpgrade, type Env, refuseSocket, type UpgradeOptions } from "../ws/upgrade.ts";
 
 export interface AppOptions extends UpgradeOptions {
   metrics: Metrics;

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from "node:http";
 
 import { asChatError, type ChatError } from "../chat/errors.ts";
-import { answers } from "../protocol/close.ts";
+import { answers } from "../protocol/error-codes.ts";
 
 /** A refusal over HTTP, as application/problem+json (RFC 9457). `status` where the code's own does not fit. */
 export function problem(error: unknown, status?: number): Response {

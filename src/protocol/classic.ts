@@ -2,7 +2,7 @@ import * as v from "valibot";
 
 import { ChatError } from "../chat/errors.ts";
 import type { Message } from "../chat/model.ts";
-import { senderName } from "./message.ts";
+import { senderName } from "./serialize.ts";
 
 /** The frozen contract of the Django Channels server that Parley replaces: its keys, and no others. */
 

@@ -14,7 +14,7 @@ import {
 } from "../chat/model.ts";
 import { explain } from "./explain.ts";
 import type { Command, ErrorFrame, Hello, LimitsBody, NoticeFrame, ServerFrame } from "./frames.ts";
-import { encodeMessage, time, userBody } from "./message.ts";
+import { encodeMessage, time, userBody } from "./serialize.ts";
 
 /** Our own dialect: frames in, frames out. Their shapes are in frames.ts, and docs/protocol.md explains them. */
 

@@ -1,8 +1,8 @@
 import { Database } from "bun:sqlite";
 import { join } from "node:path";
 
-import { open } from "../../src/store/open.ts";
-import { SqliteStore } from "../../src/store/store.ts";
+import { open } from "../../src/store/sqlite/open.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 
 const rooms = 1000;
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { amend, type Amendment } from "../../src/chat/amend.ts";
+import { amend, type Amendment } from "../../src/chat/decide.ts";
 import type { Message, Reaction, Role } from "../../src/chat/model.ts";
 import { actor, message } from "../support/people.ts";
 

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { Commit } from "../../src/chat/commit.ts";
+import { Commit } from "../../src/chat/commit-queue.ts";
 import { ChatError } from "../../src/chat/errors.ts";
 import type { Draft, RoomKey } from "../../src/chat/model.ts";
 import { type Outcome, StoreError } from "../../src/chat/store.ts";

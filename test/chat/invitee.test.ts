@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { parseInvitee } from "../../src/chat/invitee.ts";
+import { parseInvitee } from "../../src/chat/validation.ts";
 
 test.each([
   ["alice@example.com", { email: "alice@example.com" }],

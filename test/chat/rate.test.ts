@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import * as fc from "fast-check";
 
-import { Rate } from "../../src/chat/rate.ts";
+import { Rate } from "../../src/chat/rate-limiter.ts";
 
 function setUp(rate: number, burst: number) {
   const clock = { now: 1_000_000 };

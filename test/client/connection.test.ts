@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { connect, ParleyError } from "../../src/client/index.ts";
-import { answers } from "../../src/protocol/close.ts";
+import { answers } from "../../src/protocol/error-codes.ts";
 import { settle } from "../support/people.ts";
 import { TestClock } from "./support/clock.ts";
 import { created, createdAt, hello, message, TestSocket, world } from "./support/wire.ts";

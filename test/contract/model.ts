@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import * as fc from "fast-check";
 
-import type { Amendment } from "../../src/chat/amend.ts";
+import type { Amendment } from "../../src/chat/decide.ts";
 import type { Action, Actor, Message } from "../../src/chat/model.ts";
 import type { World } from "./world.ts";
 

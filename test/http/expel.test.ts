@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 
 import type { Chat } from "../../src/chat/chat.ts";
-import { Connections } from "../../src/http/connections.ts";
+import { Connections } from "../../src/ws/connections.ts";
 import { createMetrics } from "../../src/http/metrics.ts";
-import { createSockets, type SocketOptions } from "../../src/http/socket.ts";
+import { createSockets, type SocketOptions } from "../../src/ws/handlers.ts";
 import { actor } from "../support/people.ts";
 
 /** A socket that remembers how it was closed. */

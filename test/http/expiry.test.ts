@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, jest, test } from "bun:test";
 
-import { Connections, type Socket } from "../../src/http/connections.ts";
+import { Connections, type Socket } from "../../src/ws/connections.ts";
 import { actor } from "../support/people.ts";
 
 const now = Date.UTC(2026, 0, 1);

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
-import type { Socket } from "../../src/http/connections.ts";
-import { Notices } from "../../src/http/notices.ts";
+import type { Socket } from "../../src/ws/connections.ts";
+import { Notices } from "../../src/ws/notices.ts";
 import { actor } from "../support/people.ts";
 
 /** A socket for which so many bytes wait. */

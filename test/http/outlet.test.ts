@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import type { Message } from "../../src/chat/model.ts";
-import { createOutlet } from "../../src/http/outlet.ts";
+import { createOutlet } from "../../src/ws/broadcast.ts";
 import { message } from "../support/people.ts";
 
 /** An outlet to so many listeners of each dialect, and what was published. */

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { ChatError } from "../../src/chat/errors.ts";
-import { Tolls } from "../../src/http/dialect.ts";
+import { Tolls } from "../../src/ws/dialect.ts";
 import { createMetrics } from "../../src/http/metrics.ts";
 
 test("whose command finds that he may not be here is told, and closed at once", () => {

@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 
 import type { Message } from "../../src/chat/model.ts";
 import type { Hello, MessageBody } from "../../src/protocol/frames.ts";
-import { encodeMessage } from "../../src/protocol/message.ts";
+import { encodeMessage } from "../../src/protocol/serialize.ts";
 import { ack, change, changes, chunks, hello, lastMessages } from "../../src/protocol/v2.ts";
 import { actor, message } from "../support/people.ts";
 

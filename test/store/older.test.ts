@@ -4,8 +4,8 @@ import { join } from "node:path";
 
 import { readMigrationFiles } from "drizzle-orm/migrator";
 
-import { open } from "../../src/store/open.ts";
-import { SqliteStore } from "../../src/store/store.ts";
+import { open } from "../../src/store/sqlite/open.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { temporaryFolder } from "../support/parley.ts";
 import { root } from "../support/process.ts";
 

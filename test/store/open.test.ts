@@ -5,8 +5,8 @@ import { dirname, join } from "node:path";
 
 import { readMigrationFiles } from "drizzle-orm/migrator";
 
-import { open, OpenError } from "../../src/store/open.ts";
-import { SqliteStore } from "../../src/store/store.ts";
+import { open, OpenError } from "../../src/store/sqlite/open.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { World } from "../contract/world.ts";
 import { temporaryFolder } from "../support/parley.ts";
 import { root, run } from "../support/process.ts";

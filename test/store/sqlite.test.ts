@@ -4,8 +4,8 @@ import { join } from "node:path";
 
 import { operator } from "../../src/chat/model.ts";
 import { StoreError } from "../../src/chat/store.ts";
-import { open } from "../../src/store/open.ts";
-import { SqliteStore } from "../../src/store/store.ts";
+import { open } from "../../src/store/sqlite/open.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { type Made, World } from "../contract/world.ts";
 import { storeContract } from "../store.contract.ts";
 import { temporaryFolder } from "../support/parley.ts";

@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 
-import { Feed, type Outlet } from "../../src/chat/feed.ts";
+import { Feed, type Outlet } from "../../src/chat/room-sync.ts";
 import type { Change, Message } from "../../src/chat/model.ts";
 import { SlowRoom } from "./slow-room.ts";
 

@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 
-import { open } from "../../src/store/open.ts";
+import { open } from "../../src/store/sqlite/open.ts";
 
 // A process that opens a database, and dies on the way or not: <path> [die-at <n> | as-nobody | at <milliseconds>]
 const [path = "", how, argument] = process.argv.slice(2);

@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 
 import type { MessageBody, ServerFrame } from "../../src/protocol/frames.ts";
-import { messageBody } from "../../src/protocol/message.ts";
+import { messageBody } from "../../src/protocol/serialize.ts";
 import type { Parley } from "./parley.ts";
 import { handshake, Raw } from "./raw.ts";
 import type { V2 } from "./v2.ts";

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 
-import { roles } from "../chat/model.ts";
+import { roles } from "../../chat/model.ts";
 
 // Times are milliseconds since the epoch. A `pk` is Parley's own and never leaves it; an `id` is what clients see.
 // The migration that drizzle-kit generates is completed by hand with STRICT and WITHOUT ROWID, which it cannot express.

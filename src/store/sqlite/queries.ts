@@ -1,6 +1,6 @@
 import { and, asc, desc, eq, gt, is, isNotNull, isNull, lt, lte, Param, Placeholder, sql } from "drizzle-orm";
 
-import type { Message, Position, Reaction, Role, RoomKey, User, UserKey } from "../chat/model.ts";
+import type { Message, Position, Reaction, Role, RoomKey, User, UserKey } from "../../chat/model.ts";
 import type { Db } from "./open.ts";
 import { emails, members, messages, reads, rooms, users } from "./schema.ts";
 

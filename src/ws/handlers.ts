@@ -4,14 +4,14 @@ import type { Logger } from "pino";
 import type { Hint } from "../chat/bus.ts";
 import type { Chat } from "../chat/chat.ts";
 import type { Identity, Limits, RoomKey } from "../chat/model.ts";
-import { createClassic } from "./classic.ts";
+import { createClassic } from "./dialects/classic.ts";
 import { accepted, close, type Connections, type SocketData } from "./connections.ts";
-import type { Protocol } from "./credentials.ts";
+import type { Protocol } from "../http/credentials.ts";
 import { backpressureLimit, type Dialect, frameLimit, Tolls } from "./dialect.ts";
-import type { Metrics } from "./metrics.ts";
+import type { Metrics } from "../http/metrics.ts";
 import { Notices } from "./notices.ts";
-import { topics } from "./outlet.ts";
-import { createV2 } from "./v2.ts";
+import { topics } from "./broadcast.ts";
+import { createV2 } from "./dialects/v2.ts";
 
 /** How soon to look again, in milliseconds, when a roster could not be read. */
 const recheckPause = 1000;

@@ -6,8 +6,8 @@ import type { Chat } from "../chat/chat.ts";
 import { asChatError, ChatError, type Code } from "../chat/errors.ts";
 import { isRoomId, roomIdRule } from "../chat/model.ts";
 import type { Connections, SocketData } from "./connections.ts";
-import { originAllowed, readOffer, readToken, speaksV2 } from "./credentials.ts";
-import { problem } from "./problem.ts";
+import { originAllowed, readOffer, readToken, speaksV2 } from "../http/credentials.ts";
+import { problem } from "../http/problem.ts";
 
 export interface Env {
   Bindings: { server: Server<SocketData> };

@@ -1,13 +1,13 @@
 import type { ServerWebSocket } from "bun";
 
 import type { Price } from "../chat/chat.ts";
-import type { Arrival } from "../chat/entrance.ts";
+import type { Arrival } from "../chat/join.ts";
 import { ChatError, type Code } from "../chat/errors.ts";
 import type { Actor, RoomKey, User, UserKey } from "../chat/model.ts";
-import { Rate } from "../chat/rate.ts";
-import { answers } from "../protocol/close.ts";
+import { Rate } from "../chat/rate-limiter.ts";
+import { answers } from "../protocol/error-codes.ts";
 import * as v2 from "../protocol/v2.ts";
-import type { Protocol } from "./credentials.ts";
+import type { Protocol } from "../http/credentials.ts";
 
 /** What is kept for one open socket. */
 export interface Connection {

@@ -4,7 +4,7 @@ import type { Chat } from "../chat/chat.ts";
 import type { Notice, RoomKey, User, UserKey } from "../chat/model.ts";
 import * as v2 from "../protocol/v2.ts";
 import type { Connections, Socket, SocketData } from "./connections.ts";
-import { topics } from "./outlet.ts";
+import { topics } from "./broadcast.ts";
 
 /** Bytes that may wait for a reader before notices are withheld from it. */
 const slow = 65_536;

@@ -1,5 +1,5 @@
 import { roomNotFound } from "./errors.ts";
-import type { Feed } from "./feed.ts";
+import type { Feed } from "./room-sync.ts";
 import type { History } from "./history.ts";
 import type { Actor, Membership, Room, RoomKey, UserKey } from "./model.ts";
 import type { Presence } from "./presence.ts";

@@ -1,8 +1,8 @@
-import { amend, type Amendment } from "../chat/amend.ts";
-import type { Action, Actor, Draft, Message, Position, Role, RoomKey, UserKey } from "../chat/model.ts";
-import { mayEnter } from "../chat/rights.ts";
-import type { Outcome } from "../chat/store.ts";
-import { type Statements, toMessages } from "./statements.ts";
+import { amend, type Amendment } from "../../chat/decide.ts";
+import type { Action, Actor, Draft, Message, Position, Role, RoomKey, UserKey } from "../../chat/model.ts";
+import { mayEnter } from "../../chat/permissions.ts";
+import type { Outcome } from "../../chat/store.ts";
+import { type Statements, toMessages } from "./queries.ts";
 
 /** A room within one transaction. */
 interface Head extends Position {

@@ -1,10 +1,10 @@
 import { and, eq, isNull } from "drizzle-orm";
 
-import { type Identity, type Role, roles, type User, type UserKey } from "../chat/model.ts";
-import type { Invitee } from "../chat/store.ts";
+import { type Identity, type Role, roles, type User, type UserKey } from "../../chat/model.ts";
+import type { Invitee } from "../../chat/store.ts";
 import type { Db } from "./open.ts";
 import { emails, members, users } from "./schema.ts";
-import { type Statements, toUser, user } from "./statements.ts";
+import { type Statements, toUser, user } from "./queries.ts";
 
 /** Who is who. What writes is called within a transaction of the store's. */
 export class Users {

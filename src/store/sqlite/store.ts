@@ -14,8 +14,8 @@ import type {
   RoomSummary,
   User,
   UserKey,
-} from "../chat/model.ts";
-import { mayEnter } from "../chat/rights.ts";
+} from "../../chat/model.ts";
+import { mayEnter } from "../../chat/permissions.ts";
 import {
   type Grant,
   type Granted,
@@ -27,14 +27,14 @@ import {
   type Refusal,
   type Store,
   StoreError,
-} from "../chat/store.ts";
-import { Batch } from "./batch.ts";
+} from "../../chat/store.ts";
+import { Batch } from "./append.ts";
 import { Members } from "./members.ts";
 import { Messages } from "./messages.ts";
 import { type Db, sqliteError } from "./open.ts";
 import { Rooms } from "./rooms.ts";
 import { probes, users } from "./schema.ts";
-import { prepare, type Statements } from "./statements.ts";
+import { prepare, type Statements } from "./queries.ts";
 import { Users } from "./users.ts";
 
 /** How long a write waits, in milliseconds and without holding the event loop, for another process to let go. */

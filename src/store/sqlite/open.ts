@@ -12,7 +12,7 @@ import * as schema from "./schema.ts";
 const applicationId = 0x5041524c;
 
 /** In the binary the migrations are embedded beside the bundle. */
-const migrationsFolder = join(import.meta.dir, Bun.isStandaloneExecutable ? "drizzle" : "../../drizzle");
+const migrationsFolder = join(import.meta.dir, Bun.isStandaloneExecutable ? "drizzle" : "../../../drizzle");
 
 /** How long to wait, in milliseconds and with the event loop held, for a process that is writing just now. */
 const busyTimeout = 5;

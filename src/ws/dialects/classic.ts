@@ -1,9 +1,9 @@
-import type { Chat } from "../chat/chat.ts";
-import { ChatError } from "../chat/errors.ts";
-import type { Message } from "../chat/model.ts";
-import * as classic from "../protocol/classic.ts";
-import { type Dialect, firstFrameLimit, type Tolls } from "./dialect.ts";
-import { topics } from "./outlet.ts";
+import type { Chat } from "../../chat/chat.ts";
+import { ChatError } from "../../chat/errors.ts";
+import type { Message } from "../../chat/model.ts";
+import * as classic from "../../protocol/classic.ts";
+import { type Dialect, firstFrameLimit, type Tolls } from "../dialect.ts";
+import { topics } from "../broadcast.ts";
 
 /** The dialect of the server that Parley replaces. */
 export function createClassic(chat: Chat, tolls: Tolls): Dialect {

@@ -1,12 +1,12 @@
 import { and, count, desc, eq, gt, isNotNull, sql } from "drizzle-orm";
 
-import type { Actor, Role, Room, RoomKey, RoomSummary, UserKey } from "../chat/model.ts";
-import { mayGovern } from "../chat/rights.ts";
-import type { NewRoom, Refusal } from "../chat/store.ts";
+import type { Actor, Role, Room, RoomKey, RoomSummary, UserKey } from "../../chat/model.ts";
+import { mayGovern } from "../../chat/permissions.ts";
+import type { NewRoom, Refusal } from "../../chat/store.ts";
 import type { Messages } from "./messages.ts";
 import type { Db } from "./open.ts";
 import { members, messages, reads, rooms } from "./schema.ts";
-import { live, room } from "./statements.ts";
+import { live, room } from "./queries.ts";
 import type { Users } from "./users.ts";
 
 /** Messages of a deleted room that one turn removes. */

@@ -3,15 +3,15 @@ import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
 import * as v from "valibot";
 
-import type { Verifier } from "../auth/verifier.ts";
-import type { Chat } from "../chat/chat.ts";
-import { ChatError } from "../chat/errors.ts";
-import { parseInvitee } from "../chat/invitee.ts";
-import { type Actor, type Identity, isRoomId, roles, roomIdRule } from "../chat/model.ts";
-import { explain } from "../protocol/explain.ts";
-import { memberBody, messageBody, roomBody, summaryBody, userBody } from "../protocol/message.ts";
-import { dropSession, originAllowed, readToken, setSession } from "./credentials.ts";
-import { problem } from "./problem.ts";
+import type { Verifier } from "../../auth/verifier.ts";
+import type { Chat } from "../../chat/chat.ts";
+import { ChatError } from "../../chat/errors.ts";
+import { parseInvitee } from "../../chat/validation.ts";
+import { type Actor, type Identity, isRoomId, roles, roomIdRule } from "../../chat/model.ts";
+import { explain } from "../../protocol/explain.ts";
+import { memberBody, messageBody, roomBody, summaryBody, userBody } from "../../protocol/serialize.ts";
+import { dropSession, originAllowed, readToken, setSession } from "../credentials.ts";
+import { problem } from "../problem.ts";
 
 export interface RestOptions {
   chat: Chat;

@@ -1,10 +1,10 @@
 import type { Logger } from "pino";
 
 import type { Chat, Price } from "../chat/chat.ts";
-import type { Arrival } from "../chat/entrance.ts";
+import type { Arrival } from "../chat/join.ts";
 import { asChatError, type ChatError } from "../chat/errors.ts";
 import { close, type Socket } from "./connections.ts";
-import type { Metrics } from "./metrics.ts";
+import type { Metrics } from "../http/metrics.ts";
 
 /** What a connection speaks. */
 export interface Dialect {

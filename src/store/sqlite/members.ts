@@ -1,11 +1,11 @@
 import { and, count, desc, eq, ne } from "drizzle-orm";
 
-import type { Actor, Member, Role, RoomKey, User, UserKey } from "../chat/model.ts";
-import { mayGrant, mayRemove } from "../chat/rights.ts";
-import type { Grant, Granted, Invitee, Refusal } from "../chat/store.ts";
+import type { Actor, Member, Role, RoomKey, User, UserKey } from "../../chat/model.ts";
+import { mayGrant, mayRemove } from "../../chat/permissions.ts";
+import type { Grant, Granted, Invitee, Refusal } from "../../chat/store.ts";
 import type { Db } from "./open.ts";
 import { members, users } from "./schema.ts";
-import { user } from "./statements.ts";
+import { user } from "./queries.ts";
 import type { Users } from "./users.ts";
 
 /** Who is in a room. What writes is called within a transaction of the store's; `own` is the role of who asks for it. */

@@ -1,6 +1,6 @@
 import type { Server } from "bun";
 
-import type { Outlet } from "../chat/feed.ts";
+import type { Outlet } from "../chat/room-sync.ts";
 import type { RoomKey } from "../chat/model.ts";
 import * as classic from "../protocol/classic.ts";
 import * as v2 from "../protocol/v2.ts";

@@ -3,11 +3,11 @@ import { dirname } from "node:path";
 
 import type { Logger } from "pino";
 
-import { DevIssuer } from "./auth/dev-issuer.ts";
-import { ChatError } from "./chat/errors.ts";
-import { operator } from "./chat/model.ts";
-import type { Config } from "./config.ts";
-import { openChat, type Running, startServer } from "./server.ts";
+import { DevIssuer } from "../auth/dev-issuer.ts";
+import { ChatError } from "../chat/errors.ts";
+import { operator } from "../chat/model.ts";
+import type { Config } from "../config.ts";
+import { openChat, type Running, startServer } from "../server.ts";
 
 /** Where `dev` keeps its database, unless PARLEY_DATABASE says otherwise. */
 export const devDatabase = ".parley/dev.db";

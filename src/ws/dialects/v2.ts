@@ -1,16 +1,16 @@
 import type { Logger } from "pino";
 
-import type { Chat } from "../chat/chat.ts";
-import { asChatError, ChatError } from "../chat/errors.ts";
-import type { Ack, Action, Identity, Limits, Message } from "../chat/model.ts";
-import type { Command } from "../protocol/frames.ts";
-import { roomBody, time, userBody } from "../protocol/message.ts";
-import * as v2 from "../protocol/v2.ts";
-import { close, type Connections, type Socket } from "./connections.ts";
-import { type Dialect, firstFrameLimit, frameLimit, type Tolls } from "./dialect.ts";
-import type { Notices } from "./notices.ts";
-import { topics } from "./outlet.ts";
-import { Resume } from "./resume.ts";
+import type { Chat } from "../../chat/chat.ts";
+import { asChatError, ChatError } from "../../chat/errors.ts";
+import type { Ack, Action, Identity, Limits, Message } from "../../chat/model.ts";
+import type { Command } from "../../protocol/frames.ts";
+import { roomBody, time, userBody } from "../../protocol/serialize.ts";
+import * as v2 from "../../protocol/v2.ts";
+import { close, type Connections, type Socket } from "../connections.ts";
+import { type Dialect, firstFrameLimit, frameLimit, type Tolls } from "../dialect.ts";
+import type { Notices } from "../notices.ts";
+import { topics } from "../broadcast.ts";
+import { Resume } from "../catch-up.ts";
 
 export interface V2Options {
   chat: Chat;

@@ -1,6 +1,6 @@
-import type { Message, RoomKey } from "../chat/model.ts";
-import type { Page, Range } from "../chat/store.ts";
-import { type CreatedRow, type MessageRow, type Statements, toMessages } from "./statements.ts";
+import type { Message, RoomKey } from "../../chat/model.ts";
+import type { Page, Range } from "../../chat/store.ts";
+import { type CreatedRow, type MessageRow, type Statements, toMessages } from "./queries.ts";
 
 /** What is read of a room's messages. */
 export class Messages {
