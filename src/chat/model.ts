@@ -6,16 +6,24 @@ export type UserKey = number;
 export const roles = ["owner", "moderator", "member"] as const;
 export type Role = (typeof roles)[number];
 
-/** What a verified token says of its bearer. */
-export interface Identity {
+/** Who a user says they are, vouched for by their identity provider. */
+export interface Profile {
   sub: string;
-  /** Lower case; absent when the token has none, or says that it is not verified. */
+  /** Normalized, and verified by the identity provider. Absent when the token has no such address. */
   email?: string;
   name?: string;
+}
+
+/** What a verified token says about its bearer. */
+export interface Identity extends Profile {
   /** The token holds `chat:admin`: its bearer may act on every room. */
   admin: boolean;
-  /** When the token stops being good, in milliseconds since the epoch. */
+  /** The key that verified the token: its issuer and its RFC 7638 thumbprint. */
+  signingKey: string;
+  /** The token's `exp`, in milliseconds since the epoch. */
   expiresAt: number;
+  /** `expiresAt` plus the clock tolerance. From then on the token is refused, and its connection is closed. */
+  acceptedUntil: number;
 }
 
 /** A verified `sub`, as the store knows it. */
