@@ -142,7 +142,7 @@ program
   .addOption(new Option("--ttl <time>", "how long it is good: 90s, 15m, 1h, 7d").default("1h"))
   .action(async (email: string, { ttl }: { ttl: string }) => {
     const seconds = parseDuration(ttl);
-    const issuer = DevIssuer.find(readDevConfig().database);
+    const issuer = DevIssuer.open(readDevConfig().database);
     if (!issuer) throw new Failure("there is no development issuer yet: start `parley dev` once");
     print(await issuer.token(email, seconds));
   });

@@ -1,7 +1,7 @@
 import type { Server } from "bun";
 import type { Logger } from "pino";
 
-import { devAudience, type DevIssuer } from "./auth/dev-issuer.ts";
+import { DEV_AUDIENCE, type DevIssuer } from "./auth/dev-issuer.ts";
 import { Verifier, type VerifierOptions } from "./auth/verifier.ts";
 import { localBus } from "./bus/local.ts";
 import { Chat, type ChatOptions } from "./chat/chat.ts";
@@ -115,12 +115,12 @@ export async function startServer(options: ServerOptions): Promise<Running> {
     throw listenError(error, config);
   }
 
-  devIssuer?.moveTo(new URL("/dev/", server.url).href);
+  devIssuer?.setIssuer(new URL("/dev/", server.url).href);
   const verifier = new Verifier({
     ...config,
     log,
     issuers: devIssuer ? [{ issuer: devIssuer.issuer, jwksUrl: undefined }] : issuers,
-    audiences: devIssuer ? [devAudience] : (config.audiences ?? []),
+    audiences: devIssuer ? [DEV_AUDIENCE] : (config.audiences ?? []),
     ...(keys && { keys }),
   });
   const app = createApp({

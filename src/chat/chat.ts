@@ -14,6 +14,7 @@ import {
   type Message,
   type Notice,
   type Position,
+  type Profile,
   type RoomKey,
   type User,
   type UserKey,
@@ -73,7 +74,7 @@ export class Chat {
   readonly #presence: Presence;
   readonly #entrance: Entrance;
   /** Who has signed in, by the very identity: a token that is verified once is looked up once. */
-  readonly #actors = new WeakMap<Identity, Actor>();
+  readonly #actors = new WeakMap<object, Actor>();
   #healthy = true;
 
   constructor({ store, bus, limits, outlet, observer, now = Date.now, monotonic = now }: ChatOptions) {
@@ -128,7 +129,7 @@ export class Chat {
   }
 
   /** The user of a verified token. */
-  async signIn(identity: Identity): Promise<Actor> {
+  async signIn(identity: Profile & Pick<Identity, "admin">): Promise<Actor> {
     let actor = this.#actors.get(identity);
     if (!actor) {
       actor = { ...(await this.#written(this.#store.signIn(identity))), admin: identity.admin };

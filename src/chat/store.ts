@@ -3,11 +3,11 @@ import type {
   Actor,
   Change,
   Draft,
-  Identity,
   Member,
   Membership,
   Message,
   Position,
+  Profile,
   Role,
   Room,
   RoomKey,
@@ -29,7 +29,7 @@ export interface Store {
   append(drafts: readonly Draft[]): Promise<Outcome[]>;
 
   /** The user of a verified token: known by `sub`, made when new. The first to bring an email claims what it was given. */
-  signIn(identity: Identity): Promise<User>;
+  signIn(profile: Profile): Promise<User>;
 
   /** The room, and the user's role in it; `role` is null when he has none. */
   membership(roomId: string, user: UserKey): Promise<Membership | undefined>;

@@ -135,10 +135,10 @@ test.failing.each([
   expect(await emailOf({ email: address, email_verified: true })).toBeUndefined();
 });
 
-describe("the log", () => {
-  const unused = (logs: Record<string, unknown>[]) =>
-    logs.filter(({ msg }) => msg === "Email address of a token not used");
+const unused = (logs: Record<string, unknown>[]) =>
+  logs.filter(({ msg }) => msg === "Email address of a token not used");
 
+describe("the log", () => {
   test("says once for each user why their address is not used", async () => {
     using verifier = await startVerifier(at.issuer.issuer);
     const refuse = async (sub: string, claims: Record<string, unknown>) =>

@@ -49,10 +49,10 @@ const ecJwk = async () => exportJWK((await generateKeyPair("ES256", { extractabl
 
 describe("an entry that can't be used", () => {
   const cases: [name: string, entry: (jwk: JWK) => unknown, reason: RegExp][] = [
-    ["has no kty", ({ kty: _, ...jwk }) => jwk, /kty/],
+    ["has no kty", (jwk) => ({ ...jwk, kty: undefined }), /kty/],
     ["has an unknown kty", (jwk) => ({ ...jwk, kty: "AKP" }), /kty/],
     ["is a shared secret", () => ({ kty: "oct", k: "c2VjcmV0" }), /kty/],
-    ["has no modulus", ({ n: _, ...jwk }) => jwk, /keyData|"n"/],
+    ["has no modulus", (jwk) => ({ ...jwk, n: undefined }), /keyData|"n"/],
     ["has a modulus that is not base64url", (jwk) => ({ ...jwk, n: "!" }), /keyData/],
     ["has a modulus that is a number", (jwk) => ({ ...jwk, n: 5 }), /keyData|"n"/],
     ["has a modulus of 1024 bits", () => rsaJwk(1024), /2048/],
@@ -69,7 +69,7 @@ describe("an entry that can't be used", () => {
     ["has a kid that is a number", (jwk) => ({ ...jwk, kid: 7 }), /kid/],
     ["is null", () => null, /null/],
     ["is a text", () => "key", /key/],
-    ["has a kid without end", (jwk) => ({ ...jwk, kty: "x".repeat(100_000) }), /kty/],
+    ["has a kty of 100,000 characters", (jwk) => ({ ...jwk, kty: "x".repeat(100_000) }), /kty/],
   ];
   test.each(cases)("is skipped, and the log says why, once: it %s", async (_, entry, reason) => {
     const other = await makeKey();
@@ -89,13 +89,12 @@ describe("an entry that can't be used", () => {
       at.verifier.logs.some(({ skipped }) => Array.isArray(skipped) && skipped.length === 0),
     );
   });
+});
 
-  test("does not make the rest of the set unusable when it is null where others leave something out", async () => {
-    const { publicJwk, ...key } = await good;
-    const jwk = { ...publicJwk, alg: null, use: null, key_ops: null };
-    await using at = await startWith([jwk]);
-    expect(await at.outcome({ publicJwk, ...key })).toBe("accepted");
-  });
+test("an entry may say null for what it leaves out", async () => {
+  const { publicJwk } = await good;
+  await using at = await startWith([{ ...publicJwk, alg: null, use: null, key_ops: null }]);
+  expect(await at.outcome(await good)).toBe("accepted");
 });
 
 describe("a key set without a usable key", () => {
@@ -151,7 +150,7 @@ describe("a token that does not say which key signed it", () => {
   });
 
   test("is tried with three keys that share its kid, and refused when more do", async () => {
-    const shared = (await keys).map(({ publicJwk }) => ({ ...publicJwk, kid: "shared" }));
+    const shared = (await keys).map(({ publicJwk }) => Object.assign({}, publicJwk, { kid: "shared" }));
     const header = { kid: "shared" };
     await using three = await startWith(shared.slice(1));
     for (const key of (await keys).slice(1)) expect(await three.outcome(key, header)).toBe("accepted");

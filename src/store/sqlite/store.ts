@@ -3,11 +3,11 @@ import { eq } from "drizzle-orm";
 import type {
   Actor,
   Draft,
-  Identity,
   Member,
   Membership,
   Message,
   Position,
+  Profile,
   Role,
   Room,
   RoomKey,
@@ -73,14 +73,14 @@ export class SqliteStore implements Store {
     });
   }
 
-  async signIn(identity: Identity): Promise<User> {
-    const known = this.#read(() => this.#users.find(identity));
-    const { email = known?.email ?? null, name = known?.name ?? null } = identity;
+  async signIn(profile: Profile): Promise<User> {
+    const known = this.#read(() => this.#users.find(profile));
+    const { email = known?.email ?? null, name = known?.name ?? null } = profile;
     if (known && known.email === email && known.name === name) return known;
     const write = this.#write(() => {
-      const key = this.#users.claim(identity);
+      const key = this.#users.claim(profile);
       this.db.update(users).set({ email, name }).where(eq(users.pk, key)).run();
-      return { key, id: identity.sub, email, name };
+      return { key, id: profile.sub, email, name };
     });
     // Nobody is kept out by a disk that can't take his new name.
     return known?.email === email ? write.catch(() => known) : write;

@@ -1,6 +1,6 @@
 import { and, eq, isNull } from "drizzle-orm";
 
-import { type Identity, type Role, roles, type User, type UserKey } from "../../chat/model.ts";
+import { type Profile, type Role, roles, type User, type UserKey } from "../../chat/model.ts";
 import type { Invitee } from "../../chat/store.ts";
 import type { Db } from "./open.ts";
 import { emails, members, users } from "./schema.ts";
@@ -27,7 +27,7 @@ export class Users {
   }
 
   /** The key of the user with this `sub`, who gets what was granted to his email if he is the first to bring it. */
-  claim({ sub, email }: Identity): UserKey {
+  claim({ sub, email }: Profile): UserKey {
     const known = this.find({ sub });
     const invited = email === undefined ? undefined : this.find({ email });
     const claims = email !== undefined && (!invited || invited.id === null);
