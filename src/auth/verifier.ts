@@ -124,7 +124,6 @@ export class Verifier {
       algorithms: [...algorithms],
       clockTolerance,
       currentDate: new Date(this.#now()),
-      requiredClaims: ["exp", "sub", "iss", "aud"],
     };
     for (const { id, cryptoKey } of candidates) {
       try {
