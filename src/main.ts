@@ -5,11 +5,11 @@ import { version } from "../package.json";
 import { DevIssuer, DevIssuerError } from "./auth/dev-issuer.ts";
 import type { Chat } from "./chat/chat.ts";
 import { ChatError } from "./chat/errors.ts";
-import { parseInvitee } from "./chat/validation.ts";
 import { isRoomId, type Member, operator, type Role, roles, roomIdRule } from "./chat/model.ts";
 import { type Invitee, StoreError } from "./chat/store.ts";
-import { type Config, ConfigError, readConfig, settings, unknownSettings } from "./config.ts";
+import { parseInvitee } from "./chat/validation.ts";
 import { devDatabase, startDev } from "./cli/dev.ts";
+import { type Config, ConfigError, readConfig, settings, unknownSettings } from "./config.ts";
 import { ListenError, openChat, type Running, startServer } from "./server.ts";
 import { OpenError } from "./store/sqlite/open.ts";
 

@@ -3,8 +3,8 @@ import type { Logger } from "pino";
 import * as v from "valibot";
 
 import { ChatError } from "../chat/errors.ts";
-import { emailPattern, normalEmail } from "../chat/validation.ts";
 import { type Identity, isStorable } from "../chat/model.ts";
+import { emailPattern, normalEmail } from "../chat/validation.ts";
 import { type KeyOptions, Keys } from "./jwks.ts";
 
 /** Verified tokens that are remembered; the oldest is forgotten for a new one. */
