@@ -115,6 +115,18 @@ export const settings = {
     v.string(),
     "The claim with the user's email. Auth0 access tokens need a namespaced one, such as `https://example.com/email`.",
   ),
+  emailVerified: setting(
+    "PARLEY_EMAIL_VERIFIED",
+    "required",
+    v.picklist(["required", "optional"], "must be required or optional"),
+    "Which emails count: those that the token says are verified (`required`), or also those it says nothing about (`optional`). An address it denies never counts.",
+  ),
+  emailVerifiedClaim: setting(
+    "PARLEY_EMAIL_VERIFIED_CLAIM",
+    undefined,
+    v.string(),
+    'The claim that says whether the email is verified: `true` or `"true"`. Default: `email_verified`, in the namespace of PARLEY_EMAIL_CLAIM.',
+  ),
   nameClaim: setting("PARLEY_NAME_CLAIM", "name", v.string(), "The claim with the user's name."),
   clockTolerance: setting(
     "PARLEY_CLOCK_TOLERANCE",
@@ -187,7 +199,8 @@ export const settings = {
 type Values = { [K in keyof typeof settings]: v.InferOutput<(typeof settings)[K]["schema"]> };
 
 /** Settings without a default of their own. */
-type Optional = "issuers" | "audiences" | "jwksUrls" | "allowedOrigins" | "maxConnections";
+type Optional =
+  "issuers" | "audiences" | "jwksUrls" | "emailVerifiedClaim" | "allowedOrigins" | "maxConnections";
 
 export type Config = Omit<Values, Optional> & { [K in Optional]: Values[K] | undefined };
 

@@ -5,11 +5,11 @@ import { version } from "../package.json";
 import { DevIssuer, DevIssuerError } from "./auth/dev-issuer.ts";
 import type { Chat } from "./chat/chat.ts";
 import { ChatError } from "./chat/errors.ts";
+import { parseInvitee } from "./chat/validation.ts";
 import { isRoomId, type Member, operator, type Role, roles, roomIdRule } from "./chat/model.ts";
 import { type Invitee, StoreError } from "./chat/store.ts";
-import { parseInvitee } from "./chat/validation.ts";
-import { devDatabase, startDev } from "./cli/dev.ts";
 import { type Config, ConfigError, readConfig, settings, unknownSettings } from "./config.ts";
+import { devDatabase, startDev } from "./cli/dev.ts";
 import { ListenError, openChat, type Running, startServer } from "./server.ts";
 import { OpenError } from "./store/sqlite/open.ts";
 
@@ -142,7 +142,7 @@ program
   .addOption(new Option("--ttl <time>", "how long it is good: 90s, 15m, 1h, 7d").default("1h"))
   .action(async (email: string, { ttl }: { ttl: string }) => {
     const seconds = parseDuration(ttl);
-    const issuer = DevIssuer.find(readDevConfig().database);
+    const issuer = DevIssuer.open(readDevConfig().database);
     if (!issuer) throw new Failure("there is no development issuer yet: start `parley dev` once");
     print(await issuer.token(email, seconds));
   });

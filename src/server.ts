@@ -1,10 +1,10 @@
 import type { Server } from "bun";
 import type { Logger } from "pino";
 
-import { devAudience, type DevIssuer } from "./auth/dev-issuer.ts";
+import { DEV_AUDIENCE, type DevIssuer } from "./auth/dev-issuer.ts";
 import { Verifier, type VerifierOptions } from "./auth/verifier.ts";
 import { createLocalBus } from "./bus/local.ts";
-import { Chat, type ChatOptions, type Observer } from "./chat/chat.ts";
+import { Chat, type Observer } from "./chat/chat.ts";
 import type { Change, Limits } from "./chat/model.ts";
 import { type Config, ConfigError, openFileLimit, requireIssuers } from "./config.ts";
 import { createApp } from "./http/app.ts";
@@ -92,7 +92,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await store.close();
     throw error;
   }
-  devIssuer?.useUrl(new URL("/dev/", server.url).href);
+  devIssuer?.setIssuer(new URL("/dev/", server.url).href);
 
   const bus = createLocalBus({
     dataVersion: () => store.dataVersion(),
@@ -107,12 +107,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     now: Date.now,
     monotonic: () => performance.now(),
   });
-  const connections = new Connections({ perUser: config.connectionsPerUser, total: maxConnections }, heartbeat);
+  const connections = new Connections(
+    { perUser: config.connectionsPerUser, total: maxConnections },
+    heartbeat,
+  );
   const verifier = new Verifier({
     ...config,
     log,
     issuers: devIssuer ? [{ issuer: devIssuer.issuer, jwksUrl: undefined }] : issuers,
-    audiences: devIssuer ? [devAudience] : (config.audiences ?? []),
+    audiences: devIssuer ? [DEV_AUDIENCE] : (config.audiences ?? []),
     onKeysRevoked: (signingKeys) => connections.revokeKeys(signingKeys),
     ...(keys && { keys }),
   });
@@ -123,10 +126,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   });
 
   const guard = new FrameGuard(chat, metrics, log);
-  const verify = (token: string) => verifier.verify(token);
   const dialects = {
     classic: createClassic({ chat, guard, log }),
-    "chat.v2": createV2({ chat, verify, connections, notices, guard, limits, log }),
+    "chat.v2": createV2({ chat, verifier, connections, notices, guard, limits, log }),
   };
   const originPolicy = new OriginPolicy(config.allowedOrigins);
   const openFiles = new OpenFiles(fileLimit);
@@ -206,7 +208,9 @@ function listenError(cause: unknown, { host, port }: Config): ListenError {
 
 /** A request without a Host header (HTTP/1.0) has only a path for its URL. */
 function withAbsoluteUrl(request: Request): Request {
-  return request.url.startsWith("/") ? new Request(new URL(request.url, "http://localhost"), request) : request;
+  return request.url.startsWith("/")
+    ? new Request(new URL(request.url, "http://localhost").href, request)
+    : request;
 }
 
 /** Throws `ConfigError` when the setting exceeds the limit of open files. */

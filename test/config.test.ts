@@ -33,6 +33,8 @@ test("without any variable every default holds", () => {
     jwksUrls: undefined,
     algorithms: ["RS256", "ES256", "EdDSA", "PS256"],
     emailClaim: "email",
+    emailVerified: "required",
+    emailVerifiedClaim: undefined,
     nameClaim: "name",
     clockTolerance: 5,
     allowedOrigins: undefined,
@@ -116,6 +118,8 @@ describe("a bad value is refused with its name, its text and the reason", () => 
     ["PARLEY_ALLOWED_ORIGINS", "*", "must be origins"],
     ["PARLEY_ALLOWED_ORIGINS", "null", "must be origins"],
     ["PARLEY_LOG_LEVEL", "loud", "loud"],
+    ["PARLEY_EMAIL_VERIFIED", "no", "must be required or optional"],
+    ["PARLEY_EMAIL_VERIFIED", "Optional", "must be required or optional"],
     ["PARLEY_CLOCK_TOLERANCE", "-1", "must be a number, 0 or more"],
     ["PARLEY_CLOCK_TOLERANCE", "301", "must be at most 300"],
     ["PARLEY_CLOCK_TOLERANCE", "NaN", "must be a number, 0 or more"],
@@ -140,6 +144,17 @@ test("http is good for an issuer on this very machine", () => {
   ]) {
     expect(readConfig({ PARLEY_ISSUER: issuer }).issuers).toEqual([issuer]);
   }
+});
+
+test("verification of emails may be optional, and have a claim of its own", () => {
+  const config = readConfig({
+    PARLEY_EMAIL_VERIFIED: "optional",
+    PARLEY_EMAIL_VERIFIED_CLAIM: "https://example.com/confirmed",
+  });
+  expect(config).toMatchObject({
+    emailVerified: "optional",
+    emailVerifiedClaim: "https://example.com/confirmed",
+  });
 });
 
 const require = (environment: Record<string, string>) => () => requireIssuers(readConfig(environment));

@@ -38,7 +38,6 @@ describe("a room's messages", () => {
         email: "reader@example.com",
         name: "Reader",
         admin: false,
-        expiresAt: 0,
       });
       const { room } = await chat.rooms.enter({ ...user, admin: false }, "paged");
       for (const seq of range(1, 120))

@@ -16,6 +16,7 @@ import type {
   Notice,
   Page,
   Position,
+  Profile,
   RoomKey,
   User,
   UserKey,
@@ -77,7 +78,7 @@ export class Chat {
   readonly #budgets: Record<Budget, RateLimiter>;
   readonly #typing: RateLimiter;
   /** Users by the identity object: a token that was verified once is looked up once. */
-  readonly #actors = new WeakMap<Identity, Actor>();
+  readonly #actors = new WeakMap<Profile, Actor>();
   #healthy = true;
 
   constructor(options: ChatOptions) {
@@ -134,7 +135,7 @@ export class Chat {
   }
 
   /** The user of a verified token. */
-  async signIn(identity: Identity): Promise<Actor> {
+  async signIn(identity: Profile & Pick<Identity, "admin">): Promise<Actor> {
     const known = this.#actors.get(identity);
     if (known) return known;
     try {

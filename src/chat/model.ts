@@ -6,16 +6,24 @@ export type UserKey = number;
 export const roles = ["owner", "moderator", "member"] as const;
 export type Role = (typeof roles)[number];
 
-/** What a verified token says about its bearer. Times are milliseconds since the epoch. */
-export interface Identity {
+/** Who a user is, according to their identity provider. */
+export interface Profile {
   sub: string;
-  /** Verified and normalized; absent when the token has no email, or does not say that it is verified. */
+  /** Normalized, and verified by the identity provider. Absent when the token has no such address. */
   email?: string;
   name?: string;
+}
+
+/** What a verified token says about its bearer. Times are milliseconds since the epoch. */
+export interface Identity extends Profile {
   /** The token grants `chat:admin`: its bearer may act in every room. */
   admin: boolean;
+  /** The key that verified the token: its issuer and its RFC 7638 thumbprint. */
+  signingKey: string;
   /** The token's `exp`. */
   expiresAt: number;
+  /** `expiresAt` plus the clock tolerance. From then on the token is refused, and its connections are closed. */
+  acceptedUntil: number;
 }
 
 /** A verified `sub`, as the store knows it. */

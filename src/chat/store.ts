@@ -4,13 +4,13 @@ import type {
   Actor,
   Change,
   Draft,
-  Identity,
   Invitee,
   Member,
   Membership,
   Message,
   Page,
   Position,
+  Profile,
   Role,
   Room,
   RoomKey,
@@ -32,8 +32,8 @@ export interface Store {
    */
   append(drafts: readonly Draft[]): Promise<Outcome[]>;
 
-  /** The user with the identity's `sub`, created if new. Gives them the memberships that wait for their verified email. */
-  signIn(identity: Identity): Promise<User>;
+  /** The user with the profile's `sub`, created if new. Gives them the memberships that wait for their verified email. */
+  signIn(profile: Profile): Promise<User>;
 
   /** The room, with the user's role in it (null for none). Undefined when there is no such room. */
   membership(roomId: string, user: UserKey): Promise<Membership | undefined>;

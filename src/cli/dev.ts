@@ -20,7 +20,7 @@ const tokenSeconds = 12 * 3600;
 export async function startDev(config: Config, log: Logger): Promise<Running & { welcome: string }> {
   mkdirSync(dirname(config.database), { recursive: true });
   await prepareRoom(config);
-  const devIssuer = await DevIssuer.findOrMake(config.database);
+  const devIssuer = await DevIssuer.openOrCreate(config.database);
   const running = await startServer({ config: { ...config, host: "127.0.0.1", drain: 0 }, log, devIssuer });
   return { ...running, welcome: await welcome(running.url, devIssuer, config.database) };
 }

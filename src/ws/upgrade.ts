@@ -14,7 +14,7 @@ import { checkOffer, type Offer, type Protocol, readOffer } from "./subprotocol.
 
 export interface UpgradeOptions {
   chat: Chat;
-  verifier: Pick<Verifier, "verify">;
+  verifier: Pick<Verifier, "verify" | "trusts">;
   connections: Connections;
   originPolicy: OriginPolicy;
 }
@@ -48,6 +48,9 @@ export function createUpgrade({ chat, verifier, connections, originPolicy }: Upg
     const identity = await verifier.verify(readUpgradeToken(c, offer));
     const user = await chat.signIn(identity);
     const membership = await chat.rooms.enter(user, roomId);
+    // From here on `onKeysRevoked` finds the connection.
+    if (!verifier.trusts(identity.signingKey))
+      throw new ChatError("unauthorized", "The token is not valid here.");
     connections.admit(user.key);
     const connection = new Connection({ protocol, identity, user, membership, since }, performance.now());
     if (!switchProtocols(c, connection, offer.protocol)) {

@@ -4,13 +4,13 @@ import type { Result } from "../../chat/errors.ts";
 import type {
   Actor,
   Draft,
-  Identity,
   Invitee,
   Member,
   Membership,
   Message,
   Page,
   Position,
+  Profile,
   Role,
   Room,
   RoomKey,
@@ -59,13 +59,13 @@ export class SqliteStore implements Store {
     return this.#writer.write(() => appendDrafts(this.#queries, this.#facts, drafts));
   }
 
-  async signIn(identity: Identity): Promise<User> {
-    const unchanged = read(() => this.#users.signedIn(identity));
+  async signIn(profile: Profile): Promise<User> {
+    const unchanged = read(() => this.#users.signedIn(profile));
     if (unchanged) return unchanged;
-    const known = read(() => this.#users.find({ sub: identity.sub }));
-    const write = this.#writer.write(() => this.#users.signIn(identity));
+    const known = read(() => this.#users.find({ sub: profile.sub }));
+    const write = this.#writer.write(() => this.#users.signIn(profile));
     // A disk that cannot take a new name keeps nobody out.
-    const { email } = identity;
+    const { email } = profile;
     const onlyNamed = known !== undefined && (email === undefined || email === known.email);
     return onlyNamed ? write.catch(() => known) : write;
   }

@@ -1,7 +1,7 @@
 import { and, eq, isNull } from "drizzle-orm";
 
 import { higherRole } from "../../chat/decide-rooms.ts";
-import type { Identity, Invitee, User, UserKey } from "../../chat/model.ts";
+import type { Invitee, Profile, User, UserKey } from "../../chat/model.ts";
 import type { Db } from "./open.ts";
 import { type Queries, user } from "./queries.ts";
 import { toUser } from "./rows.ts";
@@ -28,7 +28,7 @@ export class Users {
   }
 
   /** The user, if signing in changes nothing. */
-  signedIn({ sub, email, name }: Identity): User | undefined {
+  signedIn({ sub, email, name }: Profile): User | undefined {
     const known = toUser(this.queries.signedInUser.get({ sub }));
     if (!known || (name ?? known.name) !== known.name || (email ?? known.email) !== known.email)
       return undefined;
@@ -36,7 +36,7 @@ export class Users {
   }
 
   /** Signs a user in, who thereby owns their verified email and gets the memberships that wait for it. */
-  signIn({ sub, email, name }: Identity): User {
+  signIn({ sub, email, name }: Profile): User {
     const known = this.find({ sub });
     const owner = email === undefined ? undefined : this.find({ email });
     const invited = owner?.id === null ? owner : undefined;

@@ -1,9 +1,10 @@
 import type { Logger } from "pino";
 
+import type { Verifier } from "../../auth/verifier.ts";
 import type { Budget, Chat } from "../../chat/chat.ts";
 import { asChatError, ChatError } from "../../chat/errors.ts";
 import type { JoinResult } from "../../chat/join.ts";
-import type { Ack, Action, Identity, Limits, Message } from "../../chat/model.ts";
+import type { Ack, Action, Limits, Message } from "../../chat/model.ts";
 import type { Command } from "../../protocol/schemas.ts";
 import { formatTime, roomBody, userBody } from "../../protocol/serialize.ts";
 import {
@@ -27,8 +28,7 @@ import type { Dialect } from "./dialect.ts";
 
 export interface V2Options {
   chat: Chat;
-  /** Verifies a token, as at the upgrade. */
-  verify: (token: string) => Promise<Identity>;
+  verifier: Pick<Verifier, "verify" | "trusts">;
   connections: Connections;
   notices: Notices;
   guard: FrameGuard;
@@ -38,7 +38,7 @@ export interface V2Options {
 
 /** Parley's own dialect. */
 export function createV2(options: V2Options): Dialect {
-  const { chat, verify, connections, notices, guard, log } = options;
+  const { chat, verifier, connections, notices, guard, log } = options;
   const limits = limitsBody(options.limits, MAX_FRAME_BYTES);
   const catchUp = new CatchUp(chat);
   const acks = new AckBatcher();
@@ -68,12 +68,14 @@ export function createV2(options: V2Options): Dialect {
   /** Accepts a fresh token of the same user. One after the other, so that the last one counts. */
   function renewToken(connection: Connection, token: string): Promise<Ack> {
     const renewed = connection.renewal.then(async () => {
-      const identity = await verify(token);
+      const identity = await verifier.verify(token);
       if (identity.sub !== connection.user.id)
         throw new ChatError("forbidden", "This is another user's token.");
       const user = await chat.signIn(identity);
       // An administrator whose new token is an ordinary one must be a member to stay.
       await chat.assertMember(user, connection.room);
+      if (!verifier.trusts(identity.signingKey))
+        throw new ChatError("unauthorized", "The token is not valid here.");
       connections.renew(connection, user, identity);
       chat.updateUser(connection.room, user);
       return chat.position(connection.room);
