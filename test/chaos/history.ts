@@ -50,21 +50,12 @@ export function isUnknown({ outcome }: Operation): boolean {
   return outcome?.type === "unknown";
 }
 
-/** A message as one string, so that two states can be compared. */
+const MESSAGE_FIELDS = ["seq", "rev", "text", "sent_at", "edited_at", "deleted_at", "reply_to", "client_id"];
+const NESTED_FIELDS = ["sender", "id", "email", "name", "reactions", "emoji", "by"];
+
+/** A message as JSON with its keys in a fixed order, so that two states can be compared. */
 export function canonical(message: MessageBody): string {
-  const { seq, rev, sender, text, sent_at, edited_at, deleted_at, reply_to, client_id, reactions } = message;
-  return JSON.stringify([
-    seq,
-    rev,
-    [sender.id, sender.email, sender.name],
-    text,
-    sent_at,
-    edited_at,
-    deleted_at,
-    reply_to,
-    client_id,
-    reactions.map(({ emoji, by }) => [emoji, by]),
-  ]);
+  return JSON.stringify(message, [...MESSAGE_FIELDS, ...NESTED_FIELDS]);
 }
 
 /** A hash of `canonical`. */
