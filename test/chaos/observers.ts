@@ -10,6 +10,8 @@ export interface ObserverOptions {
   /** The server's address. Observers do not use the proxy. */
   host: string;
   token: () => Promise<string>;
+  /** The `rev` that the first connection resumes from; undefined starts with the last messages. */
+  since?: number;
   history: History;
 }
 
@@ -18,27 +20,29 @@ const RECONNECT_DELAY_MS = 50;
 /** Reads a room in `chat.v2` without the SDK, and checks every frame against the protocol. */
 export class Observer implements AsyncDisposable {
   readonly messages = new Map<number, MessageBody>();
+  readonly name: string;
   readonly user: string;
   readonly roomId: string;
-  /** The last `rev` received, and the `since` of the next connection. */
-  rev = 0;
+  /** The last `rev` received, which the next connection resumes from. */
+  rev: number | undefined;
   #lastSeq = 0;
-  #connectedBefore = false;
   #socket: WebSocket | undefined;
   #stopped = false;
   readonly #running: Promise<void>;
 
   constructor(private readonly options: ObserverOptions) {
+    this.name = options.name;
     this.user = options.user;
     this.roomId = options.room;
+    this.rev = options.since;
     this.#running = this.#run();
   }
 
   async #run(): Promise<void> {
     const { host, room, token, history } = this.options;
     while (!this.#stopped) {
-      const resumes = this.#connectedBefore;
-      const url = `ws://${host}/ws/chat/${room}/${resumes ? `?since=${this.rev}` : ""}`;
+      const { rev } = this;
+      const url = `ws://${host}/ws/chat/${room}/${rev === undefined ? "" : `?since=${rev}`}`;
       const socket = new WebSocket(url, ["chat.v2", `bearer.${await token()}`]);
       this.#socket = socket;
       let first = true;
@@ -47,7 +51,7 @@ export class Observer implements AsyncDisposable {
         if (first !== (frame.type === "hello"))
           this.#violation(first ? `the first frame is ${frame.type}` : "a second hello");
         first = false;
-        this.#receive(frame, resumes);
+        this.#receive(frame);
       });
       const closed = Promise.withResolvers<void>();
       socket.addEventListener("close", () => closed.resolve());
@@ -58,17 +62,16 @@ export class Observer implements AsyncDisposable {
     }
   }
 
-  #receive(frame: ServerFrame, resumes: boolean): void {
+  #receive(frame: ServerFrame): void {
     if (frame.type === "hello") {
-      this.#connectedBefore = true;
-      if (frame.resumed !== resumes)
+      if (frame.resumed !== (this.rev !== undefined))
         this.#violation(`resumed is ${frame.resumed} for since ${this.rev}, at rev ${frame.rev}`);
-      this.#receivePage(frame, resumes);
+      this.#receivePage(frame);
     } else if (frame.type === "changes") {
-      this.#receivePage(frame, true);
+      this.#receivePage(frame);
     } else if (frame.type === "change") {
       const { kind, message } = frame;
-      if (message.rev !== this.rev + 1) this.#violation(`live rev ${message.rev} after ${this.rev}`);
+      if (message.rev !== (this.rev ?? 0) + 1) this.#violation(`live rev ${message.rev} after ${this.rev}`);
       if (kind === "created" && message.seq !== this.#lastSeq + 1)
         this.#violation(`message ${message.seq} was created after ${this.#lastSeq}`);
       if (kind !== "created" && message.seq > this.#lastSeq)
@@ -79,15 +82,15 @@ export class Observer implements AsyncDisposable {
     }
   }
 
-  /** Messages of a page are sorted by `rev`, except the last messages of a connection that does not resume. */
-  #receivePage({ rev, messages }: { rev: number; messages: MessageBody[] }, sortedByRev: boolean): void {
-    if (rev < this.rev) this.#violation(`rev went back from ${this.rev} to ${rev}`);
+  #receivePage({ rev, messages }: { rev: number; messages: MessageBody[] }): void {
+    if (rev < (this.rev ?? 0)) this.#violation(`rev went back from ${this.rev} to ${rev}`);
+    // The last messages, which come without a resume, are sorted by `seq`; pages of a resume by `rev`.
     let previous = this.rev;
     for (const message of messages) {
       if (message.rev > rev) this.#violation(`a page of rev ${rev} has rev ${message.rev}`);
-      if (sortedByRev && message.rev <= previous)
+      if (previous !== undefined && message.rev <= previous)
         this.#violation(`a page has rev ${message.rev} after ${previous}`);
-      previous = message.rev;
+      if (previous !== undefined) previous = message.rev;
       this.#receiveMessage(message);
     }
     this.rev = rev;

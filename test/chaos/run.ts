@@ -12,7 +12,7 @@ import { Generator } from "./generator.ts";
 import { History } from "./history.ts";
 import { Nemesis } from "./nemesis.ts";
 import { ChaosServer } from "./server.ts";
-import { type Participants, setUp } from "./setup.ts";
+import { connectLateObservers, type Participants, setUp } from "./setup.ts";
 import { Tokens } from "./tokens.ts";
 import { checkClassic, checkView, presenceErrors } from "./view-checker.ts";
 import { Watchdog } from "./watchdog.ts";
@@ -78,7 +78,8 @@ async function execute(options: ChaosOptions, history: History): Promise<void> {
   const slowProxy = stack.use(await startProxy({ target, bytesPerSecond: SLOW_BYTES_PER_SECOND }));
   const tokens = new Tokens(issuer, options.tokenLifetimeSeconds, history);
   const clock = new FastClock(CLOCK_SPEED);
-  const participants = await setUp({ ...options, issuer, server, proxy, slowProxy, tokens, clock, history });
+  const setup = { ...options, issuer, server, proxy, slowProxy, tokens, clock, history };
+  const participants = await setUp(setup);
   const { clients, observers, classicObservers } = participants;
   for (const observer of [...observers, ...classicObservers]) stack.use(observer);
   stack.defer(() => clients.forEach((client) => client.close()));
@@ -113,6 +114,9 @@ async function execute(options: ChaosOptions, history: History): Promise<void> {
   for (const each of [proxy, slowProxy]) each.heal();
   clock.slowDown();
   tokens.heal();
+  const lateObservers = connectLateObservers(participants.rooms, setup);
+  for (const observer of lateObservers) stack.use(observer);
+  observers.push(...lateObservers);
   await watchdog.until(() => behind(participants, database));
   const unlimited = clients.filter(({ keep }) => keep === undefined);
   const incomplete = () =>
@@ -123,6 +127,8 @@ async function execute(options: ChaosOptions, history: History): Promise<void> {
     ...incomplete(),
     ...wrongPresence(participants),
   ]);
+  for (const observer of classicObservers) await observer[Symbol.asyncDispose]();
+  await watchdog.until(() => wrongPresence({ ...participants, classicObservers: [] }));
 
   for (const id of participants.rooms) check(id, participants, database, history);
   for (const client of clients) client.close();
@@ -144,7 +150,7 @@ function behind({ clients, observers }: Participants, database: DatabaseReader):
       .map(({ state, roomId }) => `${state}; the room is at ${database.rev(roomId)}`),
     ...observers
       .filter(({ rev, roomId }) => rev !== database.rev(roomId))
-      .map(({ rev, roomId }) => `the observer of ${roomId} is at rev ${rev} of ${database.rev(roomId)}`),
+      .map(({ name, rev, roomId }) => `${name} is at rev ${rev} of ${database.rev(roomId)}`),
   ];
 }
 
@@ -167,7 +173,7 @@ function check(id: string, participants: Participants, database: DatabaseReader,
   }
   for (const observer of participants.observers.filter(isHere)) {
     const messages = [...observer.messages.values()].toSorted((a, b) => a.seq - b.seq);
-    checkView({ name: "the observer", messages, pending: 0, keep: undefined }, room.messages, report);
+    checkView({ name: observer.name, messages, pending: 0, keep: undefined }, room.messages, report);
   }
   for (const { connections } of participants.classicObservers.filter(isHere))
     checkClassic(

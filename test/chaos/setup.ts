@@ -50,6 +50,13 @@ export async function setUp(options: SetupOptions): Promise<Participants> {
   };
 }
 
+/** Connects an observer to each room that resumes from its beginning. */
+export function connectLateObservers(rooms: readonly string[], options: SetupOptions): Observer[] {
+  return rooms.map(
+    (room, index) => new Observer({ ...observerOptions(room, `late-${index + 1}`, options), since: 0 }),
+  );
+}
+
 interface Seat {
   room: string;
   email: string;
@@ -75,8 +82,8 @@ async function createRooms(
   const admin = api({ url: `http://127.0.0.1:${server.port}`, token });
   for (const [index, id] of rooms.entries()) {
     await admin.createRoom({ id, name: id });
-    await admin.setMember(id, `observer-${index + 1}@example.com`);
-    await admin.setMember(id, `classic-${index + 1}@example.com`);
+    for (const name of ["observer", "classic", "late"])
+      await admin.setMember(id, `${name}-${index + 1}@example.com`);
   }
   for (const { room, email, role } of seats) await admin.setMember(room, email, role);
 }
