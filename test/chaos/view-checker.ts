@@ -63,6 +63,8 @@ export function presenceErrors(connected: ReadonlySet<string>, { name, online }:
   const shown = new Set(online.map(({ id }) => id ?? ""));
   if (shown.size < online.length) return [`${name} shows a user as online twice`];
   const [missing, extra] = [connected.difference(shown), shown.difference(connected)];
-  if (missing.size === 0 && extra.size === 0) return [];
-  return [`${name} does not show ${[...missing].join(", ")}; shows ${[...extra].join(", ")}, who left`];
+  return [
+    ...[...missing].map((user) => `${name} does not show ${user}, who is online`),
+    ...[...extra].map((user) => `${name} shows ${user}, who is offline`),
+  ];
 }
