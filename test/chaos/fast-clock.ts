@@ -1,17 +1,17 @@
 import type { Clock } from "../../src/client/index.ts";
 
-/** A clock that runs fast, so that what a client does after half a minute of silence happens within a test. */
+/** A clock that runs fast, so that timeouts of half a minute pass within a test. */
 export class FastClock implements Clock {
   #speed: number;
-  #since = performance.now();
-  #then = 0;
+  #realStart = performance.now();
+  #start = 0;
 
   constructor(speed: number) {
     this.#speed = speed;
   }
 
   now(): number {
-    return this.#then + (performance.now() - this.#since) * this.#speed;
+    return this.#start + (performance.now() - this.#realStart) * this.#speed;
   }
 
   setTimeout(callback: () => void, milliseconds: number): unknown {
@@ -22,10 +22,10 @@ export class FastClock implements Clock {
     clearTimeout(timer);
   }
 
-  /** From here on it runs as clocks do. */
+  /** Runs at real speed from now on. */
   slowDown(): void {
-    this.#then = this.now();
-    this.#since = performance.now();
+    this.#start = this.now();
+    this.#realStart = performance.now();
     this.#speed = 1;
   }
 }
