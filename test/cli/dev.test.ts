@@ -1,27 +1,30 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { decodeJwt, decodeProtectedHeader } from "jose";
 
-import { connect } from "./support/client.ts";
-import { startIssuer } from "./support/issuer.ts";
-import { temporaryFolder } from "./support/parley.ts";
-import { fromSource, listening, run, start } from "./support/process.ts";
-import { refusal } from "./support/stage.ts";
-import { audience } from "./support/tokens.ts";
-import { connectV2 } from "./support/v2.ts";
+import { connect } from "../support/client.ts";
+import { startIssuer } from "../support/issuer.ts";
+import { temporaryFolder } from "../support/parley.ts";
+import { fromSource, listening, run, start } from "../support/process.ts";
+import { refusal } from "../support/stage.ts";
+import { audience } from "../support/tokens.ts";
+import { connectV2 } from "../support/v2.ts";
+
+// Each test starts processes, which takes long on a busy machine.
+setDefaultTimeout(20_000);
 
 const dev = (cwd: string, env: Record<string, string> = {}) =>
   start([...fromSource, "dev"], { cwd, env: { PARLEY_PORT: "0", ...env } });
 
-/** What `dev` prints for people to paste. */
+/** What `dev` prints to be pasted. */
 async function welcome(server: ReturnType<typeof start>) {
-  const text = await server.printed(/lets her in/);
-  const found = (pattern: RegExp) => pattern.exec(text)?.[1] ?? `nothing like ${pattern}`;
+  const text = await server.printed(/Press Ctrl-C to stop/);
+  const found = (pattern: RegExp) => pattern.exec(text)?.[1] ?? `nothing matches ${pattern}`;
   return {
     text,
-    url: new URL(found(/^Parley runs at (\S+),/m)),
+    url: new URL(found(/^Parley is running at (\S+) /m)),
     browser: {
       socket: found(/new WebSocket\("([^"]+)"/),
       bearer: found(/\["chat\.v2", "bearer\.([^"]+)"\]/),
@@ -29,7 +32,7 @@ async function welcome(server: ReturnType<typeof start>) {
     terminal: {
       socket: found(/npx -y wscat -c (\S+) /),
       bearer: found(/wscat .* -H "Authorization: Bearer ([^"]+)"/),
-      types: found(/type (\{.*\})/),
+      types: found(/then type (\{.*\})/),
     },
     curl: { url: found(/curl .* (http\S+)/), bearer: found(/curl -H "Authorization: Bearer ([^"]+)"/) },
   };
@@ -40,7 +43,7 @@ const room = (socket: string) => {
   return [host, pathname.split("/")[3] ?? ""] as const;
 };
 
-test("what it prints connects as it stands: a browser's lines, a terminal's, curl's", async () => {
+test("the lines that it prints for a browser, a terminal and curl work as they are", async () => {
   using folder = temporaryFolder();
   await using server = dev(folder.path);
   const { url, browser, terminal, curl } = await welcome(server);
@@ -48,7 +51,7 @@ test("what it prints connects as it stands: a browser's lines, a terminal's, cur
   const bob = await connect(...room(terminal.socket), { token: terminal.bearer });
   expect(await bob.next()).toEqual([]);
 
-  // That a real browser takes the very lines is seen in browser.test.ts.
+  // browser.test.ts runs these lines in a real browser.
   const protocols = ["chat.v2", `bearer.${browser.bearer}`];
   const alice = await connectV2(...room(browser.socket), { protocols, headers: { origin: url.origin } });
   expect(alice.hello.messages).toEqual([]);
@@ -66,7 +69,7 @@ test("what it prints connects as it stands: a browser's lines, a terminal's, cur
   });
 });
 
-test("a page of its own origin may connect, another may not", async () => {
+test("a page of its own origin may connect, a page of another may not", async () => {
   using folder = temporaryFolder();
   await using server = dev(folder.path);
   const { url, browser } = await welcome(server);
@@ -77,14 +80,14 @@ test("a page of its own origin may connect, another may not", async () => {
   expect(await refusal(foreign)).toMatchObject({ status: 403 });
 });
 
-test("a third user gets a token and is let in, as it says", async () => {
+test("the lines that it prints for another user add them and print their token", async () => {
   using folder = temporaryFolder();
   await using server = dev(folder.path);
   const { text, url } = await welcome(server);
   const lines = [...text.matchAll(/^ {2}PARLEY_DATABASE=(\S+) npm run --silent parley -- (.*)$/gm)];
   const [add, print] = lines.map(([, database = "", words = ""]) => ({ database, words: words.split(" ") }));
   if (!add || !print) throw new Error(text);
-  // The words of each line, run as its script runs them.
+  // What the npm script runs with the words of a line.
   const as = (line: typeof add) =>
     run([...fromSource, ...line.words], { cwd: folder.path, env: { PARLEY_DATABASE: line.database } });
   const token = (await as(print)).stdout.trim();
@@ -93,7 +96,7 @@ test("a third user gets a token and is let in, as it says", async () => {
   expect(await (await connect(url.host, "lobby", { token })).next()).toEqual([]);
 });
 
-test("its keys are its user's alone, and no token or key is in its log", async () => {
+test("only its own user can read its files, and its log has no token or key", async () => {
   using folder = temporaryFolder();
   await using server = dev(folder.path);
   const { text, url, terminal } = await welcome(server);
@@ -109,7 +112,7 @@ test("its keys are its user's alone, and no token or key is in its log", async (
   expect(log.join()).not.toContain(terminal.bearer);
 });
 
-test("its issuer is one that OpenID Connect Discovery finds", async () => {
+test("OpenID Connect Discovery finds its issuer", async () => {
   using folder = temporaryFolder();
   await using server = dev(folder.path);
   const { url, terminal } = await welcome(server);
@@ -126,7 +129,7 @@ test("its issuer is one that OpenID Connect Discovery finds", async () => {
 });
 
 describe("a second start", () => {
-  test("on the same port keeps room, messages and tokens", async () => {
+  test("on the same port keeps the room, messages and tokens", async () => {
     using folder = temporaryFolder();
     let port: string;
     let before: string;
@@ -148,7 +151,7 @@ describe("a second start", () => {
     expect(await bob.next()).toEqual([{ text: "kept", sender_email: "bob@example.com" }]);
   });
 
-  test("leaves roles as they were changed", async () => {
+  test("keeps roles that were changed", async () => {
     using folder = temporaryFolder();
     const env = { PARLEY_DATABASE: ".parley/dev.db" };
     const cli = (words: string) => run([...fromSource, ...words.split(" ")], { cwd: folder.path, env });
@@ -167,7 +170,7 @@ describe("a second start", () => {
   });
 });
 
-test("under serve, on the very same database, its issuer is not there and its tokens are worth nothing", async () => {
+test("serve on the same database has no development issuer and refuses its tokens", async () => {
   using folder = temporaryFolder();
   await using issuer = await startIssuer();
   let token: string;
@@ -197,8 +200,44 @@ test("under serve, on the very same database, its issuer is not there and its to
   expect(await good.next()).toEqual([]);
 });
 
-test("it listens on this machine alone, whatever PARLEY_HOST says", async () => {
-  using folder = temporaryFolder();
-  await using server = dev(folder.path, { PARLEY_HOST: "0.0.0.0" });
-  expect((await welcome(server)).url.hostname).toBe("127.0.0.1");
+describe("settings", () => {
+  const ignored = {
+    PARLEY_HOST: "0.0.0.0",
+    PARLEY_ISSUER: "http://not-secure.example.com",
+    PARLEY_AUDIENCE: "other",
+    PARLEY_JWKS_URL: "nonsense",
+    PARLEY_ALGORITHMS: "RS256",
+    PARLEY_EMAIL_CLAIM: "https://example.com/email",
+    PARLEY_NAME_CLAIM: "nickname",
+    PARLEY_DRAIN: "60",
+  };
+
+  test("that would make it reachable or its tokens useless are ignored, and it says so", async () => {
+    using folder = temporaryFolder();
+    await using server = dev(folder.path, ignored);
+    const { url, terminal } = await welcome(server);
+    expect(url.hostname).toBe("127.0.0.1");
+    const bob = await connect(...room(terminal.socket), { token: terminal.bearer });
+    expect(await bob.next()).toEqual([]);
+    const text = await server.printed(/Ignored/);
+    expect(text).toContain(
+      `\nIgnored: ${Object.keys(ignored).join(", ")}. parley dev listens on 127.0.0.1 and accepts only its own tokens.\n`,
+    );
+    server.kill("SIGTERM");
+    expect(await bob.closed).toEqual({ code: 1012, reason: "restarting" });
+    expect((await server.ended).code).toBe(0);
+  });
+
+  test("that do not exist are named", async () => {
+    using folder = temporaryFolder();
+    await using server = dev(folder.path, { PARLEY_MAXTEXT: "5" });
+    await server.printed(/^Unknown PARLEY_\* settings, ignored: PARLEY_MAXTEXT$/m);
+  });
+
+  test("that have an effect are not mentioned", async () => {
+    using folder = temporaryFolder();
+    await using server = dev(folder.path, { PARLEY_MAX_TEXT: "5", PARLEY_HOST: "" });
+    const { text } = await welcome(server);
+    expect(text).not.toContain("gnored");
+  });
 });
