@@ -1,8 +1,8 @@
 import type { JWTPayload } from "jose";
 import * as v from "valibot";
 
-import { type Identity, isStorable } from "../chat/model.ts";
-import { emailPattern, normalEmail } from "../chat/validation.ts";
+import type { Identity } from "../chat/model.ts";
+import { isEmail, isStorable, isUserId, normalizeEmail } from "../chat/validation.ts";
 
 /** The scope or permission that lets a token's bearer act on every room. */
 const ADMIN_SCOPE = "chat:admin";
@@ -44,7 +44,7 @@ export function headerSchema(algorithms: readonly string[]) {
 }
 
 const claimsSchema = v.looseObject({
-  sub: v.pipe(v.string(), v.minLength(1), v.maxLength(255), v.check(isStorable, "Invalid characters")),
+  sub: v.pipe(v.string(), v.check(isUserId, "must have 1 to 255 valid characters")),
   exp: v.number(),
   iat: v.optional(v.number()),
   scope: v.optional(v.unknown()),
@@ -52,13 +52,7 @@ const claimsSchema = v.looseObject({
 });
 type Claims = v.InferOutput<typeof claimsSchema>;
 
-const emailSchema = v.pipe(
-  v.string(),
-  v.maxLength(254),
-  v.check(isStorable),
-  v.transform(normalEmail),
-  v.regex(emailPattern),
-);
+const emailSchema = v.pipe(v.string(), v.check(isStorable), v.transform(normalizeEmail), v.check(isEmail));
 const nameSchema = v.pipe(v.string(), v.minLength(1), v.maxLength(255), v.check(isStorable));
 
 /** What the claims say about the bearer, and why the token's address was not used, if it has one that was not. */

@@ -1,5 +1,6 @@
 import { afterClose } from "../protocol/error-codes.ts";
-import type { Command, ServerFrame } from "../protocol/frames.ts";
+import type { ServerFrame } from "../protocol/frames.ts";
+import type { Command } from "../protocol/schemas.ts";
 import {
   backoff,
   type Clock,

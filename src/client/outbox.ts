@@ -1,4 +1,5 @@
-import type { AckFrame, Command, ErrorFrame } from "../protocol/frames.ts";
+import type { AckFrame, ErrorFrame } from "../protocol/frames.ts";
+import type { Command } from "../protocol/schemas.ts";
 import { backoff, type Clock, type Random, Timer } from "./environment.ts";
 import { ParleyError } from "./error.ts";
 

@@ -1,4 +1,5 @@
-import type { Command, MessageBody, UserBody } from "../protocol/frames.ts";
+import type { MessageBody, UserBody } from "../protocol/frames.ts";
+import type { Command } from "../protocol/schemas.ts";
 import type { Clock, Random } from "./environment.ts";
 import type { ParleyError } from "./error.ts";
 import type { RoomEvent } from "./events.ts";

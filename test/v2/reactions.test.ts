@@ -122,7 +122,7 @@ test("with as many reactions as fit, of people with the longest ids there are, a
       await chat.rooms.setMember(operator, room, { sub }, "member");
       const actor = await chat.signIn({ sub, admin: false });
       const all = Array.from({ length: 20 }, (_, each) =>
-        chat.act(actor, key, { type: "react", seq: 1, emoji: emoji(each), on: true }),
+        chat.execute(actor, key, { type: "react", seq: 1, emoji: emoji(each), on: true }),
       );
       await Promise.allSettled(all);
     }
