@@ -53,6 +53,19 @@ test("a reader who stops reading holds up nobody; at most 1 MiB waits for them, 
     dropped: 3000 - 1024,
     msg: "log lines dropped",
   });
+
+  destination.write(line(1));
+  await destination.flush();
+  expect(pipe.read()).toBe(line(1));
+});
+
+test("lines are whole and in order on a pipe that does not block its writers", async () => {
+  using pipe = openPipe();
+  const destination = new LogDestination(pipe.nonBlockingWriter);
+  for (const text of lines(20_000)) destination.write(text);
+  let read = "";
+  await until("all lines have arrived", () => (read += pipe.read()).length >= lines(20_000).join("").length);
+  expect(read).toBe(lines(20_000).join(""));
 });
 
 test("a reader who is gone holds up nobody", async () => {
