@@ -1,5 +1,5 @@
 import type { MemberBody, MessageBody, RoomBody, RoomSummaryBody, UserBody } from "../protocol/frames.ts";
-import { address, type Fetch, type Token } from "./environment.ts";
+import { address, type Fetch, type Token } from "./options.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
 
 export interface ApiOptions {

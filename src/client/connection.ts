@@ -8,7 +8,7 @@ import {
   type SocketClass,
   Timer,
   type Token,
-} from "./environment.ts";
+} from "./options.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
 import { readFrame } from "./frame.ts";
 

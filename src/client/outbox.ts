@@ -1,5 +1,5 @@
 import type { AckFrame, Command, ErrorFrame } from "../protocol/frames.ts";
-import { backoff, type Clock, type Random, Timer } from "./environment.ts";
+import { backoff, type Clock, type Random, Timer } from "./options.ts";
 import { ParleyError } from "./error.ts";
 
 /** Where a command was stored: the message's number, and the room's `rev` with it. */

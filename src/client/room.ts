@@ -16,13 +16,13 @@ import {
   type SocketClass,
   systemClock,
   type Token,
-} from "./environment.ts";
+} from "./options.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
 import { Events, type RoomEvent, type RoomEventOf, type Status } from "./events.ts";
 import { type Change, History, type RoomPosition } from "./history.ts";
 import type { Ack, Unnamed } from "./outbox.ts";
 import type { PendingMessage } from "./pending.ts";
-import { Sending, type SendOptions } from "./sending.ts";
+import { Sending, type SendOptions } from "./sender.ts";
 
 export interface ConnectOptions {
   /** The server's: http(s) or ws(s), with a path in front of Parley's if it has one. */

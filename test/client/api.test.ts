@@ -1,7 +1,7 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 
 import { api, ParleyError } from "../../src/client/index.ts";
-import { message } from "./support/wire.ts";
+import { message } from "./support/fake-server.ts";
 
 interface Asked {
   request: string;

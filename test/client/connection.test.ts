@@ -4,7 +4,7 @@ import { connect, ParleyError } from "../../src/client/index.ts";
 import { answers } from "../../src/protocol/error-codes.ts";
 import { settle } from "../support/people.ts";
 import { TestClock } from "./support/clock.ts";
-import { created, createdAt, hello, message, TestSocket, world } from "./support/wire.ts";
+import { created, createdAt, hello, message, TestSocket, world } from "./support/fake-server.ts";
 
 const since = { seq: 7, rev: 9, created_at: createdAt };
 

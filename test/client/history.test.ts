@@ -5,8 +5,8 @@ import * as fc from "fast-check";
 import { type Change, History } from "../../src/client/history.ts";
 import type { MessageBody } from "../../src/protocol/frames.ts";
 import { settle } from "../support/people.ts";
-import { ModelRoom } from "./support/model.ts";
-import { createdAt as born, hello, message } from "./support/wire.ts";
+import { ModelRoom } from "./support/fake-room.ts";
+import { createdAt as born, hello, message } from "./support/fake-server.ts";
 
 /** A client that talks to a model of the server, over a network that the test plays. */
 class Reader {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { RoomEvent } from "../../src/client/index.ts";
 import { settle } from "../support/people.ts";
 import { root, run } from "../support/process.ts";
-import { created, createdAt, hello, me, message, other, world } from "./support/wire.ts";
+import { created, createdAt, hello, me, message, other, world } from "./support/fake-server.ts";
 
 describe("a room", () => {
   test("is there with its first hello", async () => {
@@ -200,7 +200,7 @@ describe("a listener", () => {
 
   test("that throws breaks nothing, and is reported as any uncaught error", async () => {
     const program = `
-      import { world, hello, created } from ${JSON.stringify(join(import.meta.dir, "support/wire.ts"))};
+      import { world, hello, created } from ${JSON.stringify(join(import.meta.dir, "support/fake-server.ts"))};
       process.on("uncaughtException", (error) => console.log("uncaught", error.message));
       const { room, socket, open } = await world();
       room.on("change", () => { throw new Error("mine"); });

@@ -1,5 +1,5 @@
 import type { Command, MessageBody, UserBody } from "../protocol/frames.ts";
-import type { Clock, Random } from "./environment.ts";
+import type { Clock, Random } from "./options.ts";
 import type { ParleyError } from "./error.ts";
 import type { RoomEvent } from "./events.ts";
 import { type Ack, Outbox, type Stored, type Unnamed } from "./outbox.ts";

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { ParleyError } from "../../src/client/index.ts";
 import type { Command } from "../../src/protocol/frames.ts";
 import { settle } from "../support/people.ts";
-import { created, hello, me, message, other, type TestSocket, world } from "./support/wire.ts";
+import { created, hello, me, message, other, type TestSocket, world } from "./support/fake-server.ts";
 
 /** Texts that went over a connection. */
 const texts = ({ sent }: TestSocket) => sent.flatMap((each) => ("text" in each ? [each.text] : []));

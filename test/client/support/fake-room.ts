@@ -1,5 +1,5 @@
 import type { ChangeFrame, Changes, Hello, MessageBody, ServerFrame } from "../../../src/protocol/frames.ts";
-import { hello, message } from "./wire.ts";
+import { hello, message } from "./fake-server.ts";
 
 /** A room as the server has it, and one connection to it; frames wait until they are delivered. */
 export class ModelRoom {

@@ -4,8 +4,8 @@ import * as fc from "fast-check";
 
 import type { Ack } from "../../src/client/index.ts";
 import { settle } from "../support/people.ts";
-import { ModelRoom } from "./support/model.ts";
-import { me, type TestSocket, type World, world } from "./support/wire.ts";
+import { ModelRoom } from "./support/fake-room.ts";
+import { me, type TestSocket, type World, world } from "./support/fake-server.ts";
 
 // The whole client, outbox and all, against a model of the server over a network that the test plays.
 

@@ -9,7 +9,7 @@ import { root, run } from "../support/process.ts";
 import { type Link, type Proxy, startProxy } from "../support/proxy.ts";
 import { stage } from "../support/stage.ts";
 import { until } from "../support/until.ts";
-import { guest, type GuestOptions, type Seen } from "./support/guest.ts";
+import { guest, type GuestOptions, type Seen } from "./support/scripted-client.ts";
 
 // The client and the server as they are, with a network between them that is cut.
 
