@@ -1,26 +1,28 @@
+import type { RoomPosition } from "./history.ts";
+
 /**
- * Gives a JWT that is good now. It is asked for every connection and every HTTP request, so it may well keep one; with
- * `refresh` the server has refused the last one, or is about to, and another is needed.
+ * Returns a valid JWT, or a promise of one. It is called for every connection and every HTTP request, so it may return a
+ * cached token. With `refresh: true` the server has rejected the last token, or it expires soon: return a new one.
  */
 export type Token = (options: { refresh: boolean }) => string | Promise<string>;
 
-/** The part of a WebSocket that is used here. */
+/** The part of a WebSocket that this client uses. */
 export interface Socket {
   addEventListener(
     type: "open" | "message" | "close" | "error",
-    // Every class has events of its own, with the same keys.
+    // `unknown`, since each WebSocket class has its own event types. Their properties are the same.
     listener: (event: unknown) => void,
   ): void;
   send(text: string): void;
   close(code?: number): void;
-  /** Ends it without waiting for the other side, which classes outside browsers can. */
+  /** Closes the socket without waiting for the other side. Browsers do not have it; the `ws` package does. */
   terminate?(): void;
 }
 
-/** A WebSocket class: the browser's own, or one like it; it is given the URL and a list of protocols. */
+/** A WebSocket class, called with a URL and an array of subprotocols. `never` lets any such class be assigned. */
 export type SocketClass = new (url: never, protocols: never) => Socket;
 
-/** The part of `fetch` that is used here. */
+/** The part of `fetch` that this client uses. */
 export type Fetch = (
   url: string,
   init: { method: string; headers: Record<string, string>; body: string | null; signal: AbortSignal },
@@ -31,52 +33,55 @@ export type Fetch = (
   text(): Promise<string>;
 }>;
 
-/** Times are in milliseconds. */
+/** A source of time. All times are in milliseconds. */
 export interface Clock {
   now(): number;
   setTimeout(callback: () => void, milliseconds: number): unknown;
   clearTimeout(timer: never): void;
 }
 
-export const systemClock: Clock = {
-  now: () => Date.now(),
-  setTimeout: (callback, milliseconds) => setTimeout(callback, milliseconds),
-  clearTimeout: (timer) => clearTimeout(timer),
-};
-
-/** One thing that is to be done later. */
-export class Timer {
-  #id: unknown;
-
-  constructor(private readonly clock: Clock) {}
-
-  get runs(): boolean {
-    return this.#id !== undefined;
-  }
-
-  /** After so many milliseconds, in place of what was set before; without work, nothing. */
-  set(milliseconds = 0, work?: () => void): void {
-    this.clock.clearTimeout(this.#id as never);
-    this.#id =
-      work &&
-      this.clock.setTimeout(() => {
-        this.#id = undefined;
-        work();
-      }, milliseconds);
-  }
-}
-
-/** A number from 0 up to, but not, 1. */
+/** Returns a number from 0 (inclusive) to 1 (exclusive), as `Math.random` does. */
 export type Random = () => number;
 
-/** Milliseconds to wait after so many failures: up to twice as long each time, up to 30 s, and any part of it ("full jitter"). */
-export function backoff(failures: number, random: Random): number {
-  return random() * Math.min(30_000, 500 * 2 ** failures);
+/** Options of `connect`. */
+export interface ConnectOptions {
+  /** URL of the server: http(s) or ws(s), including the path under which Parley is served, if any. */
+  url: string;
+  /** Id of the room. */
+  room: string;
+  token: Token;
+  /** Position to resume from. Default: start with the room's last 50 messages. */
+  since?: RoomPosition | undefined;
+  /** Maximum number of messages in `messages`; the oldest are dropped first. Default: 10,000. */
+  keep?: number;
+  /** WebSocket class. Default: the global `WebSocket`. */
+  WebSocket?: SocketClass;
+  /** Default: the global `fetch`. */
+  fetch?: Fetch;
+  /** Default: the system's clock and timers. */
+  clock?: Clock;
+  /** Source of the jitter in reconnection delays. Default: `Math.random`. */
+  random?: Random;
 }
 
-/** The server's address for HTTP or WebSocket. What is given may be either, with a path in front of Parley's. */
-export function address(url: string, scheme: "http" | "ws"): string {
-  const { protocol, host, pathname } = new URL(url);
-  if (!/^(http|ws)s?:$/.test(protocol)) throw new TypeError(`not an http or ws URL: ${url}`);
-  return `${protocol.replace(/^(http|ws)/, scheme)}//${host}${pathname.replace(/\/+$/, "")}`;
+/** Options of `Room.send`. */
+export interface SendOptions {
+  /** `seq` of the message that this one replies to. */
+  replyTo?: number | undefined;
+  /**
+   * Idempotency key of the message, unique in the room: a message with the same key is stored once. 1 to 64 characters.
+   * Default: a random one.
+   */
+  clientId?: string | undefined;
+}
+
+/** Options of `api`. */
+export interface ApiOptions {
+  /** URL of the server: http(s) or ws(s), including the path under which Parley is served, if any. */
+  url: string;
+  token: Token;
+  /** Aborts requests in progress and rejects later ones with its reason. */
+  signal?: AbortSignal;
+  /** Default: the global `fetch`. */
+  fetch?: Fetch | undefined;
 }

@@ -1,95 +1,126 @@
-import type { Command, MessageBody, UserBody } from "../protocol/frames.ts";
-import type { Clock, Random } from "./options.ts";
+import type { MessageBody, UserBody } from "../protocol/frames.ts";
 import type { ParleyError } from "./error.ts";
-import type { RoomEvent } from "./events.ts";
-import { type Ack, Outbox, type Stored, type Unnamed } from "./outbox.ts";
-import { Pending, type PendingMessage } from "./pending.ts";
+import type { EventEmitter } from "./events.ts";
+import type { History } from "./history.ts";
+import type { SendOptions } from "./options.ts";
+import { type Ack, type AckedCommand, type CommandBody, Outbox, type OutboxOptions } from "./outbox.ts";
 
-export interface SendOptions {
-  /** The `seq` of the message it answers. */
-  replyTo?: number | undefined;
-  /** The sender's own name for it, unique for ever in the room: the same one is stored once. Drawn at random unless given. */
-  clientId?: string | undefined;
+/** A message sent by this client that is not among the room's messages yet. */
+export interface PendingMessage {
+  /** The `client_id` that the message will have. */
+  clientId: string;
+  text: string;
+  /** When `send` was called, in milliseconds since the epoch. */
+  sentAt: number;
+  /** `seq` of the message that this one replies to. */
+  replyTo?: number;
+  /** `stored`: the server has acknowledged it, but its message has not been received yet. */
+  status: "waiting" | "stored";
 }
 
-export interface SendingOptions {
-  clock: Clock;
-  random: Random;
-  send: (command: Command) => void;
-  /** A command has had no answer for too long. */
-  stuck: () => void;
-  /** The `rev` up to which the room is known. */
-  cursor: () => number;
-  emit: (event: RoomEvent) => void;
+export interface SenderOptions extends Pick<OutboxOptions, "clock" | "random" | "connection"> {
+  history: Pick<History, "cursor">;
+  events: Pick<EventEmitter, "emit">;
 }
 
-/** Commands on their way, and what is shown of them meanwhile. */
-export class Sending {
+const TYPING_INTERVAL_MS = 3_000;
+
+/** Sends commands through an outbox, and keeps the list of pending messages. */
+export class Sender {
   readonly outbox: Outbox;
-  readonly #pending = new Pending();
-  readonly #options: SendingOptions;
+  /** In the order in which they were sent. Replaced by a new array whenever something in it changes. */
+  pending: readonly PendingMessage[] = [];
+  /** The room's `rev` with each message that is stored. */
+  readonly #storedRevs = new WeakMap<PendingMessage, number>();
+  readonly #options: SenderOptions;
+  #lastTypingAt = -Infinity;
 
-  constructor(options: SendingOptions) {
-    const { clock, random, send, stuck } = options;
+  constructor(options: SenderOptions) {
     this.#options = options;
     this.outbox = new Outbox({
-      clock,
-      random,
-      send,
-      stuck,
-      stored: (command, ack) => this.#stored(command, ack),
-      failed: (command, error) => this.#failed(command, error),
+      ...options,
+      onStored: (command, ack) => this.#onStored(command, ack),
+      onFailed: (command, error) => this.#onFailed(command, error),
     });
   }
 
-  get pending(): readonly PendingMessage[] {
-    return this.#pending.list;
-  }
-
-  message(
+  sendMessage(
     text: string,
     {
       replyTo,
-      // `crypto.randomUUID` is missing in pages that came over plain http.
+      // Not `crypto.randomUUID`, which pages served over plain http do not have.
       clientId = crypto.getRandomValues(new Uint32Array(4)).join("-"),
     }: SendOptions,
   ): Promise<Ack> {
-    const { clock, emit } = this.#options;
+    const { clock, events } = this.#options;
     const message: PendingMessage = { clientId, text, sentAt: clock.now(), status: "waiting" };
-    const command: Unnamed = { type: "send", text, client_id: clientId };
+    const command: CommandBody = { type: "send", text, client_id: clientId };
     if (replyTo !== undefined) message.replyTo = command.reply_to = replyTo;
-    this.#pending.add(message);
-    const sent = this.outbox.add(command);
-    // What was not even taken.
-    sent.catch(() => this.#tell(() => this.#pending.failed(clientId)));
-    emit({ type: "pending" });
-    return sent;
+    this.pending = [...this.pending, message];
+    const ack = this.outbox.add(command);
+    // A command that the outbox did not accept is not reported to `onFailed`.
+    ack.catch(() => this.#keep((pending) => pending !== message));
+    events.emit({ type: "pending" });
+    return ack;
   }
 
-  /** Messages came, or may have by now: they are pending no more. */
-  arrived(me: UserBody | undefined, messages: readonly MessageBody[], cursor = this.#options.cursor()): void {
-    this.#tell(() => this.#pending.arrived(me, messages, cursor));
+  /** Sends `typing`, unless it was sent within `TYPING_INTERVAL_MS`. */
+  sendTyping(): void {
+    const { clock, connection } = this.#options;
+    const now = clock.now();
+    // The absolute difference, so that a clock that was set back does not suppress it.
+    if (Math.abs(now - this.#lastTypingAt) < TYPING_INTERVAL_MS) return;
+    this.#lastTypingAt = now;
+    connection.send({ type: "typing" });
   }
 
-  #stored(command: Stored, { rev }: Ack): void {
-    if (command.type !== "send" || command.client_id === undefined) return;
-    const { client_id: clientId } = command;
-    this.#tell(() => {
-      this.#pending.stored(clientId, rev);
-      this.#pending.arrived(undefined, [], this.#options.cursor());
-    });
+  /** Removes messages from `pending` that have been received, or were stored at or before the cursor. */
+  onReceived(
+    me: UserBody | undefined,
+    received: readonly MessageBody[],
+    cursor = this.#options.history.cursor ?? 0,
+  ): void {
+    const ownIds = new Set(
+      received.map(({ sender, client_id }) => (sender.id === me?.id ? client_id : undefined)),
+    );
+    this.#keep(
+      (message) => !ownIds.has(message.clientId) && !((this.#storedRevs.get(message) ?? NaN) <= cursor),
+    );
   }
 
-  #failed(command: Stored, error: ParleyError): void {
-    const { emit } = this.#options;
-    const message = command.type === "send" ? this.#pending.failed(command.client_id ?? "") : undefined;
-    emit({ type: "failed", command: command.type, error, ...(message && { message }) });
-    if (message) emit({ type: "pending" });
+  #onStored(command: AckedCommand, { rev }: Ack): void {
+    const { history, events } = this.#options;
+    const message = this.#waitingMessage(command);
+    if (!message) return;
+    // Stored at or before the cursor: its message has been received.
+    if (rev <= (history.cursor ?? 0)) return this.#keep((pending) => pending !== message);
+    const stored: PendingMessage = { ...message, status: "stored" };
+    this.#storedRevs.set(stored, rev);
+    this.pending = this.pending.map((pending) => (pending === message ? stored : pending));
+    events.emit({ type: "pending" });
   }
 
-  #tell(work: () => void): void {
-    const before = this.pending;
-    work();
-    if (this.pending !== before) this.#options.emit({ type: "pending" });
+  #onFailed(command: AckedCommand, error: ParleyError): void {
+    const { events } = this.#options;
+    const message = this.#waitingMessage(command);
+    if (message) this.pending = this.pending.filter((pending) => pending !== message);
+    events.emit({ type: "failed", command: command.type, error, ...(message && { message }) });
+    if (message) events.emit({ type: "pending" });
+  }
+
+  /** The pending message that a command is to send. */
+  #waitingMessage(command: AckedCommand): PendingMessage | undefined {
+    if (command.type !== "send") return undefined;
+    return this.pending.find(
+      ({ clientId, status }) => clientId === command.client_id && status === "waiting",
+    );
+  }
+
+  /** Removes the pending messages for which the predicate does not hold. */
+  #keep(predicate: (message: PendingMessage) => boolean): void {
+    const kept = this.pending.filter(predicate);
+    if (kept.length === this.pending.length) return;
+    this.pending = kept;
+    this.#options.events.emit({ type: "pending" });
   }
 }

@@ -4,163 +4,200 @@ import * as fc from "fast-check";
 
 import type { Ack } from "../../src/client/index.ts";
 import { settle } from "../support/people.ts";
-import { ModelRoom } from "./support/fake-room.ts";
-import { me, type TestSocket, type World, world } from "./support/fake-server.ts";
+import { FakeRoom } from "./support/fake-room.ts";
+import { connectToFake, type FakeSocket, type Harness, me } from "./support/fake-server.ts";
+import { weighted } from "./support/weighted.ts";
 
-// The whole client, outbox and all, against a model of the server over a network that the test plays.
-
-/** The server's end: does what the client asks for, one command after the other, and remembers each `client_id`. */
+/** A server that answers the client's commands one by one, over a network that the test controls. */
 class Server {
-  readonly room: ModelRoom;
-  readonly stored = new Map<string, Ack>();
-  #socket: TestSocket | undefined;
-  #taken = 0;
+  readonly room: FakeRoom;
+  /** The ack for each `client_id`. */
+  readonly acks = new Map<string, Ack>();
+  #socket: FakeSocket | undefined;
+  /** Number of commands from the socket that have been executed. */
+  #executed = 0;
 
   constructor(
-    private readonly client: World,
-    page: number,
+    private readonly client: Harness,
+    pageSize: number,
   ) {
-    this.room = new ModelRoom(page);
+    this.room = new FakeRoom(pageSize);
   }
 
-  /** Meets the client's newest connection, if it is another one. */
-  meet(): TestSocket | undefined {
+  /** Accepts the client's newest connection, and returns its socket while it is open. */
+  accept(): FakeSocket | undefined {
     const newest = this.client.sockets.at(-1);
     if (newest && newest !== this.#socket && !newest.closed) {
       this.#socket = newest;
-      this.#taken = 0;
+      this.#executed = 0;
       const since = /since=(\d+)/.exec(newest.url)?.[1];
       this.room.connect(since === undefined ? undefined : Number(since));
     }
     return this.#socket?.closed ? undefined : this.#socket;
   }
 
-  /** Does the next thing that it was asked for. */
-  take(): void {
-    const command = this.meet()?.sent[this.#taken];
+  /** Executes the next command. */
+  execute(): void {
+    const command = this.accept()?.sent[this.#executed];
     if (!command) return;
-    this.#taken++;
+    this.#executed++;
     const { room } = this;
-    const answer = (ack: Ack) => void room.frames.push({ type: "ack", id: command.id ?? "", ...ack });
+    const sendAck = (ack: Ack) => void room.frames.push({ type: "ack", id: command.id ?? "", ...ack });
     if (command.type === "send") {
-      const known = this.stored.get(command.client_id ?? "");
-      if (known) return answer(known);
-      room.change("created", 0);
-      const made = room.messages.at(-1);
-      if (!made) return;
-      Object.assign(made, { sender: me, text: command.text, client_id: command.client_id });
-      const ack = { seq: made.seq, rev: made.rev };
-      this.stored.set(command.client_id ?? "", ack);
-      answer(ack);
+      const clientId = command.client_id ?? "";
+      const known = this.acks.get(clientId);
+      if (known) return sendAck(known);
+      room.change("created");
+      const stored = room.messages.at(-1);
+      if (!stored) return;
+      Object.assign(stored, { sender: me, text: command.text, client_id: clientId });
+      const ack = { seq: stored.seq, rev: stored.rev };
+      this.acks.set(clientId, ack);
+      sendAck(ack);
     } else if (command.type === "edit" || command.type === "delete" || command.type === "react") {
       const kind = ({ edit: "edited", delete: "deleted", react: "reacted" } as const)[command.type];
       room.change(kind, command.seq - 1);
-      answer({ seq: command.seq, rev: room.rev });
-    } else answer({ seq: 0, rev: room.rev });
+      sendAck({ seq: command.seq, rev: room.rev });
+    } else sendAck({ seq: 0, rev: room.rev });
   }
 
-  /** The next frame arrives, as often as it is told. */
+  /** Delivers the next frame, if there is one. */
   deliver(times = 1): void {
-    const socket = this.meet();
+    const socket = this.accept();
     const [frame] = this.room.frames;
     if (!socket || !frame) return;
     this.room.frames.shift();
-    for (let time = 0; time < times; time++) socket.say(frame);
+    for (let n = 0; n < times; n++) socket.receive(frame);
   }
 }
 
-const step = fc.oneof(
-  {
-    weight: 4,
-    arbitrary: fc.record({ do: fc.constantFrom("send", "edit", "remove", "react"), pick: fc.nat(99) }),
-  },
-  {
-    weight: 4,
-    arbitrary: fc.record({
-      do: fc.constantFrom("created", "edited", "deleted", "reacted"),
-      pick: fc.nat(99),
+const anyStep = fc.oneof(
+  weighted(4, fc.record({ action: fc.constantFrom("send", "edit", "remove", "react"), n: fc.nat(99) })),
+  // Changes by other clients.
+  weighted(
+    4,
+    fc.record({ action: fc.constantFrom("created", "edited", "deleted", "reacted"), n: fc.nat(99) }),
+  ),
+  weighted(14, fc.record({ action: fc.constantFrom("execute", "deliver", "deliver"), n: fc.nat(9) })),
+  weighted(
+    3,
+    fc.record({
+      action: fc.constantFrom("disconnect", "lose change", "continue resume", "wait"),
+      n: fc.nat(3),
     }),
-  },
-  {
-    weight: 14,
-    arbitrary: fc.record({ do: fc.constantFrom("take", "deliver", "deliver"), pick: fc.nat(9) }),
-  },
-  {
-    weight: 3,
-    arbitrary: fc.record({ do: fc.constantFrom("cut", "lose", "resume", "wait"), pick: fc.nat(3) }),
-  },
+  ),
 );
+type Step = typeof anyStep extends fc.Arbitrary<infer T> ? T : never;
 
-test("whatever the network does, what was sent is stored once and in order, and the client ends with what the server has", async () => {
-  const plan = fc.record({
-    keep: fc.constantFrom(1, 5, 10_000),
-    page: fc.constantFrom(1, 3, 1_000),
-    steps: fc.array(step, { maxLength: 80 }),
-  });
+const scenario = fc.record({
+  keep: fc.constantFrom(1, 5, 10_000),
+  pageSize: fc.constantFrom(1, 3, 1_000),
+  steps: fc.array(anyStep, { maxLength: 80 }),
+});
+
+/** Runs a step. If it sends a message, adds the promise for its ack to `sent`. */
+async function runStep({ action, n }: Step, client: Harness, server: Server, sent: Promise<Ack>[]) {
+  const { room } = client;
+  const seq = 1 + (n % Math.max(1, server.room.messages.length));
+  server.accept();
+  switch (action) {
+    case "send":
+      sent.push(room.send(`text ${n}`));
+      break;
+    case "edit":
+      void room.edit(seq, "edited");
+      break;
+    case "remove":
+      void room.remove(seq);
+      break;
+    case "react":
+      void room.react(seq, "+");
+      break;
+    case "execute":
+      server.execute();
+      break;
+    case "deliver":
+      server.deliver(n === 0 ? 2 : 1);
+      break;
+    case "disconnect":
+      client.socket.disconnect();
+      break;
+    case "lose change":
+      server.room.loseChange();
+      break;
+    case "continue resume":
+      server.room.continueResume();
+      break;
+    case "wait":
+      await client.clock.advance(10 ** (n + 1));
+      break;
+    case "created":
+    case "edited":
+    case "deleted":
+    case "reacted":
+      server.room.change(action, n);
+      break;
+  }
+}
+
+/** Lets the client and the server go on until both have everything, or for 2,000 turns. */
+async function drain({ room, clock }: Harness, server: Server, acks: Promise<unknown>): Promise<void> {
+  let isAcked = false;
+  void acks.then(() => (isAcked = true));
+  // Reveals a live change that was lost.
+  server.room.change("created");
+  for (let turn = 0; turn < 2_000; turn++) {
+    server.accept();
+    server.execute();
+    server.room.continueResume();
+    server.deliver();
+    if (turn % 50 === 49) await clock.advance(1_000);
+    else await settle();
+    const isInSync = server.room.isDelivered && room.position?.rev === server.room.rev;
+    if (isAcked && isInSync && room.pending.length === 0) break;
+  }
+}
+
+test("whatever the network does, messages are stored once, in order, and the client ends up as the server", async () => {
   await fc.assert(
-    fc.asyncProperty(plan, async ({ keep, page, steps }) => {
-      const client = await world({ keep });
+    fc.asyncProperty(scenario, async ({ keep, pageSize, steps }) => {
+      const client = await connectToFake({ keep });
       const { room, clock } = client;
-      const server = new Server(client, page);
-      const told = new Map<number, number>();
+      const server = new Server(client, pageSize);
+      const timesCreated = new Map<number, number>();
       room.on("change", ({ kind, message: { seq } }) => {
-        if (kind === "created") told.set(seq, (told.get(seq) ?? 0) + 1);
+        if (kind === "created") timesCreated.set(seq, (timesCreated.get(seq) ?? 0) + 1);
       });
-      const sent: { text: string; ack: Promise<Ack> }[] = [];
-      const pick = (n: number) => 1 + (n % Math.max(1, server.room.messages.length));
-      server.meet();
+      server.accept();
       server.deliver();
-      for (const { do: what, pick: n } of steps) {
-        server.meet();
-        if (what === "send") {
-          const text = `mine ${sent.length}`;
-          sent.push({ text, ack: room.send(text) });
-        } else if (what === "edit") void room.edit(pick(n), "edited");
-        else if (what === "remove") void room.remove(pick(n));
-        else if (what === "react") void room.react(pick(n), "+");
-        else if (what === "take") server.take();
-        else if (what === "deliver") server.deliver(n === 0 ? 2 : 1);
-        else if (what === "cut") client.sockets.at(-1)?.end();
-        else if (what === "lose") server.room.lose();
-        else if (what === "resume") server.room.resume();
-        else if (what === "wait") await clock.pass(10 ** (n + 1));
-        else server.room.change(what, n);
+      const sent: Promise<Ack>[] = [];
+      for (const step of steps) {
+        await runStep(step, client, server, sent);
         await settle();
-        // Nothing is shown twice, or longer than it is wanted.
-        const waiting = new Set(room.pending.map(({ clientId }) => clientId));
-        expect(room.messages.filter(({ client_id }) => waiting.has(client_id ?? ""))).toEqual([]);
+        // No message is both pending and among the messages.
+        const pendingIds = new Set(room.pending.map(({ clientId }) => clientId));
+        expect(room.messages.filter(({ client_id }) => pendingIds.has(client_id ?? ""))).toEqual([]);
         expect(room.messages.length).toBeLessThanOrEqual(keep);
       }
-      const acks = Promise.all(sent.map(({ ack }) => ack));
-      let settled = sent.length === 0;
-      void acks.then(() => (settled = true));
-      // A change that was lost is missed at the next one.
-      server.room.change("created", 0);
-      for (let turn = 0; turn < 2_000; turn++) {
-        server.meet();
-        server.take();
-        server.room.resume();
-        server.deliver();
-        if (turn % 50 === 49) await clock.pass(1_000);
-        else await settle();
-        const level = server.room.level && room.position?.rev === server.room.rev;
-        if (settled && level && room.pending.length === 0) break;
-      }
+      await drain(client, server, Promise.all(sent));
+
       const { messages, rev } = server.room;
       expect(room.pending).toEqual([]);
       expect(room.position?.rev).toBe(rev);
-      // It was there from the beginning: all of it is known, as far as it is kept.
+      // The room was empty when the client connected, so that its window has all messages up to `keep`.
       if (keep === 10_000) expect(room.messages).toEqual(messages);
       else expect(room.messages).toEqual(messages.slice(-room.messages.length));
-      // What was made and deleted while it was away is told as deleted.
-      const there = messages.filter(({ seq, deleted_at }) => deleted_at === undefined && !told.has(seq));
-      expect(there).toEqual([]);
+      // Messages that were deleted while the client was away are reported as deleted only.
+      const unreported = messages.filter(
+        ({ seq, deleted_at }) => deleted_at === undefined && !timesCreated.has(seq),
+      );
+      expect(unreported).toEqual([]);
+      expect([...timesCreated.values()].filter((times) => times !== 1)).toEqual([]);
       const own = messages.filter(({ sender }) => sender.id === me.id);
-      expect(own.map(({ seq }) => seq)).toEqual((await acks).map(({ seq }) => seq));
-      expect(own.map(({ client_id }) => client_id)).toEqual([...server.stored.keys()]);
-      expect([...told.values()].filter((times) => times !== 1)).toEqual([]);
+      expect(own.map(({ seq }) => seq)).toEqual((await Promise.all(sent)).map(({ seq }) => seq));
+      expect(own.map(({ client_id }) => client_id)).toEqual([...server.acks.keys()]);
       room.close();
-      expect(clock.due).toEqual([]);
+      expect(clock.timers).toEqual([]);
     }),
     { numRuns: 1_000 },
   );

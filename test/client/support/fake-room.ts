@@ -1,87 +1,101 @@
 import type { ChangeFrame, Changes, Hello, MessageBody, ServerFrame } from "../../../src/protocol/frames.ts";
 import { hello, message } from "./fake-server.ts";
 
-/** A room as the server has it, and one connection to it; frames wait until they are delivered. */
-export class ModelRoom {
+/** A model of a room on the server and of one connection to it. Its frames wait until a test delivers them. */
+export class FakeRoom {
   messages: MessageBody[] = [];
   rev = 0;
   createdAt = 0;
-  /** What it held at each `rev`. */
-  readonly #past: MessageBody[][] = [];
+  /** Frames sent to the connection and not delivered yet. */
   readonly frames: ServerFrame[] = [];
-  /** How far the connection has been told; undefined while there is none. */
-  #told: number | undefined;
-  /** Whether it gets changes as they happen. */
-  #live = false;
+  /** The room's messages at each `rev`. */
+  readonly #past: MessageBody[][] = [];
+  /** The `rev` up to which the connection has been sent the room. Undefined before the first connection. */
+  #sentRev: number | undefined;
+  /** Whether the connection gets changes as they happen. */
+  #isLive = false;
 
-  /** `page`: how many messages one frame of a resume has at most. */
-  constructor(readonly page: number) {}
+  /** `pageSize` is the maximum number of messages in one frame of a resume. */
+  constructor(readonly pageSize: number) {}
 
-  change(kind: ChangeFrame["kind"], pick: number): void {
+  /** Whether everything has been sent to the connection and delivered. */
+  get isDelivered(): boolean {
+    return this.#isLive && this.frames.length === 0;
+  }
+
+  /** Creates a message, or changes the one at `index`, modulo the number of messages. */
+  change(kind: ChangeFrame["kind"], index = 0): void {
     this.#past[this.rev] = [...this.messages];
     const rev = ++this.rev;
     let changed: MessageBody;
-    const made = kind === "created" || this.messages.length === 0;
-    if (made) {
+    const isNew = kind === "created" || this.messages.length === 0;
+    if (isNew) {
       changed = message(this.messages.length + 1, rev);
       this.messages.push(changed);
     } else {
-      const index = pick % this.messages.length;
-      changed = { ...(this.messages[index] as MessageBody), rev };
+      const at = index % this.messages.length;
+      changed = { ...(this.messages[at] as MessageBody), rev };
       if (kind === "edited") Object.assign(changed, { text: `edit ${rev}`, edited_at: String(rev) });
       if (kind === "deleted") Object.assign(changed, { text: "", deleted_at: String(rev) });
       if (kind === "reacted") changed.reactions = [{ emoji: "+", by: [String(rev)] }];
-      this.messages[index] = changed;
+      this.messages[at] = changed;
     }
-    if (this.#live) this.frames.push({ type: "change", kind: made ? "created" : kind, message: changed });
+    if (this.#isLive) this.frames.push({ type: "change", kind: isNew ? "created" : kind, message: changed });
   }
 
+  /** Replaces the connection by a new one, and sends its `hello`. */
   connect(since: number | undefined): void {
     this.frames.length = 0;
     const resumed = since !== undefined && since <= this.rev;
-    const first = resumed ? this.#next(since) : { rev: this.rev, messages: this.messages.slice(-50) };
+    const first = resumed ? this.#nextPage(since) : { rev: this.rev, messages: this.messages.slice(-50) };
     const room = {
       ...hello(0, []).room,
       seq: this.messages.length,
       rev: this.rev,
       created_at: String(this.createdAt),
     };
-    this.#went({ ...hello(first.rev, first.messages), resumed, room });
+    this.#send({ ...hello(first.rev, first.messages), resumed, room });
   }
 
-  /** Goes on with a resume that is not level yet. */
-  resume(): void {
-    if (this.#told !== undefined && !this.#live) this.#went({ type: "changes", ...this.#next(this.#told) });
+  /** Sends the next page of a resume, if it is not complete. */
+  continueResume(): void {
+    if (this.#sentRev !== undefined && !this.#isLive)
+      this.#send({ type: "changes", ...this.#nextPage(this.#sentRev) });
   }
 
-  /** Goes back to a backup that lacks the last change. */
+  /** Restores the room from a backup that lacks the last change. */
   restore(): void {
     this.messages = [...(this.#past[this.rev - 1] ?? [])];
     this.rev = Math.max(0, this.rev - 1);
   }
 
-  /** A live change gets lost. What a connection begins with can't be: it goes to this one alone. */
-  lose(): void {
+  /** Replaces the room by a new one with the same id. */
+  recreate(): void {
+    this.messages = [];
+    this.rev = 0;
+    this.createdAt++;
+    this.frames.length = 0;
+  }
+
+  /** Loses the next frame if it is a live change. The frames of a resume cannot be lost. */
+  loseChange(): void {
     if (this.frames[0]?.type === "change") this.frames.shift();
   }
 
-  get level(): boolean {
-    return this.#live && this.frames.length === 0;
-  }
-
-  older(before: number, limit: number): MessageBody[] {
+  /** The page of messages before a `seq`, as the HTTP API returns it. */
+  pageBefore(before: number, limit: number): MessageBody[] {
     return this.messages.slice(0, before - 1).slice(-limit);
   }
 
-  #next(since: number): Pick<Changes, "rev" | "messages"> {
+  #nextPage(since: number): Pick<Changes, "rev" | "messages"> {
     const all = this.messages.filter(({ rev }) => rev > since).toSorted((a, b) => a.rev - b.rev);
-    const messages = all.slice(0, this.page);
-    return { rev: all.length > this.page ? (messages.at(-1)?.rev ?? since) : this.rev, messages };
+    const messages = all.slice(0, this.pageSize);
+    return { rev: all.length > this.pageSize ? (messages.at(-1)?.rev ?? since) : this.rev, messages };
   }
 
-  #went(frame: Hello | Changes): void {
+  #send(frame: Hello | Changes): void {
     this.frames.push(frame);
-    this.#told = frame.rev;
-    this.#live = frame.rev === this.rev;
+    this.#sentRev = frame.rev;
+    this.#isLive = frame.rev === this.rev;
   }
 }

@@ -6,14 +6,16 @@ import { TestClock } from "./clock.ts";
 export const me: UserBody = { id: "user|me", email: "me@example.com", name: null };
 export const other: UserBody = { id: "user|other", email: "other@example.com", name: null };
 export const createdAt = "2026-01-01T00:00:00.000Z";
+/** When a second room with the same id was created. */
+export const recreatedAt = "2026-06-06T00:00:00.000Z";
 
-/** A message that was not changed since it was sent, unless `rev` and what follows say so. */
-export function message(seq: number, rev = seq, rest: Partial<MessageBody> = {}): MessageBody {
-  const sent = { sender: other, text: `text ${seq}`, sent_at: createdAt, reactions: [] };
-  return { seq, rev, ...sent, ...rest };
+/** A message of `other`, unchanged since it was sent unless the arguments say so. */
+export function message(seq: number, rev = seq, fields: Partial<MessageBody> = {}): MessageBody {
+  const defaults = { sender: other, text: `text ${seq}`, sent_at: createdAt, reactions: [] };
+  return { seq, rev, ...defaults, ...fields };
 }
 
-export function hello(rev: number, messages: MessageBody[], rest: Partial<Hello> = {}): Hello {
+export function hello(rev: number, messages: MessageBody[], fields: Partial<Hello> = {}): Hello {
   const seq = Math.max(0, ...messages.map((each) => each.seq));
   return {
     type: "hello",
@@ -25,18 +27,25 @@ export function hello(rev: number, messages: MessageBody[], rest: Partial<Hello>
     online: [me],
     token_expires_at: "2026-01-01T01:00:00.000Z",
     limits: { text_bytes: 16_384, frame_bytes: 65_536, rate: 10, burst: 20 },
-    ...rest,
+    ...fields,
   };
 }
 
-export function created(seq: number, rev = seq, rest: Partial<MessageBody> = {}): ServerFrame {
-  return { type: "change", kind: "created", message: message(seq, rev, rest) };
+/** The `hello` of a second room with the same id, as an answer to a resume. */
+export function helloOfRecreatedRoom(rev: number, messages: MessageBody[]): Hello {
+  const frame = hello(rev, messages, { resumed: true });
+  frame.room.created_at = recreatedAt;
+  return frame;
 }
 
-/** A socket whose other end is the test. */
-export class TestSocket extends EventTarget {
+export function created(seq: number, rev = seq, fields: Partial<MessageBody> = {}): ServerFrame {
+  return { type: "change", kind: "created", message: message(seq, rev, fields) };
+}
+
+/** A WebSocket whose other end is the test. */
+export class FakeSocket extends EventTarget {
   readonly sent: Command[] = [];
-  /** What the client closed it with. */
+  /** Set when the client has closed the socket. */
   closed: { code: number | undefined } | undefined;
 
   constructor(
@@ -54,56 +63,63 @@ export class TestSocket extends EventTarget {
     this.closed ??= { code };
   }
 
-  /** The server sends a frame; a string as it is. */
-  say(frame: ServerFrame | string): void {
-    const data = typeof frame === "string" ? frame : JSON.stringify(frame);
-    this.dispatchEvent(Object.assign(new Event("message"), { data }));
-  }
-
-  /** The server acks the last command. */
-  ack(seq = 1, rev = 1): void {
-    this.say({ type: "ack", id: this.last.id ?? "", seq, rev });
-  }
-
-  /** The server refuses the last command. */
-  refuse(code: string, rest: { retry_after_ms?: number } = {}): void {
-    const refusal = { type: "error", id: this.last.id, code, message: `It is ${code}.`, ...rest };
-    this.say(JSON.stringify(refusal));
-  }
-
-  /** The server has taken the connection, and said nothing yet. */
-  accept(): void {
-    this.dispatchEvent(new Event("open"));
-  }
-
-  /** The connection ends from outside. */
-  end(code = 1006, reason = ""): void {
-    this.dispatchEvent(Object.assign(new Event("close"), { code, reason }));
-  }
-
-  get last(): Command {
+  get lastSent(): Command {
     const last = this.sent.at(-1);
     if (!last) throw new Error("nothing was sent");
     return last;
   }
+
+  /** The texts of the commands that were sent. */
+  get sentTexts(): string[] {
+    return this.sent.flatMap((command) => ("text" in command ? [command.text] : []));
+  }
+
+  /** The connection is established; no frame has been sent. */
+  accept(): void {
+    this.dispatchEvent(new Event("open"));
+  }
+
+  /** The server sends a frame. A string is sent as it is. */
+  receive(frame: ServerFrame | string): void {
+    const data = typeof frame === "string" ? frame : JSON.stringify(frame);
+    this.dispatchEvent(Object.assign(new Event("message"), { data }));
+  }
+
+  /** The server acknowledges the last command. */
+  receiveAck(seq = 1, rev = 1): void {
+    this.receive({ type: "ack", id: this.lastSent.id ?? "", seq, rev });
+  }
+
+  /** The server refuses the last command. */
+  receiveError(code: string, fields: { retry_after_ms?: number } = {}): void {
+    const frame = { type: "error", id: this.lastSent.id, code, message: `It is ${code}.`, ...fields };
+    this.receive(JSON.stringify(frame));
+  }
+
+  /** The server closes the connection; by default, the network is lost. */
+  disconnect(code = 1006, reason = ""): void {
+    this.dispatchEvent(Object.assign(new Event("close"), { code, reason }));
+  }
 }
 
-export interface World {
+/** A room of the client, and everything it depends on under the test's control. */
+export interface Harness {
   room: Room;
   clock: TestClock;
-  sockets: TestSocket[];
+  /** Every socket that the client has created. */
+  sockets: FakeSocket[];
   /** The newest socket. */
-  socket: TestSocket;
-  /** How the token was asked for, each time. */
-  asked: { refresh: boolean }[];
-  /** What the room has told so far. */
+  socket: FakeSocket;
+  /** The options of each call of `token`. */
+  tokenRequests: { refresh: boolean }[];
+  /** Everything that the room has emitted. */
   events: RoomEvent[];
-  told: <T extends RoomEvent["type"]>(type: T) => Extract<RoomEvent, { type: T }>[];
-  /** The newest connection opens, and says hello. */
-  open: (frame?: Hello) => Promise<void>;
+  eventsOf: <T extends RoomEvent["type"]>(type: T) => Extract<RoomEvent, { type: T }>[];
+  /** The newest socket receives a `hello`. */
+  welcome: (frame?: Hello) => Promise<void>;
 }
 
-const types: RoomEvent["type"][] = [
+const eventTypes: RoomEvent["type"][] = [
   "change",
   "presence",
   "typing",
@@ -118,17 +134,17 @@ const types: RoomEvent["type"][] = [
   "closed",
 ];
 
-/** A room of which the test is the server, the clock and, with all waits at their longest, chance. */
-export async function world(options: Partial<ConnectOptions> = {}): Promise<World> {
-  const sockets: TestSocket[] = [];
-  const asked: { refresh: boolean }[] = [];
+/** Connects to a fake server. Delays are as long as they can be, unless `random` is given. */
+export async function connectToFake(options: Partial<ConnectOptions> = {}): Promise<Harness> {
+  const sockets: FakeSocket[] = [];
+  const tokenRequests: { refresh: boolean }[] = [];
   const events: RoomEvent[] = [];
   const clock = new TestClock();
   const room = connect({
     url: "http://chat.example.com",
     room: "lobby",
-    token: (how) => `token-${asked.push(how)}`,
-    WebSocket: class extends TestSocket {
+    token: (request) => `token-${tokenRequests.push(request)}`,
+    WebSocket: class extends FakeSocket {
       constructor(url: string, protocols: string[]) {
         super(url, protocols);
         sockets.push(this);
@@ -138,7 +154,7 @@ export async function world(options: Partial<ConnectOptions> = {}): Promise<Worl
     random: () => 1,
     ...options,
   });
-  for (const type of types) room.on(type, (event) => void events.push(event));
+  for (const type of eventTypes) room.on(type, (event) => void events.push(event));
   await settle();
   return {
     room,
@@ -146,15 +162,20 @@ export async function world(options: Partial<ConnectOptions> = {}): Promise<Worl
     sockets,
     get socket() {
       const newest = sockets.at(-1);
-      if (!newest) throw new Error("it has not connected");
+      if (!newest) throw new Error("the client has not connected");
       return newest;
     },
-    asked,
+    tokenRequests,
     events,
-    told: (type) => events.filter((event) => event.type === type) as never,
-    async open(frame = hello(0, [])) {
-      sockets.at(-1)?.say(frame);
+    eventsOf: (type) => events.filter((event) => event.type === type) as never,
+    async welcome(frame = hello(0, [])) {
+      sockets.at(-1)?.receive(frame);
       await settle();
     },
   };
+}
+
+/** The error with which a promise rejects, or the value with which it resolves. */
+export function outcome(promise: Promise<unknown>): Promise<unknown> {
+  return promise.catch((error: unknown) => error);
 }

@@ -1,42 +1,43 @@
 import type * as Client from "../../../src/client/index.ts";
 
-export interface GuestOptions {
+export interface ScriptOptions {
   url: string;
   room: string;
   token: string;
-  /** How many messages to send. */
+  /** Number of messages to send. */
   messages: number;
-  /** Times as fast as its clock runs: what a client does after half a minute happens within a test. */
+  /** How many times as fast as real time the client's clock runs, so that its timeouts fit into a test. */
   speed: number;
 }
 
-/** What a guest has seen. */
-export interface Seen {
-  /** The room's messages, by their texts. */
+/** What a scripted client has seen. */
+export interface Report {
+  /** Texts of the room's messages at the end. */
   texts: string[];
-  /** Their numbers, as they were told: each once, when it was new. */
+  /** The `seq` of each `created` event. */
   created: number[];
-  /** Where what it sent is stored. */
+  /** The `seq` in each ack. */
   acks: number[];
+  /** Number of pending messages at the end. */
   pending: number;
-  /** How often it was without a connection. */
-  lost: number;
+  /** How often the connection was lost. */
+  disconnects: number;
 }
 
 /**
- * A member who sends a few messages, and leaves once somebody has said "the end". It is run as it stands in other
- * runtimes, so that it uses nothing but what it is given.
+ * Joins a room, sends messages, and leaves after a message "the end". Its source is run in other runtimes, so it must not
+ * use anything but its arguments.
  */
-export async function guest(client: typeof Client, options: GuestOptions): Promise<Seen> {
+export async function runScript(client: typeof Client, options: ScriptOptions): Promise<Report> {
   const { url, room: id, token, messages, speed } = options;
   const clock = {
     now: () => performance.now() * speed,
-    setTimeout: (work: () => void, milliseconds: number) => setTimeout(work, milliseconds / speed),
+    setTimeout: (callback: () => void, milliseconds: number) => setTimeout(callback, milliseconds / speed),
     clearTimeout: (timer: never) => clearTimeout(timer),
   };
   const room = client.connect({ url, room: id, token: () => token, clock });
   const created: number[] = [];
-  let lost = 0;
+  let disconnects = 0;
   const ended = new Promise<void>((resolve) => {
     room.on("change", ({ kind, message }) => {
       if (kind === "created") created.push(message.seq);
@@ -44,14 +45,14 @@ export async function guest(client: typeof Client, options: GuestOptions): Promi
     });
   });
   room.on("status", ({ status }) => {
-    if (status === "connecting") lost++;
+    if (status === "connecting") disconnects++;
   });
   await room.ready;
-  const sent = Array.from({ length: messages }, (_, n) => room.send(`guest ${n}`));
+  const sent = Array.from({ length: messages }, (_, n) => room.send(`script ${n}`));
   const acks = (await Promise.all(sent)).map(({ seq }) => seq);
   await ended;
   const texts = room.messages.map(({ text }) => text);
   const pending = room.pending.length;
   room.close();
-  return { texts, created, acks, pending, lost };
+  return { texts, created, acks, pending, disconnects };
 }
