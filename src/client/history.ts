@@ -87,6 +87,7 @@ export class History {
       return "diverged";
     }
     this.#clear();
+    // Its `seq` and `rev` are set below.
     this.#position = room;
     for (const message of messages) this.#outOfOrder.set(message.seq, message);
     this.#completeUpTo(rev);

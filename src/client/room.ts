@@ -101,12 +101,12 @@ export class Room implements AsyncIterable<RoomEvent> {
     return this.#sync.sender.sendMessage(text, options);
   }
 
-  /** Replaces the text of a message. */
+  /** Replaces the text of one of this user's messages. */
   edit(seq: number, text: string): Promise<Ack> {
     return this.#sync.sender.outbox.add({ type: "edit", seq, text });
   }
 
-  /** Deletes a message. Moderators and owners may delete the messages of others. */
+  /** Deletes a message. Moderators and owners may also delete the messages of others. */
   remove(seq: number): Promise<Ack> {
     return this.#sync.sender.outbox.add({ type: "delete", seq });
   }

@@ -83,6 +83,7 @@ export class Sender {
     const ownIds = new Set(
       received.map(({ sender, client_id }) => (sender.id === me?.id ? client_id : undefined)),
     );
+    // A comparison with NaN is false: a message that is not stored yet stays.
     this.#keep(
       (message) => !ownIds.has(message.clientId) && !((this.#storedRevs.get(message) ?? NaN) <= cursor),
     );

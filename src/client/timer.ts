@@ -11,9 +11,8 @@ export const systemClock: Clock = {
 
 /** A timer that can be set again and again. Only the latest callback runs. */
 export class Timer {
-  #id: unknown;
-
   readonly #clock: Clock;
+  #id: unknown;
 
   constructor(clock: Clock) {
     this.#clock = clock;
