@@ -2,10 +2,22 @@ import type { NoticeFrame } from "../protocol/frames.ts";
 import type { ErrorCode, ParleyError } from "./error.ts";
 import type { Change } from "./history.ts";
 import type { CommandType } from "./outbox.ts";
-import type { PendingMessage } from "./sender.ts";
 
 /** `connecting`: no connection, and an attempt is being made or will be. `closed`: for good. */
 export type Status = "connecting" | "open" | "closed";
+
+/** A message sent by this client that is not among the room's messages yet. */
+export interface PendingMessage {
+  /** The `client_id` that the message will have. */
+  clientId: string;
+  text: string;
+  /** When `send` was called, in milliseconds since the epoch. */
+  sentAt: number;
+  /** `seq` of the message that this one replies to. */
+  replyTo?: number;
+  /** `stored`: the server has acknowledged it, but its message has not been received yet. */
+  status: "waiting" | "stored";
+}
 
 /** What a room reports. */
 export type RoomEvent =

@@ -9,7 +9,7 @@ export type {
 } from "../protocol/frames.ts";
 export { Api, api, type Page } from "./api.ts";
 export { type ErrorCode, ParleyError } from "./error.ts";
-export type { RoomEvent, RoomEventOf, Status } from "./events.ts";
+export type { PendingMessage, RoomEvent, RoomEventOf, Status } from "./events.ts";
 export type { Change, RoomPosition } from "./history.ts";
 export type {
   ApiOptions,
@@ -23,5 +23,4 @@ export type {
   Token,
 } from "./options.ts";
 export type { Ack } from "./outbox.ts";
-export type { PendingMessage } from "./sender.ts";
 export { connect, Room } from "./room.ts";

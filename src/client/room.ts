@@ -1,10 +1,9 @@
 import type { LimitsBody, MemberBody, MessageBody, UserBody } from "../protocol/frames.ts";
-import type { RoomEvent, RoomEventOf, Status } from "./events.ts";
+import type { PendingMessage, RoomEvent, RoomEventOf, Status } from "./events.ts";
 import type { RoomPosition } from "./history.ts";
 import type { ConnectOptions, SendOptions } from "./options.ts";
 import type { Ack } from "./outbox.ts";
 import { RoomSync } from "./room-sync.ts";
-import type { PendingMessage } from "./sender.ts";
 
 /** The largest page of messages that the HTTP API returns. */
 const MAX_PAGE_SIZE = 100;

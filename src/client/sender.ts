@@ -1,22 +1,9 @@
 import type { MessageBody, UserBody } from "../protocol/frames.ts";
 import type { ParleyError } from "./error.ts";
-import type { EventEmitter } from "./events.ts";
+import type { EventEmitter, PendingMessage } from "./events.ts";
 import type { History } from "./history.ts";
 import type { SendOptions } from "./options.ts";
 import { type Ack, type AckedCommand, type CommandBody, Outbox, type OutboxOptions } from "./outbox.ts";
-
-/** A message sent by this client that is not among the room's messages yet. */
-export interface PendingMessage {
-  /** The `client_id` that the message will have. */
-  clientId: string;
-  text: string;
-  /** When `send` was called, in milliseconds since the epoch. */
-  sentAt: number;
-  /** `seq` of the message that this one replies to. */
-  replyTo?: number;
-  /** `stored`: the server has acknowledged it, but its message has not been received yet. */
-  status: "waiting" | "stored";
-}
 
 export interface SenderOptions extends Pick<OutboxOptions, "clock" | "random" | "connection"> {
   history: Pick<History, "cursor">;
