@@ -2,20 +2,22 @@ import { readFileSync } from "node:fs";
 
 import * as v from "valibot";
 
-import { isSecureUrl } from "./url.ts";
+import { isSecureUrl, normalizeOriginPattern } from "./url.ts";
 
-/** Whatever Parley can be told, read once from the environment. An empty variable counts as one that is not set. */
+/** Every setting of Parley, read once from the environment. An empty variable counts as one that is not set. */
 
-/** One line for whoever starts Parley: which setting is wrong, and why. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A setting is missing or wrong. The message is one line that names the variable and says why. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
 interface Setting<T> {
   variable: string;
-  /** As it would be written in the environment. Undefined: `serve` does not start without it, or its absence means something. */
+  /** As it would be written in the environment. Undefined if `serve` requires it, or if its absence has a meaning. */
   default: string | undefined;
-  /** For the help text and the README, units included. */
+  /** For `--help` and the README, units included. */
   meaning: string;
   schema: v.GenericSchema<string, T>;
 }
@@ -29,7 +31,7 @@ function setting<T>(
   return { variable, default: fallback, schema, meaning };
 }
 
-const list = v.pipe(
+const commaList = v.pipe(
   v.string(),
   v.transform((text) =>
     text
@@ -37,30 +39,39 @@ const list = v.pipe(
       .map((part) => part.trim())
       .filter((part) => part !== ""),
   ),
-  v.minLength(1, "must name at least one"),
+  v.minLength(1, "must have at least one entry"),
 );
 
-function number(least: number, most: number) {
+function number(min: number, max: number) {
   return v.pipe(
     v.string(),
-    v.regex(/^\d+(\.\d+)?$/, "must be a number, 0 or more, written in digits"),
+    v.regex(/^\d+(\.\d+)?$/, "must be a decimal number, 0 or more"),
     v.transform(Number),
-    v.minValue(least, `must be at least ${least}`),
-    v.maxValue(most, `must be at most ${most}`),
+    v.minValue(min, `must be at least ${min}`),
+    v.maxValue(max, `must be at most ${max}`),
   );
 }
 
-function count(most = 1_000_000_000) {
-  return v.pipe(number(0, most), v.integer("must be a whole number"));
+const MAX_COUNT = 1_000_000_000;
+
+function count(max = MAX_COUNT) {
+  return v.pipe(number(0, max), v.integer("must be a whole number"));
 }
 
-const secureUrls = v.pipe(
-  list,
-  v.everyItem(isSecureUrl, "must be https URLs (http only for a loopback host)"),
+const secureUrls = v.pipe(commaList, v.everyItem(isSecureUrl, "must be https URLs (http only on localhost)"));
+
+const origins = v.pipe(
+  commaList,
+  v.mapItems(normalizeOriginPattern),
+  v.array(
+    v.string(
+      "must be origins such as https://app.example.com, https://*.example.com, capacitor://localhost or null, without a path or a slash at the end",
+    ),
+  ),
 );
 
-/** Signatures that a public key verifies; a shared secret (HS*) or none at all is never one. */
-const algorithms = [
+/** Signature algorithms with a public key. Shared secrets (HS*) and unsigned tokens are not supported. */
+const ALGORITHMS = [
   "RS256",
   "RS384",
   "RS512",
@@ -74,125 +85,153 @@ const algorithms = [
   "Ed25519",
 ];
 
-const isOrigin = (text: string) => URL.parse(text)?.origin === text;
+const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
-export const logLevels = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
+/** A text needs room for its escapes and the rest of its frame, of 64 KiB. */
+const MAX_TEXT_BYTES = 60_000;
+const MAX_PORT = 65_535;
+const MAX_CLOCK_TOLERANCE_S = 300;
+const MAX_MESSAGE_RATE = 1_000_000;
+const MAX_DRAIN_S = 3600;
 
 export const settings = {
-  host: setting("PARLEY_HOST", "127.0.0.1", v.string(), "Address to listen on; 0.0.0.0 for every one."),
-  port: setting("PARLEY_PORT", "8000", count(65_535), "TCP port to listen on; 0 takes a free one."),
-  database: setting("PARLEY_DATABASE", "parley.db", v.string(), "The SQLite file; made when there is none."),
+  host: setting(
+    "PARLEY_HOST",
+    "127.0.0.1",
+    v.string(),
+    "Address to listen on. 0.0.0.0 listens on all of them.",
+  ),
+  port: setting("PARLEY_PORT", "8000", count(MAX_PORT), "TCP port to listen on. 0 picks a free one."),
+  database: setting(
+    "PARLEY_DATABASE",
+    "parley.db",
+    v.string(),
+    "Path of the SQLite file. It is created if it does not exist.",
+  ),
   issuers: setting(
     "PARLEY_ISSUER",
     undefined,
     secureUrls,
-    "Who may issue tokens: their `iss`, compared exactly, last slash included; https, or http of this machine. A comma list; they share one space of users. Required by `serve`.",
+    "Trusted token issuers: the exact `iss` of the tokens, including a slash at the end. A comma-separated list; all issuers share one set of users. Must be https, or http on localhost. Required by `serve`.",
   ),
   audiences: setting(
     "PARLEY_AUDIENCE",
     undefined,
-    list,
-    "What a token's `aud` must name one of. A comma list. Required by `serve`.",
+    commaList,
+    "Accepted audiences: a token's `aud` must include one of them. A comma-separated list. Required by `serve`.",
   ),
   jwksUrls: setting(
     "PARLEY_JWKS_URL",
     undefined,
     secureUrls,
-    "Where the issuer's keys are, one for each issuer in their order. Default: as the issuer's `/.well-known/openid-configuration` says.",
+    "URLs of the issuers' key sets, one per issuer, in the same order. Default: taken from each issuer's `/.well-known/openid-configuration`.",
   ),
   algorithms: setting(
     "PARLEY_ALGORITHMS",
     "RS256,ES256,EdDSA,PS256",
     v.pipe(
-      list,
-      v.everyItem((name) => algorithms.includes(name), `must be of ${algorithms.join(", ")}`),
+      commaList,
+      v.everyItem((name) => ALGORITHMS.includes(name), `must be among ${ALGORITHMS.join(", ")}`),
     ),
-    "Signatures that are accepted. A comma list; never HS* or none.",
+    "Accepted signature algorithms. A comma-separated list. HS* and none are not supported.",
   ),
   emailClaim: setting(
     "PARLEY_EMAIL_CLAIM",
     "email",
     v.string(),
-    "The claim with the user's email. Auth0 access tokens need a namespaced one, such as `https://example.com/email`.",
+    "Claim that holds the user's email. Auth0 access tokens need a namespaced one, such as `https://example.com/email`.",
   ),
-  nameClaim: setting("PARLEY_NAME_CLAIM", "name", v.string(), "The claim with the user's name."),
+  emailVerified: setting(
+    "PARLEY_EMAIL_VERIFIED",
+    "required",
+    v.picklist(["required", "optional"], "must be required or optional"),
+    "Which emails count: those that the token says are verified (`required`), or also those it says nothing about (`optional`). An address it denies never counts.",
+  ),
+  emailVerifiedClaim: setting(
+    "PARLEY_EMAIL_VERIFIED_CLAIM",
+    undefined,
+    v.string(),
+    'The claim that says whether the email is verified: `true` or `"true"`. Default: `email_verified`, in the namespace of PARLEY_EMAIL_CLAIM.',
+  ),
+  nameClaim: setting("PARLEY_NAME_CLAIM", "name", v.string(), "Claim that holds the user's name."),
   clockTolerance: setting(
     "PARLEY_CLOCK_TOLERANCE",
     "5",
-    number(0, 300),
-    "Seconds by which the issuer's clock may differ from this one.",
+    number(0, MAX_CLOCK_TOLERANCE_S),
+    "Seconds by which the issuer's clock and this machine's may differ.",
   ),
   allowedOrigins: setting(
     "PARLEY_ALLOWED_ORIGINS",
     undefined,
-    v.pipe(list, v.everyItem(isOrigin, "must be origins such as https://app.example.com, without a path")),
-    "Origins whose pages may connect. A comma list, compared exactly. Default: only the server's own.",
+    origins,
+    "Origins of the web pages and apps that may connect, besides the server's own. A comma-separated list of `scheme://host[:port]`, such as `https://app.example.com` or `capacitor://localhost`; `https://*.example.com` allows all subdomains, `null` pages without an origin. Default: only the server's own.",
   ),
   maxText: setting(
     "PARLEY_MAX_TEXT",
     "16384",
-    count(60_000),
-    "Bytes of UTF-8 in a message's text. A frame has 64 KiB at most, escapes included, whatever this says.",
+    count(MAX_TEXT_BYTES),
+    "Maximum size of a message's text, in bytes of UTF-8. A frame, with its JSON escapes, is limited to 64 KiB in any case.",
   ),
   messageRate: setting(
     "PARLEY_MESSAGE_RATE",
     "10",
-    number(0, 1_000_000),
-    "Commands a second that a user may send over all his connections; reading, typing, read marks and fresh tokens have ten times that.",
+    number(0, MAX_MESSAGE_RATE),
+    "Commands per second that a user may send, over all of their connections. Reading, typing notices, read marks and token renewals have ten times this rate.",
   ),
   messageBurst: setting(
     "PARLEY_MESSAGE_BURST",
     "30",
     count(),
-    "Commands at once, after a pause. 0 in this or the rate lifts both.",
+    "Commands that a user may send at once after a pause. 0 here or in the rate lifts both limits.",
   ),
   connectionsPerUser: setting(
     "PARLEY_CONNECTIONS_PER_USER",
     "20",
     count(),
-    "Connections that a user may have open, one for each room and tab. He may also open that many a second, and ten times as many at once.",
+    "Open connections per user: each tab needs one for each room. A user may also open this many per second, and ten times as many at once.",
   ),
   maxConnections: setting(
     "PARLEY_MAX_CONNECTIONS",
     undefined,
     count(),
-    "Connections in all. Default: 100 under the limit of open files.",
+    "Open connections in total. Default: 100 less than the limit of open files.",
   ),
   roomsPerUser: setting(
     "PARLEY_ROOMS_PER_USER",
     "100",
     count(),
-    "Rooms that a user may make over the HTTP API.",
+    "Rooms that a user may create with the HTTP API.",
   ),
   membersPerRoom: setting(
     "PARLEY_MEMBERS_PER_ROOM",
     "10000",
     count(),
-    "Members of a room, invited ones included.",
+    "Members per room, including invited users who have not connected yet.",
   ),
   drain: setting(
     "PARLEY_DRAIN",
     "5",
-    number(0, 3600),
-    "Seconds over which connections are closed at a shutdown, so that their clients do not all return at once.",
+    number(0, MAX_DRAIN_S),
+    "Seconds over which a shutdown closes the connections, so that clients do not reconnect all at once.",
   ),
   logLevel: setting(
     "PARLEY_LOG_LEVEL",
     "info",
-    v.picklist(logLevels, `must be one of ${logLevels.join(", ")}`),
-    `One of ${logLevels.join(", ")}.`,
+    v.picklist(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(", ")}`),
+    `Least severe level to log: ${LOG_LEVELS.join(", ")}.`,
   ),
 };
 
 type Values = { [K in keyof typeof settings]: v.InferOutput<(typeof settings)[K]["schema"]> };
 
-/** Settings without a default of their own. */
-type Optional = "issuers" | "audiences" | "jwksUrls" | "allowedOrigins" | "maxConnections";
+/** Settings that may be absent. */
+type Optional =
+  "issuers" | "audiences" | "jwksUrls" | "emailVerifiedClaim" | "allowedOrigins" | "maxConnections";
 
 export type Config = Omit<Values, Optional> & { [K in Optional]: Values[K] | undefined };
 
-/** Reads every setting. Throws `ConfigError` at the first bad one. */
-export function readConfig(environment: Record<string, string | undefined>): Config {
+/** Reads every setting. Throws `ConfigError` at the first that is wrong. */
+export function readConfig(environment: Environment): Config {
   const entries = Object.entries(settings).map(([key, { variable, default: fallback, schema }]) => {
     const text = environment[variable] || fallback;
     if (text === undefined) return [key, undefined];
@@ -204,24 +243,24 @@ export function readConfig(environment: Record<string, string | undefined>): Con
   return Object.fromEntries(entries) as Config;
 }
 
-/** Variables that look like settings, and are none: probably mistyped. */
-export function unknownSettings(environment: Record<string, string | undefined>): string[] {
+/** Names of PARLEY_* variables that are not settings, and are probably mistyped. */
+export function unknownSettings(environment: Environment): string[] {
   const known = new Set(Object.values(settings).map(({ variable }) => variable));
   return Object.keys(environment).filter((name) => name.startsWith("PARLEY_") && !known.has(name));
 }
 
-/** What `serve` can't do without. Throws `ConfigError`. */
+/** The settings that `serve` requires. Throws `ConfigError` when one is missing. */
 export function requireIssuers(config: Config): { issuer: string; jwksUrl: string | undefined }[] {
   const { issuers, audiences, jwksUrls } = config;
-  if (!issuers) throw new ConfigError("PARLEY_ISSUER: must be set, to your identity provider's issuer");
-  if (!audiences) throw new ConfigError("PARLEY_AUDIENCE: must be set, to the audience of your tokens");
+  if (!issuers) throw new ConfigError("PARLEY_ISSUER: must be set to the issuer of your tokens");
+  if (!audiences) throw new ConfigError("PARLEY_AUDIENCE: must be set to the audience of your tokens");
   if (jwksUrls && jwksUrls.length !== issuers.length) {
     throw new ConfigError("PARLEY_JWKS_URL: must have one URL for each issuer");
   }
   return issuers.map((issuer, index) => ({ issuer, jwksUrl: jwksUrls?.[index] }));
 }
 
-/** The hard limit of open files; Bun raises the soft one to it. 1024 where it can't be told. */
+/** The hard limit of open files, to which Bun raises the soft one. 1024 where it is unknown, as outside Linux. */
 export function openFileLimit(): number {
   try {
     const line = /^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"));

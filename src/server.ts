@@ -1,32 +1,41 @@
 import type { Server } from "bun";
 import type { Logger } from "pino";
 
-import { devAudience, type DevIssuer } from "./auth/dev-issuer.ts";
+import { DEV_AUDIENCE, type DevIssuer } from "./auth/dev-issuer.ts";
 import { Verifier, type VerifierOptions } from "./auth/verifier.ts";
-import { localBus } from "./bus/local.ts";
-import { Chat, type ChatOptions } from "./chat/chat.ts";
-import type { Change } from "./chat/model.ts";
+import { createLocalBus } from "./bus/local.ts";
+import { Chat, type Observer } from "./chat/chat.ts";
+import type { Change, Limits } from "./chat/model.ts";
 import { type Config, ConfigError, openFileLimit, requireIssuers } from "./config.ts";
 import { createApp } from "./http/app.ts";
-import { Connections, type Deadlines, type SocketData } from "./ws/connections.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
-import { createOutlet } from "./ws/broadcast.ts";
-import { createSockets } from "./ws/handlers.ts";
+import { OriginPolicy } from "./http/origin.ts";
+import { OpenFiles } from "./open-files.ts";
 import { open } from "./store/sqlite/open.ts";
 import { SqliteStore } from "./store/sqlite/store.ts";
+import { createBroadcaster } from "./ws/broadcast.ts";
+import type { SocketData } from "./ws/connection.ts";
+import { Connections, type HeartbeatOptions } from "./ws/connections.ts";
+import { createClassic } from "./ws/dialects/classic.ts";
+import { createV2 } from "./ws/dialects/v2.ts";
+import { FrameGuard } from "./ws/frame-guard.ts";
+import { createHandlers } from "./ws/handlers.ts";
+import { Notices } from "./ws/notices.ts";
+import { createUpgrade, refuseAfterUpgrade } from "./ws/upgrade.ts";
 
-/** How often the server looks after itself, in milliseconds. */
-const choreInterval = 1000;
-/** How long one turn of purging deleted rooms may take, in milliseconds. */
-const purgeTime = 20;
-/** Files and sockets beside the connections: the database, the listener, HTTP requests. */
-const reservedFiles = 100;
-/** How long a start waits for the signing keys, in milliseconds. */
-const keysGrace = 1000;
-/** How long requests under way may take at a shutdown, in milliseconds. */
-const requestGrace = 1000;
+/** How often a failed disk is tried and deleted rooms are purged. */
+const HOUSEKEEPING_INTERVAL_MS = 1000;
+/** Time per interval for purging deleted rooms. */
+const PURGE_BUDGET_MS = 20;
+/** Files beside the connections: the database, the listener, HTTP requests. */
+const RESERVED_FILES = 100;
+/** How long the start waits for the issuers' keys. */
+const KEYS_WAIT_MS = 1000;
+/** How long a shutdown waits for HTTP requests under way. */
+const REQUEST_GRACE_MS = 1000;
+const MAX_REQUEST_BYTES = 1 << 20;
 
-/** Why the server can't listen. The message is one line for whoever starts Parley. */
+/** Why the server cannot listen, in one line for the operator. */
 export class ListenError extends Error {
   override readonly name = "ListenError";
 }
@@ -34,27 +43,31 @@ export class ListenError extends Error {
 export interface ServerOptions {
   config: Config;
   log: Logger;
-  /** Issues tokens for trying Parley out; then no other issuer is trusted. */
+  /** Issues tokens for development; then no other issuer is trusted. */
   devIssuer?: DevIssuer;
-  deadlines?: Deadlines;
+  heartbeat?: HeartbeatOptions;
   keys?: VerifierOptions["keys"];
 }
 
-export interface Running {
+export interface RunningServer {
   url: URL;
-  /** Shuts down: clients are told to come back, what was taken is stored, files are closed. */
+  /** Shuts down: clients are told to come back, accepted messages are stored, files are closed. */
   stop(): Promise<void>;
 }
-
-const ignore = () => undefined;
 
 /** The chat on its database, without a server. For the command line. */
 export function openChat(config: Config, options: { create: boolean }) {
   const store = new SqliteStore(open(config.database, options));
-  const bus = localBus(() => 0, ignore);
-  const observer = { historyFailed: ignore, commitFailed: ignore, feedFailed: ignore };
-  const outlet = { live: ignore, missed: ignore };
-  const chat = new Chat({ store, bus, limits: limitsOf(config), outlet, observer });
+  const bus = createLocalBus({ dataVersion: () => 0, failed: ignore });
+  const chat = new Chat({
+    store,
+    bus,
+    limits: limitsOf(config),
+    broadcaster: { publish: ignore, publishMissed: ignore },
+    observer: { historyFailed: ignore, commitFailed: ignore, syncFailed: ignore, recheckFailed: ignore },
+    now: Date.now,
+    monotonic: () => performance.now(),
+  });
   const close = async () => {
     bus.close();
     await store.close();
@@ -62,96 +75,101 @@ export function openChat(config: Config, options: { create: boolean }) {
   return { chat, close };
 }
 
-/** Wires everything, and listens. Rejects with `ConfigError`, `OpenError` or `ListenError` when it can't. */
-export async function startServer(options: ServerOptions): Promise<Running> {
-  const { config, log, devIssuer, deadlines, keys } = options;
+/** Starts the server. Rejects with `ConfigError`, `OpenError` or `ListenError`. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { config, log, devIssuer, heartbeat, keys } = options;
   const issuers = devIssuer ? [] : requireIssuers(config);
-  const files = openFileLimit();
-  const total = config.maxConnections ?? Math.max(1, files - reservedFiles);
-  if (total > files)
-    throw new ConfigError(`PARLEY_MAX_CONNECTIONS: at most ${files} files may be open (ulimit -Hn)`);
-  const store = new SqliteStore(open(config.database, { check: true }));
-  const bus = localBus(
-    () => store.version(),
-    (err) => log.error({ err }, "what was written could not be told to everyone"),
-  );
-  const metrics = createMetrics();
-  const connections = new Connections({ perUser: config.connectionsPerUser, total }, deadlines);
-
+  const fileLimit = openFileLimit();
+  const maxConnections = connectionLimit(config, fileLimit);
   const limits = limitsOf(config);
-  const listening = () => server;
+  const metrics = createMetrics();
+  const store = new SqliteStore(open(config.database, { check: true }));
+
+  let server: Server<SocketData>;
+  try {
+    server = listen(config);
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+  devIssuer?.setIssuer(new URL("/dev/", server.url).href);
+
+  const bus = createLocalBus({
+    dataVersion: () => store.dataVersion(),
+    failed: (err) => log.error({ err }, "An event could not be delivered to everybody"),
+  });
   const chat = new Chat({
     store,
     bus,
     limits,
+    broadcaster: createBroadcaster(server),
+    observer: createObserver(log, metrics),
+    now: Date.now,
     monotonic: () => performance.now(),
-    outlet: createOutlet(listening),
-    observer: observe(log, metrics),
   });
-  const verify = (token: string) => verifier.verify(token);
-  const sockets = createSockets({ chat, verify, connections, limits, metrics, log, server: listening });
-  bus.subscribe((hint) => {
-    if (hint.kind === "changes") count(metrics, hint.changes);
-    else sockets.hear(hint);
-  });
-
-  let server: Server<SocketData>;
-  try {
-    server = Bun.serve({
-      hostname: config.host,
-      port: config.port,
-      maxRequestBodySize: 1 << 20,
-      // Bun's pages for developers show stacks and sources.
-      development: false,
-      // Without `development` Bun would share a port that is in use with whoever has it.
-      reusePort: false,
-      fetch: (request, self) => app.fetch(request, { server: self }),
-      websocket: sockets.handlers,
-    });
-  } catch (error) {
-    await connections.drain(0);
-    bus.close();
-    await store.close();
-    throw listenError(error, config);
-  }
-
-  devIssuer?.moveTo(new URL("/dev/", server.url).href);
+  const connections = new Connections(
+    { perUser: config.connectionsPerUser, total: maxConnections },
+    heartbeat,
+  );
   const verifier = new Verifier({
     ...config,
     log,
     issuers: devIssuer ? [{ issuer: devIssuer.issuer, jwksUrl: undefined }] : issuers,
-    audiences: devIssuer ? [devAudience] : (config.audiences ?? []),
+    audiences: devIssuer ? [DEV_AUDIENCE] : (config.audiences ?? []),
+    onKeysRevoked: (signingKeys) => connections.revokeKeys(signingKeys),
     ...(keys && { keys }),
   });
+  const notices = new Notices(chat, server);
+  bus.subscribe((event) => {
+    if (event.kind === "changes") countChanges(metrics, event.changes);
+    else if (event.kind === "notice") notices.publish(event.room, event.notice);
+  });
+
+  const guard = new FrameGuard(chat, metrics, log);
+  const dialects = {
+    classic: createClassic({ chat, guard, log }),
+    "chat.v2": createV2({ chat, verifier, connections, notices, guard, limits, log }),
+  };
+  const originPolicy = new OriginPolicy(config.allowedOrigins);
+  const openFiles = new OpenFiles(fileLimit);
   const app = createApp({
     chat,
     verifier,
-    connections,
-    allowedOrigins: config.allowedOrigins,
+    originPolicy,
     metrics,
     log,
     devIssuer,
-    unready: () => {
+    connectionCount: () => connections.size,
+    isDraining: () => connections.draining,
+    filesRunShort: () => openFiles.runShort(),
+    notReady: () => {
+      if (connections.draining) return "shutting down";
       if (!chat.healthy) return "storage";
       return verifier.ready ? undefined : "signing keys";
     },
+    upgrade: createUpgrade({ chat, verifier, connections, originPolicy }),
+    refuseAfterUpgrade,
+  });
+  server.reload({
+    fetch: (request, self) => app.fetch(withAbsoluteUrl(request), { server: self }),
+    websocket: createHandlers({ chat, connections, dialects, metrics, log }),
   });
 
-  const chores = setInterval(() => {
+  const housekeeping = setInterval(() => {
     if (!chat.healthy) void chat.probe();
-    void purge(chat).catch((err: unknown) => log.error({ err }, "deleted rooms could not be purged"));
-  }, choreInterval);
-  // Whoever comes before the keys are here waits for them himself; an issuer that hangs must not delay the start.
-  await Promise.race([verifier.start(), Bun.sleep(keysGrace)]);
+    purge(chat).catch((err: unknown) => log.error({ err }, "Deleted rooms could not be purged"));
+  }, HOUSEKEEPING_INTERVAL_MS);
+  // Requests that come before the keys wait for them; an issuer that hangs must not delay the start.
+  await Promise.race([verifier.start(), Bun.sleep(KEYS_WAIT_MS)]);
 
   return {
     url: server.url,
     async stop() {
       await connections.drain(config.drain * 1000);
       await chat.idle();
-      await Promise.race([server.stop(false), Bun.sleep(requestGrace)]);
+      await Promise.race([server.stop(false), Bun.sleep(REQUEST_GRACE_MS)]);
       await server.stop(true);
-      clearInterval(chores);
+      clearInterval(housekeeping);
       verifier.stop();
       bus.close();
       await store.close();
@@ -159,43 +177,81 @@ export async function startServer(options: ServerOptions): Promise<Running> {
   };
 }
 
+const ignore = () => undefined;
+
+/** Listens, so that the address is known; what answers is set by `reload` before the turn ends. */
+function listen(config: Config): Server<SocketData> {
+  try {
+    return Bun.serve<SocketData>({
+      hostname: config.host,
+      port: config.port,
+      maxRequestBodySize: MAX_REQUEST_BYTES,
+      // Bun's pages for developers show stacks and sources.
+      development: false,
+      // Otherwise Bun shares a port that another process listens on.
+      reusePort: false,
+      fetch: () => new Response(null, { status: 503 }),
+      websocket: { message: ignore },
+    });
+  } catch (error) {
+    throw listenError(error, config);
+  }
+}
+
 function listenError(cause: unknown, { host, port }: Config): ListenError {
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-  if (code === "EADDRINUSE") return new ListenError(`PARLEY_PORT: port ${port} is in use already`, { cause });
+  if (code === "EADDRINUSE") return new ListenError(`PARLEY_PORT: port ${port} is already in use`, { cause });
   if (code === "EACCES")
     return new ListenError(`PARLEY_PORT: this user may not listen on port ${port}`, { cause });
-  return new ListenError(`PARLEY_HOST: can't listen on "${host}" (${code || String(cause)})`, { cause });
+  return new ListenError(`PARLEY_HOST: cannot listen on "${host}" (${code || String(cause)})`, { cause });
+}
+
+/** A request without a Host header (HTTP/1.0) has only a path for its URL. */
+function withAbsoluteUrl(request: Request): Request {
+  return request.url.startsWith("/")
+    ? new Request(new URL(request.url, "http://localhost").href, request)
+    : request;
+}
+
+/** Throws `ConfigError` when the setting exceeds the limit of open files. */
+function connectionLimit({ maxConnections }: Config, fileLimit: number): number {
+  const limit = maxConnections ?? Math.max(1, fileLimit - RESERVED_FILES);
+  if (limit <= fileLimit) return limit;
+  throw new ConfigError(`PARLEY_MAX_CONNECTIONS: only ${fileLimit} files may be open (ulimit -Hn)`);
 }
 
 async function purge(chat: Chat): Promise<void> {
-  const end = performance.now() + purgeTime;
-  while (performance.now() < end && (await chat.purge()));
+  const deadline = performance.now() + PURGE_BUDGET_MS;
+  while (performance.now() < deadline && (await chat.purge()));
 }
 
-function observe(log: Logger, metrics: Metrics): ChatOptions["observer"] {
+function createObserver(log: Logger, metrics: Metrics): Observer {
   return {
     historyFailed(err) {
       metrics.historyFailures.inc();
-      log.error({ err }, "a history could not be read; the connection began without one");
+      log.error({ err }, "A history could not be read; the connection began without one");
     },
     commitFailed(err) {
       metrics.commitFailures.inc();
-      log.error({ err }, "messages could not be stored; their senders were told");
+      log.error({ err }, "Messages could not be stored; their senders were told");
     },
-    feedFailed(err) {
-      log.error({ err }, "a room could not be read for what was missed");
+    syncFailed(err) {
+      log.error({ err }, "A room could not be read for missed changes; trying again");
+    },
+    recheckFailed(err) {
+      log.error({ err }, "Members of a room could not be read; trying again");
     },
   };
 }
 
-function count({ messages, changes }: Metrics, told: readonly Change[]): void {
-  for (const { kind } of told) {
+function countChanges({ messages, changes }: Metrics, published: readonly Change[]): void {
+  for (const { kind } of published) {
     if (kind === "created") messages.inc();
     else changes.inc({ kind });
   }
 }
 
-function limitsOf(config: Config): ChatOptions["limits"] {
+function limitsOf(config: Config): Limits {
   const { maxText, messageRate, messageBurst, roomsPerUser, membersPerRoom } = config;
   return { textBytes: maxText, messageRate, messageBurst, roomsPerUser, membersPerRoom };
 }

@@ -1,10 +1,31 @@
-/** Whether a URL's host name is this very machine. */
+/** Whether the host name of a URL is this machine. */
 export function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
-/** https, or http to this very machine. */
+/** Whether a URL is https, or http on this machine. */
 export function isSecureUrl(text: string): boolean {
   const url = URL.parse(text);
   return url?.protocol === "https:" || (url?.protocol === "http:" && isLoopback(url.hostname));
+}
+
+/**
+ * An origin in the form in which browsers send it (RFC 6454, section 6.2): lower case, without the scheme's default
+ * port. The scheme may be any, as in `capacitor://localhost`. Undefined for what is not `scheme://host[:port]`.
+ */
+export function normalizeOrigin(text: string): string | undefined {
+  const url = /^[^/?#@\\\s]+:\/\/[^/?#@\\\s]+$/.test(text) ? URL.parse(text) : null;
+  if (!url || url.hostname === "" || url.hostname.includes("*")) return undefined;
+  return `${url.protocol}//${url.host}`.toLowerCase();
+}
+
+/**
+ * As `normalizeOrigin`, for an entry of a list of allowed origins: `null`, which browsers send where there is no origin
+ * to name, or an origin whose host may begin with `*.`, as in `https://*.example.com`.
+ */
+export function normalizeOriginPattern(text: string): string | undefined {
+  if (text === "null") return text;
+  const [, scheme, host] = /^([^/]+:\/\/)\*\.(.+)$/.exec(text) ?? [];
+  if (scheme === undefined || host === undefined) return normalizeOrigin(text);
+  return normalizeOrigin(scheme + host)?.replace("://", "://*.");
 }

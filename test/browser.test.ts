@@ -225,8 +225,8 @@ test("without a list of origins the server's own pages connect, and no others", 
 test("the lines that dev prints for a browser's console work there", async () => {
   using folder = temporaryFolder();
   await using server = start([...fromSource, "dev"], { cwd: folder.path, env: { PARLEY_PORT: "0" } });
-  const text = await server.printed(/lets her in/);
-  const [, page = "", lines = ""] = /open (\S+), and paste[^]*?\n\n([^]*?)\n\n/.exec(text) ?? [];
+  const text = await server.printed(/Press Ctrl-C to stop/);
+  const [, page = "", lines = ""] = /open (\S+) and paste[^]*?\n\n([^]*?)\n\n/.exec(text) ?? [];
   await using tab = await openPage(page);
   await tab.page.addScriptTag({ content: lines });
   const types = () => tab.lines.map((line) => (JSON.parse(line) as { type: string }).type);

@@ -121,7 +121,9 @@ test("a message that was broadcast is on disk", async () => {
   const client = await join(room, alice);
   for (let n = 1; n <= 20; n++) {
     await say(client, `message ${n}`);
-    const stored = await on.parley.asOperator((chat, operator) => chat.history(operator, room, { limit: 1 }));
+    const stored = await on.parley.asOperator((chat, operator) =>
+      chat.messages(operator, room, { limit: 1 }),
+    );
     expect(stored).toMatchObject([{ seq: n, text: `message ${n}`, sender: { email: alice } }]);
   }
 });

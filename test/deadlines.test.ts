@@ -7,8 +7,8 @@ import { refusal, stage } from "./support/stage.ts";
 import { until } from "./support/until.ts";
 import { fill } from "./support/v2-resume.ts";
 
-const deadlines = { ping: 100, silence: 1500, doubt: 1000 };
-const on = stage({ deadlines, env: { PARLEY_MESSAGE_RATE: "0" } });
+const heartbeat = { pingIntervalMs: 100, silenceTimeoutMs: 1500, pongTimeoutMs: 1000 };
+const on = stage({ heartbeat, env: { PARLEY_MESSAGE_RATE: "0" } });
 const { roomOf, join, token } = on;
 
 const alice = "alice@example.com";
@@ -41,12 +41,12 @@ test("a peer gone silent is cut, even while it is being sent to; one that answer
   const kept = live(answering, { answering: true });
   const cut = await live(silent, { answering: false });
   const lasted = performance.now() - start;
-  expect(lasted).toBeGreaterThan(deadlines.silence / 2);
+  expect(lasted).toBeGreaterThan(heartbeat.silenceTimeoutMs / 2);
   expect(cut).toMatchObject({ close: false });
   expect(cut.pings).toBeGreaterThan(1);
   expect(cut.messages).toBeGreaterThan(10);
   // The other two are still there, and hear each other.
-  const still = await Promise.race([kept, Bun.sleep(deadlines.silence).then(() => "connected")]);
+  const still = await Promise.race([kept, Bun.sleep(heartbeat.silenceTimeoutMs).then(() => "connected")]);
   clearInterval(talk);
   expect(still).toBe("connected");
   expect(sender.socket.readyState).toBe(sender.socket.OPEN);
@@ -71,7 +71,7 @@ test("a peer that reads on, however slowly, is there: a ping waits behind all th
   raw.write(handshake(on.parley.host, `/ws/chat/${room}/?since=0`, headers));
   await until("he has it all", () => end.includes(`{"seq":${count},`), 15_000);
   expect(bytes).toBeGreaterThan(count * 50_000);
-  expect(performance.now() - start).toBeGreaterThan(2 * deadlines.silence);
+  expect(performance.now() - start).toBeGreaterThan(2 * heartbeat.silenceTimeoutMs);
   // Nothing is left to read, and he answers no ping.
   await raw.ended;
 }, 30_000);
@@ -80,7 +80,7 @@ test("at a user's limit whoever does not answer gives his place up, long before 
   await using parley = await startParley({
     issuer: on.issuer.issuer,
     env: { PARLEY_CONNECTIONS_PER_USER: "2" },
-    deadlines: { ping: 60_000, silence: 120_000, doubt: 300 },
+    heartbeat: { pingIntervalMs: 60_000, silenceTimeoutMs: 120_000, pongTimeoutMs: 300 },
   });
   await parley.room("lobby", [alice]);
   const [dead, living] = [
@@ -109,8 +109,8 @@ test("a server that was asleep as a whole blames nobody for the silence", async 
   const raw = await connectRaw(on.parley.host, room, await token(alice));
   const lived = live(raw, { answering: true });
   // As SIGSTOP or a suspended machine would: nothing is read, no timer runs.
-  Bun.sleepSync(deadlines.silence + 500);
-  const after = await Promise.race([lived, Bun.sleep(deadlines.silence).then(() => "connected")]);
+  Bun.sleepSync(heartbeat.silenceTimeoutMs + 500);
+  const after = await Promise.race([lived, Bun.sleep(heartbeat.silenceTimeoutMs).then(() => "connected")]);
   expect(after).toBe("connected");
   raw.destroy();
 }, 20_000);

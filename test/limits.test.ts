@@ -51,7 +51,7 @@ test("a user may send 30 messages at once over all his sockets, and is told of e
   do heard.push(await bystander.next());
   while ((heard.at(-1) as { message: string }).message !== "I am not he");
   const stored = await on.parley.asOperator((chat, operator) =>
-    chat.history(operator, rooms[0] ?? "", { limit: 100 }),
+    chat.messages(operator, rooms[0] ?? "", { limit: 100 }),
   );
   expect(stored.map(({ text }) => ({ message: text }))).toEqual(heard as { message: string }[]);
   for (const socket of sockets) socket.destroy();

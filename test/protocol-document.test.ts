@@ -3,7 +3,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { codes } from "../src/chat/errors.ts";
-import type { Command, ServerFrame } from "../src/protocol/frames.ts";
+import type { ServerFrame } from "../src/protocol/frames.ts";
+import type { Command } from "../src/protocol/schemas.ts";
 import { root } from "./support/process.ts";
 import { stage } from "./support/stage.ts";
 import { connectV2, type V2 } from "./support/v2.ts";

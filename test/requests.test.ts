@@ -38,11 +38,10 @@ describe("a room's messages", () => {
         email: "reader@example.com",
         name: "Reader",
         admin: false,
-        expiresAt: 0,
       });
       const { room } = await chat.rooms.enter({ ...user, admin: false }, "paged");
       for (const seq of range(1, 120))
-        void chat.act({ ...user, admin: false }, room.key, send(`text ${seq}`));
+        void chat.execute({ ...user, admin: false }, room.key, send(`text ${seq}`));
       await chat.idle();
     });
   });

@@ -1,99 +1,157 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT } from "jose";
 import * as v from "valibot";
 
-/** What development tokens are for. */
-export const devAudience = "parley-dev";
+/** The `aud` of development tokens. */
+export const DEV_AUDIENCE = "parley-dev";
 
-const algorithm = "ES256";
+const ALGORITHM = "ES256";
 
-const keptSchema = v.object({
-  /** Where `dev` last ran, which is what its tokens name as their issuer. */
+const stateSchema = v.object({
+  /** The URL at which `dev` last listened, which is the `iss` of its tokens. */
   issuer: v.string(),
   key: v.looseObject({ kty: v.string(), kid: v.string(), d: v.string() }),
 });
-type Kept = v.InferOutput<typeof keptSchema>;
+type State = v.InferOutput<typeof stateSchema>;
 
-/** The key can't be used. The message is one line for whoever starts `dev`. */
+/** The key file can't be used. The message is one line for the terminal. */
 export class DevIssuerError extends Error {
   override readonly name = "DevIssuerError";
 }
 
-/** An issuer for trying Parley out, whose key is kept beside the database. `serve` knows nothing of it. */
+/**
+ * An issuer for trying Parley out. Its key is in a file beside the database, readable by its owner alone. `serve` does not
+ * use it.
+ */
 export class DevIssuer {
   private constructor(
-    private readonly file: string,
-    private kept: Kept,
+    private readonly path: string,
+    private state: State,
   ) {}
 
-  /** The issuer that belongs to a database; undefined when `dev` has never run on it. */
-  static find(database: string): DevIssuer | undefined {
-    const file = fileOf(database);
-    if (!existsSync(file)) return undefined;
+  /** The issuer of a database; undefined when `dev` has never run on it. Throws `DevIssuerError`. */
+  static open(database: string): DevIssuer | undefined {
+    const path = pathFor(database);
+    const text = readPrivateFile(path);
+    if (text === undefined) return undefined;
     try {
-      return new DevIssuer(file, v.parse(keptSchema, JSON.parse(readFileSync(file, "utf8"))));
+      return new DevIssuer(path, v.parse(stateSchema, JSON.parse(text)));
     } catch (cause) {
-      throw new DevIssuerError(`${file}: this is not a development issuer's key; remove it for a new one`, {
+      throw new DevIssuerError(`${path}: not a development issuer's key; remove it to get a new one`, {
         cause,
       });
     }
   }
 
-  /** The same, made with a new key when there is none. */
-  static async findOrMake(database: string): Promise<DevIssuer> {
-    const found = DevIssuer.find(database);
-    if (found) return found;
-    const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
+  /** The issuer of a database, with a new key when there is none. Throws `DevIssuerError`. */
+  static async openOrCreate(database: string): Promise<DevIssuer> {
+    const existing = DevIssuer.open(database);
+    if (existing) return existing;
+    const { privateKey } = await generateKeyPair(ALGORITHM, { extractable: true });
     const jwk = await exportJWK(privateKey);
-    const key = v.parse(keptSchema.entries.key, { ...jwk, kid: await calculateJwkThumbprint(jwk) });
-    const file = fileOf(database);
-    mkdirSync(dirname(file), { recursive: true });
-    return new DevIssuer(file, { issuer: "", key });
+    const key = v.parse(stateSchema.entries.key, { ...jwk, kid: await calculateJwkThumbprint(jwk) });
+    return new DevIssuer(pathFor(database), { issuer: "", key });
   }
 
-  /** From now on issues as this URL. */
-  moveTo(issuer: string): void {
-    this.kept = { ...this.kept, issuer };
-    // Cut short, it leaves the old file.
-    const draft = `${this.file}.new`;
-    writeFileSync(draft, JSON.stringify(this.kept), { mode: 0o600 });
-    renameSync(draft, this.file);
+  /** Issues tokens under this URL from now on, also after a restart. Throws `DevIssuerError`. */
+  setIssuer(url: string): void {
+    this.state = { ...this.state, issuer: url };
+    writePrivateFile(this.path, JSON.stringify(this.state));
   }
 
   get issuer(): string {
-    return this.kept.issuer;
+    return this.state.issuer;
   }
 
-  /** OpenID Connect Discovery 1.0, section 3. */
+  /** The discovery document (OpenID Connect Discovery 1.0 section 3). */
   discovery() {
     return {
       issuer: this.issuer,
       jwks_uri: `${this.issuer}jwks.json`,
-      id_token_signing_alg_values_supported: [algorithm],
+      id_token_signing_alg_values_supported: [ALGORITHM],
       response_types_supported: ["id_token"],
       subject_types_supported: ["public"],
     };
   }
 
+  /** The key set with the public key (RFC 7517 section 5). */
   jwks() {
-    const { d: _secret, ...key } = this.kept.key;
-    return { keys: [{ ...key, alg: algorithm, use: "sig" }] };
+    const { d: _private, ...key } = this.state.key;
+    return { keys: [{ ...key, alg: ALGORITHM, use: "sig" }] };
   }
 
-  /** A token for whoever has this email, good for `seconds`. */
+  /** A token for the user with this email address, which expires after `seconds`. */
   async token(email: string, seconds: number): Promise<string> {
-    const { key } = this.kept;
-    return new SignJWT({ email, name: email.split("@")[0] })
-      .setProtectedHeader({ alg: algorithm, typ: "JWT", kid: key.kid })
+    const { key } = this.state;
+    return new SignJWT({ email, email_verified: true, name: email.split("@")[0] })
+      .setProtectedHeader({ alg: ALGORITHM, typ: "JWT", kid: key.kid })
       .setIssuer(this.issuer)
-      .setAudience(devAudience)
+      .setAudience(DEV_AUDIENCE)
       .setSubject(`dev|${email}`)
       .setIssuedAt()
       .setExpirationTime(Math.floor(Date.now() / 1000) + seconds)
-      .sign(await importJWK(key, algorithm));
+      .sign(await importJWK(key, ALGORITHM));
   }
 }
 
-const fileOf = (database: string) => join(dirname(database), "dev-issuer.json");
+const pathFor = (database: string) => join(dirname(database), "dev-issuer.json");
+
+/** Reads a regular file, and follows no symbolic link. Undefined when there is none. */
+function readPrivateFile(path: string): string | undefined {
+  let file: number | undefined;
+  try {
+    // Without O_NONBLOCK, opening a named pipe would wait for a writer.
+    file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    if (!fstatSync(file).isFile()) throw new DevIssuerError(`${path}: not a regular file; remove it`);
+    return readFileSync(file, "utf8");
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw fileError(path, "can't be read", error);
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
+/** Replaces a file by one that only its owner can read. A crash leaves the old file or the new one. */
+function writePrivateFile(path: string, text: string): void {
+  const draft = `${path}.new`;
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    // What an earlier crash left behind, or a link that somebody planted: the link is removed, not its target.
+    rmSync(draft, { force: true });
+    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    const file = openSync(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    try {
+      writeFileSync(file, text);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(draft, path);
+  } catch (error) {
+    throw fileError(path, "can't be written", error);
+  }
+}
+
+function fileError(path: string, what: string, error: unknown): DevIssuerError {
+  if (error instanceof DevIssuerError) return error;
+  const code = codeOf(error);
+  if (code === "ELOOP")
+    return new DevIssuerError(`${path}: is a symbolic link, which is not followed; remove it`);
+  return new DevIssuerError(`${path}: ${what} (${code ?? String(error)})`, { cause: error });
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && "code" in error ? String(error.code) : undefined;
+}

@@ -1,156 +1,187 @@
-import {
-  createLocalJWKSet,
-  type CryptoKey,
-  errors,
-  type FlattenedJWSInput,
-  type JWSHeaderParameters,
-} from "jose";
 import type { Logger } from "pino";
 import * as v from "valibot";
 
 import { ChatError } from "../chat/errors.ts";
 import { isSecureUrl } from "../url.ts";
+import { type Candidate, KeySet } from "./key-set.ts";
+import { reasonOf } from "./reason.ts";
 
-const jwksSchema = v.object({ keys: v.pipe(v.array(v.looseObject({ kty: v.string() })), v.minLength(1)) });
-/** OpenID Connect Discovery 1.0, section 3. */
+/** OpenID Connect Discovery 1.0 section 3. */
 const discoverySchema = v.object({ issuer: v.string(), jwks_uri: v.string() });
 
-/** Bytes that an issuer's answer may have. */
-const answerLimit = 1 << 20;
+const MAX_RESPONSE_BYTES = 1 << 20;
+/** Keys and skipped entries that one log line lists. */
+const MAX_LOGGED = 20;
 
-export interface KeyOptions {
+export interface JwksOptions {
+  /** The `iss` of the tokens, and where their discovery document is. */
   issuer: string;
-  /** Where the keys are; undefined asks the issuer's discovery document. */
+  /** URL of the key set. Default: the `jwks_uri` of the discovery document. */
   jwksUrl: string | undefined;
+  /** Signature algorithms that are accepted. */
+  algorithms: readonly string[];
   log: Logger;
-  /** Called when a key that was there is not any more. */
-  withdrawn: () => void;
-  /** Keys are fetched at most once in this many milliseconds, whatever is thrown at us. */
-  cooldown?: number;
-  /** Keys that were fetched are fetched again after this many milliseconds. */
-  reload?: number;
-  /** An issuer that does not answer in this many milliseconds is down. */
-  timeout?: number;
+  /** Called with the ids of keys that the issuer no longer publishes, after the load that found out. Must not throw. */
+  onKeysRevoked: (keys: ReadonlySet<string>) => void;
+  timing?: JwksTiming;
 }
 
+/** When keys are fetched. All in milliseconds. */
+export interface JwksTiming {
+  /** Time between two loads while the issuer answers. Default: 600,000. */
+  reloadIntervalMs?: number;
+  /** After a load, tokens with an unknown key cause no other one for this long. Default: 30,000. */
+  unknownKeyCooldownMs?: number;
+  /** Time from a failed load to the next one, doubled with each failure in a row. Default: 1,000. */
+  minRetryMs?: number;
+  /** The longest time from a failed load to the next one. Default: 30,000. */
+  maxRetryMs?: number;
+  /** How long each of the issuer's two responses may take. Default: 5,000. */
+  timeoutMs?: number;
+  /** A clock that never goes back. Default: `performance.now`. */
+  monotonic?: () => number;
+}
+
+const defaultTiming: Required<JwksTiming> = {
+  reloadIntervalMs: 600_000,
+  unknownKeyCooldownMs: 30_000,
+  minRetryMs: 1000,
+  maxRetryMs: 30_000,
+  timeoutMs: 5000,
+  monotonic: () => performance.now(),
+};
+
 /**
- * An issuer's public keys. They are fetched at the start, on a timer, and when a token names one that is not known; while
- * the issuer is down, the ones at hand stay good.
+ * An issuer's public keys. They are loaded at the start, at intervals, and when a token names an unknown key. While the
+ * issuer is down, the keys of the last load stay in use.
  */
-export class Keys {
+export class JwksClient {
   readonly issuer: string;
-  readonly #options: Required<KeyOptions>;
-  #set: ReturnType<typeof createLocalJWKSet> | undefined;
-  #attemptedAt = -Infinity;
-  #failed = false;
+  readonly #options: JwksOptions;
+  readonly #timing: Required<JwksTiming>;
+  readonly #stop = new AbortController();
+  #keySet: KeySet | undefined;
+  /** Failed loads since the last successful one. */
+  #failures = 0;
+  /** No token causes a load before this time of the monotonic clock. */
+  #nextLoadAt = -Infinity;
   #loading: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #stopped = false;
 
-  constructor(options: KeyOptions) {
-    this.#options = { cooldown: 30_000, reload: 600_000, timeout: 5000, ...options };
+  constructor(options: JwksOptions) {
+    this.#options = options;
+    this.#timing = { ...defaultTiming, ...options.timing };
     this.issuer = options.issuer;
   }
 
+  /** Whether there are keys to verify tokens with. */
   get loaded(): boolean {
-    return this.#set !== undefined;
+    return this.#keySet !== undefined;
   }
 
-  /** Fetches the keys now, and from time to time until `stop`. Never rejects. */
-  start(): Promise<void> {
-    return this.#refresh();
+  /** Loads the keys now, and again at intervals until `stop`. Never rejects. */
+  async start(): Promise<void> {
+    await (this.#loading ?? this.#load());
   }
 
   stop(): void {
-    this.#stopped = true;
+    this.#stop.abort();
     clearTimeout(this.#timer);
   }
 
-  /** The key that a token's header names. Throws jose's `JWKSNoMatchingKey`, or `keys_unavailable`. */
-  readonly find = async (header: JWSHeaderParameters, token: FlattenedJWSInput): Promise<CryptoKey> => {
-    if (!this.#set) await this.#refresh();
-    // Taken first: other keys may arrive while a token is compared with these.
-    const before = this.#set;
-    try {
-      return await this.#current()(header, token);
-    } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey)) throw error;
-      if (this.#set === before) await this.#refresh();
-      // Perhaps the issuer has this key by now, and can't tell us.
-      if (this.#failed) throw this.#unavailable();
-      if (this.#set === before) throw error;
-      return this.#current()(header, token);
-    }
-  };
+  /** Whether the issuer still publishes a key. */
+  has(key: string): boolean {
+    return this.#keySet?.ids.has(key) ?? false;
+  }
 
-  #current() {
-    if (!this.#set) throw this.#unavailable();
-    return this.#set;
+  /**
+   * The keys that may have signed a token with this header, at least one. Throws `keys_unavailable` when the issuer does
+   * not answer, and a plain error when it has no such key.
+   */
+  async candidates(alg: string, kid: string | undefined): Promise<Candidate[]> {
+    let candidates = this.#keySet?.candidates(alg, kid) ?? [];
+    if (candidates.length > 0) return candidates;
+    await this.#loadUnlessRecent();
+    candidates = this.#keySet?.candidates(alg, kid) ?? [];
+    if (candidates.length > 0) return candidates;
+    // The issuer may have published the key since the last successful load.
+    if (this.#failures > 0 || !this.#keySet) throw this.#unavailable();
+    throw new Error(`the issuer has no key for alg ${alg} and kid ${JSON.stringify(kid ?? null)}`);
   }
 
   #unavailable(): ChatError {
-    const retryAfterMs = Math.max(1000, this.#attemptedAt + this.#options.cooldown - performance.now());
-    return new ChatError("keys_unavailable", "The issuer's keys can't be had; try again soon.", {
+    const retryAfterMs = Math.max(1, Math.ceil(this.#nextLoadAt - this.#timing.monotonic()));
+    return new ChatError("keys_unavailable", "The issuer's signing keys are not available; try again soon.", {
       retryAfterMs,
     });
   }
 
-  /** Resolves after the fetch that is under way, or a new one unless one was tried just now. */
-  async #refresh(): Promise<void> {
-    if (!this.#loading) {
-      if (performance.now() - this.#attemptedAt < this.#options.cooldown) return;
-      this.#begin();
-    }
-    await this.#loading;
+  async #loadUnlessRecent(): Promise<void> {
+    if (!this.#loading && this.#timing.monotonic() < this.#nextLoadAt) return;
+    await (this.#loading ?? this.#load());
   }
 
-  #begin(): void {
-    this.#attemptedAt = performance.now();
-    this.#loading = this.#load().finally(() => {
+  /** Loads the keys and schedules the next load. Never rejects. */
+  #load(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#loading = this.#tryLoad().finally(() => {
       this.#loading = undefined;
-      clearTimeout(this.#timer);
-      if (this.#stopped) return;
-      const { cooldown, reload } = this.#options;
-      // Not by way of `#refresh`: a timer that fires a moment early would find it too soon, and be the last.
-      const again = () => {
-        if (!this.#loading) this.#begin();
-      };
-      this.#timer = setTimeout(again, this.#failed ? cooldown : reload);
+      if (this.#stop.signal.aborted) return;
+      const { minRetryMs, maxRetryMs, unknownKeyCooldownMs, reloadIntervalMs, monotonic } = this.#timing;
+      const retryMs = Math.min(maxRetryMs, minRetryMs * 2 ** (this.#failures - 1));
+      const failed = this.#failures > 0;
+      this.#nextLoadAt = monotonic() + (failed ? retryMs : unknownKeyCooldownMs);
+      this.#timer = setTimeout(() => void this.#load(), failed ? retryMs : reloadIntervalMs);
       this.#timer.unref();
     });
+    return this.#loading;
   }
 
-  async #load(): Promise<void> {
-    const { issuer, log, withdrawn } = this.#options;
+  async #tryLoad(): Promise<void> {
+    const { issuer, log, algorithms } = this.#options;
     try {
-      const jwks = v.parse(jwksSchema, await this.#fetch(await this.#jwksUrl()));
-      const before = this.#set?.jwks().keys ?? [];
-      this.#set = createLocalJWKSet(jwks);
-      this.#failed = false;
-      log.info({ issuer, keys: jwks.keys.map((key) => key["kid"]) }, "keys loaded");
-      const kept = new Set(jwks.keys.map((key) => JSON.stringify(key)));
-      if (before.some((key) => !kept.has(JSON.stringify(key)))) withdrawn();
-    } catch (err) {
-      this.#failed = true;
-      log.error({ issuer, err }, this.#set ? "keys not reloaded; the old ones stay good" : "no keys");
+      this.#use(await KeySet.parse(issuer, await this.#fetch(await this.#jwksUrl()), algorithms));
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      this.#failures++;
+      const reason = reasonOf(error);
+      if (this.#keySet) log.warn({ issuer, reason }, "Signing keys not reloaded, the old ones stay in use");
+      else log.error({ issuer, reason }, "Signing keys not loaded");
     }
+  }
+
+  #use(keySet: KeySet): void {
+    const { issuer, log, onKeysRevoked } = this.#options;
+    const before = this.#keySet;
+    if (this.#failures > 0 || before?.summary !== keySet.summary) {
+      const kids = keySet.kids.slice(0, MAX_LOGGED);
+      log.info({ issuer, kids, skipped: keySet.skipped.slice(0, MAX_LOGGED) }, "Signing keys loaded");
+    }
+    this.#keySet = keySet;
+    this.#failures = 0;
+    const revoked = before?.ids.difference(keySet.ids);
+    if (revoked && revoked.size > 0) onKeysRevoked(revoked);
   }
 
   async #jwksUrl(): Promise<string> {
     const { issuer, jwksUrl } = this.#options;
     if (jwksUrl !== undefined) return jwksUrl;
     const document = await this.#fetch(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`);
-    const { issuer: named, jwks_uri: url } = v.parse(discoverySchema, document);
-    if (named !== issuer) throw new Error(`the discovery document is for another issuer: ${named}`);
-    if (!isSecureUrl(url)) throw new Error(`jwks_uri is not https: ${url}`);
-    return url;
+    const discovery = v.parse(discoverySchema, document);
+    if (discovery.issuer !== issuer) {
+      throw new Error(`the discovery document is for another issuer: ${discovery.issuer}`);
+    }
+    if (!isSecureUrl(discovery.jwks_uri)) throw new Error(`jwks_uri is not https: ${discovery.jwks_uri}`);
+    return discovery.jwks_uri;
   }
 
   async #fetch(url: string): Promise<unknown> {
     const response = await fetch(url, {
       headers: { accept: "application/json" },
       redirect: "error",
-      signal: AbortSignal.timeout(this.#options.timeout),
+      // Bun silently repeats a request when a connection that it reuses is closed.
+      keepalive: false,
+      signal: AbortSignal.any([AbortSignal.timeout(this.#timing.timeoutMs), this.#stop.signal]),
     }).catch((cause: unknown) => {
       throw new Error(`${url} does not answer`, { cause });
     });
@@ -158,12 +189,14 @@ export class Keys {
       await response.body?.cancel();
       throw new Error(`${url} answers ${response.status}`);
     }
-    let text = "";
-    const decoder = new TextDecoder();
+    const chunks: Uint8Array[] = [];
+    let bytes = 0;
     for await (const chunk of response.body ?? []) {
-      text += decoder.decode(chunk, { stream: true });
-      if (text.length > answerLimit) throw new Error(`${url} answers with more than ${answerLimit} bytes`);
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > MAX_RESPONSE_BYTES)
+        throw new Error(`${url} answers with more than ${MAX_RESPONSE_BYTES} bytes`);
     }
-    return JSON.parse(text);
+    return JSON.parse(Buffer.concat(chunks).toString());
   }
 }

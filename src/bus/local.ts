@@ -1,37 +1,40 @@
-import type { Bus, Hint } from "../chat/bus.ts";
+import type { Bus, BusEvent } from "../chat/bus.ts";
 
-/** How often to look whether another process has written, in milliseconds. */
-const interval = 500;
+/** How often the bus looks whether another process has written. */
+const POLL_INTERVAL_MS = 500;
 
-/**
- * The bus of a single node. Other processes may still write to its database, the command line for one: `version` tells
- * (SQLite's `data_version`), and everybody hears that anything may have changed.
- */
-export function localBus(version: () => number, failed: (error: unknown) => void): Bus {
-  const listeners: ((hint: Hint) => void)[] = [];
-  const publish = (hint: Hint) => {
+export interface LocalBusOptions {
+  /** Rises when another process has written to the database (SQLite's `data_version`). May throw. */
+  dataVersion: () => number;
+  /** Hears of a listener that threw, and of the first of several failed polls. */
+  failed: (error: unknown) => void;
+}
+
+/** The bus of a single node. It publishes `invalidate` when another process, such as the command line, has written. */
+export function createLocalBus({ dataVersion, failed }: LocalBusOptions): Bus {
+  const listeners: ((event: BusEvent) => void)[] = [];
+  const publish = (event: BusEvent) => {
     for (const listener of listeners) {
       try {
-        listener(hint);
+        listener(event);
       } catch (error) {
         failed(error);
       }
     }
   };
-  let seen = version();
-  let broken = false;
+  let lastVersion = dataVersion();
+  let pollFailed = false;
   const timer = setInterval(() => {
     try {
-      const now = version();
-      if (now !== seen) publish({ kind: "anything" });
-      seen = now;
-      broken = false;
+      const version = dataVersion();
+      if (version !== lastVersion) publish({ kind: "invalidate" });
+      lastVersion = version;
+      pollFailed = false;
     } catch (error) {
-      // The next tick tries again, and compares with what was seen before. Said once, not twice a second.
-      if (!broken) failed(error);
-      broken = true;
+      if (!pollFailed) failed(error);
+      pollFailed = true;
     }
-  }, interval);
+  }, POLL_INTERVAL_MS);
   timer.unref();
   return {
     publish,

@@ -1,112 +1,119 @@
-import type { Bus } from "./bus.ts";
-import { Commit } from "./commit-queue.ts";
-import { type Door, Entrance } from "./join.ts";
-import { ChatError, refused } from "./errors.ts";
-import { Feed, type Outlet } from "./room-sync.ts";
-import { History } from "./history.ts";
-import {
-  type Ack,
-  type Action,
-  type Actor,
-  type Identity,
-  isStorable,
-  type Limits,
-  type Message,
-  type Notice,
-  type Position,
-  type RoomKey,
-  type User,
-  type UserKey,
+import type { Bus, BusEvent } from "./bus.ts";
+import { CommitQueue } from "./commit-queue.ts";
+import { ChatError, refusalError, StoreError } from "./errors.ts";
+import { HistoryReader } from "./history.ts";
+import { type JoinOptions, type JoinResult, Joins } from "./join.ts";
+import { MembershipWatch } from "./membership-watch.ts";
+import type {
+  Ack,
+  Action,
+  Actor,
+  Draft,
+  Identity,
+  Limits,
+  Membership,
+  Message,
+  Notice,
+  Page,
+  Position,
+  Profile,
+  RoomKey,
+  User,
+  UserKey,
 } from "./model.ts";
+import { type Participant, Participants } from "./participants.ts";
+import { can } from "./permissions.ts";
 import { Presence } from "./presence.ts";
-import { Rate } from "./rate-limiter.ts";
-import { mayEnter } from "./permissions.ts";
+import { RateLimiter } from "./rate-limiter.ts";
+import { type Broadcaster, RoomSync } from "./room-sync.ts";
 import { Rooms } from "./rooms.ts";
-import { type Page, type Range, type Store, StoreError } from "./store.ts";
+import type { Range, Store } from "./store.ts";
+import { checkMessageText } from "./validation.ts";
 
-/** What goes on inside, for the log and the counters. */
+/** Hears of failures that no caller is told of, or that an operator should know. */
 export interface Observer {
-  /** A newcomer was sent an empty history, since it could not be read. */
+  /** A connection began with an empty history, because it could not be read. */
   historyFailed(error: unknown): void;
   /** A batch of messages could not be stored. */
   commitFailed(error: unknown): void;
-  /** A room could not be read to find out what was missed. */
-  feedFailed(error: unknown): void;
+  /** A room could not be read to find out what was missed. It is tried again. */
+  syncFailed(error: unknown): void;
+  /** Members of a room could not be read to check its connections. It is tried again. */
+  recheckFailed(error: unknown): void;
 }
 
 export interface ChatOptions {
   store: Store;
   bus: Bus;
   limits: Limits;
-  /** Sends changes to the room's connections on this node. */
-  outlet: Outlet;
+  broadcaster: Broadcaster;
   observer: Observer;
   /** Milliseconds since the epoch. */
-  now?: () => number;
-  /** Milliseconds on a clock that nobody sets, where there is one. */
-  monotonic?: () => number;
+  now: () => number;
+  /** Milliseconds on a clock that is never set. */
+  monotonic: () => number;
 }
 
-/** What something costs its user: of what is charged as a read he has ten times as much. */
-export type Price = "command" | "read";
+/** What a command counts against. A user has ten times as many reads as changes. */
+export type Budget = "changes" | "reads";
+const READS_PER_CHANGE = 10;
 
-/** Seconds between two notices that somebody is typing. */
-const typingPause = 3;
+/** A user's typing is announced at most this often. */
+const TYPING_INTERVAL_S = 3;
 
-/** In a room with more people than this nobody is told who has read what: that each tells each would be all it does. */
-const company = 100;
+/** Above this many people online, read receipts are not broadcast: their cost is quadratic. */
+const MAX_READ_RECEIPT_USERS = 100;
 
-/** The rules of the chat. Whoever acts, over HTTP, a socket or the command line, does it through here. */
+/** The use cases of the chat. HTTP, sockets and the command line all go through here. */
 export class Chat {
   readonly rooms: Rooms;
-  readonly #store: Store;
-  readonly #bus: Bus;
-  readonly #limits: Limits;
-  readonly #observer: Observer;
-  readonly #now: () => number;
-  readonly #feed: Feed;
-  readonly #commit: Commit;
-  readonly #rate: Rate;
-  readonly #reads: Rate;
-  readonly #typing: Rate;
-  readonly #history: History;
+  readonly #options: ChatOptions;
+  readonly #sync: RoomSync;
+  readonly #history: HistoryReader;
+  readonly #commitQueue: CommitQueue;
   readonly #presence: Presence;
-  readonly #entrance: Entrance;
-  /** Who has signed in, by the very identity: a token that is verified once is looked up once. */
-  readonly #actors = new WeakMap<Identity, Actor>();
+  readonly #participants: Participants;
+  readonly #membershipWatch: MembershipWatch;
+  readonly #joins: Joins;
+  readonly #budgets: Record<Budget, RateLimiter>;
+  readonly #typing: RateLimiter;
+  /** Users by the identity object: a token that was verified once is looked up once. */
+  readonly #actors = new WeakMap<Profile, Actor>();
   #healthy = true;
 
-  constructor({ store, bus, limits, outlet, observer, now = Date.now, monotonic = now }: ChatOptions) {
-    this.#store = store;
-    this.#bus = bus;
-    this.#limits = limits;
-    this.#observer = observer;
-    this.#now = now;
-    this.rooms = new Rooms(store, bus, limits, now, (write) => this.#written(write));
-    this.#rate = new Rate(limits.messageRate, limits.messageBurst, monotonic);
-    this.#reads = new Rate(limits.messageRate * 10, limits.messageBurst * 10, monotonic);
-    this.#typing = new Rate(1 / typingPause, 1, monotonic);
-    this.#feed = new Feed(store, outlet, (error) => observer.feedFailed(error));
-    this.#history = new History(store, this.#feed, monotonic);
-    this.#presence = new Presence((room, notice) => this.#tell(room, notice));
-    this.#entrance = new Entrance(this.rooms, this.#feed, this.#history, this.#presence, (error) =>
-      observer.historyFailed(error),
-    );
-    this.#commit = new Commit(
-      store,
-      (room, changes) => bus.publish({ kind: "changes", room, changes }),
-      ({ room, actor }, seq) => {
-        if (this.#presence.count(room) <= company) this.#tell(room, { type: "read", user: actor, seq });
-      },
-      (error) => this.#settled(error),
-    );
-    bus.subscribe((hint) => {
-      if (hint.kind === "changes") this.#feed.receive(hint.room, hint.changes);
-      if (hint.kind === "roster" || hint.kind === "anything") this.#entrance.rosterChanged();
-      if (hint.kind !== "anything") return;
-      this.#history.forget();
-      void this.#feed.level();
+  constructor(options: ChatOptions) {
+    const { store, bus, limits, broadcaster, observer, now, monotonic } = options;
+    const { messageRate: rate, messageBurst: burst } = limits;
+    this.#options = options;
+    this.rooms = new Rooms({ store, bus, limits, now, writeFailed: () => (this.#healthy = false) });
+    this.#budgets = {
+      changes: new RateLimiter(rate, burst, monotonic),
+      reads: new RateLimiter(rate * READS_PER_CHANGE, burst * READS_PER_CHANGE, monotonic),
+    };
+    this.#typing = new RateLimiter(1 / TYPING_INTERVAL_S, 1, monotonic);
+    this.#presence = new Presence((room, notice) => this.#notify(room, notice));
+    this.#sync = new RoomSync(store, broadcaster, (error) => observer.syncFailed(error));
+    this.#history = new HistoryReader(store, this.#sync, monotonic);
+    this.#participants = new Participants({
+      roomOccupied: (room) => this.#sync.follow(room),
+      userJoined: (room, user) => this.#presence.arrive(room, user),
+      userLeft: (room, user) => this.#presence.depart(room, user),
+      roomEmptied: (room) => this.#sync.unfollow(room),
     });
+    this.#membershipWatch = new MembershipWatch(store, this.#participants, (error) =>
+      observer.recheckFailed(error),
+    );
+    this.#joins = new Joins(store, this.#participants, this.#sync, this.#history, (room, error) => {
+      observer.historyFailed(error);
+      this.#membershipWatch.scheduleRecheck(room);
+    });
+    this.#commitQueue = new CommitQueue({
+      store,
+      publish: (room, changes) => bus.publish({ kind: "changes", room, changes }),
+      readMarkMoved: (draft, seq) => this.#readMarkMoved(draft, seq),
+      settled: (error) => this.#batchSettled(error),
+    });
+    bus.subscribe((event) => this.#receive(event));
   }
 
   /** Whether the last write succeeded. */
@@ -114,139 +121,152 @@ export class Chat {
     return this.#healthy;
   }
 
-  /** Tries a write. Never rejects; `healthy` says how it went. */
+  /** Tries a write. Never rejects; `healthy` tells the result. */
   async probe(): Promise<void> {
-    await this.#store.probe().then(
-      () => this.#settled(undefined),
+    await this.#options.store.probe().then(
+      () => (this.#healthy = true),
       () => (this.#healthy = false),
     );
   }
 
-  /** Resolves when every message that was taken is stored or refused. */
+  /** Resolves when every command that was accepted is stored or refused. */
   idle(): Promise<void> {
-    return this.#commit.idle();
+    return this.#commitQueue.idle();
   }
 
   /** The user of a verified token. */
-  async signIn(identity: Identity): Promise<Actor> {
-    let actor = this.#actors.get(identity);
-    if (!actor) {
-      actor = { ...(await this.#written(this.#store.signIn(identity))), admin: identity.admin };
-      this.#actors.set(identity, actor);
-    }
-    return actor;
-  }
-
-  /** Charges the user. Throws `rate_limited`. */
-  spend(actor: Actor, price: Price): void {
-    if (actor.admin) return;
-    const retryAfterMs = (price === "read" ? this.#reads : this.#rate).take(actor.key);
-    if (retryAfterMs > 0)
-      throw new ChatError("rate_limited", "Too much at once; slow down.", { retryAfterMs });
-  }
-
-  /** Brings a connection into a room. Each arrival is followed by one `leave`. */
-  join(actor: Actor, roomId: string, door: Door): Promise<void> {
-    return this.#entrance.join(actor, roomId, door);
-  }
-
-  /** A connection that had arrived is gone. */
-  leave(room: RoomKey, user: UserKey): void {
-    this.#entrance.leave(room, user);
-  }
-
-  /** How far a room has been published here. */
-  position(room: RoomKey): Position {
-    return this.#feed.position(room) ?? { seq: 0, rev: 0 };
-  }
-
-  /** The next of what a connection that has arrived missed after `rev`; there is more until that is the `position`'s. */
-  missed(room: RoomKey, rev: number, limit: number): Promise<Page> {
-    return this.#history.after(room, rev, limit);
-  }
-
-  /** Who is in the room now, up to a bound. */
-  online(room: RoomKey): User[] {
-    return this.#presence.online(room);
-  }
-
-  /**
-   * Does what a member does in a room that he was let into. Resolves when it is on disk, and on its way to everyone there;
-   * throws, or rejects, when it is refused.
-   */
-  act(actor: Actor, room: RoomKey, action: Action): Promise<Ack> {
-    if (action.type === "send" || action.type === "edit") this.#checkText(action.text);
-    return this.#commit.add({ room, actor, at: this.#now(), action });
-  }
-
-  /** Who is in the room as far as everyone there has been told. */
-  told(room: RoomKey): Map<UserKey, User> {
-    return this.#presence.told(room);
-  }
-
-  /** Throws for somebody who was in the room, and may not be there any more. */
-  async stay(actor: Actor, room: RoomKey): Promise<void> {
-    if (mayEnter(actor, await this.#store.role(room, actor.key))) return;
-    throw refused((await this.#store.head(room)) ? "removed" : "room_deleted");
-  }
-
-  /** Somebody in the room has brought a fresh token, with another name perhaps. */
-  renew(room: RoomKey, actor: Actor): void {
-    this.#presence.rename(room, actor);
-  }
-
-  /** Tells the others in the room that the actor writes something. More often than every few seconds, nobody is told. */
-  async typing(actor: Actor, room: RoomKey): Promise<void> {
-    if (this.#typing.take(actor.key) > 0) return;
-    await this.stay(actor, room);
-    this.#tell(room, { type: "typing", user: actor });
-  }
-
-  #tell(room: RoomKey, notice: Notice): void {
-    this.#bus.publish({ kind: "notice", room, notice });
-  }
-
-  #checkText(text: string): void {
-    const limit = this.#limits.textBytes;
-    // UTF-8 takes at most three bytes for each unit of UTF-16, so that most texts need no counting.
-    if (limit > 0 && text.length * 3 > limit && new TextEncoder().encode(text).length > limit) {
-      throw new ChatError("message_too_long", `A message may have up to ${limit} bytes of UTF-8.`);
-    }
-    if (text.trim() === "") throw new ChatError("invalid_message", "A message needs some text.");
-    if (!isStorable(text)) {
-      throw new ChatError("invalid_message", "A message may hold neither lone surrogates nor NUL.");
-    }
-  }
-
-  /** Messages of a room, oldest first. */
-  async history(actor: Actor, roomId: string, range: Range): Promise<Message[]> {
-    const { room } = await this.rooms.enter(actor, roomId);
-    return this.#store.messages(room.key, range);
-  }
-
-  /** Moves the actor's read mark in a room forward. Answers where it is now. */
-  async markRead(actor: Actor, roomId: string, seq: number): Promise<number> {
-    const { room } = await this.rooms.enter(actor, roomId);
-    return (await this.act(actor, room.key, { type: "read", seq })).seq;
-  }
-
-  /** Removes some of what deleted rooms left behind; true while more is left. */
-  purge(): Promise<boolean> {
-    return this.#store.purge();
-  }
-
-  /** A write; when it fails, `healthy` says so. */
-  async #written<T>(write: Promise<T>): Promise<T> {
+  async signIn(identity: Profile & Pick<Identity, "admin">): Promise<Actor> {
+    const known = this.#actors.get(identity);
+    if (known) return known;
     try {
-      return await write;
+      const actor = { ...(await this.#options.store.signIn(identity)), admin: identity.admin };
+      this.#actors.set(identity, actor);
+      return actor;
     } catch (error) {
       if (error instanceof StoreError) this.#healthy = false;
       throw error;
     }
   }
 
-  #settled(error: unknown): void {
+  /** Counts one command against the user's budget. Throws `rate_limited`. */
+  charge(actor: Actor, budget: Budget): void {
+    if (actor.admin) return;
+    const retryAfterMs = this.#budgets[budget].take(actor.key);
+    if (retryAfterMs > 0) throw new ChatError("rate_limited", "Too many requests.", { retryAfterMs });
+  }
+
+  /** Joins a connection to a room that its user has entered. See `Joins`. A join that resolves is ended by `leave`. */
+  join(participant: Participant, membership: Membership, options: JoinOptions): Promise<JoinResult> {
+    return this.#joins.join(participant, membership, options);
+  }
+
+  /** The connection is gone from the room. Does nothing when it was not in it. */
+  leave(participant: Participant, room: RoomKey): void {
+    this.#participants.remove(room, participant);
+  }
+
+  /** The room's connections on this node. */
+  participants(room: RoomKey): Participant[] {
+    return this.#participants.in(room);
+  }
+
+  /** How far a room has been published on this node. */
+  position(room: RoomKey): Position {
+    return this.#sync.position(room) ?? { seq: 0, rev: 0 };
+  }
+
+  /** The next page of what a joined connection missed after `rev`. More follows until `position` is reached. */
+  changesSince(room: RoomKey, rev: number, limit: number): Promise<Page> {
+    return this.#history.changesSince(room, rev, limit);
+  }
+
+  /** Users who are online, in the order of their arrival, up to a limit. */
+  online(room: RoomKey): User[] {
+    return this.#presence.online(room);
+  }
+
+  /** Users who are online as far as the room was told. */
+  announcedOnline(room: RoomKey): Map<UserKey, User> {
+    return this.#presence.announcedOnline(room);
+  }
+
+  /**
+   * Stores what a user does in a room. Resolves when it is on disk and on its way to everyone in the room. Throws or rejects
+   * with a `ChatError` when it is refused; then nothing has changed.
+   */
+  execute(actor: Actor, room: RoomKey, action: Action): Promise<Ack> {
+    if ("text" in action) checkMessageText(action.text, this.#options.limits.textBytes);
+    return this.#commitQueue.add({ room, actor, at: this.#options.now(), action });
+  }
+
+  /** Throws `removed` or `room_deleted` for a user who may not be in the room any more. */
+  async assertMember(actor: Actor, room: RoomKey): Promise<void> {
+    const { store } = this.#options;
+    if (can(actor, await store.role(room, actor.key), "participate")) return;
+    throw refusalError({ refused: (await store.head(room)) ? "removed" : "room_deleted" });
+  }
+
+  /** A user in the room has presented a new token, perhaps with another name. */
+  updateUser(room: RoomKey, user: User): void {
+    this.#presence.update(room, user);
+  }
+
+  /** Tells the room that the actor is typing, at most every few seconds. */
+  async typing(actor: Actor, room: RoomKey): Promise<void> {
+    if (this.#typing.take(actor.key) > 0) return;
+    await this.assertMember(actor, room);
+    this.#notify(room, { type: "typing", user: actor });
+  }
+
+  /** Messages of a room, oldest first. */
+  async messages(actor: Actor, roomId: string, range: Range): Promise<Message[]> {
+    const { room } = await this.rooms.enter(actor, roomId);
+    return this.#options.store.messages(room.key, range);
+  }
+
+  /** Moves the actor's read mark forward. Resolves with where it is now. */
+  async markRead(actor: Actor, roomId: string, seq: number): Promise<number> {
+    const { room } = await this.rooms.enter(actor, roomId);
+    return (await this.execute(actor, room.key, { type: "read", seq })).seq;
+  }
+
+  /** Removes some of what deleted rooms left behind. Resolves with true while more is left. */
+  purge(): Promise<boolean> {
+    return this.#options.store.purge();
+  }
+
+  #receive(event: BusEvent): void {
+    switch (event.kind) {
+      case "changes":
+        this.#sync.receive(event.room, event.changes);
+        break;
+      case "member_removed":
+        this.#membershipWatch.memberRemoved(event.room, event.user);
+        break;
+      case "room_deleted":
+        this.#membershipWatch.roomDeleted(event.room);
+        break;
+      case "invalidate":
+        this.#history.invalidate();
+        void this.#sync.refreshAll();
+        this.#membershipWatch.recheckAll();
+        break;
+      case "notice":
+        break;
+    }
+  }
+
+  #readMarkMoved({ room, actor }: Draft, seq: number): void {
+    if (this.#presence.count(room) > MAX_READ_RECEIPT_USERS) return;
+    this.#notify(room, { type: "read", user: actor, seq });
+  }
+
+  #batchSettled(error: unknown): void {
     this.#healthy = error === undefined;
-    if (error !== undefined) this.#observer.commitFailed(error);
+    if (error !== undefined) this.#options.observer.commitFailed(error);
+  }
+
+  #notify(room: RoomKey, notice: Notice): void {
+    this.#options.bus.publish({ kind: "notice", room, notice });
   }
 }

@@ -1,6 +1,18 @@
-import { ChatError, refused } from "./errors.ts";
+import { asChatError, ChatError, isRefused, refusalError } from "./errors.ts";
 import type { Ack, Change, Draft, RoomKey } from "./model.ts";
 import type { Outcome, Store } from "./store.ts";
+
+/** Drafts that may wait for the disk, and UTF-16 units of their texts together. Beyond that new drafts are refused. */
+const MAX_QUEUED_DRAFTS = 65_536;
+const MAX_QUEUED_TEXT = 1 << 25;
+
+/** UTF-16 units of text in one batch: it is published at once and has to fit into every reader's send buffer. */
+const MAX_BATCH_TEXT = 1 << 18;
+
+/** A batch of this size has many senders, who will send again in a moment: the next batch waits for as many. */
+const GATHER_BATCH_SIZE = 8;
+/** How long it waits at most. */
+const MAX_GATHER_MS = 1;
 
 interface Pending {
   draft: Draft;
@@ -8,129 +20,136 @@ interface Pending {
   reject(error: ChatError): void;
 }
 
-/** More drafts than this waiting for the disk are refused … */
-const queueLimit = 65_536;
-/** … and so are more texts than this together, in UTF-16 units. */
-const queueTextLimit = 1 << 25;
-
-/** Texts of one batch together, in the same units: what is published at once has to fit before every reader. */
-const batchTextLimit = 1 << 18;
-
-/** After a batch of this many, others are sending at the same moment: the next one waits a millisecond for theirs. */
-const crowd = 8;
+export interface CommitQueueOptions {
+  store: Pick<Store, "append">;
+  /** Called once per room and batch, after the commit, with changes in the order of their `rev`. */
+  publish: (room: RoomKey, changes: readonly Change[]) => void;
+  /** Called for each draft that moved its actor's read mark, after the changes were published. */
+  readMarkMoved: (draft: Draft, seq: number) => void;
+  /** Called for every batch: with undefined when it was stored, otherwise with the reason. */
+  settled: (error: unknown) => void;
+}
 
 /**
- * Group commit. What arrives in one turn of the event loop is one transaction, then one publish, then the acks. One
- * batch is in flight; what arrives meanwhile is the next one, so that a slow disk makes batches larger, not queues longer.
+ * Group commit. What arrives in one turn of the event loop becomes one transaction, then one publish, then the acks. One
+ * batch is in flight at a time and what arrives meanwhile is the next one, so a slow disk makes batches larger, not queues
+ * longer.
  */
-export class Commit {
+export class CommitQueue {
   #waiting: Pending[] = [];
   #waitingText = 0;
   #running = false;
-  /** How many the last batch had. */
-  #last = 0;
-  #idle: (() => void)[] = [];
+  #lastBatchSize = 0;
+  /** Runs while a batch is being gathered. */
+  #gathering: ReturnType<typeof setTimeout> | undefined;
+  #idleListeners: (() => void)[] = [];
 
-  constructor(
-    private readonly store: Pick<Store, "append">,
-    /** Called once per room and batch, after the commit, with changes in the order of their `rev`. */
-    private readonly publish: (room: RoomKey, changes: readonly Change[]) => void,
-    /** Called for each draft that moved its actor's read mark, after what it may have read was published. */
-    private readonly marked: (draft: Draft, seq: number) => void,
-    /** Hears of every batch: undefined when it was stored, else why it was not. */
-    private readonly settled: (error: unknown) => void,
-  ) {}
+  constructor(private readonly options: CommitQueueOptions) {}
 
   /** Resolves when the draft is on disk and published. Rejects with a `ChatError`; then nothing was stored. */
   add(draft: Draft): Promise<Ack> {
     return new Promise((resolve, reject) => {
-      if (this.#waiting.length >= queueLimit || this.#waitingText >= queueTextLimit) {
-        reject(new ChatError("storage_unavailable", "Too much is waiting to be stored."));
+      if (this.#waiting.length >= MAX_QUEUED_DRAFTS || this.#waitingText >= MAX_QUEUED_TEXT) {
+        reject(new ChatError("storage_unavailable", "Too many messages are waiting to be stored."));
         return;
       }
       this.#waiting.push({ draft, resolve, reject });
-      this.#waitingText += textOf(draft);
-      if (this.#running) return;
-      this.#running = true;
-      this.#schedule();
+      this.#waitingText += textLength(draft);
+      if (!this.#running) {
+        this.#running = true;
+        this.#schedule();
+      } else if (this.#gathering !== undefined && this.#waiting.length >= this.#lastBatchSize) {
+        clearTimeout(this.#gathering);
+        this.#runAtEndOfTurn();
+      }
     });
   }
 
-  /** Resolves when nothing waits any more. */
+  /** Resolves when nothing is waiting any more. */
   idle(): Promise<void> {
-    return this.#running ? new Promise((resolve) => this.#idle.push(resolve)) : Promise.resolve();
+    return this.#running ? new Promise((resolve) => this.#idleListeners.push(resolve)) : Promise.resolve();
   }
 
-  /** At the end of this turn, so that every socket that is readable by now joins the batch. */
   #schedule(): void {
-    const run = () => void this.#run();
-    if (this.#last >= crowd) setTimeout(run, 0);
-    else setImmediate(run);
+    const gather = this.#lastBatchSize >= GATHER_BATCH_SIZE && this.#waiting.length < this.#lastBatchSize;
+    if (gather) this.#gathering = setTimeout(() => void this.#run(), MAX_GATHER_MS);
+    else this.#runAtEndOfTurn();
+  }
+
+  /** Every socket that is readable by then joins the batch. */
+  #runAtEndOfTurn(): void {
+    this.#gathering = undefined;
+    setImmediate(() => void this.#run());
   }
 
   async #run(): Promise<void> {
-    const batch = this.#take();
-    this.#last = batch.length;
-    await this.#store(batch);
+    this.#gathering = undefined;
+    const batch = this.#takeBatch();
+    this.#lastBatchSize = batch.length;
+    await this.#commit(batch);
     if (this.#waiting.length > 0) {
       this.#schedule();
       return;
     }
     this.#running = false;
-    for (const resolve of this.#idle.splice(0)) resolve();
+    for (const resolve of this.#idleListeners.splice(0)) resolve();
   }
 
-  /** All that waits, as a rule. After a disk that stood still what waits may be more than a batch takes. */
-  #take(): Pending[] {
+  /** As a rule, everything that is waiting. After a disk that stood still it may be more than one batch takes. */
+  #takeBatch(): Pending[] {
     let text = 0;
-    const rest = this.#waiting.findIndex(
-      ({ draft }, index) => (text += textOf(draft)) > batchTextLimit && index > 0,
-    );
-    const batch = this.#waiting.splice(0, rest < 0 ? this.#waiting.length : rest);
-    this.#waitingText -= batch.reduce((sum, { draft }) => sum + textOf(draft), 0);
+    const end = this.#waiting.findIndex(({ draft }, index) => {
+      text += textLength(draft);
+      return text > MAX_BATCH_TEXT && index > 0;
+    });
+    const batch = this.#waiting.splice(0, end < 0 ? this.#waiting.length : end);
+    this.#waitingText -= batch.reduce((sum, { draft }) => sum + textLength(draft), 0);
     return batch;
   }
 
-  async #store(batch: readonly Pending[]): Promise<void> {
+  async #commit(batch: readonly Pending[]): Promise<void> {
+    const { store, settled } = this.options;
     let outcomes: Outcome[];
     try {
-      outcomes = await this.store.append(batch.map((pending) => pending.draft));
+      outcomes = await store.append(batch.map(({ draft }) => draft));
     } catch (cause) {
-      this.settled(cause);
-      const error = new ChatError("storage_unavailable", "It could not be stored.", { cause });
-      for (const pending of batch) pending.reject(error);
+      settled(cause);
+      const error = asChatError(cause);
+      for (const { reject } of batch) reject(error);
       return;
     }
-    this.settled(undefined);
-    this.#tell(batch, outcomes);
+    settled(undefined);
+    this.#publish(batch, outcomes);
+    this.#answer(batch, outcomes);
   }
 
-  #tell(batch: readonly Pending[], outcomes: readonly Outcome[]): void {
-    const changes = new Map<RoomKey, Change[]>();
+  #publish(batch: readonly Pending[], outcomes: readonly Outcome[]): void {
+    const byRoom = new Map<RoomKey, Change[]>();
     for (const [index, { draft }] of batch.entries()) {
       const outcome = outcomes[index];
-      if (!outcome || "refused" in outcome) continue;
-      const { change } = outcome;
-      if (!change) continue;
-      const list = changes.get(draft.room);
-      if (list) list.push(change);
-      else changes.set(draft.room, [change]);
+      if (outcome === undefined || isRefused(outcome) || !outcome.change) continue;
+      const changes = byRoom.get(draft.room);
+      if (changes) changes.push(outcome.change);
+      else byRoom.set(draft.room, [outcome.change]);
     }
-    for (const [room, list] of changes) this.publish(room, list);
-    for (const [index, pending] of batch.entries()) {
+    for (const [room, changes] of byRoom) this.options.publish(room, changes);
+  }
+
+  #answer(batch: readonly Pending[], outcomes: readonly Outcome[]): void {
+    for (const [index, { draft, resolve, reject }] of batch.entries()) {
       const outcome = outcomes[index];
       if (outcome === undefined) {
-        pending.reject(new ChatError("internal", "The store gave no answer."));
-      } else if ("refused" in outcome) {
-        pending.reject(refused(outcome.refused));
+        reject(new ChatError("internal", "The store did not answer this command."));
+      } else if (isRefused(outcome)) {
+        reject(refusalError(outcome));
       } else {
-        if (outcome.marked) this.marked(pending.draft, outcome.ack.seq);
-        pending.resolve(outcome.ack);
+        if (outcome.marked) this.options.readMarkMoved(draft, outcome.ack.seq);
+        resolve(outcome.ack);
       }
     }
   }
 }
 
-function textOf({ action }: Draft): number {
+function textLength({ action }: Draft): number {
   return "text" in action ? action.text.length : 0;
 }

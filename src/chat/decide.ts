@@ -1,42 +1,203 @@
-import type { Action, Actor, Change, Message, Reaction, Role } from "./model.ts";
-import type { Refusal } from "./store.ts";
+import type { Refused, Result } from "./errors.ts";
+import type {
+  Action,
+  Actor,
+  Change,
+  Draft,
+  Message,
+  Position,
+  Reaction,
+  Role,
+  RoomKey,
+  UserKey,
+} from "./model.ts";
+import { can } from "./permissions.ts";
+import type { Outcome } from "./store.ts";
+import { emojiKey } from "./validation.ts";
 
-/** Different emoji on one message … */
-const emojiLimit = 20;
-/** … reactions in all … */
-const reactionLimit = 1000;
-/** … and characters of their users' ids: every change to a message is sent to everyone with all of its reactions. */
-const idsLimit = 49_152;
+/** Different emoji on one message. */
+const MAX_EMOJI_PER_MESSAGE = 20;
+/** Reactions to one message, and UTF-16 units of their users' ids: every change to a message is sent with all of them. */
+const MAX_REACTIONS_PER_MESSAGE = 1000;
+const MAX_REACTION_IDS_LENGTH = 49_152;
 
-/** What changes a message that is there. */
+type Send = Extract<Action, { type: "send" }>;
+/** An action that changes an existing message. */
 export type Amendment = Extract<Action, { type: "edit" | "delete" | "react" }>;
 
-/** The change, as yet with the `rev` that the message had; undefined when the message is so already. */
-type Amended = Change | undefined;
+/** A message that its sender named with a `clientId`, as it was when it was stored. */
+export interface SentMessage extends Position {
+  /** Null when it has been edited or deleted since, so its first text is not known any more. */
+  text: string | null;
+  replyTo: number | null;
+}
+
+/** What a batch depends on. The store looks it up under the lock that it writes with, as of the start of the batch. */
+export interface Facts {
+  /** How far the room has come. Undefined when it has been deleted. */
+  head(room: RoomKey): Position | undefined;
+  /** Undefined for a user who is not a member. */
+  role(room: RoomKey, user: UserKey): Role | undefined;
+  readMark(room: RoomKey, user: UserKey): number;
+  sentAs(room: RoomKey, sender: UserKey, clientId: string): SentMessage | undefined;
+  message(room: RoomKey, seq: number): Message | undefined;
+}
+
+/** What a batch leaves to be written in one room. */
+export interface RoomWrites extends Position {
+  /** New messages by `seq`, as they were created. */
+  created: readonly Message[];
+  /** Messages that were edited, deleted or reacted to, new ones included, as they are at the end of the batch. */
+  changed: ReadonlyMap<number, Message>;
+  readMarks: ReadonlyMap<UserKey, number>;
+}
+
+/** Decides drafts one after the other: each sees what the drafts before it have done. Pure; every store uses it. */
+export class Batch {
+  readonly #rooms = new Map<RoomKey, RoomState | undefined>();
+
+  constructor(private readonly facts: Facts) {}
+
+  /** What becomes of the next draft. */
+  decide({ room, actor, at, action }: Draft): Outcome {
+    const state = this.#state(room);
+    if (!state) return { refused: "room_deleted" };
+    const role = state.role(actor.key);
+    if (!can(actor, role, "participate")) return { refused: "removed" };
+    if (action.type === "send") return state.send(actor, at, action);
+    if (action.type === "read") return state.read(actor.key, action.seq);
+    return state.amend(action, { actor, role, at });
+  }
+
+  /** What the store must write, room by room. */
+  *writes(): Iterable<[RoomKey, RoomWrites]> {
+    for (const [room, state] of this.#rooms) if (state) yield [room, state];
+  }
+
+  #state(room: RoomKey): RoomState | undefined {
+    if (!this.#rooms.has(room)) {
+      const head = this.facts.head(room);
+      this.#rooms.set(room, head && new RoomState(room, head, this.facts));
+    }
+    return this.#rooms.get(room);
+  }
+}
+
+/** A room in the course of a batch. */
+class RoomState implements RoomWrites {
+  seq: number;
+  rev: number;
+  readonly created: Message[] = [];
+  readonly changed = new Map<number, Message>();
+  readonly readMarks = new Map<UserKey, number>();
+  readonly #roles = new Map<UserKey, Role | undefined>();
+  /** By sender and `clientId`. */
+  readonly #sent = new Map<string, SentMessage>();
+  readonly #firstNewSeq: number;
+
+  constructor(
+    private readonly room: RoomKey,
+    head: Position,
+    private readonly facts: Facts,
+  ) {
+    this.seq = head.seq;
+    this.rev = head.rev;
+    this.#firstNewSeq = head.seq + 1;
+  }
+
+  role(user: UserKey): Role | undefined {
+    let role = this.#roles.get(user);
+    if (role === undefined && !this.#roles.has(user)) {
+      role = this.facts.role(this.room, user);
+      this.#roles.set(user, role);
+    }
+    return role;
+  }
+
+  send(sender: Actor, sentAt: number, { text, clientId, replyTo }: Send): Outcome {
+    const repeated = clientId === null ? undefined : this.#sentAs(sender.key, clientId);
+    if (repeated) return repeatSend(repeated, text, replyTo);
+    if (replyTo !== null && !(replyTo >= 1 && replyTo <= this.seq)) return { refused: "message_not_found" };
+    const [seq, rev] = [++this.seq, ++this.rev];
+    const message: Message = {
+      seq,
+      rev,
+      sender,
+      text,
+      sentAt,
+      editedAt: null,
+      deletedAt: null,
+      replyTo,
+      clientId,
+      reactions: [],
+    };
+    this.created.push(message);
+    if (clientId !== null) this.#sent.set(`${sender.key} ${clientId}`, { seq, rev, text, replyTo });
+    // Senders have seen the room up to their own message.
+    this.readMarks.set(sender.key, seq);
+    return { ack: { seq, rev }, change: { kind: "created", message } };
+  }
+
+  read(user: UserKey, wanted: number): Outcome {
+    const before = this.readMarks.get(user) ?? this.facts.readMark(this.room, user);
+    const seq = Math.max(before, Math.min(wanted, this.seq));
+    const ack = { seq, rev: this.rev };
+    if (seq === before) return { ack };
+    this.readMarks.set(user, seq);
+    return { ack, marked: true };
+  }
+
+  amend(action: Amendment, by: { actor: Actor; role: Role | undefined; at: number }): Outcome {
+    const { seq } = action;
+    const before = this.#message(seq);
+    if (!before) return { refused: "message_not_found" };
+    const change = amend(before, action, by);
+    if (change === undefined) return { ack: { seq, rev: before.rev } };
+    if ("refused" in change) return change;
+    const message = { ...change.message, rev: ++this.rev };
+    this.changed.set(seq, message);
+    return { ack: { seq, rev: message.rev }, change: { kind: change.kind, message } };
+  }
+
+  #sentAs(sender: UserKey, clientId: string): SentMessage | undefined {
+    return this.#sent.get(`${sender} ${clientId}`) ?? this.facts.sentAs(this.room, sender, clientId);
+  }
+
+  #message(seq: number): Message | undefined {
+    const own = this.changed.get(seq) ?? this.created[seq - this.#firstNewSeq];
+    return own ?? this.facts.message(this.room, seq);
+  }
+}
+
+/** A `clientId` that was used before: the same message is acknowledged again, another one would be lost and is refused. */
+function repeatSend({ seq, rev, ...first }: SentMessage, text: string, replyTo: number | null): Outcome {
+  const same = (first.text === null || first.text === text) && first.replyTo === replyTo;
+  return same ? { ack: { seq, rev } } : { refused: "client_id_used", details: { seq } };
+}
 
 /**
- * What an action makes of a message: who may do what to it. Messages are edited by their senders, and deleted by them or
- * by moderators and owners; everyone reacts. An administrator may do all of it.
+ * What an action makes of a message, its `rev` not yet advanced. Undefined when the message is already so. Only the sender
+ * edits a message; the sender, moderators and owners delete it; every member reacts.
  */
 export function amend(
   message: Message,
   action: Amendment,
-  { actor, role, at }: { actor: Actor; role: Role | null; at: number },
-): Amended | Refusal {
-  const own = message.sender.key === actor.key || actor.admin;
+  { actor, role, at }: { actor: Actor; role: Role | undefined; at: number },
+): Result<Change> | undefined {
+  const own = message.sender.key === actor.key;
   if (action.type === "delete") {
-    if (!own && role !== "moderator" && role !== "owner") return "not_moderator";
+    if (!own && !can(actor, role, "delete_any_message")) return { refused: "not_moderator" };
     if (message.deletedAt !== null) return undefined;
     return { kind: "deleted", message: { ...message, text: null, deletedAt: at, reactions: [] } };
   }
-  if (action.type === "edit" && !own) return "not_sender";
-  if (message.deletedAt !== null) return "deleted";
+  if (action.type === "edit" && !own) return { refused: "not_sender" };
+  if (message.deletedAt !== null) return { refused: "message_deleted" };
   if (action.type === "edit") {
     if (message.text === action.text) return undefined;
     return { kind: "edited", message: { ...message, text: action.text, editedAt: at } };
   }
   const reactions = react(message.reactions, action, actor.id ?? "");
-  if (reactions === undefined || typeof reactions === "string") return reactions;
+  if (reactions === undefined || "refused" in reactions) return reactions;
   return { kind: "reacted", message: { ...message, reactions } };
 }
 
@@ -44,21 +205,25 @@ function react(
   reactions: readonly Reaction[],
   { emoji, on }: { emoji: string; on: boolean },
   user: string,
-): Reaction[] | undefined | "too_many_reactions" {
-  const found = reactions.find((reaction) => reaction.emoji === emoji);
-  if ((found?.by.includes(user) ?? false) === on) return undefined;
-  if (on) {
-    const ids = reactions.flatMap(({ by }) => by);
-    const length = ids.reduce((sum, id) => sum + id.length, user.length);
-    const many = ids.length >= reactionLimit || length > idsLimit;
-    if (many || (!found && reactions.length >= emojiLimit)) return "too_many_reactions";
-    if (!found) return [...reactions, { emoji, by: [user] }];
-  }
+): Reaction[] | Refused | undefined {
+  const key = emojiKey(emoji);
+  const existing = reactions.find((reaction) => emojiKey(reaction.emoji) === key);
+  if ((existing?.by.includes(user) ?? false) === on) return undefined;
+  if (on && isFull(reactions, existing, user)) return { refused: "too_many_reactions" };
+  if (!existing) return [...reactions, { emoji, by: [user] }];
   return reactions
     .map((reaction) => {
-      if (reaction !== found) return reaction;
+      if (reaction !== existing) return reaction;
       const others = reaction.by.filter((other) => other !== user);
-      return { emoji, by: on ? [...others, user] : others };
+      return { ...reaction, by: on ? [...others, user] : others };
     })
     .filter(({ by }) => by.length > 0);
+}
+
+/** Whether a message has no room for one more reaction of this user. */
+function isFull(reactions: readonly Reaction[], existing: Reaction | undefined, user: string): boolean {
+  if (!existing && reactions.length >= MAX_EMOJI_PER_MESSAGE) return true;
+  const ids = reactions.flatMap(({ by }) => by);
+  const length = ids.reduce((sum, id) => sum + id.length, user.length);
+  return ids.length >= MAX_REACTIONS_PER_MESSAGE || length > MAX_REACTION_IDS_LENGTH;
 }

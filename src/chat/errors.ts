@@ -1,6 +1,4 @@
-import { type Refusal, StoreError } from "./store.ts";
-
-/** Every way in which Parley refuses, one closed list shared by HTTP, close reasons and error frames. */
+/** Every reason for which Parley refuses something: one closed list for HTTP, close reasons and error frames. */
 export const codes = [
   "invalid_message",
   "message_too_long",
@@ -23,51 +21,95 @@ export const codes = [
 
 export type Code = (typeof codes)[number];
 
-/** A refusal that the client may hear: its code and message leave the server, its `cause` only reaches the log. */
+/** What a client may learn beside code and message. */
+export interface ErrorDetails {
+  /** Of `conflict`: the message that already has the `client_id`. */
+  seq?: number;
+  /** Of `conflict`: ids of the users who are meant by one email. */
+  users?: readonly string[];
+}
+
+/** A refusal. The client sees its code, message and details; its `cause` only reaches the log. */
 export class ChatError extends Error {
   override readonly name = "ChatError";
-  /** Milliseconds after which another try makes sense. */
+  /** Milliseconds after which it makes sense to try again. */
   readonly retryAfterMs: number | undefined;
+  readonly details: ErrorDetails;
 
   constructor(
     readonly code: Code,
     message: string,
-    options: { cause?: unknown; retryAfterMs?: number } = {},
+    options: { cause?: unknown; retryAfterMs?: number; details?: ErrorDetails | undefined } = {},
   ) {
     super(message, { cause: options.cause });
     this.retryAfterMs = options.retryAfterMs;
+    this.details = options.details ?? {};
   }
 }
 
-/** One answer for a room that does not exist and for one that the user is not in, so that nobody can probe for rooms. */
-export const roomNotFound = () =>
-  new ChatError("room_not_found", "There is no such room, or you are not in it.");
-
-const refusals: Record<Refusal, readonly [Code, string]> = {
-  removed: ["removed", "You are no longer in this room."],
-  room_deleted: ["room_deleted", "This room has been deleted."],
-  no_message: ["message_not_found", "There is no such message in this room."],
-  deleted: ["message_not_found", "This message has been deleted."],
-  not_sender: ["forbidden", "Only its sender may edit a message."],
-  not_moderator: ["forbidden", "Only its sender, a moderator or an owner may delete a message."],
-  too_many_reactions: ["forbidden", "This message has as many reactions as a message may have."],
-  not_owner: ["forbidden", "Your role in this room does not allow this."],
-  last_owner: ["conflict", "A room keeps at least one owner; name another one first."],
-  too_many_members: ["forbidden", "This room has as many members as a room may have."],
-};
-
-/** What the client hears of what the store has refused. */
-export function refused(refusal: Refusal): ChatError {
-  return new ChatError(...refusals[refusal]);
+/** The storage does not answer: full, broken, or locked by another process for too long. */
+export class StoreError extends Error {
+  override readonly name = "StoreError";
 }
 
-/** What the client hears of whatever was thrown. */
+/** The same error for a room that does not exist and for one that the user is not in, so nobody can probe for rooms. */
+export const roomNotFound = () =>
+  new ChatError("room_not_found", "There is no such room, or you are not a member of it.");
+
+const refusals = {
+  removed: ["removed", "You are no longer a member of this room."],
+  room_deleted: ["room_deleted", "This room has been deleted."],
+  message_not_found: ["message_not_found", "There is no such message in this room."],
+  message_deleted: ["message_not_found", "This message has been deleted."],
+  client_id_used: ["conflict", "You have already sent another message with this client_id."],
+  not_sender: ["forbidden", "Only the sender may edit a message."],
+  not_moderator: ["forbidden", "Only the sender, a moderator or an owner may delete a message."],
+  too_many_reactions: ["forbidden", "This message has the maximum number of reactions."],
+  not_allowed: ["forbidden", "Your role in this room does not allow this."],
+  last_owner: ["conflict", "A room needs an owner: make somebody else an owner first."],
+  too_many_members: ["forbidden", "This room has the maximum number of members."],
+  too_many_rooms: ["forbidden", "You have created the maximum number of rooms."],
+  room_id_taken: ["conflict", "A room with this id already exists."],
+  ambiguous_email: ["conflict", "More than one member has this email address: use the user id instead."],
+} as const satisfies Record<string, readonly [Code, string]>;
+
+/** Why a rule of the chat refuses something. */
+export type Refusal = keyof typeof refusals;
+
+/** The one form in which rules and stores refuse: nothing was changed. */
+export interface Refused {
+  refused: Refusal;
+  details?: ErrorDetails;
+}
+
+/** What a rule or a store answers: the result, or why there is none. */
+export type Result<T> = T | Refused;
+
+export function isRefused(result: unknown): result is Refused {
+  return typeof result === "object" && result !== null && "refused" in result;
+}
+
+/** The error with which a client hears of a refusal. */
+export function refusalError({ refused, details }: Refused): ChatError {
+  const [code, message] = refusals[refused];
+  return new ChatError(code, message, { details });
+}
+
+/** Returns the result. Throws the `ChatError` of a refusal. */
+export function unwrap<T>(result: Result<T>): T {
+  if (isRefused(result)) throw refusalError(result);
+  return result;
+}
+
+/** The error that a client sees for anything that was thrown. */
 export function asChatError(error: unknown): ChatError {
   if (error instanceof ChatError) return error;
   if (error instanceof StoreError) {
-    return new ChatError("storage_unavailable", "The storage does not answer; try again soon.", {
+    return new ChatError("storage_unavailable", "The storage is not available. Try again soon.", {
       cause: error,
     });
   }
-  return new ChatError("internal", "Something went wrong here; it has been logged.", { cause: error });
+  return new ChatError("internal", "Something went wrong on the server. It has been logged.", {
+    cause: error,
+  });
 }

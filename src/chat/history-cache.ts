@@ -1,39 +1,39 @@
-import type { Message, RoomKey } from "./model.ts";
+import type { RoomKey } from "./model.ts";
+import type { History } from "./store.ts";
 
-/** Rooms whose history is kept … */
-const roomLimit = 256;
-/** … if its texts are no longer than this together, in UTF-16 units … */
-const textLimit = 65_536;
-/** … and for how long, in milliseconds: a sender's name may change meanwhile. */
-const lifetime = 1000;
+const MAX_ROOMS = 256;
+/** UTF-16 units of text in a history that is kept. */
+const MAX_TEXT = 65_536;
+/** A sender's name may change meanwhile. */
+const LIFETIME_MS = 1000;
 
 interface Entry {
-  rev: number;
-  messages: readonly Message[];
-  until: number;
+  history: History;
+  expiresAt: number;
 }
 
-/** The histories that newcomers were sent just now: a crowd that comes back at once is not a query each. */
-export class Recent {
+/** Histories that were read a moment ago, so a crowd that reconnects is not one query each. */
+export class HistoryCache {
   readonly #rooms = new Map<RoomKey, Entry>();
 
-  /** `now` gives milliseconds. */
+  /** `now` returns milliseconds. */
   constructor(private readonly now: () => number) {}
 
-  /** The room's history as of `rev`. The same array for the same history, so that its encodings can be kept by it. */
-  get(room: RoomKey, rev: number): readonly Message[] | undefined {
+  /** The room's history as of `rev`. The same array for the same history, so that its encodings can be cached by it. */
+  get(room: RoomKey, rev: number): History | undefined {
     const entry = this.#rooms.get(room);
-    return entry && entry.rev === rev && entry.until > this.now() ? entry.messages : undefined;
+    return entry && entry.history.rev === rev && entry.expiresAt > this.now() ? entry.history : undefined;
   }
 
-  set(room: RoomKey, rev: number, messages: readonly Message[]): void {
+  set(room: RoomKey, history: History): void {
     this.#rooms.delete(room);
-    if (messages.reduce((length, { text }) => length + (text?.length ?? 0), 0) > textLimit) return;
-    if (this.#rooms.size >= roomLimit) {
+    const length = history.messages.reduce((sum, { text }) => sum + (text?.length ?? 0), 0);
+    if (length > MAX_TEXT) return;
+    if (this.#rooms.size >= MAX_ROOMS) {
       const [oldest] = this.#rooms.keys();
       if (oldest !== undefined) this.#rooms.delete(oldest);
     }
-    this.#rooms.set(room, { rev, messages, until: this.now() + lifetime });
+    this.#rooms.set(room, { history, expiresAt: this.now() + LIFETIME_MS });
   }
 
   clear(): void {

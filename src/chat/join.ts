@@ -1,103 +1,83 @@
-import { roomNotFound } from "./errors.ts";
-import type { Feed } from "./room-sync.ts";
-import type { History } from "./history.ts";
-import type { Actor, Membership, Room, RoomKey, UserKey } from "./model.ts";
-import type { Presence } from "./presence.ts";
-import type { Rooms } from "./rooms.ts";
-import type { Page } from "./store.ts";
+import { refusalError, StoreError } from "./errors.ts";
+import type { HistoryReader } from "./history.ts";
+import type { Actor, Membership, Message, Position, Role, Room, RoomKey } from "./model.ts";
+import type { Participant, Participants } from "./participants.ts";
+import { can } from "./permissions.ts";
+import type { RoomSync } from "./room-sync.ts";
+import type { Store } from "./store.ts";
+
+/** Messages that are read for the first frame of a connection that resumes. */
+const RESUME_PAGE_SIZE = 64;
+
+export interface JoinOptions {
+  /** The `rev` from which to resume. Without it, or beyond the room's end, the last messages are read. */
+  since?: number | undefined;
+  /** Join with an empty history when it cannot be read, instead of failing. */
+  historyOptional: boolean;
+}
 
 /** What a connection begins with. */
-export interface Arrival extends Membership, Page {
-  /** Its messages are what changed after the `since` that was asked for; otherwise they are the last ones. */
+export interface JoinResult extends Membership {
+  messages: readonly Message[];
+  /** Up to where the connection knows the room with these messages. Undefined when the history could not be read. */
+  position: Position | undefined;
+  /** Whether `messages` is what changed after `since`, by `rev`; otherwise it is the last messages, by `seq`. */
   resumed: boolean;
 }
 
-/** How a connection comes into a room. */
-export interface Door {
-  /** Where it wants to go on: the `rev` that it knows. */
-  since?: number;
-  /** Whether it comes in without a history when that can't be read. */
-  blindly: boolean;
-  /** Once it is known that the user may come in, and before any work is done for him; throws to refuse. */
-  admit(): void;
-  /** Must subscribe before it returns if `position` is the arrival's `rev`, or else go on with `missed`. False when it is gone. */
-  arrive(arrival: Arrival): boolean;
-}
-
-/** Messages that are read for the first frame of a connection that goes on. */
-const firstPage = 64;
-
-/** How connections come into rooms, and go. Nothing falls between what they begin with and what they hear then. */
-export class Entrance {
-  /** Counts what was heard of memberships. */
-  #rosterEpoch = 0;
-
+/**
+ * Joins a participant to a room: one function for a room's own URL and for a room that is opened on an existing connection.
+ * The participant is registered first, so that from here on a removal finds it, and then the membership is read again. The
+ * caller sends the result and goes on with `changesSince` until the connection is level with the room's position, and
+ * subscribes in that same turn: so nothing is lost or repeated between history and live changes.
+ */
+export class Joins {
   constructor(
-    private readonly rooms: Pick<Rooms, "enter">,
-    private readonly feed: Feed,
-    private readonly history: History,
-    private readonly presence: Presence,
-    /** Hears why somebody was sent an empty history. */
-    private readonly historyFailed: (error: unknown) => void,
+    private readonly store: Pick<Store, "head" | "role">,
+    private readonly participants: Participants,
+    private readonly sync: RoomSync,
+    private readonly history: HistoryReader,
+    /** Hears why somebody was given an empty history; their membership could not be read again either. */
+    private readonly historyFailed: (room: RoomKey, error: unknown) => void,
   ) {}
 
-  /** Who is in some room has changed, perhaps. */
-  rosterChanged(): void {
-    this.#rosterEpoch++;
-  }
-
-  /** Brings a connection into a room. Each arrival is followed by one `leave`. */
-  async join(actor: Actor, roomId: string, door: Door): Promise<void> {
-    let epoch = this.#rosterEpoch;
-    let membership = await this.rooms.enter(actor, roomId);
-    const { key } = membership.room;
-    door.admit();
-    for (;;) {
-      const page = await this.#follow(membership.room, door);
-      // No await from here to `arrive`, which subscribes: nothing can be published in between.
-      const level =
-        page.resumed || page.rev === undefined || page.rev === (this.feed.position(key)?.rev ?? 0);
-      if (level && epoch === this.#rosterEpoch) {
-        this.presence.enter(key, actor);
-        let arrived = false;
-        try {
-          arrived = door.arrive({ ...membership, ...page, rev: page.rev ?? 0 });
-        } finally {
-          if (!arrived) this.leave(key, actor.key);
-        }
-        return;
-      }
-      // Meanwhile something was said, or somebody was removed or a room deleted: perhaps this one.
-      this.feed.close(key);
-      epoch = this.#rosterEpoch;
-      membership = await this.rooms.enter(actor, roomId);
-      if (membership.room.key !== key) throw roomNotFound();
-    }
-  }
-
-  /** Follows the room, and reads what a newcomer is sent; `rev` is undefined when that can't be read. */
-  async #follow(
-    { key, rev }: Room,
-    { since, blindly }: Door,
-  ): Promise<Omit<Page, "rev"> & { rev: number | undefined; resumed: boolean }> {
+  /** Rejects with `removed` or `room_deleted`, and with `StoreError`; then the participant is not in the room. */
+  async join(
+    participant: Participant,
+    { room, role }: Membership,
+    options: JoinOptions,
+  ): Promise<JoinResult> {
+    this.participants.add(room.key, participant);
     try {
-      await this.feed.open(key);
-      if (since !== undefined && since <= rev)
-        return { ...(await this.history.after(key, since, firstPage)), resumed: true };
-      return { ...(await this.history.last(key)), resumed: false };
+      return await this.#read(participant, room, options);
     } catch (error) {
-      if (!blindly) {
-        this.feed.close(key);
-        throw error;
+      if (options.historyOptional && error instanceof StoreError) {
+        this.historyFailed(room.key, error);
+        return { room, role, messages: [], position: undefined, resumed: false };
       }
-      this.historyFailed(error);
-      return { messages: [], rev: undefined, resumed: false };
+      this.participants.remove(room.key, participant);
+      throw error;
     }
   }
 
-  /** A connection that had arrived is gone. */
-  leave(room: RoomKey, user: UserKey): void {
-    this.feed.close(room);
-    this.presence.leave(room, user);
+  async #read({ user }: Participant, room: Room, { since }: JoinOptions): Promise<JoinResult> {
+    const { key } = room;
+    await this.sync.ready(key);
+    const membership = { room, role: await this.#currentRole(user, key) };
+    const published = this.sync.position(key) ?? { seq: room.seq, rev: room.rev };
+    if (since !== undefined && since <= Math.max(room.rev, published.rev)) {
+      const { messages, rev } = await this.history.changesSince(key, since, RESUME_PAGE_SIZE);
+      return { ...membership, messages, position: { seq: published.seq, rev }, resumed: true };
+    }
+    const { messages, seq, rev } = await this.history.last(key);
+    return { ...membership, messages, position: { seq, rev }, resumed: false };
+  }
+
+  async #currentRole(user: Actor, room: RoomKey): Promise<Role | null> {
+    const role = await this.store.role(room, user.key);
+    if (role !== undefined) return role;
+    if (!(await this.store.head(room))) throw refusalError({ refused: "room_deleted" });
+    if (!can(user, role, "participate")) throw refusalError({ refused: "removed" });
+    return null;
   }
 }

@@ -1,31 +1,26 @@
-import type { Actor, Member, Role } from "./model.ts";
+import type { Actor, Role } from "./model.ts";
 
 /**
- * Who may do what in a room, by the role that he has in it. The store asks within the transaction of the work: a role
- * that was there a moment ago may be gone. What concerns messages is in amend.ts.
+ * Who may do what, by the role that they have in the room. An administrator (`chat:admin`) may do all of it in every room.
+ * Two rules are not about roles: only the sender edits a message, and every sender may delete their own.
  */
+const permissions = {
+  /** Read, send, react, mark as read, and see who is in the room. */
+  participate: ["owner", "moderator", "member"],
+  delete_any_message: ["owner", "moderator"],
+  /** Add and remove users with the role `member`. */
+  manage_members: ["owner", "moderator"],
+  /** Make somebody an owner or a moderator, change their role, and remove them. */
+  manage_roles: ["owner"],
+  rename_room: ["owner"],
+  delete_room: ["owner"],
+} as const satisfies Record<string, readonly Role[]>;
 
-/** Undefined, or null, when he is no member. */
-type Own = Role | null | undefined;
+export type Permission = keyof typeof permissions;
 
-/** Whether he may be there: hear it, and say something. */
-export function mayEnter(actor: Actor, role: Own): boolean {
-  return actor.admin || (role ?? null) !== null;
-}
-
-/** Whether he may rename it, delete it, and make and unmake owners and moderators. */
-export function mayGovern(actor: Actor, role: Own): boolean {
-  return actor.admin || role === "owner";
-}
-
-/** Whether he may give somebody who had the role `before` another one; `wanted` is undefined where none is named. */
-export function mayGrant(actor: Actor, role: Own, before: Own, wanted: Role | undefined): boolean {
-  if (mayGovern(actor, role)) return true;
-  return role === "moderator" && (before ?? "member") === "member" && (wanted ?? "member") === "member";
-}
-
-/** Whether he may put a member out, perhaps himself; or, of one who is not there, hear that. */
-export function mayRemove(actor: Actor, role: Own, member: Member | undefined): boolean {
-  if (mayGovern(actor, role) || member?.user.key === actor.key) return true;
-  return role === "moderator" && (member?.role ?? "member") === "member";
+/** `role` is null or undefined for somebody who is not a member. */
+export function can(actor: Actor, role: Role | null | undefined, permission: Permission): boolean {
+  if (actor.admin) return true;
+  const allowed: readonly Role[] = permissions[permission];
+  return role !== null && role !== undefined && allowed.includes(role);
 }

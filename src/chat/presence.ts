@@ -1,110 +1,105 @@
 import type { Notice, RoomKey, User, UserKey } from "./model.ts";
 
-/** Users of one room who are shown as being there. Of more than that nobody reads the list, and all would pay for it. */
-const shownLimit = 500;
-/** How long what changed is gathered, in milliseconds: a crowd that comes back at once is one flush. */
-const gathering = 100;
+/** Users who are shown as online in one room. A longer list would cost everybody and be read by nobody. */
+const MAX_SHOWN_USERS = 500;
+/** How long arrivals and departures are gathered before they are announced: a crowd that reconnects is one flush. */
+const PRESENCE_FLUSH_MS = 100;
 
-interface Here {
-  user: User;
-  sockets: number;
+interface RoomPresence {
+  /** Users who are online, in the order of their arrival, up to the limit. */
+  shown: Map<UserKey, User>;
+  /** Users who arrived when the limit was reached. They move up. */
+  overflow: Map<UserKey, User>;
+  /** Users who are online as far as the room was told. */
+  announced: Map<UserKey, User>;
+  /** Users who arrived or departed since the last flush. */
+  dirty: Set<UserKey>;
 }
 
-interface Place {
-  shown: Map<UserKey, Here>;
-  /** Those who came when there was no place left: they move up. */
-  hidden: Map<UserKey, Here>;
-  /** Who came or went since the last flush; `told`: whether everyone has been told before that he is here. */
-  changed: Map<UserKey, { user: User; told: boolean }>;
-}
-
-/** Who is in each room on this node: a user is online from his first socket's arrival until his last one has left. */
+/** Who is online in each room of this node, and who was announced as such. */
 export class Presence {
-  readonly #places = new Map<RoomKey, Place>();
-  readonly #changed = new Set<RoomKey>();
+  readonly #rooms = new Map<RoomKey, RoomPresence>();
+  readonly #dirtyRooms = new Set<RoomKey>();
 
-  constructor(private readonly tell: (room: RoomKey, notice: Notice) => void) {}
+  constructor(private readonly notify: (room: RoomKey, notice: Notice) => void) {}
 
-  enter(room: RoomKey, user: User): void {
-    let place = this.#places.get(room);
-    if (!place) this.#places.set(room, (place = { shown: new Map(), hidden: new Map(), changed: new Map() }));
-    const here = place.shown.get(user.key) ?? place.hidden.get(user.key);
-    if (here) {
-      here.user = user;
-      here.sockets++;
-    } else if (place.shown.size < shownLimit) {
-      this.#show(room, place, { user, sockets: 1 });
-    } else {
-      place.hidden.set(user.key, { user, sockets: 1 });
+  /** The user's first connection has joined. */
+  arrive(room: RoomKey, user: User): void {
+    let presence = this.#rooms.get(room);
+    if (!presence) {
+      presence = { shown: new Map(), overflow: new Map(), announced: new Map(), dirty: new Set() };
+      this.#rooms.set(room, presence);
     }
+    if (presence.shown.size < MAX_SHOWN_USERS) this.#show(room, presence, user);
+    else presence.overflow.set(user.key, user);
   }
 
-  leave(room: RoomKey, user: UserKey): void {
-    const place = this.#places.get(room);
-    const here = place?.shown.get(user) ?? place?.hidden.get(user);
-    if (!place || !here || --here.sockets > 0) return;
-    place.hidden.delete(user);
-    if (place.shown.delete(user)) {
-      this.#change(room, place, here.user);
-      const [next] = place.hidden.values();
-      if (next) {
-        place.hidden.delete(next.user.key);
-        this.#show(room, place, next);
-      }
+  /** The user's last connection has left. */
+  depart(room: RoomKey, user: UserKey): void {
+    const presence = this.#rooms.get(room);
+    if (!presence || presence.overflow.delete(user) || !presence.shown.delete(user)) return;
+    this.#markDirty(room, presence, user);
+    const [next] = presence.overflow.values();
+    if (next) {
+      presence.overflow.delete(next.key);
+      this.#show(room, presence, next);
     }
-    if (place.shown.size === 0) this.#places.delete(room);
+    // Nobody is left who could be told.
+    if (presence.shown.size === 0) this.#rooms.delete(room);
   }
 
-  /** Who is online, in the order of arrival. */
+  /** Users who are online, in the order of their arrival, up to a limit. */
   online(room: RoomKey): User[] {
-    return Array.from(this.#places.get(room)?.shown.values() ?? [], ({ user }) => user);
+    return [...(this.#rooms.get(room)?.shown.values() ?? [])];
   }
 
-  /** Who is online as far as everyone has been told: what is still gathered is not in it. */
-  told(room: RoomKey): Map<UserKey, User> {
-    const place = this.#places.get(room);
-    const told = new Map(this.online(room).map((user) => [user.key, user]));
-    for (const [key, was] of place?.changed ?? []) {
-      if (was.told) told.set(key, was.user);
-      else told.delete(key);
-    }
-    return told;
+  /** Users who are online as far as the room was told. */
+  announcedOnline(room: RoomKey): Map<UserKey, User> {
+    return new Map(this.#rooms.get(room)?.announced);
   }
 
-  /** A user who is here has another name. */
-  rename(room: RoomKey, user: User): void {
-    const place = this.#places.get(room);
-    const here = place?.shown.get(user.key) ?? place?.hidden.get(user.key);
-    if (here) here.user = user;
+  /** A user who is online has another name or email. */
+  update(room: RoomKey, user: User): void {
+    const presence = this.#rooms.get(room);
+    for (const users of presence ? [presence.shown, presence.overflow] : [])
+      if (users.has(user.key)) users.set(user.key, user);
   }
 
-  /** How many are online, as far as they are shown. */
+  /** How many users are shown as online. */
   count(room: RoomKey): number {
-    return this.#places.get(room)?.shown.size ?? 0;
+    return this.#rooms.get(room)?.shown.size ?? 0;
   }
 
-  #show(room: RoomKey, place: Place, here: Here): void {
-    place.shown.set(here.user.key, here);
-    this.#change(room, place, here.user);
+  #show(room: RoomKey, presence: RoomPresence, user: User): void {
+    presence.shown.set(user.key, user);
+    this.#markDirty(room, presence, user.key);
   }
 
-  #change(room: RoomKey, place: Place, user: User): void {
-    // He has just come, or gone: before that it was the other way round.
-    const told = place.changed.get(user.key)?.told ?? !place.shown.has(user.key);
-    place.changed.set(user.key, { user, told });
-    if (this.#changed.size === 0) setTimeout(() => this.#flush(), gathering).unref();
-    this.#changed.add(room);
+  #markDirty(room: RoomKey, { dirty }: RoomPresence, user: UserKey): void {
+    dirty.add(user);
+    if (this.#dirtyRooms.size === 0) setTimeout(() => this.#flush(), PRESENCE_FLUSH_MS).unref();
+    this.#dirtyRooms.add(room);
   }
 
+  /** Announces what differs from what was announced before: somebody who came and went in between is not mentioned. */
   #flush(): void {
-    for (const room of this.#changed) {
-      // Empty by now: there is nobody to be told.
-      const place = this.#places.get(room);
-      for (const [key, { user }] of place?.changed ?? []) {
-        place?.changed.delete(key);
-        this.tell(room, { type: "presence", user, online: place?.shown.has(key) ?? false });
+    for (const room of this.#dirtyRooms) {
+      const presence = this.#rooms.get(room);
+      if (!presence) continue;
+      const { shown, announced, dirty } = presence;
+      const changed = [...dirty];
+      dirty.clear();
+      for (const key of changed) {
+        const [before, now] = [announced.get(key), shown.get(key)];
+        if (now && !before) {
+          announced.set(key, now);
+          this.notify(room, { type: "presence", user: now, online: true });
+        } else if (before && !now) {
+          announced.delete(key);
+          this.notify(room, { type: "presence", user: before, online: false });
+        }
       }
     }
-    this.#changed.clear();
+    this.#dirtyRooms.clear();
   }
 }

@@ -1,12 +1,19 @@
-/**
- * Token buckets, one per key: `burst` at once, then `rate` a second. A bucket that is full again is forgotten, so that
- * memory is bounded by the keys that were used in the last `burst / rate` seconds.
- */
-export class Rate {
-  readonly #buckets = new Map<number, { tokens: number; at: number }>();
-  #sweepAt = 1024;
+const FIRST_SWEEP_SIZE = 1024;
 
-  /** A rate or a burst of 0 lifts the limit. `now` gives milliseconds. */
+interface Bucket {
+  tokens: number;
+  updatedAt: number;
+}
+
+/**
+ * A token bucket for each key: `burst` at once, then `rate` per second. Full buckets are forgotten, so memory is bounded by
+ * the keys that were used in the last `burst / rate` seconds.
+ */
+export class RateLimiter {
+  readonly #buckets = new Map<number, Bucket>();
+  #sweepSize = FIRST_SWEEP_SIZE;
+
+  /** A rate or a burst of 0 lifts the limit. `now` returns milliseconds. */
   constructor(
     readonly rate: number,
     readonly burst: number,
@@ -18,33 +25,33 @@ export class Rate {
     return this.#buckets.size;
   }
 
-  /** Takes one token: 0, or the milliseconds until there will be one. */
+  /** Takes one token. Returns 0, or the milliseconds until there is one. */
   take(key: number): number {
     if (this.rate === 0 || this.burst === 0) return 0;
     const now = this.now();
     let bucket = this.#buckets.get(key);
     if (!bucket) {
-      if (this.#buckets.size >= this.#sweepAt) this.#sweep(now);
-      bucket = { tokens: this.burst, at: now };
+      if (this.#buckets.size >= this.#sweepSize) this.#sweep(now);
+      bucket = { tokens: this.burst, updatedAt: now };
       this.#buckets.set(key, bucket);
     }
-    bucket.tokens = this.#filled(bucket, now);
-    bucket.at = now;
+    bucket.tokens = this.#tokensAt(bucket, now);
+    bucket.updatedAt = now;
     if (bucket.tokens < 1) return Math.ceil(((1 - bucket.tokens) / this.rate) * 1000);
     bucket.tokens -= 1;
     return 0;
   }
 
-  #filled(bucket: { tokens: number; at: number }, now: number): number {
+  #tokensAt({ tokens, updatedAt }: Bucket, now: number): number {
     // A clock that is set back takes nothing away.
-    const elapsed = Math.max(0, now - bucket.at);
-    return Math.min(this.burst, bucket.tokens + (elapsed / 1000) * this.rate);
+    const elapsedMs = Math.max(0, now - updatedAt);
+    return Math.min(this.burst, tokens + (elapsedMs / 1000) * this.rate);
   }
 
   #sweep(now: number): void {
     for (const [key, bucket] of this.#buckets) {
-      if (this.#filled(bucket, now) >= this.burst) this.#buckets.delete(key);
+      if (this.#tokensAt(bucket, now) >= this.burst) this.#buckets.delete(key);
     }
-    this.#sweepAt = Math.max(1024, this.#buckets.size * 2);
+    this.#sweepSize = Math.max(FIRST_SWEEP_SIZE, this.#buckets.size * 2);
   }
 }

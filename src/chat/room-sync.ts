@@ -1,195 +1,201 @@
-import type { Change, Message, Position, RoomKey } from "./model.ts";
-import type { Page, Store } from "./store.ts";
-
-interface Entry {
-  /** How far the room was published here; undefined while that is not known. */
-  position: Position | undefined;
-  /** The highest `rev` heard of. */
-  heard: number;
-  /** Reading the store: meanwhile hints only raise `heard`. */
-  reading: Promise<void> | undefined;
-  /** Asked to look while it was being read: what was read may be older than the question. */
-  again: boolean;
-  /** The `seq`s of messages that are behind the position, and come with a later page, since they were changed later. */
-  late: Set<number>;
-  /** Connections, and those about to be. */
-  users: number;
-}
+import type { Change, Message, Page, Position, RoomKey } from "./model.ts";
+import type { Store } from "./store.ts";
 
 /** Sends what becomes known of a room to its connections on this node. */
-export interface Outlet {
-  /** Changes as they happen: each brings the room's `rev` on by one. */
-  live(room: RoomKey, changes: readonly Change[]): void;
-  /** What was missed, read from the store; of its messages, `created` are those that were not there for anybody here. */
-  missed(room: RoomKey, page: Page, created: readonly Message[]): void;
+export interface Broadcaster {
+  /** Changes as they happen: each advances the room's `rev` by one. */
+  publish(room: RoomKey, changes: readonly Change[]): void;
+  /** Changes that were missed and read from the store; `created` are the messages that are new to everybody here. */
+  publishMissed(room: RoomKey, page: Page, created: readonly Message[]): void;
 }
 
-/** How soon to read again, in milliseconds, what could not be read. */
-const retryPause = 1000;
+interface RoomState {
+  /** How far the room has been published here. Undefined while that is not known. */
+  position: Position | undefined;
+  /** The highest `rev` that an event or the store has named. */
+  knownRev: number;
+  /** The read under way, if any. Meanwhile events only raise `knownRev`. */
+  reading: Promise<void> | undefined;
+  /** A refresh was asked for during a read: what is being read may be older than the request. */
+  refreshAfterRead: boolean;
+  /** Messages up to the position's `seq` that come with a later page, because they were changed later. */
+  deferredSeqs: Set<number>;
+}
 
-/** Changes read from the store at once when some were missed. */
-const pageLength = 500;
+/** How soon a failed read is tried again. */
+const RETRY_MS = 1000;
+/** Changes per read while the room is brought up to date. */
+const PAGE_SIZE = 500;
 
 /**
- * How far each room has been published on this node. A change whose `rev` is the next one is delivered; a later one makes
- * the feed read what is missing from the store first; an earlier one is dropped. Rooms without connections cost nothing.
+ * Knows how far each room has been published on this node and keeps it in order: the next `rev` is published, a later one
+ * first makes it read what is missing from the store, an earlier one is dropped. Only occupied rooms are followed.
  */
-export class Feed {
-  readonly #rooms = new Map<RoomKey, Entry>();
+export class RoomSync {
+  readonly #rooms = new Map<RoomKey, RoomState>();
 
   constructor(
     private readonly store: Pick<Store, "head" | "changes">,
-    private readonly outlet: Outlet,
-    /** Hears why a room could not be read; it is tried again. */
-    private readonly failed: (error: unknown) => void,
+    private readonly broadcaster: Broadcaster,
+    /** Hears why a room could not be read. The read is tried again. */
+    private readonly readFailed: (error: unknown) => void,
   ) {}
 
-  /** Begins to follow a room, once per `close`. Rejects when its position can't be read; it is followed all the same. */
-  async open(room: RoomKey): Promise<void> {
-    let entry = this.#rooms.get(room);
-    if (!entry) {
-      entry = { position: undefined, heard: 0, reading: undefined, again: false, late: new Set(), users: 0 };
-      this.#rooms.set(room, entry);
-    }
-    entry.users++;
-    await (entry.reading ?? (entry.position ? undefined : this.#read(room, entry, this.#load(room, entry))));
+  follow(room: RoomKey): void {
+    const state: RoomState = {
+      position: undefined,
+      knownRev: 0,
+      reading: undefined,
+      refreshAfterRead: false,
+      deferredSeqs: new Set(),
+    };
+    this.#rooms.set(room, state);
   }
 
-  close(room: RoomKey): void {
-    const entry = this.#rooms.get(room);
-    if (entry && --entry.users === 0) this.#rooms.delete(room);
+  unfollow(room: RoomKey): void {
+    this.#rooms.delete(room);
   }
 
-  /** How far the room has been published here; undefined when it is not followed, or its position could not be read. */
+  /** Resolves when the position of a followed room is known. Rejects when it cannot be read; the room stays followed. */
+  async ready(room: RoomKey): Promise<void> {
+    const state = this.#rooms.get(room);
+    if (!state) return;
+    if (state.reading) await state.reading;
+    else if (!state.position) await this.#read(room, state, this.#load(room, state));
+  }
+
+  /** How far the room has been published here. Undefined when it is not followed, or its position is not known. */
   position(room: RoomKey): Position | undefined {
     return this.#rooms.get(room)?.position;
   }
 
-  /** Resolves when the room has been published up to `rev`, which is on disk. Rejects when it can't be read. */
-  async reach(room: RoomKey, rev: number): Promise<void> {
-    const entry = this.#rooms.get(room);
-    if (!entry) return;
-    entry.heard = Math.max(entry.heard, rev);
-    while (entry.reading) await entry.reading;
-    if (isBehind(entry)) await this.#read(room, entry, this.#catchUp(room, entry));
+  /** Resolves when the room has been published up to `rev`, which must be on disk. Rejects when it cannot be read. */
+  async catchUpTo(room: RoomKey, rev: number): Promise<void> {
+    const state = this.#rooms.get(room);
+    if (!state || (state.position && rev <= state.position.rev)) return;
+    state.knownRev = Math.max(state.knownRev, rev);
+    while (state.reading) await state.reading;
+    if (isBehind(state)) await this.#read(room, state, this.#catchUp(room, state));
   }
 
-  /** Changes that are on disk, by `rev`. */
+  /** Takes changes that are on disk, in the order of their `rev`. */
   receive(room: RoomKey, changes: readonly Change[]): void {
-    const entry = this.#rooms.get(room);
-    const first = changes[0];
-    const last = changes.at(-1);
-    if (!entry || !first || !last) return;
-    entry.heard = Math.max(entry.heard, last.message.rev);
-    if (entry.reading) return;
-    if (!entry.position) {
-      // It could not be read; a new message tells it.
-      const start = changes.findIndex(({ kind }) => kind === "created");
-      const created = changes[start]?.message;
-      if (!created) return;
-      this.#publish(room, entry, changes.slice(start), { seq: created.seq - 1, rev: created.rev - 1 });
-      return;
-    }
-    const { rev } = entry.position;
-    if (last.message.rev <= rev) return;
-    if (first.message.rev === rev + 1 && entry.late.size === 0)
-      this.#publish(room, entry, changes, entry.position);
-    else this.#fill(room, entry);
-  }
-
-  /** Something may have been written that nobody published: looks at every room that is followed. */
-  async level(): Promise<void> {
-    // As of now: a room that is left and entered again meanwhile is read anew by itself.
-    const followed = [...this.#rooms];
-    for (const [room, entry] of followed) {
-      if (this.#rooms.get(room) !== entry) continue;
-      if (entry.reading) {
-        entry.again = true;
-        continue;
-      }
-      await this.#look(room, entry);
+    const state = this.#rooms.get(room);
+    const [first, last] = [changes[0], changes.at(-1)];
+    if (!state || !first || !last) return;
+    state.knownRev = Math.max(state.knownRev, last.message.rev);
+    if (state.reading) return;
+    if (!state.position) {
+      this.#startFrom(room, state, changes);
+    } else if (last.message.rev > state.position.rev) {
+      const isNext = first.message.rev === state.position.rev + 1 && state.deferredSeqs.size === 0;
+      if (isNext) this.#publish(room, state, changes, state.position);
+      else this.#catchUpInBackground(room, state);
     }
   }
 
-  /** Looks how far the room has come; when it can't be read, again soon. */
-  async #look(room: RoomKey, entry: Entry): Promise<void> {
+  /** Reads how far every followed room has come: something may have been written without an event. */
+  async refreshAll(): Promise<void> {
+    for (const [room, state] of [...this.#rooms]) {
+      // A room that was left and occupied again meanwhile is read anew anyway.
+      if (this.#rooms.get(room) !== state) continue;
+      if (state.reading) state.refreshAfterRead = true;
+      else await this.#refresh(room, state);
+    }
+  }
+
+  async #refresh(room: RoomKey, state: RoomState): Promise<void> {
     try {
-      await this.#read(room, entry, this.#load(room, entry));
+      await this.#read(room, state, this.#load(room, state));
     } catch (error) {
-      entry.again = true;
-      this.failed(error);
+      state.refreshAfterRead = true;
+      this.readFailed(error);
     }
   }
 
-  #publish(room: RoomKey, entry: Entry, changes: readonly Change[], after: Position): void {
-    entry.position = changes.reduce((position, { message }) => advanced(position, message), after);
-    this.outlet.live(room, changes);
+  /** The position could not be read so far; the first new message tells it. */
+  #startFrom(room: RoomKey, state: RoomState, changes: readonly Change[]): void {
+    const start = changes.findIndex(({ kind }) => kind === "created");
+    const created = changes[start]?.message;
+    if (!created) return;
+    const before = { seq: created.seq - 1, rev: created.rev - 1 };
+    this.#publish(room, state, changes.slice(start), before);
   }
 
-  async #load(room: RoomKey, entry: Entry): Promise<void> {
+  #publish(room: RoomKey, state: RoomState, changes: readonly Change[], after: Position): void {
+    state.position = changes.reduce((position, { message }) => advance(position, message), after);
+    this.broadcaster.publish(room, changes);
+  }
+
+  async #load(room: RoomKey, state: RoomState): Promise<void> {
     const head = await this.store.head(room);
-    if (!head || this.#rooms.get(room) !== entry) return;
-    entry.position ??= head;
-    entry.heard = Math.max(entry.heard, head.rev);
-    await this.#catchUp(room, entry);
+    if (!head || this.#rooms.get(room) !== state) return;
+    state.position ??= head;
+    state.knownRev = Math.max(state.knownRev, head.rev);
+    await this.#catchUp(room, state);
   }
 
-  #fill(room: RoomKey, entry: Entry): void {
-    this.#read(room, entry, this.#catchUp(room, entry)).catch(this.failed);
+  #catchUpInBackground(room: RoomKey, state: RoomState): void {
+    this.#read(room, state, this.#catchUp(room, state)).catch(this.readFailed);
   }
 
-  async #catchUp(room: RoomKey, entry: Entry): Promise<void> {
+  async #catchUp(room: RoomKey, state: RoomState): Promise<void> {
     for (;;) {
-      const after = entry.position;
-      if (!after || !isBehind(entry)) return;
-      const page = await this.store.changes(room, after.rev, pageLength);
-      // All have left meanwhile; whoever came after them follows the room anew.
-      if (this.#rooms.get(room) !== entry) return;
-      if (page.rev === after.rev) {
-        entry.heard = after.rev;
-        entry.late.clear();
+      const from = state.position;
+      if (!from || !isBehind(state)) return;
+      const page = await this.store.changes(room, from.rev, PAGE_SIZE);
+      if (this.#rooms.get(room) !== state) return;
+      if (page.rev === from.rev) {
+        // The store has nothing more: the room was deleted, or a backup was restored.
+        state.knownRev = from.rev;
+        state.deferredSeqs.clear();
         return;
       }
-      const { seq } = page.messages.reduce(advanced, after);
-      const created = page.messages.filter((each) => each.seq > after.seq || entry.late.delete(each.seq));
-      const here = new Set(created.map((each) => each.seq));
-      for (let each = after.seq + 1; each < seq; each++) if (!here.has(each)) entry.late.add(each);
-      entry.position = { seq, rev: page.rev };
-      this.outlet.missed(room, page, created);
+      this.#publishMissed(room, state, from, page);
     }
   }
 
-  async #read(room: RoomKey, entry: Entry, work: Promise<void>): Promise<void> {
-    entry.reading = work.finally(() => {
-      entry.reading = undefined;
+  #publishMissed(room: RoomKey, state: RoomState, from: Position, page: Page): void {
+    const { deferredSeqs } = state;
+    const { seq } = page.messages.reduce(advance, from);
+    const created = page.messages.filter((each) => each.seq > from.seq || deferredSeqs.delete(each.seq));
+    const present = new Set(created.map((each) => each.seq));
+    for (let each = from.seq + 1; each < seq; each++) if (!present.has(each)) deferredSeqs.add(each);
+    state.position = { seq, rev: page.rev };
+    this.broadcaster.publishMissed(room, page, created);
+  }
+
+  async #read(room: RoomKey, state: RoomState, work: Promise<void>): Promise<void> {
+    state.reading = work.finally(() => {
+      state.reading = undefined;
     });
     try {
-      await entry.reading;
+      await state.reading;
     } catch (error) {
-      // The next hint may be long in coming.
-      setTimeout(() => this.#goOn(room, entry), retryPause).unref();
+      // The next event may be long in coming.
+      setTimeout(() => this.#continue(room, state), RETRY_MS).unref();
       throw error;
     }
-    this.#goOn(room, entry);
+    this.#continue(room, state);
   }
 
-  /** Reads what was asked for, or heard of, since the last look. */
-  #goOn(room: RoomKey, entry: Entry): void {
-    if (entry.reading !== undefined || this.#rooms.get(room) !== entry) return;
-    if (entry.again) {
-      entry.again = false;
-      void this.#look(room, entry);
-    } else if (isBehind(entry)) {
-      this.#fill(room, entry);
+  /** Reads what was asked for, or became known, during the last read. */
+  #continue(room: RoomKey, state: RoomState): void {
+    if (state.reading !== undefined || this.#rooms.get(room) !== state) return;
+    if (state.refreshAfterRead) {
+      state.refreshAfterRead = false;
+      void this.#refresh(room, state);
+    } else if (isBehind(state)) {
+      this.#catchUpInBackground(room, state);
     }
   }
 }
 
-/** Whether there is more in the store than was published here. */
-function isBehind({ position, heard, late }: Entry): boolean {
-  return position !== undefined && (heard > position.rev || late.size > 0);
+/** Whether the store has more than was published here. */
+function isBehind({ position, knownRev, deferredSeqs }: RoomState): boolean {
+  return position !== undefined && (knownRev > position.rev || deferredSeqs.size > 0);
 }
 
-function advanced({ seq, rev }: Position, message: Message): Position {
+function advance({ seq, rev }: Position, message: Message): Position {
   return { seq: Math.max(seq, message.seq), rev: Math.max(rev, message.rev) };
 }

@@ -1,13 +1,16 @@
+import type { Result } from "./errors.ts";
 import type {
   Ack,
   Actor,
   Change,
   Draft,
-  Identity,
+  Invitee,
   Member,
   Membership,
   Message,
+  Page,
   Position,
+  Profile,
   Role,
   Room,
   RoomKey,
@@ -17,89 +20,75 @@ import type {
 } from "./model.ts";
 
 /**
- * What must be kept. Every method may be called at any time, and rejects with `StoreError` when the storage does not
- * answer; a write that rejects has changed nothing. A write that resolves is on disk.
+ * The durable state. Every method may be called at any time and rejects with `StoreError` when the storage does not answer;
+ * a write that rejects has changed nothing, and a write that resolves is on disk. A write that the rules refuse resolves
+ * with `Refused`. A store holds no rules of its own: it looks up facts under the lock that it writes with, asks `decide.ts`
+ * and `decide-rooms.ts`, and writes what they say.
  */
 export interface Store {
   /**
-   * Stores drafts in one transaction, in their order: each change gets the next `rev` of its room, a new message the next
-   * `seq` too. Answers one outcome for each draft, in their order: a draft that is refused fails alone. Who sends has read
-   * the room up to there.
+   * Stores drafts in one transaction, in their order. Each change gets the next `rev` of its room; a new message gets the
+   * next `seq` too. Resolves with one outcome for each draft: a draft that is refused fails alone.
    */
   append(drafts: readonly Draft[]): Promise<Outcome[]>;
 
-  /** The user of a verified token: known by `sub`, made when new. The first to bring an email claims what it was given. */
-  signIn(identity: Identity): Promise<User>;
+  /** The user with the profile's `sub`, created if new. Gives them the memberships that wait for their verified email. */
+  signIn(profile: Profile): Promise<User>;
 
-  /** The room, and the user's role in it; `role` is null when he has none. */
+  /** The room, with the user's role in it (null for none). Undefined when there is no such room. */
   membership(roomId: string, user: UserKey): Promise<Membership | undefined>;
-  /** How far the room has come; undefined when it is gone. */
+  /** How far the room has come. Undefined when it has been deleted. */
   head(room: RoomKey): Promise<Position | undefined>;
-  /** Messages, oldest first, with `after < seq < before`: the last `limit` of them, or the first when `oldest`. */
+  /** The last `limit` messages, oldest first, and the room's position at that moment. Undefined when it has been deleted. */
+  history(room: RoomKey, limit: number): Promise<History | undefined>;
+  /** Messages with `after < seq < before`, oldest first: the last `limit` of them, or the first ones when `oldest`. */
   messages(room: RoomKey, range: Range): Promise<Message[]>;
   /**
-   * Messages changed after `rev`, each as it is now, by `rev`, and how far they bring whoever reads them; all that changed
-   * up to there is among them. Perhaps none, while there is more: a page is what can be read at once. At the room's end,
-   * and beyond it, `rev` stays what it was.
+   * Messages that changed after `rev`, each as it is now, by `rev`, and the `rev` up to which the page is complete. A page
+   * may be empty although more follows. At the end of the room, and beyond it, the page's `rev` is the one asked for.
    */
   changes(room: RoomKey, rev: number, limit: number): Promise<Page>;
 
-  /** `"taken"` when the id is, `"too_many"` when `owner` made `roomsPerUser` (0: any number) already. */
-  createRoom(room: NewRoom, roomsPerUser: number): Promise<Room | "taken" | "too_many">;
-  /** Undefined when it is done, or why `by` may not do it. */
-  renameRoom(room: RoomKey, name: string, by: Actor): Promise<Refusal | undefined>;
-  /** Undefined when it is done, or why `by` may not do it. Its messages go little by little, see `purge`. */
-  deleteRoom(room: RoomKey, by: Actor): Promise<Refusal | undefined>;
+  createRoom(room: NewRoom): Promise<Result<Room>>;
+  renameRoom(room: RoomKey, name: string, by: Actor): Promise<Result<undefined>>;
+  /** The room is gone at once; its messages are removed step by step, see `purge`. */
+  deleteRoom(room: RoomKey, by: Actor): Promise<Result<undefined>>;
   /** All rooms, by id. */
   rooms(): Promise<Room[]>;
-  /** The rooms that a user is in, by id. */
+  /** The rooms that a user is a member of, by id. */
   roomsOf(user: UserKey): Promise<RoomSummary[]>;
 
   /** Members of a room, owners first, then by email. */
   members(room: RoomKey): Promise<Member[]>;
-  /** The keys of a room's members; undefined when the room is gone. */
-  roster(room: RoomKey): Promise<Set<UserKey> | undefined>;
-  /** A user's role in a room; undefined when he has none, or the room is gone. */
+  /** Keys of a room's members. Undefined when the room has been deleted. */
+  memberKeys(room: RoomKey): Promise<Set<UserKey> | undefined>;
+  /** A user's role. Undefined when they are not a member, or the room has been deleted. */
   role(room: RoomKey, user: UserKey): Promise<Role | undefined>;
-  /** Makes a member, or changes his role; without one he keeps his, or begins as a member. A room that had an owner keeps one. */
-  setMember(room: RoomKey, who: Invitee, role: Role | undefined, grant: Grant): Promise<Granted | Refusal>;
-  /** Who it was; undefined when he is not in the room. A room that had an owner keeps one. */
-  removeMember(room: RoomKey, who: Invitee, by: Actor): Promise<Member | Refusal | undefined>;
+  /** Adds a member or changes their role. An undefined role keeps the present one, or adds a `member`. */
+  setMember(room: RoomKey, who: Invitee, role: Role | undefined, grant: Grant): Promise<Result<Granted>>;
+  /** Resolves with the member who was removed; undefined when there was none. An email means the member shown with it. */
+  removeMember(room: RoomKey, who: Invitee, by: Actor): Promise<Result<Member | undefined>>;
 
-  /** Removes some of what deleted rooms left behind, little enough for one turn; true while more is left. */
+  /** Removes some of what deleted rooms left behind, little enough for one turn. Resolves with true while more is left. */
   purge(): Promise<boolean>;
-  /** Resolves when a write was made durable just now. */
+  /** Resolves when a test write has become durable. */
   probe(): Promise<void>;
-  /** Writes everything back and lets go of the files. */
+  /** Writes everything back and closes the files. */
   close(): Promise<void>;
 }
 
 /** What became of a draft. */
-export type Outcome = Done | { refused: Refusal };
+export type Outcome = Result<Done>;
 export interface Done {
   ack: Ack;
-  /** Absent when there was nothing to do: the same `clientId` was stored before, the message is so already. */
+  /** Absent when nothing had to change: the `clientId` was stored before, or the message is already so. */
   change?: Change;
-  /** The actor's read mark was moved by a `read`; it stands at `ack.seq`. */
+  /** The actor's read mark was moved by a `read` action, to `ack.seq`. */
   marked?: true;
 }
-/** Why something was refused. The actor is no member (any more), the room is gone, or what the rules of `amend` and `rights` say. */
-export type Refusal =
-  | "removed"
-  | "room_deleted"
-  | "no_message"
-  | "deleted"
-  | "not_sender"
-  | "not_moderator"
-  | "too_many_reactions"
-  | "not_owner"
-  | "last_owner"
-  | "too_many_members";
 
-/** Messages, and the `rev` to which they bring whoever reads them. */
-export interface Page {
+export interface History extends Position {
   messages: readonly Message[];
-  rev: number;
 }
 
 export interface Range {
@@ -112,27 +101,22 @@ export interface Range {
 export interface NewRoom {
   id: string;
   name: string;
-  /** Null when the operator makes it. */
+  /** Null when the operator creates it. */
   owner: UserKey | null;
   createdAt: number;
+  /** Rooms that the owner may have created; 0 lifts the limit. */
+  roomsPerUser: number;
 }
-
-/** Somebody by email, who need not have connected yet, or by `sub`. */
-export type Invitee = { email: string } | { sub: string };
 
 export interface Grant {
   by: Actor;
   joinedAt: number;
-  /** 0: any number. */
+  /** 0 lifts the limit. */
   membersPerRoom: number;
 }
+
 export interface Granted {
   member: Member;
-  /** False when he was a member already. */
+  /** False when they were a member already. */
   added: boolean;
-}
-
-/** The storage does not answer: full, broken, or held by another process for too long. */
-export class StoreError extends Error {
-  override readonly name = "StoreError";
 }

@@ -1,22 +1,138 @@
-import { isStorable } from "./model.ts";
-import type { Invitee } from "./store.ts";
+import { ChatError } from "./errors.ts";
+import type { Invitee } from "./model.ts";
 
-/** Emails are compared without regard to case, of A to Z alone: other letters fold into them, and are not the same. */
-export function normalEmail(email: string): string {
-  return email.trim().replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-}
-
-/** What counts as an email, in an invitation and in a token alike. A domain on a network of one's own may have no dot. */
-export const emailPattern = /^[^\s@]+@[^\s@]+$/;
+/** `sub` and invitation, in UTF-16 units. */
+const MAX_USER_ID_LENGTH = 255;
+/** RFC 5321, section 4.5.3.1.3, less the angle brackets. */
+const MAX_EMAIL_LENGTH = 254;
+const MAX_ROOM_NAME_LENGTH = 200;
+const MAX_EMOJI_LENGTH = 32;
+const MAX_CLIENT_NAME_CHARACTERS = 64;
 
 /**
- * Whom a membership is granted to: an email, or else a `sub`. `sub:` in front makes a `sub` of anything, of what looks
- * like an email above all. Undefined when it is neither.
+ * A character that shows something. White space, control and format characters do not, nor does what Unicode calls
+ * default ignorable (variation selectors, fillers, joiners …), nor two blanks that Unicode counts as symbols.
  */
-export function parseInvitee(text: string): Invitee | undefined {
-  if (text.length > 255 || !isStorable(text)) return undefined;
-  if (text.startsWith("sub:")) return text.length > 4 ? { sub: text.slice(4) } : undefined;
-  if (emailPattern.test(text.trim())) return { email: normalEmail(text) };
-  // A mistyped email is nobody's id.
-  return text === "" || /[\s@]/.test(text) ? undefined : { sub: text };
+const visible =
+  /[^\p{White_Space}\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800\u{1d159}]/u;
+
+/**
+ * Characters that show nothing and may not stand in a name: as `visible`, except for spaces, and for the joiners,
+ * variation selectors and tags that emoji and some scripts are written with.
+ */
+const invisibleInName =
+  /(?![ \u00a0\u3000\u200c\u200d\ufe0e\ufe0f\u{e0020}-\u{e007f}])[\p{White_Space}\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800\u{1d159}]/u;
+
+/** The joiners, variation selectors and tags that emoji are made of. */
+const emojiModifiers = /[\u200d\ufe0e\ufe0f\u{e0020}-\u{e007f}]/gu;
+const presentationSelectors = /[\ufe0e\ufe0f]/gu;
+
+/** Room ids fit into a URL and into a Django Channels group name as they are. */
+const roomIdPattern = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$/;
+export const ROOM_ID_RULE =
+  "A room id has 1 to 100 letters, digits, dots, underscores and hyphens, and does not begin with a dot.";
+
+export function isRoomId(text: string): boolean {
+  return roomIdPattern.test(text);
+}
+
+/** Whether every database can store a text and return it unchanged: no lone surrogates, no NUL. */
+export function isStorable(text: string): boolean {
+  return text.isWellFormed() && !text.includes("\0");
+}
+
+/** Whether a reader sees anything of the text. */
+export function isVisible(text: string): boolean {
+  return visible.test(text);
+}
+
+/** Throws `invalid_message` or `message_too_long`. `maxBytes` is in UTF-8; 0 lifts the limit. */
+export function checkMessageText(text: string, maxBytes: number): void {
+  // UTF-8 takes at most three bytes for each UTF-16 unit, so most texts need no counting.
+  if (maxBytes > 0 && text.length * 3 > maxBytes && new TextEncoder().encode(text).length > maxBytes) {
+    throw new ChatError("message_too_long", `A message may have up to ${maxBytes} bytes of UTF-8.`);
+  }
+  if (!isVisible(text)) throw new ChatError("invalid_message", "A message needs some visible text.");
+  if (!isStorable(text)) {
+    throw new ChatError("invalid_message", "A message may contain neither lone surrogates nor NUL.");
+  }
+}
+
+/** The name as it is stored: trimmed, in NFC. Throws `invalid_command`. */
+export function parseRoomName(text: string): string {
+  const name = text.trim().normalize("NFC");
+  if (name === "" || name.length > MAX_ROOM_NAME_LENGTH) {
+    throw new ChatError("invalid_command", `A room name has 1 to ${MAX_ROOM_NAME_LENGTH} characters.`);
+  }
+  if (!isVisible(name) || !isStorable(name) || invisibleInName.test(name)) {
+    throw new ChatError("invalid_command", "A room name may not contain invisible or control characters.");
+  }
+  return name;
+}
+
+/** Whether a text may be a reaction: an emoji of any length, or a short word such as `:tada:`. */
+export function isEmoji(text: string): boolean {
+  if (text.length > MAX_EMOJI_LENGTH || !isVisible(text)) return false;
+  const rest = text.replace(emojiModifiers, "");
+  return rest !== "" && !/\s/.test(rest) && !invisibleInName.test(rest);
+}
+
+/** Equal for emoji that are the same: ❤ with and without its presentation selector is one reaction. */
+export function emojiKey(emoji: string): string {
+  return emoji.normalize("NFC").replace(presentationSelectors, "");
+}
+
+/** Whether a client may give a command or a message this name: 1 to 64 characters, in any language's way of counting. */
+export function isClientName(text: string): boolean {
+  if (text.length === 0 || text.length > 2 * MAX_CLIENT_NAME_CHARACTERS) return false;
+  return text.length <= MAX_CLIENT_NAME_CHARACTERS || Array.from(text).length <= MAX_CLIENT_NAME_CHARACTERS;
+}
+
+/** Emails are compared in NFC and without regard to the case of A to Z; other letters fold into those and differ. */
+export function normalizeEmail(email: string): string {
+  return email
+    .trim()
+    .normalize("NFC")
+    .replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
+
+const emailPattern =
+  /^[^\s@\p{C}\p{Default_Ignorable_Code_Point}\u2800]+@[^\s@\p{C}\p{Default_Ignorable_Code_Point}\u2800]+$/u;
+
+/** Whether a normalized text is an email address, in an invitation and in a token alike. The domain may have no dot. */
+export function isEmail(text: string): boolean {
+  return text.length <= MAX_EMAIL_LENGTH && emailPattern.test(text);
+}
+
+/** Whether a text may be a token's `sub`. */
+export function isUserId(text: string): boolean {
+  return text !== "" && text.length <= MAX_USER_ID_LENGTH && isStorable(text);
+}
+
+/**
+ * Reads whom a membership is for: an email, or a user's id. `sub:` in front marks an id that looks like an email. Throws
+ * `invalid_command` with the reason when no token could ever match.
+ */
+export function parseInvitee(text: string): Invitee {
+  if (text.startsWith("sub:")) {
+    const sub = text.slice("sub:".length);
+    if (isUserId(sub)) return { sub };
+    throw new ChatError("invalid_command", `A user id has 1 to ${MAX_USER_ID_LENGTH} characters.`);
+  }
+  if (text.includes("@")) {
+    const email = normalizeEmail(text);
+    if (isEmail(email)) return { email };
+    if (email.length > MAX_EMAIL_LENGTH) {
+      throw new ChatError("invalid_command", `An email address has at most ${MAX_EMAIL_LENGTH} characters.`);
+    }
+    throw new ChatError(
+      "invalid_command",
+      "This is not an email address: it needs one @ with text on both sides, and no spaces or invisible characters.",
+    );
+  }
+  if (isUserId(text) && !/\s/.test(text) && !invisibleInName.test(text)) return { sub: text };
+  throw new ChatError(
+    "invalid_command",
+    "Expected an email address or a user id. Write sub: in front of an id with spaces.",
+  );
 }

@@ -1,69 +1,124 @@
 import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 
+import type { Command } from "commander";
 import type { Logger } from "pino";
 
 import { DevIssuer } from "../auth/dev-issuer.ts";
 import { ChatError } from "../chat/errors.ts";
 import { operator } from "../chat/model.ts";
-import type { Config } from "../config.ts";
-import { openChat, type Running, startServer } from "../server.ts";
+import { type Config, type Environment, readConfig, settings, unknownSettings } from "../config.ts";
+import { openChat, type RunningServer, startServer } from "../server.ts";
+import { maskInvisible } from "./escape.ts";
+import { runServer } from "./run-server.ts";
 
 /** Where `dev` keeps its database, unless PARLEY_DATABASE says otherwise. */
-export const devDatabase = ".parley/dev.db";
+const DEV_DATABASE = ".parley/dev.db";
 
-const room = "lobby";
-const emails = ["alice@example.com", "bob@example.com"];
-const tokenSeconds = 12 * 3600;
+const ROOM = "lobby";
+const EMAILS = ["alice@example.com", "bob@example.com"];
+const TOKEN_SECONDS = 12 * 3600;
 
-/** A server to try out on this machine alone, with an issuer and a room of its own. */
-export async function startDev(config: Config, log: Logger): Promise<Running & { welcome: string }> {
+/** `dev` listens on this machine alone, and accepts only tokens of its own issuer, which have claims of known names. */
+const IGNORED_SETTINGS: readonly (keyof typeof settings)[] = [
+  "host",
+  "issuers",
+  "audiences",
+  "jwksUrls",
+  "algorithms",
+  "emailClaim",
+  "emailVerified",
+  "emailVerifiedClaim",
+  "nameClaim",
+  "drain",
+];
+
+export function addDevCommand(program: Command, environment: Environment): void {
+  program
+    .command("dev")
+    .description("run a server to try out on this machine, with a room and tokens of its own")
+    .action(async () => {
+      const config = readDevConfig(environment);
+      await runServer(config, async (log, output) => {
+        const { running, devIssuer } = await startDev(config, log);
+        const text = await welcome(running.url, devIssuer, config.database);
+        output.write(maskInvisible(`\n${text}${ignoredNotice(environment)}`));
+        void output.flush();
+        return running;
+      });
+    });
+}
+
+/** The configuration of `dev`, which is that of `serve` without the settings that `dev` ignores. Throws `ConfigError`. */
+export function readDevConfig(environment: Environment): Config {
+  const ignored = Object.fromEntries(IGNORED_SETTINGS.map((key) => [settings[key].variable, undefined]));
+  const database = environment[settings.database.variable] || DEV_DATABASE;
+  return readConfig({ ...environment, ...ignored, PARLEY_DATABASE: database, PARLEY_DRAIN: "0" });
+}
+
+async function startDev(
+  config: Config,
+  log: Logger,
+): Promise<{ running: RunningServer; devIssuer: DevIssuer }> {
   mkdirSync(dirname(config.database), { recursive: true });
   await prepareRoom(config);
-  const devIssuer = await DevIssuer.findOrMake(config.database);
-  const running = await startServer({ config: { ...config, host: "127.0.0.1", drain: 0 }, log, devIssuer });
-  return { ...running, welcome: await welcome(running.url, devIssuer, config.database) };
+  const devIssuer = await DevIssuer.openOrCreate(config.database);
+  return { running: await startServer({ config, log, devIssuer }), devIssuer };
 }
 
 async function prepareRoom(config: Config): Promise<void> {
   const { chat, close } = openChat(config, { create: true });
   try {
-    await chat.rooms.create(operator, room, "Lobby").catch((error: unknown) => {
+    await chat.rooms.create(operator, ROOM, "Lobby").catch((error: unknown) => {
       if (!(error instanceof ChatError && error.code === "conflict")) throw error;
     });
-    const members = await chat.rooms.members(operator, room);
-    // Whoever is in already keeps the role that he was given since.
-    const missing = emails.filter((email) => !members.some(({ user }) => user.email === email));
-    for (const email of missing) await chat.rooms.setMember(operator, room, { email }, "member");
+    const members = await chat.rooms.members(operator, ROOM);
+    // Members keep the role that they were given since.
+    const missing = EMAILS.filter((email) => !members.some(({ user }) => user.email === email));
+    for (const email of missing) await chat.rooms.setMember(operator, ROOM, { email }, "member");
   } finally {
     await close();
   }
 }
 
+/** Text with lines to paste, for a browser, a terminal and curl. */
 async function welcome(url: URL, devIssuer: DevIssuer, database: string): Promise<string> {
-  const [alice, bob] = await Promise.all(emails.map((email) => devIssuer.token(email, tokenSeconds)));
+  const [alice, bob] = await Promise.all(EMAILS.map((email) => devIssuer.token(email, TOKEN_SECONDS)));
   const command = Bun.isStandaloneExecutable ? "parley" : "npm run --silent parley --";
-  const socket = `ws://${url.host}/ws/chat/${room}/`;
-  return `Parley runs at ${url.href}, with the database ${database}.
-Its room "${room}" has the members ${emails.join(" and ")}. Their tokens are good for 12 hours.
+  const socket = `ws://${url.host}/ws/chat/${ROOM}/`;
+  return `Parley is running at ${url.href} with the database ${database}.
+The room "${ROOM}" has the members ${EMAILS.join(" and ")}. Their tokens are valid for 12 hours.
 
-Alice, in a browser: open ${url.href}healthz, and paste into its console
+Connect as Alice from a browser: open ${url.href}healthz and paste this into the console.
 
   const socket = new WebSocket("${socket}", ["chat.v2", "bearer.${alice}"]);
   socket.onmessage = (event) => console.log(event.data);
   socket.onopen = () => socket.send(JSON.stringify({ type: "send", id: "1", text: "Hello from a browser!" }));
 
-Bob, on the command line and in the old dialect: start this, and type {"message": "Hello from a terminal!"}
+Connect as Bob from a terminal, with the classic protocol: run this, then type {"message": "Hello from a terminal!"}
 
   npx -y wscat -c ${socket} -H "Authorization: Bearer ${bob}"
 
-The HTTP API, as Alice:
+Call the HTTP API as Alice:
 
-  curl -H "Authorization: Bearer ${alice}" ${url.href}api/rooms/${room}/messages
+  curl -H "Authorization: Bearer ${alice}" ${url.href}api/rooms/${ROOM}/messages
 
-Another user: the first line lets her in, the second prints a token for her.
+Add another user: the first command makes Carol a member, the second prints a token for her.
 
-  PARLEY_DATABASE=${database} ${command} member add ${room} carol@example.com
+  PARLEY_DATABASE=${database} ${command} member add ${ROOM} carol@example.com
   PARLEY_DATABASE=${database} ${command} token carol@example.com --ttl 12h
+
+Press Ctrl-C to stop.
 `;
+}
+
+/** Which of the settings that are set have no effect, and why. Empty when there are none. */
+function ignoredNotice(environment: Environment): string {
+  const ignored = IGNORED_SETTINGS.map((key) => settings[key].variable).filter((name) => environment[name]);
+  const unknown = unknownSettings(environment);
+  let notice = "";
+  if (ignored.length > 0)
+    notice += `\nIgnored: ${ignored.join(", ")}. parley dev listens on 127.0.0.1 and accepts only its own tokens.\n`;
+  if (unknown.length > 0) notice += `\nUnknown PARLEY_* settings, ignored: ${unknown.join(", ")}\n`;
+  return notice;
 }

@@ -1,5 +1,6 @@
 import { afterClose } from "../protocol/error-codes.ts";
-import type { Command, ServerFrame } from "../protocol/frames.ts";
+import type { ServerFrame } from "../protocol/frames.ts";
+import type { Command } from "../protocol/schemas.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
 import { parseFrame } from "./frame.ts";
 import type { Clock, Random, Socket, SocketClass, Token } from "./options.ts";

@@ -1,4 +1,5 @@
-import type { AckFrame, Command, ErrorFrame } from "../protocol/frames.ts";
+import type { AckFrame, ErrorFrame } from "../protocol/frames.ts";
+import type { Command } from "../protocol/schemas.ts";
 import type { Connection } from "./connection.ts";
 import { type Deferred, deferred } from "./deferred.ts";
 import { ParleyError } from "./error.ts";

@@ -1,42 +1,51 @@
 import { Counter, Gauge, Registry } from "prom-client";
 
-/** What Parley counts, in the Prometheus text format. */
+import { errorCodes } from "../protocol/error-codes.ts";
+
+/** Close codes that are counted by their own label. A client may send any code, and labels must stay few. */
+const knownCloseCodes = new Set<number>([
+  1000,
+  1001,
+  1002,
+  1005,
+  1006,
+  1007,
+  ...Object.values(errorCodes).map(({ close }) => close),
+]);
+
+/** What Parley counts, for Prometheus. */
 export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
   const counter = (name: string, help: string) => new Counter({ name, help, registers });
+  const labelled = (name: string, help: string, label: string) =>
+    new Counter({ name, help, labelNames: [label], registers });
   const connections = new Gauge({
     name: "parley_connections",
     help: "Open WebSocket connections.",
     registers,
   });
+  const closes = labelled(
+    "parley_closes_total",
+    "Closed connections by close code. 1006: without a handshake, as when a peer was cut. other: not a known code.",
+    "code",
+  );
   return {
     registry,
     connections,
     messages: counter("parley_messages_total", "Messages stored."),
-    changes: new Counter({
-      name: "parley_changes_total",
-      help: "Changes stored to messages that were there: edited, deleted, reacted.",
-      labelNames: ["kind"],
-      registers,
-    }),
+    changes: labelled(
+      "parley_changes_total",
+      "Changes of existing messages stored: edited, deleted, reacted.",
+      "kind",
+    ),
     historyFailures: counter(
       "parley_history_failures_total",
-      "Connections that got an empty history, since it could not be read.",
+      "Connections that began with an empty history because it could not be read.",
     ),
     commitFailures: counter("parley_commit_failures_total", "Batches of messages that could not be stored."),
-    closes: new Counter({
-      name: "parley_closes_total",
-      help: "Connections that ended, by close code; 1006 without a handshake, as of a peer that was cut.",
-      labelNames: ["code"],
-      registers,
-    }),
-    refusals: new Counter({
-      name: "parley_refusals_total",
-      help: "Requests, upgrades and frames that were refused, by code.",
-      labelNames: ["code"],
-      registers,
-    }),
+    refusals: labelled("parley_refusals_total", "Refused requests, upgrades and frames by code.", "code"),
+    countClose: (code: number) => closes.inc({ code: knownCloseCodes.has(code) ? code : "other" }),
   };
 }
 

@@ -1,49 +1,53 @@
 import * as v from "valibot";
 
 import { ChatError } from "../chat/errors.ts";
-import type { Message } from "../chat/model.ts";
-import { senderName } from "./serialize.ts";
+import type { Message, User } from "../chat/model.ts";
+import { classicMessageSchema } from "./schemas.ts";
 
-/** The frozen contract of the Django Channels server that Parley replaces: its keys, and no others. */
+/** Frames of `classic`, the frozen contract of the Django Channels server that Parley replaces: its keys and no others. */
 
-const command = v.object({ message: v.string() });
-
-/** The text of a client's frame `{"message": "…"}`; other keys are ignored. Throws `invalid_message`. */
-export function parse(frame: string): string {
+/** The text of a client's frame `{"message": "…"}`. Throws `invalid_message`. */
+export function parseMessage(frame: string): string {
   let json: unknown;
   try {
     json = JSON.parse(frame);
   } catch (cause) {
-    throw new ChatError("invalid_message", "A frame is one JSON object.", { cause });
+    throw new ChatError("invalid_message", "A frame must be one JSON object.", { cause });
   }
-  const parsed = v.safeParse(command, json);
-  if (!parsed.success) throw new ChatError("invalid_message", 'A frame looks like {"message": "some text"}.');
-  return parsed.output.message;
+  const parsed = v.safeParse(classicMessageSchema, json);
+  if (parsed.success) return parsed.output.message;
+  throw new ChatError("invalid_message", 'A frame must look like {"message": "some text"}.');
 }
 
 /**
- * The first frame: the last messages, oldest first, without those that were deleted. In the rare room whose texts are so large, or so full of escapes,
- * that it would be longer than `most` bytes, the oldest stay out: it must not make a slow reader of a newcomer.
+ * The first frame: the last messages, oldest first, without deleted ones. Texts that are very long or full of escapes may
+ * exceed `maxBytes`; then the oldest messages are left out, so that the frame does not make a new connection a slow reader.
  */
-export function history(messages: readonly Message[], most: number): string {
+export function encodeHistory(messages: readonly Message[], maxBytes: number): string {
   const entries = messages
     .filter(({ text }) => text !== null)
-    .map(({ text, sender }) => JSON.stringify({ text, sender_email: senderName(sender) }));
+    .map(({ text, sender }) => JSON.stringify({ text, sender_email: senderEmail(sender) }));
   const frame = `[${entries.join(",")}]`;
-  if (frame.length * 3 <= most) return frame;
+  if (frame.length * 3 <= maxBytes) return frame;
   let bytes = 1;
-  const first = entries.findLastIndex(
-    (entry) => (bytes += new TextEncoder().encode(entry).length + 1) > most,
-  );
-  return `[${entries.slice(first + 1).join(",")}]`;
+  const firstTooMany = entries.findLastIndex((entry) => {
+    bytes += new TextEncoder().encode(entry).length + 1;
+    return bytes > maxBytes;
+  });
+  return `[${entries.slice(firstTooMany + 1).join(",")}]`;
 }
 
-/** A new message, to everyone in the room. */
-export function created(message: Message): string {
+/** A new message, as everybody in the room gets it. */
+export function encodeCreated(message: Message): string {
   return `{"message":${JSON.stringify(message.text)}}`;
 }
 
-/** A refusal, to the sender alone. */
-export function refusal({ code, message }: ChatError): string {
+/** An error, for the sender of the frame alone. */
+export function encodeError({ code, message }: ChatError): string {
   return JSON.stringify({ error: { code, message } });
+}
+
+/** A user without an email is shown with their `sub`. */
+function senderEmail({ email, id }: User): string {
+  return email ?? id ?? "";
 }

@@ -1,7 +1,7 @@
 import type { Code } from "../chat/errors.ts";
 
-/** What each refusal is over HTTP, and as a WebSocket close code (RFC 6455, section 7.4); 4000 and up are Parley's own. */
-export const answers = {
+/** HTTP status and WebSocket close code of every error (RFC 6455, section 7.4). Codes from 4000 on are Parley's own. */
+export const errorCodes = {
   invalid_message: { status: 400, close: 4400 },
   message_too_long: { status: 413, close: 1009 },
   invalid_command: { status: 400, close: 4400 },
@@ -21,7 +21,7 @@ export const answers = {
   internal: { status: 500, close: 1011 },
 } as const satisfies Record<Code, { status: number; close: number }>;
 
-/** What a client does after a connection that ended with a close code: connects again, gets a new token first, or stops. */
+/** What a client does after a close code: reconnect, reconnect with a new token, or stop. */
 export function afterClose(code: number): "reconnect" | "renew" | "stop" {
   if (code === 4401) return "renew";
   return code === 4400 || code === 4403 || code === 4404 ? "stop" : "reconnect";

@@ -1,9 +1,9 @@
 import * as v from "valibot";
 
-/** What was sent is repeated in a refusal up to this many characters. */
-const longest = 100;
+/** Input is quoted in an error up to this many characters. */
+const MAX_QUOTED_LENGTH = 100;
 
-/** Why input was refused by its schema, in a line; `name` stands for the whole of it. */
+/** Why a schema refused its input, in one line. `name` is what the whole input is called. */
 export function explain(
   [issue]: readonly [v.BaseIssue<unknown>, ...v.BaseIssue<unknown>[]],
   name: string,
@@ -12,11 +12,11 @@ export function explain(
 }
 
 function reasonOf({ expected, received, message }: v.BaseIssue<unknown>): string {
-  // Of a strict object.
-  if (expected === "never") return "is not known here";
+  // An unknown key of a strict object.
+  if (expected === "never") return "is not a known key";
   return received === "undefined" ? "is missing" : message;
 }
 
 function cut(text: string): string {
-  return text.length <= longest ? text : `${text.slice(0, longest).toWellFormed()}…`;
+  return text.length <= MAX_QUOTED_LENGTH ? text : `${text.slice(0, MAX_QUOTED_LENGTH).toWellFormed()}…`;
 }

@@ -2,11 +2,11 @@ import type { Code } from "../chat/errors.ts";
 import type { Role } from "../chat/model.ts";
 
 /**
- * What `chat.v2` and the HTTP API put on the wire. Times are RFC 3339, UTC, in milliseconds. Types alone: the server
- * writes them, the client reads them.
+ * What the server sends in `chat.v2` and over HTTP. Times are RFC 3339 in UTC with milliseconds. Types only: the server
+ * writes them and the client reads them. What clients send is in schemas.ts.
  */
 
-/** `id` is the token's `sub`; null for somebody who was invited by email and has never connected. */
+/** `id` is the token's `sub`; null for a user who was invited by email and has never signed in. */
 export interface UserBody {
   id: string | null;
   email: string | null;
@@ -15,15 +15,15 @@ export interface UserBody {
 
 export interface ReactionBody {
   emoji: string;
-  /** Ids of users, in the order in which they came. */
+  /** Ids of users, in the order in which they reacted. */
   by: readonly string[];
 }
 
-/** A message as it is now. A deleted one keeps its `seq`; its text is empty, and its reactions are gone. */
+/** A message as it is now. A deleted one keeps its `seq`; its text is empty and its reactions are gone. */
 export interface MessageBody {
-  /** Its number in its room: 1, 2, 3 … without gaps. */
+  /** The message's number in its room: 1, 2, 3 … without gaps. */
   seq: number;
-  /** The room's `rev` at its last change. */
+  /** The room's `rev` at the message's last change. */
   rev: number;
   sender: UserBody;
   text: string;
@@ -56,24 +56,24 @@ export interface MemberBody extends UserBody {
   joined_at: string;
 }
 
-/** What the server takes; 0 stands for no limit. */
+/** What the server accepts; 0 is no limit. */
 export interface LimitsBody {
-  /** Bytes of UTF-8 in a text. */
+  /** Bytes of UTF-8 in a message's text. */
   text_bytes: number;
-  /** Bytes of one frame. */
+  /** Bytes in one frame. */
   frame_bytes: number;
-  /** Commands a second, and at once after a pause. */
+  /** Commands per second, and commands at once after a pause. */
   rate: number;
   burst: number;
 }
 
-/** The first frame. It brings the cursor to `rev`. */
+/** The first frame. It sets the client's cursor to `rev`. */
 export interface Hello {
   type: "hello";
   room: RoomBody;
   me: UserBody;
   rev: number;
-  /** Whether `messages` go on from the `since` that was asked for; otherwise they are the room's last ones. */
+  /** Whether `messages` is what changed after the `since` that was asked for; otherwise it is the room's last messages. */
   resumed: boolean;
   messages: MessageBody[];
   online: UserBody[];
@@ -81,21 +81,21 @@ export interface Hello {
   limits: LimitsBody;
 }
 
-/** What was missed. It brings the cursor to `rev`. */
+/** Changes that the client missed. They advance its cursor to `rev`. */
 export interface Changes {
   type: "changes";
   rev: number;
   messages: MessageBody[];
 }
 
-/** Something has just happened. `message.rev` is the cursor + 1. */
+/** Something has just changed. `message.rev` is the cursor + 1. */
 export interface ChangeFrame {
   type: "change";
   kind: "created" | "edited" | "deleted" | "reacted";
   message: MessageBody;
 }
 
-/** A command is on disk. */
+/** The command is on disk. */
 export interface AckFrame {
   type: "ack";
   id: string;
@@ -103,20 +103,22 @@ export interface AckFrame {
   rev: number;
 }
 
-/** A command was refused, and changed nothing. Without an `id` where the frame had none that could be read. */
+/** The command was refused and changed nothing. Without `id` when the frame had none that could be read. */
 export interface ErrorFrame {
   type: "error";
   id?: string;
   code: Code;
   message: string;
   retry_after_ms?: number;
+  /** Of `conflict`: the message that already has the `client_id`. */
+  seq?: number;
 }
 
 export type NoticeFrame =
   | { type: "presence"; user: UserBody; online: boolean }
   | { type: "typing"; user: UserBody }
   | { type: "read"; user: UserBody; seq: number }
-  /** Somebody was made a member, or has another role; null when he is one no more. */
+  /** A new member or a new role; `role` is null for a user who is no longer a member. */
   | { type: "member"; user: UserBody; role: Role | null }
   | { type: "room"; room: { id: string; name: string } };
 
@@ -129,14 +131,3 @@ export type ServerFrame =
   | NoticeFrame
   | { type: "token.expiring"; expires_at: string }
   | { type: "restarting"; retry_after_ms: number };
-
-/** What a client sends. `id` is its own, up to 64 characters, and comes back in the `ack` or `error`. */
-export type Command =
-  | { type: "send"; id: string; text: string; client_id?: string; reply_to?: number }
-  | { type: "edit"; id: string; seq: number; text: string }
-  | { type: "delete"; id: string; seq: number }
-  | { type: "react"; id: string; seq: number; emoji: string; on: boolean }
-  /** `seq` 0 moves nothing: a way to ask whether the connection lives. */
-  | { type: "read"; id: string; seq: number }
-  | { type: "auth"; id: string; token: string }
-  | { type: "typing"; id?: string };

@@ -1,46 +1,41 @@
 import type { Member, Membership, Message, RoomSummary, User } from "../chat/model.ts";
 import type { MemberBody, MessageBody, RoomBody, RoomSummaryBody, UserBody } from "./frames.ts";
 
-/** What `classic` calls `sender_email`: the `sub` of a user without an email. */
-export function senderName({ email, id }: User): string {
-  return email ?? id ?? "";
-}
-
 let lastTime = { at: Number.NaN, text: "" };
 
-/** RFC 3339, UTC, in milliseconds. The last one is kept: the messages of a batch have it in common. */
-export function time(at: number): string {
+/** RFC 3339 in UTC with milliseconds. The last result is cached: the messages of a batch share their time. */
+export function formatTime(at: number): string {
   if (at !== lastTime.at) lastTime = { at, text: new Date(at).toISOString() };
   return lastTime.text;
 }
 
-/** A user, as he is shown to others. */
+/** A user as others see them. */
 export function userBody({ id, email, name }: User): UserBody {
   return { id, email, name };
 }
 
-/** Users as they were encoded: a connection's user is the same object for all that he sends. */
-const senders = new WeakMap<User, string>();
+/** Encoded users: a connection's user is the same object for every message that it sends. */
+const encodedUsers = new WeakMap<User, string>();
 
 function encodeSender(user: User): string {
-  let encoded = senders.get(user);
-  if (encoded === undefined) senders.set(user, (encoded = JSON.stringify(userBody(user))));
+  let encoded = encodedUsers.get(user);
+  if (encoded === undefined) encodedUsers.set(user, (encoded = JSON.stringify(userBody(user))));
   return encoded;
 }
 
 /**
- * A message, as it is shown: the JSON of a `MessageBody`. A deleted one keeps its `seq`, and loses its text and
- * reactions. By hand, since every change is encoded so: it takes a quarter of what an object for `JSON.stringify` does.
+ * The JSON of a `MessageBody`. Written by hand, because every change is encoded by it: it takes a quarter of the time of
+ * building an object for `JSON.stringify`.
  */
 export function encodeMessage(message: Message): string {
   const { seq, rev, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, reactions } = message;
   let rest = "";
-  if (editedAt !== null) rest += `,"edited_at":"${time(editedAt)}"`;
-  if (deletedAt !== null) rest += `,"deleted_at":"${time(deletedAt)}"`;
+  if (editedAt !== null) rest += `,"edited_at":"${formatTime(editedAt)}"`;
+  if (deletedAt !== null) rest += `,"deleted_at":"${formatTime(deletedAt)}"`;
   if (replyTo !== null) rest += `,"reply_to":${replyTo}`;
   if (clientId !== null) rest += `,"client_id":${JSON.stringify(clientId)}`;
   const by = reactions.length > 0 ? JSON.stringify(reactions) : "[]";
-  return `{"seq":${seq},"rev":${rev},"sender":${encodeSender(sender)},"text":${JSON.stringify(text ?? "")},"sent_at":"${time(sentAt)}"${rest},"reactions":${by}}`;
+  return `{"seq":${seq},"rev":${rev},"sender":${encodeSender(sender)},"text":${JSON.stringify(text ?? "")},"sent_at":"${formatTime(sentAt)}"${rest},"reactions":${by}}`;
 }
 
 export function messageBody(message: Message): MessageBody {
@@ -48,14 +43,23 @@ export function messageBody(message: Message): MessageBody {
 }
 
 export function roomBody({ room: { id, name, seq, rev, createdAt }, role }: Membership): RoomBody {
-  return { id, name, role, seq, rev, created_at: time(createdAt) };
+  return { id, name, role, seq, rev, created_at: formatTime(createdAt) };
 }
+
+/** UTF-16 units of the text of a room list's last message. */
+const MAX_SUMMARY_TEXT = 200;
 
 export function summaryBody(summary: RoomSummary): RoomSummaryBody {
   const { unread, lastMessage } = summary;
-  return { ...roomBody(summary), unread, last_message: lastMessage && messageBody(lastMessage) };
+  return { ...roomBody(summary), unread, last_message: lastMessage && messageBody(shortened(lastMessage)) };
+}
+
+function shortened(message: Message): Message {
+  if (message.text === null || message.text.length <= MAX_SUMMARY_TEXT) return message;
+  // A surrogate pair may have been cut in two.
+  return { ...message, text: message.text.slice(0, MAX_SUMMARY_TEXT).replace(/[\ud800-\udbff]$/, "") };
 }
 
 export function memberBody({ user, role, joinedAt }: Member): MemberBody {
-  return { ...userBody(user), role, joined_at: time(joinedAt) };
+  return { ...userBody(user), role, joined_at: formatTime(joinedAt) };
 }

@@ -1,174 +1,155 @@
 import * as v from "valibot";
 
 import { ChatError } from "../chat/errors.ts";
-import {
-  type Change,
-  isEmoji,
-  isName,
-  isStorable,
-  type Limits,
-  type Message,
-  type Notice,
-  type Position,
-  type User,
-} from "../chat/model.ts";
+import type { Change, Limits, Message, Notice, Page, Position, User } from "../chat/model.ts";
 import { explain } from "./explain.ts";
-import type { Command, ErrorFrame, Hello, LimitsBody, NoticeFrame, ServerFrame } from "./frames.ts";
-import { encodeMessage, time, userBody } from "./serialize.ts";
+import type { ErrorFrame, Hello, LimitsBody, NoticeFrame, ServerFrame } from "./frames.ts";
+import {
+  type Command,
+  commandIdSchema,
+  commandSchemas,
+  type CommandType,
+  unknownCommandSchema,
+} from "./schemas.ts";
+import { encodeMessage, formatTime, userBody } from "./serialize.ts";
 
-/** Our own dialect: frames in, frames out. Their shapes are in frames.ts, and docs/protocol.md explains them. */
+/** Frames of `chat.v2`: commands are parsed, frames of the server are encoded. Described in docs/protocol.md. */
 
-const commandId = v.pipe(v.string(), v.check(isName, "must have 1 to 64 characters"));
-const messageSeq = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
-const clientId = v.pipe(commandId, v.check(isStorable, "must hold neither lone surrogates nor NUL"));
-const emoji = v.pipe(v.string(), v.check(isEmoji, "must be one emoji, or a short word"));
-
-// Strict: a mistyped `client_id` would be a message that is stored twice.
-const commands = {
-  send: v.strictObject({
-    type: v.literal("send"),
-    id: commandId,
-    text: v.string(),
-    client_id: v.exactOptional(clientId),
-    reply_to: v.exactOptional(messageSeq),
-  }),
-  edit: v.strictObject({ type: v.literal("edit"), id: commandId, seq: messageSeq, text: v.string() }),
-  delete: v.strictObject({ type: v.literal("delete"), id: commandId, seq: messageSeq }),
-  react: v.strictObject({ type: v.literal("react"), id: commandId, seq: messageSeq, emoji, on: v.boolean() }),
-  read: v.strictObject({
-    type: v.literal("read"),
-    id: commandId,
-    seq: v.pipe(v.number(), v.safeInteger(), v.minValue(0)),
-  }),
-  auth: v.strictObject({ type: v.literal("auth"), id: commandId, token: v.string() }),
-  typing: v.strictObject({ type: v.literal("typing"), id: v.exactOptional(commandId) }),
-};
-/** By its `type` a frame says which of them it is. */
-const kind = v.object({ type: v.picklist(Object.keys(commands)) });
-const isCommand = (type: unknown): type is keyof typeof commands =>
-  typeof type === "string" && Object.hasOwn(commands, type);
-
-/** A frame that was read: the command, or why it is none; and its `id`, if it has one that can be answered. */
-export interface Parsed {
+/** A client's frame: the command, or why it is refused; and the `id` to answer it with, if there is one. */
+export interface ParsedFrame {
   id: string | undefined;
   command: Command | ChatError;
 }
 
-export function parse(frame: string): Parsed {
+export function parseCommand(frame: string): ParsedFrame {
   let json: unknown;
   try {
     json = JSON.parse(frame);
   } catch (cause) {
-    const command = new ChatError("invalid_command", "A frame is one JSON object.", { cause });
+    const command = new ChatError("invalid_command", "A frame must be one JSON object.", { cause });
     return { id: undefined, command };
   }
   const type = typeof json === "object" && json !== null && "type" in json ? json.type : undefined;
-  const parsed = v.safeParse(isCommand(type) ? commands[type] : kind, json);
-  if (!parsed.success) return { id: idOf(json), command: refusalOf(parsed.issues) };
-  const command = parsed.output as Command;
-  return { id: command.id, command };
+  if (!isCommandType(type)) {
+    const { issues } = v.safeParse(unknownCommandSchema, json);
+    return { id: idOf(json), command: invalidCommand(issues) };
+  }
+  const parsed = v.safeParse(commandSchemas[type], json);
+  if (!parsed.success) return { id: idOf(json), command: invalidCommand(parsed.issues) };
+  return { id: parsed.output.id, command: parsed.output };
 }
 
-/** The `id` of a frame that is no command. */
+function isCommandType(type: unknown): type is CommandType {
+  return typeof type === "string" && Object.hasOwn(commandSchemas, type);
+}
+
 function idOf(json: unknown): string | undefined {
-  const known = v.safeParse(v.object({ id: commandId }), json);
-  return known.success ? known.output.id : undefined;
+  const parsed = v.safeParse(commandIdSchema, json);
+  return parsed.success ? parsed.output.id : undefined;
 }
 
-function refusalOf(issues: Parameters<typeof explain>[0]): ChatError {
-  return new ChatError("invalid_command", explain(issues, "frame"));
+function invalidCommand(issues: Parameters<typeof explain>[0] | undefined): ChatError {
+  const reason = issues ? explain(issues, "frame") : "frame: is not a command";
+  return new ChatError("invalid_command", reason);
 }
 
-/** UTF-16 units of messages in one frame: few enough that a slow reader is not cut by a single one. */
-const chunkLength = 65_536;
+/** UTF-16 units of messages in one frame: a single frame must not exceed a slow reader's send buffer. */
+const MAX_CHUNK_LENGTH = 65_536;
 
-/** Messages that go on from a cursor, as many as one frame takes, and the `rev` to which they bring it. */
+/** Changes that fit into one frame, and the `rev` to which they advance a cursor. */
 export interface Chunk {
-  /** Encoded, with commas between them. */
+  /** Encoded, separated by commas. */
   messages: string;
   count: number;
   rev: number;
 }
 
-/** All of a page, which may be empty: at least one chunk. */
-export function* chunks({ messages, rev }: { messages: readonly Message[]; rev: number }): Iterable<Chunk> {
+/** A page in chunks: at least one, although the page may be empty. */
+export function* encodeChunks({ messages, rev }: Page): Iterable<Chunk> {
   let encoded = "";
   let count = 0;
   for (const [index, message] of messages.entries()) {
-    // Added up, and made one piece when it is sent: `join` would make one of each message first.
+    // Concatenated and flattened once, when it is sent. An array and `join` take more memory.
     encoded += count++ === 0 ? encodeMessage(message) : `,${encodeMessage(message)}`;
-    if (encoded.length < chunkLength || index === messages.length - 1) continue;
+    if (encoded.length < MAX_CHUNK_LENGTH || index === messages.length - 1) continue;
     yield { messages: encoded, count, rev: message.rev };
     [encoded, count] = ["", 0];
   }
   yield { messages: encoded, count, rev };
 }
 
-/** The last messages. In the rare room where they are longer than `most` bytes, the oldest stay out. */
-export function lastMessages(messages: readonly Message[], most: number): string {
+/** The last messages, separated by commas. Where they exceed `maxBytes`, the oldest are left out. */
+export function encodeMessages(messages: readonly Message[], maxBytes: number): string {
   const parts: string[] = [];
   let bytes = 0;
   for (const message of messages.toReversed()) {
     const part = encodeMessage(message);
     bytes += Buffer.byteLength(part) + 1;
-    if (bytes > most) break;
+    if (bytes > maxBytes) break;
     parts.push(part);
   }
   return parts.toReversed().join(",");
 }
 
-/** The first frame. `messages` encodes them; it is told how many bytes all the rest has. */
-export function hello(about: Omit<Hello, "type" | "messages">, messages: (rest: number) => string): string {
-  const { room, me, rev, resumed, ...rest } = about;
+/** The first frame. `messages` encodes its messages and is given the length of the rest, in bytes. */
+export function encodeHello(
+  parts: Omit<Hello, "type" | "messages">,
+  messages: (restBytes: number) => string,
+): string {
+  const { room, me, rev, resumed, ...rest } = parts;
   const front = JSON.stringify({ type: "hello", room, me, rev, resumed }).slice(0, -1);
   const back = JSON.stringify(rest).slice(1);
   return `${front},"messages":[${messages(Buffer.byteLength(front) + Buffer.byteLength(back))}],${back}`;
 }
 
-export function changes({ messages, rev }: Pick<Chunk, "messages" | "rev">): string {
+export function encodeChanges({ messages, rev }: Pick<Chunk, "messages" | "rev">): string {
   return `{"type":"changes","rev":${rev},"messages":[${messages}]}`;
 }
 
-export function change({ kind: what, message }: Change): string {
-  return `{"type":"change","kind":"${what}","message":${encodeMessage(message)}}`;
+export function encodeChange({ kind, message }: Change): string {
+  return `{"type":"change","kind":"${kind}","message":${encodeMessage(message)}}`;
 }
 
-export function ack(id: string, { seq: where, rev }: Position): string {
-  return JSON.stringify({ type: "ack", id, seq: where, rev } satisfies ServerFrame);
+export function encodeAck(id: string, { seq, rev }: Position): string {
+  return JSON.stringify({ type: "ack", id, seq, rev } satisfies ServerFrame);
 }
 
-/** A refusal, to the sender alone. */
-export function refusal(id: string | undefined, { code, message, retryAfterMs }: ChatError): string {
+/** An error, for the sender of the frame alone. */
+export function encodeError(id: string | undefined, error: ChatError): string {
+  const { code, message, retryAfterMs, details } = error;
   const frame: ErrorFrame = {
     type: "error",
     ...(id !== undefined && { id }),
     code,
     message,
     ...(retryAfterMs !== undefined && { retry_after_ms: retryAfterMs }),
+    ...(details.seq !== undefined && { seq: details.seq }),
   };
   return JSON.stringify(frame);
 }
 
-export function notice(told: Notice): string {
-  return JSON.stringify(noticeFrame(told));
+export function encodeNotice(notice: Notice): string {
+  return JSON.stringify(noticeFrame(notice));
 }
 
-function noticeFrame(told: Notice): NoticeFrame {
-  if (told.type === "room") return { type: "room", room: { id: told.room.id, name: told.room.name } };
-  return { ...told, user: userBody(told.user) };
+function noticeFrame(notice: Notice): NoticeFrame {
+  if (notice.type === "room") return { type: "room", room: { id: notice.room.id, name: notice.room.name } };
+  return { ...notice, user: userBody(notice.user) };
 }
 
-export function presence(user: User, online: boolean): string {
-  return notice({ type: "presence", user, online });
+export function encodePresence(user: User, online: boolean): string {
+  return encodeNotice({ type: "presence", user, online });
 }
 
-export function expiring(expiresAt: number): string {
-  return JSON.stringify({ type: "token.expiring", expires_at: time(expiresAt) } satisfies ServerFrame);
+/** `expiresAt` is in milliseconds since the epoch. */
+export function encodeTokenExpiring(expiresAt: number): string {
+  const frame: ServerFrame = { type: "token.expiring", expires_at: formatTime(expiresAt) };
+  return JSON.stringify(frame);
 }
 
-/** `after` in milliseconds. */
-export function restarting(after: number): string {
-  return JSON.stringify({ type: "restarting", retry_after_ms: Math.ceil(after) } satisfies ServerFrame);
+export function encodeRestarting(retryAfterMs: number): string {
+  const frame: ServerFrame = { type: "restarting", retry_after_ms: Math.ceil(retryAfterMs) };
+  return JSON.stringify(frame);
 }
 
 export function limitsBody(limits: Limits, frameBytes: number): LimitsBody {

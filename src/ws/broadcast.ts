@@ -1,12 +1,12 @@
 import type { Server } from "bun";
 
-import type { Outlet } from "../chat/room-sync.ts";
 import type { RoomKey } from "../chat/model.ts";
+import type { Broadcaster } from "../chat/room-sync.ts";
 import * as classic from "../protocol/classic.ts";
-import * as v2 from "../protocol/v2.ts";
-import type { SocketData } from "./connections.ts";
+import { encodeChange, encodeChanges, encodeChunks } from "../protocol/v2.ts";
+import type { SocketData } from "./connection.ts";
 
-/** Where a room's changes are published, per dialect. */
+/** Topics of Bun's pub/sub, one set for each room. */
 export const topics = {
   classic: (room: RoomKey) => `room:${room}:classic`,
   v2: (room: RoomKey) => `room:${room}:v2`,
@@ -14,27 +14,26 @@ export const topics = {
   notices: (room: RoomKey) => `room:${room}:notices`,
 };
 
-/** Sends a room's changes to whoever is connected here: one encoding per dialect, however many they are. */
-export function createOutlet(server: () => Server<SocketData>): Outlet {
+/** Publishes a room's changes to its connections: one encoding for each dialect, however many they are. */
+export function createBroadcaster(server: Server<SocketData>): Broadcaster {
   return {
-    live(room, changes) {
-      const on = server();
+    publish(room, changes) {
       const [toClassic, toV2] = [topics.classic(room), topics.v2(room)];
-      const [anyClassic, anyV2] = [on.subscriberCount(toClassic) > 0, on.subscriberCount(toV2) > 0];
+      const [hasClassic, hasV2] = [server.subscriberCount(toClassic) > 0, server.subscriberCount(toV2) > 0];
       for (const change of changes) {
-        if (anyClassic && change.kind === "created")
-          on.publish(toClassic, classic.created(change.message), false);
-        if (anyV2) on.publish(toV2, v2.change(change), false);
+        if (hasClassic && change.kind === "created")
+          server.publish(toClassic, classic.encodeCreated(change.message), false);
+        if (hasV2) server.publish(toV2, encodeChange(change), false);
       }
     },
-    missed(room, page, created) {
-      const on = server();
+    publishMissed(room, page, created) {
       for (const message of created) {
-        // Edits are not for this dialect, nor is what was deleted before anybody saw it.
-        if (message.text !== null) on.publish(topics.classic(room), classic.created(message), false);
+        // Nobody has seen a message that was deleted since.
+        if (message.text !== null)
+          server.publish(topics.classic(room), classic.encodeCreated(message), false);
       }
-      if (on.subscriberCount(topics.v2(room)) === 0) return;
-      for (const chunk of v2.chunks(page)) on.publish(topics.v2(room), v2.changes(chunk), false);
+      if (server.subscriberCount(topics.v2(room)) === 0) return;
+      for (const chunk of encodeChunks(page)) server.publish(topics.v2(room), encodeChanges(chunk), false);
     },
   };
 }

@@ -1,52 +1,55 @@
 import type { Chat } from "../chat/chat.ts";
-import * as v2 from "../protocol/v2.ts";
-import type { Socket } from "./connections.ts";
+import { encodeChanges, encodeChunks } from "../protocol/v2.ts";
+import type { Connection } from "./connection.ts";
 
 /** Bytes that may wait for a reader while there is more to send to it. */
-const enough = 262_144;
-/** Messages that are read at once: as many, or fewer where texts are so long that a page of them would fill the memory. */
-const pageLength = { least: 8, most: 128 };
+const MAX_BUFFERED_BYTES = 262_144;
+/** Messages per read. Fewer where texts are long: a page of them must not fill the memory. */
+const MAX_PAGE_SIZE = 128;
+const MIN_PAGE_SIZE = 8;
 
-/** Sends what connections missed, each at its reader's pace, all together a page in a turn of the event loop. */
-export class Resume {
+/** Sends connections what they missed, at each reader's pace, and all together one page in a turn of the event loop. */
+export class CatchUp {
   readonly #queue: (() => void)[] = [];
 
   constructor(private readonly chat: Chat) {}
 
-  /** Sends what came after `cursor`. Calls `level`, in the turn in which nothing is missing. Rejects when it can't be read. */
-  async run(socket: Socket, cursor: number, level: () => void): Promise<void> {
-    const { room } = socket.data;
-    let length = pageLength.most;
-    while (socket.readyState === WebSocket.OPEN) {
+  /**
+   * Sends `changes` frames after `cursor`. Calls `onLevel` in the turn in which the connection has everything that was
+   * published. Resolves then, or when the connection has ended. Rejects when the store cannot be read.
+   */
+  async run(connection: Connection, cursor: number, onLevel: () => void): Promise<void> {
+    const { room } = connection;
+    let pageSize = MAX_PAGE_SIZE;
+    while (connection.isOpen) {
       if (cursor >= this.chat.position(room).rev) {
-        level();
+        onLevel();
         return;
       }
-      if (socket.getBufferedAmount() > enough) {
-        await drained(socket);
+      if (connection.bufferedBytes > MAX_BUFFERED_BYTES) {
+        await connection.drained();
         continue;
       }
-      await this.#turn();
-      const page = await this.chat.missed(room, cursor, length);
-      const last = page.rev >= this.chat.position(room).rev;
+      await this.#ownTurn();
+      const page = await this.chat.changesSince(room, cursor, pageSize);
+      const isLast = page.rev >= this.chat.position(room).rev;
       let sent = 0;
-      let full = false;
-      for (const chunk of v2.chunks(page)) {
-        // The rest is read again when there is room for it: a slow reader holds no memory.
-        full = socket.getBufferedAmount() > enough;
-        if (full) break;
-        // Pages of what was all changed later have nothing to tell.
-        if (chunk.count > 0 || last) socket.send(v2.changes(chunk));
+      let isFull = false;
+      for (const chunk of encodeChunks(page)) {
+        // The rest is read again when there is room for it, so slow readers hold no memory.
+        isFull = connection.bufferedBytes > MAX_BUFFERED_BYTES;
+        if (isFull) break;
+        // An empty page, all of whose messages were changed later, is only worth a frame at the end.
+        if (chunk.count > 0 || isLast) connection.send(encodeChanges(chunk));
         cursor = chunk.rev;
         sent += chunk.count;
       }
-      length = full ? Math.max(pageLength.least, 2 * sent) : 2 * length;
-      length = Math.min(pageLength.most, length);
+      pageSize = Math.min(MAX_PAGE_SIZE, isFull ? Math.max(MIN_PAGE_SIZE, 2 * sent) : 2 * pageSize);
     }
   }
 
-  /** Resolves in a turn of the event loop that is nobody else's. */
-  #turn(): Promise<void> {
+  /** Resolves in a turn of the event loop in which no other connection catches up. */
+  #ownTurn(): Promise<void> {
     return new Promise((resolve) => {
       this.#queue.push(resolve);
       if (this.#queue.length === 1) this.#schedule();
@@ -59,9 +62,4 @@ export class Resume {
       if (this.#queue.length > 0) this.#schedule();
     });
   }
-}
-
-/** Resolves when what waited for the reader is gone, or the socket is. */
-function drained(socket: Socket): Promise<void> {
-  return new Promise((resolve) => (socket.data.drained = resolve));
 }

@@ -1,87 +1,52 @@
-import type { ServerWebSocket } from "bun";
-
-import type { Price } from "../chat/chat.ts";
-import type { Arrival } from "../chat/join.ts";
-import { ChatError, type Code } from "../chat/errors.ts";
-import type { Actor, RoomKey, User, UserKey } from "../chat/model.ts";
-import { Rate } from "../chat/rate-limiter.ts";
-import { answers } from "../protocol/error-codes.ts";
-import * as v2 from "../protocol/v2.ts";
-import type { Protocol } from "../http/credentials.ts";
-
-/** What is kept for one open socket. */
-export interface Connection {
-  protocol: Protocol;
-  user: Actor;
-  room: RoomKey;
-  /** When its token ends, in milliseconds since the epoch. */
-  expiresAt: number;
-  /** When its peer was last heard, on the monotonic clock: a clock that is set must not end every connection. */
-  heardAt: number;
-  /** When it was last asked whether it is still there, on the same clock. */
-  askedAt: number;
-  /** Frames of either price refused because there were too many, less those accepted since. */
-  strikes: Record<Price, number>;
-  /** What it begins with; gone once it was sent. */
-  arrival: Arrival | undefined;
-  /** When it is told that its token ends soon, in milliseconds since the epoch. */
-  warnAt: number;
-  /** While notices are withheld from it: who is online, as far as it knows. */
-  withheld: ReadonlyMap<UserKey, User> | undefined;
-  /** Wakes whoever waits until it has read what was sent to it. */
-  drained: (() => void) | undefined;
-  /** Resolves when the tokens that were brought so far are taken, or refused. */
-  renewed: Promise<void>;
-}
-
-/** A socket that is only opened to be closed, with a code that a browser can read. */
-export interface Refused {
-  refused: Code;
-}
-
-export type SocketData = Connection | Refused;
-export type Socket = ServerWebSocket<Connection>;
-
-/** Whether a socket is a connection. */
-export function accepted(socket: ServerWebSocket<SocketData>): socket is Socket {
-  return !("refused" in socket.data);
-}
+import { ChatError } from "../chat/errors.ts";
+import type { Actor, Identity, UserKey } from "../chat/model.ts";
+import { RateLimiter } from "../chat/rate-limiter.ts";
+import { encodeRestarting, encodeTokenExpiring } from "../protocol/v2.ts";
+import type { Connection } from "./connection.ts";
 
 export interface ConnectionLimits {
-  /** Sockets of one user; 0 lifts this limit, and that of his attempts. */
+  /** Connections of one user. They may also connect this often per second. 0 lifts both limits. */
   perUser: number;
-  /** Sockets in all; 0 lifts the limit. */
+  /** Connections in all; 0 lifts the limit. */
   total: number;
 }
 
-export interface Deadlines {
+export interface HeartbeatOptions {
   /** Milliseconds between two pings. */
-  ping: number;
-  /** Milliseconds without a sign of life, after which a peer is taken for gone. */
-  silence: number;
-  /** Milliseconds for the answer to a ping, where somebody waits for the place. */
-  doubt: number;
+  pingIntervalMs: number;
+  /** Milliseconds without a sign of life after which a peer counts as gone. */
+  silenceTimeoutMs: number;
+  /** Milliseconds for the answer to a ping, when the user needs the place of a dead connection. */
+  pongTimeoutMs: number;
 }
+
+export const defaultHeartbeat: HeartbeatOptions = {
+  pingIntervalMs: 25_000,
+  silenceTimeoutMs: 60_000,
+  pongTimeoutMs: 5000,
+};
+
+/** A user may connect this many times their limit at once, after a pause. */
+const CONNECT_BURST_FACTOR = 10;
+/** How long before its token expires a client is told. */
+const TOKEN_WARNING_MS = 60_000;
+/** How often tokens, heartbeats and control frames are checked. */
+const SWEEP_INTERVAL_MS = 1000;
+/** Pings and pongs of one connection between two sweeps. */
+const MAX_CONTROL_FRAMES = 100;
+/** Time from the last closed connection until a restarted server accepts new ones. */
+const RESTART_MS = 1000;
+/** When a full server is tried again. */
+const FULL_RETRY_MS = 30_000;
+/** How long a drain waits for the close handshakes. */
+const CLOSE_HANDSHAKE_MS = 1000;
 
 const monotonic = () => performance.now();
 
-const settled = Promise.resolve();
-
-const defaultDeadlines: Deadlines = { ping: 25_000, silence: 60_000, doubt: 5000 };
-
-/** How long before its token's end a connection is told, in milliseconds. */
-const warning = 60_000;
-/** How long a server takes from closing its last connection to taking them again, in milliseconds. */
-const restartTime = 1000;
-
-/** How often deadlines are looked at, in milliseconds. */
-const sweepInterval = 1000;
-
-/** Who is connected: within which limits, until when, and how it ends. */
+/** All live connections: their limits, heartbeats, tokens and end. Who is in which room is known to `Participants`. */
 export class Connections {
-  readonly #rooms = new Map<RoomKey, Set<Socket>>();
-  readonly #perUser = new Map<UserKey, Set<Socket>>();
-  readonly #attempts: Rate;
+  readonly #byUser = new Map<UserKey, Set<Connection>>();
+  readonly #attempts: RateLimiter;
   readonly #timer: ReturnType<typeof setInterval>;
   #sweptAt = monotonic();
   #size = 0;
@@ -89,196 +54,149 @@ export class Connections {
 
   constructor(
     private readonly limits: ConnectionLimits,
-    private readonly deadlines: Deadlines = defaultDeadlines,
+    private readonly heartbeat: HeartbeatOptions = defaultHeartbeat,
   ) {
-    this.#attempts = new Rate(limits.perUser, limits.perUser * 10, monotonic);
-    this.#timer = setInterval(() => this.#sweep(), Math.min(sweepInterval, deadlines.ping));
+    const { perUser } = limits;
+    this.#attempts = new RateLimiter(perUser, perUser * CONNECT_BURST_FACTOR, monotonic);
+    const interval = Math.min(SWEEP_INTERVAL_MS, heartbeat.pingIntervalMs);
+    this.#timer = setInterval(() => this.#sweep(), interval);
   }
 
   get size(): number {
     return this.#size;
   }
 
-  /** The rooms that somebody is connected to. */
-  rooms(): RoomKey[] {
-    return [...this.#rooms.keys()];
-  }
-
-  /** Throws when one more socket of this user would be too many, or comes too soon. */
-  admit(user: UserKey): void {
-    const retryAfterMs = this.#attempts.take(user);
-    if (retryAfterMs > 0) {
-      throw new ChatError("too_many_connections", "You connect too often; slow down.", { retryAfterMs });
-    }
-    this.#check(user);
-  }
-
-  /** What is kept for a socket that is about to open. Throws as `admit` does: the last place may be gone by now. */
-  start(about: Pick<Connection, "protocol" | "user" | "room" | "expiresAt" | "arrival">): Connection {
-    this.#check(about.user.key);
-    const now = monotonic();
-    return {
-      ...about,
-      heardAt: now,
-      askedAt: now,
-      strikes: { command: 0, read: 0 },
-      warnAt: about.expiresAt - warning,
-      withheld: undefined,
-      drained: undefined,
-      renewed: settled,
-    };
-  }
-
-  /** Who is connected to a room. */
-  in(room: RoomKey): Iterable<Socket> {
-    return this.#rooms.get(room) ?? [];
-  }
-
-  #check(user: UserKey): void {
-    if (this.#draining) throw new ChatError("restarting", "The server is shutting down.");
-    const { perUser, total } = this.limits;
-    const full = () => perUser > 0 && (this.#perUser.get(user)?.size ?? 0) >= perUser;
-    if (full()) this.#doubt(user);
-    if (full()) {
-      const retryAfterMs = this.deadlines.doubt;
-      throw new ChatError("too_many_connections", `You have ${perUser} connections already.`, {
-        retryAfterMs,
-      });
-    }
-    if (total > 0 && this.#size >= total) {
-      throw new ChatError("too_many_connections", "The server is full.", { retryAfterMs: 30_000 });
-    }
-  }
-
-  add(socket: Socket): void {
-    const { user, room } = socket.data;
-    put(this.#rooms, room, socket);
-    put(this.#perUser, user.key, socket);
-    this.#size++;
-  }
-
-  remove(socket: Socket): void {
-    const { user, room } = socket.data;
-    if (!take(this.#rooms, room, socket)) return;
-    take(this.#perUser, user.key, socket);
-    this.#size--;
-  }
-
-  /** The peer gave a sign of life. */
-  heard(socket: Socket): void {
-    socket.data.heardAt = monotonic();
-  }
-
-  /** Closes the connections of somebody who was removed from a room, or of everyone, since it is gone. */
-  expel(room: RoomKey, out: UserKey | "everyone"): void {
-    for (const socket of this.in(room)) {
-      const { key, admin } = socket.data.user;
-      if (out === "everyone") close(socket, "room_deleted");
-      else if (key === out && !admin) close(socket, "removed");
-    }
-  }
-
-  /** Closes those connections that may not be in their room any more. `roster` is undefined when the room is gone. */
-  recheck(sockets: readonly Socket[], roster: ReadonlySet<UserKey> | undefined): void {
-    for (const socket of sockets) {
-      const { key, admin } = socket.data.user;
-      if (!roster) close(socket, "room_deleted");
-      else if (!admin && !roster.has(key)) close(socket, "removed");
-    }
-  }
-
-  /** The same user has brought another token. */
-  renew({ data }: Socket, user: Actor, expiresAt: number): void {
-    data.user = user;
-    data.expiresAt = expiresAt;
-    // A short one not at once: whoever gets no longer ones would be told, and come with another, without an end.
-    const now = Date.now();
-    data.warnAt = Math.max(expiresAt - warning, now + (expiresAt - now) / 2);
-  }
-
-  /** Shutting down: nobody is let in any more. */
+  /** Shutting down: new connections are refused. */
   get draining(): boolean {
     return this.#draining;
   }
 
-  /** Closes every socket, one after the other over `milliseconds`. Resolves when all are gone, or soon after. */
-  async drain(milliseconds: number): Promise<void> {
+  /** Throws `too_many_connections` or `restarting` when the user may not open one more connection now. */
+  admit(user: UserKey): void {
+    if (this.#draining) throw new ChatError("restarting", "The server is shutting down.");
+    const retryAfterMs = this.#attempts.take(user);
+    if (retryAfterMs > 0) throw tooMany("You connect too often.", retryAfterMs);
+    const { perUser, total } = this.limits;
+    if (perUser > 0 && this.#count(user) >= perUser) this.#cutUnresponsive(user);
+    if (perUser > 0 && this.#count(user) >= perUser)
+      throw tooMany(`You already have ${perUser} connections.`, this.heartbeat.pongTimeoutMs);
+    if (total > 0 && this.#size >= total)
+      throw tooMany("The server has the maximum number of connections.", FULL_RETRY_MS);
+  }
+
+  add(connection: Connection): void {
+    const { user, identity } = connection;
+    connection.warnAt = identity.expiresAt - TOKEN_WARNING_MS;
+    const own = this.#byUser.get(user.key);
+    if (own) own.add(connection);
+    else this.#byUser.set(user.key, new Set([connection]));
+    this.#size++;
+  }
+
+  /** Does nothing when the connection was not added. */
+  remove(connection: Connection): void {
+    const { key } = connection.user;
+    const own = this.#byUser.get(key);
+    if (!own?.delete(connection)) return;
+    if (own.size === 0) this.#byUser.delete(key);
+    this.#size--;
+  }
+
+  /** The peer gave a sign of life. */
+  heard(connection: Connection): void {
+    connection.heardAt = monotonic();
+  }
+
+  /** The peer sent a ping or a pong. A flood of them closes the connection. */
+  heardControlFrame(connection: Connection): void {
+    this.heard(connection);
+    if (++connection.controlFrames === MAX_CONTROL_FRAMES) connection.close("rate_limited");
+  }
+
+  /** The same user has presented another token. */
+  renew(connection: Connection, user: Actor, identity: Identity): void {
+    connection.user = user;
+    connection.identity = identity;
+    // At half of a short lifetime: a client that only gets short tokens would otherwise be told at once, in a loop.
+    const now = Date.now();
+    const { expiresAt } = identity;
+    connection.warnAt = Math.max(expiresAt - TOKEN_WARNING_MS, now + (expiresAt - now) / 2);
+  }
+
+  /** Closes the connections whose token was signed with one of these keys. */
+  revokeKeys(signingKeys: ReadonlySet<string>): void {
+    for (const connection of this.#all())
+      if (signingKeys.has(connection.identity.signingKey)) connection.close("unauthorized");
+  }
+
+  /** Closes all connections, spread over `durationMs`. Resolves when they have ended, or soon after. */
+  async drain(durationMs: number): Promise<void> {
     this.#draining = true;
-    const sockets = [...this.#all()];
-    const start = performance.now();
-    for (const [index, socket] of sockets.entries()) {
-      const due = start + (milliseconds * index) / sockets.length;
-      const wait = due - performance.now();
-      if (wait > 0) await Bun.sleep(wait);
-      if (socket.data.protocol === "chat.v2") socket.send(v2.restarting(milliseconds + restartTime));
-      close(socket, "restarting");
+    const connections = [...this.#all()];
+    const start = monotonic();
+    for (const [index, connection] of connections.entries()) {
+      const waitMs = start + (durationMs * index) / connections.length - monotonic();
+      if (waitMs > 0) await Bun.sleep(waitMs);
+      if (connection.protocol === "chat.v2") connection.send(encodeRestarting(durationMs + RESTART_MS));
+      connection.close("restarting");
     }
-    // A moment for the close handshakes; whoever does not answer is cut with the listener.
-    for (let tries = 0; this.#size > 0 && tries < 20; tries++) await Bun.sleep(50);
+    const deadline = monotonic() + CLOSE_HANDSHAKE_MS;
+    while (this.#size > 0 && monotonic() < deadline) await Bun.sleep(20);
     clearInterval(this.#timer);
   }
 
-  /**
-   * Asks all that a user has whether they are still there, and cuts those that were asked and have not answered: when his
-   * network went away, the dead ones must not keep him out until they are found out.
-   */
-  #doubt(user: UserKey): void {
-    const now = monotonic();
-    for (const socket of this.#perUser.get(user) ?? []) {
-      const { data } = socket;
-      if (data.heardAt >= data.askedAt) this.#ask(socket, now);
-      else if (now - data.askedAt >= this.deadlines.doubt) socket.terminate();
-    }
+  #count(user: UserKey): number {
+    return this.#byUser.get(user)?.size ?? 0;
   }
 
-  #ask(socket: Socket, now: number): void {
-    socket.data.askedAt = now;
-    socket.ping();
+  /**
+   * Pings a user's connections and cuts those that did not answer the last ping in time. After a network failure the dead
+   * ones must not keep the user out until the silence timeout.
+   */
+  #cutUnresponsive(user: UserKey): void {
+    const now = monotonic();
+    for (const connection of [...(this.#byUser.get(user) ?? [])]) {
+      const answered = connection.heardAt >= connection.pingedAt;
+      if (answered) connection.ping(now);
+      else if (now - connection.pingedAt >= this.heartbeat.pongTimeoutMs) connection.terminate();
+    }
   }
 
   #sweep(): void {
     const now = monotonic();
-    const date = Date.now();
-    // Asleep as a whole, by SIGSTOP or on a suspended machine: nobody can be blamed for the silence.
-    const asleep = now - this.#sweptAt > this.deadlines.silence / 2 ? now - this.#sweptAt : 0;
+    const { silenceTimeoutMs } = this.heartbeat;
+    // The whole process was suspended: the silence is not the peers' fault.
+    const pausedMs = now - this.#sweptAt > silenceTimeoutMs / 2 ? now - this.#sweptAt : 0;
     this.#sweptAt = now;
-    for (const socket of this.#all()) {
-      socket.data.heardAt += asleep;
-      this.#look(socket, now, date);
+    for (const connection of this.#all()) {
+      connection.heardAt += pausedMs;
+      connection.controlFrames = 0;
+      this.#checkToken(connection, Date.now());
+      this.#checkHeartbeat(connection, now);
     }
   }
 
-  *#all(): Iterable<Socket> {
-    for (const sockets of this.#rooms.values()) yield* sockets;
-  }
-
-  #look(socket: Socket, now: number, date: number): void {
-    const { data } = socket;
-    if (data.protocol === "chat.v2" && date >= data.warnAt) {
-      data.warnAt = Infinity;
-      socket.send(v2.expiring(data.expiresAt));
+  #checkToken(connection: Connection, date: number): void {
+    const { expiresAt, acceptedUntil } = connection.identity;
+    if (date >= acceptedUntil) {
+      connection.close("token_expired");
+    } else if (connection.protocol === "chat.v2" && date >= connection.warnAt) {
+      connection.warnAt = Infinity;
+      connection.send(encodeTokenExpiring(expiresAt));
     }
-    if (date >= data.expiresAt) close(socket, "token_expired");
-    else if (now - data.heardAt >= this.deadlines.silence) socket.terminate();
-    else if (now - data.askedAt >= this.deadlines.ping) this.#ask(socket, now);
+  }
+
+  #checkHeartbeat(connection: Connection, now: number): void {
+    const { pingIntervalMs, silenceTimeoutMs } = this.heartbeat;
+    if (now - connection.heardAt >= silenceTimeoutMs) connection.terminate();
+    else if (now - connection.pingedAt >= pingIntervalMs) connection.ping(now);
+  }
+
+  *#all(): Iterable<Connection> {
+    for (const own of this.#byUser.values()) yield* own;
   }
 }
 
-function put<K>(sockets: Map<K, Set<Socket>>, key: K, socket: Socket): void {
-  const known = sockets.get(key);
-  if (known) known.add(socket);
-  else sockets.set(key, new Set([socket]));
-}
-
-/** False when it was not there. */
-function take<K>(sockets: Map<K, Set<Socket>>, key: K, socket: Socket): boolean {
-  const known = sockets.get(key);
-  if (!known?.delete(socket)) return false;
-  if (known.size === 0) sockets.delete(key);
-  return true;
-}
-
-/** Ends a connection in a way that its client can read. */
-export function close(socket: Pick<Socket, "close">, code: Code): void {
-  socket.close(answers[code].close, code);
+function tooMany(message: string, retryAfterMs: number): ChatError {
+  return new ChatError("too_many_connections", message, { retryAfterMs });
 }

@@ -2,51 +2,51 @@ import type { Server } from "bun";
 
 import type { Chat } from "../chat/chat.ts";
 import type { Notice, RoomKey, User, UserKey } from "../chat/model.ts";
-import * as v2 from "../protocol/v2.ts";
-import type { Connections, Socket, SocketData } from "./connections.ts";
+import { encodeNotice, encodePresence } from "../protocol/v2.ts";
 import { topics } from "./broadcast.ts";
+import { Connection, type SocketData } from "./connection.ts";
 
 /** Bytes that may wait for a reader before notices are withheld from it. */
-const slow = 65_536;
+const SLOW_READER_BYTES = 65_536;
 
-/** What is told and not stored: the first that a slow reader goes without. */
+/** Publishes what is not stored. Slow readers go without notices first, and are told later who came and went. */
 export class Notices {
   constructor(
     private readonly chat: Chat,
-    private readonly connections: Connections,
-    private readonly server: () => Server<SocketData>,
+    private readonly server: Server<SocketData>,
   ) {}
 
-  /** Sends a notice to everyone in a room here who keeps up. */
-  tell(room: RoomKey, notice: Notice): void {
+  publish(room: RoomKey, notice: Notice): void {
     const topic = topics.notices(room);
-    const server = this.server();
-    if (server.subscriberCount(topic) === 0) return;
-    // A negative number says that something waits for somebody.
-    if (server.publish(topic, v2.notice(notice), false) >= 0) return;
-    let told: ReadonlyMap<UserKey, User> | undefined;
-    for (const socket of this.connections.in(room)) {
-      const { protocol, withheld } = socket.data;
-      if (protocol !== "chat.v2" || withheld || socket.getBufferedAmount() <= slow) continue;
-      socket.unsubscribe(topic);
-      socket.data.withheld = told ??= this.chat.told(room);
-    }
+    if (this.server.subscriberCount(topic) === 0) return;
+    // A negative result means that bytes wait for at least one subscriber.
+    if (this.server.publish(topic, encodeNotice(notice), false) < 0) this.#withholdFromSlowReaders(room);
   }
 
-  /** A socket that has just been told who is online goes without what follows. */
-  withhold(socket: Socket, online: readonly User[]): void {
-    socket.data.withheld = new Map(online.map((user) => [user.key, user]));
+  /** The connection was told who is online and gets no notices until `resume`. */
+  withhold(connection: Connection, online: readonly User[]): void {
+    connection.withheldSince = new Map(online.map((user) => [user.key, user]));
   }
 
-  /** A socket that keeps up again is told who came and went, and hears notices from here on. */
-  resume(socket: Socket): void {
-    const { withheld: known, room } = socket.data;
-    // What still waits calls for another `drain`.
-    if (!known || socket.getBufferedAmount() > slow) return;
-    socket.data.withheld = undefined;
+  /** Tells a connection that keeps up again who came and went, and lets it have notices from here on. */
+  resume(connection: Connection): void {
+    const { withheldSince: known, room } = connection;
+    // While bytes wait, another `drain` event follows.
+    if (!known || connection.bufferedBytes > SLOW_READER_BYTES) return;
+    connection.withheldSince = undefined;
     const online = new Map<UserKey, User>(this.chat.online(room).map((user) => [user.key, user]));
-    for (const [key, user] of known) if (!online.has(key)) socket.send(v2.presence(user, false));
-    for (const [key, user] of online) if (!known.has(key)) socket.send(v2.presence(user, true));
-    socket.subscribe(topics.notices(room));
+    for (const [key, user] of known) if (!online.has(key)) connection.send(encodePresence(user, false));
+    for (const [key, user] of online) if (!known.has(key)) connection.send(encodePresence(user, true));
+    connection.subscribe(topics.notices(room));
+  }
+
+  #withholdFromSlowReaders(room: RoomKey): void {
+    let announced: ReadonlyMap<UserKey, User> | undefined;
+    for (const connection of this.chat.participants(room)) {
+      if (!(connection instanceof Connection) || connection.protocol !== "chat.v2") continue;
+      if (connection.withheldSince || connection.bufferedBytes <= SLOW_READER_BYTES) continue;
+      connection.unsubscribe(topics.notices(room));
+      connection.withheldSince = announced ??= this.chat.announcedOnline(room);
+    }
   }
 }

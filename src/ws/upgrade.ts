@@ -1,93 +1,107 @@
-import type { Server } from "bun";
 import type { Context } from "hono";
 
 import type { Verifier } from "../auth/verifier.ts";
 import type { Chat } from "../chat/chat.ts";
-import { asChatError, ChatError, type Code } from "../chat/errors.ts";
-import { isRoomId, roomIdRule } from "../chat/model.ts";
-import type { Connections, SocketData } from "./connections.ts";
-import { originAllowed, readOffer, readToken, speaksV2 } from "../http/credentials.ts";
+import { asChatError, ChatError } from "../chat/errors.ts";
+import { isRoomId, ROOM_ID_RULE } from "../chat/validation.ts";
+import { readSessionCookie, readToken } from "../http/credentials.ts";
+import type { Env } from "../http/env.ts";
+import type { OriginPolicy } from "../http/origin.ts";
 import { problem } from "../http/problem.ts";
-
-export interface Env {
-  Bindings: { server: Server<SocketData> };
-  Variables: {
-    /** Why it was refused, for the log. */
-    code?: Code;
-    /** A refusal is for a page to read, which sees nothing of an upgrade but a close code. */
-    refuseAfterUpgrade?: true;
-  };
-}
+import { Connection, RefusedConnection, type SocketData } from "./connection.ts";
+import type { Connections } from "./connections.ts";
+import { checkOffer, type Offer, type Protocol, readOffer } from "./subprotocol.ts";
 
 export interface UpgradeOptions {
   chat: Chat;
-  verifier: Verifier;
+  verifier: Pick<Verifier, "verify" | "trusts">;
   connections: Connections;
-  /** Undefined: the server's own origin only. */
-  allowedOrigins: readonly string[] | undefined;
+  originPolicy: OriginPolicy;
 }
 
 /** Sixteen bytes in base64. */
 const keyPattern = /^[A-Za-z0-9+/]{22}==$/;
 
-/** `GET /ws/chat/:room`: every check is made before the 101, and the first frame goes out with it. */
-export function createUpgrade({ chat, verifier, connections, allowedOrigins }: UpgradeOptions) {
+/**
+ * `GET /ws/chat/:room`. Everything is checked before the 101: the request, the Origin, the token, the room and the
+ * membership, the limits. The room is joined after it.
+ */
+export function createUpgrade({ chat, verifier, connections, originPolicy }: UpgradeOptions) {
   return async (c: Context<Env>): Promise<Response> => {
     if (c.req.method !== "GET" || c.req.header("upgrade")?.toLowerCase() !== "websocket") {
       return problem(new ChatError("invalid_command", "This is a WebSocket endpoint."), 426);
     }
-    const connection = c.req.header("connection")?.toLowerCase() ?? "";
-    if (!connection.includes("upgrade") || !keyPattern.test(c.req.header("sec-websocket-key") ?? "")) {
-      throw new ChatError("invalid_command", "This is not a WebSocket handshake (RFC 6455, section 4.1).");
-    }
-    const offered = c.req.header("sec-websocket-protocol");
-    const allowed = originAllowed(c, allowedOrigins);
+    checkHandshake(c);
+    const offer = readOffer(c.req.header("sec-websocket-protocol"));
+    const hasAuthorization = c.req.header("authorization") !== undefined;
+    // No page can set the Authorization header, so its Origin says nothing.
+    const originAllowed = hasAuthorization || originPolicy.allows(c);
     // Nothing is opened for a page of a foreign origin, not even to be closed.
-    if (allowed && speaksV2(offered)) c.set("refuseAfterUpgrade", true);
+    if (originAllowed && offer.protocol === "chat.v2") c.set("refuseAfterUpgrade", true);
     if (connections.draining) throw new ChatError("restarting", "The server is shutting down.");
     const roomId = c.req.param("room") ?? "";
-    if (!isRoomId(roomId)) throw new ChatError("invalid_command", roomIdRule);
-    const offer = readOffer(offered);
-    if (!allowed) throw new ChatError("forbidden", "Pages of this origin may not connect.");
+    if (!isRoomId(roomId)) throw new ChatError("invalid_command", ROOM_ID_RULE);
+    checkOffer(offer, hasAuthorization);
+    if (!originAllowed) throw new ChatError("forbidden", "Pages of this origin may not connect.");
     const protocol = offer.protocol ?? "classic";
     const since = protocol === "chat.v2" ? readSince(c.req.query("since")) : undefined;
-    const identity = await verifier.verify(readToken(c, offer));
-    const actor = await chat.signIn(identity);
-    let upgraded = false;
-    await chat.join(actor, roomId, {
-      ...(since !== undefined && { since }),
-      blindly: protocol === "classic",
-      admit: () => connections.admit(actor.key),
-      arrive: (arrival) => {
-        const { expiresAt } = identity;
-        const data = connections.start({ protocol, user: actor, room: arrival.room.key, expiresAt, arrival });
-        upgraded = switchProtocols(c, data, offer.protocol);
-        return upgraded;
-      },
-    });
-    if (!upgraded) throw new ChatError("invalid_command", "The connection could not be upgraded.");
-    // Bun has sent its own.
-    return new Response(null, { status: 101 });
+    const identity = await verifier.verify(readUpgradeToken(c, offer));
+    const user = await chat.signIn(identity);
+    const membership = await chat.rooms.enter(user, roomId);
+    // From here on `onKeysRevoked` finds the connection.
+    if (!verifier.trusts(identity.signingKey))
+      throw new ChatError("unauthorized", "The token is not valid here.");
+    connections.admit(user.key);
+    const connection = new Connection({ protocol, identity, user, membership, since }, performance.now());
+    if (!switchProtocols(c, connection, offer.protocol)) {
+      throw new ChatError("invalid_command", "The connection could not be upgraded.");
+    }
+    return switched();
   };
 }
 
-/** Opens the socket, to be closed with the refusal's code. Undefined when that can't be done. */
-export function refuseSocket(c: Context<Env>, error: unknown): Response | undefined {
+/** Opens the socket only to close it with the error's code. Undefined when that is not possible. */
+export function refuseAfterUpgrade(c: Context<Env>, error: unknown): Response | undefined {
   if (!c.get("refuseAfterUpgrade")) return undefined;
-  const upgraded = switchProtocols(c, { refused: asChatError(error).code }, "chat.v2");
-  return upgraded ? new Response(null, { status: 101 }) : undefined;
+  const { code } = asChatError(error);
+  return switchProtocols(c, new RefusedConnection(code), "chat.v2") ? switched() : undefined;
 }
 
-/** Calls the socket's `open` before it returns. */
-function switchProtocols(c: Context<Env>, data: SocketData, protocol: string | undefined): boolean {
-  // Without this header Bun would answer with the first protocol offered, which may be the token.
-  const headers = protocol !== undefined ? { "sec-websocket-protocol": protocol } : undefined;
-  return c.env.server.upgrade(c.req.raw, headers ? { data, headers } : { data });
+/** RFC 6455, section 4.2.1. */
+function checkHandshake(c: Context): void {
+  const connection = c.req.header("connection")?.toLowerCase().split(",") ?? [];
+  const host = c.req.header("host");
+  if (
+    !connection.some((token) => token.trim() === "upgrade") ||
+    !keyPattern.test(c.req.header("sec-websocket-key") ?? "") ||
+    host === undefined ||
+    host.includes(",")
+  ) {
+    throw new ChatError("invalid_command", "This is not a WebSocket handshake (RFC 6455, section 4.2.1).");
+  }
+}
+
+/** The cookie counts only for a page of an allowed origin: no other site can use it. */
+function readUpgradeToken(c: Context, { tokens }: Offer): string {
+  const fromPage = c.req.header("origin") !== undefined;
+  return readToken(c, tokens, fromPage ? () => readSessionCookie(c) : undefined);
+}
+
+/** Bun calls the socket's `open` before this returns. */
+function switchProtocols(c: Context<Env>, data: SocketData, protocol: Protocol | undefined): boolean {
+  // Without this header Bun answers with the first protocol offered, which may be the token. An empty one is left out.
+  const headers = { "sec-websocket-protocol": protocol ?? "" };
+  return c.env.server.upgrade(c.req.raw, { data, headers });
+}
+
+/** Bun has sent its own answer by now. */
+function switched(): Response {
+  return new Response(null, { status: 101 });
 }
 
 function readSince(since: string | undefined): number | undefined {
   if (since === undefined) return undefined;
-  // However long it is: what no room can have reached is beyond any room.
+  // Of any length: a number that no room can have reached is beyond every room's end.
   if (/^\d+$/.test(since)) return Number(since);
-  throw new ChatError("invalid_command", "since: must be the `rev` to go on from.");
+  throw new ChatError("invalid_command", "since: must be the `rev` from which to resume.");
 }

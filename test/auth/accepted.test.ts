@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 
-import { exportJWK, generateKeyPair } from "jose";
+import { exportJWK, importJWK } from "jose";
 
 import { call } from "../support/api.ts";
 import { connect } from "../support/client.ts";
-import { honest, startCrooked } from "../support/crooked.ts";
+import { publish, startFaultyIssuer } from "../support/faulty-issuer.ts";
 import { forge, rs256 } from "../support/forge.ts";
 import { startIssuer } from "../support/issuer.ts";
 import { startParley } from "../support/parley.ts";
@@ -18,7 +18,7 @@ beforeAll(() => at.parley.room(room, [email]));
 
 const seconds = () => Math.floor(Date.now() / 1000);
 
-describe("a token is good", () => {
+describe("a token is accepted", () => {
   const cases: [name: string, options: () => TokenOptions][] = [
     ["with its aud in an array", () => ({ claims: { aud: ["https://other.example.com", audience] } })],
     ["with typ jwt", () => ({ header: { typ: "jwt" } })],
@@ -27,11 +27,11 @@ describe("a token is good", () => {
     ["with no iat", () => ({ claims: { iat: undefined } })],
     ["with a sub of 255 characters", () => ({ claims: { sub: "s".repeat(255) } })],
     ["that expired within the clock's tolerance", () => ({ claims: { exp: seconds() - 20 } })],
-    ["that begins within the clock's tolerance", () => ({ claims: { nbf: seconds() + 40 } })],
+    ["that becomes valid within the clock's tolerance", () => ({ claims: { nbf: seconds() + 40 } })],
     ["that was issued within the clock's tolerance", () => ({ claims: { iat: seconds() + 40 } })],
   ];
   test.each(cases)("%s", async (name, options) => {
-    // Emails of their own, for each comes with another `sub` or is the first to bring it.
+    // An email for each case, because some cases have another `sub`.
     const own = `${name.replaceAll(/\W+/g, "-")}@example.com`;
     await at.parley.asOperator((chat, operator) =>
       chat.rooms.setMember(operator, room, { email: own }, "member"),
@@ -41,14 +41,14 @@ describe("a token is good", () => {
     await client.close();
   });
 
-  test("with neither typ nor kid, where the issuer has one key", async () => {
+  test("with neither typ nor kid when the issuer has one key", async () => {
     const { issuer, key } = at.issuer;
     const claims = { iss: issuer, aud: audience, sub: "bare", exp: seconds() + 60 };
     const token = await forge({ alg: "RS256" }, claims, rs256(key));
     expect((await call(at.parley, "GET /api/me", { token })).body).toMatchObject({ id: "bare" });
   });
 
-  test("as the provider itself issued it", async () => {
+  test("that the provider issued itself", async () => {
     const { status, body } = await call(at.parley, "GET /api/me", { token: await at.issuer.grant() });
     expect([status, body]).toEqual([200, { id: "backend", email: null, name: null, admin: true }]);
   });
@@ -73,40 +73,51 @@ test("several issuers and audiences may be trusted, each issuer with its own key
   expect(await status(sign(`${at.issuer.issuer}, ${second.issuer}`, email, { key }))).toBe(401);
 });
 
-async function keyFor(alg: string): Promise<SigningKey> {
-  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
-  const kid = `key-for-${alg}`;
-  return { kid, privateKey, publicJwk: { ...(await exportJWK(publicKey)), kid, alg } };
-}
-
-/** Which of these algorithms a server with these settings takes. */
-async function taken(algorithms: readonly string[], env: Record<string, string>): Promise<string[]> {
-  await using issuer = await startCrooked();
-  const keys = await Promise.all(algorithms.map(keyFor));
-  issuer.answer = honest(
+/** The algorithms whose tokens a server with these settings accepts. */
+async function acceptedOf(algorithms: readonly string[], env: Record<string, string>): Promise<string[]> {
+  await using issuer = await startFaultyIssuer();
+  const keys = await Promise.all(algorithms.map(async (alg) => ({ alg, key: await makeKey(alg) })));
+  issuer.handler = publish(
     issuer,
-    keys.map(({ publicJwk }) => publicJwk),
+    keys.map(({ key }) => key.publicJwk),
   );
   await using parley = await startParley({ issuer: issuer.issuer, env });
-  const good: string[] = [];
-  for (const [index, alg] of algorithms.entries()) {
-    const key = keys[index] ?? (await makeKey());
+  const accepted: string[] = [];
+  for (const { alg, key } of keys) {
     const token = await sign(issuer.issuer, email, { key, header: { alg } });
     const { status } = await call(parley, "GET /api/me", { token });
-    if (status === 200) good.push(alg);
+    if (status === 200) accepted.push(alg);
     else expect(status).toBe(401);
   }
-  return good;
+  return accepted;
 }
 
-describe("algorithms", () => {
-  test("RS256, ES256, EdDSA and PS256 are taken unless told otherwise", async () => {
+describe("accepted algorithms", () => {
+  test("are RS256, ES256, EdDSA and PS256 by default", async () => {
     const all = ["RS256", "ES256", "EdDSA", "PS256", "RS384", "ES384"];
-    expect(await taken(all, {})).toEqual(["RS256", "ES256", "EdDSA", "PS256"]);
+    expect(await acceptedOf(all, {})).toEqual(["RS256", "ES256", "EdDSA", "PS256"]);
   });
 
-  test("and only those of PARLEY_ALGORITHMS when it is set", async () => {
+  test("are only those of PARLEY_ALGORITHMS when it is set", async () => {
     const all = ["RS256", "ES256", "EdDSA", "PS256", "ES384"];
-    expect(await taken(all, { PARLEY_ALGORITHMS: "ES256,ES384" })).toEqual(["ES256", "ES384"]);
+    expect(await acceptedOf(all, { PARLEY_ALGORITHMS: "ES256,ES384" })).toEqual(["ES256", "ES384"]);
+  });
+
+  test("may share an RSA key that has no alg", async () => {
+    await using issuer = await startFaultyIssuer();
+    const rsa = await makeKey("RS256");
+    const pss = await makeKey("PS256");
+    const { alg: _, ...publicJwk } = pss.publicJwk;
+    issuer.handler = publish(issuer, [publicJwk]);
+    await using parley = await startParley({ issuer: issuer.issuer });
+    const status = async (key: SigningKey, alg: string) => {
+      const token = await sign(issuer.issuer, email, { key, header: { alg, kid: pss.kid } });
+      return (await call(parley, "GET /api/me", { token })).status;
+    };
+    const pkcs1 = await importJWK(await exportJWK(pss.privateKey), "RS256");
+    if (pkcs1 instanceof Uint8Array) throw new Error("not a private key");
+    expect(await status(pss, "PS256")).toBe(200);
+    expect(await status({ ...pss, privateKey: pkcs1 }, "RS256")).toBe(200);
+    expect(await status(rsa, "RS256")).toBe(401);
   });
 });

@@ -11,7 +11,7 @@ beforeAll(() => at.parley.room(room, [email]));
 
 const make = () => at.issuer.sign(email);
 
-/** Resolves with the protocol that the server chose. */
+/** Connects, and resolves with the subprotocol that the server chose. */
 async function accepted(options: ConnectOptions): Promise<string> {
   const client = await connect(at.parley.host, room, options);
   expect(await client.next()).toEqual([]);
@@ -19,7 +19,7 @@ async function accepted(options: ConnectOptions): Promise<string> {
   return client.protocol;
 }
 
-/** The answer to exactly these headers. Names that differ only in case make two headers. */
+/** The answer to exactly these headers. Two names that differ only in case are sent as two headers. */
 async function answerTo(headers: Record<string, string>, query = ""): Promise<Answer> {
   const raw = await Raw.open(at.parley.host);
   raw.write(handshake(at.parley.host, `/ws/chat/${room}/${query}`, headers));
@@ -33,9 +33,9 @@ describe("refused", () => {
     ["no token", () => ({})],
     ["Basic", () => ({ headers: { authorization: `Basic ${btoa("alice:secret")}` } })],
     ["the token as Basic", (token) => ({ headers: { authorization: `Basic ${token}` } })],
-    ["the token alone", (token) => ({ headers: { authorization: token } })],
-    ["Bearer alone", () => ({ headers: { authorization: "Bearer" } })],
-    ["Bearer and a blank", () => ({ headers: { authorization: "Bearer " } })],
+    ["the token without a scheme", (token) => ({ headers: { authorization: token } })],
+    ["Bearer without a token", () => ({ headers: { authorization: "Bearer" } })],
+    ["Bearer and a space", () => ({ headers: { authorization: "Bearer " } })],
     ["an empty header", () => ({ headers: { authorization: "" } })],
     ["two tokens in one header", (token) => ({ headers: { authorization: `Bearer ${token}, ${token}` } })],
     ["a header and a bearer entry", (token) => ({ token, protocols: ["classic", `bearer.${token}`] })],
@@ -52,7 +52,7 @@ describe("refused", () => {
   test.each(cases)("%s", async (_, options) => {
     const token = await make();
     const refusal = await connect(at.parley.host, room, options(token)).catch((error: unknown) => error);
-    if (!(refusal instanceof Refused)) throw new Error("it was let in");
+    if (!(refusal instanceof Refused)) throw new Error("it was accepted");
     expect(refusal.problem).toMatchObject({ status: 401, code: "unauthorized" });
     expect(refusal.status).toBe(401);
     expect(refusal.headers).toMatchObject({
@@ -82,7 +82,7 @@ describe("refused", () => {
 });
 
 describe("accepted", () => {
-  test("the Authorization header, whose scheme is of any case, and no protocol is chosen", async () => {
+  test("the Authorization header with a scheme in any case, and no subprotocol is chosen", async () => {
     const token = await make();
     expect(await accepted({ token })).toBe("");
     expect(await accepted({ headers: { authorization: `bearer ${token}` } })).toBe("");
@@ -93,10 +93,10 @@ describe("accepted", () => {
 
   test.each([
     ["after the protocol", (token: string) => `classic, bearer.${token}`],
-    ["before it", (token: string) => `bearer.${token}, classic`],
-    ["without blanks", (token: string) => `bearer.${token},classic`],
-    ["beside a protocol that nobody knows", (token: string) => `unheard-of, classic, bearer.${token}`],
-  ])("a bearer entry %s; the 101 names the protocol, and never the token", async (_, offer) => {
+    ["before the protocol", (token: string) => `bearer.${token}, classic`],
+    ["without a space", (token: string) => `bearer.${token},classic`],
+    ["beside an unknown protocol", (token: string) => `unheard-of, classic, bearer.${token}`],
+  ])("a bearer entry %s, and the 101 names the protocol, never the token", async (_, offer) => {
     const token = await make();
     const { status, headers } = await answerTo({ "sec-websocket-protocol": offer(token) });
     expect(status).toBe(101);
@@ -105,11 +105,11 @@ describe("accepted", () => {
     expect(await accepted({ protocols: ["classic", `bearer.${token}`] })).toBe("classic");
   });
 
-  test("a header beside an offer of the protocol alone", async () => {
+  test("the Authorization header beside an offer of the protocol", async () => {
     expect(await accepted({ token: await make(), protocols: ["classic"] })).toBe("classic");
   });
 
-  test("but a bearer entry with no protocol to choose is 400, since a browser would take nothing for an answer", async () => {
+  test("a bearer entry without a protocol is 400, because a browser fails when none is chosen", async () => {
     const token = await make();
     expect((await answerTo({ "sec-websocket-protocol": `bearer.${token}` })).status).toBe(400);
     expect((await answerTo({ "sec-websocket-protocol": `bearer.${token}, graphql-ws` })).status).toBe(400);

@@ -18,22 +18,22 @@ const at = stage({
 });
 
 let attacker: SigningKey;
-let trap: ReturnType<typeof Bun.serve>;
-let trapped = 0;
+let attackerServer: ReturnType<typeof Bun.serve>;
+let attackerHits = 0;
 
 beforeAll(async () => {
   await at.parley.room(room, [email]);
   attacker = await makeKey();
-  trap = Bun.serve({
+  attackerServer = Bun.serve({
     hostname: "127.0.0.1",
     port: 0,
     fetch: () => {
-      trapped++;
+      attackerHits++;
       return Response.json({ keys: [attacker.publicJwk] });
     },
   });
 });
-afterAll(() => trap.stop(true));
+afterAll(() => attackerServer.stop(true));
 
 type Part = Record<string, unknown>;
 const header = (changes: Part = {}): Part => ({
@@ -47,11 +47,12 @@ const claims = (changes: Part = {}): Part => ({
   aud: audience,
   sub: `user|${email}`,
   email,
+  email_verified: true,
   iat: now,
   exp: now + 3600,
   ...changes,
 });
-/** A token that is good but for the changes; undefined leaves something out. */
+/** A valid token with these changes. An undefined value leaves something out. */
 const make = (inHeader: Part = {}, inClaims: Part = {}) =>
   forge(header(inHeader), claims(inClaims), rs256(at.issuer.key));
 
@@ -63,7 +64,7 @@ async function accepted(options: ConnectOptions): Promise<void> {
 
 async function refused(options: ConnectOptions): Promise<Refused> {
   const client = await connect(at.parley.host, room, options).catch((error: unknown) => error);
-  if (!(client instanceof Refused)) throw new Error("it was let in", { cause: client });
+  if (!(client instanceof Refused)) throw new Error("it was accepted", { cause: client });
   expect(client.headers).toMatchObject({
     "www-authenticate": "Bearer",
     "content-type": "application/problem+json",
@@ -73,14 +74,14 @@ async function refused(options: ConnectOptions): Promise<Refused> {
   return client;
 }
 
-/** What the server says of any token that does not verify, whatever the reason. */
+/** The answer to every invalid token, whatever the reason. */
 const invalid = { code: "unauthorized", detail: "The token is not valid here." };
 
-/** Checks that a token is refused in the usual words, that the log gives this reason, and that a good token is let in. */
+/** Checks that a token gets the usual refusal, that the log has this reason, and that a valid token is accepted. */
 async function refusedFor(token: string, reason: RegExp, answer = invalid): Promise<void> {
   const before = at.parley.logs.length;
   const refusal = await refused({ token });
-  const logged = at.parley.logs.slice(before).filter(({ msg }) => msg === "token refused");
+  const logged = at.parley.logs.slice(before).filter(({ msg }) => msg === "Token refused");
   expect(logged).toEqual([expect.objectContaining({ reason: expect.stringMatching(reason) })]);
   expect(refusal.problem).toMatchObject(answer);
   expect(Object.keys(refusal.headers).toSorted()).toEqual(
@@ -91,30 +92,30 @@ async function refusedFor(token: string, reason: RegExp, answer = invalid): Prom
   for (const part of token.split(".").filter((text) => text.length > 20)) expect(log).not.toContain(part);
 }
 
-describe("refused: a header that should not be believed", () => {
+describe("refused: an invalid header", () => {
   const cases: [name: string, header: () => Part, reason: RegExp][] = [
-    ["a kid that is not known", () => ({ kid: "nobody" }), /no applicable key/],
-    ["a kid that is a path", () => ({ kid: "../../../../dev/null" }), /no applicable key/],
-    ["a kid that is SQL", () => ({ kid: "' OR 1=1 --" }), /no applicable key/],
-    ["a numeric kid", () => ({ kid: 1 }), /no applicable key/],
-    ["crit of something unknown", () => ({ crit: ["exp"], exp: 1 }), /Extension/],
-    ["crit of b64", () => ({ crit: ["b64"], b64: true }), /never/],
-    ["an empty crit", () => ({ crit: [] }), /"crit"/],
-    ["b64: false", () => ({ b64: false }), /never/],
-    ["b64: false as crit asks for", () => ({ crit: ["b64"], b64: false }), /unencoded/],
+    ["a kid that is not known", () => ({ kid: "nobody" }), /no key for/],
+    ["a kid that is a path", () => ({ kid: "../../../../dev/null" }), /no key for/],
+    ["a kid that is SQL", () => ({ kid: "' OR 1=1 --" }), /no key for/],
+    ["a numeric kid", () => ({ kid: 1 }), /kid/],
+    ["crit of something unknown", () => ({ crit: ["exp"], exp: 1 }), /crit/],
+    ["crit of b64", () => ({ crit: ["b64"], b64: true }), /crit/],
+    ["an empty crit", () => ({ crit: [] }), /crit/],
+    ["b64: false", () => ({ b64: false }), /b64/],
+    ["b64: false as crit asks for", () => ({ crit: ["b64"], b64: false }), /crit/],
     ["typ dpop+jwt", () => ({ typ: "dpop+jwt" }), /dpop/],
     ["typ logout+jwt", () => ({ typ: "application/logout+jwt" }), /logout/],
-    ["an empty typ", () => ({ typ: "" }), /typ|at\+jwt/],
-    ["typ that is no string", () => ({ typ: 1 }), /string/],
+    ["an empty typ", () => ({ typ: "" }), /typ/],
+    ["typ that is not a string", () => ({ typ: 1 }), /typ/],
     ["no alg", () => ({ alg: undefined }), /alg/i],
-    ["another algorithm than the key's", () => ({ alg: "PS256" }), /no applicable key|signature/],
+    ["another algorithm than the key's", () => ({ alg: "PS256" }), /no key for/],
   ];
   test.each(cases)("%s", async (_, changes, reason) => {
     await refusedFor(await make(changes()), reason);
   });
 });
 
-/** A token of good claims that the attacker signed. */
+/** A token with valid claims that the attacker signed. */
 const signed = (changes: Part, signer = rs256(attacker)) => forge(header(changes), claims(), signer);
 const pem = async () => {
   const key = await importJWK(at.issuer.key.publicJwk, "RS256", { extractable: true });
@@ -153,22 +154,22 @@ describe("refused: a signature that is not the issuer's", () => {
     await refusedFor(await token(), reason);
   });
 
-  test.each(["jku", "x5u"])("a key behind %s, which nobody goes to look at", async (name) => {
-    const there = (kid: string) => ({ [name]: new URL("/jwks.json", trap.url).href, kid });
-    const before = trapped;
-    await refusedFor(await signed(there(at.issuer.key.kid)), /signature/);
-    await refusedFor(await signed(there(attacker.kid)), /key/);
-    expect(trapped).toBe(before);
-    // The trap is open.
-    expect((await fetch(trap.url)).status).toBe(200);
-    expect(trapped).toBe(before + 1);
+  test.each(["jku", "x5u"])("a key at the URL in %s, which is not fetched", async (name) => {
+    const pointer = (kid: string) => ({ [name]: new URL("/jwks.json", attackerServer.url).href, kid });
+    const before = attackerHits;
+    await refusedFor(await signed(pointer(at.issuer.key.kid)), /signature/);
+    await refusedFor(await signed(pointer(attacker.kid)), /key/);
+    expect(attackerHits).toBe(before);
+    // The attacker's server does answer.
+    expect((await fetch(attackerServer.url)).status).toBe(200);
+    expect(attackerHits).toBe(before + 1);
   });
 
   test("one with a single character changed", async () => {
     const token = await make();
     const middle = token.lastIndexOf(".") + 100;
     const changed = token[middle] === "A" ? "B" : "A";
-    // Now it is remembered, and the other must not pass for it.
+    // It is in the cache from here on, and the changed one must not be taken for it.
     await accepted({ token });
     await refusedFor(token.slice(0, middle) + changed + token.slice(middle + 1), /signature/);
     await accepted({ token });
@@ -182,17 +183,17 @@ describe("refused: claims", () => {
     ["nbf in the future", () => ({ nbf: now + 600 }), /nbf/],
     ["nbf that is a string", () => ({ nbf: String(now) }), /nbf/],
     ["iat in the future", () => ({ iat: now + 600 }), /iat/],
-    ["iat that is a string", () => ({ iat: String(now) }), /./],
+    ["iat that is a string", () => ({ iat: String(now) }), /iat/],
     ["no sub", () => ({ sub: undefined }), /sub/],
-    ["an empty sub", () => ({ sub: "" }), /length/i],
-    ["a numeric sub", () => ({ sub: 42 }), /string/],
-    ["a sub of 256 characters", () => ({ sub: "s".repeat(256) }), /length/i],
+    ["an empty sub", () => ({ sub: "" }), /sub.*length/i],
+    ["a numeric sub", () => ({ sub: 42 }), /sub.*string/],
+    ["a sub of 256 characters", () => ({ sub: "s".repeat(256) }), /sub.*length/i],
     ["no iss", () => ({ iss: undefined }), /iss/],
-    ["iss with a slash that the issuer has not", () => ({ iss: `${at.issuer.issuer}/` }), /iss/],
+    ["iss with a slash that the issuer does not have", () => ({ iss: `${at.issuer.issuer}/` }), /iss/],
     ["iss as an array", () => ({ iss: [at.issuer.issuer] }), /iss/],
     ["another iss", () => ({ iss: "https://evil.example.com" }), /iss/],
     ["another aud", () => ({ aud: "https://other.example.com" }), /aud/],
-    ["aud with a slash more", () => ({ aud: `${audience}/` }), /aud/],
+    ["aud with one slash more", () => ({ aud: `${audience}/` }), /aud/],
     ["others in an aud array", () => ({ aud: ["https://other.example.com", `${audience}.evil`] }), /aud/],
     ["an empty aud array", () => ({ aud: [] }), /aud/],
     ["no aud", () => ({ aud: undefined }), /aud/],
@@ -201,12 +202,12 @@ describe("refused: claims", () => {
     await refusedFor(await make({}, changes()), reason);
   });
 
-  test("exp in the past, which the client is told", async () => {
+  test("exp in the past, and the client is told so", async () => {
     const expired = { code: "token_expired", detail: "The token has expired." };
     await refusedFor(await make({}, { exp: now - 90 }), /exp/, expired);
   });
 
-  test("iss without the slash that the issuer has", async () => {
+  test("iss without the last slash of the issuer", async () => {
     const slashed = `${at.issuer.issuer}/`;
     await using strict = await startParley({
       issuer: slashed,
@@ -219,7 +220,7 @@ describe("refused: claims", () => {
   });
 });
 
-const partsOfOne = async () => (await make()).split(".");
+const validParts = async () => (await make()).split(".");
 const jwe = async () => {
   const { publicJwk } = at.issuer.key;
   const key = await importJWK({ ...publicJwk, alg: "RSA-OAEP-256", use: "enc" });
@@ -228,14 +229,14 @@ const jwe = async () => {
     .encrypt(key);
 };
 
-describe("refused: what is no signed token", () => {
+describe("refused: something that is not a signed token", () => {
   const cases: [name: string, token: () => Promise<string>][] = [
     ["an encrypted token", jwe],
     ["four parts", async () => `${await make()}.AAAA`],
-    ["two parts", async () => (await partsOfOne()).slice(0, 2).join(".")],
+    ["two parts", async () => (await validParts()).slice(0, 2).join(".")],
     ["one word", async () => "token"],
-    ["a header that is no JSON", async () => ["AAAA", ...(await partsOfOne()).slice(1)].join(".")],
-    ["claims that are no JSON", async () => (await partsOfOne()).with(1, "AAAA").join(".")],
+    ["a header that is not JSON", async () => ["AAAA", ...(await validParts()).slice(1)].join(".")],
+    ["claims that are not JSON", async () => (await validParts()).with(1, "AAAA").join(".")],
     ["claims that are an array", () => forge(header(), [claims()], rs256(at.issuer.key))],
     ["padding at the end", async () => `${await make()}=`],
   ];
@@ -243,7 +244,7 @@ describe("refused: what is no signed token", () => {
     await refusedFor(await token(), /./);
   });
 
-  test("17 KB of it, which are not even read", async () => {
+  test("a header of 17 KB, without being read", async () => {
     const authorization = `Bearer ${await make({}, { padding: "x".repeat(13_000) })}`;
     expect(authorization.length).toBeGreaterThan(17_000);
     const raw = await Raw.open(at.parley.host);

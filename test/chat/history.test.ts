@@ -2,9 +2,9 @@ import { expect, test } from "bun:test";
 
 import * as fc from "fast-check";
 
-import { Feed } from "../../src/chat/room-sync.ts";
 import { History } from "../../src/chat/history.ts";
 import type { Change, Message } from "../../src/chat/model.ts";
+import { Feed } from "../../src/chat/room-sync.ts";
 import type { Page } from "../../src/chat/store.ts";
 import { settle } from "../support/people.ts";
 import { SlowRoom } from "../support/slow-room.ts";

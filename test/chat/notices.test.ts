@@ -78,7 +78,7 @@ test("who has read how far is told, but not in a crowd, where each would tell ea
   for (const { key } of crowd) lobby.members.add(key);
   const read = async () => {
     notices.length = 0;
-    await chat.act(alice, 7, { type: "read", seq: 4 });
+    await chat.execute(alice, 7, { type: "read", seq: 4 });
     return notices.filter(({ type }) => type === "read");
   };
   for (const who of crowd.slice(1)) join({ who });
@@ -97,7 +97,7 @@ test("a text has something in it, is within its limit, and can be kept; in a mes
   const { chat } = openLobby({ limits: { textBytes: 8 } });
   const outcome = async (text: string, type: "send" | "edit") => {
     try {
-      await chat.act(alice, 7, type === "send" ? send(text) : { type, seq: 1, text });
+      await chat.execute(alice, 7, type === "send" ? send(text) : { type, seq: 1, text });
       return "stored";
     } catch (error) {
       return asChatError(error).code;

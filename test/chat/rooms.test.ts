@@ -12,7 +12,7 @@ async function withRoom(work: (chat: Chat, owner: Actor, moderator: Actor) => Pr
   using folder = temporaryFolder();
   const config = readConfig({ PARLEY_DATABASE: join(folder.path, "parley.db") });
   const { chat, close } = openChat(config, { create: true });
-  const signIn = (sub: string) => chat.signIn({ sub, admin: false, expiresAt: Number.MAX_SAFE_INTEGER });
+  const signIn = (sub: string) => chat.signIn({ sub, admin: false });
   const [owner, moderator] = [await signIn("owner"), await signIn("moderator")];
   await chat.rooms.create(operator, "lobby", "Lobby");
   await chat.rooms.setMember(operator, "lobby", { sub: "owner" }, "owner");

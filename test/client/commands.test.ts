@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { ParleyError } from "../../src/client/index.ts";
-import type { Command } from "../../src/protocol/frames.ts";
+import type { Command } from "../../src/protocol/schemas.ts";
 import { settle } from "../support/people.ts";
 import {
   connectToFake,

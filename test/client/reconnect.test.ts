@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import type { ParleyError } from "../../src/client/index.ts";
-import { answers } from "../../src/protocol/error-codes.ts";
+import { errorCodes } from "../../src/protocol/error-codes.ts";
 import { settle } from "../support/people.ts";
 import { connectToFake } from "./support/fake-server.ts";
 
@@ -75,7 +75,7 @@ describe("the delay before a reconnection", () => {
 describe("after close code", () => {
   const stopCodes = new Set([4400, 4403, 4404]);
   const rows = [
-    ...Object.entries(answers).map(([reason, { close }]) => [close, reason] as const),
+    ...Object.entries(errorCodes).map(([reason, { close }]) => [close, reason] as const),
     ...[1000, 1001, 1002, 1006].map((code) => [code, ""] as const),
   ];
   const [stops, reconnects] = [true, false].map((stop) =>

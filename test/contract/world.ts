@@ -36,9 +36,8 @@ export class World {
   }
 
   async signIn(sub: string, email?: string): Promise<Actor> {
-    const identity = { sub, admin: false, expiresAt: Number.MAX_SAFE_INTEGER };
     return {
-      ...(await this.store.signIn({ ...identity, ...(email !== undefined && { email }) })),
+      ...(await this.store.signIn({ sub, ...(email !== undefined && { email }) })),
       admin: false,
     };
   }

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 
 import type { Chat } from "../../src/chat/chat.ts";
-import { Connections } from "../../src/ws/connections.ts";
 import { createMetrics } from "../../src/http/metrics.ts";
+import { Connections } from "../../src/ws/connections.ts";
 import { createSockets, type SocketOptions } from "../../src/ws/handlers.ts";
 import { actor } from "../support/people.ts";
 

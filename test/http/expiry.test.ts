@@ -9,7 +9,10 @@ afterEach(() => void jest.useRealTimers());
 
 /** A connection whose token ends in so many milliseconds, and what was done to it, with the second in which it was. */
 function connect(milliseconds: number, protocol: "chat.v2" | "classic" = "chat.v2") {
-  const connections = new Connections({ perUser: 0, total: 0 }, { ping: 1e9, silence: 1e9, doubt: 1e9 });
+  const connections = new Connections(
+    { perUser: 0, total: 0 },
+    { pingIntervalMs: 1e9, silenceTimeoutMs: 1e9, pongTimeoutMs: 1e9 },
+  );
   const happened: [second: number, what: string][] = [];
   const note = (what: string) => void happened.push([(Date.now() - now) / 1000, what]);
   const about = { protocol, user: actor(1), room: 7, expiresAt: now + milliseconds, arrival: undefined };

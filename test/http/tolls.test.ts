@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 
 import { ChatError } from "../../src/chat/errors.ts";
-import { Tolls } from "../../src/ws/dialect.ts";
 import { createMetrics } from "../../src/http/metrics.ts";
+import { Tolls } from "../../src/ws/dialect.ts";
 
 test("whose command finds that he may not be here is told, and closed at once", () => {
   for (const [code, close] of [

@@ -43,7 +43,7 @@ test("what an older Parley stored is there, and can be changed, once the file ha
     const texts = async () =>
       (await store.changes(1, 0, 9)).messages.map(({ rev, text }) => `${text}@${rev}`);
     expect(await texts()).toEqual(["text 1@1", "text 2@2"]);
-    const actor = { ...(await store.signIn({ sub: "sub|old", admin: false, expiresAt: 0 })), admin: false };
+    const actor = { ...(await store.signIn({ sub: "sub|old" })), admin: false };
     const action = { type: "react", seq: 1, emoji: "👍", on: true } as const;
     expect(await store.append([{ room: 1, actor, at: 2, action }])).toMatchObject([
       { change: { message: { text: "text 1", reactions: [{ emoji: "👍", by: ["sub|old"] }] } } },

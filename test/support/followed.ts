@@ -1,7 +1,7 @@
 import { expect } from "bun:test";
 
-import { Feed, type Outlet } from "../../src/chat/room-sync.ts";
 import type { Change, Message } from "../../src/chat/model.ts";
+import { Feed, type Outlet } from "../../src/chat/room-sync.ts";
 import { SlowRoom } from "./slow-room.ts";
 
 export const key = 7;

@@ -6,7 +6,7 @@ type Signer = (input: Buffer) => Promise<Uint8Array> | Uint8Array;
 
 const base64url = (part: unknown) => Buffer.from(JSON.stringify(part)).toString("base64url");
 
-/** A compact JWS (RFC 7515, section 7.1) with whatever header and claims: unlike a library, this refuses nothing. */
+/** A compact JWS (RFC 7515 section 7.1) with any header and claims. A library would refuse to sign some of them. */
 export async function forge(header: object, claims: object, signer: Signer): Promise<string> {
   const input = `${base64url(header)}.${base64url(claims)}`;
   const signature = Buffer.from(await signer(Buffer.from(input)));

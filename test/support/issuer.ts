@@ -9,20 +9,22 @@ import { audience, makeKey, sign, type SigningKey, type TokenOptions } from "./t
 const clientId = "backend";
 const clientSecret = "a-secret-of-the-tests";
 
-/** A certified OpenID provider on loopback. Its own tokens come from `grant`; `sign` makes others with its very key. */
+/** A certified OpenID provider on loopback. */
 export interface Issuer extends AsyncDisposable {
   issuer: string;
+  /** The current signing key. */
   key: SigningKey;
-  /** Requests that the provider got, by path. */
+  /** Number of requests, by path. */
   hits: Map<string, number>;
-  /** An access token that the provider itself issued (client credentials, RS256, `at+jwt`); its `sub` is the client. */
+  /** An access token that the provider issued (client credentials, RS256, `at+jwt`). Its `sub` is the client. */
   grant(): Promise<string>;
-  /** A token as the provider would sign it. */
+  /** A token for a user, signed with the provider's current key. */
   sign(email: string, options?: TokenOptions): Promise<string>;
-  /** Replaces the signing key; both are published when `keepOld`. */
+  /** Replaces the signing key. With `keepOld`, the key before it is still published. */
   rotate(options?: { keepOld?: boolean }): Promise<void>;
-  /** Stops answering, as a dead server does; `revive` brings it back at the same address. */
+  /** Refuses connections from now on. */
   kill(): Promise<void>;
+  /** Listens again, at the same address. */
   revive(): Promise<void>;
 }
 
@@ -30,12 +32,12 @@ export async function startIssuer(): Promise<Issuer> {
   const hits = new Map<string, number>();
   let key = await makeKey();
   let published = [key];
-  let answer: ReturnType<Provider["callback"]>;
+  let handler: ReturnType<Provider["callback"]>;
 
   const server = createServer((request, response) => {
     const path = (request.url ?? "").split("?")[0] ?? "";
     hits.set(path, (hits.get(path) ?? 0) + 1);
-    void answer(request, response);
+    void handler(request, response);
   });
   const listen = (port: number) =>
     new Promise<void>((resolve) => server.listen(port, "127.0.0.1", () => resolve()));
@@ -75,7 +77,7 @@ export async function startIssuer(): Promise<Issuer> {
         },
       },
     });
-    answer = provider.callback();
+    handler = provider.callback();
   };
   await configure();
 

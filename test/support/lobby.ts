@@ -1,9 +1,9 @@
 import type { Bus, Hint } from "../../src/chat/bus.ts";
 import { Chat } from "../../src/chat/chat.ts";
-import type { Arrival, Door } from "../../src/chat/join.ts";
 import { ChatError } from "../../src/chat/errors.ts";
-import type { Outlet } from "../../src/chat/room-sync.ts";
+import type { Arrival, Door } from "../../src/chat/join.ts";
 import type { Change, Limits, Message, Notice, RoomKey, User } from "../../src/chat/model.ts";
+import type { Outlet } from "../../src/chat/room-sync.ts";
 import type { Page, Store } from "../../src/chat/store.ts";
 import { actor, room as roomOf } from "./people.ts";
 import { SlowRoom } from "./slow-room.ts";

@@ -26,7 +26,7 @@ export interface Parley extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-export interface ParleyOptions extends Partial<Pick<ServerOptions, "deadlines" | "keys">> {
+export interface ParleyOptions extends Partial<Pick<ServerOptions, "heartbeat" | "keys">> {
   issuer: string;
   /** Settings beside the ones that a test always needs. */
   env?: Record<string, string>;
@@ -38,7 +38,7 @@ export function temporaryFolder(): Disposable & { path: string } {
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-export async function startParley({ issuer, env = {}, deadlines, keys }: ParleyOptions): Promise<Parley> {
+export async function startParley({ issuer, env = {}, heartbeat, keys }: ParleyOptions): Promise<Parley> {
   const folder = temporaryFolder();
   const config = readConfig({
     PARLEY_PORT: "0",
@@ -56,7 +56,7 @@ export async function startParley({ issuer, env = {}, deadlines, keys }: ParleyO
   const running = await startServer({
     config,
     log,
-    ...(deadlines && { deadlines }),
+    ...(heartbeat && { heartbeat }),
     ...(keys && { keys }),
   });
   const asOperator: Parley["asOperator"] = async (work) => {

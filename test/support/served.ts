@@ -6,7 +6,7 @@ import { openChat } from "../../src/server.ts";
 import { fromSource, listening, start, type Started } from "./process.ts";
 import { audience } from "./tokens.ts";
 
-/** A server in a process of its own. */
+/** A server that runs in a process of its own. */
 export interface Served extends Started {
   url: URL;
 }
@@ -15,11 +15,11 @@ export interface ServedOptions {
   issuer: string;
   database: string;
   env?: Record<string, string>;
-  /** A command that runs the server's. */
+  /** Words in front of the server's command: a command that runs it. */
   under?: string[];
 }
 
-/** Starts a server on a free port, with the limits of users lifted. */
+/** Starts a server on a free port, without limits per user. */
 export async function serve({ issuer, database, env = {}, under = [] }: ServedOptions): Promise<Served> {
   const server = start([...under, ...fromSource, "serve"], {
     cwd: dirname(database),
@@ -37,7 +37,7 @@ export async function serve({ issuer, database, env = {}, under = [] }: ServedOp
   return { ...server, url: await listening(server) };
 }
 
-/** Makes rooms, each with its members, in a database without a server. */
+/** Creates rooms with their members in a database that no server has opened. */
 export async function furnish(database: string, rooms: Record<string, string[]>): Promise<void> {
   const { chat, close } = openChat(readConfig({ PARLEY_DATABASE: database }), { create: true });
   for (const [id, members] of Object.entries(rooms)) {

@@ -15,22 +15,23 @@ export interface SigningKey {
   publicJwk: JWK;
 }
 
-/** Claims over the defaults; undefined leaves one out. */
+/** Changes to the default claims and header, and another signing key. An undefined value leaves a claim out. */
 export interface TokenOptions {
   claims?: Record<string, unknown>;
   header?: Partial<JWTHeaderParameters> & Record<string, unknown>;
   key?: SigningKey;
 }
 
-let keys = 0;
+let keyCount = 0;
 
-export async function makeKey(): Promise<SigningKey> {
-  const { privateKey, publicKey } = await generateKeyPair("RS256", { extractable: true });
-  const kid = `key-${++keys}`;
-  return { kid, privateKey, publicJwk: { ...(await exportJWK(publicKey)), kid, alg: "RS256", use: "sig" } };
+/** A new key with a `kid` of its own. */
+export async function makeKey(alg = "RS256"): Promise<SigningKey> {
+  const { privateKey, publicKey } = await generateKeyPair(alg, { extractable: true });
+  const kid = `key-${++keyCount}`;
+  return { kid, privateKey, publicJwk: { ...(await exportJWK(publicKey)), kid, alg, use: "sig" } };
 }
 
-/** A token for a user with this email, good for an hour unless the claims say otherwise. */
+/** A token for the user with this verified email, which expires in an hour. */
 export async function sign(
   issuer: string,
   email: string,
@@ -42,6 +43,7 @@ export async function sign(
     aud: audience,
     sub: `user|${email}`,
     email,
+    email_verified: true,
     iat: now,
     exp: now + 3600,
     ...claims,

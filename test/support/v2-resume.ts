@@ -34,7 +34,7 @@ export function fill(parley: Parley, room: string, count: number, text = "text")
 /** Every message of a room as it is on disk, by `seq`. */
 export async function stored(parley: Parley, room: string): Promise<MessageBody[]> {
   const messages = await parley.asOperator((chat, operator) =>
-    chat.history(operator, room, { after: 0, limit: 2_000_000, oldest: true }),
+    chat.messages(operator, room, { after: 0, limit: 2_000_000, oldest: true }),
   );
   return messages.map(messageBody);
 }

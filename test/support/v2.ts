@@ -2,14 +2,8 @@ import { join } from "node:path";
 
 import type * as ws from "ws";
 
-import type {
-  AckFrame,
-  Command,
-  ErrorFrame,
-  Hello,
-  MessageBody,
-  ServerFrame,
-} from "../../src/protocol/frames.ts";
+import type { AckFrame, ErrorFrame, Hello, MessageBody, ServerFrame } from "../../src/protocol/frames.ts";
+import type { Command } from "../../src/protocol/schemas.ts";
 import { Refused } from "./client.ts";
 
 // By its path: Bun answers `import "ws"` with a client of its own.

@@ -1,7 +1,8 @@
 import { beforeAll, expect, test } from "bun:test";
 
 import type { Code } from "../../src/chat/errors.ts";
-import type { Command, ErrorFrame, ServerFrame } from "../../src/protocol/frames.ts";
+import type { ErrorFrame, ServerFrame } from "../../src/protocol/frames.ts";
+import type { Command } from "../../src/protocol/schemas.ts";
 import { call } from "../support/api.ts";
 import { frame, opcodes, type Raw } from "../support/raw.ts";
 import { metric, stage } from "../support/stage.ts";

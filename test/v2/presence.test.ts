@@ -8,9 +8,9 @@ import { connectV2, type V2 } from "../support/v2.ts";
 
 // Who is there, and who is not any more.
 
-const deadlines = { ping: 100, silence: 2000, doubt: 1000 };
+const heartbeat = { pingIntervalMs: 100, silenceTimeoutMs: 2000, pongTimeoutMs: 1000 };
 const on = stage({
-  deadlines,
+  heartbeat,
   env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" },
 });
 const { roomOf, token, join } = on;
@@ -168,7 +168,8 @@ test.each(["SIGKILL", "SIGSTOP"] as const)(
     const begun = performance.now();
     child.kill(signal);
     await hears(watcher, alice, false);
-    if (signal === "SIGSTOP") expect(performance.now() - begun).toBeGreaterThan(deadlines.silence / 2);
+    if (signal === "SIGSTOP")
+      expect(performance.now() - begun).toBeGreaterThan(heartbeat.silenceTimeoutMs / 2);
   },
   20_000,
 );

@@ -1,7 +1,8 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 
-import type { Changes, Command, Hello } from "../../src/protocol/frames.ts";
+import type { Changes, Hello } from "../../src/protocol/frames.ts";
+import type { Command } from "../../src/protocol/schemas.ts";
 import { frame as encode, type Raw } from "../support/raw.ts";
 import { stage } from "../support/stage.ts";
 import { fill, rawV2 } from "../support/v2-resume.ts";

@@ -127,7 +127,10 @@ test("a token of somebody else, or a bad one, is refused, and changes nothing", 
 
 test("while the issuer's keys can't be had a token of an unknown key is refused for that, and the connection lives", async () => {
   await using issuer = await startIssuer();
-  await using parley = await startParley({ issuer: issuer.issuer, keys: { cooldown: 0 } });
+  await using parley = await startParley({
+    issuer: issuer.issuer,
+    keys: { unknownKeyCooldownMs: 0, minRetryMs: 0 },
+  });
   await parley.room("room", [alice]);
   const client = await connectV2(parley.host, "room", { token: await issuer.sign(alice) });
   const old = await issuer.sign(alice, { claims: { jti: "another" } });

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 
-import type { Command, ServerFrame } from "../../src/protocol/frames.ts";
+import type { ServerFrame } from "../../src/protocol/frames.ts";
+import type { Command } from "../../src/protocol/schemas.ts";
 import { startParley } from "../support/parley.ts";
 import { frame, handshake, opcodes, Raw } from "../support/raw.ts";
 import { newRoomId, stage } from "../support/stage.ts";
@@ -165,7 +166,7 @@ test("of a thousand commands in one segment, with a rate, the first are done, an
   expect(errors.length).toBeGreaterThanOrEqual(50);
   expect(errors.length).toBeLessThan(100);
   for (const { retry_after_ms } of errors) expect(retry_after_ms).toBeGreaterThan(0);
-  const stored = await parley.asOperator((chat, operator) => chat.history(operator, room, { limit: 100 }));
+  const stored = await parley.asOperator((chat, operator) => chat.messages(operator, room, { limit: 100 }));
   expect(stored.slice(0, 30).map(({ text }) => text)).toEqual(
     Array.from({ length: 30 }, (_, n) => `message ${n}`),
   );

@@ -1,18 +1,19 @@
-import { and, count, desc, eq, ne } from "drizzle-orm";
+import { and, count, desc, eq } from "drizzle-orm";
 
-import type { Actor, Member, Role, RoomKey, User, UserKey } from "../../chat/model.ts";
-import { mayGrant, mayRemove } from "../../chat/permissions.ts";
-import type { Grant, Granted, Invitee, Refusal } from "../../chat/store.ts";
+import { decideGrant, decideRemoval, type Standing } from "../../chat/decide-rooms.ts";
+import { isRefused, type Result } from "../../chat/errors.ts";
+import type { Invitee, Member, Role, RoomKey, UserKey } from "../../chat/model.ts";
+import type { Grant, Granted } from "../../chat/store.ts";
 import type { Db } from "./open.ts";
-import { members, users } from "./schema.ts";
 import { user } from "./queries.ts";
+import { members, reads, rooms, users } from "./schema.ts";
 import type { Users } from "./users.ts";
 
-/** Who is in a room. What writes is called within a transaction of the store's; `own` is the role of who asks for it. */
+/** Memberships. Methods that write must be called within a transaction; `standing` is that of the actor who asks. */
 export class Members {
   constructor(
     private readonly db: Db,
-    private readonly people: Users,
+    private readonly users: Users,
   ) {}
 
   /** Owners first, then by email. */
@@ -26,41 +27,61 @@ export class Members {
     room: RoomKey,
     who: Invitee,
     wanted: Role | undefined,
-    { by, own, joinedAt, membersPerRoom }: Grant & { own: Role | undefined },
-  ): Granted | Refusal {
-    const known = this.people.find(who);
-    const before = known && this.#find(room, known);
-    if (!mayGrant(by, own, before?.role, wanted)) return "not_owner";
-    const role = wanted ?? before?.role ?? "member";
-    if (before) {
-      if (role !== "owner" && this.#isLastOwner(room, before)) return "last_owner";
-      this.db.update(members).set({ role }).where(place(room, before.user.key)).run();
-      return { member: { ...before, role }, added: false };
+    { joinedAt, membersPerRoom }: Grant,
+    standing: Standing,
+  ): Result<Granted> {
+    const known = this.users.find(who);
+    const member = known && this.#select(membership(room, known.key)).get();
+    const decision = decideGrant(
+      wanted,
+      { membersPerRoom },
+      {
+        ...standing,
+        member,
+        memberCount: () => this.#count(eq(members.room, room)),
+        ownerCount: () => this.#ownerCount(room),
+      },
+    );
+    if (isRefused(decision)) return decision;
+    const { role, added } = decision;
+    if (member) {
+      this.db.update(members).set({ role }).where(membership(room, member.user.key)).run();
+      return { member: { ...member, role }, added };
     }
-    if (membersPerRoom > 0 && this.#count(eq(members.room, room)) >= membersPerRoom)
-      return "too_many_members";
-    const invited = known ?? this.people.invite(who);
+    const invited = known ?? this.users.invite(who);
     this.db.insert(members).values({ room, user: invited.key, role, joinedAt }).run();
-    return { member: { user: invited, role, joinedAt }, added: true };
+    this.#markAllRead(room, invited.key);
+    return { member: { user: invited, role, joinedAt }, added };
   }
 
-  remove(
-    room: RoomKey,
-    who: Invitee,
-    { by, own }: { by: Actor; own: Role | undefined },
-  ): Member | Refusal | undefined {
-    const known = this.people.find(who);
-    const member = known && this.#find(room, known);
-    if (!mayRemove(by, own, member)) return "not_owner";
-    if (!member) return undefined;
-    if (this.#isLastOwner(room, member)) return "last_owner";
-    this.db.delete(members).where(place(room, member.user.key)).run();
-    this.people.release(member.user.key);
+  /** Resolves an email to the members who are shown with it. */
+  remove(room: RoomKey, who: Invitee, standing: Standing): Result<Member | undefined> {
+    const matches = "sub" in who ? eq(users.sub, who.sub) : eq(users.email, who.email);
+    const member = decideRemoval({
+      ...standing,
+      candidates: this.#select(and(eq(members.room, room), matches)).all(),
+      ownerCount: () => this.#ownerCount(room),
+    });
+    if (member === undefined || isRefused(member)) return member;
+    const { key } = member.user;
+    this.db.delete(members).where(membership(room, key)).run();
+    this.db
+      .delete(reads)
+      .where(and(eq(reads.room, room), eq(reads.user, key)))
+      .run();
+    this.users.release(key);
     return member;
   }
 
-  #find(room: RoomKey, { key }: User): Member | undefined {
-    return this.#select(place(room, key)).get();
+  /** A new member has nothing unread. */
+  #markAllRead(room: RoomKey, key: UserKey): void {
+    const newest = this.db.select({ seq: rooms.seq }).from(rooms).where(eq(rooms.pk, room)).get();
+    const seq = newest?.seq ?? 0;
+    this.db
+      .insert(reads)
+      .values({ room, user: key, seq })
+      .onConflictDoUpdate({ target: [reads.room, reads.user], set: { seq } })
+      .run();
   }
 
   #select(which: ReturnType<typeof and>) {
@@ -71,9 +92,8 @@ export class Members {
       .where(which);
   }
 
-  #isLastOwner(room: RoomKey, { role, user: { key } }: Member): boolean {
-    const others = and(eq(members.room, room), eq(members.role, "owner"), ne(members.user, key));
-    return role === "owner" && this.#count(others) === 0;
+  #ownerCount(room: RoomKey): number {
+    return this.#count(and(eq(members.room, room), eq(members.role, "owner")));
   }
 
   #count(which: ReturnType<typeof and>): number {
@@ -81,4 +101,4 @@ export class Members {
   }
 }
 
-const place = (room: RoomKey, userKey: UserKey) => and(eq(members.room, room), eq(members.user, userKey));
+const membership = (room: RoomKey, key: UserKey) => and(eq(members.room, room), eq(members.user, key));

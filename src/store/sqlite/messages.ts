@@ -1,39 +1,52 @@
-import type { Message, RoomKey } from "../../chat/model.ts";
-import type { Page, Range } from "../../chat/store.ts";
-import { type CreatedRow, type MessageRow, type Statements, toMessages } from "./queries.ts";
+import type { Message, Page, Position, RoomKey } from "../../chat/model.ts";
+import type { History, Range } from "../../chat/store.ts";
+import type { CreatedRow, MessageRow, Queries } from "./queries.ts";
+import { toMessages } from "./rows.ts";
 
-/** What is read of a room's messages. */
+/** Reads of a room's messages. */
 export class Messages {
-  constructor(private readonly statements: Statements) {}
+  constructor(private readonly queries: Queries) {}
+
+  head(room: RoomKey): Position | undefined {
+    const row = this.queries.head.get({ room });
+    return row && { seq: row[0], rev: row[1] };
+  }
+
+  history(room: RoomKey, limit: number): History | undefined {
+    const head = this.head(room);
+    // Not beyond the head: another process may have written between the two statements.
+    return head && { ...head, messages: this.range(room, { before: head.seq + 1, limit }) };
+  }
 
   range(room: RoomKey, { after = 0, before = 2 ** 53, limit, oldest = false }: Range): Message[] {
     const range = { room, after, before, limit };
-    const { oldest: first, newest: last } = this.statements;
-    return toMessages(this.statements, oldest ? first.all(range) : last.all(range).toReversed());
+    const rows = oldest ? this.queries.oldest.all(range) : this.queries.newest.all(range).toReversed();
+    return toMessages(this.queries, rows);
   }
 
   changes(room: RoomKey, rev: number, limit: number): Page {
-    const [seq = 0, end = 0] = this.statements.head.get({ room }) ?? [];
-    if (rev >= end) return { messages: [], rev };
-    const { created, changed } = this.statements;
-    // As many messages as the page takes, in the order of their creation: it ends where the last of them was created.
-    const next = created.all({ room, after: this.#createdUpTo(room, Math.min(seq, rev), rev), limit });
-    let upTo = next.length < limit ? end : (next.at(-1)?.[10] ?? rev);
+    const head = this.head(room) ?? { seq: 0, rev: 0 };
+    if (rev >= head.rev) return { messages: [], rev };
+    const { created, changed } = this.queries;
+    // A page of messages in the order of their creation. The page ends where the last of them was created.
+    const after = this.#lastCreatedBy(room, rev, Math.min(head.seq, rev));
+    const next = created.all({ room, after, limit });
+    let upTo = next.length < limit ? head.rev : (next.at(-1)?.[10] ?? rev);
     const later = changed.all({ room, rev, upTo, limit });
     if (later.length === limit) upTo = later.at(-1)?.[1] ?? upTo;
-    // Those that were changed since come with their last change.
+    // Messages that were changed later come with their last change instead.
     const rows: (CreatedRow | MessageRow)[] = next.filter((row) => row[1] === row[10] && row[1] <= upTo);
     rows.push(...later);
     if (later.length > 0) rows.sort((a, b) => a[1] - b[1]);
-    return { messages: toMessages(this.statements, rows), rev: upTo };
+    return { messages: toMessages(this.queries, rows), rev: upTo };
   }
 
-  /** The last `seq`, up to `high`, that was created at or before `rev`. `createdRev` rises with `seq`: a binary search. */
-  #createdUpTo(room: RoomKey, high: number, rev: number): number {
+  /** The last `seq`, at most `high`, that was created at or before `rev`. `createdRev` rises with `seq`: a binary search. */
+  #lastCreatedBy(room: RoomKey, rev: number, high: number): number {
     let low = 0;
     while (low < high) {
       const middle = Math.ceil((low + high) / 2);
-      const [created] = this.statements.createdRev.get({ room, seq: middle }) ?? [];
+      const [created] = this.queries.createdRev.get({ room, seq: middle }) ?? [];
       if (created !== undefined && created <= rev) low = middle;
       else high = middle - 1;
     }

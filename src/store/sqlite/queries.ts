@@ -1,10 +1,14 @@
-import { and, asc, desc, eq, gt, is, isNotNull, isNull, lt, lte, Param, Placeholder, sql } from "drizzle-orm";
+import { and, asc, count, desc, eq, gt, isNotNull, isNull, lt, lte, sql } from "drizzle-orm";
+import { alias } from "drizzle-orm/sqlite-core";
 
-import type { Message, Position, Reaction, Role, RoomKey, User, UserKey } from "../../chat/model.ts";
+import type { Position, Role, RoomKey, UserKey } from "../../chat/model.ts";
+import { compile } from "./compile.ts";
 import type { Db } from "./open.ts";
 import { emails, members, messages, reads, rooms, users } from "./schema.ts";
 
+/** The columns of a user. */
 export const user = { key: users.pk, id: users.sub, email: users.email, name: users.name };
+/** The columns of a room. */
 export const room = {
   key: rooms.pk,
   id: rooms.id,
@@ -26,39 +30,18 @@ const message = {
   reactions: messages.reactions,
 };
 
-/** Not deleted. */
-export const live = isNull(rooms.deletedAt);
+export const roomExists = isNull(rooms.deletedAt);
 const $ = sql.placeholder;
 
-/** What a query says, and no more of it: its text, and its parameters by name. */
-interface Query {
-  toSQL(): { sql: string; params: unknown[] };
-}
-
-type Value = string | number | null;
-
-/**
- * A query that Drizzle wrote and bun:sqlite runs: each row is an array, in the order of the selection. For the paths
- * that every message and connection takes, where Drizzle's mapping of rows would cost three times what SQLite does.
- */
-function compile<Parameters, Row extends Value[] = never>(db: Db, query: Query) {
-  const { sql: text, params } = query.toSQL();
-  const statement = db.$client.prepare<Row, Value[]>(text);
-  const slots = params.map((param) => {
-    const value = is(param, Param) ? param.value : param;
-    return is(value, Placeholder) ? (value.name as keyof Parameters) : { fixed: value as Value };
-  });
-  const bind = (values: Parameters) =>
-    slots.map((slot) => (typeof slot === "object" ? slot.fixed : (values[slot] as Value)));
-  return {
-    all: (values: Parameters) => statement.values(...bind(values)) as Row[],
-    get: (values: Parameters) => (statement.values(...bind(values)) as Row[])[0],
-    run: (values: Parameters) => void statement.run(...bind(values)),
-  };
-}
-
-type UserRow = [key: number, id: string | null, email: string | null, name: string | null];
+export type UserRow = [key: number, id: string | null, email: string | null, name: string | null];
 type HeadRow = [seq: number, rev: number];
+type SentRow = [
+  seq: number,
+  rev: number,
+  text: string | null,
+  replyTo: number | null,
+  editedAt: number | null,
+];
 export type MessageRow = [
   seq: number,
   rev: number,
@@ -72,18 +55,18 @@ export type MessageRow = [
   reactions: string | null,
 ];
 export type CreatedRow = [...MessageRow, createdRev: number];
-type MembershipRow = [
-  key: number,
-  id: string,
-  name: string,
-  seq: number,
-  rev: number,
-  createdAt: number,
-  role: Role | null,
-];
+type RoomRow = [key: RoomKey, id: string, name: string, seq: number, rev: number, createdAt: number];
+type MembershipRow = [...RoomRow, role: Role | null];
+type SummaryRow = [...RoomRow, role: Role, read: number, deletedAfterRead: number, ...Nullable<MessageRow>];
+/** The columns of a left join. */
+type Nullable<Row> = { [Column in keyof Row]: Row[Column] | null };
 
-/** Every statement of the paths that messages and connections take, prepared once. */
-export function prepare(db: Db) {
+export function isMessage(row: Nullable<MessageRow>): row is MessageRow {
+  return row[0] !== null;
+}
+
+/** The statements on the paths of messages and connections, prepared once. */
+export function prepareQueries(db: Db) {
   const selectMessages = () => db.select(message).from(messages);
   const between = and(
     eq(messages.room, $("room")),
@@ -91,13 +74,15 @@ export function prepare(db: Db) {
     lt(messages.seq, $("before")),
   );
   const selectUser = db.select(user).from(users);
+  const [deleted, newest] = [alias(messages, "deleted"), alias(messages, "newest")];
+  const read = sql`coalesce(${reads.seq}, 0)`;
   return {
     head: compile<{ room: RoomKey }, HeadRow>(
       db,
       db
         .select({ seq: rooms.seq, rev: rooms.rev })
         .from(rooms)
-        .where(and(eq(rooms.pk, $("room")), live)),
+        .where(and(eq(rooms.pk, $("room")), roomExists)),
     ),
     advance: compile<{ room: RoomKey } & Position>(
       db,
@@ -113,17 +98,23 @@ export function prepare(db: Db) {
         .from(members)
         .where(and(eq(members.room, $("room")), eq(members.user, $("user")))),
     ),
-    repeated: compile<{ room: RoomKey; sender: UserKey; clientId: string }, HeadRow>(
+    sentAs: compile<{ room: RoomKey; sender: UserKey; clientId: string }, SentRow>(
       db,
       db
-        .select({ seq: messages.seq, rev: messages.createdRev })
+        .select({
+          seq: messages.seq,
+          rev: messages.createdRev,
+          text: messages.text,
+          replyTo: messages.replyTo,
+          editedAt: messages.editedAt,
+        })
         .from(messages)
         .where(
           and(
             eq(messages.room, $("room")),
             eq(messages.sender, $("sender")),
             eq(messages.clientId, $("clientId")),
-            // Names the partial index.
+            // So that SQLite uses the partial index.
             isNotNull(messages.clientId),
           ),
         ),
@@ -154,7 +145,7 @@ export function prepare(db: Db) {
       db,
       selectMessages().where(and(eq(messages.room, $("room")), eq(messages.seq, $("seq")))),
     ),
-    amend: compile<{
+    update: compile<{
       room: RoomKey;
       seq: number;
       rev: number;
@@ -175,14 +166,14 @@ export function prepare(db: Db) {
         })
         .where(and(eq(messages.room, $("room")), eq(messages.seq, $("seq")))),
     ),
-    mark: compile<{ room: RoomKey; user: UserKey }, [seq: number]>(
+    readMark: compile<{ room: RoomKey; user: UserKey }, [seq: number]>(
       db,
       db
         .select({ seq: reads.seq })
         .from(reads)
         .where(and(eq(reads.room, $("room")), eq(reads.user, $("user")))),
     ),
-    setMark: compile<{ room: RoomKey; user: UserKey; seq: number }>(
+    setReadMark: compile<{ room: RoomKey; user: UserKey; seq: number }>(
       db,
       db
         .insert(reads)
@@ -194,18 +185,56 @@ export function prepare(db: Db) {
       db
         .select({
           ...room,
-          // A join would cost ten times as much.
+          // A join costs ten times as much.
           role: sql`(${db
             .select({ role: members.role })
             .from(members)
             .where(and(eq(members.room, rooms.pk), eq(members.user, $("user"))))})`,
         })
         .from(rooms)
-        .where(and(eq(rooms.id, $("id")), live)),
+        .where(and(eq(rooms.id, $("id")), roomExists)),
+    ),
+    summaries: compile<{ user: UserKey }, SummaryRow>(
+      db,
+      db
+        .select({
+          ...room,
+          role: members.role,
+          read,
+          deletedAfterRead: sql`(${db
+            .select({ n: count() })
+            .from(deleted)
+            .where(and(eq(deleted.room, rooms.pk), gt(deleted.seq, read), isNotNull(deleted.deletedAt)))})`,
+          message,
+        })
+        .from(members)
+        .innerJoin(rooms, and(eq(rooms.pk, members.room), roomExists))
+        .leftJoin(reads, and(eq(reads.room, members.room), eq(reads.user, members.user)))
+        .leftJoin(
+          messages,
+          and(
+            eq(messages.room, rooms.pk),
+            eq(
+              messages.seq,
+              sql`(${db
+                .select({ seq: newest.seq })
+                .from(newest)
+                .where(and(eq(newest.room, rooms.pk), isNull(newest.deletedAt)))
+                .orderBy(desc(newest.seq))
+                .limit(1)})`,
+            ),
+          ),
+        )
+        .where(eq(members.user, $("user")))
+        .orderBy(rooms.id),
     ),
     userBySub: compile<{ sub: string }, UserRow>(db, selectUser.where(eq(users.sub, $("sub")))),
+    signedInUser: compile<{ sub: string }, UserRow>(
+      db,
+      selectUser.where(and(eq(users.sub, $("sub")), eq(users.signedIn, true))),
+    ),
     userByKey: compile<{ key: UserKey }, UserRow>(db, selectUser.where(eq(users.pk, $("key")))),
-    userByEmail: compile<{ email: string }, UserRow>(
+    emailOwner: compile<{ email: string }, UserRow>(
       db,
       db
         .select(user)
@@ -251,7 +280,7 @@ export function prepare(db: Db) {
         .from(messages)
         .where(and(eq(messages.room, $("room")), eq(messages.seq, $("seq")))),
     ),
-    roster: compile<{ room: RoomKey }, [UserKey]>(
+    memberKeys: compile<{ room: RoomKey }, [UserKey]>(
       db,
       db
         .select({ user: members.user })
@@ -261,27 +290,6 @@ export function prepare(db: Db) {
   };
 }
 
-export type Statements = ReturnType<typeof prepare>;
+export type Queries = ReturnType<typeof prepareQueries>;
 
 type Window = { room: RoomKey; after: number; before: number; limit: number };
-
-export function toUser(row: UserRow | undefined): User | undefined {
-  return row && { key: row[0], id: row[1], email: row[2], name: row[3] };
-}
-
-const none: readonly Reaction[] = [];
-
-/** Messages with their senders, each of whom is looked up once. */
-export function toMessages({ userByKey }: Statements, rows: readonly (MessageRow | CreatedRow)[]): Message[] {
-  const senders = new Map<UserKey, User>();
-  return rows.map((row) => {
-    const [seq, rev, key, text, sentAt, editedAt, deletedAt, replyTo, clientId, stored] = row;
-    let sender = senders.get(key);
-    if (!sender) {
-      sender = toUser(userByKey.get({ key })) ?? { key, id: null, email: null, name: null };
-      senders.set(key, sender);
-    }
-    const reactions = stored === null ? none : (JSON.parse(stored) as Reaction[]);
-    return { seq, rev, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, reactions };
-  });
-}

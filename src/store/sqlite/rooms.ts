@@ -1,86 +1,100 @@
-import { and, count, desc, eq, gt, isNotNull, sql } from "drizzle-orm";
+import { and, count, desc, eq, gt, isNotNull } from "drizzle-orm";
 
-import type { Actor, Role, Room, RoomKey, RoomSummary, UserKey } from "../../chat/model.ts";
-import { mayGovern } from "../../chat/permissions.ts";
-import type { NewRoom, Refusal } from "../../chat/store.ts";
-import type { Messages } from "./messages.ts";
+import { decideCreation, decideRoomChange, type Standing } from "../../chat/decide-rooms.ts";
+import type { Result } from "../../chat/errors.ts";
+import type { Room, RoomKey, RoomSummary, UserKey } from "../../chat/model.ts";
+import type { NewRoom } from "../../chat/store.ts";
+import { unreadCount } from "../../chat/unread.ts";
 import type { Db } from "./open.ts";
+import { isMessage, type Queries, room, roomExists } from "./queries.ts";
+import { toMessages } from "./rows.ts";
 import { members, messages, reads, rooms } from "./schema.ts";
-import { live, room } from "./queries.ts";
 import type { Users } from "./users.ts";
 
-/** Messages of a deleted room that one turn removes. */
-const purgeLength = 1000;
+/** Messages of a deleted room that one purge removes. */
+const PURGE_SIZE = 1000;
 
-/** Rooms. What writes is called within a transaction of the store's; `own` is the role of who asks for it. */
+/** Rooms. Methods that write must be called within a transaction; `standing` is that of the actor who asks. */
 export class Rooms {
   constructor(
     private readonly db: Db,
-    private readonly history: Messages,
-    private readonly people: Users,
+    private readonly queries: Queries,
+    private readonly users: Users,
   ) {}
 
-  create({ id, name, owner, createdAt }: NewRoom, roomsPerUser: number): Room | "taken" | "too_many" {
-    if (owner !== null && roomsPerUser > 0 && this.#madeBy(owner) >= roomsPerUser) return "too_many";
-    const made = this.db
+  create({ id, name, owner, createdAt, roomsPerUser }: NewRoom): Result<Room> {
+    const refusal = decideCreation(owner === null ? 0 : roomsPerUser, {
+      idTaken: () => this.#isTaken(id),
+      roomsCreated: () => (owner === null ? 0 : this.#createdBy(owner)),
+    });
+    if (refusal) return refusal;
+    const created = this.db
       .insert(rooms)
       .values({ id, name, createdBy: owner, createdAt })
-      .onConflictDoNothing()
       .returning(room)
-      .get() as Room | undefined;
-    if (!made) return "taken";
+      .get();
     if (owner !== null) {
-      const place = { room: made.key, user: owner, role: "owner", joinedAt: createdAt } as const;
-      this.db.insert(members).values(place).run();
+      this.db
+        .insert(members)
+        .values({ room: created.key, user: owner, role: "owner", joinedAt: createdAt })
+        .run();
     }
-    return made;
+    return created;
   }
 
-  #madeBy(owner: UserKey): number {
-    const which = and(eq(rooms.createdBy, owner), live);
-    return this.db.select({ n: count() }).from(rooms).where(which).get()?.n ?? 0;
-  }
-
-  /** Gives it another name, or marks it as deleted. */
-  change(
-    key: RoomKey,
-    values: { name: string } | { deletedAt: number },
-    by: Actor,
-    own: Role | undefined,
-  ): Refusal | undefined {
-    if (!mayGovern(by, own)) return "not_owner";
-    this.db.update(rooms).set(values).where(eq(rooms.pk, key)).run();
+  rename(key: RoomKey, name: string, standing: Standing): Result<undefined> {
+    const refusal = decideRoomChange(standing, "rename_room");
+    if (refusal) return refusal;
+    this.db.update(rooms).set({ name }).where(eq(rooms.pk, key)).run();
     return undefined;
   }
 
+  delete(key: RoomKey, deletedAt: number, standing: Standing): Result<undefined> {
+    const refusal = decideRoomChange(standing, "delete_room");
+    if (refusal) return refusal;
+    this.db.update(rooms).set({ deletedAt }).where(eq(rooms.pk, key)).run();
+    return undefined;
+  }
+
+  /** All rooms, by id. */
   all(): Room[] {
-    return this.db.select(room).from(rooms).where(live).orderBy(rooms.id).all();
+    return this.db.select(room).from(rooms).where(roomExists).orderBy(rooms.id).all();
   }
 
+  /** A user's rooms, by id. */
   of(user: UserKey): RoomSummary[] {
-    const mine = this.db
-      .select({ room, role: members.role, read: sql<number>`coalesce(${reads.seq}, 0)` })
-      .from(members)
-      .innerJoin(rooms, and(eq(rooms.pk, members.room), live))
-      .leftJoin(reads, and(eq(reads.room, members.room), eq(reads.user, members.user)))
-      .where(eq(members.user, user))
-      .orderBy(rooms.id)
-      .all();
-    return mine.map(({ room: found, role, read }) => ({
-      room: found,
-      role,
-      unread: found.seq - read,
-      lastMessage: this.history.range(found.key, { limit: 1 })[0] ?? null,
-    }));
+    return this.queries.summaries.all({ user }).map((row) => {
+      const [key, id, name, seq, rev, createdAt, role, read, deletedAfterRead, ...message] = row;
+      const [lastMessage = null] = isMessage(message) ? toMessages(this.queries, [message]) : [];
+      return {
+        room: { key, id, name, seq, rev, createdAt },
+        role,
+        unread: unreadCount({ seq, read, deletedAfterRead }),
+        lastMessage,
+      };
+    });
   }
 
-  /** A room that is deleted, and still in the file. */
+  #isTaken(id: string): boolean {
+    const query = this.db
+      .select({ key: rooms.pk })
+      .from(rooms)
+      .where(and(eq(rooms.id, id), roomExists));
+    return query.get() !== undefined;
+  }
+
+  #createdBy(owner: UserKey): number {
+    const which = and(eq(rooms.createdBy, owner), roomExists);
+    return this.db.select({ n: count() }).from(rooms).where(which).get()?.n ?? 0;
+  }
+
+  /** A deleted room that has not been purged to its end. */
   deleted(): RoomKey | undefined {
-    const gone = this.db.select({ key: rooms.pk }).from(rooms).where(isNotNull(rooms.deletedAt)).limit(1);
-    return gone.get()?.key;
+    const query = this.db.select({ key: rooms.pk }).from(rooms).where(isNotNull(rooms.deletedAt)).limit(1);
+    return query.get()?.key;
   }
 
-  /** Removes some of what a deleted room left behind, and last of all the room. */
+  /** Removes some of what a deleted room left behind, and in the end the room. */
   purge(key: RoomKey): void {
     const last = this.db
       .select({ seq: messages.seq })
@@ -90,13 +104,13 @@ export class Rooms {
       .limit(1)
       .get();
     if (last) {
-      const slice = and(eq(messages.room, key), gt(messages.seq, last.seq - purgeLength));
+      const slice = and(eq(messages.room, key), gt(messages.seq, last.seq - PURGE_SIZE));
       this.db.delete(messages).where(slice).run();
       return;
     }
     this.db.delete(reads).where(eq(reads.room, key)).run();
     const left = this.db.delete(members).where(eq(members.room, key)).returning({ user: members.user });
-    for (const { user } of left.all()) this.people.release(user);
+    for (const { user } of left.all()) this.users.release(user);
     this.db.delete(rooms).where(eq(rooms.pk, key)).run();
   }
 }

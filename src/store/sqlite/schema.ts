@@ -3,8 +3,8 @@ import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "driz
 
 import { roles } from "../../chat/model.ts";
 
-// Times are milliseconds since the epoch. A `pk` is Parley's own and never leaves it; an `id` is what clients see.
-// The migration that drizzle-kit generates is completed by hand with STRICT and WITHOUT ROWID, which it cannot express.
+// Times are milliseconds since the epoch. A `pk` is internal and never leaves the server; an `id` is what clients see.
+// drizzle-kit cannot express STRICT and WITHOUT ROWID: the first migration was completed with them by hand.
 
 export const rooms = sqliteTable(
   "rooms",
@@ -18,7 +18,7 @@ export const rooms = sqliteTable(
     rev: integer().notNull().default(0),
     createdBy: integer("created_by").references(() => users.pk),
     createdAt: integer("created_at").notNull(),
-    /** A deleted room is gone at once, and purged little by little. */
+    /** A deleted room is gone at once; its rows are purged step by step. */
     deletedAt: integer("deleted_at"),
   },
   (table) => [
@@ -38,20 +38,25 @@ export const users = sqliteTable(
   "users",
   {
     pk: integer().primaryKey({ autoIncrement: true }),
-    /** Null until somebody who was invited by email connects. */
+    /** Null until a user who was invited by email signs in. */
     sub: text().unique(),
-    /** As the user's last token had it; two users may carry the same one. Null beside a null `sub`: a free place. */
+    /** The email that the user is shown with: of their last token that had a verified one. Two users may have the same. */
     email: text(),
     name: text(),
+    /** False for a user who was only invited so far. Once nobody invites them any more, their row is free for another. */
+    signedIn: integer("signed_in", { mode: "boolean" }).notNull().default(false),
   },
   (table) => [
     index("users_free")
       .on(table.pk)
       .where(sql`sub IS NULL AND email IS NULL`),
+    index("users_email")
+      .on(table.email)
+      .where(sql`email IS NOT NULL`),
   ],
 );
 
-/** Whose an email is: of the first verified `sub` that carried it, for ever; until then of the invited user without one. */
+/** Owner of an email: the user who last presented it, verified; before that, the user who was invited by it. */
 export const emails = sqliteTable(
   "emails",
   {
@@ -94,8 +99,8 @@ export const reads = sqliteTable(
 );
 
 /**
- * One b-tree in the order of reading. `createdRev` rises with `seq`, so that it needs no index of its own, and the index
- * on `changedRev` holds only messages that were changed later: a new message writes one page, not two.
+ * One b-tree in the order of reading. `createdRev` rises with `seq` and needs no index of its own, and the index on
+ * `changedRev` holds only messages that were changed later, so a new message writes one page and not two.
  */
 export const messages = sqliteTable(
   "messages",
@@ -110,15 +115,15 @@ export const messages = sqliteTable(
     sender: integer("sender_pk")
       .notNull()
       .references(() => users.pk),
-    /** Null once it is deleted. */
+    /** Null once the message is deleted. */
     text: text(),
     sentAt: integer("sent_at").notNull(),
     editedAt: integer("edited_at"),
     deletedAt: integer("deleted_at"),
-    /** An earlier `seq`; no foreign key, which would search the whole room for every message that is purged. */
+    /** An earlier `seq`. A foreign key would search the whole room for every message that is purged. */
     replyTo: integer("reply_to"),
     clientId: text("client_id"),
-    /** `[{"emoji", "by": [sub]}]`, as it goes out; null while there are none. */
+    /** JSON as it is sent, `[{"emoji", "by": [sub]}]`; null when there are none. */
     reactions: text(),
   },
   (table) => [
@@ -129,10 +134,14 @@ export const messages = sqliteTable(
     uniqueIndex("messages_client_id")
       .on(table.room, table.sender, table.clientId)
       .where(sql`client_id IS NOT NULL`),
+    // Unread counts leave out deleted messages.
+    index("messages_deleted")
+      .on(table.room, table.seq)
+      .where(sql`deleted_at IS NOT NULL`),
   ],
 );
 
-/** One row, written to find out whether the disk takes writes again. */
+/** Written and deleted again to find out whether the disk accepts writes. */
 export const probes = sqliteTable("probes", {
   pk: integer().primaryKey(),
   bytes: text().notNull(),

@@ -1,13 +1,16 @@
-import { eq } from "drizzle-orm";
-
+import type { Standing } from "../../chat/decide-rooms.ts";
+import type { Facts } from "../../chat/decide.ts";
+import type { Result } from "../../chat/errors.ts";
 import type {
   Actor,
   Draft,
-  Identity,
+  Invitee,
   Member,
   Membership,
   Message,
+  Page,
   Position,
+  Profile,
   Role,
   Room,
   RoomKey,
@@ -15,38 +18,25 @@ import type {
   User,
   UserKey,
 } from "../../chat/model.ts";
-import { mayEnter } from "../../chat/permissions.ts";
-import {
-  type Grant,
-  type Granted,
-  type Invitee,
-  type NewRoom,
-  type Outcome,
-  type Page,
-  type Range,
-  type Refusal,
-  type Store,
-  StoreError,
-} from "../../chat/store.ts";
-import { Batch } from "./append.ts";
+import type { Grant, Granted, History, NewRoom, Outcome, Range, Store } from "../../chat/store.ts";
+import { appendDrafts, factsOf } from "./append.ts";
 import { Members } from "./members.ts";
 import { Messages } from "./messages.ts";
-import { type Db, sqliteError } from "./open.ts";
+import type { Db } from "./open.ts";
+import { prepareQueries, type Queries } from "./queries.ts";
 import { Rooms } from "./rooms.ts";
-import { probes, users } from "./schema.ts";
-import { prepare, type Statements } from "./queries.ts";
+import { probes } from "./schema.ts";
 import { Users } from "./users.ts";
+import { toStoreError, Writer } from "./writer.ts";
 
-/** How long a write waits, in milliseconds and without holding the event loop, for another process to let go. */
-const patience = 5000;
-const pause = 20;
+/** As much as a batch of messages takes: a disk with room for one page only is still full. */
+const PROBE_BYTES = 65_536;
 
 /** The `Store` on one SQLite file. Synchronous underneath: a read is answered before the turn ends. */
 export class SqliteStore implements Store {
-  readonly #statements: Statements;
-  readonly #transact: ReturnType<typeof transaction>;
-  /** Settles when the writer that waits for another process is done; undefined while none waits. */
-  #asking: Promise<void> | undefined;
+  readonly #queries: Queries;
+  readonly #facts: Facts;
+  readonly #writer: Writer;
   readonly #messages: Messages;
   readonly #users: Users;
   readonly #members: Members;
@@ -56,124 +46,109 @@ export class SqliteStore implements Store {
     private readonly db: Db,
     private readonly now: () => number = Date.now,
   ) {
-    this.#statements = prepare(db);
-    this.#transact = transaction(db);
-    this.#messages = new Messages(this.#statements);
-    this.#users = new Users(db, this.#statements);
+    this.#queries = prepareQueries(db);
+    this.#facts = factsOf(this.#queries);
+    this.#writer = new Writer(db.$client);
+    this.#messages = new Messages(this.#queries);
+    this.#users = new Users(db, this.#queries);
     this.#members = new Members(db, this.#users);
-    this.#rooms = new Rooms(db, this.#messages, this.#users);
+    this.#rooms = new Rooms(db, this.#queries, this.#users);
   }
 
   append(drafts: readonly Draft[]): Promise<Outcome[]> {
-    return this.#write(() => {
-      const batch = new Batch(this.#statements);
-      const outcomes = drafts.map((draft) => batch.append(draft));
-      batch.finish();
-      return outcomes;
-    });
+    return this.#writer.write(() => appendDrafts(this.#queries, this.#facts, drafts));
   }
 
-  async signIn(identity: Identity): Promise<User> {
-    const known = this.#read(() => this.#users.find(identity));
-    const { email = known?.email ?? null, name = known?.name ?? null } = identity;
-    if (known && known.email === email && known.name === name) return known;
-    const write = this.#write(() => {
-      const key = this.#users.claim(identity);
-      this.db.update(users).set({ email, name }).where(eq(users.pk, key)).run();
-      return { key, id: identity.sub, email, name };
-    });
-    // Nobody is kept out by a disk that can't take his new name.
-    return known?.email === email ? write.catch(() => known) : write;
+  async signIn(profile: Profile): Promise<User> {
+    const unchanged = read(() => this.#users.signedIn(profile));
+    if (unchanged) return unchanged;
+    const known = read(() => this.#users.find({ sub: profile.sub }));
+    const write = this.#writer.write(() => this.#users.signIn(profile));
+    // A disk that cannot take a new name keeps nobody out.
+    const { email } = profile;
+    const onlyNamed = known !== undefined && (email === undefined || email === known.email);
+    return onlyNamed ? write.catch(() => known) : write;
   }
 
-  async membership(roomId: string, key: UserKey): Promise<Membership | undefined> {
-    const row = this.#read(() => this.#statements.membership.get({ id: roomId, user: key }));
+  async membership(roomId: string, user: UserKey): Promise<Membership | undefined> {
+    const row = read(() => this.#queries.membership.get({ id: roomId, user }));
     if (!row) return undefined;
-    const [pk, id, name, seq, rev, createdAt, role] = row;
-    return { room: { key: pk, id, name, seq, rev, createdAt }, role };
+    const [key, id, name, seq, rev, createdAt, role] = row;
+    return { room: { key, id, name, seq, rev, createdAt }, role };
   }
 
-  async head(key: RoomKey): Promise<Position | undefined> {
-    return this.#read(() => this.#head(key));
+  async head(room: RoomKey): Promise<Position | undefined> {
+    return read(() => this.#messages.head(room));
   }
 
-  #head(key: RoomKey): Position | undefined {
-    const row = this.#statements.head.get({ room: key });
-    return row && { seq: row[0], rev: row[1] };
+  async history(room: RoomKey, limit: number): Promise<History | undefined> {
+    return read(() => this.#messages.history(room, limit));
   }
 
-  async messages(key: RoomKey, range: Range): Promise<Message[]> {
-    return this.#read(() => this.#messages.range(key, range));
+  async messages(room: RoomKey, range: Range): Promise<Message[]> {
+    return read(() => this.#messages.range(room, range));
   }
 
-  async changes(key: RoomKey, rev: number, limit: number): Promise<Page> {
-    return this.#read(() => this.#messages.changes(key, rev, limit));
+  async changes(room: RoomKey, rev: number, limit: number): Promise<Page> {
+    return read(() => this.#messages.changes(room, rev, limit));
   }
 
-  async createRoom(wanted: NewRoom, roomsPerUser: number): Promise<Room | "taken" | "too_many"> {
-    return this.#write(() => this.#rooms.create(wanted, roomsPerUser));
+  createRoom(room: NewRoom): Promise<Result<Room>> {
+    return this.#writer.write(() => this.#rooms.create(room));
   }
 
-  async renameRoom(key: RoomKey, name: string, by: Actor): Promise<Refusal | undefined> {
-    return this.#writeIn(key, by, (own) => this.#rooms.change(key, { name }, by, own));
+  renameRoom(room: RoomKey, name: string, by: Actor): Promise<Result<undefined>> {
+    return this.#writer.write(() => this.#rooms.rename(room, name, this.#standing(room, by)));
   }
 
-  async deleteRoom(key: RoomKey, by: Actor): Promise<Refusal | undefined> {
-    return this.#writeIn(key, by, (own) => this.#rooms.change(key, { deletedAt: this.now() }, by, own));
+  deleteRoom(room: RoomKey, by: Actor): Promise<Result<undefined>> {
+    return this.#writer.write(() => this.#rooms.delete(room, this.now(), this.#standing(room, by)));
   }
 
   async rooms(): Promise<Room[]> {
-    return this.#read(() => this.#rooms.all());
+    return read(() => this.#rooms.all());
   }
 
-  async roomsOf(key: UserKey): Promise<RoomSummary[]> {
-    return this.#read(() => this.#rooms.of(key));
+  async roomsOf(user: UserKey): Promise<RoomSummary[]> {
+    return read(() => this.#rooms.of(user));
   }
 
-  async members(key: RoomKey): Promise<Member[]> {
-    return this.#read(() => this.#members.list(key));
+  async members(room: RoomKey): Promise<Member[]> {
+    return read(() => this.#members.list(room));
   }
 
-  async roster(key: RoomKey): Promise<Set<UserKey> | undefined> {
-    return this.#read(() => {
-      if (!this.#head(key)) return undefined;
-      return new Set(this.#statements.roster.all({ room: key }).map(([member]) => member));
+  async memberKeys(room: RoomKey): Promise<Set<UserKey> | undefined> {
+    return read(() => {
+      if (!this.#messages.head(room)) return undefined;
+      return new Set(this.#queries.memberKeys.all({ room }).map(([key]) => key));
     });
   }
 
-  async role(key: RoomKey, userKey: UserKey): Promise<Role | undefined> {
-    return this.#read(() => (this.#head(key) ? this.#role(key, userKey) : undefined));
+  async role(room: RoomKey, user: UserKey): Promise<Role | undefined> {
+    return read(() => (this.#messages.head(room) ? this.#facts.role(room, user) : undefined));
   }
 
-  #role(key: RoomKey, userKey: UserKey): Role | undefined {
-    return this.#statements.role.get({ room: key, user: userKey })?.[0];
+  setMember(room: RoomKey, who: Invitee, role: Role | undefined, grant: Grant): Promise<Result<Granted>> {
+    return this.#writer.write(() =>
+      this.#members.set(room, who, role, grant, this.#standing(room, grant.by)),
+    );
   }
 
-  async setMember(
-    key: RoomKey,
-    who: Invitee,
-    wanted: Role | undefined,
-    grant: Grant,
-  ): Promise<Granted | Refusal> {
-    return this.#writeIn(key, grant.by, (own) => this.#members.set(key, who, wanted, { ...grant, own }));
-  }
-
-  async removeMember(key: RoomKey, who: Invitee, by: Actor): Promise<Member | Refusal | undefined> {
-    return this.#writeIn(key, by, (own) => this.#members.remove(key, who, { by, own }));
+  removeMember(room: RoomKey, who: Invitee, by: Actor): Promise<Result<Member | undefined>> {
+    return this.#writer.write(() => this.#members.remove(room, who, this.#standing(room, by)));
   }
 
   async purge(): Promise<boolean> {
-    // Most of the time there is nothing to do, and no need for the lock.
-    const gone = this.#read(() => this.#rooms.deleted());
-    if (gone === undefined) return false;
-    await this.#write(() => this.#rooms.purge(gone));
+    // As a rule there is nothing to purge, and no need for the write lock.
+    const room = read(() => this.#rooms.deleted());
+    if (room === undefined) return false;
+    await this.#writer.write(() => this.#rooms.purge(room));
     return true;
   }
 
-  async probe(): Promise<void> {
-    // As much as a batch of messages: a disk with room for a page only is still full.
-    const bytes = "x".repeat(65_536);
-    await this.#write(() => {
+  probe(): Promise<void> {
+    const bytes = "x".repeat(PROBE_BYTES);
+    return this.#writer.write(() => {
       this.db
         .insert(probes)
         .values({ pk: 1, bytes })
@@ -184,65 +159,29 @@ export class SqliteStore implements Store {
   }
 
   /** Rises when another process, or another connection of this one, has written. */
-  version(): number {
+  dataVersion(): number {
     const row = this.db.$client.query<{ data_version: number }, []>("PRAGMA data_version").get();
     return row?.data_version ?? 0;
   }
 
   async close(): Promise<void> {
     try {
-      this.#read(() => this.db.$client.run("PRAGMA wal_checkpoint(TRUNCATE)"));
+      read(() => this.db.$client.run("PRAGMA wal_checkpoint(TRUNCATE)"));
     } finally {
       this.db.$client.close();
     }
   }
 
-  #read<T>(work: () => T): T {
-    try {
-      return work();
-    } catch (error) {
-      throw failure(error);
-    }
-  }
-
-  /** A write in a room, for somebody who may be there just then; what else he may do, `work` looks at. */
-  #writeIn<T>(key: RoomKey, by: Actor, work: (own: Role | undefined) => T): Promise<T | Refusal> {
-    return this.#write(() => {
-      if (!this.#head(key)) return "room_deleted";
-      const own = this.#role(key, by.key);
-      return mayEnter(by, own) ? work(own) : "removed";
-    });
-  }
-
-  /** One IMMEDIATE transaction. While another process writes, it waits with the event loop free. */
-  async #write<T>(work: () => T): Promise<T> {
-    const deadline = performance.now() + patience;
-    // To ask holds the event loop for a moment: of those who wait, one asks.
-    while (this.#asking) await this.#asking;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    try {
-      for (;;) {
-        try {
-          return this.#transact.immediate(work) as T;
-        } catch (error) {
-          const busy = sqliteError(error)?.code?.startsWith("SQLITE_BUSY");
-          if (!busy || performance.now() > deadline) throw failure(error);
-          this.#asking ??= promise;
-          await Bun.sleep(pause);
-        }
-      }
-    } finally {
-      if (this.#asking === promise) this.#asking = undefined;
-      resolve();
-    }
+  #standing(room: RoomKey, actor: Actor): Standing {
+    const roomExists = this.#messages.head(room) !== undefined;
+    return { actor, role: this.#facts.role(room, actor.key), roomExists };
   }
 }
 
-/** Made once: Drizzle's own makes five functions for each. */
-const transaction = (db: Db) => db.$client.transaction((work: () => unknown) => work());
-
-function failure(error: unknown): StoreError {
-  const cause = sqliteError(error);
-  // Not Drizzle's own error around it, which repeats the parameters.
-  return new StoreError(cause ? `${cause.code}: ${cause.message}` : String(error), { cause: cause ?? error });
+function read<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw toStoreError(error);
+  }
 }

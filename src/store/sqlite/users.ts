@@ -1,96 +1,116 @@
 import { and, eq, isNull } from "drizzle-orm";
 
-import { type Identity, type Role, roles, type User, type UserKey } from "../../chat/model.ts";
-import type { Invitee } from "../../chat/store.ts";
+import { higherRole } from "../../chat/decide-rooms.ts";
+import type { Invitee, Profile, User, UserKey } from "../../chat/model.ts";
 import type { Db } from "./open.ts";
-import { emails, members, users } from "./schema.ts";
-import { type Statements, toUser, user } from "./queries.ts";
+import { type Queries, user } from "./queries.ts";
+import { toUser } from "./rows.ts";
+import { emails, members, reads, users } from "./schema.ts";
 
-/** Who is who. What writes is called within a transaction of the store's. */
+/** Users and the owners of emails. Methods that write must be called within a transaction. */
 export class Users {
   constructor(
     private readonly db: Db,
-    private readonly statements: Pick<Statements, "userBySub" | "userByEmail">,
+    private readonly queries: Pick<Queries, "userBySub" | "signedInUser" | "emailOwner">,
   ) {}
 
+  /** Whom a membership is for: an email means its present owner. */
   find(who: Invitee): User | undefined {
-    const { userByEmail, userBySub } = this.statements;
-    return toUser("sub" in who ? userBySub.get({ sub: who.sub }) : userByEmail.get({ email: who.email }));
+    const { userBySub, emailOwner } = this.queries;
+    return toUser("sub" in who ? userBySub.get({ sub: who.sub }) : emailOwner.get({ email: who.email }));
   }
 
-  /** Makes a user for somebody who has never connected. */
+  /** Creates a user who has never signed in. */
   invite(who: Invitee): User {
-    if ("sub" in who) return this.#insert({ sub: who.sub });
-    const invited = this.#reuse(who.email) ?? this.#insert({ email: who.email });
-    this.db.insert(emails).values({ email: who.email, user: invited.key }).run();
+    const invited = this.#create("sub" in who ? { sub: who.sub } : { email: who.email });
+    if ("email" in who) this.#setEmailOwner(who.email, invited.key);
     return invited;
   }
 
-  /** The key of the user with this `sub`, who gets what was granted to his email if he is the first to bring it. */
-  claim({ sub, email }: Identity): UserKey {
-    const known = this.find({ sub });
-    const invited = email === undefined ? undefined : this.find({ email });
-    const claims = email !== undefined && (!invited || invited.id === null);
-    if (!known && invited && claims) {
-      this.db.update(users).set({ sub }).where(eq(users.pk, invited.key)).run();
-      return invited.key;
-    }
-    const key = known?.key ?? this.#insert({ sub }).key;
-    if (claims) {
-      this.db
-        .insert(emails)
-        .values({ email, user: key })
-        .onConflictDoUpdate({ target: emails.email, set: { user: key } })
-        .run();
-      if (invited) this.#moveMemberships(invited.key, key);
-    }
-    return key;
+  /** The user, if signing in changes nothing. */
+  signedIn({ sub, email, name }: Profile): User | undefined {
+    const known = toUser(this.queries.signedInUser.get({ sub }));
+    if (!known || (name ?? known.name) !== known.name || (email ?? known.email) !== known.email)
+      return undefined;
+    return email === undefined || this.find({ email })?.key === known.key ? known : undefined;
   }
 
-  /** Forgets somebody who was invited by email, has never connected, and is in no room any more. */
+  /** Signs a user in, who thereby owns their verified email and gets the memberships that wait for it. */
+  signIn({ sub, email, name }: Profile): User {
+    const known = this.find({ sub });
+    const owner = email === undefined ? undefined : this.find({ email });
+    const invited = owner?.id === null ? owner : undefined;
+    const key = known?.key ?? invited?.key ?? this.#create({ sub }).key;
+    if (invited && invited.key !== key) this.#moveMemberships(invited.key, key);
+    if (email !== undefined) this.#setEmailOwner(email, key);
+    const values = { email: email ?? known?.email ?? null, name: name ?? known?.name ?? null };
+    this.db
+      .update(users)
+      .set({ sub, signedIn: true, ...values })
+      .where(eq(users.pk, key))
+      .run();
+    return { key, id: sub, ...values };
+  }
+
+  /** Forgets a user who has never signed in and is not a member of any room any more. */
   release(key: UserKey): void {
-    const waiting = this.db
+    const invited = this.db
       .select({ key: users.pk })
       .from(users)
-      .where(and(eq(users.pk, key), isNull(users.sub)));
-    if (!waiting.get() || this.db.select().from(members).where(eq(members.user, key)).limit(1).get()) return;
+      .where(and(eq(users.pk, key), eq(users.signedIn, false)));
+    if (!invited.get() || this.db.select().from(members).where(eq(members.user, key)).limit(1).get()) return;
     this.db.delete(emails).where(eq(emails.user, key)).run();
-    // Not deleted: to look for messages that he can't have sent, SQLite would read all of them.
-    this.db.update(users).set({ email: null }).where(eq(users.pk, key)).run();
+    // The row is reused: before it deletes a user, SQLite would search all messages for their sender.
+    this.db.update(users).set({ sub: null, email: null }).where(eq(users.pk, key)).run();
   }
 
-  /** The place of somebody who was forgotten. */
-  #reuse(email: string): User | undefined {
+  #create(values: { sub: string } | { email: string }): User {
     const free = this.db
-      .select(user)
+      .select({ key: users.pk })
       .from(users)
       .where(and(isNull(users.sub), isNull(users.email)))
       .limit(1)
       .get();
-    return free && this.db.update(users).set({ email }).where(eq(users.pk, free.key)).returning(user).get();
+    if (!free) return this.db.insert(users).values(values).returning(user).get();
+    return this.db.update(users).set(values).where(eq(users.pk, free.key)).returning(user).all()[0] as User;
   }
 
-  #insert(values: { sub: string } | { email: string }): User {
-    return this.db.insert(users).values(values).returning(user).get();
+  #setEmailOwner(email: string, key: UserKey): void {
+    this.db
+      .insert(emails)
+      .values({ email, user: key })
+      .onConflictDoUpdate({ target: emails.email, set: { user: key } })
+      .run();
   }
 
-  /** Where both are members, the higher role stands. */
   #moveMemberships(from: UserKey, to: UserKey): void {
     for (const grant of this.db.select().from(members).where(eq(members.user, from)).all()) {
-      const mine = and(eq(members.room, grant.room), eq(members.user, to));
-      const before = this.db.select({ role: members.role }).from(members).where(mine).get();
-      if (!before) {
+      const { room } = grant;
+      const own = and(eq(members.room, room), eq(members.user, to));
+      const before = this.db.select({ role: members.role }).from(members).where(own).get();
+      if (before) {
+        const role = higherRole(before.role, grant.role);
+        this.db.update(members).set({ role }).where(own).run();
+        this.db
+          .delete(reads)
+          .where(and(eq(reads.room, room), eq(reads.user, from)))
+          .run();
+      } else {
         this.db
           .insert(members)
           .values({ ...grant, user: to })
           .run();
-      } else if (rank(grant.role) < rank(before.role)) {
-        this.db.update(members).set({ role: grant.role }).where(mine).run();
+        this.#moveReadMark(room, from, to);
       }
     }
     this.db.delete(members).where(eq(members.user, from)).run();
     this.release(from);
   }
-}
 
-const rank = (role: Role) => roles.indexOf(role);
+  #moveReadMark(room: number, from: UserKey, to: UserKey): void {
+    // Left from a time as an administrator, perhaps.
+    const [own, invited] = [to, from].map((key) => and(eq(reads.room, room), eq(reads.user, key)));
+    this.db.delete(reads).where(own).run();
+    this.db.update(reads).set({ user: to }).where(invited).run();
+  }
+}

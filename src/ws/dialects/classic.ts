@@ -1,33 +1,76 @@
+import type { Logger } from "pino";
+
 import type { Chat } from "../../chat/chat.ts";
-import { ChatError } from "../../chat/errors.ts";
-import type { Message } from "../../chat/model.ts";
-import * as classic from "../../protocol/classic.ts";
-import { type Dialect, firstFrameLimit, type Tolls } from "../dialect.ts";
+import { asChatError, ChatError } from "../../chat/errors.ts";
+import type { Message, Position } from "../../chat/model.ts";
+import { encodeCreated, encodeError, encodeHistory, parseMessage } from "../../protocol/classic.ts";
 import { topics } from "../broadcast.ts";
+import type { Connection } from "../connection.ts";
+import type { FrameGuard } from "../frame-guard.ts";
+import { MAX_FIRST_FRAME_BYTES } from "../limits.ts";
+import type { Dialect } from "./dialect.ts";
+
+/** Changes per read while a new connection catches up. */
+const PAGE_SIZE = 128;
+
+export interface ClassicOptions {
+  chat: Chat;
+  guard: FrameGuard;
+  log: Logger;
+}
 
 /** The dialect of the server that Parley replaces. */
-export function createClassic(chat: Chat, tolls: Tolls): Dialect {
-  /** Histories that were encoded, for as long as somebody else may be sent the same one. */
-  const encoded = new WeakMap<readonly Message[], string>();
-  function encodeHistory(history: readonly Message[]): string {
-    let frame = encoded.get(history);
-    if (frame === undefined) encoded.set(history, (frame = classic.history(history, firstFrameLimit)));
+export function createClassic({ chat, guard, log }: ClassicOptions): Dialect {
+  /** Encoded histories, for as long as the same one may be sent to somebody else. */
+  const encodedHistories = new WeakMap<readonly Message[], string>();
+
+  function encode(history: readonly Message[]): string {
+    let frame = encodedHistories.get(history);
+    if (frame === undefined) {
+      frame = encodeHistory(history, MAX_FIRST_FRAME_BYTES);
+      encodedHistories.set(history, frame);
+    }
     return frame;
   }
 
+  /** Sends messages that were created after `from`, and subscribes in the turn in which none is missing. */
+  async function catchUp(connection: Connection, from: Position): Promise<void> {
+    const { room } = connection;
+    let { seq, rev } = from;
+    while (connection.isOpen) {
+      if (rev >= chat.position(room).rev) {
+        connection.subscribe(topics.classic(room));
+        return;
+      }
+      const page = await chat.changesSince(room, rev, PAGE_SIZE);
+      const created = page.messages.filter((message) => message.seq > seq).toSorted((a, b) => a.seq - b.seq);
+      for (const message of created) if (message.text !== null) connection.send(encodeCreated(message));
+      seq = created.at(-1)?.seq ?? seq;
+      ({ rev } = page);
+    }
+  }
+
   return {
-    open(socket, { room, messages }) {
-      socket.subscribe(topics.classic(room.key));
-      socket.send(encodeHistory(messages));
+    historyOptional: true,
+    start(connection, { messages, position }) {
+      connection.send(encode(messages));
+      if (position === undefined) {
+        connection.subscribe(topics.classic(connection.room));
+        return;
+      }
+      catchUp(connection, position).catch((err: unknown) => {
+        log.error({ err, room: connection.room }, "Missed messages could not be read; connection closed");
+        connection.close(asChatError(err).code);
+      });
     },
-    message(socket, frame) {
-      const refuse = (error: unknown) => tolls.refuse(socket, error, classic.refusal);
+    message(connection, frame) {
+      const refuse = (error: unknown) => guard.refuse(connection, error, encodeError);
       try {
-        tolls.charge(socket);
-        if (typeof frame !== "string") throw new ChatError("invalid_message", "Frames are text, not binary.");
-        const { user, room } = socket.data;
-        const text = classic.parse(frame);
-        chat.act(user, room, { type: "send", text, clientId: null, replyTo: null }).catch(refuse);
+        guard.charge(connection, "changes");
+        if (typeof frame !== "string") throw new ChatError("invalid_message", "Frames must be text.");
+        const { user, room } = connection;
+        const text = parseMessage(frame);
+        chat.execute(user, room, { type: "send", text, clientId: null, replyTo: null }).catch(refuse);
       } catch (error) {
         refuse(error);
       }

@@ -1,151 +1,162 @@
 import type { Logger } from "pino";
 
-import type { Chat } from "../../chat/chat.ts";
+import type { Verifier } from "../../auth/verifier.ts";
+import type { Budget, Chat } from "../../chat/chat.ts";
 import { asChatError, ChatError } from "../../chat/errors.ts";
-import type { Ack, Action, Identity, Limits, Message } from "../../chat/model.ts";
-import type { Command } from "../../protocol/frames.ts";
-import { roomBody, time, userBody } from "../../protocol/serialize.ts";
-import * as v2 from "../../protocol/v2.ts";
-import { close, type Connections, type Socket } from "../connections.ts";
-import { type Dialect, firstFrameLimit, frameLimit, type Tolls } from "../dialect.ts";
-import type { Notices } from "../notices.ts";
+import type { JoinResult } from "../../chat/join.ts";
+import type { Ack, Action, Limits, Message } from "../../chat/model.ts";
+import type { Command } from "../../protocol/schemas.ts";
+import { formatTime, roomBody, userBody } from "../../protocol/serialize.ts";
+import {
+  encodeAck,
+  encodeChunks,
+  encodeError,
+  encodeHello,
+  encodeMessages,
+  limitsBody,
+  parseCommand,
+} from "../../protocol/v2.ts";
+import { AckBatcher } from "../ack-batcher.ts";
 import { topics } from "../broadcast.ts";
-import { Resume } from "../catch-up.ts";
+import { CatchUp } from "../catch-up.ts";
+import type { Connection } from "../connection.ts";
+import type { Connections } from "../connections.ts";
+import type { FrameGuard } from "../frame-guard.ts";
+import { MAX_FIRST_FRAME_BYTES, MAX_FRAME_BYTES } from "../limits.ts";
+import type { Notices } from "../notices.ts";
+import type { Dialect } from "./dialect.ts";
 
 export interface V2Options {
   chat: Chat;
-  /** Checks a token, as at the door. */
-  verify: (token: string) => Promise<Identity>;
+  verifier: Pick<Verifier, "verify" | "trusts">;
   connections: Connections;
   notices: Notices;
-  tolls: Tolls;
+  guard: FrameGuard;
   limits: Limits;
   log: Logger;
 }
 
-/** Our own dialect. */
+/** Parley's own dialect. */
 export function createV2(options: V2Options): Dialect {
-  const { chat, verify, connections, notices, tolls, log } = options;
-  const limits = v2.limitsBody(options.limits, frameLimit);
-  const resume = new Resume(chat);
+  const { chat, verifier, connections, notices, guard, log } = options;
+  const limits = limitsBody(options.limits, MAX_FRAME_BYTES);
+  const catchUp = new CatchUp(chat);
+  const acks = new AckBatcher();
+  const encodeLast = cachedEncoder();
 
-  /** Last messages that were encoded, for as long as somebody else may be sent the same ones. */
-  const encoded = new WeakMap<readonly Message[], string>();
-  function encodeLast(messages: readonly Message[], most: number): string {
-    let known = encoded.get(messages);
-    if (known === undefined || Buffer.byteLength(known) > most)
-      encoded.set(messages, (known = v2.lastMessages(messages, most)));
-    return known;
+  function hello(connection: Connection, joined: JoinResult): { frame: string; cursor: number } {
+    const { user, identity } = connection;
+    const { room, role, messages, resumed } = joined;
+    const rev = joined.position?.rev ?? 0;
+    // What does not fit into the first frame follows in `changes` frames.
+    const [first = { messages: "", rev, count: 0 }] = resumed ? encodeChunks({ messages, rev }) : [];
+    const parts = {
+      room: roomBody({ room: { ...room, ...chat.position(room.key) }, role }),
+      me: userBody(user),
+      rev: first.rev,
+      resumed,
+      online: chat.online(room.key).map(userBody),
+      token_expires_at: formatTime(identity.expiresAt),
+      limits,
+    };
+    const frame = encodeHello(parts, (restBytes) =>
+      resumed ? first.messages : encodeLast(messages, MAX_FIRST_FRAME_BYTES - restBytes),
+    );
+    return { frame, cursor: first.rev };
   }
 
-  /** Acks of this turn: a batch answers many commands at once, and each write to a socket costs more than its ack. */
-  const acks = new Map<Socket, string[]>();
-  function answer(socket: Socket, frame: string): void {
-    if (acks.size === 0) queueMicrotask(flush);
-    const frames = acks.get(socket);
-    if (frames) frames.push(frame);
-    else acks.set(socket, [frame]);
-  }
-  function flush(): void {
-    const due = [...acks];
-    acks.clear();
-    for (const [socket, frames] of due) {
-      if (socket.readyState === WebSocket.OPEN)
-        socket.cork(() => {
-          for (const frame of frames) socket.send(frame);
-        });
-    }
-  }
-
-  /** What the store makes of a command. */
-  function perform(socket: Socket, command: Exclude<Command, { type: "typing" }>): Promise<Ack> {
-    const { user, room } = socket.data;
-    return command.type === "auth" ? renew(socket, command.token) : chat.act(user, room, actionOf(command));
-  }
-
-  /** A fresh token for the same user. One after the other, so that the last one stands. */
-  function renew(socket: Socket, token: string): Promise<Ack> {
-    const { data } = socket;
-    const renewal = data.renewed.then(async () => {
-      const identity = await verify(token);
-      if (identity.sub !== data.user.id) throw new ChatError("forbidden", "This is another user's token.");
+  /** Accepts a fresh token of the same user. One after the other, so that the last one counts. */
+  function renewToken(connection: Connection, token: string): Promise<Ack> {
+    const renewed = connection.renewal.then(async () => {
+      const identity = await verifier.verify(token);
+      if (identity.sub !== connection.user.id)
+        throw new ChatError("forbidden", "This is another user's token.");
       const user = await chat.signIn(identity);
-      // Whoever was there as an administrator, and is none any more, must be a member.
-      await chat.stay(user, data.room);
-      connections.renew(socket, user, identity.expiresAt);
-      chat.renew(data.room, user);
-      return chat.position(data.room);
+      // An administrator whose new token is an ordinary one must be a member to stay.
+      await chat.assertMember(user, connection.room);
+      if (!verifier.trusts(identity.signingKey))
+        throw new ChatError("unauthorized", "The token is not valid here.");
+      connections.renew(connection, user, identity);
+      chat.updateUser(connection.room, user);
+      return chat.position(connection.room);
     });
-    data.renewed = renewal.then(ignore, ignore);
-    return renewal;
+    connection.renewal = renewed.catch(() => undefined);
+    return renewed;
+  }
+
+  function execute(connection: Connection, command: Exclude<Command, { type: "typing" }>): Promise<Ack> {
+    if (command.type === "auth") return renewToken(connection, command.token);
+    return chat.execute(connection.user, connection.room, toAction(command));
   }
 
   return {
-    open(socket, { room, role, messages, rev, resumed }) {
-      const { user, expiresAt } = socket.data;
-      const online = chat.online(room.key);
-      const head = chat.position(room.key);
-      const [first = { messages: "", rev, count: 0 }] = resumed ? v2.chunks({ messages, rev }) : [];
-      const cursor = first.rev;
-      const about = {
-        room: roomBody({ room: { ...room, ...head }, role }),
-        me: userBody(user),
-        rev: cursor,
-        resumed,
-        online: online.map(userBody),
-        token_expires_at: time(expiresAt),
-        limits,
+    historyOptional: false,
+    start(connection, joined) {
+      const { room } = connection;
+      const { frame, cursor } = hello(connection, joined);
+      connection.send(frame);
+      notices.withhold(connection, chat.online(room));
+      const onLevel = () => {
+        connection.subscribe(topics.v2(room));
+        notices.resume(connection);
       };
-      const shown = (rest: number) =>
-        resumed ? first.messages : encodeLast(messages, firstFrameLimit - rest);
-      socket.send(v2.hello(about, shown));
-      notices.withhold(socket, online);
-      const level = () => {
-        socket.subscribe(topics.v2(room.key));
-        notices.resume(socket);
-      };
-      if (cursor >= head.rev) {
-        level();
-        return;
-      }
-      resume.run(socket, cursor, level).catch((error: unknown) => {
-        log.error({ err: error, room: room.id }, "what a connection missed could not be read");
-        if (socket.readyState === WebSocket.OPEN) close(socket, asChatError(error).code);
+      catchUp.run(connection, cursor, onLevel).catch((err: unknown) => {
+        log.error({ err, room: joined.room.id }, "Missed changes could not be read; connection closed");
+        connection.close(asChatError(err).code);
       });
     },
-    message(socket, frame) {
-      let id: string | undefined;
-      const refuse = (error: unknown) => tolls.refuse(socket, error, (refusal) => v2.refusal(id, refusal));
+    message(connection, frame) {
+      const { id, command } = typeof frame === "string" ? parseCommand(frame) : notText;
+      const refuse = (error: unknown) =>
+        guard.refuse(connection, error, (refusal) => encodeError(id, refusal));
       try {
-        const parsed = typeof frame === "string" ? v2.parse(frame) : notText;
-        const { command } = parsed;
-        ({ id } = parsed);
-        tolls.charge(socket, "type" in command && cheap.has(command.type) ? "read" : "command");
+        guard.charge(connection, budgetOf(command));
         if (command instanceof ChatError) throw command;
         if (command.type === "typing") {
-          chat.typing(socket.data.user, socket.data.room).catch(refuse);
+          chat.typing(connection.user, connection.room).catch(refuse);
           return;
         }
-        perform(socket, command).then((ack) => answer(socket, v2.ack(command.id, ack)), refuse);
+        const { id: commandId } = command;
+        execute(connection, command).then((ack) => acks.send(connection, encodeAck(commandId, ack)), refuse);
       } catch (error) {
         refuse(error);
       }
     },
+    drained(connection) {
+      // Not before the connection has everything that it missed.
+      if (connection.isSubscribed(topics.v2(connection.room))) notices.resume(connection);
+    },
   };
 }
 
-const ignore = () => undefined;
-
-/** What is not a change of the room's: it is not stored, or is one user's own. */
-const cheap: ReadonlySet<Command["type"]> = new Set(["typing", "read", "auth"]);
-
 const notText = {
   id: undefined,
-  command: new ChatError("invalid_command", "Frames are text, not binary."),
+  command: new ChatError("invalid_command", "Frames must be text."),
 };
 
-function actionOf(command: Exclude<Command, { type: "typing" | "auth" }>): Action {
+/** Commands that change nothing in the room count as reads. */
+function budgetOf(command: Command | ChatError): Budget {
+  if (command instanceof ChatError) return "changes";
+  return command.type === "typing" || command.type === "read" || command.type === "auth"
+    ? "reads"
+    : "changes";
+}
+
+function toAction(command: Exclude<Command, { type: "typing" | "auth" }>): Action {
   if (command.type !== "send") return command;
   const { text, client_id: clientId = null, reply_to: replyTo = null } = command;
   return { type: "send", text, clientId, replyTo };
+}
+
+/** Encodes messages once for as long as the same array may be sent to somebody else. */
+function cachedEncoder(): (messages: readonly Message[], maxBytes: number) => string {
+  const encoded = new WeakMap<readonly Message[], string>();
+  return (messages, maxBytes) => {
+    let json = encoded.get(messages);
+    if (json === undefined || Buffer.byteLength(json) > maxBytes) {
+      json = encodeMessages(messages, maxBytes);
+      encoded.set(messages, json);
+    }
+    return json;
+  };
 }

@@ -1,5 +1,6 @@
 import { connect, type ConnectOptions, type Room, type RoomEvent } from "../../../src/client/index.ts";
-import type { Command, Hello, MessageBody, ServerFrame, UserBody } from "../../../src/protocol/frames.ts";
+import type { Hello, MessageBody, ServerFrame, UserBody } from "../../../src/protocol/frames.ts";
+import type { Command } from "../../../src/protocol/schemas.ts";
 import { settle } from "../../support/people.ts";
 import { TestClock } from "./clock.ts";
 

@@ -1,0 +1,66 @@
+import type { RoomKey, UserKey } from "./model.ts";
+import type { Participant, Participants } from "./participants.ts";
+import type { Store } from "./store.ts";
+
+/** How soon a room's members are read again after that failed. */
+const RETRY_MS = 1000;
+
+/** Expels the connections of users who lost their place in a room. */
+export class MembershipWatch {
+  /** Rooms whose members will be read again. */
+  readonly #scheduled = new Set<RoomKey>();
+
+  constructor(
+    private readonly store: Pick<Store, "memberKeys">,
+    private readonly participants: Participants,
+    /** Hears why the members of a room could not be read. The read is tried again. */
+    private readonly readFailed: (error: unknown) => void,
+  ) {}
+
+  memberRemoved(room: RoomKey, user: UserKey): void {
+    expelRemoved(room, this.participants.of(room, user));
+  }
+
+  roomDeleted(room: RoomKey): void {
+    for (const participant of this.participants.in(room)) participant.expel(room, "room_deleted");
+  }
+
+  /** Another process has written: anybody may have lost their place. */
+  recheckAll(): void {
+    for (const room of this.participants.rooms()) void this.#recheck(room);
+  }
+
+  /** Reads the room's members soon. False when that was planned already. */
+  scheduleRecheck(room: RoomKey): boolean {
+    if (this.#scheduled.has(room)) return false;
+    this.#scheduled.add(room);
+    setTimeout(() => {
+      this.#scheduled.delete(room);
+      void this.#recheck(room);
+    }, RETRY_MS).unref();
+    return true;
+  }
+
+  async #recheck(room: RoomKey): Promise<void> {
+    // Participants who join during the read have checked their membership themselves, perhaps after it.
+    const present = this.participants.in(room);
+    try {
+      const members = await this.store.memberKeys(room);
+      if (members) {
+        expelRemoved(
+          room,
+          present.filter(({ user }) => !members.has(user.key)),
+        );
+      } else {
+        this.roomDeleted(room);
+      }
+    } catch (error) {
+      if (this.scheduleRecheck(room)) this.readFailed(error);
+    }
+  }
+}
+
+/** Administrators stay: they need no membership. */
+function expelRemoved(room: RoomKey, participants: readonly Participant[]): void {
+  for (const participant of participants) if (!participant.user.admin) participant.expel(room, "removed");
+}

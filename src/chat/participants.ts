@@ -1,0 +1,73 @@
+import type { Actor, RoomKey, UserKey } from "./model.ts";
+
+/** One connection in one room, as the chat sees it. */
+export interface Participant {
+  readonly user: Actor;
+  /** Tells the connection that its user may not be in the room any more. It must leave. */
+  expel(room: RoomKey, reason: "removed" | "room_deleted"): void;
+}
+
+/** What depends on who is in a room. Each is called in the turn in which it becomes true. */
+export interface ParticipantListener {
+  roomOccupied(room: RoomKey): void;
+  userJoined(room: RoomKey, user: Actor): void;
+  userLeft(room: RoomKey, user: UserKey): void;
+  roomEmptied(room: RoomKey): void;
+}
+
+/**
+ * Who is in which room on this node. This is the one place that knows: room sync follows the rooms that are occupied,
+ * presence shows their users, and removals find the connections of the user who was removed.
+ */
+export class Participants {
+  readonly #rooms = new Map<RoomKey, Map<UserKey, Set<Participant>>>();
+
+  constructor(private readonly listener: ParticipantListener) {}
+
+  add(room: RoomKey, participant: Participant): void {
+    const { user } = participant;
+    let users = this.#rooms.get(room);
+    if (!users) {
+      this.#rooms.set(room, (users = new Map()));
+      this.listener.roomOccupied(room);
+    }
+    const own = users.get(user.key);
+    if (own) {
+      own.add(participant);
+    } else {
+      users.set(user.key, new Set([participant]));
+      this.listener.userJoined(room, user);
+    }
+  }
+
+  /** False when the participant was not in the room. */
+  remove(room: RoomKey, participant: Participant): boolean {
+    const { key } = participant.user;
+    const users = this.#rooms.get(room);
+    const own = users?.get(key);
+    if (!users || !own?.delete(participant)) return false;
+    if (own.size > 0) return true;
+    users.delete(key);
+    this.listener.userLeft(room, key);
+    if (users.size === 0) {
+      this.#rooms.delete(room);
+      this.listener.roomEmptied(room);
+    }
+    return true;
+  }
+
+  /** The rooms that somebody is in. */
+  rooms(): RoomKey[] {
+    return [...this.#rooms.keys()];
+  }
+
+  /** A snapshot, so that participants may leave while it is read. */
+  in(room: RoomKey): Participant[] {
+    return Array.from(this.#rooms.get(room)?.values() ?? [], (own) => [...own]).flat();
+  }
+
+  /** A snapshot, as `in`. */
+  of(room: RoomKey, user: UserKey): Participant[] {
+    return [...(this.#rooms.get(room)?.get(user) ?? [])];
+  }
+}

@@ -1,0 +1,40 @@
+import type { Context } from "hono";
+import * as v from "valibot";
+
+import { ChatError } from "../../chat/errors.ts";
+import type { Invitee } from "../../chat/model.ts";
+import { parseInvitee } from "../../chat/validation.ts";
+import { explain } from "../../protocol/explain.ts";
+import { roomIdSchema } from "../../protocol/schemas.ts";
+
+/** Each throws `invalid_command` with the reason. */
+
+export async function readBody<T extends v.GenericSchema>(c: Context, schema: T): Promise<v.InferOutput<T>> {
+  const text = await c.req.text();
+  let json: unknown;
+  try {
+    json = text === "" ? {} : JSON.parse(text);
+  } catch (cause) {
+    throw new ChatError("invalid_command", "The request body must be JSON.", { cause });
+  }
+  return parse(schema, json, "body");
+}
+
+export function readQuery<T extends v.GenericSchema>(c: Context, schema: T): v.InferOutput<T> {
+  return parse(schema, c.req.query(), "query");
+}
+
+export function roomParameter(c: Context): string {
+  return parse(roomIdSchema, c.req.param("room"), "room");
+}
+
+/** `:who` is an email or a user's id. */
+export function memberParameter(c: Context): Invitee {
+  return parseInvitee(c.req.param("who") ?? "");
+}
+
+function parse<T extends v.GenericSchema>(schema: T, input: unknown, name: string): v.InferOutput<T> {
+  const parsed = v.safeParse(schema, input);
+  if (parsed.success) return parsed.output;
+  throw new ChatError("invalid_command", explain(parsed.issues, name));
+}

@@ -1,0 +1,72 @@
+import type { MiddlewareHandler } from "hono";
+import { bodyLimit } from "hono/body-limit";
+import { cors } from "hono/cors";
+import type { Logger } from "pino";
+
+import { ChatError } from "../chat/errors.ts";
+import type { Env } from "./env.ts";
+import type { OriginPolicy } from "./origin.ts";
+import { problem } from "./problem.ts";
+
+/** Bytes in the body of one request. */
+const MAX_BODY_BYTES = 65_536;
+/** How long a browser may cache what CORS allows. */
+const CORS_MAX_AGE_S = 600;
+
+/** Paths that machines ask for so often that the log would contain little else. */
+const probePaths = new Set(["/healthz", "/readyz", "/metrics"]);
+
+/** Logs each request by its path: a query string may contain anything. */
+export function logRequests(log: Logger): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    const start = performance.now();
+    await next();
+    const { method, path } = c.req;
+    const code = c.get("code");
+    const line = {
+      method,
+      path,
+      status: c.res.status,
+      ms: Math.round((performance.now() - start) * 10) / 10,
+      code,
+      // The usual reason for `forbidden`, and one that browsers do not show.
+      origin: code === "forbidden" ? c.req.header("origin") : undefined,
+    };
+    log[probePaths.has(path) ? "debug" : "info"](line, "request");
+  };
+}
+
+/** Frees the file of an idle connection after each answer while open files are short. */
+export function closeWhenFilesRunShort(runShort: () => boolean): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    await next();
+    if (c.res.status !== 101 && runShort()) c.res.headers.set("connection", "close");
+  };
+}
+
+/** CORS for the allowed origins, on every answer: refusals, too, are for pages to read. */
+export function allowOrigins(policy: OriginPolicy): MiddlewareHandler<Env> {
+  return cors({
+    origin: (origin, c) => (policy.allows(c) ? origin : null),
+    credentials: true,
+    allowHeaders: ["authorization", "content-type"],
+    exposeHeaders: ["location", "retry-after"],
+    allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
+    maxAge: CORS_MAX_AGE_S,
+  });
+}
+
+export function limitBody(): MiddlewareHandler<Env> {
+  return bodyLimit({
+    maxSize: MAX_BODY_BYTES,
+    onError: () =>
+      problem(new ChatError("message_too_long", `A request body may have up to ${MAX_BODY_BYTES} bytes.`)),
+  });
+}
+
+export function refuseWhileDraining(isDraining: () => boolean): MiddlewareHandler<Env> {
+  return async (_, next) => {
+    if (isDraining()) throw new ChatError("restarting", "The server is shutting down.");
+    await next();
+  };
+}

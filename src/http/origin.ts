@@ -1,0 +1,47 @@
+import type { Context } from "hono";
+
+/** Which pages may use the server. */
+export class OriginPolicy {
+  readonly #exact: ReadonlySet<string>;
+  readonly #wildcards: readonly { prefix: string; suffix: string }[];
+
+  /** Entries are origins such as `https://app.example.com`, `capacitor://localhost`, `null` or `https://*.example.com`. */
+  constructor(allowed: readonly string[] = []) {
+    this.#exact = new Set(allowed);
+    this.#wildcards = allowed
+      .filter((entry) => entry.includes("://*."))
+      .map((entry) => {
+        const [scheme = "", domain = ""] = entry.split("*");
+        return { prefix: scheme, suffix: domain };
+      });
+  }
+
+  /** Whether a request may come from where it does. A client that sends no Origin is not a page. */
+  allows(c: Context): boolean {
+    const origin = c.req.header("origin");
+    return origin === undefined || this.#exact.has(origin) || this.#matches(origin) || isOwnOrigin(c, origin);
+  }
+
+  #matches(origin: string): boolean {
+    return this.#wildcards.some(({ prefix, suffix }) => {
+      if (!origin.startsWith(prefix) || !origin.endsWith(suffix)) return false;
+      const subdomain = origin.slice(prefix.length, origin.length - suffix.length);
+      return /^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(subdomain);
+    });
+  }
+}
+
+/** Whether the proxy in front speaks TLS. It is trusted only where that makes Parley stricter. */
+export function isBehindTls(c: Context): boolean {
+  const [protocol] = (c.req.header("x-forwarded-proto") ?? "").split(",");
+  return protocol?.trim().toLowerCase() === "https";
+}
+
+/** The server's own pages. Behind TLS that means its https pages only. */
+function isOwnOrigin(c: Context, origin: string): boolean {
+  const host = c.req.header("host");
+  if (host === undefined) return false;
+  const schemes = isBehindTls(c) ? ["https"] : ["https", "http"];
+  // `URL` leaves out a default port, as browsers do in the Origin.
+  return schemes.some((scheme) => URL.parse(`${scheme}://${host}`)?.origin === origin);
+}

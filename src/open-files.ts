@@ -1,0 +1,40 @@
+import { readdirSync, statSync } from "node:fs";
+
+const FILES_FOLDER = "/proc/self/fd";
+/** How long a count is good. */
+const COUNT_LIFETIME_MS = 500;
+/** Files that plain HTTP connections must leave free, for WebSocket connections and the database. */
+const RESERVED_FRACTION = 0.1;
+const MIN_RESERVED_FILES = 100;
+
+/** Watches how many files, sockets included, this process has open. */
+export class OpenFiles {
+  readonly #maxOpen: number;
+  #short = false;
+  #countedAt = Number.NEGATIVE_INFINITY;
+
+  /** `limit` is the process's limit of open files. */
+  constructor(limit: number) {
+    this.#maxOpen = limit - Math.max(MIN_RESERVED_FILES, limit * RESERVED_FRACTION);
+  }
+
+  /** Whether idle HTTP connections should be closed to make room for others. */
+  runShort(): boolean {
+    const now = performance.now();
+    if (now - this.#countedAt >= COUNT_LIFETIME_MS) {
+      this.#countedAt = now;
+      this.#short = countOpenFiles() > this.#maxOpen;
+    }
+    return this.#short;
+  }
+}
+
+/** 0 on systems that do not tell. */
+function countOpenFiles(): number {
+  try {
+    // Linux 6.2 and later report the count as the folder's size; earlier ones report 0.
+    return statSync(FILES_FOLDER).size || readdirSync(FILES_FOLDER).length;
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,59 @@
+import * as v from "valibot";
+
+import { roles } from "../chat/model.ts";
+import { isClientName, isEmoji, isRoomId, isStorable, ROOM_ID_RULE } from "../chat/validation.ts";
+
+/** Everything that comes in from clients, over sockets and HTTP. The types are inferred from the schemas. */
+
+const clientName = v.pipe(v.string(), v.check(isClientName, "must have 1 to 64 characters"));
+const clientId = v.pipe(clientName, v.check(isStorable, "must contain neither lone surrogates nor NUL"));
+const emoji = v.pipe(v.string(), v.check(isEmoji, "must be one emoji or a short word"));
+const seq = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
+const readMark = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+
+/**
+ * The commands of `chat.v2`, by type. `id` is the client's own and comes back in the `ack` or `error`. They are strict: a
+ * mistyped `client_id` would let a message be stored twice.
+ */
+export const commandSchemas = {
+  send: v.strictObject({
+    type: v.literal("send"),
+    id: clientName,
+    text: v.string(),
+    client_id: v.exactOptional(clientId),
+    reply_to: v.exactOptional(seq),
+  }),
+  edit: v.strictObject({ type: v.literal("edit"), id: clientName, seq, text: v.string() }),
+  delete: v.strictObject({ type: v.literal("delete"), id: clientName, seq }),
+  react: v.strictObject({ type: v.literal("react"), id: clientName, seq, emoji, on: v.boolean() }),
+  /** `seq` 0 moves nothing: a way to ask whether the connection is alive. */
+  read: v.strictObject({ type: v.literal("read"), id: clientName, seq: readMark }),
+  auth: v.strictObject({ type: v.literal("auth"), id: clientName, token: v.string() }),
+  typing: v.strictObject({ type: v.literal("typing"), id: v.exactOptional(clientName) }),
+};
+export type CommandType = keyof typeof commandSchemas;
+export type Command = { [T in CommandType]: v.InferOutput<(typeof commandSchemas)[T]> }[CommandType];
+
+/** A frame of no known type, for the error that it is answered with. */
+export const unknownCommandSchema = v.object({ type: v.picklist(Object.keys(commandSchemas)) });
+/** The id of a frame that is refused, if it has one that can be answered. */
+export const commandIdSchema = v.object({ id: clientName });
+
+/** A frame of `classic`. Other keys are ignored, as in the server that Parley replaces. */
+export const classicMessageSchema = v.object({ message: v.string() });
+
+/** Bodies of the HTTP API. Unknown keys are ignored; the values are checked by the domain. */
+export const newRoomSchema = v.object({ id: v.optional(v.string()), name: v.string() });
+export const roomChangeSchema = v.object({ name: v.string() });
+export const grantSchema = v.object({ role: v.optional(v.picklist(roles)) });
+export const readMarkSchema = v.object({ seq: readMark });
+
+export const roomIdSchema = v.pipe(v.string(), v.check(isRoomId, ROOM_ID_RULE));
+
+const seqParameter = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), v.transform(Number));
+/** Strict: an ignored parameter would be answered with other messages than were asked for. */
+export const messageRangeSchema = v.strictObject({
+  before: v.optional(seqParameter),
+  after: v.optional(seqParameter),
+  limit: v.optional(v.pipe(seqParameter, v.minValue(1), v.maxValue(100)), "50"),
+});

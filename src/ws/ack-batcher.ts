@@ -1,0 +1,22 @@
+import type { Connection } from "./connection.ts";
+
+/**
+ * Gathers the acks of one turn and sends those of each connection with one write. A batch answers many commands at once,
+ * and a write costs more than an ack.
+ */
+export class AckBatcher {
+  #frames = new Map<Connection, string[]>();
+
+  send(connection: Connection, frame: string): void {
+    if (this.#frames.size === 0) queueMicrotask(() => this.#flush());
+    const frames = this.#frames.get(connection);
+    if (frames) frames.push(frame);
+    else this.#frames.set(connection, [frame]);
+  }
+
+  #flush(): void {
+    const due = this.#frames;
+    this.#frames = new Map();
+    for (const [connection, frames] of due) connection.sendAll(frames);
+  }
+}
