@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 
 import * as fc from "fast-check";
 
@@ -7,6 +7,9 @@ import { settle } from "../support/people.ts";
 import { FakeRoom } from "./support/fake-room.ts";
 import { connectToFake, type FakeSocket, type Harness, me } from "./support/fake-server.ts";
 import { weighted } from "./support/weighted.ts";
+
+/** A thousand runs take seconds on a busy machine. */
+setDefaultTimeout(60_000);
 
 /** A server that answers the client's commands one by one, over a network that the test controls. */
 class Server {
@@ -201,4 +204,4 @@ test("whatever the network does, messages are stored once, in order, and the cli
     }),
     { numRuns: 1_000 },
   );
-}, 60_000);
+});

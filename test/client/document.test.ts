@@ -17,7 +17,7 @@ afterAll(() => folder[Symbol.dispose]());
 const examples = [...readFileSync(join(root, "docs/client.md"), "utf8").matchAll(/```ts\n([^]*?)```/g)].map(
   ([, text = ""]) => text,
 );
-const [firstSteps = "", bot = "", sharedToken = "", httpApi = ""] = examples;
+const [firstSteps = "", sharedToken = "", bot = "", httpApi = ""] = examples;
 
 /**
  * Runs an example as a program, and returns what it prints. Only the server's address and the room are replaced; `setup`

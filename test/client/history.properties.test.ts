@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
 import * as fc from "fast-check";
 
@@ -7,6 +7,9 @@ import type { MessageBody } from "../../src/protocol/frames.ts";
 import { settle } from "../support/people.ts";
 import { FakeRoom } from "./support/fake-room.ts";
 import { weighted } from "./support/weighted.ts";
+
+/** A thousand runs take seconds on a busy machine. */
+setDefaultTimeout(60_000);
 
 /** A history that is fed by a fake room, over a network and an HTTP API that the test controls. */
 class Reader {
