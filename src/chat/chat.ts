@@ -180,9 +180,9 @@ export class Chat {
     return this.#history.changesSince(room, rev, limit);
   }
 
-  /** Users who are online, in the order of their arrival, up to a limit. */
-  online(room: RoomKey): User[] {
-    return this.#presence.online(room);
+  /** Users who are online, in the order of their arrival, up to a limit, for the viewer to be shown. */
+  online(room: RoomKey, viewer: UserKey): User[] {
+    return this.#presence.online(room, viewer);
   }
 
   /** Users who are online as far as the room was told. */
