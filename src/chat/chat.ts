@@ -157,6 +157,8 @@ export class Chat {
 
   /** Joins a connection to a room that its user has entered. See `Joins`. A join that resolves is ended by `leave`. */
   join(participant: Participant, membership: Membership, options: JoinOptions): Promise<JoinResult> {
+    // Users who are online already are shown as their newest token has them.
+    this.#presence.update(membership.room.key, participant.user);
     return this.#joins.join(participant, membership, options);
   }
 
