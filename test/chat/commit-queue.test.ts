@@ -23,7 +23,9 @@ function createQueue() {
       },
     },
     publish: (room, changes) =>
-      void log.push(`publish ${room}: ${changes.map(({ kind, message: { rev } }) => `${kind} ${rev}`).join()}`),
+      void log.push(
+        `publish ${room}: ${changes.map(({ kind, message: { rev } }) => `${kind} ${rev}`).join()}`,
+      ),
     readMarkMoved: (by, seq) => void log.push(`read ${by.actor.key} ${seq}`),
     settled: (error) => void log.push(error instanceof Error ? `failed: ${error.message}` : "stored"),
   });
@@ -239,14 +241,17 @@ describe("refusals", () => {
     ["not_sender", "forbidden", {}],
     ["not_moderator", "forbidden", {}],
     ["too_many_reactions", "forbidden", {}],
-  ] as const)("%s reaches the sender as %s, with a sentence and its details", async (refused, code, details) => {
-    const { queue, batches, log } = createQueue();
-    const error = queue.add(draft(1, "a")).catch((reason: unknown) => reason);
-    await settle();
-    batches[0]?.resolve([{ refused, details }]);
-    expect(await error).toMatchObject({ code, details, message: expect.stringMatching(/^[A-Z].*\.$/) });
-    expect(log).toEqual(["stored"]);
-  });
+  ] as const)(
+    "%s reaches the sender as %s, with a sentence and its details",
+    async (refused, code, details) => {
+      const { queue, batches, log } = createQueue();
+      const error = queue.add(draft(1, "a")).catch((reason: unknown) => reason);
+      await settle();
+      batches[0]?.resolve([{ refused, details }]);
+      expect(await error).toMatchObject({ code, details, message: expect.stringMatching(/^[A-Z].*\.$/) });
+      expect(log).toEqual(["stored"]);
+    },
+  );
 });
 
 test("a read mark that moved is announced after the changes, and one that did not is not", async () => {

@@ -120,18 +120,21 @@ test("a history that was read less than a second ago is the same, unless the roo
   expect(store.waiting).toEqual(["history"]);
 });
 
-test.each(["last", "changesSince"] as const)("a failing read rejects %s, and the next one reads anew", async (name) => {
-  const { store, last, changesSince } = await setUp(2);
-  const read = () => (name === "last" ? last() : changesSince(0));
-  const failed = read();
-  await settle();
-  store.fail();
-  await settle();
-  expect(failed.error).toMatchObject({ message: "broken" });
-  const second = read();
-  await store.answerAll();
-  expect(line(second.result)).toBe("1@1 2@2 → 2");
-});
+test.each(["last", "changesSince"] as const)(
+  "a failing read rejects %s, and the next one reads anew",
+  async (name) => {
+    const { store, last, changesSince } = await setUp(2);
+    const read = () => (name === "last" ? last() : changesSince(0));
+    const failed = read();
+    await settle();
+    store.fail();
+    await settle();
+    expect(failed.error).toMatchObject({ message: "broken" });
+    const second = read();
+    await store.answerAll();
+    expect(line(second.result)).toBe("1@1 2@2 → 2");
+  },
+);
 
 test("a room that is deleted has no history, and whoever catches up in it has nothing left to read", async () => {
   const { store, last, changesSince } = await setUp(3);

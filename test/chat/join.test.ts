@@ -9,7 +9,8 @@ import { actor, range, settle } from "../support/people.ts";
 afterEach(() => void jest.useRealTimers());
 
 /** What a connection began with, as `seq@rev`. */
-const first = ({ joined }: FakeConnection) => joined?.messages.map(({ seq, rev }) => `${seq}@${rev}`).join(" ");
+const first = ({ joined }: FakeConnection) =>
+  joined?.messages.map(({ seq, rev }) => `${seq}@${rev}`).join(" ");
 const seqs = (messages: readonly { seq: number }[]) => messages.map(({ seq }) => seq);
 
 /** Why a connection was expelled or refused. */
@@ -201,7 +202,10 @@ test("whatever happens during joins and resumes, every connection knows the room
   const step = fc.oneof(
     { weight: 3, arbitrary: fc.constantFrom("send", "edit", "send unheard", "edit unheard", "hear late") },
     { weight: 5, arbitrary: fc.constantFrom("answer first", "answer last") },
-    { weight: 3, arbitrary: fc.constantFrom("join", "resume", "close", "invalidate", "fail", "remove other") },
+    {
+      weight: 3,
+      arbitrary: fc.constantFrom("join", "resume", "close", "invalidate", "fail", "remove other"),
+    },
   );
   const steps = fc.array(step, { minLength: 5, maxLength: 40 });
   const readsAsOf = fc.constantFrom("call" as const, "answer" as const);

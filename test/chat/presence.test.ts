@@ -173,7 +173,10 @@ test("500 users are shown; when one leaves, the user who has waited longest move
 
 test("a viewer who reads the list at any moment, and hears what is announced after it, knows who is online", () => {
   const step = fc.oneof(
-    { weight: 5, arbitrary: fc.record({ action: fc.constant("toggle"), user: fc.integer({ min: 1, max: 5 }) }) },
+    {
+      weight: 5,
+      arbitrary: fc.record({ action: fc.constant("toggle"), user: fc.integer({ min: 1, max: 5 }) }),
+    },
     { weight: 1, arbitrary: fc.record({ action: fc.constantFrom("flush", "view"), user: fc.constant(0) }) },
   );
   // The room may be full from the start.

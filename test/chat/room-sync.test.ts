@@ -206,19 +206,22 @@ test("a read that fails is reported, and made up for by the next event", async (
   expect(failures).toMatchObject([{ message: "broken" }]);
 });
 
-test.each(["event", "refresh"] as const)("a read for an %s that fails is tried again after a second", async (cause) => {
-  const { store, sync, published, failures, hear, follow } = createSync();
-  await follow();
-  store.add();
-  if (cause === "event") hear(store.add());
-  else void sync.refreshAll();
-  store.fail();
-  await settle();
-  expect([failures.length, store.waiting]).toEqual([1, []]);
-  jest.advanceTimersByTime(1000);
-  await store.answerAll();
-  expect(published).toEqual(store.stored.map(({ seq }) => `missed new ${seq}@${seq}`));
-});
+test.each(["event", "refresh"] as const)(
+  "a read for an %s that fails is tried again after a second",
+  async (cause) => {
+    const { store, sync, published, failures, hear, follow } = createSync();
+    await follow();
+    store.add();
+    if (cause === "event") hear(store.add());
+    else void sync.refreshAll();
+    store.fail();
+    await settle();
+    expect([failures.length, store.waiting]).toEqual([1, []]);
+    jest.advanceTimersByTime(1000);
+    await store.answerAll();
+    expect(published).toEqual(store.stored.map(({ seq }) => `missed new ${seq}@${seq}`));
+  },
+);
 
 test("a room whose position could not be read is followed from the next new message on", async () => {
   const { store, key, sync, published, hear } = createSync(5);

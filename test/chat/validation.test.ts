@@ -26,7 +26,8 @@ function refusal(work: () => unknown): { code: Code; message: string } | undefin
 }
 
 /** The code points of a text, for the name of a test. */
-const points = (text: string) => Array.from(text, (each) => `U+${each.codePointAt(0)?.toString(16)}`).join(" ");
+const points = (text: string) =>
+  Array.from(text, (each) => `U+${each.codePointAt(0)?.toString(16)}`).join(" ");
 
 const invisible = [
   "",
@@ -54,9 +55,12 @@ describe.each(invisible)("%s shows nothing", (_, text) => {
 });
 
 describe("a message's text", () => {
-  test.each(["a", ".", "\u200ba", "❤️", "👩‍👩‍👧", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "می‌خواهم", "אב\u200f", "\u0301", "한글", " x "])("%p is accepted", (text) => {
-    expect(refusal(() => checkMessageText(text, 0))).toBeUndefined();
-  });
+  test.each(["a", ".", "\u200ba", "❤️", "👩‍👩‍👧", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "می‌خواهم", "אב\u200f", "\u0301", "한글", " x "])(
+    "%p is accepted",
+    (text) => {
+      expect(refusal(() => checkMessageText(text, 0))).toBeUndefined();
+    },
+  );
 
   test.each(["a\0b", "a\ud800", "\udc00a"])("%p is refused: not every database can store it", (text) => {
     expect(refusal(() => checkMessageText(text, 0))).toMatchObject({
@@ -165,7 +169,9 @@ describe("an invitation", () => {
     const long = (length: number) => "x".repeat(length);
     for (const prefix of ["", "sub:"]) {
       expect(parseInvitee(`${prefix}${long(255)}`)).toEqual({ sub: long(255) });
-      expect(refusal(() => parseInvitee(`${prefix}${long(256)}`))?.message).toContain("at most 255 characters");
+      expect(refusal(() => parseInvitee(`${prefix}${long(256)}`))?.message).toContain(
+        "at most 255 characters",
+      );
     }
     expect(parseInvitee(`${long(242)}@example.com`)).toEqual({ email: `${long(242)}@example.com` });
     const tooLong = refusal(() => parseInvitee(`${long(243)}@example.com`));
@@ -174,7 +180,8 @@ describe("an invitation", () => {
 });
 
 test("an email has one @, nothing invisible, and up to 254 characters", () => {
-  for (const email of ["a@b", `${"x".repeat(242)}@example.com`, "josé@exämple.com"]) expect(isEmail(email)).toBe(true);
+  for (const email of ["a@b", `${"x".repeat(242)}@example.com`, "josé@exämple.com"])
+    expect(isEmail(email)).toBe(true);
   for (const text of ["", "a", "a@", "@b", "a@b@c", "a b@c", "a\u00ad@b", `${"x".repeat(243)}@example.com`])
     expect(isEmail(text)).toBe(false);
   expect(normalizeEmail(" E\u0301Q@Example.COM ")).toBe("Éq@example.com");
@@ -187,10 +194,12 @@ test("a user id has 1 to 255 characters that can be stored", () => {
 
 test("a room id has 1 to 100 characters of the URL's own", () => {
   for (const id of ["a", "Team-1_x.y", "-", "9".repeat(100)]) expect(isRoomId(id)).toBe(true);
-  for (const id of ["", ".", ".a", "a/b", "a b", "ä", "a\n", "9".repeat(101)]) expect(isRoomId(id)).toBe(false);
+  for (const id of ["", ".", ".a", "a/b", "a b", "ä", "a\n", "9".repeat(101)])
+    expect(isRoomId(id)).toBe(false);
 });
 
 test("a client's name for something has 1 to 64 characters, however they are counted", () => {
   for (const name of ["x", " ", "x".repeat(64), "😀".repeat(64)]) expect(isClientName(name)).toBe(true);
-  for (const name of ["", "x".repeat(65), "😀".repeat(65), `${"😀".repeat(64)}x`]) expect(isClientName(name)).toBe(false);
+  for (const name of ["", "x".repeat(65), "😀".repeat(65), `${"😀".repeat(64)}x`])
+    expect(isClientName(name)).toBe(false);
 });
