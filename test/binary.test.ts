@@ -3,13 +3,12 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { buildBinary } from "./support/binary.ts";
-import { connect } from "./support/client.ts";
+import { connectClassic, refusal } from "./support/client.ts";
 import { type Issuer, startIssuer } from "./support/issuer.ts";
-import { temporaryFolder } from "./support/parley.ts";
-import { fromSource, listening, run, start } from "./support/process.ts";
-import { refusal } from "./support/stage.ts";
+import { listeningUrl, parleyCommand, runProcess, startProcess } from "./support/process.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
 import { audience } from "./support/tokens.ts";
-import { until } from "./support/until.ts";
+import { waitUntil } from "./support/wait.ts";
 
 let issuer: Issuer;
 let binary: Awaited<ReturnType<typeof buildBinary>>;
@@ -32,9 +31,9 @@ const settings = (more: Record<string, string> = {}) => ({
   ...more,
 });
 const parley = (cwd: string, words: string, env: Record<string, string> = {}) =>
-  run([binary.path, ...words.split(" ")], { cwd, env });
+  runProcess([binary.path, ...words.split(" ")], { cwd, env });
 const serve = (cwd: string, more?: Record<string, string>) =>
-  start([binary.path, "serve"], { cwd, env: settings(more) });
+  startProcess([binary.path, "serve"], { cwd, env: settings(more) });
 
 async function furnish(cwd: string) {
   for (const words of [
@@ -46,7 +45,7 @@ async function furnish(cwd: string) {
   }
 }
 const enter = async (url: URL, email: string) =>
-  connect(url.host, "lobby", { token: await issuer.sign(email) });
+  connectClassic(url.host, "lobby", { token: await issuer.sign(email) });
 
 function freePort(): number {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
@@ -59,9 +58,9 @@ test("alone in an empty folder it serves a chat, and keeps it over a restart", a
   await furnish(folder.path);
   {
     await using server = serve(folder.path);
-    const url = await listening(server);
+    const url = await listeningUrl(server);
     const [alice, bob] = await Promise.all([enter(url, "alice@example.com"), enter(url, "bob@example.com")]);
-    expect([await alice.next(), await bob.next()]).toEqual([[], []]);
+    expect([alice.history, bob.history]).toEqual([[], []]);
     alice.send({ message: "Hello from a binary" });
     for (const client of [bob, alice])
       expect(await client.next()).toEqual({ message: "Hello from a binary" });
@@ -71,8 +70,8 @@ test("alone in an empty folder it serves a chat, and keeps it over a restart", a
   expect(readdirSync(folder.path)).toEqual(["parley.db"]);
   expect(statSync(join(folder.path, "parley.db")).mode & 0o777).toBe(0o600);
   await using again = serve(folder.path);
-  const bob = await enter(await listening(again), "bob@example.com");
-  expect(await bob.next()).toEqual([{ text: "Hello from a binary", sender_email: "alice@example.com" }]);
+  const bob = await enter(await listeningUrl(again), "bob@example.com");
+  expect(bob.history).toEqual([{ text: "Hello from a binary", sender_email: "alice@example.com" }]);
 });
 
 test("it answers soon after its start", async () => {
@@ -89,7 +88,7 @@ test("it answers soon after its start", async () => {
   const took = performance.now() - startedAt;
   console.log(`the first answer came after ${Math.round(took)} ms`);
   expect(took).toBeLessThan(2000);
-  await listening(server);
+  await listeningUrl(server);
 });
 
 describe("what lies about in its folder is ignored", () => {
@@ -97,7 +96,7 @@ describe("what lies about in its folder is ignored", () => {
     using folder = temporaryFolder();
     await Bun.write(join(folder.path, ".env"), "PARLEY_PORT=abc\nPARLEY_ISSUER=https://lies.example.com\n");
     // Premise: Bun itself would read it.
-    const fooled = await run([...fromSource, "room", "list"], { cwd: folder.path });
+    const fooled = await runProcess([...parleyCommand, "room", "list"], { cwd: folder.path });
     expect(fooled).toMatchObject({ code: 2, stderr: expect.stringContaining("PARLEY_PORT") });
     const env = { PARLEY_AUDIENCE: audience };
     expect(await parley(folder.path, "serve", env)).toMatchObject({
@@ -105,7 +104,7 @@ describe("what lies about in its folder is ignored", () => {
       stderr: expect.stringMatching(/^parley: PARLEY_ISSUER: must be set/),
     });
     await using server = serve(folder.path);
-    expect((await fetch(new URL("/readyz", await listening(server)))).status).toBe(200);
+    expect((await fetch(new URL("/readyz", await listeningUrl(server)))).status).toBe(200);
   });
 
   test("bunfig.toml", async () => {
@@ -116,7 +115,7 @@ describe("what lies about in its folder is ignored", () => {
     expect((await parley(folder.path, "version")).code).toBe(0);
     expect(await seen.exists()).toBe(false);
     // Premise: Bun itself would run it.
-    expect((await run([...fromSource, "version"], { cwd: folder.path })).code).toBe(0);
+    expect((await runProcess([...parleyCommand, "version"], { cwd: folder.path })).code).toBe(0);
     expect(await seen.exists()).toBe(true);
   });
 });
@@ -128,7 +127,7 @@ describe("stopping", () => {
       using folder = temporaryFolder();
       await furnish(folder.path);
       await using server = serve(folder.path);
-      const url = await listening(server);
+      const url = await listeningUrl(server);
       const clients = await Promise.all([enter(url, "alice@example.com"), enter(url, "bob@example.com")]);
       server.kill(signal);
       for (const { closed } of clients) expect(await closed).toEqual({ code: 1012, reason: "restarting" });
@@ -144,7 +143,7 @@ describe("stopping", () => {
     using folder = temporaryFolder();
     await furnish(folder.path);
     await using server = serve(folder.path, { PARLEY_DRAIN: "3600" });
-    const url = await listening(server);
+    const url = await listeningUrl(server);
     const clients = await Promise.all([enter(url, "alice@example.com"), enter(url, "bob@example.com")]);
     server.kill("SIGTERM");
     await Promise.race(clients.map(({ closed }) => closed));
@@ -159,7 +158,7 @@ describe("stopping", () => {
     using folder = temporaryFolder();
     await furnish(folder.path);
     await using server = serve(folder.path, { PARLEY_DRAIN: "3600" });
-    const url = await listening(server);
+    const url = await listeningUrl(server);
     const clients = await Promise.all([enter(url, "alice@example.com"), enter(url, "bob@example.com")]);
     server.kill("SIGTERM");
     await Promise.race(clients.map(({ closed }) => closed));
@@ -196,7 +195,7 @@ describe("a start that fails is one line, which names what is wrong", () => {
   test("a port that is in use", async () => {
     using folder = temporaryFolder();
     await using other = serve(folder.path);
-    const { port } = await listening(other);
+    const { port } = await listeningUrl(other);
     const ended = await parley(folder.path, "serve", settings({ PARLEY_PORT: port }));
     const stderr = `parley: PARLEY_PORT: port ${port} is in use already\n`;
     expect(ended).toEqual({ code: 1, stdout: "", stderr });
@@ -231,7 +230,7 @@ test("an issuer that hangs delays neither the start nor the end", async () => {
   });
   using folder = temporaryFolder();
   await using server = serve(folder.path, { PARLEY_ISSUER: hanging.url.origin });
-  const url = await listening(server);
+  const url = await listeningUrl(server);
   const status = async (path: string) => (await fetch(new URL(path, url))).status;
   expect([await status("/healthz"), await status("/readyz")]).toEqual([200, 503]);
   server.kill("SIGTERM");
@@ -247,7 +246,7 @@ test("a signal while the start still waits for the keys ends it as any other doe
   const own = String(freePort());
   using folder = temporaryFolder();
   await using server = serve(folder.path, { PARLEY_ISSUER: hanging.url.origin, PARLEY_PORT: own });
-  await until("it answers", async () => {
+  await waitUntil("it answers", async () => {
     const answer = await fetch(`http://127.0.0.1:${own}/healthz`).catch(() => undefined);
     return answer?.status === 200;
   });

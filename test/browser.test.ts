@@ -3,11 +3,12 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import type { Page } from "playwright-core";
 
 import { startBrowser } from "./support/browser.ts";
-import { connect } from "./support/client.ts";
+import { connectClassic } from "./support/client.ts";
 import { type Issuer, startIssuer } from "./support/issuer.ts";
-import { type Parley, startParley, temporaryFolder } from "./support/parley.ts";
-import { fromSource, start } from "./support/process.ts";
-import { until } from "./support/until.ts";
+import { parleyCommand, startProcess } from "./support/process.ts";
+import { startTestServer, type TestServer } from "./support/server.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
+import { waitUntil } from "./support/wait.ts";
 
 /** Unpacking a browser takes a while, the first time. */
 setDefaultTimeout(60_000);
@@ -23,12 +24,12 @@ const serveSite = () =>
   });
 const app = serveSite();
 const foreign = serveSite();
-let parley: Parley;
+let parley: TestServer;
 let made = 0;
 
 beforeAll(async () => {
   issuer = await startIssuer();
-  parley = await startParley({ issuer: issuer.issuer, env: { PARLEY_ALLOWED_ORIGINS: app.url.origin } });
+  parley = await startTestServer({ issuer: issuer.issuer, env: { PARLEY_ALLOWED_ORIGINS: app.url.origin } });
 });
 afterAll(async () => {
   await Promise.all([app.stop(true), foreign.stop(true)]);
@@ -50,9 +51,8 @@ async function openPage(url: URL | string): Promise<AsyncDisposable & { page: Pa
 /** A room with alice, who sits at the browser, and bob, who is connected otherwise. */
 async function roomWithBob() {
   const room = `room-${++made}`;
-  await parley.room(room, ["alice@example.com", "bob@example.com"]);
-  const bob = await connect(parley.host, room, { token: await issuer.sign("bob@example.com") });
-  await bob.next();
+  await parley.createRoom(["alice@example.com", "bob@example.com"], { id: room });
+  const bob = await connectClassic(parley.host, room, { token: await issuer.sign("bob@example.com") });
   return { room, bob, token: await issuer.sign("alice@example.com") };
 }
 
@@ -106,7 +106,7 @@ describe("a page of an allowed origin", () => {
     await tab.page.addScriptTag({ content: lines });
     expect(await bob.next()).toEqual({ message: "Hello from frontend!" });
     bob.send({ message: "Hello, page!" });
-    await until("the page shows four lines", () => tab.lines.length >= 4);
+    await waitUntil("the page shows four lines", () => tab.lines.length >= 4);
     expect(tab.lines).toEqual([
       "Connected to WebSocket",
       "Received message: []",
@@ -114,7 +114,7 @@ describe("a page of an allowed origin", () => {
       'Received message: {"message":"Hello, page!"}',
     ]);
     await parley.asOperator((chat, operator) => chat.rooms.delete(operator, room));
-    await until("the page hears of it", () => tab.lines.at(-1) === "Disconnected from WebSocket");
+    await waitUntil("the page hears of it", () => tab.lines.at(-1) === "Disconnected from WebSocket");
   });
 
   test("can't connect without the token, nor after it has dropped it", async () => {
@@ -203,8 +203,8 @@ describe("a page of a foreign origin", () => {
 });
 
 test("without a list of origins the server's own pages connect, and no others", async () => {
-  await using own = await startParley({ issuer: issuer.issuer });
-  await own.room("lobby", ["alice@example.com"]);
+  await using own = await startTestServer({ issuer: issuer.issuer });
+  await own.createRoom(["alice@example.com"], { id: "lobby" });
   const token = await issuer.sign("alice@example.com");
   await using tab = await openPage(`${own.url}/healthz`);
   const reach = () =>
@@ -224,12 +224,15 @@ test("without a list of origins the server's own pages connect, and no others", 
 
 test("the lines that dev prints for a browser's console work there", async () => {
   using folder = temporaryFolder();
-  await using server = start([...fromSource, "dev"], { cwd: folder.path, env: { PARLEY_PORT: "0" } });
-  const text = await server.printed(/lets her in/);
+  await using server = startProcess([...parleyCommand, "dev"], {
+    cwd: folder.path,
+    env: { PARLEY_PORT: "0" },
+  });
+  const text = await server.waitForOutput(/lets her in/);
   const [, page = "", lines = ""] = /open (\S+), and paste[^]*?\n\n([^]*?)\n\n/.exec(text) ?? [];
   await using tab = await openPage(page);
   await tab.page.addScriptTag({ content: lines });
   const types = () => tab.lines.map((line) => (JSON.parse(line) as { type: string }).type);
-  await until("the page shows the ack", () => types().includes("ack"));
+  await waitUntil("the page shows the ack", () => types().includes("ack"));
   expect(types().filter((type) => type !== "presence")).toEqual(["hello", "change", "ack"]);
 });

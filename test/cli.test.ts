@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { buildBinary } from "./support/binary.ts";
-import { connect } from "./support/client.ts";
-import { temporaryFolder } from "./support/parley.ts";
-import { type Ended, run } from "./support/process.ts";
-import { refusal, stage } from "./support/stage.ts";
+import { connectClassic, refusal } from "./support/client.ts";
+import { type ProcessResult, runProcess } from "./support/process.ts";
+import { useServer } from "./support/server.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
 
-const on = stage();
+const server = useServer();
 const tmp = temporaryFolder();
 let binary: Awaited<ReturnType<typeof buildBinary>>;
 let made = 0;
@@ -21,13 +21,13 @@ afterAll(() => {
 });
 
 /** Runs a command on the running server's database, as `cli("room create", id)`. Words are parted at blanks. */
-function cli(words: string, ...more: string[]): Promise<Ended> {
-  const env = { PARLEY_DATABASE: on.parley.config.database };
-  return run([binary.path, ...words.split(" "), ...more], { cwd: tmp.path, env });
+function cli(words: string, ...more: string[]): Promise<ProcessResult> {
+  const env = { PARLEY_DATABASE: server.config.database };
+  return runProcess([binary.path, ...words.split(" "), ...more], { cwd: tmp.path, env });
 }
 
-const ok = (stdout: string): Ended => ({ code: 0, stdout, stderr: "" });
-const failure = (stderr: string): Ended => ({ code: 1, stdout: "", stderr });
+const ok = (stdout: string): ProcessResult => ({ code: 0, stdout, stderr: "" });
+const failure = (stderr: string): ProcessResult => ({ code: 1, stdout: "", stderr });
 
 describe("rooms", () => {
   test("are made, listed and deleted", async () => {
@@ -47,7 +47,7 @@ describe("rooms", () => {
   test("have names that steer no terminal", async () => {
     const id = fresh("room");
     const name = "\u001b[2J\u009b31m\u202eevil\nroom-0  x";
-    await on.parley.asOperator((chat, operator) => chat.rooms.create(operator, id, name));
+    await server.asOperator((chat, operator) => chat.rooms.create(operator, id, name));
     const { stdout } = await cli("room list");
     expect(stdout).toMatch(new RegExp(`^${id} +\\?\\[2J\\?31m\\?evil\\?room-0  x +0`, "m"));
     expect(stdout).toMatch(/^[\x20-\x7e\n]*$/);
@@ -72,7 +72,7 @@ const members = async (room: string) =>
 describe("members", () => {
   test("are added with a role, changed, listed and removed", async () => {
     const id = fresh("room");
-    await on.parley.room(id, []);
+    await server.createRoom([], { id });
     expect(await cli("member add", id, "Ann@Example.com")).toEqual(
       ok(`ann@example.com is now member of ${id}\n`),
     );
@@ -98,7 +98,7 @@ describe("members", () => {
 
   test("the last owner stays", async () => {
     const id = fresh("room");
-    await on.parley.room(id, ["owner@example.com"], "owner");
+    await server.createRoom(["owner@example.com"], { id, role: "owner" });
     for (const [command, ...role] of [["member remove"], ["member add", "--role", "member"]] as const) {
       const { code, stderr } = await cli(command, id, "owner@example.com", ...role);
       expect([code, stderr]).toEqual([1, expect.stringContaining("at least one owner")]);
@@ -108,7 +108,7 @@ describe("members", () => {
 
   test("adding somebody again without a role leaves him the one he has", async () => {
     const id = fresh("room");
-    await on.parley.room(id, ["owner@example.com", "other@example.com"], "owner");
+    await server.createRoom(["owner@example.com", "other@example.com"], { id, role: "owner" });
     const { code, stdout } = await cli("member add", id, "owner@example.com");
     expect([code, stdout]).toEqual([0, `owner@example.com is still in, as owner of ${id}\n`]);
     expect((await members(id)).map(([, role]) => role)).toEqual(["owner", "owner"]);
@@ -119,13 +119,13 @@ describe("members", () => {
     ["sub:machine@example.com", "machine@example.com"],
   ])("%s is let in by the id of his tokens", async (who, sub) => {
     const id = fresh("room");
-    await on.parley.room(id, []);
+    await server.createRoom([], { id });
     expect((await cli("member add", id, who)).code).toBe(0);
-    const token = await on.issuer.sign("", { claims: { sub, email: undefined } });
-    const socket = await connect(on.parley.host, id, { token });
-    expect(await socket.next()).toEqual([]);
-    const other = await on.issuer.sign(sub, { claims: { sub: fresh("other") } });
-    expect(await refusal(connect(on.parley.host, id, { token: other }))).toMatchObject({ status: 404 });
+    const token = await server.issuer.sign("", { claims: { sub, email: undefined } });
+    const socket = await connectClassic(server.host, id, { token });
+    expect(socket.history).toEqual([]);
+    const other = await server.issuer.sign(sub, { claims: { sub: fresh("other") } });
+    expect(await refusal(connectClassic(server.host, id, { token: other }))).toMatchObject({ status: 404 });
   });
 });
 
@@ -144,30 +144,28 @@ describe("on a database that a server runs on", () => {
   test("who is let in may connect, who is removed is disconnected, and the others stay", async () => {
     const id = fresh("room");
     await cli("room create", id);
-    const token = await on.issuer.sign("alice@example.com");
-    expect(await refusal(connect(on.parley.host, id, { token }))).toMatchObject({ status: 404 });
+    const token = await server.issuer.sign("alice@example.com");
+    expect(await refusal(connectClassic(server.host, id, { token }))).toMatchObject({ status: 404 });
     await cli("member add", id, "alice@example.com");
     await cli("member add", id, "bob@example.com");
-    const alice = await connect(on.parley.host, id, { token });
-    const bob = await connect(on.parley.host, id, { token: await on.issuer.sign("bob@example.com") });
-    await bob.next();
+    const alice = await connectClassic(server.host, id, { token });
+    const bob = await connectClassic(server.host, id, { token: await server.issuer.sign("bob@example.com") });
     await cli("member remove", id, "alice@example.com");
     const removedAt = performance.now();
     expect(await alice.closed).toEqual({ code: 4403, reason: "removed" });
     expect(performance.now() - removedAt).toBeLessThan(2000);
-    expect(await refusal(connect(on.parley.host, id, { token }))).toMatchObject({ status: 404 });
+    expect(await refusal(connectClassic(server.host, id, { token }))).toMatchObject({ status: 404 });
     bob.send({ message: "still here" });
     expect(await bob.next()).toEqual({ message: "still here" });
   });
 
   test("a room that is deleted is closed, and another one is not", async () => {
     const [id, other] = [fresh("room"), fresh("room")];
-    const token = await on.issuer.sign("alice@example.com");
-    for (const room of [id, other]) await on.parley.room(room, ["alice@example.com"]);
+    const token = await server.issuer.sign("alice@example.com");
+    for (const room of [id, other]) await server.createRoom(["alice@example.com"], { id: room });
     const [gone, stays] = await Promise.all(
-      [id, other].map((room) => connect(on.parley.host, room, { token })),
+      [id, other].map((room) => connectClassic(server.host, room, { token })),
     );
-    await stays?.next();
     await cli("room delete", id);
     const deletedAt = performance.now();
     expect(await gone?.closed).toEqual({ code: 4404, reason: "room_deleted" });

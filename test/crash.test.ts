@@ -2,11 +2,11 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { connect } from "./support/client.ts";
+import { connectClassic } from "./support/client.ts";
 import { startIssuer } from "./support/issuer.ts";
-import { temporaryFolder } from "./support/parley.ts";
-import { furnish, serve } from "./support/served.ts";
-import { until } from "./support/until.ts";
+import { seedDatabase, startServerProcess } from "./support/server-process.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
+import { waitUntil } from "./support/wait.ts";
 
 const rounds = 11;
 /** Messages that each client has under way. */
@@ -29,7 +29,7 @@ test("a server that is killed again and again while 20 clients send keeps every 
   await using issuer = await startIssuer();
   using folder = temporaryFolder();
   const database = join(folder.path, "parley.db");
-  await furnish(database, Object.fromEntries(rooms.map(({ id, members }) => [id, members])));
+  await seedDatabase(database, Object.fromEntries(rooms.map(({ id, members }) => [id, members])));
   const seats = await Promise.all(
     rooms.flatMap(({ id, members }) =>
       members.map(async (email) => ({ room: id, email, token: await issuer.sign(email) })),
@@ -39,18 +39,17 @@ test("a server that is killed again and again while 20 clients send keeps every 
   const heard: Heard[] = [];
   let sent = 0;
   for (let round = 0; round < rounds; round++) {
-    await using server = await serve({ issuer: issuer.issuer, database });
+    await using server = await startServerProcess({ issuer: issuer.issuer, database });
     let seen = 0;
     const clients = seats.map(async ({ room, email, token }) => {
-      const client = await connect(server.url.host, room, { token });
-      const history = (await client.next()) as { text: string }[];
-      const mine: Heard = { room, texts: history.map(({ text }) => text) };
+      const client = await connectClassic(server.url.host, room, { token });
+      const mine: Heard = { room, texts: client.history.map(({ text }) => text) };
       heard.push(mine);
       const say = () => client.send({ message: `${email} ${++sent}` });
       for (let n = 0; n < inFlight; n++) say();
       try {
         for (;;) {
-          const { message } = (await client.next()) as { message: string };
+          const { message = "" } = await client.next();
           mine.texts.push(message);
           seen++;
           if (message.startsWith(email)) say();
@@ -59,7 +58,7 @@ test("a server that is killed again and again while 20 clients send keeps every 
         return (await client.closed).code;
       }
     });
-    await until("enough was seen", () => seen >= enough, 20_000);
+    await waitUntil("enough was seen", () => seen >= enough, 20_000);
     // Anywhere in the work: between two batches, in a commit, before a publish.
     await Bun.sleep(Math.random() * 150);
     server.kill("SIGKILL");
@@ -68,7 +67,7 @@ test("a server that is killed again and again while 20 clients send keeps every 
   }
 
   // Once more, so that what the last kill left is put right; and stopped as it should be.
-  await using last = await serve({ issuer: issuer.issuer, database });
+  await using last = await startServerProcess({ issuer: issuer.issuer, database });
   last.kill("SIGTERM");
   expect((await last.ended).code).toBe(0);
 

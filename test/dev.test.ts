@@ -4,20 +4,24 @@ import { join } from "node:path";
 
 import { decodeJwt, decodeProtectedHeader } from "jose";
 
-import { connect } from "./support/client.ts";
+import { connectClassic, connectV2, refusal } from "./support/client.ts";
 import { startIssuer } from "./support/issuer.ts";
-import { temporaryFolder } from "./support/parley.ts";
-import { fromSource, listening, run, start } from "./support/process.ts";
-import { refusal } from "./support/stage.ts";
+import {
+  listeningUrl,
+  parleyCommand,
+  type RunningProcess,
+  runProcess,
+  startProcess,
+} from "./support/process.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
 import { audience } from "./support/tokens.ts";
-import { connectV2 } from "./support/v2.ts";
 
 const dev = (cwd: string, env: Record<string, string> = {}) =>
-  start([...fromSource, "dev"], { cwd, env: { PARLEY_PORT: "0", ...env } });
+  startProcess([...parleyCommand, "dev"], { cwd, env: { PARLEY_PORT: "0", ...env } });
 
 /** What `dev` prints for people to paste. */
-async function welcome(server: ReturnType<typeof start>) {
-  const text = await server.printed(/lets her in/);
+async function welcome(server: RunningProcess) {
+  const text = await server.waitForOutput(/lets her in/);
   const found = (pattern: RegExp) => pattern.exec(text)?.[1] ?? `nothing like ${pattern}`;
   return {
     text,
@@ -45,8 +49,8 @@ test("what it prints connects as it stands: a browser's lines, a terminal's, cur
   await using server = dev(folder.path);
   const { url, browser, terminal, curl } = await welcome(server);
   expect(url.hostname).toBe("127.0.0.1");
-  const bob = await connect(...room(terminal.socket), { token: terminal.bearer });
-  expect(await bob.next()).toEqual([]);
+  const bob = await connectClassic(...room(terminal.socket), { token: terminal.bearer });
+  expect(bob.history).toEqual([]);
 
   // That a real browser takes the very lines is seen in browser.test.ts.
   const protocols = ["chat.v2", `bearer.${browser.bearer}`];
@@ -71,9 +75,12 @@ test("a page of its own origin may connect, another may not", async () => {
   await using server = dev(folder.path);
   const { url, browser } = await welcome(server);
   const offer = { protocols: ["chat.v2", `bearer.${browser.bearer}`] };
-  const own = await connect(...room(browser.socket), { ...offer, headers: { origin: url.origin } });
-  expect(await own.next()).toMatchObject({ type: "hello" });
-  const foreign = connect(...room(browser.socket), { ...offer, headers: { origin: "http://127.0.0.1:1" } });
+  const own = await connectV2(...room(browser.socket), { ...offer, headers: { origin: url.origin } });
+  expect(own.hello.messages).toEqual([]);
+  const foreign = connectClassic(...room(browser.socket), {
+    ...offer,
+    headers: { origin: "http://127.0.0.1:1" },
+  });
   expect(await refusal(foreign)).toMatchObject({ status: 403 });
 });
 
@@ -86,11 +93,14 @@ test("a third user gets a token and is let in, as it says", async () => {
   if (!add || !print) throw new Error(text);
   // The words of each line, run as its script runs them.
   const as = (line: typeof add) =>
-    run([...fromSource, ...line.words], { cwd: folder.path, env: { PARLEY_DATABASE: line.database } });
+    runProcess([...parleyCommand, ...line.words], {
+      cwd: folder.path,
+      env: { PARLEY_DATABASE: line.database },
+    });
   const token = (await as(print)).stdout.trim();
-  expect(await refusal(connect(url.host, "lobby", { token }))).toMatchObject({ status: 404 });
+  expect(await refusal(connectClassic(url.host, "lobby", { token }))).toMatchObject({ status: 404 });
   expect((await as(add)).code).toBe(0);
-  expect(await (await connect(url.host, "lobby", { token })).next()).toEqual([]);
+  expect((await connectClassic(url.host, "lobby", { token })).history).toEqual([]);
 });
 
 test("its keys are its user's alone, and no token or key is in its log", async () => {
@@ -135,8 +145,7 @@ describe("a second start", () => {
       const { url, terminal } = await welcome(server);
       port = url.port;
       before = terminal.bearer;
-      const bob = await connect(url.host, "lobby", { token: before });
-      await bob.next();
+      const bob = await connectClassic(url.host, "lobby", { token: before });
       bob.send({ message: "kept" });
       await bob.next();
       server.kill("SIGINT");
@@ -144,14 +153,15 @@ describe("a second start", () => {
     }
     await using again = dev(folder.path, { PARLEY_PORT: port });
     const { url } = await welcome(again);
-    const bob = await connect(url.host, "lobby", { token: before });
-    expect(await bob.next()).toEqual([{ text: "kept", sender_email: "bob@example.com" }]);
+    const bob = await connectClassic(url.host, "lobby", { token: before });
+    expect(bob.history).toEqual([{ text: "kept", sender_email: "bob@example.com" }]);
   });
 
   test("leaves roles as they were changed", async () => {
     using folder = temporaryFolder();
     const env = { PARLEY_DATABASE: ".parley/dev.db" };
-    const cli = (words: string) => run([...fromSource, ...words.split(" ")], { cwd: folder.path, env });
+    const cli = (words: string) =>
+      runProcess([...parleyCommand, ...words.split(" ")], { cwd: folder.path, env });
     {
       await using server = dev(folder.path);
       await welcome(server);
@@ -177,7 +187,7 @@ test("under serve, on the very same database, its issuer is not there and its to
     token = terminal.bearer;
     expect((await fetch(new URL("/dev/jwks.json", url))).status).toBe(200);
   }
-  await using server = start([...fromSource, "serve"], {
+  await using server = startProcess([...parleyCommand, "serve"], {
     cwd: folder.path,
     env: {
       PARLEY_PORT: "0",
@@ -186,15 +196,15 @@ test("under serve, on the very same database, its issuer is not there and its to
       PARLEY_AUDIENCE: `${audience},parley-dev`,
     },
   });
-  const url = await listening(server);
+  const url = await listeningUrl(server);
   for (const path of ["/dev/jwks.json", "/dev/.well-known/openid-configuration", "/dev/"]) {
     expect((await fetch(new URL(path, url))).status).toBe(404);
   }
-  expect(await refusal(connect(url.host, "lobby", { token }))).toMatchObject({ status: 401 });
-  const good = await connect(url.host, "lobby", {
+  expect(await refusal(connectClassic(url.host, "lobby", { token }))).toMatchObject({ status: 401 });
+  const good = await connectClassic(url.host, "lobby", {
     token: await issuer.sign("bob@example.com", { claims: { sub: decodeJwt(token).sub } }),
   });
-  expect(await good.next()).toEqual([]);
+  expect(good.history).toEqual([]);
 });
 
 test("it listens on this machine alone, whatever PARLEY_HOST says", async () => {

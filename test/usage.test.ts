@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { decodeJwt } from "jose";
 
 import { buildBinary } from "./support/binary.ts";
-import { temporaryFolder } from "./support/parley.ts";
-import { type Ended, run, version } from "./support/process.ts";
+import { type ProcessResult, runProcess, version } from "./support/process.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
 
 const tmp = temporaryFolder();
 let binary: Awaited<ReturnType<typeof buildBinary>>;
@@ -22,14 +22,14 @@ afterAll(() => {
 });
 
 /** Runs a command in a folder of its own, with nothing set. */
-async function alone(words: string, env: Record<string, string> = {}): Promise<Ended> {
+async function alone(words: string, env: Record<string, string> = {}): Promise<ProcessResult> {
   const cwd = join(tmp.path, fresh("folder"));
   mkdirSync(cwd);
-  return run([binary.path, ...words.split(" ").filter(Boolean)], { cwd, env });
+  return runProcess([binary.path, ...words.split(" ").filter(Boolean)], { cwd, env });
 }
 
-const ok = (stdout: string): Ended => ({ code: 0, stdout, stderr: "" });
-const failure = (stderr: string): Ended => ({ code: 1, stdout: "", stderr });
+const ok = (stdout: string): ProcessResult => ({ code: 0, stdout, stderr: "" });
+const failure = (stderr: string): ProcessResult => ({ code: 1, stdout: "", stderr });
 
 describe("help", () => {
   const commands = [

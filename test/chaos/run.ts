@@ -1,8 +1,8 @@
 import { join } from "node:path";
 
 import { startIssuer } from "../support/issuer.ts";
-import { temporaryFolder } from "../support/parley.ts";
 import { startProxy } from "../support/proxy.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { Cast, type CastOptions, type Company } from "./cast.ts";
 import { FastClock } from "./clock.ts";
 import { Stored } from "./database.ts";

@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 
-import { listening, start, type Started } from "../support/process.ts";
+import { listeningUrl, type RunningProcess, startProcess } from "../support/process.ts";
 import { audience } from "../support/tokens.ts";
 import type { Dice } from "./dice.ts";
 
@@ -16,7 +16,7 @@ export class MortalServer implements AsyncDisposable {
   restarts = 0;
   /** It ended when nobody wanted it to. */
   died: string | undefined;
-  #running: Started | undefined;
+  #running: RunningProcess | undefined;
   #wanted = false;
   #over = false;
 
@@ -38,7 +38,7 @@ export class MortalServer implements AsyncDisposable {
   async #start(): Promise<void> {
     if (this.#over) throw new Error("the run is over");
     const { binary, database, issuer } = this.options;
-    this.#running = start([binary, "serve"], {
+    this.#running = startProcess([binary, "serve"], {
       cwd: dirname(database),
       env: {
         PARLEY_PORT: String(this.port),
@@ -51,12 +51,12 @@ export class MortalServer implements AsyncDisposable {
         PARLEY_DRAIN: "0.3",
       },
     });
-    await listening(this.#running);
+    await listeningUrl(this.#running);
     this.#wanted = true;
     void this.#look(this.#running);
   }
 
-  async #look({ ended }: Started): Promise<void> {
+  async #look({ ended }: RunningProcess): Promise<void> {
     const { code, stdout, stderr } = await ended;
     if (this.#wanted)
       this.died = `the server ended by itself with ${code}: ${stderr}\n${stdout.slice(-2000)}`;

@@ -1,5 +1,5 @@
 import type { MessageBody, ServerFrame } from "../../src/protocol/frames.ts";
-import { connect } from "../support/client.ts";
+import { connectClassic } from "../support/client.ts";
 import type { Ledger } from "./ledger.ts";
 
 export interface WitnessOptions {
@@ -126,13 +126,13 @@ export class ClassicWitness implements AsyncDisposable {
     const { host, room, token } = this.options;
     for (; !this.#stopped; await Bun.sleep(pause)) {
       try {
-        const client = await connect(host, room, { token: await token() });
+        const client = await connectClassic(host, room, { token: await token() });
         this.#close = () => client.socket.close();
         if (this.#stopped) this.#close();
-        const history = (await client.next()) as { text: string }[];
+        const { history } = client;
         const live: string[] = [];
         this.heard.push({ history: history.map(({ text }) => text), live });
-        for (;;) live.push(((await client.next()) as { message: string }).message);
+        for (;;) live.push((await client.next()).message ?? "");
       } catch {
         // The server is away for a moment.
       }

@@ -5,7 +5,7 @@ import { ChatError } from "../../src/chat/errors.ts";
 import type { Draft, RoomKey } from "../../src/chat/model.ts";
 import { type Outcome, StoreError } from "../../src/chat/store.ts";
 import { actor as somebody, draft, message, settle } from "../support/people.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 /** A store whose batches are answered by the test, and what became of them. */
 function setUp() {
@@ -94,7 +94,7 @@ test("of long texts a batch takes a part, in their order, and a single one whate
   for (const text of [...long, "e".repeat(300_000), "f"]) void send(1, text);
   const begun = () => texts().map((all) => all.replaceAll(/(.)\1*/g, "$1"));
   for (const expected of ["a", "bc", "d", "e", "f"]) {
-    await until("the next batch begins", () => begun().length > 0);
+    await waitUntil("the next batch begins", () => begun().length > 0);
     expect(begun().at(-1)).toBe(expected);
     batches.at(-1)?.resolve(stored(...Array.from(expected, (_, index) => index + 1)));
     await settle();
@@ -110,7 +110,7 @@ test("after a batch of many, the next one waits a moment for the others", async 
   await Promise.all(many);
   void send(1, "i");
   setImmediate(() => void send(1, "j"));
-  await until("the next batch begins", () => texts().length > 1);
+  await waitUntil("the next batch begins", () => texts().length > 1);
   expect(texts()).toEqual(["abcdefgh", "ij"]);
 });
 
@@ -237,7 +237,7 @@ test("what waits for the disk is bounded; more is refused at once, and all that 
   void send(1, "taken again");
   batches[1]?.resolve(stored(...Array.from({ length: limit }, (_, index) => index + 2)));
   expect((await Promise.all(taken)).length).toBe(limit);
-  await until("the next batch begins", () => texts().length > 2);
+  await waitUntil("the next batch begins", () => texts().length > 2);
   expect(texts()[2]).toBe("taken again");
 });
 
@@ -259,7 +259,7 @@ test("the texts that wait are bounded together, those of edits included", async 
     await settle();
   }
   void commit.add(draft(1, "taken again"));
-  await until("the next batch begins", () => batches.length > taken.length + 1);
+  await waitUntil("the next batch begins", () => batches.length > taken.length + 1);
 });
 
 test("idle resolves when nothing waits any more, not when the first batch is done", async () => {

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { key, openFeed } from "../support/followed.ts";
 import { settle } from "../support/people.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 test("a room is followed from where it is: what comes next is delivered, what was before is not", async () => {
   const { room, feed, delivered, hear, follow } = openFeed(3);
@@ -235,7 +235,7 @@ test("a look that fails is made good by itself, though nothing was heard", async
   room.fail();
   await settle();
   expect([failures.length, room.waiting.length]).toEqual([1, 0]);
-  await until("it looks again", () => room.waiting.length > 0);
+  await waitUntil("it looks again", () => room.waiting.length > 0);
   await room.answerAll(settle);
   expect(delivered).toEqual(["missed 1@1"]);
 });
@@ -273,7 +273,7 @@ test("a read that fails is tried again by itself, though nothing more is heard",
   room.add();
   hear(room.add());
   room.fail();
-  await until("it is read again", () => room.waiting.length > 0);
+  await waitUntil("it is read again", () => room.waiting.length > 0);
   await room.answerAll(settle);
   expect(delivered).toEqual(["missed 1@1", "missed 2@2"]);
 });

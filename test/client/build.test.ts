@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { temporaryFolder } from "../support/parley.ts";
-import { root, run } from "../support/process.ts";
+import { root, runProcess } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 /** The build compiles the types, which takes a few seconds. */
 setDefaultTimeout(120_000);
@@ -16,10 +16,10 @@ let printed: string;
 beforeAll(async () => {
   // npm's own files only: what it may want to tell is no concern of the tests.
   const env = { PATH: process.env["PATH"] ?? "", HOME: app.path, npm_config_update_notifier: "false" };
-  const built = await run(["npm", "run", "build:client"], { cwd: root, env });
+  const built = await runProcess(["npm", "run", "build:client"], { cwd: root, env });
   expect(built).toMatchObject({ code: 0 });
   printed = built.stdout + built.stderr;
-  const packed = await run(["npm", "pack", "./dist/client", "--pack-destination", app.path], {
+  const packed = await runProcess(["npm", "pack", "./dist/client", "--pack-destination", app.path], {
     cwd: root,
     env,
   });
@@ -49,7 +49,7 @@ test("the client has 6 KiB at most, gzipped, as the build says", async () => {
 test("a client that has grown over the limit fails the build", async () => {
   const path = join(app.path, "large.js");
   await writeFile(path, crypto.getRandomValues(Buffer.alloc(7_000)));
-  const { code, stdout } = await run([process.execPath, join(import.meta.dir, "finish.ts"), path], {
+  const { code, stdout } = await runProcess([process.execPath, join(import.meta.dir, "finish.ts"), path], {
     cwd: root,
   });
   expect(code).toBe(1);
@@ -118,7 +118,7 @@ test("its types are checked where there is nothing but a browser's", async () =>
     JSON.stringify({ compilerOptions, include: ["consumer.ts"] }),
   );
   const tsc = join(root, "node_modules/typescript/bin/tsc");
-  const checked = await run([process.execPath, tsc, "-p", app.path], { cwd: app.path });
+  const checked = await runProcess([process.execPath, tsc, "-p", app.path], { cwd: app.path });
   expect(checked).toMatchObject({ stdout: "", code: 0 });
 });
 
@@ -136,7 +136,7 @@ test("Node imports it by its name, and ends by itself once a room is closed", as
   `;
   await writeFile(join(app.path, "program.mjs"), program);
   const began = performance.now();
-  const ended = await run([Bun.which("node") ?? "node", "program.mjs"], { cwd: app.path });
+  const ended = await runProcess([Bun.which("node") ?? "node", "program.mjs"], { cwd: app.path });
   expect(ended).toMatchObject({ code: 0, stdout: "closed\nnetwork\n", stderr: "" });
   expect(performance.now() - began).toBeLessThan(10_000);
 });

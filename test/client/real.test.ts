@@ -4,11 +4,11 @@ import { join } from "node:path";
 import * as client from "../../src/client/index.ts";
 import { startBrowser } from "../support/browser.ts";
 import { WebSocket } from "../support/client.ts";
-import { startParley, temporaryFolder } from "../support/parley.ts";
-import { root, run } from "../support/process.ts";
+import { root, runProcess } from "../support/process.ts";
 import { type Link, type Proxy, startProxy } from "../support/proxy.ts";
-import { stage } from "../support/stage.ts";
-import { until } from "../support/until.ts";
+import { useServer } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+import { waitUntil } from "../support/wait.ts";
 import { guest, type GuestOptions, type Seen } from "./support/guest.ts";
 
 // The client and the server as they are, with a network between them that is cut.
@@ -28,7 +28,7 @@ const site = Bun.serve({
       ? new Response(built, { headers: { "content-type": "text/javascript" } })
       : new Response("<!doctype html><title>app</title>", { headers: { "content-type": "text/html" } }),
 });
-const on = stage({
+const server = useServer({
   env: {
     PARLEY_MESSAGE_RATE: "0",
     PARLEY_CONNECTIONS_PER_USER: "0",
@@ -48,7 +48,7 @@ beforeAll(async () => {
   built = (await outputs[0]?.text()) ?? "";
   await Bun.write(join(folder.path, "client.mjs"), built);
   proxy = await startProxy({
-    target: () => ({ host: "127.0.0.1", port: Number(new URL(on.parley.url).port) }),
+    target: () => ({ host: "127.0.0.1", port: Number(new URL(server.url).port) }),
   });
 });
 afterAll(async () => {
@@ -59,12 +59,12 @@ afterAll(async () => {
 
 /** A member, straight at the server. */
 function enter(room: string, email: string, options: Partial<client.ConnectOptions> = {}): client.Room {
-  return client.connect({ url: on.parley.url, room, token: () => on.token(email), ...options });
+  return client.connect({ url: server.url, room, token: () => server.token(email), ...options });
 }
 
 /** A room that alice has made over HTTP, and let bob into. */
 async function ownRoom(): Promise<{ id: string; api: client.Api }> {
-  const api = client.api({ url: on.parley.url, token: () => on.token(alice) });
+  const api = client.api({ url: server.url, token: () => server.token(alice) });
   const { id } = await api.createRoom({ name: "Lobby" });
   expect(await api.setMember(id, bob)).toMatchObject({ email: bob, role: "member" });
   return { id, api };
@@ -98,10 +98,10 @@ const runtimes: Record<string, (options: GuestOptions) => Promise<Seen>> = {
        process.exit(0);`,
     );
     const node = Bun.which("node") ?? "node";
-    const { stdout: version } = await run([node, "--version"], { cwd: folder.path });
+    const { stdout: version } = await runProcess([node, "--version"], { cwd: folder.path });
     // Before 22 there is a WebSocket only on request.
     const flags = Number(/\d+/.exec(version)?.[0]) < 22 ? ["--experimental-websocket", "--no-warnings"] : [];
-    const { stdout, stderr } = await run([node, ...flags, program], { cwd: folder.path });
+    const { stdout, stderr } = await runProcess([node, ...flags, program], { cwd: folder.path });
     expect(stderr).toBe("");
     return JSON.parse(stdout) as Seen;
   },
@@ -133,7 +133,7 @@ describe("over a network that again and again", () => {
   test.each(rows)(
     "%s, %s every message arrives once, in one order, and is acked once",
     async (how, _, lose, enterAsGuest) => {
-      const id = await on.roomOf(alice, bob);
+      const id = await server.createRoom([alice, bob]);
       const room = enter(id, bob);
       await room.ready;
       const before = await room.send("the beginning");
@@ -153,7 +153,13 @@ describe("over a network that again and again", () => {
         if (n === messages - 1) void room.send("the end");
       });
       const url = `http://127.0.0.1:${proxy.port}`;
-      const seen = await enterAsGuest({ url, room: id, token: await on.token(alice), messages, speed: 10 });
+      const seen = await enterAsGuest({
+        url,
+        room: id,
+        token: await server.token(alice),
+        messages,
+        speed: 10,
+      });
 
       const sent = room.messages.filter(({ text }) => text.startsWith("guest"));
       expect(sent.map(({ text }) => text)).toEqual(Array.from({ length: messages }, (__, n) => `guest ${n}`));
@@ -182,7 +188,7 @@ describe("with a server that is real", () => {
     const second = await his.send("two", { replyTo: seq });
     await his.remove(second.seq);
     await hers.send("three");
-    await until("both have it all", () => [hers, his].every(({ messages }) => messages.length === 3));
+    await waitUntil("both have it all", () => [hers, his].every(({ messages }) => messages.length === 3));
     expect(his.messages).toMatchObject([
       { text: "uno", reactions: [{ emoji: "👍", by: [`user|${bob}`] }] },
       { text: "", reply_to: seq, deleted_at: expect.any(String) },
@@ -199,14 +205,14 @@ describe("with a server that is real", () => {
     await api.renameRoom(id, "Hall");
     await named;
     expect(his.name).toBe("Hall");
-    await until("he sees both there", () => his.online.length === 2);
+    await waitUntil("he sees both there", () => his.online.length === 2);
     expect(new Set(his.online.map(({ email }) => email))).toEqual(new Set([alice, bob]));
     hers.close();
     his.close();
   });
 
   test("older messages come page by page, up to the first", async () => {
-    const id = await on.roomOf(alice);
+    const id = await server.createRoom([alice]);
     const room = enter(id, alice);
     const texts = Array.from({ length: 130 }, (_, n) => `message ${n}`);
     await Promise.all(texts.map((text) => room.send(text)));
@@ -220,7 +226,7 @@ describe("with a server that is real", () => {
   });
 
   test("who comes back later, in another process perhaps, gets exactly what was missed", async () => {
-    const id = await on.roomOf(alice, bob);
+    const id = await server.createRoom([alice, bob]);
     const [hers, his] = [enter(id, alice), enter(id, bob)];
     const sent = await hers.send("one");
     const position = JSON.parse(JSON.stringify(hers.position)) as client.RoomPosition;
@@ -239,16 +245,17 @@ describe("with a server that is real", () => {
   });
 
   test("a token that ends is replaced without a break", async () => {
-    const id = await on.roomOf(alice);
+    const id = await server.createRoom([alice]);
     const exp = Math.floor(Date.now() / 1000) + 3;
     let fresh = 0;
     const room = enter(id, alice, {
-      token: ({ refresh }) => on.issuer.sign(alice, { claims: refresh ? { jti: String(++fresh) } : { exp } }),
+      token: ({ refresh }) =>
+        server.issuer.sign(alice, { claims: refresh ? { jti: String(++fresh) } : { exp } }),
     });
     let lost = 0;
     room.on("status", ({ status }) => void (status === "connecting" && lost++));
-    await until("it is replaced", () => fresh > 0);
-    await until("the first one has ended", () => Date.now() > (exp + 1) * 1000);
+    await waitUntil("it is replaced", () => fresh > 0);
+    await waitUntil("the first one has ended", () => Date.now() > (exp + 1) * 1000);
     await room.send("still here");
     expect({ fresh, lost }).toEqual({ fresh: 1, lost: 0 });
     room.close();
@@ -266,11 +273,8 @@ describe("with a server that is real", () => {
   });
 
   test("what goes out faster than the server lets it is all there in the end, in order", async () => {
-    await using slow = await startParley({
-      issuer: on.issuer.issuer,
-      env: { PARLEY_MESSAGE_RATE: "20" },
-    });
-    await slow.room("lobby", [alice]);
+    await using slow = await server.startAnother({ env: { PARLEY_MESSAGE_RATE: "20" } });
+    await slow.createRoom([alice], { id: "lobby" });
     const room = enter("lobby", alice, { url: slow.url });
     const texts = Array.from({ length: 70 }, (_, n) => `message ${n}`);
     const acks = await Promise.all(texts.map((text) => room.send(text)));
@@ -302,7 +306,7 @@ describe("with a server that is real", () => {
   });
 
   test("another library's WebSocket serves as well", async () => {
-    const id = await on.roomOf(alice);
+    const id = await server.createRoom([alice]);
     const room = enter(id, alice, { WebSocket });
     expect(await room.send("over ws")).toEqual({ seq: 1, rev: 1 });
     expect(room.messages).toMatchObject([{ text: "over ws" }]);
@@ -316,7 +320,7 @@ describe("with a server that is real", () => {
 });
 
 test("in Chromium, a page that goes offline finds out, and comes back as soon as it is online", async () => {
-  const id = await on.roomOf(alice, bob);
+  const id = await server.createRoom([alice, bob]);
   const his = enter(id, bob);
   await his.ready;
   const browser = await startBrowser();
@@ -324,7 +328,7 @@ test("in Chromium, a page that goes offline finds out, and comes back as soon as
     const context = await browser.newContext();
     const page = await context.newPage();
     await page.goto(site.url.href);
-    const options = JSON.stringify({ url: on.parley.url, room: id, token: await on.token(alice) });
+    const options = JSON.stringify({ url: server.url, room: id, token: await server.token(alice) });
     // Its clock runs fast, and it waits for days from one try to the next, unless the browser tells it of the network.
     await page.evaluate(`import("/client.js").then(({ connect }) => {
       const { token, ...where } = ${options};
@@ -339,15 +343,15 @@ test("in Chromium, a page that goes offline finds out, and comes back as soon as
       return room.ready;
     })`);
     await his.send("before");
-    await until("the page hears him", () => page.evaluate<boolean>("created.length === 1"));
+    await waitUntil("the page hears him", () => page.evaluate<boolean>("created.length === 1"));
     await context.setOffline(true);
-    await until("it has found out", () => page.evaluate<boolean>(`room.status === "connecting"`));
+    await waitUntil("it has found out", () => page.evaluate<boolean>(`room.status === "connecting"`));
     const sent = page.evaluate<client.Ack>(`room.send("from offline")`);
     await his.send("meanwhile");
     await context.setOffline(false);
     expect(await sent).toMatchObject({ seq: 3 });
     const texts = ["before", "meanwhile", "from offline"];
-    await until("he hears the page", () => his.messages.length === texts.length);
+    await waitUntil("he hears the page", () => his.messages.length === texts.length);
     expect(await page.evaluate<string[]>("created")).toEqual(texts);
     expect(await page.evaluate<string[]>("room.messages.map(({ text }) => text)")).toEqual(texts);
     expect(await page.evaluate<number>("room.pending.length")).toBe(0);
@@ -362,7 +366,7 @@ test("a member who was removed and is let in again goes on from his position, an
   const [hers, his] = [enter(id, alice), enter(id, bob)];
   await Promise.all([hers.ready, his.ready]);
   const { seq } = await hers.send("before");
-  await until("he knows it", () => his.messages.length === 1);
+  await waitUntil("he knows it", () => his.messages.length === 1);
   const closed = heard(his, "closed");
   await api.removeMember(id, bob);
   expect(await closed).toMatchObject({ code: 4403 });
@@ -375,7 +379,7 @@ test("a member who was removed and is let in again goes on from his position, an
   back.on("change", ({ kind, message: { text } }) => missed.push(`${kind} ${text}`));
   await back.ready;
   await hers.send("welcome back");
-  await until("he hears her", () => back.messages.at(-1)?.text === "welcome back");
+  await waitUntil("he hears her", () => back.messages.at(-1)?.text === "welcome back");
   expect(missed).toEqual(["created behind his back", "edited before, edited", "created welcome back"]);
   for (const room of [hers, back]) room.close();
 });

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 
 import { scripts } from "../../package.json";
-import { temporaryFolder } from "./parley.ts";
-import { root, run } from "./process.ts";
+import { root, runProcess } from "./process.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 const outfile = "dist/parley";
 
@@ -13,7 +13,7 @@ export async function buildBinary(): Promise<Disposable & { path: string }> {
   const [bun, ...words] = scripts.build.split(" ").map((word) => (word === outfile ? path : word));
   if (bun !== "bun" || !words.includes(path))
     throw new Error(`not the build script expected: ${scripts.build}`);
-  const { code, stderr } = await run([process.execPath, ...words], { cwd: root });
+  const { code, stderr } = await runProcess([process.execPath, ...words], { cwd: root });
   if (code !== 0) throw new Error(stderr);
   return { path, [Symbol.dispose]: () => folder[Symbol.dispose]() };
 }

@@ -7,22 +7,25 @@ export { version };
 export const root = join(import.meta.dir, "../..");
 
 /** The command line as it is run while developing. Not by way of the shell, so that no PATH is needed. */
-export const fromSource = [process.execPath, join(root, "src/main.ts")];
+export const parleyCommand = [process.execPath, join(root, "src/main.ts")];
 
-export interface Ended {
+export interface ProcessResult {
   code: number | null;
   stdout: string;
   stderr: string;
 }
 
-export interface RunOptions {
+export interface ProcessOptions {
   cwd: string;
   /** The whole environment: nothing of the test's own comes along. */
   env?: Record<string, string>;
 }
 
 /** Runs a command to its end. */
-export async function run(command: string[], { cwd, env = {} }: RunOptions): Promise<Ended> {
+export async function runProcess(
+  command: string[],
+  { cwd, env = {} }: ProcessOptions,
+): Promise<ProcessResult> {
   const child = Bun.spawn(command, { cwd, env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
   await child.exited;
@@ -30,15 +33,15 @@ export async function run(command: string[], { cwd, env = {} }: RunOptions): Pro
 }
 
 /** A command that goes on until it is told to stop. It is killed at the end of the test, if it still runs then. */
-export interface Started extends AsyncDisposable {
+export interface RunningProcess extends AsyncDisposable {
   pid: number;
   /** Resolves with what was printed so far, once it matches. Rejects when the command ends without. */
-  printed(pattern: RegExp): Promise<string>;
+  waitForOutput(pattern: RegExp): Promise<string>;
   kill(signal: NodeJS.Signals): void;
-  ended: Promise<Ended>;
+  ended: Promise<ProcessResult>;
 }
 
-export function start(command: string[], { cwd, env = {} }: RunOptions): Started {
+export function startProcess(command: string[], { cwd, env = {} }: ProcessOptions): RunningProcess {
   const child = Bun.spawn(command, { cwd, env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   let stdout = "";
   let wake = Promise.withResolvers<void>();
@@ -57,7 +60,7 @@ export function start(command: string[], { cwd, env = {} }: RunOptions): Started
   })();
   return {
     pid: child.pid,
-    async printed(pattern) {
+    async waitForOutput(pattern) {
       for (;;) {
         if (pattern.test(stdout)) return stdout;
         if (child.exitCode !== null) throw new Error(`ended without ${pattern}: ${(await ended).stderr}`);
@@ -74,8 +77,8 @@ export function start(command: string[], { cwd, env = {} }: RunOptions): Started
 }
 
 /** The URL that a server logs once it listens. */
-export async function listening(server: Started): Promise<URL> {
-  const log = await server.printed(/"msg":"listening"/);
+export async function listeningUrl(server: RunningProcess): Promise<URL> {
+  const log = await server.waitForOutput(/"msg":"listening"/);
   const line = log.split("\n").find((text) => text.includes('"msg":"listening"'));
   return new URL((JSON.parse(line ?? "{}") as { url: string }).url);
 }
