@@ -228,8 +228,8 @@ test("the lines that dev prints for a browser's console work there", async () =>
     cwd: folder.path,
     env: { PARLEY_PORT: "0" },
   });
-  const text = await server.waitForOutput(/lets her in/);
-  const [, page = "", lines = ""] = /open (\S+), and paste[^]*?\n\n([^]*?)\n\n/.exec(text) ?? [];
+  const text = await server.waitForOutput(/Press Ctrl-C to stop/);
+  const [, page = "", lines = ""] = /open (\S+) and paste[^]*?\n\n([^]*?)\n\n/.exec(text) ?? [];
   await using tab = await openPage(page);
   await tab.page.addScriptTag({ content: lines });
   const types = () => tab.lines.map((line) => (JSON.parse(line) as { type: string }).type);

@@ -120,7 +120,7 @@ test("a key set with every key in it is small enough to be logged", async () => 
   const { publicJwk } = await good;
   const many = Array.from({ length: 400 }, (_, n) => ({ ...publicJwk, kid: `${n}`.padEnd(2000, "x") }));
   await using at = await startWith([...many, ...Array.from({ length: 100 }, () => ({}))]);
-  expect(JSON.stringify(at.verifier.logs).length).toBeLessThan(10_000);
+  expect(JSON.stringify(at.verifier.logs).length).toBeLessThan(5000);
 });
 
 describe("a token that does not say which key signed it", () => {

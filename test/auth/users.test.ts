@@ -59,15 +59,24 @@ describe("an invitation by email", () => {
     const email = freshEmail();
     const room = await server.createRoom([email]);
     const first = { sub: fresh("first"), email };
-    const second = { sub: fresh("second"), email };
     expect(await enter(room, first)).toBe(101);
-    expect(await enter(room, second)).toBe(404);
+    expect(await enter(room, { sub: fresh("second"), email })).toBe(404);
     expect(await enter(room, { sub: first.sub })).toBe(101);
-    // What is granted to the email later goes to the first one, too.
+  });
+
+  test("goes to the user who presented the email last", async () => {
+    const email = freshEmail();
+    const [former, present] = [
+      { sub: fresh("former"), email },
+      { sub: fresh("present"), email },
+    ];
+    const room = await server.createRoom([email]);
+    expect(await enter(room, former)).toBe(101);
+    expect(await enter(room, present)).toBe(404);
     const later = await server.createRoom([]);
-    expect((await grant(later, email)).body).toMatchObject({ id: first.sub, email });
-    expect(await enter(later, second)).toBe(404);
-    expect(await enter(later, first)).toBe(101);
+    expect((await grant(later, email)).body).toMatchObject({ id: present.sub, email });
+    expect(await enter(later, present)).toBe(101);
+    expect(await enter(later, { sub: former.sub })).toBe(404);
   });
 
   test("may come after the user has presented the email", async () => {
@@ -184,7 +193,7 @@ describe("a user without an email", () => {
   });
 });
 
-test("a user whose email changes keeps their memberships, and both emails stay theirs", async () => {
+test("a user whose email changes keeps their memberships, and the former email until another user presents it", async () => {
   const sub = fresh("renamed");
   const [before, after] = [freshEmail(), freshEmail()];
   const [old, next] = [await server.createRoom([before]), await server.createRoom([after])];
@@ -196,9 +205,14 @@ test("a user whose email changes keeps their memberships, and both emails stay t
   ]);
   expect(await membersOf(old)).toEqual([[sub, after, "member"]]);
   for (const email of [before, after]) {
-    expect([await enter(old, { email }), await enter(next, { email })]).toEqual([404, 404]);
     const later = await server.createRoom([]);
     expect((await grant(later, email)).body).toMatchObject({ id: sub, email: after });
+    const another = fresh("another");
+    expect([await enter(old, { sub: another, email }), await enter(next, { sub: another, email })]).toEqual([
+      404, 404,
+    ]);
+    const last = await server.createRoom([]);
+    expect((await grant(last, email)).body).toMatchObject({ id: another, email });
   }
 });
 

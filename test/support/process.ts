@@ -6,7 +6,7 @@ export { version };
 
 export const root = join(import.meta.dir, "../..");
 
-/** The command line as it is run while developing. Not by way of the shell, so that no PATH is needed. */
+/** The command line, run from its source. Without a shell or npm, so that no PATH is needed. */
 export const parleyCommand = [process.execPath, join(root, "src/main.ts")];
 
 export interface ProcessResult {
@@ -17,7 +17,7 @@ export interface ProcessResult {
 
 export interface ProcessOptions {
   cwd: string;
-  /** The whole environment: nothing of the test's own comes along. */
+  /** The whole environment; nothing is inherited. */
   env?: Record<string, string>;
 }
 
@@ -32,10 +32,10 @@ export async function runProcess(
   return { code: child.exitCode, stdout, stderr };
 }
 
-/** A command that goes on until it is told to stop. It is killed at the end of the test, if it still runs then. */
+/** A command that runs until it is told to stop. It is killed when it goes out of scope. */
 export interface RunningProcess extends AsyncDisposable {
   pid: number;
-  /** Resolves with what was printed so far, once it matches. Rejects when the command ends without. */
+  /** Resolves with all output so far, once it matches. Rejects when the command ends first. */
   waitForOutput(pattern: RegExp): Promise<string>;
   kill(signal: NodeJS.Signals): void;
   ended: Promise<ProcessResult>;
@@ -43,30 +43,19 @@ export interface RunningProcess extends AsyncDisposable {
 
 export function startProcess(command: string[], { cwd, env = {} }: ProcessOptions): RunningProcess {
   const child = Bun.spawn(command, { cwd, env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
-  let stdout = "";
-  let wake = Promise.withResolvers<void>();
+  const transcript = new Transcript();
   const reading = (async () => {
     const decoder = new TextDecoder();
-    for await (const chunk of child.stdout) {
-      stdout += decoder.decode(chunk, { stream: true });
-      wake.resolve();
-      wake = Promise.withResolvers();
-    }
+    for await (const chunk of child.stdout) transcript.add(decoder.decode(chunk, { stream: true }));
   })();
   const ended = (async () => {
     const [stderr] = await Promise.all([child.stderr.text(), reading, child.exited]);
-    wake.resolve();
-    return { code: child.exitCode, stdout, stderr };
+    transcript.end();
+    return { code: child.exitCode, stdout: transcript.text, stderr };
   })();
   return {
     pid: child.pid,
-    async waitForOutput(pattern) {
-      for (;;) {
-        if (pattern.test(stdout)) return stdout;
-        if (child.exitCode !== null) throw new Error(`ended without ${pattern}: ${(await ended).stderr}`);
-        await wake.promise;
-      }
-    },
+    waitForOutput: (pattern) => transcript.waitForOutput(pattern),
     kill: (signal) => child.kill(signal),
     ended,
     async [Symbol.asyncDispose]() {
@@ -76,8 +65,34 @@ export function startProcess(command: string[], { cwd, env = {} }: ProcessOption
   };
 }
 
-/** The URL that a server logs once it listens. */
-export async function listeningUrl(server: RunningProcess): Promise<URL> {
+/** What a command has printed so far. */
+export class Transcript {
+  text = "";
+  #ended = false;
+  #wake = Promise.withResolvers<void>();
+
+  add(text: string): void {
+    this.text += text;
+    this.#wake.resolve();
+    this.#wake = Promise.withResolvers();
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#wake.resolve();
+  }
+
+  async waitForOutput(pattern: RegExp): Promise<string> {
+    while (!pattern.test(this.text)) {
+      if (this.#ended) throw new Error(`ended without printing ${pattern}: ${this.text}`);
+      await this.#wake.promise;
+    }
+    return this.text;
+  }
+}
+
+/** The URL that a server logs once it is listening. */
+export async function listeningUrl(server: Pick<RunningProcess, "waitForOutput">): Promise<URL> {
   const log = await server.waitForOutput(/"msg":"listening"/);
   const line = log.split("\n").find((text) => text.includes('"msg":"listening"'));
   return new URL((JSON.parse(line ?? "{}") as { url: string }).url);

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { type CommandInput, connectV2, type V2Client, type V2Options } from "../support/client.ts";
 import { fillRoom, replay, storedMessages } from "../support/messages.ts";
-import { seededRandom } from "../support/random.ts";
+import { Random } from "../support/random.ts";
 import { useServer } from "../support/server.ts";
 import { waitUntil } from "../support/wait.ts";
 
@@ -58,7 +58,7 @@ function writing(writers: readonly V2Client[], random: () => number) {
 test.each([1, 2, 3])(
   "whoever resumes while others write has in the end what the server has, nothing twice (seed %d)",
   async (seed) => {
-    const random = seededRandom(seed);
+    const random = new Random(seed, "test").next;
     const room = await createRoom([alice, bob]);
     fillRoom(server, room, 20_000);
     const writers = [await open(room, alice), await open(room, bob), await open(room, alice)];
@@ -94,7 +94,7 @@ test.each([1, 2, 3])(
 );
 
 test("whoever is cut off in the middle of a resume goes on from where he was, as often as it takes", async () => {
-  const random = seededRandom(5);
+  const random = new Random(5, "test").next;
   const room = await createRoom([alice, bob]);
   fillRoom(server, room, 30_000);
   const writer = await open(room, bob);

@@ -2,7 +2,7 @@ import { test } from "bun:test";
 
 import type { ServerFrame } from "../../src/protocol/frames.ts";
 import { connectV2, type V2Client } from "../support/client.ts";
-import { seededRandom } from "../support/random.ts";
+import { Random } from "../support/random.ts";
 import { connectRawV2 } from "../support/raw.ts";
 import { useServer } from "../support/server.ts";
 import { crowd, linux, noteOnline, presence, upTo } from "../support/slow-reader.ts";
@@ -71,7 +71,7 @@ test.if(linux)(
 test.if(linux)(
   "however a reader reads, in the end he knows who is there",
   async () => {
-    const random = seededRandom(1);
+    const random = new Random(1, "test").next;
     const emails = Array.from({ length: 8 }, (_, index) => `guest-${index}@example.com`);
     const room = await createRoom([alice, bob, ...emails]);
     const writer = await open(room, bob);

@@ -6,7 +6,7 @@ import type { Invitee, Member, Role, RoomKey, UserKey } from "../../chat/model.t
 import type { Grant, Granted } from "../../chat/store.ts";
 import type { Db } from "./open.ts";
 import { user } from "./queries.ts";
-import { members, reads, rooms, users } from "./schema.ts";
+import { members, reads, rooms, users as userTable } from "./schema.ts";
 import type { Users } from "./users.ts";
 
 /** Memberships. Methods that write must be called within a transaction; `standing` is that of the actor who asks. */
@@ -19,7 +19,7 @@ export class Members {
   /** Owners first, then by email. */
   list(room: RoomKey): Member[] {
     return this.#select(eq(members.room, room))
-      .orderBy(desc(eq(members.role, "owner")), users.email, users.sub)
+      .orderBy(desc(eq(members.role, "owner")), userTable.email, userTable.sub)
       .all();
   }
 
@@ -56,7 +56,7 @@ export class Members {
 
   /** Resolves an email to the members who are shown with it. */
   remove(room: RoomKey, who: Invitee, standing: Standing): Result<Member | undefined> {
-    const matches = "sub" in who ? eq(users.sub, who.sub) : eq(users.email, who.email);
+    const matches = "sub" in who ? eq(userTable.sub, who.sub) : eq(userTable.email, who.email);
     const member = decideRemoval({
       ...standing,
       candidates: this.#select(and(eq(members.room, room), matches)).all(),
@@ -88,7 +88,7 @@ export class Members {
     return this.db
       .select({ user, role: members.role, joinedAt: members.joinedAt })
       .from(members)
-      .innerJoin(users, eq(users.pk, members.user))
+      .innerJoin(userTable, eq(userTable.pk, members.user))
       .where(which);
   }
 
