@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { codes } from "../src/chat/errors.ts";
 import type { ServerFrame } from "../src/protocol/frames.ts";
 import type { Command } from "../src/protocol/schemas.ts";
+import { connectV2, type V2Client } from "./support/client.ts";
 import { root } from "./support/process.ts";
-import { stage } from "./support/stage.ts";
-import { connectV2, type V2 } from "./support/v2.ts";
+import { useServer } from "./support/server.ts";
 
 const document = readFileSync(join(root, "docs/protocol.md"), "utf8");
 
@@ -23,17 +23,17 @@ function timeless(frame: unknown): string {
     .replace(/"retry_after_ms":\d+/, '"retry_after_ms":0');
 }
 
-const on = stage();
+const server = useServer();
 const sign = (user: "One" | "Two", claims: Record<string, unknown> = {}) => {
   const [sub, email] = user === "One" ? ["auth0|a1", "user1@example.com"] : ["auth0|b2", "user2@example.com"];
-  return on.issuer.sign(email, { claims: { sub, name: `User ${user}`, ...claims } });
+  return server.issuer.sign(email, { claims: { sub, name: `User ${user}`, ...claims } });
 };
 
 /** Does as an administrator what the document's notices tell of. */
 async function administer(method: string, path: string, body: unknown): Promise<void> {
-  const token = await on.issuer.sign("admin@example.com", { claims: { scope: "chat:admin" } });
+  const token = await server.issuer.sign("admin@example.com", { claims: { scope: "chat:admin" } });
   const headers = { authorization: `Bearer ${token}` };
-  const answer = await fetch(`${on.parley.url}/api/rooms/${path}`, {
+  const answer = await fetch(`${server.url}/api/rooms/${path}`, {
     method,
     headers,
     body: JSON.stringify(body),
@@ -43,8 +43,8 @@ async function administer(method: string, path: string, body: unknown): Promise<
 
 /** A session in which everything happens that the document shows; answers every frame that came. */
 async function session(commands: readonly Command[]): Promise<string[]> {
-  const { host } = on.parley;
-  await on.parley.asOperator(async (chat, operator) => {
+  const { host } = server;
+  await server.asOperator(async (chat, operator) => {
     for (const [id, name] of [
       ["general", "General"],
       ["archive", "Archive"],
@@ -64,7 +64,7 @@ async function session(commands: readonly Command[]): Promise<string[]> {
   await administer("PATCH", "general", { name: "The lobby" });
   await two.ack({ type: "read", seq: 2 });
   await two.close();
-  await one.frame((frame) => frame.type === "presence" && !frame.online);
+  await one.next((frame) => frame.type === "presence" && !frame.online);
 
   // An administrator has no rate.
   const writer = await connectV2(host, "archive", { token: await sign("Two", { scope: "chat:admin" }) });
@@ -72,12 +72,12 @@ async function session(commands: readonly Command[]): Promise<string[]> {
   const reader = await connectV2(host, "archive", { token: await sign("One"), since: 0 });
   await reader.next("changes");
 
-  await on.parley.stop();
+  await server.stop();
   await Promise.all([one.closed, reader.closed]);
   return [...one.texts, ...reader.texts];
 }
 
-async function perform(one: V2, two: V2, command: Command): Promise<void> {
+async function perform(one: V2Client, two: V2Client, command: Command): Promise<void> {
   if (command.type === "typing") {
     two.send(command);
     await one.next("typing");
@@ -85,7 +85,7 @@ async function perform(one: V2, two: V2, command: Command): Promise<void> {
   }
   const token = await sign("One");
   one.send(command.type === "auth" ? { ...command, token } : command);
-  await one.frame((frame) => (frame.type === "ack" || frame.type === "error") && frame.id === command.id);
+  await one.next((frame) => (frame.type === "ack" || frame.type === "error") && frame.id === command.id);
 }
 
 test("each frame in docs/protocol.md is one that the server sends, or understands, key for key", async () => {

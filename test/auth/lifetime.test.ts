@@ -1,11 +1,10 @@
 import { expect, test } from "bun:test";
 
-import { call } from "../support/api.ts";
-import { connect, Refused } from "../support/client.ts";
+import { callApi } from "../support/api.ts";
+import { connectClassic, connectV2, Refused } from "../support/client.ts";
 import { startIssuer } from "../support/issuer.ts";
-import { startParley } from "../support/parley.ts";
-import { until } from "../support/until.ts";
-import { connectV2 } from "../support/v2.ts";
+import { startTestServer } from "../support/server.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // How long a connection may use its token.
 
@@ -14,21 +13,17 @@ const alice = "alice@example.com";
 /** A server that hears of changes to the issuer's keys within milliseconds. */
 async function start() {
   const issuer = await startIssuer();
-  const parley = await startParley({
+  const parley = await startTestServer({
     issuer: issuer.issuer,
     keys: { reloadIntervalMs: 20, unknownKeyCooldownMs: 1 },
     env: { PARLEY_CLOCK_TOLERANCE: "2" },
   });
-  await parley.room("lobby", [alice]);
+  await parley.createRoom([alice], { id: "lobby" });
   return {
     issuer,
     parley,
-    status: async (token: string) => (await call(parley, "GET /api/me", { token })).status,
-    classic: async (token: string) => {
-      const client = await connect(parley.host, "lobby", { token });
-      await client.next();
-      return client;
-    },
+    status: async (token: string) => (await callApi(parley, "GET /api/me", { token })).status,
+    classic: (token: string) => connectClassic(parley.host, "lobby", { token }),
     v2: (token: string) => connectV2(parley.host, "lobby", { token }),
     async [Symbol.asyncDispose]() {
       await parley[Symbol.asyncDispose]();
@@ -43,7 +38,7 @@ test("when the issuer withdraws a key, connections whose token it signed are clo
   const [classic, v2, renewed] = [await at.classic(old), await at.v2(old), await at.v2(old)];
   await at.issuer.rotate({ keepOld: true });
   const next = await at.issuer.sign(alice);
-  await until("the new key is known", async () => (await at.status(next)) === 200);
+  await waitUntil("the new key is known", async () => (await at.status(next)) === 200);
   const other = await at.v2(next);
   await renewed.ack({ type: "auth", token: next });
 
@@ -61,7 +56,7 @@ test("a connection ends at exp plus the tolerance, and its token is never accept
   const exp = Math.floor(Date.now() / 1000) + 1;
   const token = await at.issuer.sign(alice, { claims: { exp } });
   const [classic, v2] = [await at.classic(token), await at.v2(token)];
-  await until("exp is past", () => Date.now() > exp * 1000);
+  await waitUntil("exp is past", () => Date.now() > exp * 1000);
   // Within the tolerance the token is still accepted, and the connection lives as long as it.
   const late = await at.classic(token);
   for (const client of [classic, v2, late]) {

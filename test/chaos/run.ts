@@ -1,9 +1,9 @@
 import { join } from "node:path";
 
 import { startIssuer } from "../support/issuer.ts";
-import { temporaryFolder } from "../support/parley.ts";
 import { startProxy } from "../support/proxy.ts";
 import { Random } from "../support/random.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { checkRoom } from "./checker.ts";
 import type { ChaosClient } from "./client.ts";
 import { DatabaseReader } from "./database.ts";

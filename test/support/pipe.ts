@@ -1,7 +1,7 @@
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
-import { temporaryFolder } from "./parley.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 /** A pipe whose reader is the test. */
 export interface Pipe extends Disposable {
