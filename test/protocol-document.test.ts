@@ -3,6 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { codes } from "../src/chat/errors.ts";
+import type { Actor } from "../src/chat/model.ts";
+import { can, type Permission } from "../src/chat/permissions.ts";
+import { errorCodes } from "../src/protocol/error-codes.ts";
 import type { ServerFrame } from "../src/protocol/frames.ts";
 import type { Command } from "../src/protocol/schemas.ts";
 import { connectV2, type V2Client } from "./support/client.ts";
@@ -122,6 +125,49 @@ test("each frame in docs/protocol.md is one that the server sends, or understand
   expect(kinds.toSorted()).toEqual(["created", "deleted", "edited", "reacted"]);
 });
 
-test("each code is explained in docs/protocol.md", () => {
-  expect(codes.filter((code) => !document.includes(`\`${code}\``))).toEqual([]);
+/** Rows of the first table after a heading, by their first cell. */
+function tableAfter(heading: string): Map<string, string[]> {
+  const [, section = ""] = document.split(`\n${heading}\n`);
+  const [table = ""] = /^\|.*\n(?:\|.*\n)*/m.exec(section) ?? [];
+  const rows = table
+    .trim()
+    .split("\n")
+    .map((line) => line.split("|").map((cell) => cell.trim()));
+  return new Map(rows.slice(2).map(([, first = "", ...cells]) => [first, cells.slice(0, -1)]));
+}
+
+test("the table of codes in docs/protocol.md has every code, with its status and close code", () => {
+  const rows = tableAfter("### Codes");
+  expect([...rows.keys()].toSorted()).toEqual(codes.map((code) => `\`${code}\``).toSorted());
+  for (const code of codes) {
+    const { status, close } = errorCodes[code];
+    const [documentedStatus, documentedClose] = rows.get(`\`${code}\``) ?? [];
+    expect([code, documentedStatus]).toEqual([code, String(status)]);
+    expect([String(close), "–"]).toContain(documentedClose ?? "");
+  }
+});
+
+test("the table of permissions in docs/protocol.md is the one of the code", () => {
+  const rows = tableAfter("### Permissions");
+  const documented: Record<Permission, string> = {
+    participate: "read, send, react, mark as read, see members and who is online",
+    delete_any_message: "delete a message",
+    manage_members: "add and remove users with the role `member`",
+    manage_roles: "add and remove owners and moderators, change roles",
+    rename_room: "rename the room",
+    delete_room: "delete the room",
+  };
+  const actor: Actor = { key: 1, id: "a", email: null, name: null, admin: false };
+  for (const [permission, action] of Object.entries(documented) as [Permission, string][]) {
+    const granted = rows.get(action)?.map((cell) => /^(yes|any)\b/.test(cell));
+    expect([action, granted]).toEqual([
+      action,
+      [
+        can(actor, "member", permission),
+        can(actor, "moderator", permission),
+        can(actor, "owner", permission),
+        can({ ...actor, admin: true }, null, permission),
+      ],
+    ]);
+  }
 });
