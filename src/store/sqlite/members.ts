@@ -6,7 +6,7 @@ import type { Invitee, Member, Role, RoomKey, UserKey } from "../../chat/model.t
 import type { Grant, Granted } from "../../chat/store.ts";
 import type { Db } from "./open.ts";
 import { user } from "./queries.ts";
-import { members, reads, rooms, users as userTable } from "./schema.ts";
+import { members, reads, users as userTable } from "./schema.ts";
 import type { Users } from "./users.ts";
 
 /** Memberships. Methods that write must be called within a transaction; `standing` is that of the actor who asks. */
@@ -43,15 +43,15 @@ export class Members {
       },
     );
     if (isRefused(decision)) return decision;
-    const { role, added } = decision;
+    const { role, readMark } = decision;
     if (member) {
       this.db.update(members).set({ role }).where(membership(room, member.user.key)).run();
-      return { member: { ...member, role }, added };
+      return { member: { ...member, role }, added: false };
     }
     const invited = known ?? this.users.invite(who);
     this.db.insert(members).values({ room, user: invited.key, role, joinedAt }).run();
-    this.#markAllRead(room, invited.key);
-    return { member: { user: invited, role, joinedAt }, added };
+    this.#setReadMark(room, invited.key, readMark ?? 0);
+    return { member: { user: invited, role, joinedAt }, added: true };
   }
 
   /** Resolves an email to the members who are shown with it. */
@@ -73,10 +73,8 @@ export class Members {
     return member;
   }
 
-  /** A new member has nothing unread. */
-  #markAllRead(room: RoomKey, key: UserKey): void {
-    const newest = this.db.select({ seq: rooms.seq }).from(rooms).where(eq(rooms.pk, room)).get();
-    const seq = newest?.seq ?? 0;
+  /** Replaces a mark that is left from a time as an administrator. */
+  #setReadMark(room: RoomKey, key: UserKey, seq: number): void {
     this.db
       .insert(reads)
       .values({ room, user: key, seq })
