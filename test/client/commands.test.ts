@@ -84,6 +84,18 @@ describe("commands", () => {
     expect(sockets[3]?.sentTexts).toEqual(["one", "two"]);
   });
 
+  test("without an answer cause a probe every 15 seconds, as long as the server answers those", async () => {
+    const { room, socket, clock, welcome } = await connectToFake();
+    await welcome();
+    void room.send("one");
+    for (let n = 1; n <= 3; n++) {
+      await clock.advance(15_000);
+      expect(socket.sent.filter(({ type }) => type === "read")).toHaveLength(n);
+      socket.receiveAck();
+    }
+    expect(socket.sentTexts).toEqual(["one"]);
+  });
+
   test("without an answer for 15 seconds cause a probe, and a reconnection if that fails", async () => {
     const { room, sockets, clock, welcome } = await connectToFake();
     await welcome();
@@ -255,6 +267,8 @@ describe("a command refused with", () => {
       },
     ]);
     expect(room.pending.map(({ text }) => text)).toEqual(["two"]);
+    // One event for each `send`, and one for the failure.
+    expect(eventsOf("pending")).toHaveLength(3);
     expect(socket.sentTexts).toEqual(["one", "two"]);
   });
 
