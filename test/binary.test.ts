@@ -3,15 +3,14 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { buildBinary } from "./support/binary.ts";
-import { connect } from "./support/client.ts";
+import { connectClassic, refusal } from "./support/client.ts";
 import { type Issuer, startIssuer } from "./support/issuer.ts";
-import { temporaryFolder } from "./support/parley.ts";
 import { openPipe, type Pipe } from "./support/pipe.ts";
-import { fromSource, listening, run, start, Transcript } from "./support/process.ts";
-import { refusal } from "./support/stage.ts";
+import { listeningUrl, parleyCommand, runProcess, startProcess, Transcript } from "./support/process.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
 import { startInTerminal } from "./support/terminal.ts";
 import { audience } from "./support/tokens.ts";
-import { until } from "./support/until.ts";
+import { waitUntil } from "./support/wait.ts";
 
 // Each test starts processes, which takes long on a busy machine.
 setDefaultTimeout(20_000);
@@ -37,9 +36,9 @@ const settings = (more: Record<string, string> = {}) => ({
   ...more,
 });
 const parley = (cwd: string, words: string, env: Record<string, string> = {}) =>
-  run([binary.path, ...words.split(" ")], { cwd, env });
+  runProcess([binary.path, ...words.split(" ")], { cwd, env });
 const serve = (cwd: string, more?: Record<string, string>) =>
-  start([binary.path, "serve"], { cwd, env: settings(more) });
+  startProcess([binary.path, "serve"], { cwd, env: settings(more) });
 
 async function prepareRoom(cwd: string) {
   for (const words of [
@@ -51,7 +50,7 @@ async function prepareRoom(cwd: string) {
   }
 }
 const enter = async (url: URL, email: string) =>
-  connect(url.host, "lobby", { token: await issuer.sign(email) });
+  connectClassic(url.host, "lobby", { token: await issuer.sign(email) });
 
 function freePort(): number {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
@@ -64,9 +63,9 @@ test("in an empty folder it serves a chat, and keeps it over a restart", async (
   await prepareRoom(folder.path);
   {
     await using server = serve(folder.path);
-    const url = await listening(server);
+    const url = await listeningUrl(server);
     const [alice, bob] = await Promise.all([enter(url, "alice@example.com"), enter(url, "bob@example.com")]);
-    expect([await alice.next(), await bob.next()]).toEqual([[], []]);
+    expect([alice.history, bob.history]).toEqual([[], []]);
     alice.send({ message: "Hello from a binary" });
     for (const client of [bob, alice])
       expect(await client.next()).toEqual({ message: "Hello from a binary" });
@@ -76,8 +75,8 @@ test("in an empty folder it serves a chat, and keeps it over a restart", async (
   expect(readdirSync(folder.path)).toEqual(["parley.db"]);
   expect(statSync(join(folder.path, "parley.db")).mode & 0o777).toBe(0o600);
   await using again = serve(folder.path);
-  const bob = await enter(await listening(again), "bob@example.com");
-  expect(await bob.next()).toEqual([{ text: "Hello from a binary", sender_email: "alice@example.com" }]);
+  const bob = await enter(await listeningUrl(again), "bob@example.com");
+  expect(bob.history).toEqual([{ text: "Hello from a binary", sender_email: "alice@example.com" }]);
 });
 
 test("it answers soon after the start", async () => {
@@ -94,7 +93,7 @@ test("it answers soon after the start", async () => {
   const took = performance.now() - startedAt;
   console.log(`the first answer came after ${Math.round(took)} ms`);
   expect(took).toBeLessThan(2000);
-  await listening(server);
+  await listeningUrl(server);
 });
 
 describe("files in the working folder are ignored", () => {
@@ -102,7 +101,7 @@ describe("files in the working folder are ignored", () => {
     using folder = temporaryFolder();
     await Bun.write(join(folder.path, ".env"), "PARLEY_PORT=abc\nPARLEY_ISSUER=https://other.example.com\n");
     // Bun itself would read it.
-    const withBun = await run([...fromSource, "room", "list"], { cwd: folder.path });
+    const withBun = await runProcess([...parleyCommand, "room", "list"], { cwd: folder.path });
     expect(withBun).toMatchObject({ code: 2, stderr: expect.stringContaining("PARLEY_PORT") });
     const env = { PARLEY_AUDIENCE: audience };
     expect(await parley(folder.path, "serve", env)).toMatchObject({
@@ -110,7 +109,7 @@ describe("files in the working folder are ignored", () => {
       stderr: expect.stringMatching(/^parley: PARLEY_ISSUER: must be set/),
     });
     await using server = serve(folder.path);
-    expect((await fetch(new URL("/readyz", await listening(server)))).status).toBe(200);
+    expect((await fetch(new URL("/readyz", await listeningUrl(server)))).status).toBe(200);
   });
 
   test("bunfig.toml", async () => {
@@ -121,7 +120,7 @@ describe("files in the working folder are ignored", () => {
     expect((await parley(folder.path, "version")).code).toBe(0);
     expect(await seen.exists()).toBe(false);
     // Bun itself would run it.
-    expect((await run([...fromSource, "version"], { cwd: folder.path })).code).toBe(0);
+    expect((await runProcess([...parleyCommand, "version"], { cwd: folder.path })).code).toBe(0);
     expect(await seen.exists()).toBe(true);
   });
 });
@@ -133,7 +132,7 @@ describe("stopping", () => {
       using folder = temporaryFolder();
       await prepareRoom(folder.path);
       await using server = serve(folder.path);
-      const url = await listening(server);
+      const url = await listeningUrl(server);
       const clients = await Promise.all([enter(url, "alice@example.com"), enter(url, "bob@example.com")]);
       server.kill(signal);
       for (const { closed } of clients) expect(await closed).toEqual({ code: 1012, reason: "restarting" });
@@ -149,7 +148,7 @@ describe("stopping", () => {
     using folder = temporaryFolder();
     await prepareRoom(folder.path);
     await using server = serve(folder.path, { PARLEY_DRAIN: "3600" });
-    const url = await listening(server);
+    const url = await listeningUrl(server);
     const clients = await Promise.all([enter(url, "alice@example.com"), enter(url, "bob@example.com")]);
     server.kill("SIGTERM");
     await Promise.race(clients.map(({ closed }) => closed));
@@ -164,7 +163,7 @@ describe("stopping", () => {
     using folder = temporaryFolder();
     await prepareRoom(folder.path);
     await using server = serve(folder.path, { PARLEY_DRAIN: "3600" });
-    const url = await listening(server);
+    const url = await listeningUrl(server);
     const clients = await Promise.all([enter(url, "alice@example.com"), enter(url, "bob@example.com")]);
     server.kill("SIGTERM");
     await Promise.race(clients.map(({ closed }) => closed));
@@ -185,7 +184,7 @@ async function serveInto(pipe: Pipe, cwd: string, more?: Record<string, string>)
     stderr: "pipe",
   });
   const transcript = new Transcript();
-  await until("the server is listening", () => {
+  await waitUntil("the server is listening", () => {
     transcript.add(pipe.read());
     return transcript.text.includes('"msg":"listening"');
   });
@@ -193,7 +192,7 @@ async function serveInto(pipe: Pipe, cwd: string, more?: Record<string, string>)
     child.kill("SIGKILL");
     await child.exited;
   };
-  return { child, url: await listening(transcript), [Symbol.asyncDispose]: dispose };
+  return { child, url: await listeningUrl(transcript), [Symbol.asyncDispose]: dispose };
 }
 
 describe("whatever happens to its standard output, a shutdown ends", () => {
@@ -236,7 +235,7 @@ describe("whatever happens to its standard output, a shutdown ends", () => {
   test("its terminal is stopped with Ctrl-S", async () => {
     using folder = temporaryFolder();
     await using server = startInTerminal([binary.path, "serve"], { cwd: folder.path, env: settings() });
-    const url = await listening(server);
+    const url = await listeningUrl(server);
     server.type("\x13");
     for (let n = 0; n < 200; n++) await fetch(new URL("/nothing", url));
     server.kill("SIGTERM");
@@ -248,7 +247,7 @@ describe("the log", () => {
   test("names unknown settings", async () => {
     using folder = temporaryFolder();
     await using server = serve(folder.path, { PARLEY_MAXTEXT: "5" });
-    await listening(server);
+    await listeningUrl(server);
     server.kill("SIGTERM");
     const { stdout } = await server.ended;
     expect(stdout).toContain('"unknown":["PARLEY_MAXTEXT"],"msg":"Unknown PARLEY_* settings, ignored"');
@@ -257,7 +256,7 @@ describe("the log", () => {
   test("has neither long nor invisible text of a request", async () => {
     using folder = temporaryFolder();
     await using server = serve(folder.path);
-    const url = await listening(server);
+    const url = await listeningUrl(server);
     await fetch(new URL(`/${"long".repeat(3500)}`, url));
     await fetch(new URL("/%C2%9B31m%E2%80%AEtxt", url));
     server.kill("SIGTERM");
@@ -295,7 +294,7 @@ describe("a failed start prints one line that names the cause", () => {
   test("a port in use", async () => {
     using folder = temporaryFolder();
     await using other = serve(folder.path);
-    const { port } = await listening(other);
+    const { port } = await listeningUrl(other);
     const ended = await parley(folder.path, "serve", settings({ PARLEY_PORT: port }));
     const stderr = `parley: PARLEY_PORT: port ${port} is in use already\n`;
     expect(ended).toEqual({ code: 1, stdout: "", stderr });
@@ -330,7 +329,7 @@ test("an issuer that does not answer delays neither start nor shutdown", async (
   });
   using folder = temporaryFolder();
   await using server = serve(folder.path, { PARLEY_ISSUER: hanging.url.origin });
-  const url = await listening(server);
+  const url = await listeningUrl(server);
   const status = async (path: string) => (await fetch(new URL(path, url))).status;
   expect([await status("/healthz"), await status("/readyz")]).toEqual([200, 503]);
   server.kill("SIGTERM");
@@ -346,7 +345,7 @@ test("a signal while the start waits for keys shuts it down as usual", async () 
   const port = String(freePort());
   using folder = temporaryFolder();
   await using server = serve(folder.path, { PARLEY_ISSUER: hanging.url.origin, PARLEY_PORT: port });
-  await until("it answers", async () => {
+  await waitUntil("it answers", async () => {
     const answer = await fetch(`http://127.0.0.1:${port}/healthz`).catch(() => undefined);
     return answer?.status === 200;
   });

@@ -3,11 +3,12 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import type { Page } from "playwright-core";
 
 import { startBrowser } from "./support/browser.ts";
-import { connect } from "./support/client.ts";
+import { connectClassic } from "./support/client.ts";
 import { type Issuer, startIssuer } from "./support/issuer.ts";
-import { type Parley, startParley, temporaryFolder } from "./support/parley.ts";
-import { fromSource, start } from "./support/process.ts";
-import { until } from "./support/until.ts";
+import { parleyCommand, startProcess } from "./support/process.ts";
+import { startTestServer, type TestServer } from "./support/server.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
+import { waitUntil } from "./support/wait.ts";
 
 /** The first test may have to unpack a browser. */
 setDefaultTimeout(60_000);
@@ -24,12 +25,12 @@ const serveSite = () =>
 const app = serveSite();
 const foreign = serveSite();
 let issuer: Issuer;
-let parley: Parley;
+let parley: TestServer;
 let roomCount = 0;
 
 beforeAll(async () => {
   issuer = await startIssuer();
-  parley = await startParley({ issuer: issuer.issuer, env: { PARLEY_ALLOWED_ORIGINS: app.url.origin } });
+  parley = await startTestServer({ issuer: issuer.issuer, env: { PARLEY_ALLOWED_ORIGINS: app.url.origin } });
 });
 afterAll(async () => {
   await Promise.all([app.stop(true), foreign.stop(true)]);
@@ -57,9 +58,8 @@ async function openPage(url: URL | string): Promise<Tab> {
 /** A room of Alice, whose token a page uses, and Bob, who is connected without a browser. */
 async function roomWithBob() {
   const room = `room-${++roomCount}`;
-  await parley.room(room, ["alice@example.com", "bob@example.com"]);
-  const bob = await connect(parley.host, room, { token: await issuer.sign("bob@example.com") });
-  await bob.next();
+  await parley.createRoom(["alice@example.com", "bob@example.com"], { id: room });
+  const bob = await connectClassic(parley.host, room, { token: await issuer.sign("bob@example.com") });
   return { room, bob, token: await issuer.sign("alice@example.com") };
 }
 
@@ -113,7 +113,7 @@ describe("a page of an allowed origin", () => {
     await tab.page.addScriptTag({ content: lines });
     expect(await bob.next()).toEqual({ message: "Hello from frontend!" });
     bob.send({ message: "Hello, page!" });
-    await until("the page has logged four lines", () => tab.lines.length >= 4);
+    await waitUntil("the page shows four lines", () => tab.lines.length >= 4);
     expect(tab.lines).toEqual([
       "Connected to WebSocket",
       "Received message: []",
@@ -121,7 +121,7 @@ describe("a page of an allowed origin", () => {
       'Received message: {"message":"Hello, page!"}',
     ]);
     await parley.asOperator((chat, operator) => chat.rooms.delete(operator, room));
-    await until("the page is disconnected", () => tab.lines.at(-1) === "Disconnected from WebSocket");
+    await waitUntil("the page is disconnected", () => tab.lines.at(-1) === "Disconnected from WebSocket");
   });
 
   test("can't connect without a session cookie, or after it has dropped it", async () => {
@@ -210,8 +210,8 @@ describe("a page of a foreign origin", () => {
 });
 
 test("without a list of origins, only pages of the server's own origin can connect", async () => {
-  await using own = await startParley({ issuer: issuer.issuer });
-  await own.room("lobby", ["alice@example.com"]);
+  await using own = await startTestServer({ issuer: issuer.issuer });
+  await own.createRoom(["alice@example.com"], { id: "lobby" });
   const token = await issuer.sign("alice@example.com");
   await using tab = await openPage(`${own.url}/healthz`);
   const firstFrameOrCode = () =>
@@ -231,12 +231,15 @@ test("without a list of origins, only pages of the server's own origin can conne
 
 test("the lines that `parley dev` prints for a browser's console work there", async () => {
   using folder = temporaryFolder();
-  await using server = start([...fromSource, "dev"], { cwd: folder.path, env: { PARLEY_PORT: "0" } });
-  const text = await server.printed(/Press Ctrl-C to stop/);
+  await using server = startProcess([...parleyCommand, "dev"], {
+    cwd: folder.path,
+    env: { PARLEY_PORT: "0" },
+  });
+  const text = await server.waitForOutput(/Press Ctrl-C to stop/);
   const [, page = "", lines = ""] = /open (\S+) and paste[^]*?\n\n([^]*?)\n\n/.exec(text) ?? [];
   await using tab = await openPage(page);
   await tab.page.addScriptTag({ content: lines });
   const types = () => tab.lines.map((line) => (JSON.parse(line) as { type: string }).type);
-  await until("the page has logged the ack", () => types().includes("ack"));
+  await waitUntil("the page shows the ack", () => types().includes("ack"));
   expect(types().filter((type) => type !== "presence")).toEqual(["hello", "change", "ack"]);
 });

@@ -2,11 +2,11 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { connect } from "./support/client.ts";
+import { connectClassic } from "./support/client.ts";
 import { startIssuer } from "./support/issuer.ts";
-import { temporaryFolder } from "./support/parley.ts";
-import { furnish, serve } from "./support/served.ts";
-import { until } from "./support/until.ts";
+import { seedDatabase, startServerProcess } from "./support/server-process.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
+import { waitUntil } from "./support/wait.ts";
 
 const ROUNDS = 11;
 /** Messages that each client has in flight. */
@@ -30,7 +30,7 @@ test("a server that is killed repeatedly while 20 clients send keeps every messa
   await using issuer = await startIssuer();
   using folder = temporaryFolder();
   const database = join(folder.path, "parley.db");
-  await furnish(database, Object.fromEntries(rooms.map(({ id, members }) => [id, members])));
+  await seedDatabase(database, Object.fromEntries(rooms.map(({ id, members }) => [id, members])));
   const users = await Promise.all(
     rooms.flatMap(({ id, members }) =>
       members.map(async (email) => ({ room: id, email, token: await issuer.sign(email) })),
@@ -40,18 +40,17 @@ test("a server that is killed repeatedly while 20 clients send keeps every messa
   const received: Received[] = [];
   let sent = 0;
   for (let round = 0; round < ROUNDS; round++) {
-    await using server = await serve({ issuer: issuer.issuer, database });
+    await using server = await startServerProcess({ issuer: issuer.issuer, database });
     let broadcasts = 0;
     const clients = users.map(async ({ room, email, token }) => {
-      const client = await connect(server.url.host, room, { token });
-      const history = (await client.next()) as { text: string }[];
-      const texts = history.map(({ text }) => text);
+      const client = await connectClassic(server.url.host, room, { token });
+      const texts = client.history.map(({ text }) => text);
       received.push({ room, texts });
       const send = () => client.send({ message: `${email} ${++sent}` });
       for (let n = 0; n < IN_FLIGHT; n++) send();
       try {
         for (;;) {
-          const { message } = (await client.next()) as { message: string };
+          const { message = "" } = await client.next();
           texts.push(message);
           broadcasts++;
           if (message.startsWith(email)) send();
@@ -60,7 +59,7 @@ test("a server that is killed repeatedly while 20 clients send keeps every messa
         return (await client.closed).code;
       }
     });
-    await until("enough messages were broadcast", () => broadcasts >= BROADCASTS_PER_ROUND, 20_000);
+    await waitUntil("enough messages were broadcast", () => broadcasts >= BROADCASTS_PER_ROUND, 20_000);
     // At any point of its work: between two batches, in a commit, before a publish.
     await Bun.sleep(Math.random() * MAX_KILL_DELAY_MS);
     server.kill("SIGKILL");
@@ -69,7 +68,7 @@ test("a server that is killed repeatedly while 20 clients send keeps every messa
   }
 
   // The last start recovers from the last kill.
-  await using last = await serve({ issuer: issuer.issuer, database });
+  await using last = await startServerProcess({ issuer: issuer.issuer, database });
   last.kill("SIGTERM");
   expect((await last.ended).code).toBe(0);
 

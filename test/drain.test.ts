@@ -3,12 +3,12 @@ import { expect, test } from "bun:test";
 import { copyFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-import { type Client, connect } from "./support/client.ts";
-import { type Parley, startParley, temporaryFolder } from "./support/parley.ts";
-import { connectRaw, frame, opcodes, Raw, said } from "./support/raw.ts";
-import { newRoomId, refusal, stage } from "./support/stage.ts";
+import { type ClassicClient, connectClassic, refusal } from "./support/client.ts";
+import { classicMessage, connectRawClassic, encodeFrame, opcodes, RawConnection } from "./support/raw.ts";
+import { newRoomId, type TestServer, useServer } from "./support/server.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
 
-const on = stage();
+const { startAnother, token } = useServer();
 
 const emails = ["ann", "ben", "cat", "dan", "eve"].map((name) => `${name}@example.com`) as [
   string,
@@ -16,20 +16,18 @@ const emails = ["ann", "ben", "cat", "dan", "eve"].map((name) => `${name}@exampl
 ];
 
 interface Server extends AsyncDisposable {
-  parley: Parley;
+  parley: TestServer;
   room: string;
-  open: (email: string) => Promise<Client>;
+  open: (email: string) => Promise<ClassicClient>;
 }
 
 async function start(env: Record<string, string>, path: string): Promise<Server> {
   const lifted = { PARLEY_MESSAGE_RATE: "0", PARLEY_DATABASE: join(path, "parley.db") };
-  const parley = await startParley({ issuer: on.issuer.issuer, env: { ...lifted, ...env } });
+  const parley = await startAnother({ env: { ...lifted, ...env } });
   const room = newRoomId();
-  await parley.room(room, emails);
+  await parley.createRoom(emails, { id: room });
   const open = async (email: string) => {
-    const client = await connect(parley.host, room, { token: await on.token(email) });
-    await client.next();
-    return client;
+    return connectClassic(parley.host, room, { token: await token(email) });
   };
   return { parley, room, open, [Symbol.asyncDispose]: () => parley[Symbol.asyncDispose]() };
 }
@@ -75,7 +73,7 @@ test("during a shutdown the server is not ready and refuses connections, and ope
   const { status, headers, problem } = await refusal(server.open(emails[0]));
   expect({ status, code: problem["code"] }).toEqual({ status: 503, code: "restarting" });
   expect(Number(headers["retry-after"])).toBeGreaterThan(0);
-  const anonymous = await refusal(connect(host, server.room));
+  const anonymous = await refusal(connectClassic(host, server.room));
   expect(anonymous.status).toBe(503);
   // The last one to be closed has two thirds of the time left.
   const last = clients.findLast(({ socket }) => socket.readyState === socket.OPEN);
@@ -90,14 +88,14 @@ test("messages sent before the shutdown are stored in order, and no broadcast on
   await using server = await start({}, folder.path);
   const listener = await server.open(emails[0]);
   const raws = await Promise.all(
-    emails.map(async (email) => connectRaw(server.parley.host, server.room, await on.token(email))),
+    emails.map(async (email) => connectRawClassic(server.parley.host, server.room, await token(email))),
   );
   for (const [index, raw] of raws.entries())
-    raw.write(...Array.from({ length: 400 }, (_, n) => said(`${index} ${n}`)));
+    raw.write(...Array.from({ length: 400 }, (_, n) => classicMessage(`${index} ${n}`)));
   const received = [await listener.next()];
   await server.parley.stop();
   await listener.closed;
-  received.push(...listener.waiting());
+  received.push(...listener.unread());
   const messages = stored(folder.path);
   expect(messages.map(({ seq }) => seq)).toEqual(messages.map((_, index) => index + 1));
   const texts = messages.map(({ text }) => text);
@@ -114,10 +112,10 @@ test("messages sent before the shutdown are stored in order, and no broadcast on
 test("a message that waits for the disk at the shutdown is stored", async () => {
   using folder = temporaryFolder();
   await using server = await start({}, folder.path);
-  const raw = await connectRaw(server.parley.host, server.room, await on.token(emails[0]));
+  const raw = await connectRawClassic(server.parley.host, server.room, await token(emails[0]));
   using other = new Database(server.parley.config.database);
   other.run("BEGIN IMMEDIATE");
-  raw.write(said("just in time"), frame("", { opcode: opcodes.ping }));
+  raw.write(classicMessage("just in time"), encodeFrame("", { opcode: opcodes.ping }));
   // The pong shows that the server has read the message before the ping.
   expect(await raw.frame()).toMatchObject({ opcode: opcodes.pong });
   const stopped = server.parley.stop();
@@ -134,16 +132,16 @@ test("clients that do not answer, read or finish their request do not delay the 
   await using server = await start({}, folder.path);
   const { host } = server.parley;
   const [silent, notReading] = [
-    await connectRaw(host, server.room, await on.token(emails[0])),
-    await connectRaw(host, server.room, await on.token(emails[0])),
+    await connectRawClassic(host, server.room, await token(emails[0])),
+    await connectRawClassic(host, server.room, await token(emails[0])),
   ];
   notReading.socket.pause();
   const sender = await server.open(emails[0]);
   for (let n = 0; n < 100; n++) sender.send({ message: "x".repeat(8000) });
   for (let n = 0; n < 100; n++) await sender.next();
-  const half = await Raw.open(host);
+  const half = await RawConnection.open(host);
   half.write("POST /api/session HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{");
-  const idle = await Raw.open(host);
+  const idle = await RawConnection.open(host);
   idle.write("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n");
   expect((await idle.answer()).status).toBe(200);
   const begin = performance.now();
@@ -152,7 +150,7 @@ test("clients that do not answer, read or finish their request do not delay the 
   expect(await silent.close()).toEqual({ code: 1012, reason: "restarting" });
   notReading.socket.resume();
   await Promise.all([silent.ended, notReading.ended, half.ended, idle.ended]);
-  expect(await Raw.open(host).catch(() => "refused")).toBe("refused");
+  expect(await RawConnection.open(host).catch(() => "refused")).toBe("refused");
 }, 20_000);
 
 test("after the shutdown the database is one file", async () => {

@@ -157,6 +157,8 @@ export class Chat {
 
   /** Joins a connection to a room that its user has entered. See `Joins`. A join that resolves is ended by `leave`. */
   join(participant: Participant, membership: Membership, options: JoinOptions): Promise<JoinResult> {
+    // Users who are online already are shown as their newest token has them.
+    this.#presence.update(membership.room.key, participant.user);
     return this.#joins.join(participant, membership, options);
   }
 
@@ -180,9 +182,9 @@ export class Chat {
     return this.#history.changesSince(room, rev, limit);
   }
 
-  /** Users who are online, in the order of their arrival, up to a limit. */
-  online(room: RoomKey): User[] {
-    return this.#presence.online(room);
+  /** Users who are online, in the order of their arrival, up to a limit, for the viewer to be shown. */
+  online(room: RoomKey, viewer: UserKey): User[] {
+    return this.#presence.online(room, viewer);
   }
 
   /** Users who are online as far as the room was told. */

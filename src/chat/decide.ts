@@ -160,7 +160,10 @@ class RoomState implements RoomWrites {
   }
 
   #sentAs(sender: UserKey, clientId: string): SentMessage | undefined {
-    return this.#sent.get(`${sender} ${clientId}`) ?? this.facts.sentAs(this.room, sender, clientId);
+    const sent = this.#sent.get(`${sender} ${clientId}`) ?? this.facts.sentAs(this.room, sender, clientId);
+    const changed = sent && this.changed.get(sent.seq);
+    const rewritten = changed && (changed.editedAt !== null || changed.deletedAt !== null);
+    return rewritten ? { ...sent, text: null } : sent;
   }
 
   #message(seq: number): Message | undefined {

@@ -13,7 +13,13 @@ interface RoomPresence {
   /** Users who are online as far as the room was told. */
   announced: Map<UserKey, User>;
   /** Users who arrived or departed since the last flush. */
-  dirty: Set<UserKey>;
+  dirty: Map<UserKey, DirtyUser>;
+}
+
+interface DirtyUser {
+  user: User;
+  /** Somebody else was shown the list meanwhile, so what was announced before is not what they know. */
+  listed: boolean;
 }
 
 /** Who is online in each room of this node, and who was announced as such. */
@@ -27,7 +33,7 @@ export class Presence {
   arrive(room: RoomKey, user: User): void {
     let presence = this.#rooms.get(room);
     if (!presence) {
-      presence = { shown: new Map(), overflow: new Map(), announced: new Map(), dirty: new Set() };
+      presence = { shown: new Map(), overflow: new Map(), announced: new Map(), dirty: new Map() };
       this.#rooms.set(room, presence);
     }
     if (presence.shown.size < MAX_SHOWN_USERS) this.#show(room, presence, user);
@@ -37,8 +43,10 @@ export class Presence {
   /** The user's last connection has left. */
   depart(room: RoomKey, user: UserKey): void {
     const presence = this.#rooms.get(room);
-    if (!presence || presence.overflow.delete(user) || !presence.shown.delete(user)) return;
-    this.#markDirty(room, presence, user);
+    const departed = presence?.shown.get(user);
+    if (!presence || presence.overflow.delete(user) || !departed) return;
+    presence.shown.delete(user);
+    this.#markDirty(room, presence, departed);
     const [next] = presence.overflow.values();
     if (next) {
       presence.overflow.delete(next.key);
@@ -48,9 +56,11 @@ export class Presence {
     if (presence.shown.size === 0) this.#rooms.delete(room);
   }
 
-  /** Users who are online, in the order of their arrival, up to a limit. */
-  online(room: RoomKey): User[] {
-    return [...(this.#rooms.get(room)?.shown.values() ?? [])];
+  /** Users who are online, in the order of their arrival, up to a limit, for the viewer to be shown. */
+  online(room: RoomKey, viewer: UserKey): User[] {
+    const presence = this.#rooms.get(room);
+    for (const [key, dirty] of presence?.dirty ?? []) dirty.listed ||= key !== viewer;
+    return [...(presence?.shown.values() ?? [])];
   }
 
   /** Users who are online as far as the room was told. */
@@ -72,32 +82,30 @@ export class Presence {
 
   #show(room: RoomKey, presence: RoomPresence, user: User): void {
     presence.shown.set(user.key, user);
-    this.#markDirty(room, presence, user.key);
+    this.#markDirty(room, presence, user);
   }
 
-  #markDirty(room: RoomKey, { dirty }: RoomPresence, user: UserKey): void {
-    dirty.add(user);
+  #markDirty(room: RoomKey, { dirty }: RoomPresence, user: User): void {
+    dirty.set(user.key, { user, listed: dirty.get(user.key)?.listed ?? false });
     if (this.#dirtyRooms.size === 0) setTimeout(() => this.#flush(), PRESENCE_FLUSH_MS).unref();
     this.#dirtyRooms.add(room);
   }
 
-  /** Announces what differs from what was announced before: somebody who came and went in between is not mentioned. */
+  /** Announces what differs from what was announced before: a user who came and went in between is not mentioned. */
   #flush(): void {
     for (const room of this.#dirtyRooms) {
       const presence = this.#rooms.get(room);
       if (!presence) continue;
-      const { shown, announced, dirty } = presence;
-      const changed = [...dirty];
-      dirty.clear();
-      for (const key of changed) {
-        const [before, now] = [announced.get(key), shown.get(key)];
-        if (now && !before) {
-          announced.set(key, now);
-          this.notify(room, { type: "presence", user: now, online: true });
-        } else if (before && !now) {
-          announced.delete(key);
-          this.notify(room, { type: "presence", user: before, online: false });
-        }
+      const { shown, announced } = presence;
+      const changed = [...presence.dirty];
+      presence.dirty.clear();
+      for (const [key, { user, listed }] of changed) {
+        const now = shown.get(key);
+        const online = now !== undefined;
+        const differs = announced.has(key) !== online;
+        if (now) announced.set(key, now);
+        else announced.delete(key);
+        if (differs || listed) this.notify(room, { type: "presence", user: now ?? user, online });
       }
     }
     this.#dirtyRooms.clear();

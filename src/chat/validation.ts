@@ -21,10 +21,10 @@ const visible =
  * variation selectors and tags that emoji and some scripts are written with.
  */
 const invisibleInName =
-  /(?![ \u00a0\u3000\u200c\u200d\ufe0e\ufe0f\u{e0020}-\u{e007f}])[\p{White_Space}\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800\u{1d159}]/u;
+  /(?! |\u00a0|\u3000|\u200c|\u200d|\ufe0e|\ufe0f|[\u{e0020}-\u{e007f}])[\p{White_Space}\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800\u{1d159}]/u;
 
 /** The joiners, variation selectors and tags that emoji are made of. */
-const emojiModifiers = /[\u200d\ufe0e\ufe0f\u{e0020}-\u{e007f}]/gu;
+const emojiModifiers = /\u200d|\ufe0e|\ufe0f|[\u{e0020}-\u{e007f}]/gu;
 const presentationSelectors = /[\ufe0e\ufe0f]/gu;
 
 /** Room ids fit into a URL and into a Django Channels group name as they are. */
@@ -114,25 +114,25 @@ export function isUserId(text: string): boolean {
  * `invalid_command` with the reason when no token could ever match.
  */
 export function parseInvitee(text: string): Invitee {
-  if (text.startsWith("sub:")) {
-    const sub = text.slice("sub:".length);
-    if (isUserId(sub)) return { sub };
-    throw new ChatError("invalid_command", `A user id has 1 to ${MAX_USER_ID_LENGTH} characters.`);
-  }
-  if (text.includes("@")) {
-    const email = normalizeEmail(text);
-    if (isEmail(email)) return { email };
-    if (email.length > MAX_EMAIL_LENGTH) {
-      throw new ChatError("invalid_command", `An email address has at most ${MAX_EMAIL_LENGTH} characters.`);
-    }
-    throw new ChatError(
-      "invalid_command",
-      "This is not an email address: it needs one @ with text on both sides, and no spaces or invisible characters.",
-    );
-  }
-  if (isUserId(text) && !/\s/.test(text) && !invisibleInName.test(text)) return { sub: text };
+  const marked = text.startsWith("sub:");
+  if (!marked && text.includes("@")) return { email: parseEmail(text) };
+  const sub = marked ? text.slice("sub:".length) : text;
+  if (sub.length > MAX_USER_ID_LENGTH)
+    throw new ChatError("invalid_command", `A user id has at most ${MAX_USER_ID_LENGTH} characters.`);
+  if (isUserId(sub) && (marked || !(/\s/.test(sub) || invisibleInName.test(sub)))) return { sub };
   throw new ChatError(
     "invalid_command",
     "Expected an email address or a user id. Write sub: in front of an id with spaces.",
+  );
+}
+
+function parseEmail(text: string): string {
+  const email = normalizeEmail(text);
+  if (isEmail(email)) return email;
+  throw new ChatError(
+    "invalid_command",
+    email.length > MAX_EMAIL_LENGTH
+      ? `An email address has at most ${MAX_EMAIL_LENGTH} characters.`
+      : "This is not an email address: it needs one @ with text on both sides, and no spaces or invisible characters.",
   );
 }

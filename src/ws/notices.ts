@@ -30,11 +30,11 @@ export class Notices {
 
   /** Tells a connection that keeps up again who came and went, and lets it have notices from here on. */
   resume(connection: Connection): void {
-    const { withheldSince: known, room } = connection;
+    const { withheldSince: known, room, user: viewer } = connection;
     // While bytes wait, another `drain` event follows.
     if (!known || connection.bufferedBytes > SLOW_READER_BYTES) return;
     connection.withheldSince = undefined;
-    const online = new Map<UserKey, User>(this.chat.online(room).map((user) => [user.key, user]));
+    const online = new Map(this.chat.online(room, viewer.key).map((user) => [user.key, user]));
     for (const [key, user] of known) if (!online.has(key)) connection.send(encodePresence(user, false));
     for (const [key, user] of online) if (!known.has(key)) connection.send(encodePresence(user, true));
     connection.subscribe(topics.notices(room));

@@ -10,24 +10,33 @@ const WARM_UP_MS = 1500;
 const MEASURE_MS = 3000;
 const SENDERS = 4;
 
-/** Everyone in the room `crowd`. Most members only count bytes, which are turned into messages by their average size. */
+/**
+ * Everyone in the room `crowd`. Only the senders and the last member parse frames. The others count bytes, which are
+ * turned into messages by the average size.
+ */
 export class Crowd implements Disposable {
-  /** Members whose frames are parsed, and who are read at once. */
-  readonly parsed: readonly RawSocket[];
-  readonly #counted: readonly RawSocket[];
+  /**
+   * The members who connected first. A server writes to them first, so that what they answer is there when it has written
+   * to everyone, and goes out in one flush: answers that come a little later would make two flushes of half the size.
+   */
+  readonly senders: readonly RawSocket[];
+  /** The member who connected last, and is written to last. */
+  readonly last: RawSocket;
+  readonly #counting: readonly RawSocket[];
   readonly #reading: Disposable;
-  /** Of the parsed members, since the last reset. */
+  /** Messages that parsing members have received since the last reset. */
   #messages = 0;
   #messageBytes = 0;
-  /** Bytes that each counting member had read when it was connected, and at the last reset. */
+  /** Bytes that each counting member had read when everyone was connected, and at the last reset. */
   #bytesAtStart: readonly number[] = [];
   #bytesAtReset: readonly number[] = [];
 
-  private constructor(sockets: readonly RawSocket[], parsed: number, dialect: Dialect) {
-    this.parsed = sockets.slice(-parsed);
-    this.#counted = sockets.slice(0, -parsed);
-    this.#reading = readInTurns(this.#counted);
-    for (const socket of this.parsed)
+  private constructor(sockets: readonly RawSocket[], dialect: Dialect) {
+    this.senders = sockets.slice(0, SENDERS);
+    this.last = sockets.at(-1) as RawSocket;
+    this.#counting = sockets.slice(SENDERS, -1);
+    this.#reading = readInTurns(this.#counting);
+    for (const socket of [...this.senders, this.last])
       socket.onFrame = (bytes, start, size) => {
         if (!dialect.isMessage(bytes, start)) return;
         this.#messages++;
@@ -35,10 +44,10 @@ export class Crowd implements Disposable {
       };
   }
 
-  /** Connects all members. So many of them are parsed. */
-  static async connect(server: Server, testbed: Testbed, dialect: Dialect, parsed: number): Promise<Crowd> {
+  /** Connects all members. */
+  static async connect(server: Server, testbed: Testbed, dialect: Dialect): Promise<Crowd> {
     const sockets = await connectUsers(server, testbed, CROWD_SIZE, dialect, () => "crowd");
-    const crowd = new Crowd(sockets, parsed, dialect);
+    const crowd = new Crowd(sockets, dialect);
     await Bun.sleep(SETTLE_MS);
     crowd.#bytesAtStart = crowd.#bytesRead();
     crowd.reset();
@@ -65,7 +74,7 @@ export class Crowd implements Disposable {
   }
 
   #bytesRead(): number[] {
-    return this.#counted.map(({ bytesRead }) => bytesRead);
+    return this.#counting.map(({ bytesRead }) => bytesRead);
   }
 
   #bytesSince(before: readonly number[]): number[] {
@@ -74,7 +83,7 @@ export class Crowd implements Disposable {
 
   [Symbol.dispose](): void {
     this.#reading[Symbol.dispose]();
-    for (const socket of [...this.parsed, ...this.#counted]) socket.close();
+    for (const socket of [...this.senders, this.last, ...this.#counting]) socket.close();
   }
 }
 
@@ -85,9 +94,9 @@ export async function fanOut(
   dialect: Dialect,
   inFlight: number,
 ): Promise<Result> {
-  using crowd = await Crowd.connect(server, testbed, dialect, SENDERS);
+  using crowd = await Crowd.connect(server, testbed, dialect);
   let stopped = false;
-  for (const socket of crowd.parsed) {
+  for (const socket of crowd.senders) {
     const count = socket.onFrame;
     // A sender receives everyone's messages, and takes one in four for its own.
     let received = 0;

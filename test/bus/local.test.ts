@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { localBus } from "../../src/bus/local.ts";
 import type { Hint } from "../../src/chat/bus.ts";
-import { until } from "../support/until.ts";
+import { waitUntil } from "../support/wait.ts";
 
 test("a listener that throws keeps nobody else from hearing, nor the publisher from going on", () => {
   const failures: unknown[] = [];
@@ -33,11 +33,11 @@ test("when another process has written, everyone hears that anything may have ch
   const bus = localBus(look, (error) => void failures.push(error));
   bus.subscribe((hint) => void heard.push(hint));
   file.locked = true;
-  await until("it has looked twice more", () => file.looks >= 3);
+  await waitUntil("it has looked twice more", () => file.looks >= 3);
   expect([heard, failures.length]).toEqual([[], 1]);
   file.locked = false;
   file.version = 2;
-  await until("it is heard", () => heard.length > 0);
+  await waitUntil("it is heard", () => heard.length > 0);
   bus.close();
   expect(heard).toEqual([{ kind: "anything" }]);
 });

@@ -1,5 +1,5 @@
 import type { MessageBody, ServerFrame } from "../../src/protocol/frames.ts";
-import { connect } from "../support/client.ts";
+import { connectClassic } from "../support/client.ts";
 import type { History } from "./history.ts";
 
 export interface ObserverOptions {
@@ -135,13 +135,13 @@ export class ClassicObserver implements AsyncDisposable {
     const { host, room, token } = this.options;
     while (!this.#stopped) {
       try {
-        const client = await connect(host, room, { token: await token() });
+        const client = await connectClassic(host, room, { token: await token() });
         this.#close = () => client.socket.close();
         if (this.#stopped) this.#close();
-        const history = (await client.next()) as { text: string }[];
+        const { history } = client;
         const live: string[] = [];
         this.connections.push({ history: history.map(({ text }) => text), live });
-        for (;;) live.push(((await client.next()) as { message: string }).message);
+        for (;;) live.push((await client.next()).message ?? "");
       } catch {
         // The server is down for a moment.
       }

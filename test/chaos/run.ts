@@ -1,9 +1,9 @@
 import { join } from "node:path";
 
 import { startIssuer } from "../support/issuer.ts";
-import { temporaryFolder } from "../support/parley.ts";
 import { startProxy } from "../support/proxy.ts";
 import { Random } from "../support/random.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { checkRoom } from "./checker.ts";
 import type { ChaosClient } from "./client.ts";
 import { DatabaseReader } from "./database.ts";
@@ -80,64 +80,79 @@ async function execute(options: ChaosOptions, history: History): Promise<void> {
   const clock = new FastClock(CLOCK_SPEED);
   const setup = { ...options, issuer, server, proxy, slowProxy, tokens, clock, history };
   const participants = await setUp(setup);
-  const { clients, observers, classicObservers } = participants;
-  for (const observer of [...observers, ...classicObservers]) stack.use(observer);
-  stack.defer(() => clients.forEach((client) => client.close()));
+  for (const observer of [...participants.observers, ...participants.classicObservers]) stack.use(observer);
+  stack.defer(() => participants.clients.forEach((client) => client.close()));
   const database = stack.use(new DatabaseReader(path));
   const nemesis = new Nemesis({ seed, operations, kills, proxies: [proxy, slowProxy], server, history });
   stack.defer(() => nemesis.stop());
   const watchdog = new Watchdog(stallTimeoutSeconds, () => server.crash);
 
-  const [reader, ...senders] = clients;
   let done = 0;
-  const operationDone = () => {
-    done++;
-    watchdog.progress();
-    nemesis.advance(done);
+  await runWorkload(options, participants, watchdog, () => {
+    nemesis.advance(++done);
     if (done % Math.ceil(operations / 20) === 0)
       progress(`${done} of ${operations} operations, ${server.kills} kills`);
-  };
-  const work = senders.map((client, index) => {
-    const count = Math.floor((operations + index) / senders.length);
-    const longTexts = client.roomId === reader?.roomId;
-    return client.run(new Generator({ seed, client: client.name, count, longTexts }), operationDone);
   });
-  await watchdog.finish(Promise.all(work), () =>
-    senders.flatMap(({ state, remaining }) => (remaining > 0 ? `${state}, ${remaining} remaining` : [])),
-  );
   await watchdog.finish(nemesis.finish(), () => ["the server is restarting"]);
+  const [reader] = participants.clients;
   history.count("connections that the slow reader lost", reader?.monitor.connectionsLost);
-  const slowReaderLag = database.rev(reader?.roomId ?? "") - (reader?.monitor.lastRev ?? 0);
-  history.count("revs that the slow reader was behind", slowReaderLag);
+  const lag = database.rev(reader?.roomId ?? "") - (reader?.monitor.lastRev ?? 0);
+  history.count("revs that the slow reader was behind", lag);
 
   progress(`${done} of ${operations} operations, healing`);
   for (const each of [proxy, slowProxy]) each.heal();
   clock.slowDown();
   tokens.heal();
-  const lateObservers = connectLateObservers(participants.rooms, setup);
-  for (const observer of lateObservers) stack.use(observer);
-  observers.push(...lateObservers);
-  await watchdog.until(() => behind(participants, database));
-  const unlimited = clients.filter(({ keep }) => keep === undefined);
-  const incomplete = () =>
-    unlimited.flatMap(({ name, room }) => (room.complete ? [] : `${name} is loading older messages`));
-  await watchdog.finish(Promise.all(unlimited.map((client) => client.loadAll())), incomplete);
-  await watchdog.until(() => [
-    ...behind(participants, database),
-    ...incomplete(),
-    ...wrongPresence(participants),
-  ]);
-  for (const observer of classicObservers) await observer[Symbol.asyncDispose]();
-  await watchdog.until(() => wrongPresence({ ...participants, classicObservers: [] }));
+  for (const observer of connectLateObservers(participants.rooms, setup))
+    participants.observers.push(stack.use(observer));
+  await converge(participants, database, watchdog);
 
   for (const id of participants.rooms) check(id, participants, database, history);
-  for (const client of clients) client.close();
+  for (const client of participants.clients) client.close();
   await server.stop();
   for (const error of database.errors()) history.violation(`SQLite: ${JSON.stringify(error)}`);
   if (history.operations.length !== operations)
     history.violation(`${history.operations.length} operations were invoked, not ${operations}`);
   history.count("server kills", server.kills);
   history.count("graceful restarts", server.restarts);
+}
+
+/** All clients but the first carry out their share of the operations. Calls `operationDone` after each one. */
+async function runWorkload(
+  { seed, operations }: ChaosOptions,
+  { clients }: Participants,
+  watchdog: Watchdog,
+  operationDone: () => void,
+): Promise<void> {
+  const [reader, ...senders] = clients;
+  const done = () => {
+    watchdog.progress();
+    operationDone();
+  };
+  const work = senders.map((client, index) => {
+    const count = Math.floor((operations + index) / senders.length);
+    const longTexts = client.roomId === reader?.roomId;
+    return client.run(new Generator({ seed, client: client.name, count, longTexts }), done);
+  });
+  await watchdog.finish(Promise.all(work), () =>
+    senders.flatMap(({ state, remaining }) => (remaining > 0 ? `${state}, ${remaining} remaining` : [])),
+  );
+}
+
+/** Waits until everyone shows everything, and who is online; then until those who leave are shown as offline. */
+async function converge(
+  participants: Participants,
+  database: DatabaseReader,
+  watchdog: Watchdog,
+): Promise<void> {
+  await watchdog.until(() => behind(participants, database));
+  const unlimited = participants.clients.filter(({ keep }) => keep === undefined);
+  const incomplete = () =>
+    unlimited.flatMap(({ name, room }) => (room.complete ? [] : `${name} is loading older messages`));
+  await watchdog.finish(Promise.all(unlimited.map((client) => client.loadAll())), incomplete);
+  await watchdog.until(() => [...behind(participants, database), ...wrongPresence(participants)]);
+  for (const observer of participants.classicObservers) await observer[Symbol.asyncDispose]();
+  await watchdog.until(() => wrongPresence({ ...participants, classicObservers: [] }));
 }
 
 /** Clients and observers that have not caught up with the database yet. */

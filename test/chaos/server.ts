@@ -1,6 +1,6 @@
 import { dirname } from "node:path";
 
-import { listening, start, type Started } from "../support/process.ts";
+import { listeningUrl, type RunningProcess, startProcess } from "../support/process.ts";
 import type { Random } from "../support/random.ts";
 import { audience } from "../support/tokens.ts";
 
@@ -17,7 +17,7 @@ export class ChaosServer implements AsyncDisposable {
   restarts = 0;
   /** Set when the server ended by itself. */
   crash: string | undefined;
-  #process: Started | undefined;
+  #process: RunningProcess | undefined;
   /** Whether the process is meant to be running. */
   #expected = false;
   #disposed = false;
@@ -36,7 +36,7 @@ export class ChaosServer implements AsyncDisposable {
   async #start(): Promise<void> {
     if (this.#disposed) throw new Error("the run is over");
     const { binary, database, issuer } = this.options;
-    this.#process = start([binary, "serve"], {
+    this.#process = startProcess([binary, "serve"], {
       cwd: dirname(database),
       env: {
         PARLEY_PORT: String(this.port),
@@ -49,12 +49,12 @@ export class ChaosServer implements AsyncDisposable {
         PARLEY_DRAIN: "0.3",
       },
     });
-    await listening(this.#process);
+    await listeningUrl(this.#process);
     this.#expected = true;
     void this.#detectCrash(this.#process);
   }
 
-  async #detectCrash({ ended }: Started): Promise<void> {
+  async #detectCrash({ ended }: RunningProcess): Promise<void> {
     const { code, stdout, stderr } = await ended;
     if (this.#expected) this.crash = `the server exited with ${code}: ${stderr}\n${stdout.slice(-2000)}`;
   }

@@ -1,210 +1,259 @@
-import { expect, test } from "bun:test";
+import { afterEach, describe, expect, jest, test } from "bun:test";
 
 import * as fc from "fast-check";
 
-import { ChatError } from "../../src/chat/errors.ts";
-import { openLobby, type Visit } from "../support/lobby.ts";
-import { actor, settle } from "../support/people.ts";
+import type { Change } from "../../src/chat/model.ts";
+import { type ConnectOptions, createChat, type FakeConnection } from "../support/chat-harness.ts";
+import { actor, range, settle } from "../support/people.ts";
 
-const alice = actor(1);
-/** The messages that a visit was told of, as they came. */
-const seen = ({ arrival, live }: Visit) => [...(arrival?.messages ?? []), ...live].map(({ seq }) => seq);
+afterEach(() => void jest.useRealTimers());
 
-const numbers = (from: number, to: number) =>
-  Array.from({ length: to - from + 1 }, (_, index) => from + index);
+/** What a connection began with, as `seq@rev`. */
+const first = ({ joined }: FakeConnection) =>
+  joined?.messages.map(({ seq, rev }) => `${seq}@${rev}`).join(" ");
+const seqs = (messages: readonly { seq: number }[]) => messages.map(({ seq }) => seq);
 
-test("a newcomer is sent the last 50 messages, oldest first, and then what comes", async () => {
-  const { room, join, publish } = openLobby({ stored: 60 });
-  const joined = join();
-  await room.answerAll(settle);
-  expect(await joined.ended).toBe("joined");
-  publish(room.add());
-  expect(joined.arrival?.messages.length).toBe(50);
-  expect(seen(joined)).toEqual(numbers(11, 61));
-});
+/** Why a connection was expelled or refused. */
+const ending = async ({ expelled, outcome }: FakeConnection) => expelled ?? (await outcome);
 
-test("what is said at any moment of a join comes once, in the history or after it", async () => {
-  // How many reads are answered before each message; at most one read is answered out of turn.
-  const plan = fc.array(fc.record({ answers: fc.nat(2), unheard: fc.boolean(), others: fc.nat(60) }), {
-    maxLength: 12,
-  });
-  const property = fc.asyncProperty(fc.nat(55), plan, async (before, steps) => {
-    const { room, bus, join, publish } = openLobby({ stored: before });
-    const joined = [join()];
-    for (const { answers, unheard, others } of steps) {
-      for (let answer = 0; answer < answers; answer++) {
-        room.answer();
-        await settle();
-      }
-      const changes = numbers(1, 1 + (others > 40 ? others : 0)).map(() => room.add());
-      if (!unheard) publish(...changes);
-      if (others < 5) joined.push(join());
-      await settle();
-    }
-    await room.answerAll(settle);
-    publish(room.add());
-    await room.answerAll(settle);
-    bus.publish({ kind: "anything" });
-    await room.answerAll(settle);
-    for (const each of joined) {
-      expect(await each.ended).toBe("joined");
-      const all = seen(each);
-      expect(all).toEqual(numbers(all[0] ?? 1, room.messages.length));
-      // All of it, or 50 at least.
-      expect(all[0] === 1 || (each.arrival?.messages.length ?? 0) === 50).toBe(true);
-    }
-  });
-  await fc.assert(property, { numRuns: 300 });
-}, 20_000);
-
-test("what is published in the very turn in which the history arrives comes once", async () => {
-  for (let microtasks = 0; microtasks < 12; microtasks++) {
-    const { room, join, publish } = openLobby({ stored: 3 });
-    const joined = join();
-    while (!room.waiting.some((name) => name.startsWith("messages"))) {
-      room.answer();
-      await settle();
-    }
-    room.answer();
-    for (let each = 0; each < microtasks; each++) await Promise.resolve();
-    publish(room.add());
-    await room.answerAll(settle);
-    expect(await joined.ended).toBe("joined");
-    expect([microtasks, seen(joined)]).toEqual([microtasks, numbers(1, 4)]);
-  }
-});
-
-test("who is removed while he joins is refused; who is not, is let in", async () => {
-  for (const [remains, outcome] of [
-    [true, "joined"],
-    [false, "room_not_found"],
-  ] as const) {
-    const { room, lobby, bus, chat, join } = openLobby({ stored: 3 });
-    const joined = join();
-    room.answer();
+/** A join, with `answered` of its reads answered. */
+async function joining(answered: number, options: ConnectOptions = {}) {
+  const harness = createChat({ messages: 3 });
+  const connection = harness.connect(options);
+  for (let each = 0; each < answered; each++) {
     await settle();
-    expect(room.waiting).toEqual(["head"]);
-    if (!remains) lobby.members.clear();
-    bus.publish({ kind: "roster", room: 7 });
-    await room.answerAll(settle);
-    expect(await joined.ended).toBe(outcome);
-    expect(joined.arrival?.messages.length).toBe(remains ? 3 : undefined);
-    // Whoever was refused is not followed for.
-    if (remains) chat.leave(7, alice.key);
-    bus.publish({ kind: "anything" });
-    expect(room.waiting).toEqual([]);
+    harness.store.answer();
+  }
+  await settle();
+  return { ...harness, connection };
+}
+
+/** Nothing is followed, and nobody is online. */
+async function expectEmpty({ store, chat, room, bus }: Awaited<ReturnType<typeof joining>>): Promise<void> {
+  await store.answerAll();
+  bus.publish({ kind: "invalidate" });
+  expect([store.waiting, chat.online(room, 0), chat.participants(room)]).toEqual([[], [], []]);
+}
+
+test("a new connection begins with the last 50 messages, oldest first, and then gets every change", async () => {
+  const { store, connect, publish } = createChat({ messages: 60 });
+  const connection = connect();
+  await store.answerAll();
+  expect(await connection.outcome).toBe("joined");
+  publish(store.add());
+  expect(connection.joined).toMatchObject({ role: "member", resumed: false, position: { seq: 60, rev: 60 } });
+  expect(seqs(connection.joined?.messages ?? [])).toEqual(range(11, 60));
+  expect(seqs(connection.live)).toEqual([61]);
+});
+
+test("a connection that resumes begins with what changed since, by rev", async () => {
+  const { store, connect, publish } = createChat({ messages: 5 });
+  for (const seq of [2, 1, 2]) store.edit(seq);
+  const connections = [connect({ since: 4 }), connect({ since: 8 }), connect()];
+  await store.answerAll();
+  expect(connections.map(first)).toEqual(["5@5 1@7 2@8", "", "1@7 2@8 3@3 4@4 5@5"]);
+  expect(connections.map(({ joined }) => joined?.resumed)).toEqual([true, true, false]);
+  publish(store.add());
+  for (const { live } of connections) expect(seqs(live)).toEqual([6]);
+});
+
+test("a cursor beyond the end of the room begins with the last messages", async () => {
+  const { connection, store } = await joining(0, { since: 4 });
+  await store.answerAll();
+  expect(connection.joined).toMatchObject({ resumed: false, position: { rev: 3 } });
+  expect(first(connection)).toBe("1@1 2@2 3@3");
+});
+
+test("a connection that missed much begins with a part, and reads on until it is level", async () => {
+  const { store, connect, publish } = createChat({ messages: 300 });
+  store.edit(10);
+  const connection = connect({ since: 0 });
+  await store.answerAll();
+  const begun = connection.joined?.messages.length ?? 0;
+  expect(begun).toBeGreaterThan(1);
+  expect(begun).toBeLessThan(200);
+  publish(store.add());
+  expect(connection.messages).toEqual(store.stored);
+  expect([connection.cursor, connection.faults]).toEqual([302, []]);
+});
+
+test("a message that is published in the very turn in which the history arrives comes once", async () => {
+  for (const microtasks of range(0, 12)) {
+    const { connection, store, publish } = await joining(2);
+    expect(store.waiting).toEqual(["history"]);
+    store.answer();
+    for (let each = 0; each < microtasks; each++) await Promise.resolve();
+    publish(store.add());
+    await store.answerAll();
+    expect(await connection.outcome).toBe("joined");
+    expect([microtasks, connection.messages, connection.faults]).toEqual([microtasks, store.stored, []]);
   }
 });
 
-test("a room that is deleted and made again while somebody joins is not mixed up with the old one", async () => {
-  const { room, lobby, bus, join } = openLobby({ stored: 3 });
-  const gone = join();
-  room.answer();
-  await settle();
-  lobby.key = undefined;
-  bus.publish({ kind: "roster", room: 7 });
-  await room.answerAll(settle);
-  expect(await gone.ended).toBe("room_not_found");
-
-  lobby.key = 7;
-  const moved = join();
-  room.answer();
-  await settle();
-  lobby.key = 8;
-  bus.publish({ kind: "roster", room: 7 });
-  await room.answerAll(settle);
-  // What he knew of the room was of another one.
-  expect(await moved.ended).toBe("room_not_found");
-  expect(moved.arrival?.room.key).toBeUndefined();
-  const again = join();
-  await room.answerAll(settle);
-  expect(await again.ended).toBe("joined");
-  expect(again.arrival?.room.key).toBe(8);
-});
-
-test("whoever is not let in causes no work, and who has gone meanwhile leaves none behind", async () => {
-  const { room, bus, join } = openLobby({ stored: 3 });
-  const full = new ChatError("too_many_connections", "full");
-  const refused = join({
-    admit() {
-      throw full;
-    },
+describe.each(range(0, 3).map((answered) => [answered] as const))("after %d reads of a join", (answered) => {
+  test("a removal ends it", async () => {
+    const harness = await joining(answered);
+    const { store, bus, room, alice } = harness;
+    store.roles.clear();
+    bus.publish({ kind: "member_removed", room, user: alice.key });
+    await expectEmpty(harness);
+    expect(await ending(harness.connection)).toBe("removed");
+    expect(harness.connection.joined !== undefined).toBe(answered === 3);
   });
-  room.answer();
-  expect(await refused.ended).toBe("too_many_connections");
-  expect(room.waiting).toEqual([]);
-  const gone = join({ stays: false });
-  await room.answerAll(settle);
-  expect(await gone.ended).toBe("joined");
-  bus.publish({ kind: "anything" });
-  expect(room.waiting).toEqual([]);
+
+  test("a removal without an event ends it when the members are read again", async () => {
+    const harness = await joining(answered);
+    harness.store.roles.clear();
+    harness.bus.publish({ kind: "invalidate" });
+    await expectEmpty(harness);
+    expect(await ending(harness.connection)).toBe("removed");
+  });
+
+  test("the deletion of the room ends it", async () => {
+    const harness = await joining(answered);
+    const { store, bus, room } = harness;
+    store.exists = false;
+    bus.publish({ kind: "room_deleted", room });
+    await expectEmpty(harness);
+    expect(await ending(harness.connection)).toBe("room_deleted");
+    expect(harness.connection.joined !== undefined).toBe(answered === 3);
+  });
+
+  test("a connection that closes leaves nothing behind", async () => {
+    const harness = await joining(answered);
+    harness.connection.close();
+    await expectEmpty(harness);
+    expect(harness.connection.faults).toEqual([]);
+  });
+
+  test("the removal of somebody else does not disturb it", async () => {
+    const { store, bus, room, connection, chat } = await joining(answered);
+    const before = store.waiting;
+    bus.publish({ kind: "member_removed", room, user: 2 });
+    expect(store.waiting).toEqual(before);
+    await store.answerAll();
+    expect([await connection.outcome, chat.participants(room)]).toEqual(["joined", [connection]]);
+  });
 });
 
-test("when the history can't be read the newcomer gets none, it is told, and he hears what comes", async () => {
-  for (const failing of ["head", "messages 0-4"]) {
-    const { room, failures, join, publish } = openLobby({ stored: 3 });
-    const joined = join();
-    while (room.waiting[0] !== failing) {
-      room.answer();
-      await settle();
-    }
-    room.fail();
-    expect(await joined.ended).toBe("joined");
+test("a user who was removed between admission and join is refused", async () => {
+  const harness = createChat({ messages: 3 });
+  const connection = harness.connect();
+  harness.store.roles.clear();
+  await expectEmpty({ ...harness, connection });
+  // The removal was announced before the connection was registered.
+  expect(connection).toMatchObject({ expelled: undefined, joined: undefined });
+  expect(await connection.outcome).toBe("removed");
+});
+
+test("an administrator joins a room that they are not a member of, but not one that is deleted", async () => {
+  const { store, connect } = createChat({ messages: 1 });
+  const inside = connect({ user: actor(9, true) });
+  await store.answerAll();
+  expect(inside.joined).toMatchObject({ role: null, messages: [{ seq: 1 }] });
+  store.exists = false;
+  const late = connect({ user: actor(9, true) });
+  await store.answerAll();
+  expect(await late.outcome).toBe("room_deleted");
+});
+
+test("a role that has changed since the admission is the one that counts", async () => {
+  const { store, connection } = await joining(0);
+  store.roles.set(1, "owner");
+  await store.answerAll();
+  expect(connection.joined?.role).toBe("owner");
+});
+
+describe.each([0, 1, 2])("when read number %d of a join fails", (answered) => {
+  test("a connection that needs no history begins without one, and gets what comes", async () => {
+    const { store, connection, failures, publish } = await joining(answered, { historyOptional: true });
+    store.fail();
+    expect(await connection.outcome).toBe("joined");
+    expect(connection.joined).toMatchObject({ role: "member", messages: [], position: undefined });
     expect(failures).toMatchObject([{ message: "broken" }]);
-    expect(joined.arrival?.messages).toEqual([]);
-    publish(room.add());
-    await room.answerAll(settle);
-    expect(joined.live.map(({ seq }) => seq)).toEqual([4]);
-  }
-});
-
-test("an arrival that fails leaves nothing behind", async () => {
-  const { room, bus, chat } = openLobby({ stored: 3 });
-  const joined = chat.join(alice, "lobby", {
-    admit: () => undefined,
-    blindly: true,
-    arrive() {
-      throw new Error("the socket broke");
-    },
+    publish(store.add());
+    await store.answerAll();
+    expect(seqs(connection.live)).toEqual([4]);
   });
-  const ended = joined.then(
-    () => "joined",
-    (error: unknown) => String(error),
-  );
-  await room.answerAll(settle);
-  expect(await ended).toBe("Error: the socket broke");
-  bus.publish({ kind: "anything" });
-  expect(room.waiting).toEqual([]);
+
+  test("its membership is read again a moment later", async () => {
+    jest.useFakeTimers();
+    const { store, connection } = await joining(answered, { historyOptional: true });
+    store.roles.clear();
+    store.fail();
+    await store.answerAll();
+    expect(connection.isOpen).toBe(true);
+    jest.advanceTimersByTime(1000);
+    await store.answerAll();
+    expect(connection.expelled).toBe("removed");
+  });
+
+  test.each([undefined, 1])("a connection that needs it is refused (since %p)", async (since) => {
+    const harness = await joining(answered, { since });
+    const { store, connection, failures } = harness;
+    store.fail();
+    expect(await connection.outcome).toBe("storage_unavailable");
+    await expectEmpty(harness);
+    expect([connection.joined, failures]).toEqual([undefined, []]);
+  });
 });
 
-test("a history that can't be read keeps out whoever would not come in without one", async () => {
-  for (const since of [undefined, 1]) {
-    const { room, bus, chat, failures, join } = openLobby({ stored: 3 });
-    const refused = join({ blindly: false, ...(since !== undefined && { since }) });
-    while (!/^(messages|changes)/.test(room.waiting[0] ?? "")) {
-      room.answer();
+test("whatever happens during joins and resumes, every connection knows the room in the end, and no change comes twice", async () => {
+  const step = fc.oneof(
+    { weight: 3, arbitrary: fc.constantFrom("send", "edit", "send unheard", "edit unheard", "hear late") },
+    { weight: 5, arbitrary: fc.constantFrom("answer first", "answer last") },
+    {
+      weight: 3,
+      arbitrary: fc.constantFrom("join", "resume", "close", "invalidate", "fail", "remove other"),
+    },
+  );
+  const steps = fc.array(step, { minLength: 5, maxLength: 40 });
+  const readsAsOf = fc.constantFrom("call" as const, "answer" as const);
+  const property = fc.asyncProperty(readsAsOf, steps, async (when, plan) => {
+    const { store, room, bus, connect, publish } = createChat({ messages: 3 });
+    store.readsAsOf = when;
+    const unheard: Change[] = [];
+    const connections: FakeConnection[] = [];
+    const open = (since?: number) => {
+      const connection = connect({ since });
+      if (since !== undefined) {
+        for (const each of store.stored) connection.known.set(each.seq, each);
+        connection.cursor = since;
+      }
+      connections.push(connection);
+    };
+    const actions: Record<string, () => unknown> = {
+      send: () => publish(store.add()),
+      edit: () => publish(store.edit(1 + (store.rev % store.stored.length))),
+      "send unheard": () => unheard.push(store.add()),
+      "edit unheard": () => unheard.push(store.edit(2)),
+      "hear late": () => publish(...unheard.splice(0, 1)),
+      "answer first": () => store.answer(),
+      "answer last": () => store.answer(store.waiting.length - 1),
+      fail: () => store.fail(),
+      join: () => open(),
+      resume: () => open(store.rev),
+      close: () => connections[0]?.close(),
+      invalidate: () => bus.publish({ kind: "invalidate" }),
+      "remove other": () => bus.publish({ kind: "member_removed", room, user: 2 }),
+    };
+    open();
+    open(store.rev);
+    for (const each of plan) {
+      actions[each]?.();
       await settle();
     }
-    room.fail();
-    expect(await refused.ended).toContain("broken");
-    expect([refused.arrival, failures.length, chat.online(7)]).toEqual([undefined, 0, []]);
-    bus.publish({ kind: "anything" });
-    expect(room.waiting).toEqual([]);
-  }
-});
-
-test("who arrives finds himself among those who are there; who is not let in was never there", async () => {
-  const { room, lobby, chat, join } = openLobby({ stored: 1 });
-  const bob = actor(2);
-  lobby.members.add(bob.key);
-  const first = join();
-  await room.answerAll(settle);
-  const second = join({ who: bob });
-  join({ who: bob, stays: false });
-  join({ who: actor(3) });
-  await room.answerAll(settle);
-  expect([first, second].map(({ online }) => online?.map(({ key }) => key))).toEqual([[1], [1, 2]]);
-  expect(chat.online(7).map(({ key }) => key)).toEqual([1, 2]);
-  chat.leave(7, bob.key);
-  expect(chat.online(7).map(({ key }) => key)).toEqual([1]);
-});
+    await store.answerAll();
+    bus.publish({ kind: "invalidate" });
+    await store.answerAll();
+    for (const connection of connections) {
+      const outcome = await connection.outcome;
+      expect(["joined", "storage_unavailable", "closed"]).toContain(outcome);
+      expect(connection.faults).toEqual([]);
+      if (outcome !== "joined" || !connection.isOpen) continue;
+      expect(connection.messages).toEqual(store.stored);
+      expect(connection.cursor).toBe(store.rev);
+    }
+  });
+  await fc.assert(property, { numRuns: 500 });
+}, 30_000);

@@ -2,217 +2,209 @@ import { afterEach, beforeEach, expect, jest, test } from "bun:test";
 
 import * as fc from "fast-check";
 
-import type { Notice, RoomKey, User } from "../../src/chat/model.ts";
 import { Presence } from "../../src/chat/presence.ts";
-import { actor } from "../support/people.ts";
+import { actor, range } from "../support/people.ts";
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
 const room = 7;
+/** Sees the room's list without being in it. */
+const viewer = 0;
 
 function setUp() {
-  const told: string[] = [];
-  const hearers = new Set<(user: User, online: boolean) => void>();
-  const tell = (where: RoomKey, notice: Notice) => {
-    if (notice.type !== "presence") throw new Error(`told of ${notice.type}`);
-    const { user, online } = notice;
-    told.push(`${where}: ${user.key} ${online ? "here" : "gone"}`);
-    for (const hear of hearers) if (where === room) hear(user, online);
+  const announced: string[] = [];
+  const presence = new Presence((where, notice) => {
+    if (notice.type !== "presence") throw new Error(`announced ${notice.type}`);
+    announced.push(`${where}: ${notice.user.key} ${notice.online ? "online" : "offline"}`);
+  });
+  const arrive = (...users: number[]) => {
+    for (const user of users) presence.arrive(room, actor(user));
   };
-  const presence = new Presence(tell);
-  const enter = (...users: number[]) => {
-    for (const user of users) presence.enter(room, actor(user));
+  const depart = (...users: number[]) => {
+    for (const user of users) presence.depart(room, user);
   };
-  const leave = (...users: number[]) => {
-    for (const user of users) presence.leave(room, user);
-  };
-  const online = () => presence.online(room).map(({ key }) => key);
-  /** What is told until nothing more comes. */
+  const online = (who = viewer) => presence.online(room, who).map(({ key }) => key);
+  /** Everything that is announced until nothing more comes. */
   const flushed = () => {
     jest.advanceTimersByTime(1000);
-    return told.splice(0);
+    return announced.splice(0);
   };
-  return { presence, told, hearers, enter, leave, online, flushed };
+  return { presence, announced, arrive, depart, online, flushed };
 }
 
-const numbers = (from: number, to: number) =>
-  Array.from({ length: to - from + 1 }, (_, index) => from + index);
-
-test("what happens within a tenth of a second is told at once, in the order in which it came", () => {
-  const { told, enter, leave, online } = setUp();
-  enter(1, 2);
+test("arrivals and departures of a tenth of a second are announced together, in their order", () => {
+  const { announced, arrive, depart, online, flushed } = setUp();
+  arrive(9);
+  flushed();
+  arrive(1, 2);
   jest.advanceTimersByTime(60);
-  enter(3);
-  leave(2);
-  // Who asks is not kept waiting.
-  expect(online()).toEqual([1, 3]);
+  arrive(3);
+  depart(9);
+  // The list does not wait.
+  expect(online()).toEqual([1, 2, 3]);
   jest.advanceTimersByTime(39);
-  expect(told).toEqual([]);
+  expect(announced).toEqual([]);
   jest.advanceTimersByTime(1);
-  expect(told.splice(0)).toEqual(["7: 1 here", "7: 2 gone", "7: 3 here"]);
+  expect(announced.splice(0)).toEqual(["7: 1 online", "7: 2 online", "7: 3 online", "7: 9 offline"]);
   jest.advanceTimersByTime(1000);
-  expect(told).toEqual([]);
-  leave(3);
-  jest.advanceTimersByTime(100);
-  expect(told).toEqual(["7: 3 gone"]);
+  expect(announced).toEqual([]);
 });
 
-test("a user is online from his first socket until his last one has left", () => {
-  const { enter, leave, online, flushed } = setUp();
-  enter(1, 2);
+test("a user who comes and goes between two flushes is not mentioned", () => {
+  const { arrive, depart, flushed } = setUp();
+  arrive(1);
   flushed();
-  enter(2, 2);
-  leave(2, 2);
+  arrive(2);
+  depart(2);
+  expect(flushed()).toEqual([]);
+  arrive(2, 3);
+  depart(2);
+  arrive(2);
+  depart(2);
+  expect(flushed()).toEqual(["7: 3 online"]);
+});
+
+test("a user who leaves and returns between two flushes is not mentioned", () => {
+  const { arrive, depart, online, flushed } = setUp();
+  arrive(1, 2);
+  flushed();
+  depart(2);
+  arrive(2);
   expect(flushed()).toEqual([]);
   expect(online()).toEqual([1, 2]);
-  leave(2);
-  expect(flushed()).toEqual(["7: 2 gone"]);
-  expect(online()).toEqual([1]);
-  // Once too often, and one who never came.
-  leave(2, 9);
+});
+
+test("a user whom a newcomer saw in the list is announced though they come and go between two flushes", () => {
+  const { arrive, depart, online, flushed } = setUp();
+  arrive(1);
+  flushed();
+  arrive(2, 3);
+  expect(online(3)).toEqual([1, 2, 3]);
+  depart(2);
+  expect(flushed()).toEqual(["7: 2 offline", "7: 3 online"]);
+  // The newcomer's own place in the list counts for nothing.
+  arrive(4);
+  expect(online(4)).toEqual([1, 3, 4]);
+  depart(4);
   expect(flushed()).toEqual([]);
 });
 
-test("who leaves and comes back within a moment is there", () => {
-  const { enter, leave, online, flushed } = setUp();
-  enter(1, 2);
+test("a user whom a newcomer missed in the list is announced when they return", () => {
+  const { arrive, depart, online, flushed } = setUp();
+  arrive(1, 2);
   flushed();
-  leave(2);
-  enter(2);
-  expect(online()).toEqual([1, 2]);
-  expect(flushed()).not.toContain("7: 2 gone");
+  depart(2);
+  arrive(3);
+  expect(online(3)).toEqual([1, 3]);
+  arrive(2);
+  expect(flushed()).toEqual(["7: 2 online", "7: 3 online"]);
 });
 
-test("a user is shown as his newest socket has him", () => {
-  const { presence, enter } = setUp();
-  enter(1);
-  presence.enter(room, { ...actor(1), name: "Alice" });
-  expect(presence.online(room)).toMatchObject([{ key: 1, name: "Alice" }]);
+test("the announced users are those of the last flush", () => {
+  const { presence, arrive, depart, flushed } = setUp();
+  const announced = () => [...presence.announcedOnline(room).keys()];
+  arrive(1, 2);
+  expect(announced()).toEqual([]);
+  flushed();
+  expect(announced()).toEqual([1, 2]);
+  arrive(3);
+  depart(2);
+  expect(announced()).toEqual([1, 2]);
+  flushed();
+  expect(announced()).toEqual([1, 3]);
 });
 
-test("what is still gathered is not yet told", () => {
-  const { presence, enter, leave, flushed } = setUp();
-  const told = () => [...presence.told(room).keys()].toSorted((a, b) => a - b);
-  enter(1, 2);
-  expect(told()).toEqual([]);
+test("a user is shown with their newest name", () => {
+  const { presence, arrive, depart, online, flushed } = setUp();
+  arrive(1, 2);
+  presence.update(room, { ...actor(2), name: "Bob" });
+  expect(presence.online(room, viewer)[1]).toMatchObject({ key: 2, name: "Bob" });
   flushed();
-  expect(told()).toEqual([1, 2]);
-  enter(3);
-  leave(2);
-  expect(told()).toEqual([1, 2]);
-  flushed();
-  expect(told()).toEqual([1, 3]);
-  // There and back, and back and there, between one flush and the next.
-  leave(3);
-  enter(3, 4);
-  leave(4);
-  expect(told()).toEqual([1, 3]);
-  flushed();
-  expect(told()).toEqual([1, 3]);
+  depart(2);
+  // A user who is offline, or a room that is empty, is not brought back by it.
+  presence.update(room, { ...actor(2), name: "Robert" });
+  presence.update(8, actor(2));
+  expect([online(), presence.online(8, viewer)]).toEqual([[1], []]);
+  expect(flushed()).toEqual(["7: 2 offline"]);
 });
 
-test("a user who brings another name is shown with it", () => {
-  const { presence, enter, leave, online, flushed } = setUp();
-  enter(1, 2);
+test("rooms are independent", () => {
+  const { presence, arrive, depart, online, flushed } = setUp();
+  arrive(1, 2);
+  presence.arrive(8, actor(1));
+  expect(flushed()).toEqual(["7: 1 online", "7: 2 online", "8: 1 online"]);
+  depart(1);
+  expect(flushed()).toEqual(["7: 1 offline"]);
+  expect([online(), presence.online(8, viewer).map(({ key }) => key)]).toEqual([[2], [1]]);
+});
+
+test("nothing is announced to an empty room, and nothing of it is left", () => {
+  const { presence, arrive, depart, online, flushed } = setUp();
+  arrive(1, 2);
   flushed();
-  presence.rename(room, { ...actor(2), name: "Bob" });
-  expect(presence.online(room)[1]).toMatchObject({ key: 2, name: "Bob" });
-  leave(2);
-  // Who is gone is not brought back by it.
-  presence.rename(room, { ...actor(2), name: "Robert" });
-  presence.rename(8, actor(2));
-  expect(online()).toEqual([1]);
-  expect(flushed()).toEqual(["7: 2 gone"]);
+  depart(1, 2);
+  expect([online(), presence.count(room), flushed()]).toEqual([[], 0, []]);
+  arrive(1, 2);
+  depart(1, 2);
+  arrive(3);
+  expect([online(), flushed()]).toEqual([[3], ["7: 3 online"]]);
 });
 
-test("rooms know nothing of each other", () => {
-  const { presence, enter, leave, online, flushed } = setUp();
-  enter(1, 2);
-  presence.enter(8, actor(1));
-  expect(flushed()).toEqual(["7: 1 here", "7: 2 here", "8: 1 here"]);
-  leave(1);
-  expect(flushed()).toEqual(["7: 1 gone"]);
-  expect([online(), presence.online(8).map(({ key }) => key)]).toEqual([[2], [1]]);
-});
-
-test("of a room that is empty nobody is told, and whoever comes then finds himself alone", () => {
-  const { presence, enter, leave, online, flushed } = setUp();
-  enter(1, 2);
-  leave(1, 2);
+test("500 users are shown; when one leaves, the user who has waited longest moves up", () => {
+  const { presence, arrive, depart, online, flushed } = setUp();
+  arrive(...range(1, 503));
+  expect(flushed()).toEqual(range(1, 500).map((user) => `7: ${user} online`));
+  expect([online(), presence.count(room)]).toEqual([range(1, 500), 500]);
+  // Users who are not shown come and go unseen.
+  arrive(504);
+  depart(502, 504);
   expect(flushed()).toEqual([]);
-  expect([online(), presence.count(room)]).toEqual([[], 0]);
-  enter(1, 2);
-  flushed();
-  leave(1, 2);
-  enter(3);
-  expect(flushed()).toEqual(["7: 3 here"]);
-  expect(online()).toEqual([3]);
+  depart(7);
+  expect(flushed()).toEqual(["7: 7 offline", "7: 501 online"]);
+  expect(online()).toEqual([...range(1, 6), ...range(8, 501)]);
+  depart(501);
+  expect(flushed()).toEqual(["7: 501 offline", "7: 503 online"]);
+  depart(1);
+  expect(flushed()).toEqual(["7: 1 offline"]);
+  arrive(7);
+  expect(flushed()).toEqual(["7: 7 online"]);
 });
 
-test("of a crowd five hundred are shown; when one of them leaves, who has waited longest moves up", () => {
-  const { presence, enter, leave, online, flushed } = setUp();
-  enter(...numbers(1, 503));
-  expect(flushed()).toEqual(numbers(1, 500).map((user) => `7: ${user} here`));
-  expect([online(), presence.count(room)]).toEqual([numbers(1, 500), 500]);
-  // One who is not shown comes and goes unseen, with however many sockets.
-  enter(501, 504);
-  leave(502, 504, 501);
-  expect(flushed()).toEqual([]);
-  leave(7);
-  expect(flushed()).toEqual(["7: 7 gone", "7: 501 here"]);
-  expect(online()).toEqual([...numbers(1, 6), ...numbers(8, 501)]);
-  // He has a socket left, and no more.
-  leave(501);
-  expect(flushed()).toEqual(["7: 501 gone", "7: 503 here"]);
-  leave(1);
-  expect(flushed()).toEqual(["7: 1 gone"]);
-  enter(7);
-  expect(flushed()).toEqual(["7: 7 here"]);
-});
-
-test("whoever asks at any moment, and hears what is told after it, knows who is there", () => {
+test("a viewer who reads the list at any moment, and hears what is announced after it, knows who is online", () => {
   const step = fc.oneof(
     {
       weight: 5,
-      arbitrary: fc.record({ what: fc.constantFrom("enter", "leave"), user: fc.integer({ min: 1, max: 5 }) }),
+      arbitrary: fc.record({ action: fc.constant("toggle"), user: fc.integer({ min: 1, max: 5 }) }),
     },
-    { weight: 1, arbitrary: fc.record({ what: fc.constantFrom("wait", "ask"), user: fc.constant(0) }) },
+    { weight: 1, arbitrary: fc.record({ action: fc.constantFrom("flush", "view"), user: fc.constant(0) }) },
   );
-  // A full house to begin with, now and then.
-  const property = fc.property(
-    fc.constantFrom(0, 497, 499),
-    fc.array(step, { maxLength: 40 }),
-    (others, steps) => {
-      const { hearers, enter, leave, online, flushed } = setUp();
-      const sockets = new Map<number, number>();
-      const watchers: Set<number>[] = [];
-      const ask = () => {
-        const seen = new Set(online());
-        watchers.push(seen);
-        hearers.add(({ key }, here) => void (here ? seen.add(key) : seen.delete(key)));
-      };
-      enter(...numbers(100, 99 + others), 99);
-      ask();
-      for (const { what, user } of steps) {
-        const open = sockets.get(user) ?? 0;
-        if (what === "wait") flushed();
-        else if (what === "ask") ask();
-        else if (what === "enter") {
-          enter(user);
-          sockets.set(user, open + 1);
-        } else if (open > 0) {
-          leave(user);
-          sockets.set(user, open - 1);
-        }
+  // The room may be full from the start.
+  const crowds = fc.constantFrom(0, 497, 499);
+  const property = fc.property(crowds, fc.array(step, { maxLength: 40 }), (crowd, steps) => {
+    const { announced, arrive, depart, online } = setUp();
+    const present = new Set<number>();
+    const viewers: { known: Set<number>; from: number }[] = [];
+    const view = () => viewers.push({ known: new Set(online()), from: announced.length });
+    arrive(...range(100, 99 + crowd), 99);
+    view();
+    for (const { action, user } of steps) {
+      if (action === "flush") jest.advanceTimersByTime(100);
+      else if (action === "view") view();
+      else if (present.delete(user)) depart(user);
+      else arrive([...present.add(user)].at(-1) ?? user);
+    }
+    jest.advanceTimersByTime(100);
+    expect(online().length).toBe(Math.min(500, crowd + 1 + present.size));
+    if (crowd === 0) expect(new Set(online())).toEqual(new Set([...present, 99]));
+    for (const { known, from } of viewers) {
+      for (const line of announced.slice(from)) {
+        const [, user = "", state] = line.split(" ");
+        if (state === "online") known.add(Number(user));
+        else known.delete(Number(user));
       }
-      flushed();
-      const open = [...sockets].filter(([, count]) => count > 0).map(([user]) => user);
-      expect(online().length).toBe(Math.min(500, others + 1 + open.length));
-      if (others === 0)
-        expect(online().toSorted((a, b) => a - b)).toEqual([...open, 99].toSorted((a, b) => a - b));
-      for (const seen of watchers) expect(seen).toEqual(new Set(online()));
-    },
-  );
+      expect(known).toEqual(new Set(online()));
+    }
+  });
   fc.assert(property, { numRuns: 300 });
 });

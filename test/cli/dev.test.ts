@@ -4,23 +4,27 @@ import { join } from "node:path";
 
 import { decodeJwt, decodeProtectedHeader } from "jose";
 
-import { connect } from "../support/client.ts";
+import { connectClassic, connectV2, refusal } from "../support/client.ts";
 import { startIssuer } from "../support/issuer.ts";
-import { temporaryFolder } from "../support/parley.ts";
-import { fromSource, listening, run, start } from "../support/process.ts";
-import { refusal } from "../support/stage.ts";
+import {
+  listeningUrl,
+  parleyCommand,
+  type RunningProcess,
+  runProcess,
+  startProcess,
+} from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { audience } from "../support/tokens.ts";
-import { connectV2 } from "../support/v2.ts";
 
 // Each test starts processes, which takes long on a busy machine.
 setDefaultTimeout(20_000);
 
 const dev = (cwd: string, env: Record<string, string> = {}) =>
-  start([...fromSource, "dev"], { cwd, env: { PARLEY_PORT: "0", ...env } });
+  startProcess([...parleyCommand, "dev"], { cwd, env: { PARLEY_PORT: "0", ...env } });
 
 /** What `dev` prints to be pasted. */
-async function welcome(server: ReturnType<typeof start>) {
-  const text = await server.printed(/Press Ctrl-C to stop/);
+async function welcome(server: RunningProcess) {
+  const text = await server.waitForOutput(/Press Ctrl-C to stop/);
   const found = (pattern: RegExp) => pattern.exec(text)?.[1] ?? `nothing matches ${pattern}`;
   return {
     text,
@@ -48,8 +52,8 @@ test("the lines that it prints for a browser, a terminal and curl work as they a
   await using server = dev(folder.path);
   const { url, browser, terminal, curl } = await welcome(server);
   expect(url.hostname).toBe("127.0.0.1");
-  const bob = await connect(...room(terminal.socket), { token: terminal.bearer });
-  expect(await bob.next()).toEqual([]);
+  const bob = await connectClassic(...room(terminal.socket), { token: terminal.bearer });
+  expect(bob.history).toEqual([]);
 
   // browser.test.ts runs these lines in a real browser.
   const protocols = ["chat.v2", `bearer.${browser.bearer}`];
@@ -74,9 +78,12 @@ test("a page of its own origin may connect, a page of another may not", async ()
   await using server = dev(folder.path);
   const { url, browser } = await welcome(server);
   const offer = { protocols: ["chat.v2", `bearer.${browser.bearer}`] };
-  const own = await connect(...room(browser.socket), { ...offer, headers: { origin: url.origin } });
-  expect(await own.next()).toMatchObject({ type: "hello" });
-  const foreign = connect(...room(browser.socket), { ...offer, headers: { origin: "http://127.0.0.1:1" } });
+  const own = await connectV2(...room(browser.socket), { ...offer, headers: { origin: url.origin } });
+  expect(own.hello.messages).toEqual([]);
+  const foreign = connectClassic(...room(browser.socket), {
+    ...offer,
+    headers: { origin: "http://127.0.0.1:1" },
+  });
   expect(await refusal(foreign)).toMatchObject({ status: 403 });
 });
 
@@ -89,11 +96,14 @@ test("the lines that it prints for another user add them and print their token",
   if (!add || !print) throw new Error(text);
   // What the npm script runs with the words of a line.
   const as = (line: typeof add) =>
-    run([...fromSource, ...line.words], { cwd: folder.path, env: { PARLEY_DATABASE: line.database } });
+    runProcess([...parleyCommand, ...line.words], {
+      cwd: folder.path,
+      env: { PARLEY_DATABASE: line.database },
+    });
   const token = (await as(print)).stdout.trim();
-  expect(await refusal(connect(url.host, "lobby", { token }))).toMatchObject({ status: 404 });
+  expect(await refusal(connectClassic(url.host, "lobby", { token }))).toMatchObject({ status: 404 });
   expect((await as(add)).code).toBe(0);
-  expect(await (await connect(url.host, "lobby", { token })).next()).toEqual([]);
+  expect((await connectClassic(url.host, "lobby", { token })).history).toEqual([]);
 });
 
 test("only its own user can read its files, and its log has no token or key", async () => {
@@ -138,8 +148,7 @@ describe("a second start", () => {
       const { url, terminal } = await welcome(server);
       port = url.port;
       before = terminal.bearer;
-      const bob = await connect(url.host, "lobby", { token: before });
-      await bob.next();
+      const bob = await connectClassic(url.host, "lobby", { token: before });
       bob.send({ message: "kept" });
       await bob.next();
       server.kill("SIGINT");
@@ -147,14 +156,15 @@ describe("a second start", () => {
     }
     await using again = dev(folder.path, { PARLEY_PORT: port });
     const { url } = await welcome(again);
-    const bob = await connect(url.host, "lobby", { token: before });
-    expect(await bob.next()).toEqual([{ text: "kept", sender_email: "bob@example.com" }]);
+    const bob = await connectClassic(url.host, "lobby", { token: before });
+    expect(bob.history).toEqual([{ text: "kept", sender_email: "bob@example.com" }]);
   });
 
   test("keeps roles that were changed", async () => {
     using folder = temporaryFolder();
     const env = { PARLEY_DATABASE: ".parley/dev.db" };
-    const cli = (words: string) => run([...fromSource, ...words.split(" ")], { cwd: folder.path, env });
+    const cli = (words: string) =>
+      runProcess([...parleyCommand, ...words.split(" ")], { cwd: folder.path, env });
     {
       await using server = dev(folder.path);
       await welcome(server);
@@ -180,7 +190,7 @@ test("serve on the same database has no development issuer and refuses its token
     token = terminal.bearer;
     expect((await fetch(new URL("/dev/jwks.json", url))).status).toBe(200);
   }
-  await using server = start([...fromSource, "serve"], {
+  await using server = startProcess([...parleyCommand, "serve"], {
     cwd: folder.path,
     env: {
       PARLEY_PORT: "0",
@@ -189,15 +199,15 @@ test("serve on the same database has no development issuer and refuses its token
       PARLEY_AUDIENCE: `${audience},parley-dev`,
     },
   });
-  const url = await listening(server);
+  const url = await listeningUrl(server);
   for (const path of ["/dev/jwks.json", "/dev/.well-known/openid-configuration", "/dev/"]) {
     expect((await fetch(new URL(path, url))).status).toBe(404);
   }
-  expect(await refusal(connect(url.host, "lobby", { token }))).toMatchObject({ status: 401 });
-  const good = await connect(url.host, "lobby", {
+  expect(await refusal(connectClassic(url.host, "lobby", { token }))).toMatchObject({ status: 401 });
+  const good = await connectClassic(url.host, "lobby", {
     token: await issuer.sign("bob@example.com", { claims: { sub: decodeJwt(token).sub } }),
   });
-  expect(await good.next()).toEqual([]);
+  expect(good.history).toEqual([]);
 });
 
 describe("settings", () => {
@@ -217,9 +227,9 @@ describe("settings", () => {
     await using server = dev(folder.path, ignored);
     const { url, terminal } = await welcome(server);
     expect(url.hostname).toBe("127.0.0.1");
-    const bob = await connect(...room(terminal.socket), { token: terminal.bearer });
-    expect(await bob.next()).toEqual([]);
-    const text = await server.printed(/Ignored/);
+    const bob = await connectClassic(...room(terminal.socket), { token: terminal.bearer });
+    expect(bob.history).toEqual([]);
+    const text = await server.waitForOutput(/Ignored/);
     expect(text).toContain(
       `\nIgnored: ${Object.keys(ignored).join(", ")}. parley dev listens on 127.0.0.1 and accepts only its own tokens.\n`,
     );
@@ -231,7 +241,7 @@ describe("settings", () => {
   test("that do not exist are named", async () => {
     using folder = temporaryFolder();
     await using server = dev(folder.path, { PARLEY_MAXTEXT: "5" });
-    await server.printed(/^Unknown PARLEY_\* settings, ignored: PARLEY_MAXTEXT$/m);
+    await server.waitForOutput(/^Unknown PARLEY_\* settings, ignored: PARLEY_MAXTEXT$/m);
   });
 
   test("that have an effect are not mentioned", async () => {

@@ -3,9 +3,9 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { LogDestination } from "../../src/cli/log-destination.ts";
-import { temporaryFolder } from "../support/parley.ts";
 import { openPipe } from "../support/pipe.ts";
-import { until } from "../support/until.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const line = (n: number) => `{"msg":"line ${n}"}\n`;
 const lines = (count: number) => Array.from({ length: count }, (_, n) => line(n));
@@ -15,7 +15,7 @@ test("lines arrive in order, without being asked for", async () => {
   const destination = new LogDestination(pipe.writer);
   for (const text of lines(100)) destination.write(text);
   let read = "";
-  await until("all lines have arrived", () => (read += pipe.read()) === lines(100).join(""));
+  await waitUntil("all lines have arrived", () => (read += pipe.read()) === lines(100).join(""));
 });
 
 test("a flush that found nothing to do does not keep later lines from being written", async () => {
@@ -43,7 +43,7 @@ test("a reader who stops reading holds up nobody; at most 1 MiB waits for them, 
   expect(performance.now() - begin).toBeLessThan(2000);
 
   let read = "";
-  await until("the reader has caught up", () => (read += pipe.read()).includes("dropped"));
+  await waitUntil("the reader has caught up", () => (read += pipe.read()).includes("dropped"));
   const received = read.split("\n").filter((text) => text.startsWith("x"));
   expect(received).toHaveLength(1024);
   const notice = read.split("\n").find((text) => text.includes("dropped"));
@@ -53,6 +53,22 @@ test("a reader who stops reading holds up nobody; at most 1 MiB waits for them, 
     dropped: 3000 - 1024,
     msg: "log lines dropped",
   });
+
+  destination.write(line(1));
+  await destination.flush();
+  expect(pipe.read()).toBe(line(1));
+});
+
+test("lines are whole and in order on a pipe that does not block its writers", async () => {
+  using pipe = openPipe();
+  const destination = new LogDestination(pipe.nonBlockingWriter);
+  for (const text of lines(20_000)) destination.write(text);
+  let read = "";
+  await waitUntil(
+    "all lines have arrived",
+    () => (read += pipe.read()).length >= lines(20_000).join("").length,
+  );
+  expect(read).toBe(lines(20_000).join(""));
 });
 
 test("a reader who is gone holds up nobody", async () => {

@@ -1,14 +1,14 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 
-import { temporaryFolder } from "../support/parley.ts";
-import { root, start, type Started } from "../support/process.ts";
+import { root, type RunningProcess, startProcess } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 // Each test starts processes, which takes long on a busy machine.
 setDefaultTimeout(20_000);
 
 /** Runs the body in a process of its own, with `runServer`, `runUntilSignal` and a `log` in scope. */
-function script(cwd: string, body: string): Started {
+function script(cwd: string, body: string): RunningProcess {
   const source = `
     import { createLog } from ${JSON.stringify(join(root, "src/cli/log.ts"))};
     import { runServer, runUntilSignal } from ${JSON.stringify(join(root, "src/cli/run-server.ts"))};
@@ -16,7 +16,7 @@ function script(cwd: string, body: string): Started {
     const config = { logLevel: "info", drain: 0 };
     const never = new Promise(() => {});
     ${body}`;
-  return start([process.execPath, "-e", source], { cwd });
+  return startProcess([process.execPath, "-e", source], { cwd });
 }
 
 const logged = (stdout: string) =>

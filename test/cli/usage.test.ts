@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { decodeJwt } from "jose";
 
 import { buildBinary } from "../support/binary.ts";
-import { temporaryFolder } from "../support/parley.ts";
-import { type Ended, run, version } from "../support/process.ts";
+import { type ProcessResult, runProcess, version } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 // Each test starts processes, which takes long on a busy machine.
 setDefaultTimeout(20_000);
@@ -25,14 +25,14 @@ afterAll(() => {
 });
 
 /** Runs a command in an empty folder, with no environment but `env`. */
-async function cli(words: string, env: Record<string, string> = {}): Promise<Ended> {
+async function cli(words: string, env: Record<string, string> = {}): Promise<ProcessResult> {
   const cwd = join(tmp.path, fresh("folder"));
   mkdirSync(cwd);
-  return run([binary.path, ...words.split(" ").filter(Boolean)], { cwd, env });
+  return runProcess([binary.path, ...words.split(" ").filter(Boolean)], { cwd, env });
 }
 
-const ok = (stdout: string): Ended => ({ code: 0, stdout, stderr: "" });
-const failure = (stderr: string): Ended => ({ code: 1, stdout: "", stderr });
+const ok = (stdout: string): ProcessResult => ({ code: 0, stdout, stderr: "" });
+const failure = (stderr: string): ProcessResult => ({ code: 1, stdout: "", stderr });
 
 describe("help", () => {
   const commands = [

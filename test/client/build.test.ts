@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { temporaryFolder } from "../support/parley.ts";
-import { root, run } from "../support/process.ts";
+import { root, runProcess } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 /** The build bundles the types, which takes several seconds. */
 setDefaultTimeout(120_000);
@@ -17,10 +17,10 @@ let output: string;
 beforeAll(async () => {
   // Without npm's notices, and its files in the application's folder.
   const env = { PATH: process.env["PATH"] ?? "", HOME: app.path, npm_config_update_notifier: "false" };
-  const built = await run(["npm", "run", "build:client"], { cwd: root, env });
+  const built = await runProcess(["npm", "run", "build:client"], { cwd: root, env });
   expect(built).toMatchObject({ code: 0 });
   output = built.stdout + built.stderr;
-  const packed = await run(["npm", "pack", "./dist/client", "--pack-destination", app.path], {
+  const packed = await runProcess(["npm", "pack", "./dist/client", "--pack-destination", app.path], {
     cwd: root,
     env,
   });
@@ -50,7 +50,7 @@ test("the client is at most 6 KiB gzipped, as the build prints", async () => {
 test("the build fails if the client is larger than that", async () => {
   const path = join(app.path, "large.js");
   await writeFile(path, crypto.getRandomValues(Buffer.alloc(7_000)));
-  const { code, stdout } = await run([process.execPath, join(import.meta.dir, "finish.ts"), path], {
+  const { code, stdout } = await runProcess([process.execPath, join(import.meta.dir, "finish.ts"), path], {
     cwd: root,
   });
   expect(code).toBe(1);
@@ -122,7 +122,7 @@ test("the types compile in an application with only the DOM library", async () =
     JSON.stringify({ compilerOptions, include: ["consumer.ts"] }),
   );
   const tsc = join(root, "node_modules/typescript/bin/tsc");
-  const checked = await run([process.execPath, tsc, "-p", app.path], { cwd: app.path });
+  const checked = await runProcess([process.execPath, tsc, "-p", app.path], { cwd: app.path });
   expect(checked).toMatchObject({ stdout: "", code: 0 });
 });
 
@@ -140,7 +140,7 @@ test("Node imports the package, and exits once the room is closed", async () => 
   `;
   await writeFile(join(app.path, "program.mjs"), program);
   const start = performance.now();
-  const result = await run([Bun.which("node") ?? "node", "program.mjs"], { cwd: app.path });
+  const result = await runProcess([Bun.which("node") ?? "node", "program.mjs"], { cwd: app.path });
   expect(result).toMatchObject({ code: 0, stdout: "closed\nnetwork\n", stderr: "" });
   expect(performance.now() - start).toBeLessThan(10_000);
 });

@@ -3,13 +3,13 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { connect } from "../../src/client/index.ts";
-import { temporaryFolder } from "../support/parley.ts";
-import { root, run } from "../support/process.ts";
-import { stage } from "../support/stage.ts";
-import { until } from "../support/until.ts";
+import { root, runProcess } from "../support/process.ts";
+import { useServer } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const [alice, bob] = ["alice@example.com", "bob@example.com"] as const;
-const on = stage();
+const server = useServer();
 const folder = temporaryFolder();
 afterAll(() => folder[Symbol.dispose]());
 
@@ -27,17 +27,17 @@ async function runExample(example: string, email: string, setup = ""): Promise<s
   const path = join(folder.path, `example-${examples.indexOf(example)}.ts`);
   const program = example
     .replace('"parley/client"', JSON.stringify(join(root, "src/client/index.ts")))
-    .replace("https://chat.example.com", on.parley.url)
+    .replace("https://chat.example.com", server.url)
     .replace('room: "team", token, since', 'room: "bots", token, since');
-  const token = JSON.stringify(await on.token(email));
+  const token = JSON.stringify(await server.token(email));
   await Bun.write(path, `${setup}\n${program}\nasync function getToken(_: unknown) { return ${token}; }\n`);
-  const { code, stdout, stderr } = await run([process.execPath, path], { cwd: folder.path });
+  const { code, stdout, stderr } = await runProcess([process.execPath, path], { cwd: folder.path });
   expect([code, stderr]).toEqual([0, ""]);
   return stdout;
 }
 
 test("the examples in docs/client.md print what they should", async () => {
-  await on.parley.room("team", [alice], "owner");
+  await server.createRoom([alice], { id: "team", role: "owner" });
   expect((await runExample(firstSteps, alice)).trim().split("\n")).toEqual([
     "created 1 Hello!",
     "reacted 1 Hello!",
@@ -50,18 +50,18 @@ test("the examples in docs/client.md print what they should", async () => {
 });
 
 test("the bot in docs/client.md answers once, even if it starts from the same position twice", async () => {
-  await on.parley.room("bots", [bob]);
-  const room = connect({ url: on.parley.url, room: "bots", token: () => on.token(bob) });
+  await server.createRoom([bob], { id: "bots" });
+  const room = connect({ url: server.url, room: "bots", token: () => server.token(bob) });
   await room.send("ping");
   const { rev } = await room.send("anything else");
   const since = { seq: 0, rev: 0, created_at: room.position?.created_at };
   const setup = `import { connect } from ${JSON.stringify(join(root, "src/client/index.ts"))};
     ${sharedToken}
-    const url = ${JSON.stringify(on.parley.url)};
+    const url = ${JSON.stringify(server.url)};
     const load = () => (${JSON.stringify(since)});
     const save = (position) => void (position.rev > ${rev} && process.exit());`;
   for (let start = 0; start < 2; start++) await runExample(bot, bob, setup);
-  await until("Bob receives the answer", () => room.messages.length === 3);
+  await waitUntil("Bob receives the answer", () => room.messages.length === 3);
   expect(room.messages.slice(2)).toMatchObject([{ text: "pong", reply_to: 1, client_id: "pong-1" }]);
   room.close();
 });

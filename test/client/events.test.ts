@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import type { RoomEvent } from "../../src/client/index.ts";
 import { settle } from "../support/people.ts";
-import { root, run } from "../support/process.ts";
+import { root, runProcess } from "../support/process.ts";
 import { connectToFake, created, createdAt, hello, message } from "./support/fake-server.ts";
 
 /** The types of the events that are left for an iterator. */
@@ -57,7 +57,7 @@ describe("a listener", () => {
       console.log(room.messages.length, room.status);
       room.close();
     `;
-    const { stdout, code } = await run([process.execPath, "-e", program], { cwd: root });
+    const { stdout, code } = await runProcess([process.execPath, "-e", program], { cwd: root });
     expect(stdout.trim().split("\n")).toEqual([
       "change 1",
       "uncaught mine",

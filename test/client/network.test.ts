@@ -3,11 +3,11 @@ import { join } from "node:path";
 
 import * as client from "../../src/client/index.ts";
 import { startBrowser } from "../support/browser.ts";
-import { temporaryFolder } from "../support/parley.ts";
-import { run } from "../support/process.ts";
+import { runProcess } from "../support/process.ts";
 import { type Link, type Proxy, startProxy } from "../support/proxy.ts";
-import { stage } from "../support/stage.ts";
-import { until } from "../support/until.ts";
+import { useServer } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+import { waitUntil } from "../support/wait.ts";
 import { type Report, runScript, type ScriptOptions } from "./support/scripted-client.ts";
 import { startSite } from "./support/site.ts";
 
@@ -20,7 +20,7 @@ const alice = "alice@example.com";
 const bob = "bob@example.com";
 
 const site = await startSite();
-const on = stage({
+const server = useServer({
   env: {
     PARLEY_MESSAGE_RATE: "0",
     PARLEY_CONNECTIONS_PER_USER: "0",
@@ -33,7 +33,7 @@ let proxy: Proxy;
 beforeAll(async () => {
   await Bun.write(join(folder.path, "client.mjs"), site.client);
   proxy = await startProxy({
-    target: () => ({ host: "127.0.0.1", port: Number(new URL(on.parley.url).port) }),
+    target: () => ({ host: "127.0.0.1", port: Number(new URL(server.url).port) }),
   });
 });
 afterAll(async () => {
@@ -55,10 +55,10 @@ const runtimes: Record<string, (options: ScriptOptions) => Promise<Report>> = {
        process.exit(0);`,
     );
     const node = Bun.which("node") ?? "node";
-    const { stdout: version } = await run([node, "--version"], { cwd: folder.path });
+    const { stdout: version } = await runProcess([node, "--version"], { cwd: folder.path });
     // Before Node 22, WebSocket is behind a flag.
     const flags = Number(/\d+/.exec(version)?.[0]) < 22 ? ["--experimental-websocket", "--no-warnings"] : [];
-    const { stdout, stderr } = await run([node, ...flags, program], { cwd: folder.path });
+    const { stdout, stderr } = await runProcess([node, ...flags, program], { cwd: folder.path });
     expect(stderr).toBe("");
     return JSON.parse(stdout) as Report;
   },
@@ -87,8 +87,8 @@ const rows = Object.entries(runtimes).flatMap(([runtime, runIn]) =>
 
 describe("every message arrives once, in one order, and is acknowledged once", () => {
   test.each(rows)("in %s, if the network repeatedly %s", async (_, failure, runIn, fail) => {
-    const id = await on.roomOf(alice, bob);
-    const room = client.connect({ url: on.parley.url, room: id, token: () => on.token(bob) });
+    const id = await server.createRoom([alice, bob]);
+    const room = client.connect({ url: server.url, room: id, token: () => server.token(bob) });
     await room.ready;
     const first = await room.send("the beginning");
     const messages = 30;
@@ -108,7 +108,7 @@ describe("every message arrives once, in one order, and is acknowledged once", (
       if (n === messages - 1) void room.send("the end");
     });
     const url = `http://127.0.0.1:${proxy.port}`;
-    const report = await runIn({ url, room: id, token: await on.token(alice), messages, speed: 10 });
+    const report = await runIn({ url, room: id, token: await server.token(alice), messages, speed: 10 });
 
     const scripted = room.messages.filter(({ text }) => text.startsWith("script"));
     expect(scripted.map(({ text }) => text)).toEqual(
@@ -128,16 +128,16 @@ describe("every message arrives once, in one order, and is acknowledged once", (
 });
 
 test("in Chromium, a page that goes offline reconnects as soon as it is online", async () => {
-  const id = await on.roomOf(alice, bob);
-  const bobsRoom = client.connect({ url: on.parley.url, room: id, token: () => on.token(bob) });
+  const id = await server.createRoom([alice, bob]);
+  const bobsRoom = client.connect({ url: server.url, room: id, token: () => server.token(bob) });
   await bobsRoom.ready;
   const browser = await startBrowser();
   try {
     const context = await browser.newContext();
     const page = await context.newPage();
     await page.goto(site.url.href);
-    const options = JSON.stringify({ url: on.parley.url, room: id });
-    const token = JSON.stringify(await on.token(alice));
+    const options = JSON.stringify({ url: server.url, room: id });
+    const token = JSON.stringify(await server.token(alice));
     // The clock runs fast, for the timeouts. `random` makes the backoff days long, so that only the `online` event helps.
     await page.evaluate(`import("/client.js").then(({ connect }) => {
       const clock = {
@@ -151,15 +151,15 @@ test("in Chromium, a page that goes offline reconnects as soon as it is online",
       return room.ready;
     })`);
     await bobsRoom.send("before");
-    await until("the page receives a message", () => page.evaluate<boolean>("created.length === 1"));
+    await waitUntil("the page receives a message", () => page.evaluate<boolean>("created.length === 1"));
     await context.setOffline(true);
-    await until("the page is disconnected", () => page.evaluate<boolean>(`room.status === "connecting"`));
+    await waitUntil("the page is disconnected", () => page.evaluate<boolean>(`room.status === "connecting"`));
     const sent = page.evaluate<client.Ack>(`room.send("from offline")`);
     await bobsRoom.send("meanwhile");
     await context.setOffline(false);
     expect(await sent).toMatchObject({ seq: 3 });
     const texts = ["before", "meanwhile", "from offline"];
-    await until("Bob receives all messages", () => bobsRoom.messages.length === texts.length);
+    await waitUntil("Bob receives all messages", () => bobsRoom.messages.length === texts.length);
     expect(await page.evaluate<string[]>("created")).toEqual(texts);
     expect(await page.evaluate<string[]>("room.messages.map(({ text }) => text)")).toEqual(texts);
     expect(await page.evaluate<number>("room.pending.length")).toBe(0);

@@ -2,24 +2,23 @@ import { expect, test } from "bun:test";
 
 import * as client from "../../src/client/index.ts";
 import { WebSocket } from "../support/client.ts";
-import { startParley } from "../support/parley.ts";
-import { stage } from "../support/stage.ts";
-import { until } from "../support/until.ts";
+import { useServer } from "../support/server.ts";
+import { waitUntil } from "../support/wait.ts";
 import { outcome } from "./support/fake-server.ts";
 
 // The client with a real server.
 
 const alice = "alice@example.com";
 const bob = "bob@example.com";
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
 
 function connect(room: string, email: string, options: Partial<client.ConnectOptions> = {}): client.Room {
-  return client.connect({ url: on.parley.url, room, token: () => on.token(email), ...options });
+  return client.connect({ url: server.url, room, token: () => server.token(email), ...options });
 }
 
 /** A room that Alice has created over HTTP, with Bob as a member. */
 async function createRoom(): Promise<{ id: string; api: client.Api }> {
-  const api = client.api({ url: on.parley.url, token: () => on.token(alice) });
+  const api = client.api({ url: server.url, token: () => server.token(alice) });
   const { id } = await api.createRoom({ name: "Lobby" });
   expect(await api.setMember(id, bob)).toMatchObject({ email: bob, role: "member" });
   return { id, api };
@@ -48,7 +47,9 @@ test("edits, deletions, reactions, read marks, typing and names reach the other 
   const second = await bobs.send("two", { replyTo: seq });
   await bobs.remove(second.seq);
   await alices.send("three");
-  await until("both have all messages", () => [alices, bobs].every(({ messages }) => messages.length === 3));
+  await waitUntil("both have all messages", () =>
+    [alices, bobs].every(({ messages }) => messages.length === 3),
+  );
   expect(bobs.messages).toMatchObject([
     { text: "uno", reactions: [{ emoji: "👍", by: [`user|${bob}`] }] },
     { text: "", reply_to: seq, deleted_at: expect.any(String) },
@@ -65,14 +66,14 @@ test("edits, deletions, reactions, read marks, typing and names reach the other 
   await api.renameRoom(id, "Hall");
   await renamed;
   expect(bobs.name).toBe("Hall");
-  await until("Bob sees both online", () => bobs.online.length === 2);
+  await waitUntil("Bob sees both online", () => bobs.online.length === 2);
   expect(new Set(bobs.online.map(({ email }) => email))).toEqual(new Set([alice, bob]));
   alices.close();
   bobs.close();
 });
 
 test("older messages are loaded page by page, up to the first", async () => {
-  const id = await on.roomOf(alice);
+  const id = await server.createRoom([alice]);
   const room = connect(id, alice);
   const texts = Array.from({ length: 130 }, (_, n) => `message ${n}`);
   await Promise.all(texts.map((text) => room.send(text)));
@@ -86,7 +87,7 @@ test("older messages are loaded page by page, up to the first", async () => {
 });
 
 test("a client that resumes from a stored position gets exactly what it missed", async () => {
-  const id = await on.roomOf(alice, bob);
+  const id = await server.createRoom([alice, bob]);
   const [alices, bobs] = [connect(id, alice), connect(id, bob)];
   await alices.send("one");
   const since = JSON.parse(JSON.stringify(alices.position)) as client.RoomPosition;
@@ -105,17 +106,17 @@ test("a client that resumes from a stored position gets exactly what it missed",
 });
 
 test("a token that expires is renewed without a new connection", async () => {
-  const id = await on.roomOf(alice);
+  const id = await server.createRoom([alice]);
   const exp = Math.floor(Date.now() / 1000) + 3;
   let renewals = 0;
   const room = connect(id, alice, {
     token: ({ refresh }) =>
-      on.issuer.sign(alice, { claims: refresh ? { jti: String(++renewals) } : { exp } }),
+      server.issuer.sign(alice, { claims: refresh ? { jti: String(++renewals) } : { exp } }),
   });
   let disconnects = 0;
   room.on("status", ({ status }) => void (status === "connecting" && disconnects++));
-  await until("the token is renewed", () => renewals > 0);
-  await until("the first token has expired", () => Date.now() > (exp + 1) * 1000);
+  await waitUntil("the token is renewed", () => renewals > 0);
+  await waitUntil("the first token has expired", () => Date.now() > (exp + 1) * 1000);
   await room.send("still here");
   expect({ renewals, disconnects }).toEqual({ renewals: 1, disconnects: 0 });
   room.close();
@@ -137,7 +138,7 @@ test("a removed member who is added again can resume from their position", async
   const [alices, bobs] = [connect(id, alice), connect(id, bob)];
   await Promise.all([alices.ready, bobs.ready]);
   const { seq } = await alices.send("before");
-  await until("Bob has the message", () => bobs.messages.length === 1);
+  await waitUntil("Bob has the message", () => bobs.messages.length === 1);
   const closed = next(bobs, "closed");
   await api.removeMember(id, bob);
   expect(await closed).toMatchObject({ code: 4403 });
@@ -149,17 +150,14 @@ test("a removed member who is added again can resume from their position", async
   resumed.on("change", ({ kind, message: { text } }) => changes.push(`${kind} ${text}`));
   await resumed.ready;
   await alices.send("welcome back");
-  await until("Bob has the last message", () => resumed.messages.at(-1)?.text === "welcome back");
+  await waitUntil("Bob has the last message", () => resumed.messages.at(-1)?.text === "welcome back");
   expect(changes).toEqual(["created while Bob was away", "edited before, edited", "created welcome back"]);
   for (const room of [alices, resumed]) room.close();
 });
 
 test("messages sent faster than the rate limit are all stored, in order", async () => {
-  await using limited = await startParley({
-    issuer: on.issuer.issuer,
-    env: { PARLEY_MESSAGE_RATE: "20" },
-  });
-  await limited.room("lobby", [alice]);
+  await using limited = await server.startAnother({ env: { PARLEY_MESSAGE_RATE: "20" } });
+  await limited.createRoom([alice], { id: "lobby" });
   const room = connect("lobby", alice, { url: limited.url });
   const texts = Array.from({ length: 70 }, (_, n) => `message ${n}`);
   const acks = await Promise.all(texts.map((text) => room.send(text)));
@@ -191,7 +189,7 @@ test("the HTTP API answers as the types of its client say", async () => {
 });
 
 test("the WebSocket class of another library can be used", async () => {
-  const id = await on.roomOf(alice);
+  const id = await server.createRoom([alice]);
   const room = connect(id, alice, { WebSocket });
   expect(await room.send("over ws")).toEqual({ seq: 1, rev: 1 });
   expect(room.messages).toMatchObject([{ text: "over ws" }]);

@@ -8,15 +8,15 @@ import { readMigrationFiles } from "drizzle-orm/migrator";
 import { open, OpenError } from "../../src/store/sqlite/open.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { World } from "../contract/world.ts";
-import { temporaryFolder } from "../support/parley.ts";
-import { root, run } from "../support/process.ts";
+import { root, runProcess } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const migrations = readMigrationFiles({ migrationsFolder: join(root, "drizzle") });
 const child = join(import.meta.dir, "../support/open-child.ts");
 
 /** Opens the database in a process of its own. */
 function openElsewhere(path: string, ...how: string[]) {
-  return run([process.execPath, child, path, ...how], { cwd: dirname(path) });
+  return runProcess([process.execPath, child, path, ...how], { cwd: dirname(path) });
 }
 
 /** A sound database with a few thousand messages, all in the one file. */
@@ -146,7 +146,7 @@ const bad: [string, (path: string) => void | Promise<void>, RegExp][] = [
       await make(path);
       alter(path, "INSERT INTO __drizzle_migrations (hash, created_at) VALUES ('later', 9999999999999)");
     },
-    /written by a newer Parley; start that one, or restore a backup$/,
+    /written by a newer TestServer; start that one, or restore a backup$/,
   ],
 ];
 

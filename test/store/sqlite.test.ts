@@ -8,7 +8,7 @@ import { open } from "../../src/store/sqlite/open.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { type Made, World } from "../contract/world.ts";
 import { storeContract } from "../store.contract.ts";
-import { temporaryFolder } from "../support/parley.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 function makeStore() {
   const folder = temporaryFolder();

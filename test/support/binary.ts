@@ -1,8 +1,8 @@
 import { join } from "node:path";
 
 import { scripts } from "../../package.json";
-import { temporaryFolder } from "./parley.ts";
-import { root, run } from "./process.ts";
+import { root, runProcess } from "./process.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 /** Where `npm run build` puts the binary. */
 const OUTFILE = "dist/parley";
@@ -13,7 +13,7 @@ export async function buildBinary(): Promise<Disposable & { path: string }> {
   const path = join(folder.path, "parley");
   const [bun, ...words] = scripts.build.split(" ").map((word) => (word === OUTFILE ? path : word));
   if (bun !== "bun" || !words.includes(path)) throw new Error(`unexpected build script: ${scripts.build}`);
-  const { code, stderr } = await run([process.execPath, ...words], { cwd: root });
+  const { code, stderr } = await runProcess([process.execPath, ...words], { cwd: root });
   if (code !== 0) throw new Error(stderr);
   return { path, [Symbol.dispose]: () => folder[Symbol.dispose]() };
 }

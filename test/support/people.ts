@@ -1,12 +1,13 @@
-import type { Action, Actor, Draft, Message, Room, RoomKey } from "../../src/chat/model.ts";
+import type { Action, Actor, Draft, Message, RoomKey } from "../../src/chat/model.ts";
+import type { Outcome } from "../../src/chat/store.ts";
 
-/** Somebody who needs no store. */
+/** A user who is in no store. */
 export function actor(key: number, admin = false): Actor {
   return { key, id: `sub|${key}`, email: `user-${key}@example.com`, name: null, admin };
 }
 
-export function draft(key: RoomKey, text: string, sender = actor(1)): Draft {
-  return { room: key, actor: sender, at: 0, action: send(text) };
+export function draft(room: RoomKey, text: string, sender = actor(1)): Draft {
+  return { room, actor: sender, at: 0, action: send(text) };
 }
 
 export function send(text: string, clientId: string | null = null, replyTo: number | null = null): Action {
@@ -19,11 +20,19 @@ export function message(seq: number, rev = seq, text = `text ${seq}`): Message {
   return { ...sent, seq, rev, text, editedAt: rev === seq ? null : 1, deletedAt: null, reactions: [] };
 }
 
-export function room(key: RoomKey, id = `room-${key}`): Room {
-  return { key, id, name: id, seq: 0, rev: 0, createdAt: 0 };
+/** An outcome in one line: what was done or why not, and `seq/rev` of the ack or the `seq` of a conflict. */
+export function outcomeLine(outcome: Outcome): string {
+  if ("refused" in outcome) return [outcome.refused, ...Object.values(outcome.details ?? {})].join(" ");
+  const { ack, change, marked } = outcome;
+  return `${marked ? "marked" : (change?.kind ?? "unchanged")} ${ack.seq}/${ack.rev}`;
 }
 
-/** Lets everything happen that waits for nothing from outside. */
+/** Resolves when everything has happened that waits for nothing from outside. */
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** The numbers `from` to `to`. */
+export function range(from: number, to: number): number[] {
+  return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
 }

@@ -1,12 +1,14 @@
 import { closeSync, constants, openSync, readSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
-import { temporaryFolder } from "./parley.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 /** A pipe whose reader is the test. */
 export interface Pipe extends Disposable {
   /** For a child process to write to. */
   writer: number;
+  /** As `writer`, for writes that fail with EAGAIN where they would have to wait. */
+  nonBlockingWriter: number;
   /** What is in the pipe now, 64 KiB at most. */
   read(): string;
   /** Leaves no room in the pipe, as a reader does who has stopped reading. */
@@ -22,13 +24,14 @@ export function openPipe(): Pipe {
   if (exitCode !== 0) throw new Error(String(stderr));
   const reader = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const writer = openSync(path, constants.O_WRONLY);
-  const filler = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
+  const nonBlockingWriter = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
   const buffer = Buffer.alloc(1 << 16);
   const decoder = new TextDecoder();
-  const open = new Set([reader, writer, filler]);
+  const open = new Set([reader, writer, nonBlockingWriter]);
   const close = (fd: number) => open.delete(fd) && closeSync(fd);
   return {
     writer,
+    nonBlockingWriter,
     read() {
       const size = untilBlocked(() => readSync(reader, buffer)) ?? 0;
       return decoder.decode(buffer.subarray(0, size), { stream: true });
@@ -36,7 +39,7 @@ export function openPipe(): Pipe {
     fill() {
       // Pages first, then single bytes: a pipe counts both.
       for (const size of [4096, 1])
-        while (untilBlocked(() => writeSync(filler, Buffer.alloc(size, 10))) !== undefined);
+        while (untilBlocked(() => writeSync(nonBlockingWriter, Buffer.alloc(size, 10))) !== undefined);
     },
     closeReader: () => void close(reader),
     [Symbol.dispose]() {

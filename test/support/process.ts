@@ -7,22 +7,25 @@ export { version };
 export const root = join(import.meta.dir, "../..");
 
 /** The command line, run from its source. Without a shell or npm, so that no PATH is needed. */
-export const fromSource = [process.execPath, join(root, "src/main.ts")];
+export const parleyCommand = [process.execPath, join(root, "src/main.ts")];
 
-export interface Ended {
+export interface ProcessResult {
   code: number | null;
   stdout: string;
   stderr: string;
 }
 
-export interface RunOptions {
+export interface ProcessOptions {
   cwd: string;
   /** The whole environment; nothing is inherited. */
   env?: Record<string, string>;
 }
 
 /** Runs a command to its end. */
-export async function run(command: string[], { cwd, env = {} }: RunOptions): Promise<Ended> {
+export async function runProcess(
+  command: string[],
+  { cwd, env = {} }: ProcessOptions,
+): Promise<ProcessResult> {
   const child = Bun.spawn(command, { cwd, env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
   await child.exited;
@@ -30,15 +33,15 @@ export async function run(command: string[], { cwd, env = {} }: RunOptions): Pro
 }
 
 /** A command that runs until it is told to stop. It is killed when it goes out of scope. */
-export interface Started extends AsyncDisposable {
+export interface RunningProcess extends AsyncDisposable {
   pid: number;
   /** Resolves with all output so far, once it matches. Rejects when the command ends first. */
-  printed(pattern: RegExp): Promise<string>;
+  waitForOutput(pattern: RegExp): Promise<string>;
   kill(signal: NodeJS.Signals): void;
-  ended: Promise<Ended>;
+  ended: Promise<ProcessResult>;
 }
 
-export function start(command: string[], { cwd, env = {} }: RunOptions): Started {
+export function startProcess(command: string[], { cwd, env = {} }: ProcessOptions): RunningProcess {
   const child = Bun.spawn(command, { cwd, env, stdin: "ignore", stdout: "pipe", stderr: "pipe" });
   const transcript = new Transcript();
   const reading = (async () => {
@@ -52,7 +55,7 @@ export function start(command: string[], { cwd, env = {} }: RunOptions): Started
   })();
   return {
     pid: child.pid,
-    printed: (pattern) => transcript.printed(pattern),
+    waitForOutput: (pattern) => transcript.waitForOutput(pattern),
     kill: (signal) => child.kill(signal),
     ended,
     async [Symbol.asyncDispose]() {
@@ -79,7 +82,7 @@ export class Transcript {
     this.#wake.resolve();
   }
 
-  async printed(pattern: RegExp): Promise<string> {
+  async waitForOutput(pattern: RegExp): Promise<string> {
     while (!pattern.test(this.text)) {
       if (this.#ended) throw new Error(`ended without printing ${pattern}: ${this.text}`);
       await this.#wake.promise;
@@ -89,8 +92,8 @@ export class Transcript {
 }
 
 /** The URL that a server logs once it is listening. */
-export async function listening(server: Pick<Started, "printed">): Promise<URL> {
-  const log = await server.printed(/"msg":"listening"/);
+export async function listeningUrl(server: Pick<RunningProcess, "waitForOutput">): Promise<URL> {
+  const log = await server.waitForOutput(/"msg":"listening"/);
   const line = log.split("\n").find((text) => text.includes('"msg":"listening"'));
   return new URL((JSON.parse(line ?? "{}") as { url: string }).url);
 }

@@ -1,9 +1,9 @@
-import { type RunOptions, Transcript } from "./process.ts";
+import { type ProcessOptions, Transcript } from "./process.ts";
 
 /** A command that runs in a terminal of its own. It is killed when it goes out of scope. */
 export interface TerminalCommand extends AsyncDisposable {
   /** Resolves with all output so far, once it matches. Rejects when the command ends first. */
-  printed(pattern: RegExp): Promise<string>;
+  waitForOutput(pattern: RegExp): Promise<string>;
   /** Types on the keyboard. */
   type(keys: string): void;
   kill(signal: NodeJS.Signals): void;
@@ -11,7 +11,7 @@ export interface TerminalCommand extends AsyncDisposable {
 }
 
 /** Starts a command with its standard input, output and error on a new pseudo-terminal. */
-export function startInTerminal(command: string[], { cwd, env = {} }: RunOptions): TerminalCommand {
+export function startInTerminal(command: string[], { cwd, env = {} }: ProcessOptions): TerminalCommand {
   const transcript = new Transcript();
   const decoder = new TextDecoder();
   const closed = Promise.withResolvers<void>();
@@ -30,7 +30,7 @@ export function startInTerminal(command: string[], { cwd, env = {} }: RunOptions
     return { code: child.exitCode, output: transcript.text };
   })();
   return {
-    printed: (pattern) => transcript.printed(pattern),
+    waitForOutput: (pattern) => transcript.waitForOutput(pattern),
     type: (keys) => void child.terminal?.write(keys),
     kill: (signal) => child.kill(signal),
     ended,

@@ -23,16 +23,13 @@ export function calm(testbed: Testbed): Promise<string[]> {
 
 async function sendSteadily(server: Server, testbed: Testbed): Promise<Result> {
   await warmUp(server, testbed);
-  // The one that connected last is written to last.
-  using crowd = await Crowd.connect(server, testbed, classic, 2);
-  const [sender, last] = crowd.parsed;
-  if (!sender || !last) throw new Error("two members are needed");
+  using crowd = await Crowd.connect(server, testbed, classic);
   let latencies: number[] = [];
   let sentAt = 0;
-  last.onChunk = () => latencies.push(performance.now() - sentAt);
+  crowd.last.onChunk = () => latencies.push(performance.now() - sentAt);
   const timer = setInterval(() => {
     sentAt = performance.now();
-    sender.write(classic.send);
+    crowd.senders[0]?.write(classic.send);
   }, 1000 / MESSAGES_PER_SECOND);
   await Bun.sleep(SETTLE_MS);
   crowd.reset();

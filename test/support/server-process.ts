@@ -3,25 +3,30 @@ import { dirname } from "node:path";
 import { operator } from "../../src/chat/model.ts";
 import { readConfig } from "../../src/config.ts";
 import { openChat } from "../../src/server.ts";
-import { fromSource, listening, start, type Started } from "./process.ts";
+import { listeningUrl, parleyCommand, type RunningProcess, startProcess } from "./process.ts";
 import { audience } from "./tokens.ts";
 
-/** A server that runs in a process of its own. */
-export interface Served extends Started {
+/** A server in a process of its own. */
+export interface ServerProcess extends RunningProcess {
   url: URL;
 }
 
-export interface ServedOptions {
+export interface ServerProcessOptions {
   issuer: string;
   database: string;
   env?: Record<string, string>;
-  /** Words in front of the server's command: a command that runs it. */
-  under?: string[];
+  /** A command that runs the server, such as `prlimit`. */
+  wrapper?: string[];
 }
 
 /** Starts a server on a free port, without limits per user. */
-export async function serve({ issuer, database, env = {}, under = [] }: ServedOptions): Promise<Served> {
-  const server = start([...under, ...fromSource, "serve"], {
+export async function startServerProcess({
+  issuer,
+  database,
+  env = {},
+  wrapper = [],
+}: ServerProcessOptions): Promise<ServerProcess> {
+  const server = startProcess([...wrapper, ...parleyCommand, "serve"], {
     cwd: dirname(database),
     env: {
       PARLEY_PORT: "0",
@@ -34,11 +39,11 @@ export async function serve({ issuer, database, env = {}, under = [] }: ServedOp
       ...env,
     },
   });
-  return { ...server, url: await listening(server) };
+  return { ...server, url: await listeningUrl(server) };
 }
 
-/** Creates rooms with their members in a database that no server has opened. */
-export async function furnish(database: string, rooms: Record<string, string[]>): Promise<void> {
+/** Creates a database with rooms and their members. */
+export async function seedDatabase(database: string, rooms: Record<string, string[]>): Promise<void> {
   const { chat, close } = openChat(readConfig({ PARLEY_DATABASE: database }), { create: true });
   for (const [id, members] of Object.entries(rooms)) {
     await chat.rooms.create(operator, id, id);

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 
 import type { ServerFrame } from "../../src/protocol/frames.ts";
-import type { Raw } from "./raw.ts";
-import { until } from "./until.ts";
-import type { V2 } from "./v2.ts";
+import type { V2Client } from "./client.ts";
+import type { RawConnection } from "./raw.ts";
+import { waitUntil } from "./wait.ts";
 
 /** Whether the kernel's queues can be looked at. */
 export const linux = process.platform === "linux";
@@ -12,7 +12,7 @@ export const linux = process.platform === "linux";
 const hex = (port = 0) => port.toString(16).toUpperCase().padStart(4, "0");
 
 /** Bytes on their way that have left both programs: those in the kernel's two buffers of a loopback connection. */
-export function inKernel(raw: Raw): number {
+export function inKernel(raw: RawConnection): number {
   const { localPort, remotePort } = raw.socket;
   const [client, server] = [hex(localPort), hex(remotePort)];
   let bytes = 0;
@@ -27,9 +27,9 @@ export function inKernel(raw: Raw): number {
 }
 
 /** Resolves when a paused reader's queues have stopped growing, with what is in them. */
-export async function still(raw: Raw): Promise<number> {
+export async function still(raw: RawConnection): Promise<number> {
   const seen: number[] = [];
-  await until("the server stands still", async () => {
+  await waitUntil("the server stands still", async () => {
     await Bun.sleep(20);
     seen.push(inKernel(raw));
     return seen.length > 10 && seen.slice(-10).every((bytes) => bytes === seen.at(-1));
@@ -41,18 +41,21 @@ export async function still(raw: Raw): Promise<number> {
 export const filler = "x".repeat(60_000);
 
 /** Says long things until so many bytes wait in the server for a reader who stands still. */
-export async function crowd(reader: Raw, writer: V2, bytes: number): Promise<void> {
+export async function crowd(reader: RawConnection, writer: V2Client, bytes: number): Promise<void> {
   let said = 0;
   const enough = async () => {
     await Promise.all([1, 2, 3, 4].map(() => writer.say(filler)));
     said += 4 * filler.length;
     return said - inKernel(reader) > bytes;
   };
-  await until("enough waits", enough, 20_000);
+  await waitUntil("enough waits", enough, 20_000);
 }
 
 /** Frames until one matches, that one included. */
-export async function upTo(raw: Raw, matches: (frame: ServerFrame) => boolean): Promise<ServerFrame[]> {
+export async function upTo(
+  raw: RawConnection,
+  matches: (frame: ServerFrame) => boolean,
+): Promise<ServerFrame[]> {
   const frames: ServerFrame[] = [];
   for (;;) {
     const frame = (await raw.next()) as ServerFrame;

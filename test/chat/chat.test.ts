@@ -1,0 +1,137 @@
+import { expect, test } from "bun:test";
+
+import type { Budget, Chat } from "../../src/chat/chat.ts";
+import { asChatError } from "../../src/chat/errors.ts";
+import type { Actor } from "../../src/chat/model.ts";
+import { createChat } from "../support/chat-harness.ts";
+import { actor, range, send, settle } from "../support/people.ts";
+
+const [bob, admin] = [actor(2), actor(3, true)];
+
+test("typing is announced at most once in three seconds for each user", async () => {
+  const { store, chat, room, alice, clock, notices } = createChat();
+  store.roles.set(bob.key, "member");
+  const type = async (user: Actor) => {
+    const typing = chat.typing(user, room);
+    await store.answerAll();
+    await typing;
+    return notices.splice(0);
+  };
+  expect(await type(alice)).toEqual([{ type: "typing", user: alice }]);
+  clock.now += 2900;
+  expect(await type(alice)).toEqual([]);
+  expect(await type(bob)).toEqual([{ type: "typing", user: bob }]);
+  clock.now += 200;
+  expect(await type(alice)).toEqual([{ type: "typing", user: alice }]);
+});
+
+test("typing in a room that is lost is refused with the reason, and not announced", async () => {
+  const { store, chat, room, alice, clock, notices } = createChat();
+  const codeOf = async (user: Actor) => {
+    const typing = chat.typing(user, room).then(
+      () => "announced",
+      (error: unknown) => asChatError(error).code,
+    );
+    await store.answerAll();
+    return typing;
+  };
+  expect(await codeOf(admin)).toBe("announced");
+  store.roles.clear();
+  expect(await codeOf(alice)).toBe("removed");
+  clock.now += 5000;
+  store.exists = false;
+  expect(await codeOf(alice)).toBe("room_deleted");
+  expect(notices).toEqual([{ type: "typing", user: admin }]);
+});
+
+/** How many commands are accepted before one is refused, and when the next one would be accepted. */
+function spend(chat: Chat, user: Actor, budget: Budget): { count: number; retryAfterMs: number | undefined } {
+  for (let count = 0; count < 100_000; count++) {
+    try {
+      chat.charge(user, budget);
+    } catch (error) {
+      const { code, retryAfterMs } = asChatError(error);
+      expect(code).toBe("rate_limited");
+      return { count, retryAfterMs };
+    }
+  }
+  return { count: Infinity, retryAfterMs: undefined };
+}
+
+test("a user has a budget of changes, and one of ten times as many reads", () => {
+  const { chat, alice, clock } = createChat({ limits: { messageRate: 2, messageBurst: 5 } });
+  expect(spend(chat, alice, "changes")).toEqual({ count: 5, retryAfterMs: 500 });
+  expect(spend(chat, alice, "reads")).toEqual({ count: 50, retryAfterMs: 50 });
+  expect(spend(chat, bob, "changes").count).toBe(5);
+  clock.now += 1000;
+  expect([spend(chat, alice, "changes").count, spend(chat, alice, "reads").count]).toEqual([2, 20]);
+});
+
+test("an administrator, and anybody where there is no limit, is never refused", () => {
+  const { chat } = createChat({ limits: { messageRate: 2, messageBurst: 5 } });
+  expect(spend(chat, admin, "changes").count).toBe(Infinity);
+  const { chat: unlimited, alice } = createChat();
+  for (const budget of ["changes", "reads"] as const)
+    expect(spend(unlimited, alice, budget).count).toBe(Infinity);
+});
+
+test("read marks are announced with up to 100 users online, and not with more", async () => {
+  const { store, chat, room, alice, notices, connect } = createChat({ messages: 9 });
+  const crowd = range(2, 101).map((key) => actor(key));
+  for (const { key } of crowd) store.roles.set(key, "member");
+  let seq = 0;
+  const read = async () => {
+    await chat.execute(alice, room, { type: "read", seq: ++seq });
+    return notices.splice(0).filter(({ type }) => type === "read");
+  };
+  const connections = crowd.map((user) => connect({ user }));
+  await store.answerAll();
+  expect(await read()).toEqual([{ type: "read", user: alice, seq: 1 }]);
+  connect();
+  await store.answerAll();
+  expect(await read()).toEqual([]);
+  connections[0]?.close();
+  expect(await read()).toHaveLength(1);
+});
+
+test("a user is shown as their newest connection has them", async () => {
+  const { store, chat, room, alice, connect } = createChat();
+  connect();
+  connect({ user: { ...alice, name: "Alice" } });
+  await store.answerAll();
+  expect(chat.online(room, alice.key)).toMatchObject([{ key: alice.key, name: "Alice" }]);
+  chat.updateUser(room, { ...alice, name: "Alison" });
+  expect(chat.online(room, alice.key)).toMatchObject([{ name: "Alison" }]);
+});
+
+test.each(["send", "edit"] as const)("the text of a %s is checked before it is stored", async (type) => {
+  const { store, chat, room, alice } = createChat({ messages: 1, limits: { textBytes: 8 } });
+  const codeOf = async (text: string) => {
+    try {
+      await chat.execute(alice, room, type === "send" ? send(text) : { type, seq: 1, text });
+      return "stored";
+    } catch (error) {
+      return asChatError(error).code;
+    }
+  };
+  expect(await codeOf("\u2800")).toBe("invalid_message");
+  expect(await codeOf("123456789")).toBe("message_too_long");
+  expect(store.rev).toBe(1);
+  expect(await codeOf("12345678")).toBe("stored");
+});
+
+test("a change is published in order to the connections of the room, and acknowledged", async () => {
+  const { store, chat, room, alice, connect } = createChat();
+  const connection = connect();
+  await store.answerAll();
+  const acks = await Promise.all([
+    chat.execute(alice, room, send("one")),
+    chat.execute(alice, room, { type: "edit", seq: 1, text: "uno" }),
+  ]);
+  await settle();
+  expect(acks).toEqual([
+    { seq: 1, rev: 1 },
+    { seq: 1, rev: 2 },
+  ]);
+  expect(connection.live.map(({ text }) => text)).toEqual(["one", "uno"]);
+});

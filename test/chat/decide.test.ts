@@ -1,0 +1,372 @@
+import { describe, expect, test } from "bun:test";
+
+import { amend, type Amendment, Batch, type SentMessage } from "../../src/chat/decide.ts";
+import { isRefused } from "../../src/chat/errors.ts";
+import type { Action, Actor, Message, Position, Reaction, Role } from "../../src/chat/model.ts";
+import { actor, message, outcomeLine, range, send } from "../support/people.ts";
+
+const [alice, bob, carol, admin] = [actor(1), actor(2), actor(3), actor(9, true)];
+const room = 7;
+
+const edit = (seq: number, text = "edited"): Amendment => ({ type: "edit", seq, text });
+const remove = (seq: number): Amendment => ({ type: "delete", seq });
+const react = (seq: number, emoji = "👍", on = true): Amendment => ({ type: "react", seq, emoji, on });
+const read = (seq: number): Action => ({ type: "read", seq });
+
+interface Stored {
+  head?: Position | undefined;
+  messages?: Message[];
+  sent?: Record<string, SentMessage>;
+  roles?: [Actor, Role][];
+  marks?: [Actor, number][];
+}
+
+/** A batch on facts from plain maps: Alice and Bob are members, and the room is empty unless it says otherwise. */
+function createBatch(stored: Stored = {}) {
+  const { messages = [], sent = {}, roles = [], marks = [] } = stored;
+  const head = "head" in stored ? stored.head : { seq: messages.length, rev: messages.length };
+  const roleByUser = new Map<number, Role>([
+    [alice.key, "member"],
+    [bob.key, "member"],
+    ...roles.map(([{ key }, role]) => [key, role] as const),
+  ]);
+  const markByUser = new Map(marks.map(([{ key }, seq]) => [key, seq]));
+  const batch = new Batch({
+    head: (key) => (key === room ? head : { seq: 0, rev: 0 }),
+    role: (_, user) => roleByUser.get(user),
+    readMark: (_, user) => markByUser.get(user) ?? 0,
+    sentAs: (_, sender, clientId) => sent[`${sender} ${clientId}`],
+    message: (_, seq) => messages[seq - 1],
+  });
+  const outcome = (user: Actor, action: Action, key = room) =>
+    batch.decide({ room: key, actor: user, at: 9, action });
+  const decide = (user: Actor, ...actions: Action[]) =>
+    actions.map((action) => outcomeLine(outcome(user, action)));
+  const writes = () => new Map(batch.writes()).get(room) ?? expect.unreachable();
+  return { outcome, decide, writes, batch };
+}
+
+describe("a batch", () => {
+  test("gives each change the next rev of its room, and each message the next seq", () => {
+    const { outcome, decide, batch } = createBatch({ head: { seq: 4, rev: 9 } });
+    expect(decide(alice, send("a"), edit(5), react(5), send("b"), remove(6))).toEqual([
+      "created 5/10",
+      "edited 5/11",
+      "reacted 5/12",
+      "created 6/13",
+      "deleted 6/14",
+    ]);
+    expect(outcomeLine(outcome(alice, send("c"), 8))).toBe("created 1/1");
+    expect(decide(bob, send("d"))).toEqual(["created 7/15"]);
+    const positions = Array.from(batch.writes(), ([key, { seq, rev }]) => [key, seq, rev]);
+    expect(positions).toEqual([
+      [7, 7, 15],
+      [8, 1, 1],
+    ]);
+  });
+
+  test("writes new messages as they were created, and changed ones as they are in the end", () => {
+    const { decide, writes } = createBatch({ messages: [message(1), message(2)] });
+    decide(alice, send("new", "c", 1), edit(3, "edited"), react(1), react(1, "🎉"), send("other"));
+    const { created, changed } = writes();
+    expect(created).toEqual([
+      { ...message(3, 3, "new"), sender: alice, sentAt: 9, clientId: "c", replyTo: 1 },
+      { ...message(4, 7, "other"), editedAt: null, sender: alice, sentAt: 9 },
+    ]);
+    expect([...changed.values()]).toMatchObject([
+      { seq: 3, rev: 4, text: "edited", clientId: "c", replyTo: 1 },
+      { seq: 1, rev: 6, text: "text 1", reactions: [{ emoji: "👍" }, { emoji: "🎉" }] },
+    ]);
+  });
+
+  test("answers each draft with the change as it was at that moment", () => {
+    const { outcome } = createBatch();
+    const outcomes = [send("a"), edit(1, "b"), edit(1, "c")].map((action) => outcome(alice, action));
+    expect(outcomes).toMatchObject([
+      {
+        ack: { seq: 1, rev: 1 },
+        change: { kind: "created", message: { text: "a", rev: 1, editedAt: null } },
+      },
+      { ack: { seq: 1, rev: 2 }, change: { kind: "edited", message: { text: "b", rev: 2, editedAt: 9 } } },
+      { ack: { seq: 1, rev: 3 }, change: { kind: "edited", message: { text: "c", rev: 3 } } },
+    ]);
+  });
+
+  test("refuses a draft without a trace in what it writes", () => {
+    const { decide, writes } = createBatch({ messages: [message(1)] });
+    expect(decide(bob, edit(1), remove(1), react(9), edit(0), remove(-1), send("x", "c", 9))).toEqual([
+      "not_sender",
+      "not_moderator",
+      "message_not_found",
+      "message_not_found",
+      "message_not_found",
+      "message_not_found",
+    ]);
+    expect(decide(carol, send("x"), read(1))).toEqual(["removed", "removed"]);
+    expect(writes()).toMatchObject({ seq: 1, rev: 1, created: [], changed: new Map(), readMarks: new Map() });
+    // The client_id of the refused message is free.
+    expect(decide(bob, send("y", "c"))).toEqual(["created 2/2"]);
+  });
+
+  test("writes nothing for a room that is deleted", () => {
+    const { decide, batch } = createBatch({ head: undefined });
+    expect([decide(alice, send("x")), decide(admin, remove(1))]).toEqual([
+      ["room_deleted"],
+      ["room_deleted"],
+    ]);
+    expect([...batch.writes()]).toEqual([]);
+  });
+
+  test("lets an administrator act without being a member", () => {
+    const { decide } = createBatch({ messages: [message(1)] });
+    expect(decide(admin, send("x"), read(2), react(1), remove(1))).toEqual([
+      "created 2/2",
+      "unchanged 2/2",
+      "reacted 1/3",
+      "deleted 1/4",
+    ]);
+  });
+});
+
+describe("a reply", () => {
+  test("names a message that is there, be it deleted or sent in the same batch", () => {
+    const deleted: Message = { ...message(1), text: null, deletedAt: 5 };
+    const { decide } = createBatch({ messages: [deleted] });
+    const replies = [1, 2, 0, -1, 4, 3].map((seq) => send(`to ${seq}`, null, seq));
+    expect(decide(alice, ...replies)).toEqual([
+      "created 2/2",
+      "created 3/3",
+      "message_not_found",
+      "message_not_found",
+      "message_not_found",
+      "created 4/4",
+    ]);
+  });
+});
+
+describe("a client_id that its sender used before", () => {
+  const sent = { "1 c": { seq: 1, rev: 1, text: "text 1", replyTo: null } };
+  const messages = [message(1), message(2), message(3)];
+
+  test("is acknowledged like the first time for the same message", () => {
+    const { decide, writes } = createBatch({ messages, sent });
+    expect(decide(alice, send("text 1", "c"), react(1), send("text 1", "c"))).toEqual([
+      "unchanged 1/1",
+      "reacted 1/4",
+      "unchanged 1/1",
+    ]);
+    expect([writes().created, writes().readMarks]).toEqual([[], new Map()]);
+  });
+
+  test("is a conflict with the first message for another text or another reply", () => {
+    const { decide, writes } = createBatch({ messages, sent });
+    expect(decide(alice, send("text 2", "c"), send("text 1", "c", 1))).toEqual([
+      "client_id_used 1",
+      "client_id_used 1",
+    ]);
+    expect(writes().created).toEqual([]);
+  });
+
+  test("is acknowledged whatever the text, once the first message was edited or deleted", () => {
+    const rewritten = { "1 c": { seq: 1, rev: 1, text: null, replyTo: 3 } };
+    const { decide } = createBatch({ messages, sent: rewritten });
+    expect(decide(alice, send("any", "c", 3), send("any", "c"))).toEqual([
+      "unchanged 1/1",
+      "client_id_used 1",
+    ]);
+  });
+
+  test("is treated alike within one batch", () => {
+    const { decide } = createBatch();
+    const again = [send("one", "c"), send("two", "c"), send("one", "c", 1)];
+    expect(decide(alice, send("one", "c"), ...again)).toEqual([
+      "created 1/1",
+      "unchanged 1/1",
+      "client_id_used 1",
+      "client_id_used 1",
+    ]);
+    expect(decide(alice, edit(1, "uno"), ...again)).toEqual([
+      "edited 1/2",
+      "unchanged 1/1",
+      "unchanged 1/1",
+      "client_id_used 1",
+    ]);
+  });
+
+  test.each([edit(1), remove(1)])(
+    "is acknowledged after the first message was changed in this batch: $type",
+    (action) => {
+      const { decide } = createBatch({ messages, sent });
+      expect(decide(alice, send("text 2", "c"))).toEqual(["client_id_used 1"]);
+      decide(alice, action);
+      expect(decide(alice, send("text 2", "c"))).toEqual(["unchanged 1/1"]);
+    },
+  );
+
+  test("is free for another sender, in another room, and in another case", () => {
+    const { outcome, decide } = createBatch({ messages, sent });
+    expect(decide(bob, send("x", "c"), send("y", "C"))).toEqual(["created 4/4", "created 5/5"]);
+    expect(outcomeLine(outcome(alice, send("x", "d"), 8))).toBe("created 1/1");
+    expect(decide(alice, send("z", "d"), send("z"), send("z"))).toEqual([
+      "created 6/6",
+      "created 7/7",
+      "created 8/8",
+    ]);
+  });
+});
+
+describe("a read mark", () => {
+  test("moves forward only, and to the newest message at most", () => {
+    const { decide, writes } = createBatch({ head: { seq: 5, rev: 8 }, marks: [[alice, 1]] });
+    expect(decide(alice, read(0), read(3), read(3), read(2), read(-7), read(2 ** 53))).toEqual([
+      "unchanged 1/8",
+      "marked 3/8",
+      "unchanged 3/8",
+      "unchanged 3/8",
+      "unchanged 3/8",
+      "marked 5/8",
+    ]);
+    expect(writes()).toMatchObject({ seq: 5, rev: 8, readMarks: new Map([[alice.key, 5]]) });
+  });
+
+  test("of a sender moves to their message", () => {
+    const { decide, writes } = createBatch({ head: { seq: 2, rev: 2 } });
+    expect(decide(bob, read(9))).toEqual(["marked 2/2"]);
+    expect(decide(alice, send("x"), read(9), edit(3))).toEqual([
+      "created 3/3",
+      "unchanged 3/3",
+      "edited 3/4",
+    ]);
+    expect(writes().readMarks).toEqual(
+      new Map([
+        [bob.key, 2],
+        [alice.key, 3],
+      ]),
+    );
+  });
+});
+
+/** A message of Alice's. */
+const original: Message = { ...message(1), clientId: "c", replyTo: 4 };
+const deleted: Message = { ...original, text: null, deletedAt: 5 };
+const reacted = (...reactions: Reaction[]): Message => ({ ...original, reactions });
+
+/** What an action makes of a message: the kind of the change, the refusal, or "nothing". */
+function resultOf(
+  before: Message,
+  action: Amendment,
+  user = alice,
+  role: Role | undefined = "member",
+): string {
+  const change = amend(before, action, { actor: user, role, at: 9 });
+  if (change === undefined) return "nothing";
+  return isRefused(change) ? change.refused : change.kind;
+}
+
+/** The message after an action that changes it. */
+function after(before: Message, action: Amendment, user = alice): Message {
+  const change = amend(before, action, { actor: user, role: "member", at: 9 });
+  return change && !isRefused(change) ? change.message : expect.unreachable();
+}
+
+test.each<[string, Actor, Role | undefined, edits: string, deletes: string]>([
+  ["its sender", alice, "member", "edited", "deleted"],
+  ["its sender, who is a moderator", alice, "moderator", "edited", "deleted"],
+  ["another member", bob, "member", "not_sender", "not_moderator"],
+  ["a moderator", bob, "moderator", "not_sender", "deleted"],
+  ["an owner", bob, "owner", "not_sender", "deleted"],
+  ["an administrator who is a member", admin, "member", "not_sender", "deleted"],
+  ["an administrator who is not", admin, undefined, "not_sender", "deleted"],
+])("what %s may do with a message", (_, user, role, edits, deletes) => {
+  const results = (before: Message, ...actions: Amendment[]) =>
+    actions.map((action) => resultOf(before, action, user, role));
+  expect(results(original, edit(1), remove(1), react(1))).toEqual([edits, deletes, "reacted"]);
+  // A deleted message stays so, and those who may not touch a message do not learn that it is deleted.
+  expect(results(deleted, edit(1), remove(1), react(1), react(1, "👍", false))).toEqual([
+    edits === "edited" ? "message_deleted" : edits,
+    deletes === "deleted" ? "nothing" : deletes,
+    "message_deleted",
+    "message_deleted",
+  ]);
+});
+
+describe("an amendment", () => {
+  const before = { ...reacted({ emoji: "👍", by: ["a"] }), editedAt: 3 };
+
+  test("that edits changes the text and the time of the edit, and nothing else", () => {
+    expect(after(before, edit(1))).toEqual({ ...before, text: "edited", editedAt: 9 });
+  });
+
+  test("that deletes takes the text and the reactions, and nothing else", () => {
+    expect(after(before, remove(1))).toEqual({ ...before, text: null, reactions: [], deletedAt: 9 });
+  });
+
+  test("leaves the message that it is given as it was", () => {
+    const copy = structuredClone(before);
+    for (const action of [edit(1), remove(1), react(1), react(1, "👍", false), react(1, "🎉")])
+      for (const user of [alice, bob]) amend(before, action, { actor: user, role: "owner", at: 9 });
+    expect(before).toEqual(copy);
+  });
+
+  test("that changes nothing is none", () => {
+    expect(resultOf(original, edit(1, "text 1"))).toBe("nothing");
+    expect(resultOf(original, react(1, "👍", false))).toBe("nothing");
+    const own = reacted({ emoji: "👍", by: ["sub|2", "sub|1"] });
+    expect(resultOf(own, react(1))).toBe("nothing");
+    expect(resultOf(own, react(1, "👍", false))).toBe("reacted");
+    expect(resultOf(own, react(1, "👍", false), carol)).toBe("nothing");
+  });
+});
+
+describe("reactions", () => {
+  test("are listed in the order in which they were first made, and go with their last user", () => {
+    let now = after(original, react(1, "👍"));
+    now = after(now, react(1, "🎉"), bob);
+    now = after(now, react(1, "👍"), bob);
+    expect(now.reactions).toEqual([
+      { emoji: "👍", by: ["sub|1", "sub|2"] },
+      { emoji: "🎉", by: ["sub|2"] },
+    ]);
+    now = after(now, react(1, "👍", false));
+    now = after(now, react(1, "👍"));
+    expect(now.reactions[0]).toEqual({ emoji: "👍", by: ["sub|2", "sub|1"] });
+    for (const user of [alice, bob]) now = after(now, react(1, "👍", false), user);
+    expect(now.reactions).toEqual([{ emoji: "🎉", by: ["sub|2"] }]);
+  });
+
+  test("are one for emoji that differ only in their presentation, shown as the first user sent it", () => {
+    const now = after(after(original, react(1, "❤")), react(1, "❤️"), bob);
+    expect(now.reactions).toEqual([{ emoji: "❤", by: ["sub|1", "sub|2"] }]);
+    expect(after(now, react(1, "❤️", false)).reactions).toEqual([{ emoji: "❤", by: ["sub|2"] }]);
+    expect(after(now, react(1, "👍🏽")).reactions).toHaveLength(2);
+  });
+
+  const users = (count: number) => range(1, count).map((key) => `sub|${key}`);
+
+  test("are of up to 20 emoji; others can still join or leave", () => {
+    const full = reacted(...range(1, 20).map((each) => ({ emoji: `:${each}:`, by: ["sub|2"] })));
+    expect(resultOf(reacted(...full.reactions.slice(1)), react(1))).toBe("reacted");
+    expect(resultOf(full, react(1))).toBe("too_many_reactions");
+    expect(resultOf(full, react(1, ":7:"))).toBe("reacted");
+    expect(resultOf(full, react(1, ":7:", false), bob)).toBe("reacted");
+    expect(resultOf(full, react(1, "👍", false))).toBe("nothing");
+  });
+
+  test("are up to 1000 in all", () => {
+    const late = actor(5000);
+    const full = reacted({ emoji: "👍", by: users(900) }, { emoji: "🎉", by: users(100) });
+    expect(resultOf(reacted({ emoji: "👍", by: users(999) }), react(1), late)).toBe("reacted");
+    expect(resultOf(full, react(1), late)).toBe("too_many_reactions");
+    expect(resultOf(full, react(1, "🥳"), late)).toBe("too_many_reactions");
+    expect(resultOf(full, react(1))).toBe("nothing");
+    expect(resultOf(full, react(1, "👍", false))).toBe("reacted");
+  });
+
+  test("are fewer where users have long ids: every change is sent with all of them", () => {
+    const full = reacted({ emoji: "👍", by: range(1, 192).map((each) => String(each).padEnd(255, "x")) });
+    // 192 × 255 units are in use, of 49,152.
+    const named = (id: string) => ({ ...actor(5000), id });
+    expect(resultOf(full, react(1), named("y".repeat(192)))).toBe("reacted");
+    expect(resultOf(full, react(1), named("y".repeat(193)))).toBe("too_many_reactions");
+  });
+});
