@@ -252,7 +252,12 @@ const deleted: Message = { ...original, text: null, deletedAt: 5 };
 const reacted = (...reactions: Reaction[]): Message => ({ ...original, reactions });
 
 /** What an action makes of a message: the kind of the change, the refusal, or "nothing". */
-function resultOf(before: Message, action: Amendment, user = alice, role: Role | undefined = "member"): string {
+function resultOf(
+  before: Message,
+  action: Amendment,
+  user = alice,
+  role: Role | undefined = "member",
+): string {
   const change = amend(before, action, { actor: user, role, at: 9 });
   if (change === undefined) return "nothing";
   return isRefused(change) ? change.refused : change.kind;
