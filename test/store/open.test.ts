@@ -7,7 +7,7 @@ import { readMigrationFiles } from "drizzle-orm/migrator";
 
 import { open, OpenError } from "../../src/store/sqlite/open.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
-import { World } from "../contract/world.ts";
+import { StoreHarness } from "../contract/store-harness.ts";
 import { temporaryFolder } from "../support/parley.ts";
 import { root, run } from "../support/process.ts";
 
@@ -23,7 +23,7 @@ function openElsewhere(path: string, ...how: string[]) {
 async function make(path: string): Promise<void> {
   const db = open(path);
   const store = new SqliteStore(db);
-  const w = new World({ store, [Symbol.asyncDispose]: async () => undefined });
+  const w = new StoreHarness(store);
   const alice = await w.user();
   await w.fill(await w.room(alice), alice, 3000);
   await store.close();
