@@ -2,7 +2,7 @@ import { readdirSync, statSync } from "node:fs";
 
 const FILES_FOLDER = "/proc/self/fd";
 /** How long a count is good. */
-const COUNT_LIFETIME_MS = 500;
+const COUNT_LIFETIME_MS = 20;
 /** Files that plain HTTP connections must leave free, for WebSocket connections and the database. */
 const RESERVED_FRACTION = 0.1;
 const MIN_RESERVED_FILES = 100;

@@ -44,10 +44,10 @@ const arrows: Record<string, RegExp> = {
   "url.ts": /^$/,
   "config.ts": /^(url\.ts|valibot|node:fs)$/,
   "server.ts": new RegExp(`^((auth|bus|chat|http|store)/.*|config\\.ts|${outside})$`),
-  "dev.ts": new RegExp(`^((auth|chat)/.*|(config|server)\\.ts|${outside})$`),
-  "main.ts": new RegExp(
-    `^((auth|chat)/.*|store/open\\.ts|(config|dev|server)\\.ts|../package.json|${outside})$`,
+  "cli/": new RegExp(
+    `^((auth|chat|cli)/.*|store/sqlite/open\\.ts|(config|server)\\.ts|../package.json|${outside})$`,
   ),
+  "main.ts": /^cli\/program\.ts$/,
 };
 
 test("arrows run one way: no room of the house knows one above it", () => {
@@ -105,19 +105,17 @@ test("no file is longer than 400 lines", () => {
   expect(long).toEqual([]);
 });
 
-test("the README has each setting with its default", () => {
+test("the README has each setting with its default and meaning", () => {
   const readme = readFileSync(join(root, "README.md"), "utf8");
   const rows = new Map(
     readme
       .split("\n")
       .map((line) => line.split("|").map((cell) => cell.trim()))
-      .map(([, variable, fallback]) => [variable, fallback]),
+      .map(([, variable, ...cells]) => [variable, cells.slice(0, 2)]),
   );
-  for (const { variable, default: fallback } of Object.values(settings)) {
-    expect([variable, rows.get(`\`${variable}\``)]).toEqual([
-      variable,
-      fallback === undefined ? "–" : `\`${fallback}\``,
-    ]);
+  for (const { variable, default: fallback, meaning } of Object.values(settings)) {
+    const row = [fallback === undefined ? "–" : `\`${fallback}\``, meaning];
+    expect([variable, rows.get(`\`${variable}\``)]).toEqual([variable, row]);
   }
   const known = new Set(Object.values(settings).map(({ variable }) => variable));
   const named = [...readme.matchAll(/\bPARLEY_[A-Z_]+\b/g)].map(([variable]) => variable);

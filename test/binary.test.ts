@@ -1,15 +1,19 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { buildBinary } from "./support/binary.ts";
-import { connect } from "./support/client.ts";
+import { connectClassic, refusal } from "./support/client.ts";
 import { type Issuer, startIssuer } from "./support/issuer.ts";
-import { temporaryFolder } from "./support/parley.ts";
-import { fromSource, listening, run, start } from "./support/process.ts";
-import { refusal } from "./support/stage.ts";
+import { openPipe, type Pipe } from "./support/pipe.ts";
+import { listeningUrl, parleyCommand, runProcess, startProcess, Transcript } from "./support/process.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
+import { startInTerminal } from "./support/terminal.ts";
 import { audience } from "./support/tokens.ts";
-import { until } from "./support/until.ts";
+import { waitUntil } from "./support/wait.ts";
+
+// Each test starts processes, which takes long on a busy machine.
+setDefaultTimeout(20_000);
 
 let issuer: Issuer;
 let binary: Awaited<ReturnType<typeof buildBinary>>;
@@ -23,7 +27,7 @@ afterAll(async () => {
   binary[Symbol.dispose]();
 });
 
-/** All that `serve` is given: no PATH, no HOME. */
+/** The whole environment of `serve`: no PATH, no HOME. */
 const settings = (more: Record<string, string> = {}) => ({
   PARLEY_ISSUER: issuer.issuer,
   PARLEY_AUDIENCE: audience,
@@ -32,11 +36,11 @@ const settings = (more: Record<string, string> = {}) => ({
   ...more,
 });
 const parley = (cwd: string, words: string, env: Record<string, string> = {}) =>
-  run([binary.path, ...words.split(" ")], { cwd, env });
+  runProcess([binary.path, ...words.split(" ")], { cwd, env });
 const serve = (cwd: string, more?: Record<string, string>) =>
-  start([binary.path, "serve"], { cwd, env: settings(more) });
+  startProcess([binary.path, "serve"], { cwd, env: settings(more) });
 
-async function furnish(cwd: string) {
+async function prepareRoom(cwd: string) {
   for (const words of [
     "room create lobby",
     "member add lobby alice@example.com",
@@ -46,7 +50,7 @@ async function furnish(cwd: string) {
   }
 }
 const enter = async (url: URL, email: string) =>
-  connect(url.host, "lobby", { token: await issuer.sign(email) });
+  connectClassic(url.host, "lobby", { token: await issuer.sign(email) });
 
 function freePort(): number {
   const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
@@ -54,14 +58,14 @@ function freePort(): number {
   return listener.port;
 }
 
-test("alone in an empty folder it serves a chat, and keeps it over a restart", async () => {
+test("in an empty folder it serves a chat, and keeps it over a restart", async () => {
   using folder = temporaryFolder();
-  await furnish(folder.path);
+  await prepareRoom(folder.path);
   {
     await using server = serve(folder.path);
-    const url = await listening(server);
+    const url = await listeningUrl(server);
     const [alice, bob] = await Promise.all([enter(url, "alice@example.com"), enter(url, "bob@example.com")]);
-    expect([await alice.next(), await bob.next()]).toEqual([[], []]);
+    expect([alice.history, bob.history]).toEqual([[], []]);
     alice.send({ message: "Hello from a binary" });
     for (const client of [bob, alice])
       expect(await client.next()).toEqual({ message: "Hello from a binary" });
@@ -71,11 +75,11 @@ test("alone in an empty folder it serves a chat, and keeps it over a restart", a
   expect(readdirSync(folder.path)).toEqual(["parley.db"]);
   expect(statSync(join(folder.path, "parley.db")).mode & 0o777).toBe(0o600);
   await using again = serve(folder.path);
-  const bob = await enter(await listening(again), "bob@example.com");
-  expect(await bob.next()).toEqual([{ text: "Hello from a binary", sender_email: "alice@example.com" }]);
+  const bob = await enter(await listeningUrl(again), "bob@example.com");
+  expect(bob.history).toEqual([{ text: "Hello from a binary", sender_email: "alice@example.com" }]);
 });
 
-test("it answers soon after its start", async () => {
+test("it answers soon after the start", async () => {
   using folder = temporaryFolder();
   const port = freePort();
   const startedAt = performance.now();
@@ -89,23 +93,23 @@ test("it answers soon after its start", async () => {
   const took = performance.now() - startedAt;
   console.log(`the first answer came after ${Math.round(took)} ms`);
   expect(took).toBeLessThan(2000);
-  await listening(server);
+  await listeningUrl(server);
 });
 
-describe("what lies about in its folder is ignored", () => {
+describe("files in the working folder are ignored", () => {
   test(".env", async () => {
     using folder = temporaryFolder();
-    await Bun.write(join(folder.path, ".env"), "PARLEY_PORT=abc\nPARLEY_ISSUER=https://lies.example.com\n");
-    // Premise: Bun itself would read it.
-    const fooled = await run([...fromSource, "room", "list"], { cwd: folder.path });
-    expect(fooled).toMatchObject({ code: 2, stderr: expect.stringContaining("PARLEY_PORT") });
+    await Bun.write(join(folder.path, ".env"), "PARLEY_PORT=abc\nPARLEY_ISSUER=https://other.example.com\n");
+    // Bun itself would read it.
+    const withBun = await runProcess([...parleyCommand, "room", "list"], { cwd: folder.path });
+    expect(withBun).toMatchObject({ code: 2, stderr: expect.stringContaining("PARLEY_PORT") });
     const env = { PARLEY_AUDIENCE: audience };
     expect(await parley(folder.path, "serve", env)).toMatchObject({
       code: 2,
       stderr: expect.stringMatching(/^parley: PARLEY_ISSUER: must be set/),
     });
     await using server = serve(folder.path);
-    expect((await fetch(new URL("/readyz", await listening(server)))).status).toBe(200);
+    expect((await fetch(new URL("/readyz", await listeningUrl(server)))).status).toBe(200);
   });
 
   test("bunfig.toml", async () => {
@@ -115,36 +119,36 @@ describe("what lies about in its folder is ignored", () => {
     await Bun.write(join(folder.path, "preload.ts"), 'await Bun.write("seen", "I ran");\n');
     expect((await parley(folder.path, "version")).code).toBe(0);
     expect(await seen.exists()).toBe(false);
-    // Premise: Bun itself would run it.
-    expect((await run([...fromSource, "version"], { cwd: folder.path })).code).toBe(0);
+    // Bun itself would run it.
+    expect((await runProcess([...parleyCommand, "version"], { cwd: folder.path })).code).toBe(0);
     expect(await seen.exists()).toBe(true);
   });
 });
 
 describe("stopping", () => {
   test.each(["SIGTERM", "SIGINT"] as const)(
-    "%s tells clients to come back, and ends with 0",
+    "%s closes connections with 1012, and exits with 0",
     async (signal) => {
       using folder = temporaryFolder();
-      await furnish(folder.path);
+      await prepareRoom(folder.path);
       await using server = serve(folder.path);
-      const url = await listening(server);
+      const url = await listeningUrl(server);
       const clients = await Promise.all([enter(url, "alice@example.com"), enter(url, "bob@example.com")]);
       server.kill(signal);
       for (const { closed } of clients) expect(await closed).toEqual({ code: 1012, reason: "restarting" });
       const { code, stdout, stderr } = await server.ended;
       expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
       expect(stdout).toContain(`"signal":"${signal}"`);
-      // Everything was written back.
+      // The write-ahead log was written back.
       expect(readdirSync(folder.path)).toEqual(["parley.db"]);
     },
   );
 
-  test("while it drains it is alive and not ready, and begins nothing new", async () => {
+  test("while it drains it is alive, not ready, and refuses new requests", async () => {
     using folder = temporaryFolder();
-    await furnish(folder.path);
+    await prepareRoom(folder.path);
     await using server = serve(folder.path, { PARLEY_DRAIN: "3600" });
-    const url = await listening(server);
+    const url = await listeningUrl(server);
     const clients = await Promise.all([enter(url, "alice@example.com"), enter(url, "bob@example.com")]);
     server.kill("SIGTERM");
     await Promise.race(clients.map(({ closed }) => closed));
@@ -155,11 +159,11 @@ describe("stopping", () => {
     expect(await refusal(enter(url, "alice@example.com"))).toMatchObject({ status: 503 });
   });
 
-  test("a second signal ends it at once", async () => {
+  test("a second signal exits at once", async () => {
     using folder = temporaryFolder();
-    await furnish(folder.path);
+    await prepareRoom(folder.path);
     await using server = serve(folder.path, { PARLEY_DRAIN: "3600" });
-    const url = await listening(server);
+    const url = await listeningUrl(server);
     const clients = await Promise.all([enter(url, "alice@example.com"), enter(url, "bob@example.com")]);
     server.kill("SIGTERM");
     await Promise.race(clients.map(({ closed }) => closed));
@@ -170,7 +174,101 @@ describe("stopping", () => {
   });
 });
 
-describe("a start that fails is one line, which names what is wrong", () => {
+/** Starts a server whose log goes to the pipe. Resolves once it is listening. */
+async function serveInto(pipe: Pipe, cwd: string, more?: Record<string, string>) {
+  const child = Bun.spawn([binary.path, "serve"], {
+    cwd,
+    env: settings(more),
+    stdin: "ignore",
+    stdout: pipe.writer,
+    stderr: "pipe",
+  });
+  const transcript = new Transcript();
+  await waitUntil("the server is listening", () => {
+    transcript.add(pipe.read());
+    return transcript.text.includes('"msg":"listening"');
+  });
+  const dispose = async () => {
+    child.kill("SIGKILL");
+    await child.exited;
+  };
+  return { child, url: await listeningUrl(transcript), [Symbol.asyncDispose]: dispose };
+}
+
+describe("whatever happens to its standard output, a shutdown ends", () => {
+  const troubles: [string, (pipe: Pipe) => void, requests: number][] = [
+    ["its reader has just gone", (pipe) => pipe.closeReader(), 0],
+    // Each request is a line of the log. These are more than one flush takes.
+    ["its reader went long ago", (pipe) => pipe.closeReader(), 200],
+    ["its reader has stopped reading", (pipe) => pipe.fill(), 200],
+  ];
+
+  test.each(troubles)("%s", async (_, trouble, requests) => {
+    using folder = temporaryFolder();
+    using pipe = openPipe();
+    await using server = await serveInto(pipe, folder.path);
+    const { child, url } = server;
+    trouble(pipe);
+    for (let n = 0; n < requests; n++) await fetch(new URL("/nothing", url));
+    expect((await fetch(new URL("/healthz", url))).status).toBe(200);
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(0);
+    expect(await child.stderr.text()).toBe("");
+    expect(readdirSync(folder.path)).toEqual(["parley.db"]);
+  });
+
+  test.each(troubles)("%s, and a second signal exits at once", async (_, trouble) => {
+    using folder = temporaryFolder();
+    await prepareRoom(folder.path);
+    using pipe = openPipe();
+    await using server = await serveInto(pipe, folder.path, { PARLEY_DRAIN: "3600" });
+    const { child, url } = server;
+    trouble(pipe);
+    const clients = await Promise.all([enter(url, "alice@example.com"), enter(url, "bob@example.com")]);
+    child.kill("SIGTERM");
+    await Promise.race(clients.map(({ closed }) => closed));
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(1);
+    for (const { closed } of clients) await closed;
+  });
+
+  test("its terminal is stopped with Ctrl-S", async () => {
+    using folder = temporaryFolder();
+    await using server = startInTerminal([binary.path, "serve"], { cwd: folder.path, env: settings() });
+    const url = await listeningUrl(server);
+    server.type("\x13");
+    for (let n = 0; n < 200; n++) await fetch(new URL("/nothing", url));
+    server.kill("SIGTERM");
+    expect((await server.ended).code).toBe(0);
+  });
+});
+
+describe("the log", () => {
+  test("names unknown settings", async () => {
+    using folder = temporaryFolder();
+    await using server = serve(folder.path, { PARLEY_MAXTEXT: "5" });
+    await listeningUrl(server);
+    server.kill("SIGTERM");
+    const { stdout } = await server.ended;
+    expect(stdout).toContain('"unknown":["PARLEY_MAXTEXT"],"msg":"Unknown PARLEY_* settings, ignored"');
+  });
+
+  test("has neither long nor invisible text of a request", async () => {
+    using folder = temporaryFolder();
+    await using server = serve(folder.path);
+    const url = await listeningUrl(server);
+    await fetch(new URL(`/${"long".repeat(3500)}`, url));
+    await fetch(new URL("/%C2%9B31m%E2%80%AEtxt", url));
+    server.kill("SIGTERM");
+    const { stdout } = await server.ended;
+    expect(stdout).toContain(`"path":"/${"long".repeat(74)}lo…"`);
+    expect(stdout).not.toContain("long".repeat(100));
+    expect(stdout).toContain('"path":"/\\u009b31m\\u202etxt"');
+    expect(stdout).toMatch(/^[\x20-\x7e\n…]+$/);
+  });
+});
+
+describe("a failed start prints one line that names the cause", () => {
   test.each([
     ["PARLEY_PORT", "abc"],
     ["PARLEY_PORT", "70000"],
@@ -193,25 +291,25 @@ describe("a start that fails is one line, which names what is wrong", () => {
     expect(stderr).toMatch(new RegExp(`^parley: ${variable}: .+\\n$`));
   });
 
-  test("a port that is in use", async () => {
+  test("a port in use", async () => {
     using folder = temporaryFolder();
     await using other = serve(folder.path);
-    const { port } = await listening(other);
+    const { port } = await listeningUrl(other);
     const ended = await parley(folder.path, "serve", settings({ PARLEY_PORT: port }));
     const stderr = `parley: PARLEY_PORT: port ${port} is in use already\n`;
     expect(ended).toEqual({ code: 1, stdout: "", stderr });
     expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
   });
 
-  test("an address that is not this machine's", async () => {
+  test("an address of another machine", async () => {
     using folder = temporaryFolder();
-    // RFC 5737, section 3: for documentation, so nobody's.
+    // RFC 5737, section 3: an address for documentation, which no machine has.
     const ended = await parley(folder.path, "serve", settings({ PARLEY_HOST: "192.0.2.1" }));
     const stderr = 'parley: PARLEY_HOST: can\'t listen on "192.0.2.1" (EADDRNOTAVAIL)\n';
     expect(ended).toEqual({ code: 1, stdout: "", stderr });
   });
 
-  test("a database in a folder that is not there", async () => {
+  test("a database in a folder that does not exist", async () => {
     using folder = temporaryFolder();
     const { code, stderr } = await parley(
       folder.path,
@@ -223,7 +321,7 @@ describe("a start that fails is one line, which names what is wrong", () => {
   });
 });
 
-test("an issuer that hangs delays neither the start nor the end", async () => {
+test("an issuer that does not answer delays neither start nor shutdown", async () => {
   using hanging = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
@@ -231,24 +329,24 @@ test("an issuer that hangs delays neither the start nor the end", async () => {
   });
   using folder = temporaryFolder();
   await using server = serve(folder.path, { PARLEY_ISSUER: hanging.url.origin });
-  const url = await listening(server);
+  const url = await listeningUrl(server);
   const status = async (path: string) => (await fetch(new URL(path, url))).status;
   expect([await status("/healthz"), await status("/readyz")]).toEqual([200, 503]);
   server.kill("SIGTERM");
   expect((await server.ended).code).toBe(0);
 });
 
-test("a signal while the start still waits for the keys ends it as any other does", async () => {
+test("a signal while the start waits for keys shuts it down as usual", async () => {
   using hanging = Bun.serve({
     port: 0,
     hostname: "127.0.0.1",
     fetch: () => new Promise<Response>(() => {}),
   });
-  const own = String(freePort());
+  const port = String(freePort());
   using folder = temporaryFolder();
-  await using server = serve(folder.path, { PARLEY_ISSUER: hanging.url.origin, PARLEY_PORT: own });
-  await until("it answers", async () => {
-    const answer = await fetch(`http://127.0.0.1:${own}/healthz`).catch(() => undefined);
+  await using server = serve(folder.path, { PARLEY_ISSUER: hanging.url.origin, PARLEY_PORT: port });
+  await waitUntil("it answers", async () => {
+    const answer = await fetch(`http://127.0.0.1:${port}/healthz`).catch(() => undefined);
     return answer?.status === 200;
   });
   server.kill("SIGTERM");

@@ -3,17 +3,17 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import type { Page } from "playwright-core";
 
 import { startBrowser } from "./support/browser.ts";
-import { connect } from "./support/client.ts";
+import { connectClassic } from "./support/client.ts";
 import { type Issuer, startIssuer } from "./support/issuer.ts";
-import { type Parley, startParley, temporaryFolder } from "./support/parley.ts";
-import { fromSource, start } from "./support/process.ts";
-import { until } from "./support/until.ts";
+import { parleyCommand, startProcess } from "./support/process.ts";
+import { startTestServer, type TestServer } from "./support/server.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
+import { waitUntil } from "./support/wait.ts";
 
-/** Unpacking a browser takes a while, the first time. */
+/** The first test may have to unpack a browser. */
 setDefaultTimeout(60_000);
 
-let issuer: Issuer;
-/** Serves an empty page at any path. By its port it is an origin of its own; `app` is allowed, `foreign` is not. */
+/** Serves an empty page at any path. Its port makes it an origin of its own. */
 const serveSite = () =>
   Bun.serve({
     hostname: "127.0.0.1",
@@ -21,14 +21,16 @@ const serveSite = () =>
     fetch: () =>
       new Response("<!doctype html><title>app</title>", { headers: { "content-type": "text/html" } }),
   });
+/** Its origin is in `PARLEY_ALLOWED_ORIGINS`. */
 const app = serveSite();
 const foreign = serveSite();
-let parley: Parley;
-let made = 0;
+let issuer: Issuer;
+let parley: TestServer;
+let roomCount = 0;
 
 beforeAll(async () => {
   issuer = await startIssuer();
-  parley = await startParley({ issuer: issuer.issuer, env: { PARLEY_ALLOWED_ORIGINS: app.url.origin } });
+  parley = await startTestServer({ issuer: issuer.issuer, env: { PARLEY_ALLOWED_ORIGINS: app.url.origin } });
 });
 afterAll(async () => {
   await Promise.all([app.stop(true), foreign.stop(true)]);
@@ -36,38 +38,43 @@ afterAll(async () => {
   await issuer[Symbol.asyncDispose]();
 });
 
-/** A page in a browser of its own, and what its console shows. One process can't hold two sets of cookies. */
-async function openPage(url: URL | string): Promise<AsyncDisposable & { page: Page; lines: string[] }> {
+interface Tab extends AsyncDisposable {
+  page: Page;
+  /** What the page has logged to the console. */
+  lines: string[];
+}
+
+/** Opens a page in a browser process of its own, since one process cannot hold two sets of cookies. */
+async function openPage(url: URL | string): Promise<Tab> {
   const browser = await startBrowser();
   const page = await browser.newPage();
   const lines: string[] = [];
-  // What the page says. What the browser itself says, of a missing icon for one, differs from one to the next.
+  // Only `log`: the browser's own messages, such as the one about a missing icon, vary.
   page.on("console", (line) => void (line.type() === "log" && lines.push(line.text())));
   await page.goto(String(url));
   return { page, lines, [Symbol.asyncDispose]: () => browser.close() };
 }
 
-/** A room with alice, who sits at the browser, and bob, who is connected otherwise. */
+/** A room of Alice, whose token a page uses, and Bob, who is connected without a browser. */
 async function roomWithBob() {
-  const room = `room-${++made}`;
-  await parley.room(room, ["alice@example.com", "bob@example.com"]);
-  const bob = await connect(parley.host, room, { token: await issuer.sign("bob@example.com") });
-  await bob.next();
+  const room = `room-${++roomCount}`;
+  await parley.createRoom(["alice@example.com", "bob@example.com"], { id: room });
+  const bob = await connectClassic(parley.host, room, { token: await issuer.sign("bob@example.com") });
   return { room, bob, token: await issuer.sign("alice@example.com") };
 }
 
-/** What the page of an application does once it has a token. */
-const logIn = (page: Page, token: string, method = "POST") =>
+/** The page requests a session cookie for its token, or drops it with `DELETE`. Returns the HTTP status. */
+const requestSession = (page: Page, token: string, method = "POST") =>
   page.evaluate(
-    async ([url, bearer, verb]) => {
+    async ([url, bearer, requestMethod]) => {
       const headers = { authorization: `Bearer ${bearer}` };
-      return (await fetch(url, { method: verb, headers, credentials: "include" })).status;
+      return (await fetch(url, { method: requestMethod, headers, credentials: "include" })).status;
     },
     [`${parley.url}/api/session`, token, method] as const,
   );
 
-/** How a `new WebSocket` in the page ends up: its first frame, or the close code that the page is told. */
-const attempt = (page: Page, room: string, protocols: string[] = []) =>
+/** The page opens a WebSocket. Returns its first frame, or its close code. */
+const openSocket = (page: Page, room: string, protocols: string[] = []) =>
   page.evaluate(
     ([url, offered]) =>
       new Promise<{ frame: string } | { closed: number }>((resolve) => {
@@ -78,11 +85,11 @@ const attempt = (page: Page, room: string, protocols: string[] = []) =>
     [`ws://${parley.host}/ws/chat/${room}/`, protocols] as const,
   );
 const admitted = { frame: "[]" };
-/** 1006: a browser does not tell a page why an upgrade was refused. */
+/** A browser does not tell a page why an upgrade was refused. */
 const refused = { closed: 1006 };
 
-/** From the old server's documentation, "From a Frontend Application": letter by letter. */
-const oldFrontEnd = `const socket = new WebSocket("ws://<server>/ws/chat/<room_id>/");
+/** Copied from the old server's documentation, "From a Frontend Application". */
+const legacyFrontend = `const socket = new WebSocket("ws://<server>/ws/chat/<room_id>/");
 
 socket.onopen = function(event) {
     console.log("Connected to WebSocket");
@@ -98,15 +105,15 @@ socket.onclose = function(event) {
 };`;
 
 describe("a page of an allowed origin", () => {
-  test("runs the old front end's lines as they stand, once it has posted its token", async () => {
+  test("can run the old server's example unchanged, once it has a session cookie", async () => {
     const { room, bob, token } = await roomWithBob();
     await using tab = await openPage(app.url);
-    expect(await logIn(tab.page, token)).toBe(204);
-    const lines = oldFrontEnd.replace("<server>", parley.host).replace("<room_id>", room);
+    expect(await requestSession(tab.page, token)).toBe(204);
+    const lines = legacyFrontend.replace("<server>", parley.host).replace("<room_id>", room);
     await tab.page.addScriptTag({ content: lines });
     expect(await bob.next()).toEqual({ message: "Hello from frontend!" });
     bob.send({ message: "Hello, page!" });
-    await until("the page shows four lines", () => tab.lines.length >= 4);
+    await waitUntil("the page shows four lines", () => tab.lines.length >= 4);
     expect(tab.lines).toEqual([
       "Connected to WebSocket",
       "Received message: []",
@@ -114,31 +121,31 @@ describe("a page of an allowed origin", () => {
       'Received message: {"message":"Hello, page!"}',
     ]);
     await parley.asOperator((chat, operator) => chat.rooms.delete(operator, room));
-    await until("the page hears of it", () => tab.lines.at(-1) === "Disconnected from WebSocket");
+    await waitUntil("the page is disconnected", () => tab.lines.at(-1) === "Disconnected from WebSocket");
   });
 
-  test("can't connect without the token, nor after it has dropped it", async () => {
+  test("can't connect without a session cookie, or after it has dropped it", async () => {
     const { room, token } = await roomWithBob();
     await using tab = await openPage(app.url);
-    expect(await attempt(tab.page, room)).toEqual(refused);
-    expect(await logIn(tab.page, token)).toBe(204);
-    expect(await attempt(tab.page, room)).toEqual(admitted);
-    expect(await logIn(tab.page, token, "DELETE")).toBe(204);
-    expect(await attempt(tab.page, room)).toEqual(refused);
+    expect(await openSocket(tab.page, room)).toEqual(refused);
+    expect(await requestSession(tab.page, token)).toBe(204);
+    expect(await openSocket(tab.page, room)).toEqual(admitted);
+    expect(await requestSession(tab.page, token, "DELETE")).toBe(204);
+    expect(await openSocket(tab.page, room)).toEqual(refused);
   });
 
-  test("connects without the cookie, with the token beside the protocol", async () => {
+  test("can connect without a cookie, with the token as a subprotocol", async () => {
     const { room, token } = await roomWithBob();
     await using tab = await openPage(app.url);
-    expect(await attempt(tab.page, room)).toEqual(refused);
-    expect(await attempt(tab.page, room, ["classic", `bearer.${token}`])).toEqual(admitted);
+    expect(await openSocket(tab.page, room)).toEqual(refused);
+    expect(await openSocket(tab.page, room, ["classic", `bearer.${token}`])).toEqual(admitted);
     expect(await tab.page.context().cookies()).toEqual([]);
   });
 
-  test("can't read the cookie, which goes to the socket alone and ends with the token", async () => {
+  test("can't read the cookie, which is sent to the WebSocket only and expires with the token", async () => {
     const { token } = await roomWithBob();
     await using tab = await openPage(app.url);
-    expect(await logIn(tab.page, token)).toBe(204);
+    expect(await requestSession(tab.page, token)).toBe(204);
     const cookies = await tab.page.context().cookies(`${parley.url}/ws/chat/x/`);
     const { exp } = JSON.parse(atob(token.split(".")[1] ?? "")) as { exp: number };
     expect(cookies).toMatchObject([
@@ -151,20 +158,20 @@ describe("a page of an allowed origin", () => {
         sameSite: "Lax",
       },
     ]);
-    // The browser allows for a server's clock that differs from its own.
+    // Browsers adjust the expiry for the difference between the clocks.
     expect(cookies[0]?.expires).toBeWithin(exp - 2, exp + 3);
     expect(await tab.page.context().cookies(`${parley.url}/api/me`)).toEqual([]);
     expect(await tab.page.evaluate("document.cookie")).toBe("");
   });
 
-  test("reads the HTTP API with its token, refusals too", async () => {
+  test("can read the HTTP API with its token, including errors", async () => {
     const { room, token } = await roomWithBob();
     await using tab = await openPage(app.url);
     const get = (path: string) =>
       tab.page.evaluate(
         async ([url, bearer]) => {
-          const answer = await fetch(url, { headers: { authorization: `Bearer ${bearer}` } });
-          return [answer.status, await answer.json()] as const;
+          const response = await fetch(url, { headers: { authorization: `Bearer ${bearer}` } });
+          return [response.status, await response.json()] as const;
         },
         [parley.url + path, token] as const,
       );
@@ -175,39 +182,39 @@ describe("a page of an allowed origin", () => {
 
 describe("a page of a foreign origin", () => {
   test.each([
-    // The same site: its sockets carry the cookie.
+    // The same site, so that the browser sends the cookie.
     ["on another port", () => foreign.url.origin],
     ["on another host", () => `http://localhost:${foreign.port}`],
-  ])("%s can't connect, cookie and token notwithstanding", async (_, origin) => {
+  ])("%s can't connect, with a cookie or with a token", async (_, origin) => {
     const { room, token } = await roomWithBob();
     await using tab = await openPage(app.url);
-    expect(await logIn(tab.page, token)).toBe(204);
-    expect(await attempt(tab.page, room)).toEqual(admitted);
+    expect(await requestSession(tab.page, token)).toBe(204);
+    expect(await openSocket(tab.page, room)).toEqual(admitted);
     await tab.page.goto(origin());
-    expect(await attempt(tab.page, room)).toEqual(refused);
-    expect(await attempt(tab.page, room, ["classic", `bearer.${token}`])).toEqual(refused);
+    expect(await openSocket(tab.page, room)).toEqual(refused);
+    expect(await openSocket(tab.page, room, ["classic", `bearer.${token}`])).toEqual(refused);
     await tab.page.goto(app.url.href);
-    expect(await attempt(tab.page, room)).toEqual(admitted);
+    expect(await openSocket(tab.page, room)).toEqual(admitted);
   });
 
-  test("can't post a token, nor read the HTTP API", async () => {
+  test("can't use the HTTP API, not even to request a session cookie", async () => {
     const { token } = await roomWithBob();
     await using tab = await openPage(foreign.url);
-    expect(String(await logIn(tab.page, token).catch((error: unknown) => error))).toContain(
+    expect(String(await requestSession(tab.page, token).catch((error: unknown) => error))).toContain(
       "Failed to fetch",
     );
     expect(await tab.page.context().cookies(`${parley.url}/ws/`)).toEqual([]);
     await tab.page.goto(app.url.href);
-    expect(await logIn(tab.page, token)).toBe(204);
+    expect(await requestSession(tab.page, token)).toBe(204);
   });
 });
 
-test("without a list of origins the server's own pages connect, and no others", async () => {
-  await using own = await startParley({ issuer: issuer.issuer });
-  await own.room("lobby", ["alice@example.com"]);
+test("without a list of origins, only pages of the server's own origin can connect", async () => {
+  await using own = await startTestServer({ issuer: issuer.issuer });
+  await own.createRoom(["alice@example.com"], { id: "lobby" });
   const token = await issuer.sign("alice@example.com");
   await using tab = await openPage(`${own.url}/healthz`);
-  const reach = () =>
+  const firstFrameOrCode = () =>
     tab.page.evaluate(
       ([url, bearer]) =>
         new Promise<string>((resolve) => {
@@ -217,19 +224,22 @@ test("without a list of origins the server's own pages connect, and no others", 
         }),
       [`ws://${own.host}/ws/chat/lobby/`, token] as const,
     );
-  expect(await reach()).toBe("[]");
+  expect(await firstFrameOrCode()).toBe("[]");
   await tab.page.goto(app.url.href);
-  expect(await reach()).toBe("1006");
+  expect(await firstFrameOrCode()).toBe("1006");
 });
 
-test("the lines that dev prints for a browser's console work there", async () => {
+test("the lines that `parley dev` prints for a browser's console work there", async () => {
   using folder = temporaryFolder();
-  await using server = start([...fromSource, "dev"], { cwd: folder.path, env: { PARLEY_PORT: "0" } });
-  const text = await server.printed(/lets her in/);
-  const [, page = "", lines = ""] = /open (\S+), and paste[^]*?\n\n([^]*?)\n\n/.exec(text) ?? [];
+  await using server = startProcess([...parleyCommand, "dev"], {
+    cwd: folder.path,
+    env: { PARLEY_PORT: "0" },
+  });
+  const text = await server.waitForOutput(/Press Ctrl-C to stop/);
+  const [, page = "", lines = ""] = /open (\S+) and paste[^]*?\n\n([^]*?)\n\n/.exec(text) ?? [];
   await using tab = await openPage(page);
   await tab.page.addScriptTag({ content: lines });
   const types = () => tab.lines.map((line) => (JSON.parse(line) as { type: string }).type);
-  await until("the page shows the ack", () => types().includes("ack"));
+  await waitUntil("the page shows the ack", () => types().includes("ack"));
   expect(types().filter((type) => type !== "presence")).toEqual(["hello", "change", "ack"]);
 });

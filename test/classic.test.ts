@@ -1,42 +1,42 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 
-import { type Client, connect } from "./support/client.ts";
-import { handshake, Raw, said } from "./support/raw.ts";
-import { metric, newRoomId, refusal, stage } from "./support/stage.ts";
-import { until } from "./support/until.ts";
+import { type ClassicClient, connectClassic, refusal } from "./support/client.ts";
+import { classicMessage, handshake, RawConnection } from "./support/raw.ts";
+import { newRoomId, useServer } from "./support/server.ts";
+import { waitUntil } from "./support/wait.ts";
 
 // What clients of the Django Channels server rely on, row by row.
 
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { roomOf, join, token } = on;
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { createRoom, token } = server;
 
 const alice = "alice@example.com";
 const bob = "bob@example.com";
 
 /** The first frame, as the text that went over the wire. */
 async function firstFrame(room: string, bearer: string): Promise<string> {
-  const raw = await Raw.open(on.parley.host);
-  raw.write(handshake(on.parley.host, `/ws/chat/${room}/`, { authorization: `Bearer ${bearer}` }));
+  const raw = await RawConnection.open(server.host);
+  raw.write(handshake(server.host, `/ws/chat/${room}/`, { authorization: `Bearer ${bearer}` }));
   expect((await raw.answer()).status).toBe(101);
   const { payload } = await raw.frame();
   raw.destroy();
   return String(payload);
 }
 
-async function say(client: Client, ...texts: string[]): Promise<void> {
+async function say(client: ClassicClient, ...texts: string[]): Promise<void> {
   for (const text of texts) client.send({ message: text });
   for (const text of texts) expect(await client.next()).toEqual({ message: text });
 }
 
 test("an empty room's history is []", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   expect(await firstFrame(room, await token(alice))).toBe("[]");
 });
 
 test("the first frame is the last 50 messages, oldest first, with text and sender_email and no other key", async () => {
-  const room = await roomOf(alice, bob);
-  const clients = [await join(room, alice), await join(room, bob)] as const;
+  const room = await createRoom([alice, bob]);
+  const clients = [await server.connectClassic(room, alice), await server.connectClassic(room, bob)] as const;
   const emails = [alice, bob];
   for (let n = 1; n <= 60; n++) {
     clients[n % 2 ? 1 : 0].send({ message: `message ${n}` });
@@ -51,26 +51,26 @@ test("the first frame is the last 50 messages, oldest first, with text and sende
 });
 
 test("without a token, and with a bad one, the connection is refused; with a good one it opens", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const bearer = await token(alice);
   const tokens = { none: {}, bad: { token: "abc" }, tampered: { token: `${bearer.slice(0, -8)}AAAAAAAA` } };
   for (const [what, options] of Object.entries(tokens)) {
-    const { status, headers } = await refusal(connect(on.parley.host, room, options));
+    const { status, headers } = await refusal(connectClassic(server.host, room, options));
     expect({ what, status, challenge: headers["www-authenticate"] }).toEqual({
       what,
       status: 401,
       challenge: "Bearer",
     });
   }
-  expect(await (await connect(on.parley.host, room, { token: bearer })).next()).toEqual([]);
+  expect((await connectClassic(server.host, room, { token: bearer })).history).toEqual([]);
 });
 
 test("a room that does not exist and one that the user is not in answer alike, byte for byte", async () => {
-  const room = await roomOf(bob);
+  const room = await createRoom([bob]);
   const bearer = await token(alice);
   const ask = async (id: string) => {
-    const raw = await Raw.open(on.parley.host);
-    raw.write(handshake(on.parley.host, `/ws/chat/${id}/`, { authorization: `Bearer ${bearer}` }));
+    const raw = await RawConnection.open(server.host);
+    raw.write(handshake(server.host, `/ws/chat/${id}/`, { authorization: `Bearer ${bearer}` }));
     const answer = await raw.answer();
     answer.headers.delete("date");
     return { ...answer, headers: [...answer.headers], body: await raw.body(answer) };
@@ -78,25 +78,25 @@ test("a room that does not exist and one that the user is not in answer alike, b
   const unknown = await ask(newRoomId());
   expect(unknown.status).toBe(404);
   expect(await ask(room)).toEqual(unknown);
-  await join(room, bob);
+  await server.connectClassic(room, bob);
 });
 
 test("when the history can't be read the first frame is [], the connection lives, and it is counted and logged", async () => {
-  const room = await roomOf(alice);
-  const before = await join(room, alice);
+  const room = await createRoom([alice]);
+  const before = await server.connectClassic(room, alice);
   await say(before, "remembered");
-  const failures = await metric(on.parley, "parley_history_failures_total");
-  using database = new Database(on.parley.config.database);
+  const failures = await server.metric("parley_history_failures_total");
+  using database = new Database(server.config.database);
   database.run("ALTER TABLE messages RENAME TO hidden");
-  let late: Client;
+  let late: ClassicClient;
   try {
-    late = await connect(on.parley.host, room, { token: await token(alice) });
-    expect(await late.next()).toEqual([]);
+    late = await connectClassic(server.host, room, { token: await token(alice) });
+    expect(late.history).toEqual([]);
   } finally {
     database.run("ALTER TABLE hidden RENAME TO messages");
   }
-  expect(await metric(on.parley, "parley_history_failures_total")).toBe(failures + 1);
-  expect(on.parley.logs).toContainEqual(
+  expect(await server.metric("parley_history_failures_total")).toBe(failures + 1);
+  expect(server.logs).toContainEqual(
     expect.objectContaining({ level: 50, msg: expect.stringContaining("history could not be read") }),
   );
   await say(late, "goes on");
@@ -105,32 +105,30 @@ test("when the history can't be read the first frame is [], the connection lives
 });
 
 test("a message goes to everyone in the room, the sender included, with the key message and no other", async () => {
-  const room = await roomOf(alice, bob);
-  const other = await roomOf(alice, bob);
-  const clients = [await join(room, alice), await join(room, bob)] as const;
-  const elsewhere = await join(other, bob);
+  const room = await createRoom([alice, bob]);
+  const other = await createRoom([alice, bob]);
+  const clients = [await server.connectClassic(room, alice), await server.connectClassic(room, bob)] as const;
+  const elsewhere = await server.connectClassic(other, bob);
   clients[0].send({ message: "Hello, how are you?" });
   for (const client of clients) expect(await client.next()).toStrictEqual({ message: "Hello, how are you?" });
   // Had the first message crossed over, it would come before this one.
   await say(elsewhere, "only here");
-  expect(clients.flatMap((client) => client.waiting())).toEqual([]);
+  expect(clients.flatMap((client) => client.unread())).toEqual([]);
 });
 
 test("a message that was broadcast is on disk", async () => {
-  const room = await roomOf(alice);
-  const client = await join(room, alice);
+  const room = await createRoom([alice]);
+  const client = await server.connectClassic(room, alice);
   for (let n = 1; n <= 20; n++) {
     await say(client, `message ${n}`);
-    const stored = await on.parley.asOperator((chat, operator) =>
-      chat.messages(operator, room, { limit: 1 }),
-    );
+    const stored = await server.asOperator((chat, operator) => chat.messages(operator, room, { limit: 1 }));
     expect(stored).toMatchObject([{ seq: n, text: `message ${n}`, sender: { email: alice } }]);
   }
 });
 
 test("other keys beside message are ignored", async () => {
-  const room = await roomOf(alice);
-  const client = await join(room, alice);
+  const room = await createRoom([alice]);
+  const client = await server.connectClassic(room, alice);
   client.send({ type: "chat_message", message: "Hello!", sender_email: bob, text: "?", id: [1, { a: 2 }] });
   expect(await client.next()).toStrictEqual({ message: "Hello!" });
   expect(JSON.parse(await firstFrame(room, await token(alice)))).toStrictEqual([
@@ -139,8 +137,8 @@ test("other keys beside message are ignored", async () => {
 });
 
 test("text comes back as it was sent", async () => {
-  const room = await roomOf(alice);
-  const client = await join(room, alice);
+  const room = await createRoom([alice]);
+  const client = await server.connectClassic(room, alice);
   const texts = [
     '"\\/\b\f\n\r\t',
     "  spaces around  ",
@@ -157,31 +155,31 @@ test("text comes back as it was sent", async () => {
 });
 
 test("whoever disconnects is out of the group, and the others go on", async () => {
-  const room = await roomOf(alice, bob);
-  const leaving = await join(room, alice);
-  const cut = await join(room, alice);
-  const staying = await join(room, bob);
-  const connections = await metric(on.parley, "parley_connections");
+  const room = await createRoom([alice, bob]);
+  const leaving = await server.connectClassic(room, alice);
+  const cut = await server.connectClassic(room, alice);
+  const staying = await server.connectClassic(room, bob);
+  const connections = await server.metric("parley_connections");
   await leaving.close();
   cut.socket.terminate();
-  await until(
+  await waitUntil(
     "both are gone",
-    async () => (await metric(on.parley, "parley_connections")) === connections - 2,
+    async () => (await server.metric("parley_connections")) === connections - 2,
   );
   await say(staying, "still here");
-  expect([...leaving.waiting(), ...cut.waiting()]).toEqual([]);
+  expect([...leaving.unread(), ...cut.unread()]).toEqual([]);
 });
 
 test("whoever comes back finds in the history what was said meanwhile", async () => {
-  const room = await roomOf(alice, bob);
-  const leaving = await join(room, alice);
-  const staying = await join(room, bob);
+  const room = await createRoom([alice, bob]);
+  const leaving = await server.connectClassic(room, alice);
+  const staying = await server.connectClassic(room, bob);
   await say(leaving, "bye");
   expect(await staying.next()).toEqual({ message: "bye" });
   await leaving.close();
   await say(staying, "one", "two");
-  const back = await connect(on.parley.host, room, { token: await token(alice) });
-  expect(await back.next()).toEqual([
+  const back = await connectClassic(server.host, room, { token: await token(alice) });
+  expect(back.history).toEqual([
     { text: "bye", sender_email: alice },
     { text: "one", sender_email: bob },
     { text: "two", sender_email: bob },
@@ -192,11 +190,13 @@ test("whoever comes back finds in the history what was said meanwhile", async ()
 
 test("in many rooms with many members no message crosses, none is lost, and all see one order", async () => {
   const emails = ["ann", "ben", "cat", "dan", "eve"].map((name) => `${name}@example.com`);
-  const rooms = await Promise.all(Array.from({ length: 10 }, () => roomOf(...emails)));
+  const rooms = await Promise.all(Array.from({ length: 10 }, () => createRoom([...emails])));
   const groups = await Promise.all(
     rooms.map(async (room) => ({
       room,
-      clients: await Promise.all(emails.map(async (email) => ({ email, client: await join(room, email) }))),
+      clients: await Promise.all(
+        emails.map(async (email) => ({ email, client: await server.connectClassic(room, email) })),
+      ),
     })),
   );
   const rounds = [1, 2, 3, 4, 5];
@@ -215,37 +215,37 @@ test("in many rooms with many members no message crosses, none is lost, and all 
       new Set(expected.map((frame) => JSON.stringify(frame))),
     );
   }
-  expect(groups.flatMap(({ clients }) => clients.flatMap(({ client }) => client.waiting()))).toEqual([]);
+  expect(groups.flatMap(({ clients }) => clients.flatMap(({ client }) => client.unread()))).toEqual([]);
 });
 
 test("the front end's second argument, classic and bearer, opens a connection without any header", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const bearer = await token(alice);
-  const client = await connect(on.parley.host, room, { protocols: ["classic", `bearer.${bearer}`] });
+  const client = await connectClassic(server.host, room, { protocols: ["classic", `bearer.${bearer}`] });
   expect(client.protocol).toBe("classic");
-  expect(await client.next()).toEqual([]);
+  expect(client.history).toEqual([]);
   await say(client, "Hello from frontend!");
 });
 
 test("the front end's lines as they stand connect once its page has posted the token to /api/session", async () => {
-  const room = await roomOf(alice);
-  const { host, url } = on.parley;
+  const room = await createRoom([alice]);
+  const { host, url } = server;
   const authorization = `Bearer ${await token(alice)}`;
   const session = await fetch(`${url}/api/session`, { method: "POST", headers: { authorization } });
   expect(session.status).toBe(204);
   const [cookie = ""] = session.headers.getSetCookie().map((line) => line.split(";")[0] ?? "");
-  const client = await connect(host, room, { headers: { cookie, origin: url } });
+  const client = await connectClassic(host, room, { headers: { cookie, origin: url } });
   expect(client.protocol).toBe("");
-  expect(await client.next()).toEqual([]);
+  expect(client.history).toEqual([]);
   await say(client, "Hello from frontend!");
   // Not a page: no Origin. The cookie alone is worth nothing then.
-  expect((await refusal(connect(host, room, { headers: { cookie } }))).status).toBe(401);
+  expect((await refusal(connectClassic(host, room, { headers: { cookie } }))).status).toBe(401);
 });
 
 test("Postman's steps give the same frames", async () => {
-  const room = await roomOf(alice);
-  const { host } = on.parley;
-  const raw = await Raw.open(host);
+  const room = await createRoom([alice]);
+  const { host } = server;
+  const raw = await RawConnection.open(host);
   // Header by header what Postman sends; it offers compression, which the server may decline.
   raw.write(
     [
@@ -267,16 +267,16 @@ test("Postman's steps give the same frames", async () => {
   expect(headers.has("sec-websocket-extensions")).toBe(false);
   expect(headers.has("sec-websocket-protocol")).toBe(false);
   expect(await raw.next()).toEqual([]);
-  raw.write(said("Hello, this is a test message!"));
+  raw.write(classicMessage("Hello, this is a test message!"));
   expect(String((await raw.frame()).payload)).toBe('{"message":"Hello, this is a test message!"}');
   raw.destroy();
 });
 
 test("a token that the provider itself issued opens a connection; without an email, sender_email is the sub", async () => {
-  const bearer = await on.issuer.grant();
-  const room = await roomOf();
-  const back = await connect(on.parley.host, room, { token: bearer });
-  expect(await back.next()).toEqual([]);
+  const bearer = await server.issuer.grant();
+  const room = await createRoom([]);
+  const back = await connectClassic(server.host, room, { token: bearer });
+  expect(back.history).toEqual([]);
   await say(back, "from the back end");
   expect(JSON.parse(await firstFrame(room, bearer))).toEqual([
     { text: "from the back end", sender_email: "backend" },

@@ -12,7 +12,7 @@ import {
 const variables = Object.values(settings).map(({ variable }) => variable);
 const withDefault = Object.values(settings).filter((setting) => setting.default !== undefined);
 
-/** What a setting that is refused says. */
+/** The message with which a setting is refused. */
 function refusal(environment: Record<string, string>): string {
   try {
     readConfig(environment);
@@ -20,10 +20,10 @@ function refusal(environment: Record<string, string>): string {
     if (error instanceof ConfigError) return error.message;
     throw error;
   }
-  throw new Error(`${JSON.stringify(environment)} was taken`);
+  throw new Error(`${JSON.stringify(environment)} was accepted`);
 }
 
-test("without any variable every default holds", () => {
+test("without any variable, every setting has its default", () => {
   expect(readConfig({})).toEqual({
     host: "127.0.0.1",
     port: 8000,
@@ -50,20 +50,20 @@ test("without any variable every default holds", () => {
   });
 });
 
-test("a default that is written out means the same", () => {
+test("a default that is written out changes nothing", () => {
   const written = withDefault.map(({ variable, default: fallback }) => [variable, fallback]);
   expect(readConfig(Object.fromEntries(written) as Record<string, string>)).toEqual(readConfig({}));
 });
 
-test("a variable that is empty counts as one that is not set", () => {
+test("an empty variable counts as one that is not set", () => {
   expect(readConfig(Object.fromEntries(variables.map((variable) => [variable, ""])))).toEqual(readConfig({}));
 });
 
-test("what is not a setting of Parley is left alone", () => {
+test("other variables are left alone", () => {
   expect(readConfig({ PORT: "1", PATH: "/bin", PARLEY_NOTHING: "x" })).toEqual(readConfig({}));
 });
 
-test("lists are trimmed, and what is empty in them is left out", () => {
+test("entries of a list are trimmed, and empty ones are left out", () => {
   const config = readConfig({
     PARLEY_ISSUER: " https://one.example.com/ ,, https://two.example.com",
     PARLEY_AUDIENCE: "a, b ,",
@@ -88,15 +88,15 @@ test.each([
   expect(readConfig({ [variable]: "0" })[key]).toBe(0);
 });
 
-describe("a bad value is refused with its name, its text and the reason", () => {
+describe("a bad value is refused with the name, the reason and the value", () => {
   test.each([
-    ["PARLEY_PORT", "abc", "must be a number, 0 or more"],
+    ["PARLEY_PORT", "abc", "must be a decimal number, 0 or more"],
     ["PARLEY_PORT", "65536", "must be at most 65535"],
-    ["PARLEY_PORT", "-1", "must be a number, 0 or more"],
+    ["PARLEY_PORT", "-1", "must be a decimal number, 0 or more"],
     ["PARLEY_PORT", "80.5", "must be a whole number"],
-    ["PARLEY_PORT", "0x50", "must be a number, 0 or more"],
-    ["PARLEY_PORT", "1e3", "must be a number, 0 or more"],
-    ["PARLEY_PORT", " 80", "must be a number, 0 or more"],
+    ["PARLEY_PORT", "0x50", "must be a decimal number, 0 or more"],
+    ["PARLEY_PORT", "1e3", "must be a decimal number, 0 or more"],
+    ["PARLEY_PORT", " 80", "must be a decimal number, 0 or more"],
     ["PARLEY_ISSUER", "http://example.com", "must be https URLs"],
     ["PARLEY_ISSUER", "https://ok.example.com,http://example.com", "must be https URLs"],
     ["PARLEY_ISSUER", "example.com", "must be https URLs"],
@@ -104,28 +104,40 @@ describe("a bad value is refused with its name, its text and the reason", () => 
     ["PARLEY_ISSUER", "http://127.0.0.1.example.com", "must be https URLs"],
     ["PARLEY_ISSUER", "ftp://127.0.0.1", "must be https URLs"],
     ["PARLEY_ISSUER", "file:///etc/passwd", "must be https URLs"],
-    ["PARLEY_ISSUER", ",", "must name at least one"],
-    ["PARLEY_AUDIENCE", " , ", "must name at least one"],
+    ["PARLEY_ISSUER", ",", "must have at least one entry"],
+    ["PARLEY_AUDIENCE", " , ", "must have at least one entry"],
     ["PARLEY_JWKS_URL", "http://example.com/jwks.json", "must be https URLs"],
-    ["PARLEY_ALGORITHMS", "HS256", "must be of RS256"],
-    ["PARLEY_ALGORITHMS", "none", "must be of RS256"],
-    ["PARLEY_ALGORITHMS", "RS256,HS512", "must be of RS256"],
-    ["PARLEY_ALGORITHMS", "rs256", "must be of RS256"],
+    ["PARLEY_ALGORITHMS", "HS256", "must be among RS256"],
+    ["PARLEY_ALGORITHMS", "none", "must be among RS256"],
+    ["PARLEY_ALGORITHMS", "RS256,HS512", "must be among RS256"],
+    ["PARLEY_ALGORITHMS", "rs256", "must be among RS256"],
     ["PARLEY_ALLOWED_ORIGINS", "https://app.example.com/", "must be origins"],
     ["PARLEY_ALLOWED_ORIGINS", "https://app.example.com/chat", "must be origins"],
-    ["PARLEY_ALLOWED_ORIGINS", "https://app.example.com:443", "must be origins"],
     ["PARLEY_ALLOWED_ORIGINS", "app.example.com", "must be origins"],
+    ["PARLEY_ALLOWED_ORIGINS", "https://app.example.com?x", "must be origins"],
+    ["PARLEY_ALLOWED_ORIGINS", "https://app.example.com#x", "must be origins"],
+    ["PARLEY_ALLOWED_ORIGINS", "https://user@app.example.com", "must be origins"],
+    ["PARLEY_ALLOWED_ORIGINS", "https://app.example.com:99999", "must be origins"],
+    ["PARLEY_ALLOWED_ORIGINS", "https://app example.com", "must be origins"],
+    ["PARLEY_ALLOWED_ORIGINS", "https://", "must be origins"],
+    ["PARLEY_ALLOWED_ORIGINS", "file://", "must be origins"],
     ["PARLEY_ALLOWED_ORIGINS", "*", "must be origins"],
-    ["PARLEY_ALLOWED_ORIGINS", "null", "must be origins"],
-    ["PARLEY_LOG_LEVEL", "loud", "loud"],
     ["PARLEY_EMAIL_VERIFIED", "no", "must be required or optional"],
     ["PARLEY_EMAIL_VERIFIED", "Optional", "must be required or optional"],
-    ["PARLEY_CLOCK_TOLERANCE", "-1", "must be a number, 0 or more"],
+    ["PARLEY_ALLOWED_ORIGINS", "https://*", "must be origins"],
+    ["PARLEY_ALLOWED_ORIGINS", "https://*.", "must be origins"],
+    ["PARLEY_ALLOWED_ORIGINS", "https://*.*.example.com", "must be origins"],
+    ["PARLEY_ALLOWED_ORIGINS", "https://app.*.example.com", "must be origins"],
+    ["PARLEY_ALLOWED_ORIGINS", "https://app*.example.com", "must be origins"],
+    ["PARLEY_ALLOWED_ORIGINS", "*.example.com", "must be origins"],
+    ["PARLEY_ALLOWED_ORIGINS", "https://ok.example.com, nonsense", "must be origins"],
+    ["PARLEY_LOG_LEVEL", "loud", "must be one of fatal"],
+    ["PARLEY_CLOCK_TOLERANCE", "-1", "must be a decimal number, 0 or more"],
     ["PARLEY_CLOCK_TOLERANCE", "301", "must be at most 300"],
-    ["PARLEY_CLOCK_TOLERANCE", "NaN", "must be a number, 0 or more"],
+    ["PARLEY_CLOCK_TOLERANCE", "NaN", "must be a decimal number, 0 or more"],
     ["PARLEY_MAX_TEXT", "60001", "must be at most 60000"],
-    ["PARLEY_MESSAGE_RATE", "Infinity", "must be a number, 0 or more"],
-    ["PARLEY_DRAIN", "1 h", "must be a number, 0 or more"],
+    ["PARLEY_MESSAGE_RATE", "Infinity", "must be a decimal number, 0 or more"],
+    ["PARLEY_DRAIN", "1 h", "must be a decimal number, 0 or more"],
   ])("%s=%s", (variable, text, reason) => {
     const said = refusal({ [variable]: text });
     expect(said).toStartWith(`${variable}: `);
@@ -135,7 +147,28 @@ describe("a bad value is refused with its name, its text and the reason", () => 
   });
 });
 
-test("http is good for an issuer on this very machine", () => {
+test.each([
+  ["https://app.example.com", "https://app.example.com"],
+  ["http://localhost:5173", "http://localhost:5173"],
+  ["HTTPS://App.Example.com", "https://app.example.com"],
+  ["https://app.example.com:443", "https://app.example.com"],
+  ["http://app.example.com:80", "http://app.example.com"],
+  ["http://app.example.com:443", "http://app.example.com:443"],
+  ["https://bücher.example", "https://xn--bcher-kva.example"],
+  ["http://[::1]:3000", "http://[::1]:3000"],
+  ["capacitor://localhost", "capacitor://localhost"],
+  ["Ionic://LocalHost", "ionic://localhost"],
+  ["tauri://localhost", "tauri://localhost"],
+  ["chrome-extension://abcdefghijklmnop", "chrome-extension://abcdefghijklmnop"],
+  ["https://*.example.com", "https://*.example.com"],
+  ["https://*.Example.com:8443", "https://*.example.com:8443"],
+  ["https://*.example.com:443", "https://*.example.com"],
+  ["null", "null"],
+])("the allowed origin %s is kept as %s", (text, origin) => {
+  expect(readConfig({ PARLEY_ALLOWED_ORIGINS: text }).allowedOrigins).toEqual([origin]);
+});
+
+test("an issuer on this machine may be http", () => {
   for (const issuer of [
     "http://127.0.0.1:9000",
     "http://localhost/",
@@ -159,7 +192,7 @@ test("verification of emails may be optional, and have a claim of its own", () =
 
 const require = (environment: Record<string, string>) => () => requireIssuers(readConfig(environment));
 
-test("serve needs an issuer and an audience, and a key URL for each issuer or for none", () => {
+test("serve requires an issuer, an audience, and a key URL for each issuer or for none", () => {
   const issuers = { PARLEY_ISSUER: "https://one.example.com,https://two.example.com", PARLEY_AUDIENCE: "a" };
   expect(require({})).toThrow("PARLEY_ISSUER: must be set");
   expect(require({ PARLEY_ISSUER: "https://one.example.com" })).toThrow("PARLEY_AUDIENCE: must be set");
@@ -176,16 +209,16 @@ test("serve needs an issuer and an audience, and a key URL for each issuer or fo
   );
 });
 
-test("an issuer is kept letter by letter: its last slash, its case", () => {
+test("an issuer keeps its case and its slash at the end", () => {
   const text = "https://Tenant.example.com/Path/";
   expect(readConfig({ PARLEY_ISSUER: text }).issuers).toEqual([text]);
 });
 
-test("the limit of open files is known here", () => {
+test("the limit of open files is found", () => {
   expect(openFileLimit()).toBeGreaterThan(100);
 });
 
-test("a variable that looks like a setting, and is none, is found", () => {
+test("a PARLEY_* variable that is not a setting is found", () => {
   const environment = { PARLEY_PORT: "1", PARLEY_MAXTEXT: "5", PORT: "1", parley_port: "1" };
   expect(unknownSettings(environment)).toEqual(["PARLEY_MAXTEXT"]);
 });

@@ -2,77 +2,77 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { connect } from "./support/client.ts";
+import { connectClassic } from "./support/client.ts";
 import { startIssuer } from "./support/issuer.ts";
-import { temporaryFolder } from "./support/parley.ts";
-import { furnish, serve } from "./support/served.ts";
-import { until } from "./support/until.ts";
+import { seedDatabase, startServerProcess } from "./support/server-process.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
+import { waitUntil } from "./support/wait.ts";
 
-const rounds = 11;
-/** Messages that each client has under way. */
-const inFlight = 16;
-/** Broadcasts that must have been seen in a round before the server is killed in the middle of the rest. */
-const enough = 2000;
+const ROUNDS = 11;
+/** Messages that each client has in flight. */
+const IN_FLIGHT = 16;
+/** Broadcasts that are awaited in each round before the server is killed. */
+const BROADCASTS_PER_ROUND = 2000;
+const MAX_KILL_DELAY_MS = 150;
 
 const rooms = ["a", "b", "c", "d"].map((id) => ({
   id,
   members: [1, 2, 3, 4, 5].map((n) => `${id}${n}@example.com`),
 }));
 
-/** What one connection was sent: the history, then what came live. */
-interface Heard {
+/** What one connection received: the history, then live messages. */
+interface Received {
   room: string;
   texts: string[];
 }
 
-test("a server that is killed again and again while 20 clients send keeps every message that anyone saw, once and in order", async () => {
+test("a server that is killed repeatedly while 20 clients send keeps every message that anyone saw, once and in order", async () => {
   await using issuer = await startIssuer();
   using folder = temporaryFolder();
   const database = join(folder.path, "parley.db");
-  await furnish(database, Object.fromEntries(rooms.map(({ id, members }) => [id, members])));
-  const seats = await Promise.all(
+  await seedDatabase(database, Object.fromEntries(rooms.map(({ id, members }) => [id, members])));
+  const users = await Promise.all(
     rooms.flatMap(({ id, members }) =>
       members.map(async (email) => ({ room: id, email, token: await issuer.sign(email) })),
     ),
   );
 
-  const heard: Heard[] = [];
+  const received: Received[] = [];
   let sent = 0;
-  for (let round = 0; round < rounds; round++) {
-    await using server = await serve({ issuer: issuer.issuer, database });
-    let seen = 0;
-    const clients = seats.map(async ({ room, email, token }) => {
-      const client = await connect(server.url.host, room, { token });
-      const history = (await client.next()) as { text: string }[];
-      const mine: Heard = { room, texts: history.map(({ text }) => text) };
-      heard.push(mine);
-      const say = () => client.send({ message: `${email} ${++sent}` });
-      for (let n = 0; n < inFlight; n++) say();
+  for (let round = 0; round < ROUNDS; round++) {
+    await using server = await startServerProcess({ issuer: issuer.issuer, database });
+    let broadcasts = 0;
+    const clients = users.map(async ({ room, email, token }) => {
+      const client = await connectClassic(server.url.host, room, { token });
+      const texts = client.history.map(({ text }) => text);
+      received.push({ room, texts });
+      const send = () => client.send({ message: `${email} ${++sent}` });
+      for (let n = 0; n < IN_FLIGHT; n++) send();
       try {
         for (;;) {
-          const { message } = (await client.next()) as { message: string };
-          mine.texts.push(message);
-          seen++;
-          if (message.startsWith(email)) say();
+          const { message = "" } = await client.next();
+          texts.push(message);
+          broadcasts++;
+          if (message.startsWith(email)) send();
         }
       } catch {
         return (await client.closed).code;
       }
     });
-    await until("enough was seen", () => seen >= enough, 20_000);
-    // Anywhere in the work: between two batches, in a commit, before a publish.
-    await Bun.sleep(Math.random() * 150);
+    await waitUntil("enough messages were broadcast", () => broadcasts >= BROADCASTS_PER_ROUND, 20_000);
+    // At any point of its work: between two batches, in a commit, before a publish.
+    await Bun.sleep(Math.random() * MAX_KILL_DELAY_MS);
     server.kill("SIGKILL");
-    // 1006: no close frame, so nobody was told goodbye.
+    // 1006: the connections ended without a close frame.
     expect(new Set(await Promise.all(clients))).toEqual(new Set([1006]));
   }
 
-  // Once more, so that what the last kill left is put right; and stopped as it should be.
-  await using last = await serve({ issuer: issuer.issuer, database });
+  // The last start recovers from the last kill.
+  await using last = await startServerProcess({ issuer: issuer.issuer, database });
   last.kill("SIGTERM");
   expect((await last.ended).code).toBe(0);
 
-  const db = new Database(database, { readonly: true });
+  using db = new Database(database, { readonly: true });
   expect(db.query("PRAGMA integrity_check").values()).toEqual([["ok"]]);
   expect(db.query("PRAGMA foreign_key_check").values()).toEqual([]);
   for (const { id } of rooms) {
@@ -87,15 +87,14 @@ test("a server that is killed again and again while 20 clients send keeps every 
       [rows.length, rows.length],
     ]);
     const seqOf = new Map(rows.map(({ seq, text }) => [text, seq]));
-    // Each client's text is another one: none was stored twice.
+    // Texts are unique, so none was stored twice.
     expect(seqOf.size).toBe(rows.length);
-    for (const { texts } of heard.filter(({ room }) => room === id)) {
-      // Each that was seen is there; none was missed, doubled or out of order between the first seen and the last.
+    for (const { texts } of received.filter(({ room }) => room === id)) {
+      // From the first text on, a connection received the stored messages without a gap.
       const first = seqOf.get(texts[0] ?? "") ?? 0;
-      const astray = texts.filter((text, index) => seqOf.get(text) !== first + index);
-      expect(astray).toEqual([]);
+      const wrong = texts.filter((text, index) => seqOf.get(text) !== first + index);
+      expect(wrong).toEqual([]);
     }
   }
-  expect(heard.length).toBe(rounds * seats.length);
-  db.close();
+  expect(received.length).toBe(ROUNDS * users.length);
 }, 120_000);

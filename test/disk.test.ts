@@ -3,11 +3,11 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { closeSync, mkdirSync, openSync, rmSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
-import { type Client, connect } from "./support/client.ts";
+import { type ClassicClient, connectClassic } from "./support/client.ts";
 import { type Issuer, startIssuer } from "./support/issuer.ts";
-import { temporaryFolder } from "./support/parley.ts";
-import { furnish, serve, type Served } from "./support/served.ts";
-import { until } from "./support/until.ts";
+import { seedDatabase, type ServerProcess, startServerProcess } from "./support/server-process.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
+import { waitUntil } from "./support/wait.ts";
 
 let issuer: Issuer;
 beforeAll(async () => {
@@ -17,13 +17,15 @@ afterAll(() => issuer[Symbol.asyncDispose]());
 
 const [alice, bob, carol] = ["alice@example.com", "bob@example.com", "carol@example.com"];
 
-async function come(server: Served, email: string): Promise<{ client: Client; history: string[] }> {
-  const client = await connect(server.url.host, "lobby", { token: await issuer.sign(email) });
-  const history = (await client.next()) as { text: string }[];
-  return { client, history: history.map(({ text }) => text) };
+async function come(
+  server: ServerProcess,
+  email: string,
+): Promise<{ client: ClassicClient; history: string[] }> {
+  const client = await connectClassic(server.url.host, "lobby", { token: await issuer.sign(email) });
+  return { client, history: client.history.map(({ text }) => text) };
 }
 
-async function status(server: Served, path: string): Promise<number> {
+async function status(server: ServerProcess, path: string): Promise<number> {
   const response = await fetch(new URL(path, server.url));
   await response.body?.cancel();
   return response.status;
@@ -42,7 +44,12 @@ function stored(database: string): unknown[] {
 const unavailable = { error: { code: "storage_unavailable", message: expect.any(String) } };
 
 /** A room with three members, of whom all have been there, on a disk that `spoil` spoils and `mend` mends. */
-async function survive(server: Served, database: string, spoil: () => void, mend: () => void): Promise<void> {
+async function survive(
+  server: ServerProcess,
+  database: string,
+  spoil: () => void,
+  mend: () => void,
+): Promise<void> {
   const [{ client: a }, { client: b }, { client: c }] = [
     await come(server, alice),
     await come(server, bob),
@@ -80,11 +87,11 @@ async function survive(server: Served, database: string, spoil: () => void, mend
   expect(await status(server, "/readyz")).toBe(503);
 
   mend();
-  await until("the server is ready", async () => (await status(server, "/readyz")) === 200, 20_000);
+  await waitUntil("the server is ready", async () => (await status(server, "/readyz")) === 200, 20_000);
   a.send({ message: "after" });
   for (const client of [a, b, reader.client]) expect(await client.next()).toEqual({ message: "after" });
   kept.push("after");
-  for (const client of [a, b, reader.client]) expect(client.waiting()).toEqual([]);
+  for (const client of [a, b, reader.client]) expect(client.unread()).toEqual([]);
   expect((await come(server, bob)).history).toEqual(kept.slice(-50) as string[]);
   server.kill("SIGTERM");
   expect((await server.ended).code).toBe(0);
@@ -127,8 +134,8 @@ test.if(mayMount())(
     using disk = smallDisk(path);
     expect(disk).toBeDefined();
     const [database, ballast] = [join(path, "parley.db"), join(path, "ballast")];
-    await furnish(database, { lobby: [alice, bob, carol] });
-    await using server = await serve({ issuer: issuer.issuer, database });
+    await seedDatabase(database, { lobby: [alice, bob, carol] });
+    await using server = await startServerProcess({ issuer: issuer.issuer, database });
     const spoil = () => fill(ballast);
     await survive(server, database, spoil, () => rmSync(ballast));
   },
@@ -138,10 +145,10 @@ test.if(mayMount())(
 test("a disk that takes no more writes: the same", async () => {
   using folder = temporaryFolder();
   const database = join(folder.path, "parley.db");
-  await furnish(database, { lobby: [alice, bob, carol] });
+  await seedDatabase(database, { lobby: [alice, bob, carol] });
   // Over its limit of file size a process gets a signal first, which ends it unless ignored.
-  const under = ["/bin/sh", "-c", `trap "" XFSZ; exec "$@"`, "sh"];
-  await using server = await serve({ issuer: issuer.issuer, database, under });
+  const wrapper = ["/bin/sh", "-c", `trap "" XFSZ; exec "$@"`, "sh"];
+  await using server = await startServerProcess({ issuer: issuer.issuer, database, wrapper });
   const limit = (size: string) => {
     const command = ["prlimit", "--pid", String(server.pid), `--fsize=${size}:`];
     expect(Bun.spawnSync(command).exitCode).toBe(0);
@@ -163,7 +170,7 @@ async function locked<T>(database: string, work: () => Promise<T>): Promise<T> {
 }
 
 /** The slowest of many answers of `/healthz`, in milliseconds, over at least that time. */
-async function slowest(server: Served, milliseconds: number): Promise<number> {
+async function slowest(server: ServerProcess, milliseconds: number): Promise<number> {
   let worst = 0;
   for (const end = performance.now() + milliseconds; performance.now() < end; await Bun.sleep(20)) {
     const start = performance.now();
@@ -176,15 +183,15 @@ async function slowest(server: Served, milliseconds: number): Promise<number> {
 test("while another process writes for a second messages wait, then all arrive in order; everything else goes on", async () => {
   using folder = temporaryFolder();
   const database = join(folder.path, "parley.db");
-  await furnish(database, { lobby: [alice, bob, carol] });
-  await using server = await serve({ issuer: issuer.issuer, database });
+  await seedDatabase(database, { lobby: [alice, bob, carol] });
+  await using server = await startServerProcess({ issuer: issuer.issuer, database });
   const [{ client: a }, { client: b }] = [await come(server, alice), await come(server, bob)];
   const texts = Array.from({ length: 100 }, (_, index) => `text ${index}`);
   await locked(database, async () => {
     for (const message of texts) a.send({ message });
     expect(await slowest(server, 1000)).toBeLessThan(1000);
     expect((await come(server, bob)).history).toEqual([]);
-    expect([a.waiting(), b.waiting()]).toEqual([[], []]);
+    expect([a.unread(), b.unread()]).toEqual([[], []]);
   });
   for (const client of [a, b]) for (const message of texts) expect(await client.next()).toEqual({ message });
   expect(await status(server, "/readyz")).toBe(200);
@@ -196,13 +203,15 @@ test("while another process writes for a second messages wait, then all arrive i
 test("while another process holds the database for long, writers are refused and readers are not; then it recovers", async () => {
   using folder = temporaryFolder();
   const database = join(folder.path, "parley.db");
-  await furnish(database, { lobby: [alice, bob] });
-  await using server = await serve({ issuer: issuer.issuer, database });
+  await seedDatabase(database, { lobby: [alice, bob] });
+  await using server = await startServerProcess({ issuer: issuer.issuer, database });
   const [{ client: a }, { client: b }] = [await come(server, alice), await come(server, bob)];
   await locked(database, async () => {
     a.send({ message: "lost" });
     // Whom the store has yet to write down can't come in.
-    const stranger = connect(server.url.host, "lobby", { token: await issuer.sign("stranger@example.com") });
+    const stranger = connectClassic(server.url.host, "lobby", {
+      token: await issuer.sign("stranger@example.com"),
+    });
     const refused = stranger.then(
       () => "let in",
       (error: unknown) => error,
@@ -212,10 +221,10 @@ test("while another process holds the database for long, writers are refused and
     expect(await status(server, "/readyz")).toBe(503);
     expect((await come(server, bob)).history).toEqual([]);
   });
-  await until("the server is ready", async () => (await status(server, "/readyz")) === 200, 20_000);
+  await waitUntil("the server is ready", async () => (await status(server, "/readyz")) === 200, 20_000);
   a.send({ message: "kept" });
   for (const client of [a, b]) expect(await client.next()).toEqual({ message: "kept" });
-  expect(b.waiting()).toEqual([]);
+  expect(b.unread()).toEqual([]);
   server.kill("SIGTERM");
   await server.ended;
   expect(stored(database)).toEqual(["kept"]);
@@ -224,8 +233,8 @@ test("while another process holds the database for long, writers are refused and
 test("however many wait for the lock, the server answers", async () => {
   using folder = temporaryFolder();
   const database = join(folder.path, "parley.db");
-  await furnish(database, { lobby: [] });
-  await using server = await serve({ issuer: issuer.issuer, database });
+  await seedDatabase(database, { lobby: [] });
+  await using server = await startServerProcess({ issuer: issuer.issuer, database });
   const tokens = await Promise.all(
     Array.from({ length: 100 }, (_, n) => issuer.sign(`new-${n}@example.com`)),
   );
@@ -247,8 +256,8 @@ test("however many wait for the lock, the server answers", async () => {
 test("a database that can't be read refuses whoever connects, and reads again when it can", async () => {
   using folder = temporaryFolder();
   const database = join(folder.path, "parley.db");
-  await furnish(database, { lobby: [alice] });
-  await using server = await serve({ issuer: issuer.issuer, database });
+  await seedDatabase(database, { lobby: [alice] });
+  await using server = await startServerProcess({ issuer: issuer.issuer, database });
   await (await come(server, alice)).client.close();
   const rename = (from: string, to: string) => {
     const db = new Database(database);

@@ -3,12 +3,12 @@ import { expect, test } from "bun:test";
 import { copyFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-import { type Client, connect } from "./support/client.ts";
-import { type Parley, startParley, temporaryFolder } from "./support/parley.ts";
-import { connectRaw, frame, opcodes, Raw, said } from "./support/raw.ts";
-import { newRoomId, refusal, stage } from "./support/stage.ts";
+import { type ClassicClient, connectClassic, refusal } from "./support/client.ts";
+import { classicMessage, connectRawClassic, encodeFrame, opcodes, RawConnection } from "./support/raw.ts";
+import { newRoomId, type TestServer, useServer } from "./support/server.ts";
+import { temporaryFolder } from "./support/temporary-folder.ts";
 
-const on = stage();
+const { startAnother, token } = useServer();
 
 const emails = ["ann", "ben", "cat", "dan", "eve"].map((name) => `${name}@example.com`) as [
   string,
@@ -16,25 +16,23 @@ const emails = ["ann", "ben", "cat", "dan", "eve"].map((name) => `${name}@exampl
 ];
 
 interface Server extends AsyncDisposable {
-  parley: Parley;
+  parley: TestServer;
   room: string;
-  open: (email: string) => Promise<Client>;
+  open: (email: string) => Promise<ClassicClient>;
 }
 
 async function start(env: Record<string, string>, path: string): Promise<Server> {
   const lifted = { PARLEY_MESSAGE_RATE: "0", PARLEY_DATABASE: join(path, "parley.db") };
-  const parley = await startParley({ issuer: on.issuer.issuer, env: { ...lifted, ...env } });
+  const parley = await startAnother({ env: { ...lifted, ...env } });
   const room = newRoomId();
-  await parley.room(room, emails);
+  await parley.createRoom(emails, { id: room });
   const open = async (email: string) => {
-    const client = await connect(parley.host, room, { token: await on.token(email) });
-    await client.next();
-    return client;
+    return connectClassic(parley.host, room, { token: await token(email) });
   };
   return { parley, room, open, [Symbol.asyncDispose]: () => parley[Symbol.asyncDispose]() };
 }
 
-/** The texts in a file that nobody has open any more, with their numbers. */
+/** The messages in a database that no server has open any more. */
 function stored(path: string): { seq: number; text: string }[] {
   using database = new Database(join(path, "parley.db"), { readonly: true });
   return database
@@ -42,27 +40,27 @@ function stored(path: string): { seq: number; text: string }[] {
     .all();
 }
 
-test("at a shutdown everyone is told with 1012, one after the other over the drain time", async () => {
+test("a shutdown closes connections with 1012, one after the other over the drain time", async () => {
   using folder = temporaryFolder();
   await using server = await start({ PARLEY_DRAIN: "1" }, folder.path);
   const clients = await Promise.all([...emails, ...emails].map(server.open));
-  const begun = performance.now();
+  const begin = performance.now();
   const times: number[] = [];
   const closes = clients.map(async ({ closed }) => {
     const how = await closed;
-    times.push(performance.now() - begun);
+    times.push(performance.now() - begin);
     return how;
   });
   await Promise.all([server.parley.stop(), ...closes]);
   for (const close of closes) expect(await close).toEqual({ code: 1012, reason: "restarting" });
-  // Ten of them, a tenth of a second apart.
+  // There are ten, a tenth of a second apart.
   const [first = 0, last = 0] = [times[0], times.at(-1)];
   expect(last - first).toBeGreaterThan(400);
   const early = times.filter((time) => time < 500).length;
   expect(early).toBeLessThan(9);
 });
 
-test("while it shuts down the server is not ready, and lets nobody in, and whoever is still in goes on", async () => {
+test("during a shutdown the server is not ready and refuses connections, and open ones still work", async () => {
   using folder = temporaryFolder();
   await using server = await start({ PARLEY_DRAIN: "3" }, folder.path);
   const { host, url } = server.parley;
@@ -75,9 +73,9 @@ test("while it shuts down the server is not ready, and lets nobody in, and whoev
   const { status, headers, problem } = await refusal(server.open(emails[0]));
   expect({ status, code: problem["code"] }).toEqual({ status: 503, code: "restarting" });
   expect(Number(headers["retry-after"])).toBeGreaterThan(0);
-  const anonymous = await refusal(connect(host, server.room));
+  const anonymous = await refusal(connectClassic(host, server.room));
   expect(anonymous.status).toBe(503);
-  // The last to be told has two thirds of the time left.
+  // The last one to be closed has two thirds of the time left.
   const last = clients.findLast(({ socket }) => socket.readyState === socket.OPEN);
   last?.send({ message: "one more thing" });
   expect(await last?.next()).toEqual({ message: "one more thing" });
@@ -85,75 +83,77 @@ test("while it shuts down the server is not ready, and lets nobody in, and whoev
   expect(stored(folder.path)).toEqual([{ seq: 1, text: "one more thing" }]);
 }, 10_000);
 
-test("what was under way when the shutdown came is stored, and what was heard is never lost", async () => {
+test("messages sent before the shutdown are stored in order, and no broadcast one is lost", async () => {
   using folder = temporaryFolder();
   await using server = await start({}, folder.path);
   const listener = await server.open(emails[0]);
   const raws = await Promise.all(
-    emails.map(async (email) => connectRaw(server.parley.host, server.room, await on.token(email))),
+    emails.map(async (email) => connectRawClassic(server.parley.host, server.room, await token(email))),
   );
   for (const [index, raw] of raws.entries())
-    raw.write(...Array.from({ length: 400 }, (_, n) => said(`${index} ${n}`)));
-  const heard = [await listener.next()];
+    raw.write(...Array.from({ length: 400 }, (_, n) => classicMessage(`${index} ${n}`)));
+  const received = [await listener.next()];
   await server.parley.stop();
   await listener.closed;
-  heard.push(...listener.waiting());
+  received.push(...listener.unread());
   const messages = stored(folder.path);
   expect(messages.map(({ seq }) => seq)).toEqual(messages.map((_, index) => index + 1));
   const texts = messages.map(({ text }) => text);
-  expect(texts.slice(0, heard.length)).toEqual(heard.map((each) => (each as { message: string }).message));
-  // Of each sender a beginning without holes.
+  expect(texts.slice(0, received.length)).toEqual(
+    received.map((each) => (each as { message: string }).message),
+  );
+  // Each sender's messages are stored from the first one on, without gaps.
   for (const index of raws.keys()) {
     const mine = texts.filter((text) => text.startsWith(`${index} `));
     expect(mine).toEqual(mine.map((_, n) => `${index} ${n}`));
   }
 });
 
-test("a message that waits for the disk when the shutdown comes is stored", async () => {
+test("a message that waits for the disk at the shutdown is stored", async () => {
   using folder = temporaryFolder();
   await using server = await start({}, folder.path);
-  const raw = await connectRaw(server.parley.host, server.room, await on.token(emails[0]));
+  const raw = await connectRawClassic(server.parley.host, server.room, await token(emails[0]));
   using other = new Database(server.parley.config.database);
   other.run("BEGIN IMMEDIATE");
-  raw.write(said("just in time"), frame("", { opcode: opcodes.ping }));
-  // The answer to the ping says that the message before it was taken.
+  raw.write(classicMessage("just in time"), encodeFrame("", { opcode: opcodes.ping }));
+  // The pong shows that the server has read the message before the ping.
   expect(await raw.frame()).toMatchObject({ opcode: opcodes.pong });
   const stopped = server.parley.stop();
   expect(await raw.close()).toEqual({ code: 1012, reason: "restarting" });
-  // Long enough for a server that does not wait.
+  // Enough time for a server that does not wait for the disk to stop.
   await Promise.race([stopped, Bun.sleep(200)]);
   other.run("COMMIT");
   await stopped;
   expect(stored(folder.path)).toEqual([{ seq: 1, text: "just in time" }]);
 });
 
-test("clients that never answer, never read or never finish a request do not hold up the shutdown", async () => {
+test("clients that do not answer, read or finish their request do not delay the shutdown", async () => {
   using folder = temporaryFolder();
   await using server = await start({}, folder.path);
   const { host } = server.parley;
-  const [mute, deaf] = [
-    await connectRaw(host, server.room, await on.token(emails[0])),
-    await connectRaw(host, server.room, await on.token(emails[0])),
+  const [silent, notReading] = [
+    await connectRawClassic(host, server.room, await token(emails[0])),
+    await connectRawClassic(host, server.room, await token(emails[0])),
   ];
-  deaf.socket.pause();
+  notReading.socket.pause();
   const sender = await server.open(emails[0]);
   for (let n = 0; n < 100; n++) sender.send({ message: "x".repeat(8000) });
   for (let n = 0; n < 100; n++) await sender.next();
-  const half = await Raw.open(host);
+  const half = await RawConnection.open(host);
   half.write("POST /api/session HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{");
-  const idle = await Raw.open(host);
+  const idle = await RawConnection.open(host);
   idle.write("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n");
   expect((await idle.answer()).status).toBe(200);
-  const begun = performance.now();
+  const begin = performance.now();
   await server.parley.stop();
-  expect(performance.now() - begun).toBeLessThan(8000);
-  expect(await mute.close()).toEqual({ code: 1012, reason: "restarting" });
-  deaf.socket.resume();
-  await Promise.all([mute.ended, deaf.ended, half.ended, idle.ended]);
-  expect(await Raw.open(host).catch(() => "refused")).toBe("refused");
+  expect(performance.now() - begin).toBeLessThan(8000);
+  expect(await silent.close()).toEqual({ code: 1012, reason: "restarting" });
+  notReading.socket.resume();
+  await Promise.all([silent.ended, notReading.ended, half.ended, idle.ended]);
+  expect(await RawConnection.open(host).catch(() => "refused")).toBe("refused");
 }, 20_000);
 
-test("after the shutdown all is in the one file", async () => {
+test("after the shutdown the database is one file", async () => {
   using folder = temporaryFolder();
   using copy = temporaryFolder();
   await using server = await start({}, folder.path);
@@ -168,7 +168,7 @@ test("after the shutdown all is in the one file", async () => {
   expect(stored(copy.path)).toEqual([{ seq: 1, text: "kept" }]);
 });
 
-test("a server without anybody in it is down at once, whatever its drain time", async () => {
+test("a server without connections stops at once, whatever its drain time", async () => {
   using folder = temporaryFolder();
   await using server = await start({ PARLEY_DRAIN: "60" }, folder.path);
   await server.parley.stop();

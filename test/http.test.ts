@@ -1,19 +1,19 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import { call, expectProblem } from "./support/api.ts";
-import { connect } from "./support/client.ts";
+import { callApi, expectProblem } from "./support/api.ts";
+import { connectClassic } from "./support/client.ts";
 import { type Issuer, startIssuer } from "./support/issuer.ts";
-import { type Parley, startParley } from "./support/parley.ts";
+import { startTestServer, type TestServer } from "./support/server.ts";
 
 const app = "https://app.example.com";
 
 let issuer: Issuer;
-let parley: Parley;
+let parley: TestServer;
 let made = 0;
 
 beforeAll(async () => {
   issuer = await startIssuer();
-  parley = await startParley({
+  parley = await startTestServer({
     issuer: issuer.issuer,
     env: { PARLEY_ALLOWED_ORIGINS: app, PARLEY_LOG_LEVEL: "debug" },
   });
@@ -39,13 +39,13 @@ describe("every refusal is a problem", () => {
     ["GET /ws/chat/room/", 426, "invalid_command"],
     ["GET /api/rooms/no-such-room", 404, "room_not_found"],
   ])("%s is %d %s", async (request, status, code) => {
-    expectProblem(await call(parley, request, { token: await token() }), status, code);
+    expectProblem(await callApi(parley, request, { token: await token() }), status, code);
   });
 
   test.each(["GET /api/me", "GET /api/rooms", "POST /api/rooms", "POST /api/session", "GET /api/nothing"])(
     "%s needs a token",
     async (request) => {
-      const answer = await call(parley, request);
+      const answer = await callApi(parley, request);
       expectProblem(answer, 401, "unauthorized");
       expect(answer.headers.get("www-authenticate")).toBe("Bearer");
     },
@@ -54,8 +54,8 @@ describe("every refusal is a problem", () => {
   test("the cookie of the socket is worth nothing here", async () => {
     const who = await token();
     const headers = { cookie: `parley_session=${who}`, origin: app };
-    expectProblem(await call(parley, "GET /api/me", { headers }), 401, "unauthorized");
-    expect((await call(parley, "GET /api/me", { token: who, headers })).status).toBe(200);
+    expectProblem(await callApi(parley, "GET /api/me", { headers }), 401, "unauthorized");
+    expect((await callApi(parley, "GET /api/me", { token: who, headers })).status).toBe(200);
   });
 
   test("a token that no browser would keep as a cookie is refused, not lost", async () => {
@@ -66,39 +66,39 @@ describe("every refusal is a problem", () => {
     const [fits, long] = await Promise.all([sized(room - 8), sized(room + 8)]);
     expect(fits.length).toBeWithin(room - 16, room + 1);
     expect(long.length).toBeWithin(room + 1, room + 16);
-    expect((await call(parley, "POST /api/session", { token: fits })).status).toBe(204);
-    const refused = await call(parley, "POST /api/session", { token: long });
+    expect((await callApi(parley, "POST /api/session", { token: fits })).status).toBe(204);
+    const refused = await callApi(parley, "POST /api/session", { token: long });
     expectProblem(refused, 400, "invalid_command");
     expect(refused.headers.get("set-cookie")).toBeNull();
-    expect((await call(parley, "GET /api/me", { token: long })).status).toBe(200);
+    expect((await callApi(parley, "GET /api/me", { token: long })).status).toBe(200);
   });
 
   test("whoever reads ten times too much is told to wait, too, and may still write", async () => {
-    await using slow = await startParley({
+    await using slow = await startTestServer({
       issuer: issuer.issuer,
       env: { PARLEY_MESSAGE_RATE: "0.001", PARLEY_MESSAGE_BURST: "1" },
     });
     const who = await token();
     const statuses: number[] = [];
     for (let read = 0; read < 11; read++) {
-      statuses.push((await call(slow, "GET /api/rooms", { token: who })).status);
+      statuses.push((await callApi(slow, "GET /api/rooms", { token: who })).status);
     }
     expect(statuses).toEqual([...Array.from({ length: 10 }, () => 200), 429]);
-    expect((await call(slow, "POST /api/rooms", { token: who, body: { name: "x" } })).status).toBe(201);
+    expect((await callApi(slow, "POST /api/rooms", { token: who, body: { name: "x" } })).status).toBe(201);
   });
 
   test("whoever writes too much is told to wait, and may still read", async () => {
-    await using slow = await startParley({
+    await using slow = await startTestServer({
       issuer: issuer.issuer,
       env: { PARLEY_MESSAGE_RATE: "0.1", PARLEY_MESSAGE_BURST: "2" },
     });
     const [who, other] = [await token(), await token()];
-    const write = (by: string) => call(slow, "POST /api/rooms", { token: by, body: { name: "x" } });
+    const write = (by: string) => callApi(slow, "POST /api/rooms", { token: by, body: { name: "x" } });
     expect([(await write(who)).status, (await write(who)).status]).toEqual([201, 201]);
     const refused = await write(who);
     expectProblem(refused, 429, "rate_limited");
     expect(Number(refused.headers.get("retry-after"))).toBeWithin(1, 11);
-    expect((await call(slow, "GET /api/rooms", { token: who })).status).toBe(200);
+    expect((await callApi(slow, "GET /api/rooms", { token: who })).status).toBe(200);
     expect((await write(other)).status).toBe(201);
   });
 });
@@ -114,7 +114,7 @@ const asks = (origin: string, method = "PUT") => ({
 
 describe("pages of other origins", () => {
   test("an allowed origin may ask, and read answers and refusals", async () => {
-    const preflight = await call(parley, "OPTIONS /api/rooms/x/members/y", asks(app));
+    const preflight = await callApi(parley, "OPTIONS /api/rooms/x/members/y", asks(app));
     expect(preflight.status).toBe(204);
     const headers = Object.fromEntries(preflight.headers);
     expect(headers).toMatchObject({
@@ -129,12 +129,12 @@ describe("pages of other origins", () => {
       ["GET /api/me", 200],
       ["GET /api/rooms/none", 404],
     ] as const) {
-      const answer = await call(parley, request, { token: await token(), ...asked });
+      const answer = await callApi(parley, request, { token: await token(), ...asked });
       expect([answer.status, answer.headers.get("access-control-allow-origin")]).toEqual([status, app]);
       expect(answer.headers.get("vary")).toMatch(/origin/i);
       expect(answer.headers.get("access-control-expose-headers")).toContain("retry-after");
     }
-    const refused = await call(parley, "GET /api/me", asked);
+    const refused = await callApi(parley, "GET /api/me", asked);
     expect([refused.status, refused.headers.get("access-control-allow-origin")]).toEqual([401, app]);
   });
 
@@ -145,20 +145,20 @@ describe("pages of other origins", () => {
     "https://app.example.com.evil.com",
     "null",
   ])("%s may not", async (origin) => {
-    const preflight = await call(parley, "OPTIONS /api/rooms", asks(origin));
-    const answer = await call(parley, "GET /api/me", { token: await token(), headers: { origin } });
+    const preflight = await callApi(parley, "OPTIONS /api/rooms", asks(origin));
+    const answer = await callApi(parley, "GET /api/me", { token: await token(), headers: { origin } });
     for (const { headers } of [preflight, answer])
       expect(headers.get("access-control-allow-origin")).toBeNull();
   });
 
   test("without a list only the server's own origin may", async () => {
-    await using own = await startParley({ issuer: issuer.issuer });
+    await using own = await startTestServer({ issuer: issuer.issuer });
     for (const [origin, allowed] of [
       [own.url, own.url],
       [app, null],
       [`http://localhost:${own.host.split(":")[1]}`, null],
     ] as const) {
-      const answer = await call(own, "OPTIONS /api/me", asks(origin));
+      const answer = await callApi(own, "OPTIONS /api/me", asks(origin));
       expect(answer.headers.get("access-control-allow-origin")).toBe(allowed);
     }
   });
@@ -166,17 +166,17 @@ describe("pages of other origins", () => {
 
 describe("what operators see", () => {
   test("alive and ready, while keys and storage are there", async () => {
-    expect((await call(parley, "GET /healthz")).body).toEqual({ status: "ok" });
-    expect((await call(parley, "GET /readyz")).body).toEqual({ status: "ready" });
+    expect((await callApi(parley, "GET /healthz")).body).toEqual({ status: "ok" });
+    expect((await callApi(parley, "GET /readyz")).body).toEqual({ status: "ready" });
   });
 
   test("not ready without the issuer's keys, but alive", async () => {
-    await using lost = await startParley({ issuer: "http://127.0.0.1:9" });
-    const { status, body } = await call(lost, "GET /readyz");
+    await using lost = await startTestServer({ issuer: "http://127.0.0.1:9" });
+    const { status, body } = await callApi(lost, "GET /readyz");
     expect([status, body]).toEqual([503, { status: "not ready", reason: "signing keys" }]);
-    expect((await call(lost, "GET /healthz")).status).toBe(200);
+    expect((await callApi(lost, "GET /healthz")).status).toBe(200);
     expectProblem(
-      await call(lost, "GET /api/me", {
+      await callApi(lost, "GET /api/me", {
         token: await issuer.sign("a@example.com", { claims: { iss: "http://127.0.0.1:9" } }),
       }),
       503,
@@ -185,15 +185,16 @@ describe("what operators see", () => {
   });
 
   test("counters, in Prometheus' format", async () => {
-    await using counted = await startParley({ issuer: issuer.issuer });
-    await counted.room("room", ["alice@example.com"]);
-    const alice = await connect(counted.host, "room", { token: await issuer.sign("alice@example.com") });
-    await alice.next();
+    await using counted = await startTestServer({ issuer: issuer.issuer });
+    await counted.createRoom(["alice@example.com"], { id: "room" });
+    const alice = await connectClassic(counted.host, "room", {
+      token: await issuer.sign("alice@example.com"),
+    });
     alice.send({ message: "one" });
     await alice.next();
     alice.send("{}");
     await alice.next();
-    const { text, headers } = await call(counted, "GET /metrics");
+    const { text, headers } = await callApi(counted, "GET /metrics");
     expect(headers.get("content-type")).toStartWith("text/plain; version=0.0.4");
     for (const line of [
       "parley_connections 1",
@@ -208,7 +209,7 @@ describe("what operators see", () => {
   test("one line for each request, without token, cookie or query string", async () => {
     const who = await token();
     const path = `/api/rooms/${fresh("logged")}`;
-    await call(parley, `GET ${path}?token=${who}`, {
+    await callApi(parley, `GET ${path}?token=${who}`, {
       token: who,
       headers: { cookie: `parley_session=${who}` },
     });
@@ -217,8 +218,10 @@ describe("what operators see", () => {
       expect.objectContaining({ msg: "request", method: "GET", path, status: 404, ms: expect.any(Number) }),
     ]);
     const room = fresh("room");
-    await parley.room(room, []);
-    await connect(parley.host, room, { protocols: ["classic", `bearer.${who}`] }).catch(() => undefined);
+    await parley.createRoom([], { id: room });
+    await connectClassic(parley.host, room, { protocols: ["classic", `bearer.${who}`] }).catch(
+      () => undefined,
+    );
     const upgrade = parley.logs.filter((line) => line["path"] === `/ws/chat/${room}/`);
     expect(upgrade).toEqual([expect.objectContaining({ method: "GET", status: 404 })]);
     const all = JSON.stringify(parley.logs);

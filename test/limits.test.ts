@@ -1,13 +1,12 @@
 import { expect, test } from "bun:test";
 
-import { type Client, connect } from "./support/client.ts";
-import { startParley } from "./support/parley.ts";
-import { connectRaw, frame, Raw, said } from "./support/raw.ts";
-import { metric, newRoomId, refusal, stage } from "./support/stage.ts";
-import { until } from "./support/until.ts";
+import { type ClassicClient, connectClassic, refusal } from "./support/client.ts";
+import { classicMessage, connectRawClassic, encodeFrame, type RawConnection } from "./support/raw.ts";
+import { newRoomId, useServer } from "./support/server.ts";
+import { waitUntil } from "./support/wait.ts";
 
-const on = stage();
-const { roomOf, join, token } = on;
+const server = useServer();
+const { createRoom, token } = server;
 
 let users = 0;
 /** Each test's users are its own: limits are per user. */
@@ -15,26 +14,27 @@ const newUser = () => `user-${++users}@example.com`;
 
 /** A server with settings of its own, and a room on it with these members. */
 async function serverWith(env: Record<string, string>, members: string[]) {
-  const parley = await startParley({ issuer: on.issuer.issuer, env });
+  const parley = await server.startAnother({ env });
   const room = newRoomId();
-  await parley.room(room, members);
-  const open = async (email: string) => connect(parley.host, room, { token: await token(email) });
+  await parley.createRoom(members, { id: room });
+  const open = async (email: string) => connectClassic(parley.host, room, { token: await token(email) });
   return { parley, room, open, [Symbol.asyncDispose]: () => parley[Symbol.asyncDispose]() };
 }
 
 const codeOf = (received: unknown) => (received as { error?: { code: string } }).error?.code;
 
 /** The next frame, whose code is "sent" when it is a message. */
-const answer = async (client: Client | Raw) => codeOf(await client.next()) ?? "sent";
+const answer = async (client: ClassicClient | RawConnection) => codeOf(await client.next()) ?? "sent";
 
 test("a user may send 30 messages at once over all his sockets, and is told of each that is refused", async () => {
   const [flooder, other] = [newUser(), newUser()];
-  const rooms = [await roomOf(flooder, other), await roomOf(flooder)];
+  const rooms = [await createRoom([flooder, other]), await createRoom([flooder])];
   const bearer = await token(flooder);
-  const sockets = await Promise.all(rooms.map((room) => connectRaw(on.parley.host, room, bearer)));
-  const bystander = await join(rooms[0] ?? "", other);
+  const sockets = await Promise.all(rooms.map((room) => connectRawClassic(server.host, room, bearer)));
+  const bystander = await server.connectClassic(rooms[0] ?? "", other);
   const start = performance.now();
-  for (const socket of sockets) socket.write(...Array.from({ length: 40 }, (_, n) => said(`message ${n}`)));
+  for (const socket of sockets)
+    socket.write(...Array.from({ length: 40 }, (_, n) => classicMessage(`message ${n}`)));
   const answers = await Promise.all(
     sockets.map(async (socket) => {
       const seen: string[] = [];
@@ -50,7 +50,7 @@ test("a user may send 30 messages at once over all his sockets, and is told of e
   const heard = [];
   do heard.push(await bystander.next());
   while ((heard.at(-1) as { message: string }).message !== "I am not he");
-  const stored = await on.parley.asOperator((chat, operator) =>
+  const stored = await server.asOperator((chat, operator) =>
     chat.messages(operator, rooms[0] ?? "", { limit: 100 }),
   );
   expect(stored.map(({ text }) => ({ message: text }))).toEqual(heard as { message: string }[]);
@@ -61,21 +61,20 @@ test("after a pause a user may send again", async () => {
   const user = newUser();
   await using server = await serverWith({ PARLEY_MESSAGE_RATE: "2", PARLEY_MESSAGE_BURST: "1" }, [user]);
   const client = await server.open(user);
-  await client.next();
   const say = async () => {
     client.send({ message: "again" });
     return answer(client);
   };
-  await until("he is refused", async () => (await say()) === "rate_limited");
-  await until("he is heard again", async () => (await say()) === "sent");
+  await waitUntil("he is refused", async () => (await say()) === "rate_limited");
+  await waitUntil("he is heard again", async () => (await say()) === "sent");
 });
 
 test("whoever goes on sending after he was told is closed with 4429; what was taken of him stays", async () => {
   const [user, other] = [newUser(), newUser()];
-  const room = await roomOf(user, other);
-  const listener = await join(room, other);
-  const raw = await connectRaw(on.parley.host, room, await token(user));
-  raw.write(...Array.from({ length: 1000 }, (_, n) => said(`message ${n}`)));
+  const room = await createRoom([user, other]);
+  const listener = await server.connectClassic(room, other);
+  const raw = await connectRawClassic(server.host, room, await token(user));
+  raw.write(...Array.from({ length: 1000 }, (_, n) => classicMessage(`message ${n}`)));
   expect(codeOf(await raw.next())).toBe("rate_limited");
   expect(await raw.close()).toEqual({ code: 4429, reason: "rate_limited" });
   await raw.ended;
@@ -97,16 +96,16 @@ test("whoever goes on sending, however evenly, is closed with 4429", async () =>
 
 test("a user may have 20 sockets, and another one when one of them has closed", async () => {
   const [user, other] = [newUser(), newUser()];
-  const rooms = await Promise.all([roomOf(user, other), roomOf(user)]);
+  const rooms = await Promise.all([createRoom([user, other]), createRoom([user])]);
   const bearer = await token(user);
-  const open = (n: number) => connect(on.parley.host, rooms[n % 2] ?? "", { token: bearer });
+  const open = (n: number) => connectClassic(server.host, rooms[n % 2] ?? "", { token: bearer });
   const clients = await Promise.all(Array.from({ length: 20 }, (_, n) => open(n)));
   for (const room of rooms) {
-    const { problem, status, headers } = await refusal(connect(on.parley.host, room, { token: bearer }));
+    const { problem, status, headers } = await refusal(connectClassic(server.host, room, { token: bearer }));
     expect({ status, code: problem["code"] }).toEqual({ status: 429, code: "too_many_connections" });
     expect(Number(headers["retry-after"])).toBeGreaterThan(0);
   }
-  await join(rooms[0] ?? "", other);
+  await server.connectClassic(rooms[0] ?? "", other);
   await clients[0]?.close();
   await open(0);
   expect((await refusal(open(0))).status).toBe(429);
@@ -114,10 +113,10 @@ test("a user may have 20 sockets, and another one when one of them has closed", 
 
 test("of 40 sockets that one user opens in one moment 20 open", async () => {
   const user = newUser();
-  const room = await roomOf(user);
+  const room = await createRoom([user]);
   const bearer = await token(user);
   const opened = await Promise.allSettled(
-    Array.from({ length: 40 }, () => connect(on.parley.host, room, { token: bearer })),
+    Array.from({ length: 40 }, () => connectClassic(server.host, room, { token: bearer })),
   );
   expect(opened.filter(({ status }) => status === "fulfilled")).toHaveLength(20);
 });
@@ -167,8 +166,7 @@ test("in each limit 0 lifts it", async () => {
   );
   const clients = [];
   while (clients.length < 250) clients.push(await server.open(user));
-  const [sender] = clients as [Client];
-  await sender.next();
+  const [sender] = clients as [ClassicClient];
   for (let n = 0; n < 200; n++) sender.send({ message: `message ${n}` });
   for (let n = 0; n < 200; n++) expect(await sender.next()).toEqual({ message: `message ${n}` });
   const long = "x".repeat(60_000);
@@ -180,7 +178,6 @@ test("a burst of 0 lifts the message limit as well", async () => {
   const user = newUser();
   await using server = await serverWith({ PARLEY_MESSAGE_RATE: "1", PARLEY_MESSAGE_BURST: "0" }, [user]);
   const client = await server.open(user);
-  await client.next();
   for (let n = 0; n < 50; n++) client.send({ message: "again" });
   for (let n = 0; n < 50; n++) expect(await answer(client)).toBe("sent");
 });
@@ -189,7 +186,6 @@ test("a longer text than PARLEY_MAX_TEXT is refused", async () => {
   const user = newUser();
   await using server = await serverWith({ PARLEY_MAX_TEXT: "10" }, [user]);
   const client = await server.open(user);
-  await client.next();
   for (const text of ["0123456789", "0123456789a", "ééééé", "éééééa"]) client.send({ message: text });
   const answers = [await answer(client), await answer(client), await answer(client), await answer(client)];
   expect(answers.toSorted()).toEqual(["message_too_long", "message_too_long", "sent", "sent"]);
@@ -200,16 +196,15 @@ const lifted = { PARLEY_MESSAGE_RATE: "0", PARLEY_MAX_TEXT: "0" };
 test("a reader for whom more than 1 MiB waits is cut, while the rest of the room gets everything", async () => {
   const [slow, sender, reader] = [newUser(), newUser(), newUser()];
   await using server = await serverWith(lifted, [slow, sender, reader]);
-  const stuck = await connectRaw(server.parley.host, server.room, await token(slow));
+  const stuck = await connectRawClassic(server.parley.host, server.room, await token(slow));
   const [from, to] = [await server.open(sender), await server.open(reader)];
-  await Promise.all([from.next(), to.next()]);
   stuck.socket.pause();
   const filler = "x".repeat(60_000);
-  const connections = () => metric(server.parley, "parley_connections");
+  const connections = () => server.parley.metric("parley_connections");
   expect(await connections()).toBe(3);
   let sent = 0;
   // What the kernel's own buffers take differs; some 10 MB here.
-  await until("it was cut", async () => {
+  await waitUntil("it was cut", async () => {
     const message = `${sent++} ${filler}`;
     from.send({ message });
     expect(await to.next()).toEqual({ message });
@@ -224,19 +219,19 @@ test("a reader for whom more than 1 MiB waits is cut, while the rest of the room
 }, 20_000);
 
 test.each([
-  ["pings", frame("x".repeat(125), { opcode: 9 })],
-  ["bad frames", frame("{}")],
+  ["pings", encodeFrame("x".repeat(125), { opcode: 9 })],
+  ["bad frames", encodeFrame("{}")],
 ])(
   "whoever sends %s and never reads the answers is cut",
   async (_, bytes) => {
     const user = newUser();
     await using server = await serverWith(lifted, [user]);
-    const raw = await connectRaw(server.parley.host, server.room, await token(user));
+    const raw = await connectRawClassic(server.parley.host, server.room, await token(user));
     raw.socket.pause();
     const block = Buffer.concat(Array.from({ length: 500 }, () => bytes));
-    await until("it was cut", async () => {
+    await waitUntil("it was cut", async () => {
       if (raw.socket.writableLength < 1 << 22) raw.write(block);
-      return (await metric(server.parley, "parley_connections")) === 0;
+      return (await server.parley.metric("parley_connections")) === 0;
     });
     raw.destroy();
   },

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
 
-import { type Client, connect } from "./support/client.ts";
-import { newRoomId, refusal, stage } from "./support/stage.ts";
+import { type ClassicClient, connectClassic, refusal } from "./support/client.ts";
+import { useServer } from "./support/server.ts";
 
 // What changes while people are connected: over HTTP, or by the command line, which acts on the database alone.
 
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { join, token } = on;
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { token } = server;
 
 const owner = "olga@example.com";
 const alice = "alice@example.com";
@@ -15,45 +15,45 @@ const bob = "bob@example.com";
 type Path = "over HTTP" | "on the command line";
 const paths: [Path][] = [["over HTTP"], ["on the command line"]];
 
-async function roomOf(...members: string[]): Promise<string> {
-  const id = newRoomId();
-  await on.parley.room(id, members);
-  await on.parley.asOperator((chat, operator) =>
-    chat.rooms.setMember(operator, id, { email: owner }, "owner"),
-  );
+async function createRoom(members: string[]): Promise<string> {
+  const id = await server.createRoom(members);
+  await server.asOperator((chat, operator) => chat.rooms.setMember(operator, id, { email: owner }, "owner"));
   return id;
 }
 
 async function api(method: "DELETE" | "PUT", path: string): Promise<void> {
   const headers = { authorization: `Bearer ${await token(owner)}` };
-  const response = await fetch(`${on.parley.url}/api/rooms/${path}`, { method, headers });
+  const response = await fetch(`${server.url}/api/rooms/${path}`, { method, headers });
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
 }
 
 async function removeMember(how: Path, room: string, email: string): Promise<void> {
   if (how === "over HTTP") await api("DELETE", `${room}/members/${email}`);
-  else await on.parley.asOperator((chat, operator) => chat.rooms.removeMember(operator, room, { email }));
+  else await server.asOperator((chat, operator) => chat.rooms.removeMember(operator, room, { email }));
 }
 
 async function deleteRoom(how: Path, room: string): Promise<void> {
   if (how === "over HTTP") await api("DELETE", room);
-  else await on.parley.asOperator((chat, operator) => chat.rooms.delete(operator, room));
+  else await server.asOperator((chat, operator) => chat.rooms.delete(operator, room));
 }
 
 /** How it ended, which must be within the two seconds that are promised. */
-async function endOf(client: Client) {
+async function endOf(client: ClassicClient) {
   const late = Bun.sleep(2000).then(() => "still connected");
   return Promise.race([client.closed, late]);
 }
 
 const open = async (room: string, email: string) =>
-  connect(on.parley.host, room, { token: await token(email) });
+  connectClassic(server.host, room, { token: await token(email) });
 
 test.each(paths)("a member who is removed %s is closed with 4403, and can't come back", async (how) => {
-  const room = await roomOf(alice, bob);
-  const elsewhere = await roomOf(alice);
-  const gone = [await join(room, alice), await join(room, alice)];
-  const others = [await join(room, bob), await join(elsewhere, alice)] as const;
+  const room = await createRoom([alice, bob]);
+  const elsewhere = await createRoom([alice]);
+  const gone = [await server.connectClassic(room, alice), await server.connectClassic(room, alice)];
+  const others = [
+    await server.connectClassic(room, bob),
+    await server.connectClassic(elsewhere, alice),
+  ] as const;
   await removeMember(how, room, alice);
   for (const client of gone) expect(await endOf(client)).toEqual({ code: 4403, reason: "removed" });
   expect((await refusal(open(room, alice))).status).toBe(404);
@@ -62,12 +62,15 @@ test.each(paths)("a member who is removed %s is closed with 4403, and can't come
     client.send({ message: "still here" });
     expect(await client.next()).toEqual({ message: "still here" });
   }
-  expect(gone.flatMap((client) => client.waiting())).toEqual([]);
+  expect(gone.flatMap((client) => client.unread())).toEqual([]);
 });
 
 test("a member who was removed over HTTP hears nothing that is said after the answer", async () => {
-  const room = await roomOf(alice, bob);
-  const [removed, speaker] = [await join(room, alice), await join(room, bob)];
+  const room = await createRoom([alice, bob]);
+  const [removed, speaker] = [
+    await server.connectClassic(room, alice),
+    await server.connectClassic(room, bob),
+  ];
   speaker.send({ message: "before" });
   expect(await removed.next()).toEqual({ message: "before" });
   expect(await speaker.next()).toEqual({ message: "before" });
@@ -75,58 +78,64 @@ test("a member who was removed over HTTP hears nothing that is said after the an
   speaker.send({ message: "behind his back" });
   expect(await speaker.next()).toEqual({ message: "behind his back" });
   await removed.closed;
-  expect(removed.waiting()).toEqual([]);
+  expect(removed.unread()).toEqual([]);
 });
 
 test.each(paths)(
   "what a member says after he was removed %s is not stored, and nobody hears it",
   async (how) => {
-    const room = await roomOf(alice, bob);
-    const [removed, listener] = [await join(room, alice), await join(room, bob)];
+    const room = await createRoom([alice, bob]);
+    const [removed, listener] = [
+      await server.connectClassic(room, alice),
+      await server.connectClassic(room, bob),
+    ];
     const removing = removeMember(how, room, alice);
     await removing;
     // He may not know yet.
     if (removed.socket.readyState === removed.socket.OPEN) removed.send({ message: "too late" });
     expect(await endOf(removed)).toEqual({ code: 4403, reason: "removed" });
-    for (const frame of removed.waiting()) expect(frame).toMatchObject({ error: { code: "removed" } });
+    for (const frame of removed.unread()) expect(frame).toMatchObject({ error: { code: "removed" } });
     listener.send({ message: "in time" });
     expect(await listener.next()).toEqual({ message: "in time" });
     const late = await open(room, bob);
-    expect(await late.next()).toEqual([{ text: "in time", sender_email: bob }]);
+    expect(late.history).toEqual([{ text: "in time", sender_email: bob }]);
   },
 );
 
 test.each(paths)(
   "a member who is removed and let in again %s can come back and finds everything",
   async (how) => {
-    const room = await roomOf(alice);
-    const before = await join(room, alice);
+    const room = await createRoom([alice]);
+    const before = await server.connectClassic(room, alice);
     before.send({ message: "first" });
     await before.next();
     await removeMember(how, room, alice);
     expect(await endOf(before)).toMatchObject({ code: 4403 });
     if (how === "over HTTP") await api("PUT", `${room}/members/${alice}`);
     else
-      await on.parley.asOperator((chat, operator) =>
+      await server.asOperator((chat, operator) =>
         chat.rooms.setMember(operator, room, { email: alice }, "member"),
       );
-    expect(await (await open(room, alice)).next()).toEqual([{ text: "first", sender_email: alice }]);
+    expect((await open(room, alice)).history).toEqual([{ text: "first", sender_email: alice }]);
   },
 );
 
 test("whoever is let in on the command line can connect at once", async () => {
-  const room = await roomOf(bob);
+  const room = await createRoom([bob]);
   expect((await refusal(open(room, alice))).status).toBe(404);
-  await on.parley.asOperator((chat, operator) =>
+  await server.asOperator((chat, operator) =>
     chat.rooms.setMember(operator, room, { email: alice }, "member"),
   );
-  expect(await (await open(room, alice)).next()).toEqual([]);
+  expect((await open(room, alice)).history).toEqual([]);
 });
 
 test("a change of role closes nobody", async () => {
-  const room = await roomOf(alice, bob);
-  const [changed, removed] = [await join(room, alice), await join(room, bob)];
-  await on.parley.asOperator((chat, operator) =>
+  const room = await createRoom([alice, bob]);
+  const [changed, removed] = [
+    await server.connectClassic(room, alice),
+    await server.connectClassic(room, bob),
+  ];
+  await server.asOperator((chat, operator) =>
     chat.rooms.setMember(operator, room, { email: alice }, "moderator"),
   );
   await removeMember("on the command line", room, bob);
@@ -139,9 +148,13 @@ test("a change of role closes nobody", async () => {
 test.each(paths)(
   "when a room is deleted %s everyone in it is closed with 4404, and nobody else",
   async (how) => {
-    const [room, other] = [await roomOf(alice, bob), await roomOf(alice, bob)];
-    const gone = [await join(room, alice), await join(room, bob), await join(room, owner)];
-    const staying = await join(other, alice);
+    const [room, other] = [await createRoom([alice, bob]), await createRoom([alice, bob])];
+    const gone = [
+      await server.connectClassic(room, alice),
+      await server.connectClassic(room, bob),
+      await server.connectClassic(room, owner),
+    ];
+    const staying = await server.connectClassic(other, alice);
     await deleteRoom(how, room);
     for (const client of gone) expect(await endOf(client)).toEqual({ code: 4404, reason: "room_deleted" });
     expect((await refusal(open(room, alice))).status).toBe(404);
@@ -151,23 +164,23 @@ test.each(paths)(
 );
 
 test.each(paths)("a room that is deleted %s and made again is an empty one of the same id", async (how) => {
-  const room = await roomOf(alice, bob);
-  const before = await join(room, alice);
+  const room = await createRoom([alice, bob]);
+  const before = await server.connectClassic(room, alice);
   before.send({ message: "of the old room" });
   await before.next();
   await deleteRoom(how, room);
-  await on.parley.room(room, [alice]);
+  await server.createRoom([alice], { id: room });
   const fresh = await open(room, alice);
-  expect(await fresh.next()).toEqual([]);
+  expect(fresh.history).toEqual([]);
   // The old connection hears nothing of the new room, and is none of it.
   fresh.send({ message: "of the new room" });
   expect(await fresh.next()).toEqual({ message: "of the new room" });
   if (before.socket.readyState === before.socket.OPEN) before.send({ message: "lost" });
   expect(await endOf(before)).toEqual({ code: 4404, reason: "room_deleted" });
-  for (const frame of before.waiting()) expect(frame).toMatchObject({ error: { code: "room_deleted" } });
+  for (const frame of before.unread()) expect(frame).toMatchObject({ error: { code: "room_deleted" } });
   expect((await refusal(open(room, bob))).status).toBe(404);
-  const [late] = (await (await open(room, alice)).next()) as unknown[][];
-  expect(late).toEqual({ text: "of the new room", sender_email: alice } as never);
+  const [late] = (await open(room, alice)).history;
+  expect(late).toEqual({ text: "of the new room", sender_email: alice });
 });
 
 type Change = (how: Path, room: string, email: string) => Promise<void>;
@@ -181,11 +194,11 @@ test.each(changes)(
   async (_, code, change) => {
     const bearer = await token(alice);
     const attempt = async (round: number): Promise<void> => {
-      const room = await roomOf(alice, bob);
-      const knock = () => connect(on.parley.host, room, { token: bearer }).catch(() => undefined);
+      const room = await createRoom([alice, bob]);
+      const knock = () => connectClassic(server.host, room, { token: bearer }).catch(() => undefined);
       const before = await knock();
       const changing = change(round % 2 ? "over HTTP" : "on the command line", room, alice);
-      const between: Promise<Client | undefined>[] = [];
+      const between: Promise<ClassicClient | undefined>[] = [];
       while (between.length < 8) {
         between.push(knock());
         for (let turn = 0; turn < round; turn++) await new Promise((resolve) => setImmediate(resolve));

@@ -3,11 +3,14 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { codes } from "../src/chat/errors.ts";
+import type { Actor } from "../src/chat/model.ts";
+import { can, type Permission } from "../src/chat/permissions.ts";
+import { errorCodes } from "../src/protocol/error-codes.ts";
 import type { ServerFrame } from "../src/protocol/frames.ts";
 import type { Command } from "../src/protocol/schemas.ts";
+import { connectV2, type V2Client } from "./support/client.ts";
 import { root } from "./support/process.ts";
-import { stage } from "./support/stage.ts";
-import { connectV2, type V2 } from "./support/v2.ts";
+import { useServer } from "./support/server.ts";
 
 const document = readFileSync(join(root, "docs/protocol.md"), "utf8");
 
@@ -23,17 +26,17 @@ function timeless(frame: unknown): string {
     .replace(/"retry_after_ms":\d+/, '"retry_after_ms":0');
 }
 
-const on = stage();
+const server = useServer();
 const sign = (user: "One" | "Two", claims: Record<string, unknown> = {}) => {
   const [sub, email] = user === "One" ? ["auth0|a1", "user1@example.com"] : ["auth0|b2", "user2@example.com"];
-  return on.issuer.sign(email, { claims: { sub, name: `User ${user}`, ...claims } });
+  return server.issuer.sign(email, { claims: { sub, name: `User ${user}`, ...claims } });
 };
 
 /** Does as an administrator what the document's notices tell of. */
 async function administer(method: string, path: string, body: unknown): Promise<void> {
-  const token = await on.issuer.sign("admin@example.com", { claims: { scope: "chat:admin" } });
+  const token = await server.issuer.sign("admin@example.com", { claims: { scope: "chat:admin" } });
   const headers = { authorization: `Bearer ${token}` };
-  const answer = await fetch(`${on.parley.url}/api/rooms/${path}`, {
+  const answer = await fetch(`${server.url}/api/rooms/${path}`, {
     method,
     headers,
     body: JSON.stringify(body),
@@ -43,8 +46,8 @@ async function administer(method: string, path: string, body: unknown): Promise<
 
 /** A session in which everything happens that the document shows; answers every frame that came. */
 async function session(commands: readonly Command[]): Promise<string[]> {
-  const { host } = on.parley;
-  await on.parley.asOperator(async (chat, operator) => {
+  const { host } = server;
+  await server.asOperator(async (chat, operator) => {
     for (const [id, name] of [
       ["general", "General"],
       ["archive", "Archive"],
@@ -64,7 +67,7 @@ async function session(commands: readonly Command[]): Promise<string[]> {
   await administer("PATCH", "general", { name: "The lobby" });
   await two.ack({ type: "read", seq: 2 });
   await two.close();
-  await one.frame((frame) => frame.type === "presence" && !frame.online);
+  await one.next((frame) => frame.type === "presence" && !frame.online);
 
   // An administrator has no rate.
   const writer = await connectV2(host, "archive", { token: await sign("Two", { scope: "chat:admin" }) });
@@ -72,12 +75,12 @@ async function session(commands: readonly Command[]): Promise<string[]> {
   const reader = await connectV2(host, "archive", { token: await sign("One"), since: 0 });
   await reader.next("changes");
 
-  await on.parley.stop();
+  await server.stop();
   await Promise.all([one.closed, reader.closed]);
   return [...one.texts, ...reader.texts];
 }
 
-async function perform(one: V2, two: V2, command: Command): Promise<void> {
+async function perform(one: V2Client, two: V2Client, command: Command): Promise<void> {
   if (command.type === "typing") {
     two.send(command);
     await one.next("typing");
@@ -85,7 +88,7 @@ async function perform(one: V2, two: V2, command: Command): Promise<void> {
   }
   const token = await sign("One");
   one.send(command.type === "auth" ? { ...command, token } : command);
-  await one.frame((frame) => (frame.type === "ack" || frame.type === "error") && frame.id === command.id);
+  await one.next((frame) => (frame.type === "ack" || frame.type === "error") && frame.id === command.id);
 }
 
 test("each frame in docs/protocol.md is one that the server sends, or understands, key for key", async () => {
@@ -122,6 +125,49 @@ test("each frame in docs/protocol.md is one that the server sends, or understand
   expect(kinds.toSorted()).toEqual(["created", "deleted", "edited", "reacted"]);
 });
 
-test("each code is explained in docs/protocol.md", () => {
-  expect(codes.filter((code) => !document.includes(`\`${code}\``))).toEqual([]);
+/** Rows of the first table after a heading, by their first cell. */
+function tableAfter(heading: string): Map<string, string[]> {
+  const [, section = ""] = document.split(`\n${heading}\n`);
+  const [table = ""] = /^\|.*\n(?:\|.*\n)*/m.exec(section) ?? [];
+  const rows = table
+    .trim()
+    .split("\n")
+    .map((line) => line.split("|").map((cell) => cell.trim()));
+  return new Map(rows.slice(2).map(([, first = "", ...cells]) => [first, cells.slice(0, -1)]));
+}
+
+test("the table of codes in docs/protocol.md has every code, with its status and close code", () => {
+  const rows = tableAfter("### Codes");
+  expect([...rows.keys()].toSorted()).toEqual(codes.map((code) => `\`${code}\``).toSorted());
+  for (const code of codes) {
+    const { status, close } = errorCodes[code];
+    const [documentedStatus, documentedClose] = rows.get(`\`${code}\``) ?? [];
+    expect([code, documentedStatus]).toEqual([code, String(status)]);
+    expect([String(close), "–"]).toContain(documentedClose ?? "");
+  }
+});
+
+test("the table of permissions in docs/protocol.md is the one of the code", () => {
+  const rows = tableAfter("### Permissions");
+  const documented: Record<Permission, string> = {
+    participate: "read, send, react, mark as read, see members and who is online",
+    delete_any_message: "delete a message",
+    manage_members: "add and remove users with the role `member`",
+    manage_roles: "add and remove owners and moderators, change roles",
+    rename_room: "rename the room",
+    delete_room: "delete the room",
+  };
+  const actor: Actor = { key: 1, id: "a", email: null, name: null, admin: false };
+  for (const [permission, action] of Object.entries(documented) as [Permission, string][]) {
+    const granted = rows.get(action)?.map((cell) => /^(yes|any)\b/.test(cell));
+    expect([action, granted]).toEqual([
+      action,
+      [
+        can(actor, "member", permission),
+        can(actor, "moderator", permission),
+        can(actor, "owner", permission),
+        can({ ...actor, admin: true }, null, permission),
+      ],
+    ]);
+  }
 });

@@ -1,17 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import { call, expectProblem } from "./support/api.ts";
+import { callApi, expectProblem } from "./support/api.ts";
 import { type Issuer, startIssuer } from "./support/issuer.ts";
-import { type Parley, startParley } from "./support/parley.ts";
 import { send } from "./support/people.ts";
+import { startTestServer, type TestServer } from "./support/server.ts";
 
 let issuer: Issuer;
-let parley: Parley;
+let parley: TestServer;
 let made = 0;
 
 beforeAll(async () => {
   issuer = await startIssuer();
-  parley = await startParley({ issuer: issuer.issuer });
+  parley = await startTestServer({ issuer: issuer.issuer });
 });
 afterAll(async () => {
   await parley[Symbol.asyncDispose]();
@@ -30,8 +30,8 @@ describe("a room's messages", () => {
 
   beforeAll(async () => {
     reader = await issuer.sign("reader@example.com", { claims: { name: "Reader" } });
-    await parley.room("paged", ["reader@example.com"]);
-    await parley.room("empty", ["reader@example.com"]);
+    await parley.createRoom(["reader@example.com"], { id: "paged" });
+    await parley.createRoom(["reader@example.com"], { id: "empty" });
     await parley.asOperator(async (chat) => {
       const user = await chat.signIn({
         sub: "user|reader@example.com",
@@ -64,7 +64,9 @@ describe("a room's messages", () => {
     ["?after=10&before=12", [11]],
     ["?after=12&before=10", []],
   ])("%s", async (query, expected) => {
-    const { status, body } = await call(parley, `GET /api/rooms/paged/messages${query}`, { token: reader });
+    const { status, body } = await callApi(parley, `GET /api/rooms/paged/messages${query}`, {
+      token: reader,
+    });
     expect(status).toBe(200);
     expect(seqs(body)).toEqual(expected);
   });
@@ -84,18 +86,18 @@ describe("a room's messages", () => {
     "after=2026-01-01",
     "around=100",
   ])("?%s is refused, naming what is wrong", async (query) => {
-    const answer = await call(parley, `GET /api/rooms/paged/messages?${query}`, { token: reader });
+    const answer = await callApi(parley, `GET /api/rooms/paged/messages?${query}`, { token: reader });
     expectProblem(answer, 400, "invalid_command");
     expect(String(answer.body["detail"])).toStartWith(`${query.split("=")[0]}: `);
   });
 
   test("each has its number, its sender and its time", async () => {
-    const { body } = await call(parley, "GET /api/rooms/paged/messages?limit=1", { token: reader });
+    const { body } = await callApi(parley, "GET /api/rooms/paged/messages?limit=1", { token: reader });
     const sender = { id: "user|reader@example.com", email: "reader@example.com", name: "Reader" };
     const at = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/);
     const message = { seq: 120, rev: 120, sender, text: "text 120", sent_at: at, reactions: [] };
     expect(body).toEqual({ messages: [message] });
-    const { body: none } = await call(parley, "GET /api/rooms/empty/messages", { token: reader });
+    const { body: none } = await callApi(parley, "GET /api/rooms/empty/messages", { token: reader });
     expect(none).toEqual({ messages: [] });
   });
 });
@@ -127,8 +129,8 @@ describe("what a request must look like", () => {
     ["deep nesting", "[".repeat(60_000)],
   ])("%s makes no room", async (_, body) => {
     const who = await token();
-    expectProblem(await call(parley, "POST /api/rooms", { token: who, body }), 400, "invalid_command");
-    expect((await call(parley, "GET /api/rooms", { token: who })).body).toEqual({ rooms: [] });
+    expectProblem(await callApi(parley, "POST /api/rooms", { token: who, body }), 400, "invalid_command");
+    expect((await callApi(parley, "GET /api/rooms", { token: who })).body).toEqual({ rooms: [] });
   });
 
   test.each([
@@ -139,7 +141,7 @@ describe("what a request must look like", () => {
     ["a name in any script", () => ({ name: "Büro 事務所 🏢" })],
     ["64 KiB", () => text(65_536 - text(0).length)],
   ])("%s makes a room", async (_, body) => {
-    const answer = await call(parley, "POST /api/rooms", { token: await token(), body: body() });
+    const answer = await callApi(parley, "POST /api/rooms", { token: await token(), body: body() });
     expect(answer.status).toBe(201);
     expect(Object.keys(answer.body).toSorted()).toEqual(["created_at", "id", "name", "rev", "role", "seq"]);
   });
@@ -147,10 +149,10 @@ describe("what a request must look like", () => {
   test.each([["admin"], [1], [null], [[]], [""]])("%p is no role", async (role) => {
     const who = await token();
     const id = fresh("room");
-    await call(parley, "POST /api/rooms", { token: who, body: { id, name: "x" } });
+    await callApi(parley, "POST /api/rooms", { token: who, body: { id, name: "x" } });
     const put = `PUT /api/rooms/${id}/members/carol@example.com`;
-    expectProblem(await call(parley, put, { token: who, body: { role } }), 400, "invalid_command");
-    expect((await call(parley, put, { token: who, body: { role: "member" } })).status).toBe(201);
+    expectProblem(await callApi(parley, put, { token: who, body: { role } }), 400, "invalid_command");
+    expect((await callApi(parley, put, { token: who, body: { role: "member" } })).status).toBe(201);
   });
 
   test.each([
@@ -169,7 +171,7 @@ describe("what a request must look like", () => {
   test.each(["..", ".hidden", "a%2Fb", "%00", "i".repeat(101), "zimmer-%C3%BC"])(
     "%s can't be a room's id",
     async (id) => {
-      const answer = await call(parley, `GET /api/rooms/${id}/messages`, { token: await token() });
+      const answer = await callApi(parley, `GET /api/rooms/${id}/messages`, { token: await token() });
       expect([400, 404]).toContain(answer.status);
       expect(answer.headers.get("content-type")).toStartWith("application/problem+json");
     },

@@ -1,19 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import type { Role } from "../src/chat/model.ts";
-import { type Asked, call } from "./support/api.ts";
-import { connect } from "./support/client.ts";
+import { type ApiRequest, callApi } from "./support/api.ts";
+import { connectClassic, refusal } from "./support/client.ts";
 import { type Issuer, startIssuer } from "./support/issuer.ts";
-import { type Parley, startParley } from "./support/parley.ts";
-import { refusal } from "./support/stage.ts";
+import { startTestServer, type TestServer } from "./support/server.ts";
 
 let issuer: Issuer;
-let parley: Parley;
+let parley: TestServer;
 let made = 0;
 
 beforeAll(async () => {
   issuer = await startIssuer();
-  parley = await startParley({ issuer: issuer.issuer, env: { PARLEY_MESSAGE_RATE: "0" } });
+  parley = await startTestServer({ issuer: issuer.issuer, env: { PARLEY_MESSAGE_RATE: "0" } });
 });
 afterAll(async () => {
   await parley[Symbol.asyncDispose]();
@@ -29,7 +28,7 @@ async function person(email = freshEmail(), claims: Record<string, unknown> = {}
   return {
     email,
     token,
-    call: (request: string, asked?: Asked) => call(parley, request, { token, ...asked }),
+    call: (request: string, asked?: ApiRequest) => callApi(parley, request, { token, ...asked }),
   };
 }
 
@@ -38,7 +37,7 @@ async function cast() {
   const room = fresh("room");
   const [owner, moderator, member, stranger] = await Promise.all([person(), person(), person(), person()]);
   const admin = await person(freshEmail(), { scope: "openid chat:admin" });
-  await parley.room(room, [owner.email], "owner");
+  await parley.createRoom([owner.email], { id: room, role: "owner" });
   await parley.asOperator(async (chat, operator) => {
     await chat.rooms.setMember(operator, room, { email: moderator.email }, "moderator");
     await chat.rooms.setMember(operator, room, { email: member.email }, "member");
@@ -151,8 +150,7 @@ describe("rooms", () => {
 
   test("a list shows what was said last, and what is unread", async () => {
     const { room, owner, member } = await cast();
-    const socket = await connect(parley.host, room, { token: owner.token });
-    await socket.next();
+    const socket = await connectClassic(parley.host, room, { token: owner.token });
     for (const message of ["one", "two"]) {
       socket.send({ message });
       await socket.next();
@@ -186,31 +184,33 @@ describe("rooms", () => {
 
   test("a room that is deleted is gone for all, and its id is free", async () => {
     const { room, owner, member } = await cast();
-    const socket = await connect(parley.host, room, { token: member.token });
+    const socket = await connectClassic(parley.host, room, { token: member.token });
     expect((await owner.call(`DELETE /api/rooms/${room}`)).status).toBe(204);
     expect(await socket.closed).toEqual({ code: 4404, reason: "room_deleted" });
     expect((await owner.call(`GET /api/rooms/${room}`)).status).toBe(404);
     expect((await owner.call("GET /api/rooms")).body).toEqual({ rooms: [] });
-    expect(await refusal(connect(parley.host, room, { token: member.token }))).toMatchObject({ status: 404 });
+    expect(await refusal(connectClassic(parley.host, room, { token: member.token }))).toMatchObject({
+      status: 404,
+    });
     const again = await member.call("POST /api/rooms", { body: { id: room, name: "again" } });
     expect([again.status, again.body["role"]]).toEqual([201, "owner"]);
     expect((await owner.call(`GET /api/rooms/${room}`)).status).toBe(404);
   });
 
   test("a user may make so many rooms, an administrator any number", async () => {
-    await using small = await startParley({ issuer: issuer.issuer, env: { PARLEY_ROOMS_PER_USER: "2" } });
+    await using small = await startTestServer({ issuer: issuer.issuer, env: { PARLEY_ROOMS_PER_USER: "2" } });
     const token = await issuer.sign(freshEmail());
     const other = await issuer.sign(freshEmail());
     const admin = await issuer.sign(freshEmail(), { claims: { permissions: ["chat:admin"] } });
     const make = async (who: string) =>
-      (await call(small, "POST /api/rooms", { token: who, body: { id: fresh("r"), name: "x" } })).status;
+      (await callApi(small, "POST /api/rooms", { token: who, body: { id: fresh("r"), name: "x" } })).status;
     expect([await make(token), await make(token), await make(token)]).toEqual([201, 201, 403]);
     expect(await make(other)).toBe(201);
     expect([await make(admin), await make(admin), await make(admin)]).toEqual([201, 201, 201]);
     // Deleting one makes room for another.
-    const { body } = await call(small, "GET /api/rooms", { token });
+    const { body } = await callApi(small, "GET /api/rooms", { token });
     const [first] = body["rooms"] as { id: string }[];
-    expect((await call(small, `DELETE /api/rooms/${first?.id}`, { token })).status).toBe(204);
+    expect((await callApi(small, `DELETE /api/rooms/${first?.id}`, { token })).status).toBe(204);
     expect([await make(token), await make(token)]).toEqual([201, 403]);
   });
 });
@@ -238,18 +238,17 @@ describe("members", () => {
     const token = await issuer.sign("", { claims: { sub, email: undefined } });
     const path = `/api/rooms/${room}/members/${encodeURIComponent(sub)}`;
     expect((await owner.call(`PUT ${path}`)).status).toBe(201);
-    expect((await call(parley, "GET /api/me", { token })).body).toMatchObject({ id: sub, email: null });
-    expect((await call(parley, `GET /api/rooms/${room}`, { token })).status).toBe(200);
+    expect((await callApi(parley, "GET /api/me", { token })).body).toMatchObject({ id: sub, email: null });
+    expect((await callApi(parley, `GET /api/rooms/${room}`, { token })).status).toBe(200);
     expect((await owner.call(`DELETE ${path}`)).status).toBe(204);
-    expect((await call(parley, `GET /api/rooms/${room}`, { token })).status).toBe(404);
+    expect((await callApi(parley, `GET /api/rooms/${room}`, { token })).status).toBe(404);
   });
 
   test("whoever is removed is disconnected at once, and finds no room any more", async () => {
     const { room, moderator, member } = await cast();
     const [out, stays] = await Promise.all(
-      [member, moderator].map(({ token }) => connect(parley.host, room, { token })),
+      [member, moderator].map(({ token }) => connectClassic(parley.host, room, { token })),
     );
-    await stays?.next();
     expect((await moderator.call(`DELETE /api/rooms/${room}/members/${member.email}`)).status).toBe(204);
     expect(await out?.closed).toEqual({ code: 4403, reason: "removed" });
     expect((await member.call(`GET /api/rooms/${room}`)).status).toBe(404);
@@ -269,12 +268,15 @@ describe("members", () => {
   });
 
   test("a room takes so many members, invited ones included", async () => {
-    await using small = await startParley({ issuer: issuer.issuer, env: { PARLEY_MEMBERS_PER_ROOM: "2" } });
+    await using small = await startTestServer({
+      issuer: issuer.issuer,
+      env: { PARLEY_MEMBERS_PER_ROOM: "2" },
+    });
     const email = freshEmail();
     const token = await issuer.sign(email);
-    await small.room("room", [email], "owner");
+    await small.createRoom([email], { id: "room", role: "owner" });
     const put = async (who: string) =>
-      (await call(small, `PUT /api/rooms/room/members/${who}`, { token })).status;
+      (await callApi(small, `PUT /api/rooms/room/members/${who}`, { token })).status;
     const first = freshEmail();
     expect([await put(first), await put(freshEmail()), await put(first)]).toEqual([201, 403, 200]);
   });

@@ -1,15 +1,14 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 
-import { connect } from "./support/client.ts";
-import { startParley } from "./support/parley.ts";
-import { handshake, Raw } from "./support/raw.ts";
-import { newRoomId, stage } from "./support/stage.ts";
+import { connectClassic } from "./support/client.ts";
+import { handshake, RawConnection } from "./support/raw.ts";
+import { newRoomId, startTestServer, useServer } from "./support/server.ts";
 
 // Handshakes made by hand, and the refusals before the 101.
 
-const on = stage({ env: { PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { roomOf, token } = on;
+const server = useServer({ env: { PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { createRoom, token } = server;
 
 const alice = "alice@example.com";
 const bob = "bob@example.com";
@@ -25,7 +24,7 @@ interface Request {
 /** Sends a handshake as it stands; everything is right unless the request says otherwise. */
 async function ask(host: string, room: string, request: Request = {}) {
   const { path = `/ws/chat/${room}/`, method, headers } = request;
-  const raw = await Raw.open(host);
+  const raw = await RawConnection.open(host);
   raw.write(handshake(host, path, { authorization: `Bearer ${await token(alice)}`, ...headers }, method));
   const answer = await raw.answer();
   const body = answer.status === 101 ? "" : await raw.body(answer);
@@ -47,8 +46,8 @@ async function outcome(host: string, room: string, request: Request = {}): Promi
 }
 
 test("what is no WebSocket request gets 426", async () => {
-  const room = await roomOf(alice);
-  const { host } = on.parley;
+  const room = await createRoom([alice]);
+  const { host } = server;
   for (const upgrade of [undefined, "h2c", ""])
     expect(await outcome(host, room, { headers: { upgrade } })).toBe("426 invalid_command");
   expect(await outcome(host, room)).toBe("101");
@@ -56,7 +55,7 @@ test("what is no WebSocket request gets 426", async () => {
 });
 
 test("a room is found with and without the last slash, and percent-encoded", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const encoded = room
     .split("")
     .map((letter) => `%${letter.charCodeAt(0).toString(16)}`)
@@ -67,14 +66,14 @@ test("a room is found with and without the last slash, and percent-encoded", asy
     `/ws/chat/${encoded}/`,
     `/ws/chat/${room}/?x=/../`,
   ])
-    expect(await outcome(on.parley.host, room, { path })).toBe("101");
+    expect(await outcome(server.host, room, { path })).toBe("101");
 });
 
 test("a room's id may be 100 letters, digits, and . _ -", async () => {
   for (const id of ["a".repeat(95), "A-b_c.d..e"].map((prefix) => `${prefix}-${newRoomId().slice(5)}`)) {
-    await on.parley.room(id, [alice]);
-    expect(await outcome(on.parley.host, id)).toBe("101");
-    expect(await outcome(on.parley.host, `${id}x`)).toBe("404 room_not_found");
+    await server.createRoom([alice], { id });
+    expect(await outcome(server.host, id)).toBe("101");
+    expect(await outcome(server.host, `${id}x`)).toBe("404 room_not_found");
   }
 });
 
@@ -106,7 +105,7 @@ test.each([
   ["%D0%B0dmin"],
   ["a'OR'1'='1"],
 ])("a room's id can't be %p", async (id) => {
-  expect(await outcome(on.parley.host, id)).toBe("400 invalid_command");
+  expect(await outcome(server.host, id)).toBe("400 invalid_command");
 });
 
 test.each([
@@ -119,16 +118,16 @@ test.each([
   "/WS/CHAT/a/",
   "/",
 ])("there is nothing at %s", async (path) => {
-  expect(await outcome(on.parley.host, "a", { path })).toBe("404 invalid_command");
+  expect(await outcome(server.host, "a", { path })).toBe("404 invalid_command");
 });
 
 test("a path that climbs out and back in is the room's own path", async () => {
-  const room = await roomOf(alice);
-  expect(await outcome(on.parley.host, room, { path: `/ws/chat/x/../${room}/` })).toBe("101");
+  const room = await createRoom([alice]);
+  expect(await outcome(server.host, room, { path: `/ws/chat/x/../${room}/` })).toBe("101");
 });
 
 test("only a known protocol beside the token may be offered", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const bearer = `bearer.${await token(alice)}`;
   const offers: Record<string, string> = {
     classic: "101",
@@ -140,18 +139,18 @@ test("only a known protocol beside the token may be offered", async () => {
   for (const [offer, expected] of Object.entries(offers))
     expect([
       offer,
-      await outcome(on.parley.host, room, { headers: { "sec-websocket-protocol": offer } }),
+      await outcome(server.host, room, { headers: { "sec-websocket-protocol": offer } }),
     ]).toEqual([offer, expected]);
   const alone = { authorization: undefined, "sec-websocket-protocol": bearer };
-  expect(await outcome(on.parley.host, room, { headers: alone })).toBe("400 invalid_command");
+  expect(await outcome(server.host, room, { headers: alone })).toBe("400 invalid_command");
   const both = { authorization: undefined, "sec-websocket-protocol": `${bearer}, classic` };
-  const { status, headers } = await ask(on.parley.host, room, { headers: both });
+  const { status, headers } = await ask(server.host, room, { headers: both });
   expect(status).toBe(101);
   expect(headers.get("sec-websocket-protocol")).toBe("classic");
 });
 
 test("without a token that verifies the answer is 401", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const bad = [
     undefined,
     "",
@@ -163,22 +162,22 @@ test("without a token that verifies the answer is 401", async () => {
     await token(alice),
   ];
   for (const authorization of bad)
-    expect(await outcome(on.parley.host, room, { headers: { authorization } })).toBe("401 unauthorized");
-  const expired = await on.issuer.sign(alice, { claims: { exp: Math.floor(Date.now() / 1000) - 60 } });
+    expect(await outcome(server.host, room, { headers: { authorization } })).toBe("401 unauthorized");
+  const expired = await server.issuer.sign(alice, { claims: { exp: Math.floor(Date.now() / 1000) - 60 } });
   // Whatever a URL holds lands in logs.
   for (const name of ["token", "access_token", "authorization"]) {
     const path = `/ws/chat/${room}/?${name}=${await token(alice)}`;
     const request = { path, headers: { authorization: undefined } };
-    expect(await outcome(on.parley.host, room, request)).toBe("401 unauthorized");
+    expect(await outcome(server.host, room, request)).toBe("401 unauthorized");
   }
   const headers = { authorization: `Bearer ${expired}` };
-  expect(await outcome(on.parley.host, room, { headers })).toBe("401 token_expired");
-  expect(await outcome(on.parley.host, room)).toBe("101");
+  expect(await outcome(server.host, room, { headers })).toBe("401 token_expired");
+  expect(await outcome(server.host, room)).toBe("101");
 });
 
 test("by default only pages of the server's own origin may connect", async () => {
-  const room = await roomOf(alice);
-  const { host } = on.parley;
+  const room = await createRoom([alice]);
+  const { host } = server;
   const [name, port] = host.split(":") as [string, string];
   const own = [undefined, `http://${host}`, `https://${host}`];
   const foreign = [
@@ -209,9 +208,9 @@ test("by default only pages of the server's own origin may connect", async () =>
 });
 
 test("behind a proxy that speaks https, a page over http is not of the server's own origin", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const at = (origin: string, more = {}) =>
-    outcome(on.parley.host, room, { headers: { host: "chat.example.com", origin, ...more } });
+    outcome(server.host, room, { headers: { host: "chat.example.com", origin, ...more } });
   expect(await at("http://chat.example.com")).toBe("101");
   const proxied = { "x-forwarded-proto": "https" };
   expect(await at("https://chat.example.com", proxied)).toBe("101");
@@ -220,9 +219,9 @@ test("behind a proxy that speaks https, a page over http is not of the server's 
 
 test("a list of origins is compared exactly, and stands in place of the server's own", async () => {
   const env = { PARLEY_ALLOWED_ORIGINS: "https://app.example.com, http://localhost:3000" };
-  await using parley = await startParley({ issuer: on.issuer.issuer, env });
+  await using parley = await server.startAnother({ env });
   const room = newRoomId();
-  await parley.room(room, [alice]);
+  await parley.createRoom([alice], { id: room });
   const foreign = [
     `http://${parley.host}`,
     "null",
@@ -252,11 +251,11 @@ test("a list of origins is compared exactly, and stands in place of the server's
 
 test("the checks come in their order: the first that fails is the answer", async () => {
   const env = { PARLEY_CONNECTIONS_PER_USER: "1" };
-  await using parley = await startParley({ issuer: on.issuer.issuer, env });
+  await using parley = await server.startAnother({ env });
   const [mine, others] = [newRoomId(), newRoomId()];
-  await parley.room(mine, [alice]);
-  await parley.room(others, [bob]);
-  const first = await connect(parley.host, mine, { token: await token(alice) });
+  await parley.createRoom([alice], { id: mine });
+  await parley.createRoom([bob], { id: others });
+  const first = await connectClassic(parley.host, mine, { token: await token(alice) });
   // Each step mends one thing more.
   const steps: [expected: string, mended: Request][] = [
     ["426 invalid_command", { headers: { upgrade: undefined } }],
@@ -285,10 +284,10 @@ test("the checks come in their order: the first that fails is the answer", async
 });
 
 test("while the keys can't be had the answer is 503", async () => {
-  await using parley = await startParley({ issuer: "http://127.0.0.1:1" });
+  await using parley = await startTestServer({ issuer: "http://127.0.0.1:1" });
   const room = newRoomId();
-  await parley.room(room, [alice]);
-  const bearer = await on.issuer.sign(alice, { claims: { iss: "http://127.0.0.1:1" } });
+  await parley.createRoom([alice], { id: room });
+  const bearer = await server.issuer.sign(alice, { claims: { iss: "http://127.0.0.1:1" } });
   const headers = { authorization: `Bearer ${bearer}` };
   expect(await outcome(parley.host, room, { headers })).toBe("503 keys_unavailable");
   expect(await outcome(parley.host, room, { headers: { authorization: "Bearer x" } })).toBe(
@@ -297,9 +296,9 @@ test("while the keys can't be had the answer is 503", async () => {
 });
 
 test("while the storage is down the answer is 503", async () => {
-  await using parley = await startParley({ issuer: on.issuer.issuer });
+  await using parley = await server.startAnother();
   const room = newRoomId();
-  await parley.room(room, [alice]);
+  await parley.createRoom([alice], { id: room });
   using database = new Database(parley.config.database);
   database.run("ALTER TABLE rooms RENAME TO hidden");
   expect(await outcome(parley.host, room)).toBe("503 storage_unavailable");

@@ -1,30 +1,36 @@
 import { expect, test } from "bun:test";
 
-import { connect } from "./support/client.ts";
-import { connectRaw, frame, handshake, opcodes, Raw, said } from "./support/raw.ts";
-import { stage } from "./support/stage.ts";
+import { connectClassic } from "./support/client.ts";
+import {
+  classicMessage,
+  connectRawClassic,
+  encodeFrame,
+  handshake,
+  opcodes,
+  RawConnection,
+} from "./support/raw.ts";
+import { useServer } from "./support/server.ts";
 
 // Frames made by hand, over TCP connections that are nothing else.
 
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { roomOf, join, token } = on;
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { createRoom, token } = server;
 
 const alice = "alice@example.com";
 const bob = "bob@example.com";
 
 /** A room with alice on a raw connection, and bob, who listens. */
 async function pair() {
-  const room = await roomOf(alice, bob);
-  const raw = await connectRaw(on.parley.host, room, await token(alice));
-  return { room, raw, listener: await join(room, bob) };
+  const room = await createRoom([alice, bob]);
+  const raw = await connectRawClassic(server.host, room, await token(alice));
+  return { room, raw, listener: await server.connectClassic(room, bob) };
 }
 
 /** What somebody who connects now is shown. */
 async function historyOf(room: string): Promise<unknown> {
-  const client = await connect(on.parley.host, room, { token: await token(bob) });
-  const history = await client.next();
+  const client = await connectClassic(server.host, room, { token: await token(bob) });
   await client.close();
-  return history;
+  return client.history;
 }
 
 const json = (message: unknown) => JSON.stringify({ message });
@@ -61,17 +67,17 @@ const refused: [what: string, frame: string | Buffer, code?: string][] = [
   ["a text one byte too long", json(`${"é".repeat(textLimit / 2)}x`), "message_too_long"],
   ["a text of three-byte letters that is too long", json("€".repeat(textLimit / 3 + 1)), "message_too_long"],
   ["a text of emoji that is too long", json("😀".repeat(textLimit / 4 + 1)), "message_too_long"],
-  ["a binary frame", frame(json("x"), { opcode: opcodes.binary })],
+  ["a binary frame", encodeFrame(json("x"), { opcode: opcodes.binary })],
 ];
 
 const withCode = refused.map(([what, bad, code = "invalid_message"]) => [what, bad, code] as const);
 
 test.each(withCode)("%s is refused, to the sender alone, and nothing is stored", async (_, bad, code) => {
   const { room, raw, listener } = await pair();
-  raw.write(typeof bad === "string" ? frame(bad) : bad);
+  raw.write(typeof bad === "string" ? encodeFrame(bad) : bad);
   const error = { code, message: expect.stringMatching(/./) };
   expect(await raw.next()).toStrictEqual({ error });
-  raw.write(said("fine"));
+  raw.write(classicMessage("fine"));
   expect(await raw.next()).toEqual({ message: "fine" });
   expect(await listener.next()).toEqual({ message: "fine" });
   expect(await historyOf(room)).toEqual([{ text: "fine", sender_email: alice }]);
@@ -86,7 +92,7 @@ test.each([
 ])("a text of %s that is exactly as long as it may be is taken", async (_, text) => {
   expect(Buffer.byteLength(text)).toBe(textLimit);
   const { raw, listener } = await pair();
-  raw.write(said(text));
+  raw.write(classicMessage(text));
   expect(await raw.next()).toEqual({ message: text });
   expect(await listener.next()).toEqual({ message: text });
   raw.destroy();
@@ -98,48 +104,48 @@ test("a frame is taken up to 64 KiB, whatever its text would be", async () => {
   const padding = "x".repeat(frameLimit - `{"message":"hi${rest}"}`.length);
   const whole = `{"message":"hi${rest}${padding}"}`;
   expect(whole).toHaveLength(frameLimit);
-  raw.write(frame(whole));
+  raw.write(encodeFrame(whole));
   expect(await raw.next()).toEqual({ message: "hi" });
-  raw.write(frame(`${whole} `));
+  raw.write(encodeFrame(`${whole} `));
   expect(await raw.close()).toMatchObject({ code: 1009 });
 });
 
 type Violation = [what: string, code: number, ...frames: Buffer[]];
 const violations: Violation[] = [
-  ["invalid UTF-8", 1007, frame(Buffer.from([0x22, 0xff, 0xfe, 0x22]))],
-  ["an encoded surrogate", 1007, frame(Buffer.from([0x22, 0xed, 0xa0, 0x80, 0x22]))],
-  ["an overlong encoding", 1007, frame(Buffer.from([0x22, 0xc0, 0xaf, 0x22]))],
-  ["a frame over 64 KiB", 1009, frame("x".repeat(frameLimit + 1))],
-  ["100,000 brackets", 1009, frame("[".repeat(100_000))],
+  ["invalid UTF-8", 1007, encodeFrame(Buffer.from([0x22, 0xff, 0xfe, 0x22]))],
+  ["an encoded surrogate", 1007, encodeFrame(Buffer.from([0x22, 0xed, 0xa0, 0x80, 0x22]))],
+  ["an overlong encoding", 1007, encodeFrame(Buffer.from([0x22, 0xc0, 0xaf, 0x22]))],
+  ["a frame over 64 KiB", 1009, encodeFrame("x".repeat(frameLimit + 1))],
+  ["100,000 brackets", 1009, encodeFrame("[".repeat(100_000))],
   [
     "fragments over 64 KiB",
     1009,
-    frame("x".repeat(40_000), { fin: false }),
-    frame("x".repeat(40_000), { opcode: 0 }),
+    encodeFrame("x".repeat(40_000), { fin: false }),
+    encodeFrame("x".repeat(40_000), { opcode: 0 }),
   ],
-  ["a header that claims 2^40 bytes", 1009, frame("", { claim: 1n << 40n })],
-  ["a header that claims 2^63 bytes", 1009, frame("", { claim: 1n << 63n })],
-  ["a header that claims 2^64 - 1 bytes", 1009, frame("", { claim: (1n << 64n) - 1n })],
-  ["an unmasked frame", 1002, frame(json("x"), { masked: false })],
-  ["a compressed frame, which was not agreed on", 1002, frame(json("x"), { reserved: 4 })],
-  ["a reserved bit", 1002, frame(json("x"), { reserved: 1 })],
-  ["a reserved opcode", 1002, frame(json("x"), { opcode: 3 })],
-  ["a reserved control opcode", 1002, frame("", { opcode: 11 })],
-  ["a fragmented ping", 1002, frame("x", { opcode: opcodes.ping, fin: false })],
-  ["a ping of 126 bytes", 1002, frame("x".repeat(126), { opcode: opcodes.ping })],
-  ["a continuation of nothing", 1002, frame(json("x"), { opcode: 0 })],
-  ["a message inside a fragmented one", 1002, frame('{"mess', { fin: false }), frame(json("x"))],
-  ["a close frame with half a code", 1002, frame("x", { opcode: opcodes.close })],
+  ["a header that claims 2^40 bytes", 1009, encodeFrame("", { claim: 1n << 40n })],
+  ["a header that claims 2^63 bytes", 1009, encodeFrame("", { claim: 1n << 63n })],
+  ["a header that claims 2^64 - 1 bytes", 1009, encodeFrame("", { claim: (1n << 64n) - 1n })],
+  ["an unmasked frame", 1002, encodeFrame(json("x"), { masked: false })],
+  ["a compressed frame, which was not agreed on", 1002, encodeFrame(json("x"), { reserved: 4 })],
+  ["a reserved bit", 1002, encodeFrame(json("x"), { reserved: 1 })],
+  ["a reserved opcode", 1002, encodeFrame(json("x"), { opcode: 3 })],
+  ["a reserved control opcode", 1002, encodeFrame("", { opcode: 11 })],
+  ["a fragmented ping", 1002, encodeFrame("x", { opcode: opcodes.ping, fin: false })],
+  ["a ping of 126 bytes", 1002, encodeFrame("x".repeat(126), { opcode: opcodes.ping })],
+  ["a continuation of nothing", 1002, encodeFrame(json("x"), { opcode: 0 })],
+  ["a message inside a fragmented one", 1002, encodeFrame('{"mess', { fin: false }), encodeFrame(json("x"))],
+  ["a close frame with half a code", 1002, encodeFrame("x", { opcode: opcodes.close })],
   [
     "a close frame with a code that is never sent",
     1002,
-    frame(Buffer.from([3, 0xee]), { opcode: opcodes.close }),
+    encodeFrame(Buffer.from([3, 0xee]), { opcode: opcodes.close }),
   ],
 ];
 
 test.each(violations)("%s ends the connection with %d, and hurts nobody else", async (_, code, ...frames) => {
   const { room, raw, listener } = await pair();
-  raw.write(...frames, said("behind it"));
+  raw.write(...frames, classicMessage("behind it"));
   expect(await raw.close()).toMatchObject({ code });
   await raw.ended;
   listener.send({ message: "fine" });
@@ -154,8 +160,14 @@ test("a message in fragments is one message, with a ping answered in between", a
     Buffer.from("é").subarray(1),
     Buffer.from('llo"}'),
   ];
-  raw.write(frame(first, { fin: false }), frame(second, { fin: false, opcode: opcodes.continuation }));
-  raw.write(frame("still there?", { opcode: opcodes.ping }), frame(third, { opcode: opcodes.continuation }));
+  raw.write(
+    encodeFrame(first, { fin: false }),
+    encodeFrame(second, { fin: false, opcode: opcodes.continuation }),
+  );
+  raw.write(
+    encodeFrame("still there?", { opcode: opcodes.ping }),
+    encodeFrame(third, { opcode: opcodes.continuation }),
+  );
   expect(await raw.frame()).toEqual({ opcode: opcodes.pong, payload: Buffer.from("still there?") });
   expect(await raw.next()).toEqual({ message: "héllo" });
   expect(await listener.next()).toEqual({ message: "héllo" });
@@ -165,7 +177,7 @@ test("a message in fragments is one message, with a ping answered in between", a
 test("a frame that arrives byte by byte is one message", async () => {
   const { raw } = await pair();
   raw.socket.setNoDelay(true);
-  for (const byte of said("slowly")) {
+  for (const byte of classicMessage("slowly")) {
     raw.write(Buffer.of(byte));
     await new Promise((resolve) => setImmediate(resolve));
   }
@@ -175,7 +187,9 @@ test("a frame that arrives byte by byte is one message", async () => {
 
 test("a close frame is answered with its code", async () => {
   const { raw } = await pair();
-  raw.write(frame(Buffer.concat([Buffer.from([3, 0xe8]), Buffer.from("bye")]), { opcode: opcodes.close }));
+  raw.write(
+    encodeFrame(Buffer.concat([Buffer.from([3, 0xe8]), Buffer.from("bye")]), { opcode: opcodes.close }),
+  );
   expect(await raw.close()).toMatchObject({ code: 1000 });
   await raw.ended;
 });
@@ -183,18 +197,23 @@ test("a close frame is answered with its code", async () => {
 test("1,000 messages in one write arrive once each, in their order, at the sender and at the others", async () => {
   const { raw, listener } = await pair();
   const texts = Array.from({ length: 1000 }, (_, index) => `message ${index}`);
-  raw.write(...texts.map(said));
+  raw.write(...texts.map(classicMessage));
   for (const text of texts) {
     expect(await raw.next()).toEqual({ message: text });
     expect(await listener.next()).toEqual({ message: text });
   }
-  expect(listener.waiting()).toEqual([]);
+  expect(listener.unread()).toEqual([]);
   raw.destroy();
 });
 
 test("good and bad frames in one write are each answered, and the good ones keep their order", async () => {
   const { raw, listener } = await pair();
-  raw.write(...Array.from({ length: 50 }, (_, index) => [said(`message ${index}`), frame("{}")]).flat());
+  raw.write(
+    ...Array.from({ length: 50 }, (_, index) => [
+      classicMessage(`message ${index}`),
+      encodeFrame("{}"),
+    ]).flat(),
+  );
   const answers = [];
   for (let n = 0; n < 100; n++) answers.push(await raw.next());
   const good = Array.from({ length: 50 }, (_, index) => ({ message: `message ${index}` }));
@@ -204,24 +223,24 @@ test("good and bad frames in one write are each answered, and the good ones keep
 });
 
 test("bytes that are no HTTP, half a request and a peer that vanishes leave the server alive", async () => {
-  const { host } = on.parley;
-  const rubbish = await Raw.open(host);
+  const { host } = server;
+  const rubbish = await RawConnection.open(host);
   rubbish.write("\u0016\u0003\u0001 hello\r\n\r\n");
   await rubbish.ended;
-  const half = await Raw.open(host);
+  const half = await RawConnection.open(host);
   half.write("GET /ws/chat/lobby/ HTTP/1.1\r\nhost: x\r\nupgr");
   half.destroy();
   const { raw, room } = await pair();
-  raw.write(frame("half a mess", { claim: 100n }));
+  raw.write(encodeFrame("half a mess", { claim: 100n }));
   raw.destroy();
   expect(await historyOf(room)).toEqual([]);
 });
 
 test("a handshake that is none is refused, and the server lives", async () => {
-  const room = await roomOf(alice);
-  const { host } = on.parley;
+  const room = await createRoom([alice]);
+  const { host } = server;
   const ask = async (headers: Record<string, string | undefined>, method?: string) => {
-    const raw = await Raw.open(host);
+    const raw = await RawConnection.open(host);
     const authorization = `Bearer ${await token(alice)}`;
     raw.write(handshake(host, `/ws/chat/${room}/`, { authorization, ...headers }, method));
     const { status } = await raw.answer();

@@ -59,7 +59,7 @@ export class JwksClient {
   readonly issuer: string;
   readonly #options: JwksOptions;
   readonly #timing: Required<JwksTiming>;
-  readonly #stop = new AbortController();
+  readonly #stopping = new AbortController();
   #keySet: KeySet | undefined;
   /** Failed loads since the last successful one. */
   #failures = 0;
@@ -85,7 +85,7 @@ export class JwksClient {
   }
 
   stop(): void {
-    this.#stop.abort();
+    this.#stopping.abort();
     clearTimeout(this.#timer);
   }
 
@@ -126,7 +126,7 @@ export class JwksClient {
     clearTimeout(this.#timer);
     this.#loading = this.#tryLoad().finally(() => {
       this.#loading = undefined;
-      if (this.#stop.signal.aborted) return;
+      if (this.#stopping.signal.aborted) return;
       const { minRetryMs, maxRetryMs, unknownKeyCooldownMs, reloadIntervalMs, monotonic } = this.#timing;
       const retryMs = Math.min(maxRetryMs, minRetryMs * 2 ** (this.#failures - 1));
       const failed = this.#failures > 0;
@@ -142,7 +142,7 @@ export class JwksClient {
     try {
       this.#use(await KeySet.parse(issuer, await this.#fetch(await this.#jwksUrl()), algorithms));
     } catch (error) {
-      if (this.#stop.signal.aborted) return;
+      if (this.#stopping.signal.aborted) return;
       this.#failures++;
       const reason = reasonOf(error);
       if (this.#keySet) log.warn({ issuer, reason }, "Signing keys not reloaded, the old ones stay in use");
@@ -181,7 +181,7 @@ export class JwksClient {
       redirect: "error",
       // Bun silently repeats a request when a connection that it reuses is closed.
       keepalive: false,
-      signal: AbortSignal.any([AbortSignal.timeout(this.#timing.timeoutMs), this.#stop.signal]),
+      signal: AbortSignal.any([AbortSignal.timeout(this.#timing.timeoutMs), this.#stopping.signal]),
     }).catch((cause: unknown) => {
       throw new Error(`${url} does not answer`, { cause });
     });

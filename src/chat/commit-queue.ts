@@ -16,8 +16,8 @@ const MAX_GATHER_MS = 1;
 
 interface Pending {
   draft: Draft;
-  resolve(ack: Ack): void;
-  reject(error: ChatError): void;
+  resolve: (ack: Ack) => void;
+  reject: (error: ChatError) => void;
 }
 
 export interface CommitQueueOptions {

@@ -1,5 +1,5 @@
 import type { Refused, Result } from "./errors.ts";
-import { type Actor, type Member, type Role, roles } from "./model.ts";
+import { type Actor, type Member, type Position, type Role, roles } from "./model.ts";
 import { can } from "./permissions.ts";
 
 /**
@@ -16,17 +16,18 @@ export function decideCreation(
   return facts.idTaken() ? { refused: "room_id_taken" } : undefined;
 }
 
-/** Whoever acts in a room, as of now: their role, and whether the room is still there. */
+/** A user who acts in a room, and the room, as of now. */
 export interface Standing {
   actor: Actor;
   /** Undefined when they are not a member. */
   role: Role | undefined;
-  roomExists: boolean;
+  /** How far the room has come. Undefined when it has been deleted. */
+  head: Position | undefined;
 }
 
 /** Refuses those who may not be in the room (any more). */
-function checkStanding({ actor, role, roomExists }: Standing): Refused | undefined {
-  if (!roomExists) return { refused: "room_deleted" };
+function checkStanding({ actor, role, head }: Standing): Refused | undefined {
+  if (!head) return { refused: "room_deleted" };
   return can(actor, role, "participate") ? undefined : { refused: "removed" };
 }
 
@@ -47,10 +48,11 @@ export interface MemberFacts extends Standing {
   ownerCount: () => number;
 }
 
-/** The role that somebody is given, and whether that makes them a new member. */
+/** The role that somebody is given. */
 export interface GrantDecision {
   role: Role;
-  added: boolean;
+  /** Where a new member's read mark starts: they have nothing unread. Undefined for somebody who is a member already. */
+  readMark: number | undefined;
 }
 
 /**
@@ -70,11 +72,11 @@ export function decideGrant(
   const role = wanted ?? member?.role ?? "member";
   if (member) {
     if (role !== "owner" && isLastOwner(member, facts.ownerCount)) return { refused: "last_owner" };
-    return { role, added: false };
+    return { role, readMark: undefined };
   }
   const { membersPerRoom } = limits;
   if (membersPerRoom > 0 && facts.memberCount() >= membersPerRoom) return { refused: "too_many_members" };
-  return { role, added: true };
+  return { role, readMark: facts.head?.seq ?? 0 };
 }
 
 export interface RemovalFacts extends Standing {

@@ -96,7 +96,7 @@ export class RoomSync {
 
   /** Reads how far every followed room has come: something may have been written without an event. */
   async refreshAll(): Promise<void> {
-    for (const [room, state] of [...this.#rooms]) {
+    for (const [room, state] of Array.from(this.#rooms)) {
       // A room that was left and occupied again meanwhile is read anew anyway.
       if (this.#rooms.get(room) !== state) continue;
       if (state.reading) state.refreshAfterRead = true;

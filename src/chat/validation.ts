@@ -21,10 +21,10 @@ const visible =
  * variation selectors and tags that emoji and some scripts are written with.
  */
 const invisibleInName =
-  /(?![ \u00a0\u3000\u200c\u200d\ufe0e\ufe0f\u{e0020}-\u{e007f}])[\p{White_Space}\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800\u{1d159}]/u;
+  /(?! |\u00a0|\u3000|\u200c|\u200d|\ufe0e|\ufe0f|[\u{e0020}-\u{e007f}])[\p{White_Space}\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800\u{1d159}]/u;
 
 /** The joiners, variation selectors and tags that emoji are made of. */
-const emojiModifiers = /[\u200d\ufe0e\ufe0f\u{e0020}-\u{e007f}]/gu;
+const emojiModifiers = /\u200d|\ufe0e|\ufe0f|[\u{e0020}-\u{e007f}]/gu;
 const presentationSelectors = /[\ufe0e\ufe0f]/gu;
 
 /** Room ids fit into a URL and into a Django Channels group name as they are. */

@@ -39,16 +39,15 @@ export function isInteractive(): boolean {
   return process.stdin.isTTY && process.stderr.isTTY;
 }
 
-/** Asks on the terminal. Anything but y or yes is no, the end of the input included. */
+/** Asks on the terminal. Anything but y or yes means no, Ctrl-C and Ctrl-D included. */
 export async function confirm(question: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    const ended = once(terminal, "close").then(() => "no");
-    const answer = await Promise.race([terminal.question(`${maskInvisible(question)} [y/N] `), ended]);
-    return /^y(es)?$/i.test(answer.trim());
-  } finally {
-    terminal.close();
-  }
+  // Ctrl-D closes the interface and leaves the question open; Ctrl-C rejects it.
+  const closed = once(terminal, "close").then(() => "");
+  const asked = terminal.question(`${maskInvisible(question)} [y/N] `).catch(() => "");
+  const answer = await Promise.race([asked, closed]);
+  terminal.close();
+  return /^y(es)?$/i.test(answer.trim());
 }
 
 function write(stream: NodeJS.WriteStream, text: string): Promise<void> {

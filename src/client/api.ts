@@ -1,107 +1,104 @@
 import type { MemberBody, MessageBody, RoomBody, RoomSummaryBody, UserBody } from "../protocol/frames.ts";
-import { address, type Fetch, type Token } from "./environment.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
+import type { ApiOptions, Fetch } from "./options.ts";
+import { serverUrl } from "./url.ts";
 
-export interface ApiOptions {
-  /** The server's: http(s) or ws(s), with a path in front of Parley's if it has one. */
-  url: string;
-  token: Token;
-  /** Ends every request that is under way, and refuses later ones. */
-  signal?: AbortSignal;
-  fetch?: Fetch;
-}
-
-/** Which messages, by `seq`: back from the end or from `before`, forward with `after` alone. */
+/** Selects messages by `seq`: those before `before`, or those after `after`, or, without either, the last ones. */
 export interface Page {
   before?: number;
   after?: number;
-  /** 50 unless told, 100 at most. */
+  /** Number of messages, 100 at most. Default: 50. */
   limit?: number;
 }
 
-/** Milliseconds that one request may take. */
-const patience = 30_000;
+const REQUEST_TIMEOUT_MS = 30_000;
 
 /**
- * The HTTP API. Each method rejects with a `ParleyError`: `network` when there was no answer, `internal` when it was not
- * one of Parley's; or with what `token` threw. A refused token is renewed and the request repeated, once.
+ * The HTTP API of a server. A request refused with 401 is repeated once with a new token.
+ *
+ * Each method rejects with a `ParleyError`: with the server's code, or `network` if there was no response, or `internal`
+ * if the response was not one of Parley's. If `token` throws, it rejects with that error.
  */
 export class Api {
-  readonly #options: Required<Pick<ApiOptions, "token" | "fetch">> & Pick<ApiOptions, "signal">;
-  readonly #base: string;
+  readonly #options: Pick<ApiOptions, "token" | "signal"> & { fetch: Fetch };
+  readonly #url: string;
 
   constructor({ url, fetch = globalThis.fetch, ...options }: ApiOptions) {
     this.#options = { ...options, fetch };
-    this.#base = `${address(url, "http")}/api/`;
+    this.#url = `${serverUrl(url, "http")}/api/`;
   }
 
-  /** Who the token says I am; `admin` may act on every room. */
+  /** The user of the token. `admin` means that they may manage every room. */
   me(): Promise<UserBody & { admin: boolean }> {
-    return this.#ask("GET", ["me"]);
+    return this.#request("GET", ["me"]);
   }
 
-  /** The rooms that I am in. */
+  /** The rooms of which this user is a member. */
   async rooms(): Promise<RoomSummaryBody[]> {
-    return (await this.#ask<{ rooms: RoomSummaryBody[] }>("GET", ["rooms"])).rooms;
+    return (await this.#request<{ rooms: RoomSummaryBody[] }>("GET", ["rooms"])).rooms;
   }
 
-  /** Makes a room, with me as its owner. Without an `id` it gets one that nobody can guess. */
+  /** Creates a room with this user as its owner. Without an `id` the server chooses one that cannot be guessed. */
   createRoom(room: { id?: string; name: string }): Promise<RoomBody> {
-    return this.#ask("POST", ["rooms"], room);
+    return this.#request("POST", ["rooms"], room);
   }
 
   room(id: string): Promise<RoomBody> {
-    return this.#ask("GET", ["rooms", id]);
+    return this.#request("GET", ["rooms", id]);
   }
 
   renameRoom(id: string, name: string): Promise<RoomBody> {
-    return this.#ask("PATCH", ["rooms", id], { name });
+    return this.#request("PATCH", ["rooms", id], { name });
   }
 
   deleteRoom(id: string): Promise<void> {
-    return this.#ask("DELETE", ["rooms", id]);
+    return this.#request("DELETE", ["rooms", id]);
   }
 
   async members(id: string): Promise<MemberBody[]> {
-    return (await this.#ask<{ members: MemberBody[] }>("GET", ["rooms", id, "members"])).members;
+    return (await this.#request<{ members: MemberBody[] }>("GET", ["rooms", id, "members"])).members;
   }
 
-  /** Lets somebody in, by email or by id, or changes his role. Without one: as he has it, or a member. */
+  /**
+   * Adds a member, or changes a member's role. `who` is an email address or a user id. Without `role`, a member keeps
+   * their role and a new one becomes a `member`.
+   */
   setMember(id: string, who: string, role?: MemberBody["role"]): Promise<MemberBody> {
-    return this.#ask("PUT", ["rooms", id, "members", who], { role });
+    return this.#request("PUT", ["rooms", id, "members", who], { role });
   }
 
-  /** Puts somebody out, by email or by id, or myself. */
+  /** Removes a member. `who` is an email address or a user id, which may be this user's own. */
   removeMember(id: string, who: string): Promise<void> {
-    return this.#ask("DELETE", ["rooms", id, "members", who]);
+    return this.#request("DELETE", ["rooms", id, "members", who]);
   }
 
-  /** Messages, oldest first. */
+  /** A page of messages, oldest first. */
   async messages(id: string, page: Page = {}): Promise<MessageBody[]> {
-    const query = Object.entries(page).flatMap(([name, value]) =>
-      value === undefined ? [] : [`${name}=${value}`],
-    );
+    const query = Object.entries(page)
+      .filter(([, value]) => value !== undefined)
+      .map((entry) => entry.join("="));
     const path = ["rooms", id, "messages"];
-    return (await this.#ask<{ messages: MessageBody[] }>("GET", path, undefined, query.join("&"))).messages;
+    return (await this.#request<{ messages: MessageBody[] }>("GET", path, undefined, query.join("&")))
+      .messages;
   }
 
-  /** Moves my read mark forward, and resolves with where it is. */
+  /** Moves this user's read mark forward. Resolves with the `seq` it has then. */
   async markRead(id: string, seq: number): Promise<number> {
-    return (await this.#ask<{ seq: number }>("PUT", ["rooms", id, "read"], { seq })).seq;
+    return (await this.#request<{ seq: number }>("PUT", ["rooms", id, "read"], { seq })).seq;
   }
 
-  async #ask<T>(method: string, path: string[], body?: object, query = "", refresh = false): Promise<T> {
+  async #request<T>(method: string, path: string[], body?: object, query = "", refresh = false): Promise<T> {
     const { token, fetch, signal } = this.#options;
     signal?.throwIfAborted();
     const bearer = await token({ refresh });
     signal?.throwIfAborted();
-    const url = this.#base + path.map(encodeURIComponent).join("/") + (query && `?${query}`);
-    const late = AbortSignal.timeout(patience);
+    const url = this.#url + path.map(encodeURIComponent).join("/") + (query && `?${query}`);
+    const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
     const init = {
       method,
       headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
       body: body ? JSON.stringify(body) : null,
-      signal: signal ? AbortSignal.any([signal, late]) : late,
+      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     };
     let response: Awaited<ReturnType<Fetch>>;
     let text: string;
@@ -110,18 +107,18 @@ export class Api {
       text = await response.text();
     } catch (cause) {
       signal?.throwIfAborted();
-      throw new ParleyError("network", "The server gave no answer.", { cause });
+      throw new ParleyError("network", "No response from the server.", { cause });
     }
     const { ok, status, headers } = response;
-    if (status === 401 && !refresh) return this.#ask(method, path, body, query, true);
+    if (status === 401 && !refresh) return this.#request(method, path, body, query, true);
     let answer: Partial<Record<string, unknown>> | null | undefined;
     try {
       answer = text === "" ? undefined : (JSON.parse(text) as typeof answer);
       if (ok) return answer as T;
     } catch {
-      // Something between here and the server has answered.
+      // Not JSON: a proxy has answered, not Parley.
     }
-    const { code = "internal", detail = `The answer was HTTP ${status}.` } = answer ?? {};
+    const { code = "internal", detail = `Unexpected response: HTTP ${status}.` } = answer ?? {};
     const retryAfter = Number.parseFloat(headers.get("retry-after") ?? "");
     throw new ParleyError(code as ErrorCode, String(detail), {
       status,
@@ -130,7 +127,7 @@ export class Api {
   }
 }
 
-/** The HTTP API of a server. */
+/** Returns a client of a server's HTTP API. Throws a `TypeError` if `url` is not an http(s) or ws(s) URL. */
 export function api(options: ApiOptions): Api {
   return new Api(options);
 }

@@ -1,246 +1,244 @@
 import { afterClose } from "../protocol/error-codes.ts";
 import type { ServerFrame } from "../protocol/frames.ts";
 import type { Command } from "../protocol/schemas.ts";
-import {
-  backoff,
-  type Clock,
-  type Random,
-  type Socket,
-  type SocketClass,
-  Timer,
-  type Token,
-} from "./environment.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
-import { readFrame } from "./frame.ts";
+import { parseFrame } from "./frame.ts";
+import type { Clock, Random, Socket, SocketClass, Token } from "./options.ts";
+import { backoff, Timer } from "./timer.ts";
 
 export interface ConnectionOptions {
-  /** Where to connect. It is asked each time, since the `since` in it moves. */
+  /** Called for each attempt, since the URL includes the cursor. */
   url: () => string;
   token: Token;
   WebSocket: SocketClass;
   clock: Clock;
   random: Random;
-  /** A frame of the server. The first one of each connection is its `hello`. */
-  frame: (frame: ServerFrame) => void;
-  /** There is no connection; another try follows. The close code, if the server sent one. */
-  lost: (code: number | undefined) => void;
-  /** Something failed that is tried again. */
-  error: (error: unknown) => void;
-  /** The server wants no other try. */
-  stopped: (code: number, reason: string) => void;
+  /** The first frame of each connection is its `hello`. */
+  onFrame: (frame: ServerFrame) => void;
+  /** The connection was lost, or an attempt failed; another one follows. `code` is the server's close code, if any. */
+  onDisconnect: (code: number | undefined) => void;
+  /** Something failed that will be tried again. */
+  onError: (error: unknown) => void;
+  /** The server has closed the connection with a code after which there is no point in another attempt. */
+  onStop: (code: number, reason: string) => void;
 }
 
-/** Milliseconds for a connection to open, while a browser may make many, one after the other, … */
-const opening = 30_000;
-/** … and then to say `hello`, which may be long, and the line slow. */
-const greeting = 60_000;
-/** Milliseconds of silence after which the server is asked for a word, … */
-const quiet = 30_000;
-/** … and that it has to answer. */
-const patience = 10_000;
-/** Milliseconds that a token may take: somebody may have to log in. */
-const tokenPatience = 60_000;
-/** Milliseconds until a fresh token is asked for again. */
-const again = 5_000;
-/** Milliseconds that a connection must have lasted to be replaced at once, … */
-const sound = 1_000;
-/** … and for the next wait to be a short one again: not to go in a circle. */
-const settled = 5_000;
+/** Long, because a browser opens WebSockets to one host one after the other. */
+const OPEN_TIMEOUT_MS = 30_000;
+/** Long, because `hello` may be large and the network slow. */
+const HELLO_TIMEOUT_MS = 60_000;
+/** A user may have to log in first. */
+const TOKEN_TIMEOUT_MS = 60_000;
+/** Delay before a token renewal is tried again. */
+const TOKEN_RETRY_MS = 5_000;
+/** The server is probed after this long without a frame, … */
+const PROBE_AFTER_MS = 30_000;
+/** … and has this long to answer. */
+const PROBE_TIMEOUT_MS = 10_000;
+/** A connection younger than this is not replaced without a delay, so that the client does not reconnect in a loop. */
+const MIN_AGE_TO_REPLACE_MS = 1_000;
+/** A connection that lasted this long resets the backoff. */
+const BACKOFF_RESET_MS = 5_000;
 
-/** What there may be in an event. */
+/** The properties of the events of a WebSocket. Each event has some of them. */
 interface SocketEvent {
   data: unknown;
   code: number;
   reason: string;
 }
 
-/** A connection that is made again whenever it is lost, until one side ends it for good. */
+/** A WebSocket connection that reconnects whenever it is lost, until the client closes it or the server ends it for good. */
 export class Connection {
   readonly #options: ConnectionOptions;
-  /** Undefined while the token is fetched, and between two tries. */
+  /** Undefined between two attempts, and while an attempt waits for its token. */
   #socket: Socket | undefined;
-  #open = false;
+  /** Whether the `hello` has been received. */
+  #isOpen = false;
   #openedAt = 0;
-  /** When the server was last heard; undefined while it owes an answer. */
-  #heardAt: number | undefined;
-  /** Counts what happens, so that a token that comes too late is not used. */
-  #turn = 0;
+  #lastFrameAt = 0;
+  /** Whether no frame has been received since the last probe. */
+  #isProbing = false;
+  /** Incremented by each attempt and each disconnect: work that was started under an older number is void. */
+  #generation = 0;
+  /** Failed attempts since a connection last reset the backoff. */
   #failures = 0;
-  /** The server has refused the last token. */
-  #refresh = false;
-  /** Milliseconds for which the server wants to be left alone after this connection, … */
-  #hold = 0;
-  /** … and until when that is. */
-  #notBefore = 0;
-  /** Until the next try, or for the `hello`, or until the next probe, or for its answer. */
+  /** Whether the server has rejected the last token. */
+  #refreshToken = false;
+  /** Milliseconds to wait after this connection, as the server asked. */
+  #retryAfterMs = 0;
+  #retryNotBefore = 0;
+  /** The next attempt, or the timeout of the current step, or the next probe. */
   readonly #timer: Timer;
-  /** Until a fresh token is asked for again, which could not be had. */
-  readonly #again: Timer;
+  readonly #tokenRetryTimer: Timer;
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
     this.#timer = new Timer(options.clock);
-    this.#again = new Timer(options.clock);
+    this.#tokenRetryTimer = new Timer(options.clock);
   }
 
-  /** Connects, now. */
-  async dial(): Promise<void> {
-    const { url, WebSocket, error: failed } = this.#options;
-    const turn = ++this.#turn;
-    this.#timer.set();
+  /** Starts an attempt to connect. */
+  async connect(): Promise<void> {
+    const { url, WebSocket, onError } = this.#options;
+    const generation = ++this.#generation;
+    this.#timer.clear();
     try {
-      // Whoever has just called `connect` is to hear of what fails at once, too.
+      // The caller of `connect` can add listeners first, so that they are told of errors that occur at once.
       await Promise.resolve();
-      if (turn !== this.#turn) return;
-      this.#timer.set(tokenPatience, this.#unreached);
-      const bearer = await this.#token(this.#refresh);
-      if (turn !== this.#turn) return;
-      this.#refresh = false;
-      const socket = new WebSocket(url() as never, ["chat.v2", `bearer.${bearer}`] as never);
+      if (generation !== this.#generation) return;
+      this.#timer.set(TOKEN_TIMEOUT_MS, this.#onTimeout);
+      const token = await this.#getToken(this.#refreshToken);
+      if (generation !== this.#generation) return;
+      this.#refreshToken = false;
+      const socket = new WebSocket(url() as never, ["chat.v2", `bearer.${token}`] as never);
       this.#socket = socket;
-      const on = (type: "open" | "message" | "close" | "error", work: (event: SocketEvent) => void) =>
+      const on = (type: "open" | "message" | "close" | "error", listener: (event: SocketEvent) => void) =>
         socket.addEventListener(type, (event) => {
-          if (socket === this.#socket) work(event as SocketEvent);
+          if (socket === this.#socket) listener(event as SocketEvent);
         });
-      on("open", () => this.#timer.set(greeting, this.#unreached));
-      on("message", ({ data }) => this.#hear(data));
-      on("close", ({ code, reason }) => this.#ended(code, reason));
-      // A close follows each error, but not in every Node; where it does, it comes first.
-      on("error", () => this.#timer.set(0, this.#unreached));
-      this.#timer.set(opening, this.#unreached);
+      on("open", () => this.#timer.set(HELLO_TIMEOUT_MS, this.#onTimeout));
+      on("message", ({ data }) => this.#onMessage(data));
+      on("close", ({ code, reason }) => this.#onClose(code, reason));
+      // Some versions of Node fire no `close` after `error`. Where there is one, it comes before this timer.
+      on("error", () => this.#timer.set(0, this.#onTimeout));
+      this.#timer.set(OPEN_TIMEOUT_MS, this.#onTimeout);
     } catch (error) {
-      if (turn !== this.#turn) return;
-      failed(error);
-      // Whoever heard of it may have closed the room.
-      if (turn === this.#turn) this.#lose();
+      if (generation !== this.#generation) return;
+      onError(error);
+      // `onError` may have closed this connection.
+      if (generation === this.#generation) this.#reconnect();
     }
   }
 
   send(command: Command): void {
-    if (this.#open) this.#socket?.send(JSON.stringify(command));
+    if (this.#isOpen) this.#socket?.send(JSON.stringify(command));
   }
 
-  /** Gives this connection up for another: at once, unless it has only just begun. */
+  /** Drops this connection and makes another one: at once, or after a delay if this one is new. */
   replace(): void {
-    this.#lose(undefined, this.#options.clock.now() - this.#openedAt >= sound);
+    this.#reconnect(undefined, this.#options.clock.now() - this.#openedAt >= MIN_AGE_TO_REPLACE_MS);
   }
 
-  /** Asks the server for a word. */
+  /** Checks that the server still answers, and reconnects if it does not. */
   probe(): void {
-    if (!this.#open || this.#heardAt === undefined) return;
-    this.#heardAt = undefined;
-    // It moves nothing, and is acked.
+    if (!this.#isOpen || this.#isProbing) return;
+    this.#isProbing = true;
+    // A read mark at 0 changes nothing, and is acknowledged.
     this.send({ type: "read", id: "probe", seq: 0 });
-    this.#timer.set(patience, () => (this.#heardAt === undefined ? this.#lose() : this.#listen()));
+    this.#timer.set(PROBE_TIMEOUT_MS, () => (this.#isProbing ? this.#reconnect() : this.#scheduleProbe()));
   }
 
-  /** The network is back: tries now, or makes sure that what is open still stands. */
-  hurry(): void {
+  /** Connects now, unless the server has asked for a delay. If there is a connection, probes it. */
+  retry(): void {
     if (this.#socket) this.probe();
-    else if (this.#options.clock.now() >= this.#notBefore) void this.dial();
+    else if (this.#options.clock.now() >= this.#retryNotBefore) void this.connect();
   }
 
   close(): void {
-    this.#turn++;
-    this.#timer.set();
-    this.#drop(1000);
+    this.#generation++;
+    this.#timer.clear();
+    this.#dropSocket(1000);
   }
 
-  #hear(data: unknown): void {
-    const { clock, frame: take, error: failed } = this.#options;
-    this.#heardAt = clock.now();
-    const frame = readFrame(data);
-    if (frame?.type === "hello") {
-      this.#open = true;
+  #onMessage(data: unknown): void {
+    const { clock, onFrame, onError } = this.#options;
+    this.#lastFrameAt = clock.now();
+    this.#isProbing = false;
+    const frame = parseFrame(data);
+    if (!frame) return;
+    if (frame.type === "hello") {
+      this.#isOpen = true;
       this.#openedAt = clock.now();
-      this.#listen();
-    } else if (frame?.type === "restarting") {
-      this.#hold = frame.retry_after_ms;
-    } else if (frame?.type === "token.expiring") {
-      void this.#renew();
-    } else if (frame?.type === "error" && (frame.id === undefined || frame.id === "auth")) {
+      this.#scheduleProbe();
+    } else if (frame.type === "restarting") {
+      this.#retryAfterMs = frame.retry_after_ms;
+    } else if (frame.type === "token.expiring") {
+      void this.#renewToken();
+    } else if (frame.type === "error" && (frame.id === undefined || frame.id === "auth")) {
       const { code, message, retry_after_ms: retryAfterMs } = frame;
-      failed(new ParleyError(code, message, { retryAfterMs }));
+      onError(new ParleyError(code, message, { retryAfterMs }));
     }
     try {
-      if (frame && this.#open) take(frame);
+      if (this.#isOpen) onFrame(frame);
     } catch (error) {
-      // Of a server that is none of ours.
-      failed(error);
-      this.#lose();
+      // A frame that does not have the fields of its type: not a Parley server, or a broken one.
+      onError(error);
+      this.#reconnect();
     }
   }
 
-  readonly #unreached = () => this.#ended(1006, "");
+  readonly #onTimeout = () => this.#onClose(1006, "");
 
-  #ended(code: number, reason: string): void {
-    const next = afterClose(code);
-    if (next === "stop") {
+  #onClose(code: number, reason: string): void {
+    const action = afterClose(code);
+    if (action === "stop") {
       this.close();
-      this.#options.stopped(code, reason);
+      this.#options.onStop(code, reason);
       return;
     }
-    if (next === "renew") this.#refresh = true;
-    const turn = this.#turn;
-    if (!this.#open) {
-      const why = reason
-        ? `The server lets nobody in: ${reason}.`
-        : "The server can't be reached, or admits no page of this origin.";
-      this.#options.error(new ParleyError((reason || "network") as ErrorCode, why));
+    if (action === "renew") this.#refreshToken = true;
+    const generation = this.#generation;
+    if (!this.#isOpen) {
+      const message = reason
+        ? `Connection refused: ${reason.replaceAll("_", " ")}.`
+        : "The server is unreachable, or does not allow this origin.";
+      this.#options.onError(new ParleyError((reason || "network") as ErrorCode, message));
     }
-    if (turn === this.#turn) this.#lose(code);
+    // `onError` may have closed this connection.
+    if (generation === this.#generation) this.#reconnect(code);
   }
 
-  #lose(code?: number, atOnce = false): void {
-    const { clock, random, lost } = this.#options;
-    const turn = ++this.#turn;
-    if (this.#open && Math.abs(clock.now() - this.#openedAt) >= settled) this.#failures = 0;
-    this.#timer.set();
-    this.#drop();
-    lost(code);
-    // Whoever heard of it may have closed the room.
-    if (turn !== this.#turn) return;
-    const delay = atOnce && this.#hold === 0 ? 0 : this.#hold + backoff(this.#failures++, random);
-    this.#notBefore = clock.now() + this.#hold;
-    this.#hold = 0;
-    this.#timer.set(delay, () => void this.dial());
+  #reconnect(code?: number, immediately = false): void {
+    const { clock, random, onDisconnect } = this.#options;
+    const generation = ++this.#generation;
+    if (this.#isOpen && Math.abs(clock.now() - this.#openedAt) >= BACKOFF_RESET_MS) this.#failures = 0;
+    this.#timer.clear();
+    this.#dropSocket();
+    onDisconnect(code);
+    // `onDisconnect` may have closed this connection.
+    if (generation !== this.#generation) return;
+    const delay =
+      immediately && this.#retryAfterMs === 0 ? 0 : this.#retryAfterMs + backoff(this.#failures++, random);
+    this.#retryNotBefore = clock.now() + this.#retryAfterMs;
+    this.#retryAfterMs = 0;
+    this.#timer.set(delay, () => void this.connect());
   }
 
-  /** Sees to it that the server is heard from time to time. */
-  #listen(): void {
+  /** Probes the server once it has been silent for `PROBE_AFTER_MS`. */
+  #scheduleProbe(): void {
     const now = this.#options.clock.now();
-    // A clock that was set back must not put it off.
-    if (now < (this.#heardAt ?? 0)) this.#heardAt = now;
-    const silence = now - (this.#heardAt ?? 0);
-    if (silence >= quiet) this.probe();
-    else this.#timer.set(quiet - silence, () => this.#listen());
+    // A clock that was set back must not delay the probe.
+    this.#lastFrameAt = Math.min(this.#lastFrameAt, now);
+    const silence = now - this.#lastFrameAt;
+    if (silence >= PROBE_AFTER_MS) this.probe();
+    else this.#timer.set(PROBE_AFTER_MS - silence, () => this.#scheduleProbe());
   }
 
-  /** Gets a fresh token, and gives it to the server. Without it the connection ends with 4401, and is made again. */
-  async #renew(): Promise<void> {
-    const turn = this.#turn;
+  /** Gives the server a new token. If that fails until the old one expires, the server closes with 4401. */
+  async #renewToken(): Promise<void> {
+    const generation = this.#generation;
     try {
-      const token = await this.#token(true);
-      if (turn === this.#turn) this.send({ type: "auth", id: "auth", token });
+      const token = await this.#getToken(true);
+      if (generation === this.#generation) this.send({ type: "auth", id: "auth", token });
     } catch (error) {
-      if (turn !== this.#turn) return;
-      this.#options.error(error);
-      this.#again.set(again, () => void this.#renew());
+      if (generation !== this.#generation) return;
+      this.#options.onError(error);
+      this.#tokenRetryTimer.set(TOKEN_RETRY_MS, () => void this.#renewToken());
     }
   }
 
-  async #token(refresh: boolean): Promise<string> {
+  async #getToken(refresh: boolean): Promise<string> {
     const token = await this.#options.token({ refresh });
-    if (!token) throw new TypeError("`token` gave none");
+    if (!token) throw new TypeError("token() returned no token");
     return token;
   }
 
-  #drop(code?: number): void {
+  #dropSocket(code?: number): void {
     const socket = this.#socket;
     this.#socket = undefined;
-    this.#open = false;
-    this.#again.set();
-    // Whoever is lost does not answer.
+    this.#isOpen = false;
+    this.#tokenRetryTimer.clear();
+    // A lost server does not answer a close frame.
     if (code === undefined && socket?.terminate) socket.terminate();
     else socket?.close(code);
   }

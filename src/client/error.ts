@@ -1,17 +1,19 @@
 import type { ErrorFrame } from "../protocol/frames.ts";
 
 /**
- * Why something failed: a code of the server's closed list, or one of the client's own. `network`: no answer, or none
- * that Parley gives; `closed`: the room was closed here; `too_many_pending`: too many commands wait already.
+ * Why something failed: one of the server's error codes, or one of this client's own:
+ * - `network`: no response from the server
+ * - `closed`: the room was closed with `close()`
+ * - `too_many_pending`: too many commands are waiting to be sent
  */
 export type ErrorCode = ErrorFrame["code"] | "network" | "closed" | "too_many_pending";
 
-/** What every promise of this client rejects with. */
+/** The error with which every promise of this client rejects. */
 export class ParleyError extends Error {
   override readonly name = "ParleyError";
-  /** The HTTP status, when it was the HTTP API that refused. */
+  /** HTTP status, if the HTTP API refused a request. */
   readonly status: number | undefined;
-  /** Milliseconds after which another try makes sense, when the server said so. */
+  /** Milliseconds to wait before another attempt, if the server gave a time. */
   readonly retryAfterMs: number | undefined;
 
   constructor(

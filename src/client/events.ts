@@ -1,110 +1,126 @@
 import type { NoticeFrame } from "../protocol/frames.ts";
 import type { ErrorCode, ParleyError } from "./error.ts";
 import type { Change } from "./history.ts";
-import type { Unnamed } from "./outbox.ts";
-import type { PendingMessage } from "./pending.ts";
+import type { CommandType } from "./outbox.ts";
 
-/** `connecting` whenever there is no connection, but another try will be made; `closed` is for ever. */
+/** `connecting`: no connection, and an attempt is being made or will be. `closed`: for good. */
 export type Status = "connecting" | "open" | "closed";
 
-/** What a room tells. */
+/** A message sent by this client that is not among the room's messages yet. */
+export interface PendingMessage {
+  /** The `client_id` that the message will have. */
+  clientId: string;
+  text: string;
+  /** When `send` was called, in milliseconds since the epoch. */
+  sentAt: number;
+  /** `seq` of the message that this one replies to. */
+  replyTo?: number;
+  /** `stored`: the server has acknowledged it, but its message has not been received yet. */
+  status: "waiting" | "stored";
+}
+
+/** What a room reports. */
 export type RoomEvent =
   | Change
   | NoticeFrame
-  /** All that was known is replaced: look at `messages` and `online` anew. */
+  /** Everything has been replaced: read `messages` and `online` again. */
   | { type: "reset" }
   /** `pending` has changed. */
   | { type: "pending" }
   | { type: "status"; status: Status }
-  /** A command was given up; its promise rejects with the same error. `message` is what should have been sent. */
-  | { type: "failed"; command: Unnamed["type"]; error: ParleyError; message?: PendingMessage }
-  /** Something went wrong that will be tried again: the token could not be had, or the server said so. */
+  /** A command was refused or dropped; its promise rejects with the same error. `message` is what a `send` was to send. */
+  | { type: "failed"; command: CommandType; error: ParleyError; message?: PendingMessage }
+  /** Something failed that will be tried again. A `ParleyError`, or what `token` threw. */
   | { type: "error"; error: unknown }
-  /** It is over. `code` is the WebSocket close code, `reason` Parley's word for it; 1000 and `closed` after `close()`. */
+  /**
+   * The last event. `code` is the WebSocket close code and `reason` the server's error code; after `close()` they are
+   * 1000 and `closed`.
+   */
   | { type: "closed"; code: number; reason: ErrorCode };
 
 /** The event of one type. */
 export type RoomEventOf<T extends RoomEvent["type"]> = Extract<RoomEvent, { type: T }>;
 
-/** Events that wait for one reader. */
-const capacity = 1_000;
+/** Maximum number of events that wait for one reader. */
+const MAX_BUFFERED_EVENTS = 1_000;
 
 interface Reader {
-  waiting: RoomEvent[];
-  asked: ((result: IteratorResult<RoomEvent, undefined>) => void)[];
+  buffer: RoomEvent[];
+  /** Resolves the promises of `next` that wait for an event. */
+  waiting: ((result: IteratorResult<RoomEvent, undefined>) => void)[];
 }
 
-const ended = { value: undefined, done: true } as const;
+const done = { value: undefined, done: true } as const;
 
-/** Tells listeners, and readers that take event by event. */
-export class Events implements AsyncIterable<RoomEvent> {
-  readonly #listeners = new Map<string, Set<(event: never) => void>>();
-  /** What is told before there is a reader, for the first one: `ready` is awaited before, as a rule. */
-  #first: Reader | undefined = { waiting: [], asked: [] };
-  readonly #readers = new Set([this.#first as Reader]);
-  #ended = false;
+/** Passes events to listeners, and to readers that iterate over them. */
+export class EventEmitter {
+  /** Replaced, not changed, so that a listener that is added during an event starts with the next one. */
+  #listeners: readonly { type: string; listener: (event: never) => void }[] = [];
+  /** Buffers events for the first reader from the start, since programs usually await `ready` before they iterate. */
+  #firstReader: Reader | undefined = { buffer: [], waiting: [] };
+  readonly #readers = new Set([this.#firstReader as Reader]);
+  #hasEnded = false;
 
   on<T extends RoomEvent["type"]>(type: T, listener: (event: RoomEventOf<T>) => void): () => void {
-    const listeners = this.#listeners.get(type) ?? new Set();
-    this.#listeners.set(type, listeners);
-    // A function of its own, so that the same listener may be there twice.
-    const own = (event: never) => listener(event);
-    if (!this.#ended) listeners.add(own);
-    return () => void listeners.delete(own);
+    const entry = { type, listener };
+    if (!this.#hasEnded) this.#listeners = [...this.#listeners, entry];
+    return () => {
+      this.#listeners = this.#listeners.filter((other) => other !== entry);
+    };
   }
 
   emit(event: RoomEvent): void {
-    // A copy: what a listener adds hears of the next event.
-    for (const listener of Array.from(this.#listeners.get(event.type) ?? [])) {
+    for (const { type, listener } of this.#listeners) {
+      if (type !== event.type) continue;
       try {
         listener(event as never);
       } catch (error) {
-        // It is for the page or process to hear of, and not to stop what happens here.
+        // Reported as an uncaught error, without stopping the client.
         queueMicrotask(() => {
           throw error;
         });
       }
     }
     for (const reader of this.#readers) {
-      const asked = reader.asked.shift();
-      if (asked) asked({ value: event, done: false });
-      else if (reader.waiting.push(event) > capacity) reader.waiting = [{ type: "reset" }];
+      const resolve = reader.waiting.shift();
+      if (resolve) resolve({ value: event, done: false });
+      else if (reader.buffer.push(event) > MAX_BUFFERED_EVENTS) reader.buffer = [{ type: "reset" }];
     }
   }
 
-  /** No event comes any more: readers end after what they have, listeners are forgotten. */
+  /** Removes all listeners. Readers end after the events they have buffered. */
   end(): void {
-    this.#ended = true;
-    this.#listeners.clear();
-    for (const reader of this.#readers) this.#leave(reader);
+    this.#hasEnded = true;
+    this.#listeners = [];
+    for (const reader of this.#readers) this.#remove(reader);
   }
 
-  /** Every event from now on; for the first reader, from the beginning. One that falls too far behind gets one `reset` for what it has missed. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<RoomEvent, undefined> {
-    const reader: Reader = this.#first ?? { waiting: [], asked: [] };
-    this.#first = undefined;
-    if (!this.#ended) this.#readers.add(reader);
+  /** The first iterator starts with the events that were emitted before it. */
+  iterate(): AsyncIterableIterator<RoomEvent, undefined> {
+    const reader: Reader = this.#firstReader ?? { buffer: [], waiting: [] };
+    this.#firstReader = undefined;
+    if (!this.#hasEnded) this.#readers.add(reader);
     return {
       [Symbol.asyncIterator]() {
         return this;
       },
       next: () =>
         new Promise((resolve) => {
-          const value = reader.waiting.shift();
+          const value = reader.buffer.shift();
           if (value) resolve({ value, done: false });
-          else if (this.#readers.has(reader)) reader.asked.push(resolve);
-          else resolve(ended);
+          else if (this.#readers.has(reader)) reader.waiting.push(resolve);
+          else resolve(done);
         }),
-      return: () => {
-        reader.waiting = [];
-        this.#leave(reader);
-        return Promise.resolve(ended);
+      return: async () => {
+        reader.buffer = [];
+        this.#remove(reader);
+        return done;
       },
     };
   }
 
-  #leave(reader: Reader): void {
+  #remove(reader: Reader): void {
     this.#readers.delete(reader);
-    for (const asked of reader.asked.splice(0)) asked(ended);
+    for (const resolve of reader.waiting.splice(0)) resolve(done);
   }
 }

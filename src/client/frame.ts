@@ -1,18 +1,17 @@
-import type { MessageBody, ServerFrame } from "../protocol/frames.ts";
+import type { ServerFrame } from "../protocol/frames.ts";
 
-/** A frame of the server; undefined for what is none, or lacks what the rest of the client relies on. */
-export function readFrame(data: unknown): ServerFrame | undefined {
-  let frame: Partial<Record<string, unknown>> | null;
+/**
+ * Parses a frame from the server. Returns undefined if it is not JSON, or if a message that `History` would store has no
+ * `rev`. Nothing else is checked.
+ */
+export function parseFrame(data: unknown): ServerFrame | undefined {
   try {
-    frame = JSON.parse(String(data)) as typeof frame;
+    const frame = JSON.parse(String(data)) as ServerFrame;
+    let versioned: { rev: number }[] = [];
+    if (frame.type === "change") versioned = [frame.message];
+    if (frame.type === "hello" || frame.type === "changes") versioned = [frame, ...frame.messages];
+    return versioned.every(({ rev }) => Number.isInteger(rev)) ? frame : undefined;
   } catch {
     return undefined;
   }
-  const { type, message, messages } = frame ?? {};
-  let parts: unknown[] = [];
-  if (type === "change") parts = [message];
-  if (type === "hello" || type === "changes")
-    parts = [frame, ...(Array.isArray(messages) ? messages : [undefined])];
-  const sound = parts.every((part) => Number.isInteger((part as MessageBody | undefined)?.rev));
-  return sound ? (frame as unknown as ServerFrame) : undefined;
 }

@@ -1,231 +1,237 @@
 import type { ChangeFrame, Changes, Hello, MessageBody, RoomBody } from "../protocol/frames.ts";
 
 /**
- * How far a room was read: every change up to `rev`, every message up to `seq`. `created_at` tells the room from a later
- * one with the same id. A `RoomBody` is one too, and stands for now.
+ * A position in a room's history: every change up to `rev` and every message up to `seq` has been seen. `created_at`
+ * distinguishes the room from a later one with the same id. A `RoomBody` is a valid position too: the room's end.
  */
 export type RoomPosition = Pick<RoomBody, "seq" | "rev" | "created_at">;
 
-/** Something that happened to a message, whether it is in the window or older. */
+/** Something that happened to a message, in the window or older. */
 export interface Change {
   type: "change";
-  /** What happened. Of all that happened while the client was away, the last, as far as it can be told. */
+  /** What happened. If several things happened while the client was away: the last one, as far as it can be told. */
   kind: ChangeFrame["kind"];
   /** The message as it is now. */
   message: MessageBody;
-  /** Where to go on from, once this was dealt with: the `since` of a later `connect`. */
+  /** The `since` for a later `connect` that continues after this change. */
   position: RoomPosition;
 }
 
-/** Of two states of one message, the later one. */
-function later(a: MessageBody | undefined, b: MessageBody): MessageBody {
-  return a && a.rev > b.rev ? a : b;
-}
-
 /**
- * What a client knows of a room's messages: one window without gaps, which ends with the newest. Changes go in as they
- * come; one upsert each, in which the higher `rev` wins.
+ * What a client knows of a room's messages: a window without gaps that ends with the newest message. A change is applied
+ * by storing its message under its `seq`; the state with the higher `rev` wins.
+ *
+ * A resume sends the messages that changed since the cursor in order of `rev`. A message that was changed again since it
+ * was created comes late, so newer messages may be received before it.
  */
 export class History {
-  /** Every change up to this `rev` is in. Undefined before the first `hello`. */
+  /** Every change up to this `rev` has been applied. Undefined before the first `hello`. */
   cursor: number | undefined;
-  #createdAt: string | undefined;
-  /** The window: the message at `index` has the `seq` `#first + index`. */
-  #items: MessageBody[] = [];
+  /** The message at index `i` has the `seq` `#first + i`. */
+  #window: MessageBody[] = [];
   #first = 1;
-  /** Messages that a resume brought before an earlier one, which was changed later. */
-  readonly #ahead = new Map<number, MessageBody>();
-  /** Up to this `seq` every message was told. */
-  #known = 0;
-  /** Later ones that were told before an earlier one, which was changed later. */
-  readonly #early = new Set<number>();
-  /** Where a later client may go on from: nothing up to there is still to come. */
-  #safe: Pick<RoomPosition, "seq" | "rev"> = { seq: 0, rev: 0 };
-  /** Older messages that changed while a page of such is under way. */
-  #below: Map<number, MessageBody> | undefined;
-  #copy: readonly MessageBody[] | undefined;
+  /** Messages received before the one that precedes them, by `seq`. They wait to be appended to the window. */
+  readonly #outOfOrder = new Map<number, MessageBody>();
+  /** Every message up to this `seq` has been reported, … */
+  #reportedSeq = 0;
+  /** … and these ones after it. */
+  readonly #reportedOutOfOrder = new Set<number>();
+  /** Everything up to here has been reported. */
+  #position: RoomPosition = { seq: 0, rev: 0, created_at: "" };
+  /** Messages older than the window that changed while a page of them is being loaded, by `seq`. */
+  #changedWhileLoading: Map<number, MessageBody> | undefined;
+  #snapshot: readonly MessageBody[] | undefined;
 
-  /** `keep`: how many messages the window holds at most; the oldest go first. */
+  /** `keep` is the maximum number of messages in the window; the oldest are dropped first. */
   constructor(
     readonly keep: number,
     since?: RoomPosition,
   ) {
     if (!since) return;
-    this.cursor = since.rev;
-    this.#createdAt = since.created_at;
-    this.#safe = since;
-    this.#known = since.seq;
-    this.#first = since.seq + 1;
+    const { seq, rev, created_at } = since;
+    this.cursor = rev;
+    this.#position = { seq, rev, created_at };
+    this.#reportedSeq = seq;
+    this.#first = seq + 1;
   }
 
-  /** The window, oldest first. The same array until something in it changes. */
+  /** The window, oldest message first. The same array until something in it changes. */
   get messages(): readonly MessageBody[] {
-    return (this.#copy ??= [...this.#items]);
+    return (this.#snapshot ??= [...this.#window]);
   }
 
-  /** The `seq` of the window's oldest message; where there is none, of the next one to come. */
+  /** `seq` of the oldest message in the window, or of the next message if the window is empty. */
   get first(): number {
     return this.#first;
   }
 
-  /** The `seq` of the newest message. */
+  /** `seq` of the newest message. */
   get last(): number {
-    return this.#first + this.#items.length - 1;
+    return this.#first + this.#window.length - 1;
   }
 
   get position(): RoomPosition | undefined {
-    const { seq, rev } = this.#safe;
-    return this.#createdAt === undefined ? undefined : { seq, rev, created_at: this.#createdAt };
+    return this.cursor === undefined ? undefined : this.#position;
   }
 
   /**
-   * Takes a first frame in. Returns what was missed; "reset" when all is new; "foreign" when the server goes on with
-   * another room, or another past, than this one's. Then nothing is known any more, and a new `hello` is needed.
+   * Applies a `hello`. Returns the changes that were missed, or "reset" if the window was replaced, or "diverged" if the
+   * server resumed a different room or a different past. After "diverged" the history is empty and needs a new `hello`.
    */
-  hello(frame: Hello): Change[] | "reset" | "foreign" {
+  applyHello(frame: Hello): Change[] | "reset" | "diverged" {
     const { room, rev, messages } = frame;
     if (frame.resumed && this.cursor !== undefined) {
-      if (room.created_at === this.#createdAt && rev >= this.cursor) return this.changes(frame);
+      if (room.created_at === this.#position.created_at && rev >= this.cursor)
+        return this.applyChanges(frame);
       this.#clear();
-      return "foreign";
+      return "diverged";
     }
     this.#clear();
-    this.#createdAt = room.created_at;
-    for (const message of messages) this.#ahead.set(message.seq, message);
-    this.#level(rev);
+    // Its `seq` and `rev` are set below.
+    this.#position = room;
+    for (const message of messages) this.#outOfOrder.set(message.seq, message);
+    this.#completeUpTo(rev);
     return "reset";
   }
 
-  /** Takes in what was missed, and returns it. */
-  changes({ rev, messages }: Pick<Changes, "rev" | "messages">): Change[] {
+  /** Applies a batch of missed changes and returns those that are new. */
+  applyChanges({ rev, messages }: Pick<Changes, "rev" | "messages">): Change[] {
     const before = this.cursor ?? 0;
     const missed: Change[] = [];
     for (const message of messages) {
       if (message.rev <= before) continue;
       const { seq, edited_at, deleted_at } = message;
-      const old = this.#items[seq - this.#first] ?? this.#ahead.get(seq);
+      const known = this.#window[seq - this.#first] ?? this.#outOfOrder.get(seq);
       let kind: Change["kind"] =
-        edited_at !== undefined && edited_at !== old?.edited_at ? "edited" : "reacted";
-      if (seq > this.#known && !this.#early.has(seq)) kind = "created";
+        edited_at !== undefined && edited_at !== known?.edited_at ? "edited" : "reacted";
+      if (seq > this.#reportedSeq && !this.#reportedOutOfOrder.has(seq)) kind = "created";
       if (deleted_at !== undefined) kind = "deleted";
-      this.#put(message);
-      this.#reach(message.rev);
-      missed.push(this.#told(kind, message));
+      this.#store(message);
+      this.#advanceCursor(message.rev);
+      missed.push(this.#changeOf(kind, message));
     }
-    this.#reach(Math.max(before, rev));
+    this.#advanceCursor(Math.max(before, rev));
     return missed;
   }
 
-  /** Takes a live change in, and returns it; undefined when it is known. "gap": something was missed before it, so it is left out. */
-  change({ kind, message }: ChangeFrame): Change | "gap" | undefined {
+  /**
+   * Applies a live change and returns it. Returns undefined if it is known already, or "gap" if a change before it was
+   * missed; then nothing is applied.
+   */
+  applyChange({ kind, message }: ChangeFrame): Change | "gap" | undefined {
     const { cursor } = this;
     if (cursor === undefined || message.rev <= cursor) return undefined;
     if (message.rev !== cursor + 1) return "gap";
-    this.#put(message);
-    this.#level(message.rev);
-    return this.#told(kind, message);
+    this.#store(message);
+    this.#completeUpTo(message.rev);
+    return this.#changeOf(kind, message);
   }
 
-  /** Reads a page of older messages with `read`, and puts it in front. Resolves with what was put there. */
-  async older(
+  /** Loads a page of older messages with `load` and prepends it to the window. Resolves with the messages added. */
+  async loadOlder(
     limit: number,
-    read: (before: number, limit: number) => Promise<MessageBody[]>,
+    load: (before: number, limit: number) => Promise<MessageBody[]>,
   ): Promise<MessageBody[]> {
-    const count = Math.min(limit, this.keep - this.#items.length);
+    const count = Math.min(limit, this.keep - this.#window.length);
     if (count <= 0 || this.#first <= 1) return [];
-    // What changes from now on may be newer than the page; a `hello` that resets takes this map away.
-    const below = (this.#below = new Map<number, MessageBody>());
+    // Changes received from now on may be newer than the page. A `hello` that resets the window removes this map.
+    const changed = (this.#changedWhileLoading = new Map<number, MessageBody>());
     try {
-      const page = new Map((await read(this.#first, count)).map((message) => [message.seq, message]));
+      const page = new Map((await load(this.#first, count)).map((message) => [message.seq, message]));
       const added: MessageBody[] = [];
-      if (this.#below !== below) return added;
+      if (this.#changedWhileLoading !== changed) return added;
       for (let seq = this.#first - 1; added.length < count; seq--) {
         const message = page.get(seq);
         if (!message) break;
-        added.push(later(below.get(seq), message));
+        added.push(newerOf(changed.get(seq), message));
       }
       added.reverse();
-      this.#items.unshift(...added);
+      this.#window.unshift(...added);
       this.#first -= added.length;
       this.#trim();
       return added;
     } finally {
-      if (this.#below === below) this.#below = undefined;
+      if (this.#changedWhileLoading === changed) this.#changedWhileLoading = undefined;
     }
   }
 
   #clear(): void {
-    this.cursor = this.#createdAt = this.#below = this.#copy = undefined;
-    this.#items = [];
-    this.#ahead.clear();
-    this.#known = 0;
-    this.#early.clear();
+    this.cursor = this.#changedWhileLoading = this.#snapshot = undefined;
+    this.#window = [];
+    this.#outOfOrder.clear();
+    this.#reportedSeq = 0;
+    this.#reportedOutOfOrder.clear();
     this.#first = 1;
   }
 
-  #told(kind: Change["kind"], message: MessageBody): Change {
-    const position = { ...this.#safe, created_at: this.#createdAt ?? "" };
-    return { type: "change", kind, message, position };
+  #changeOf(kind: Change["kind"], message: MessageBody): Change {
+    return { type: "change", kind, message, position: this.#position };
   }
 
-  /** Every change up to `rev` is in; messages may still be missing that were changed later. */
-  #reach(rev: number): void {
+  /** Every change up to `rev` has been applied. Messages that were changed later may still be missing. */
+  #advanceCursor(rev: number): void {
     this.cursor = rev;
-    if (this.#early.size === 0) this.#safe = { seq: this.#known, rev };
+    const { created_at } = this.#position;
+    if (this.#reportedOutOfOrder.size === 0) this.#position = { seq: this.#reportedSeq, rev, created_at };
   }
 
-  /** Every change up to `rev` is in, and nothing is missing. */
-  #level(rev: number): void {
-    if (this.#ahead.size > 0) this.#gather();
-    this.#known = this.last;
-    this.#early.clear();
-    this.#reach(rev);
+  /** Every change up to `rev` has been applied, and no message is missing. */
+  #completeUpTo(rev: number): void {
+    if (this.#outOfOrder.size > 0) this.#rebuildWindow();
+    this.#reportedSeq = this.last;
+    this.#reportedOutOfOrder.clear();
+    this.#advanceCursor(rev);
   }
 
-  #put(message: MessageBody): void {
+  #store(message: MessageBody): void {
     const { seq } = message;
     const index = seq - this.#first;
-    if (seq > this.#known) this.#early.add(seq);
-    while (this.#early.delete(this.#known + 1)) this.#known++;
+    if (seq > this.#reportedSeq) this.#reportedOutOfOrder.add(seq);
+    while (this.#reportedOutOfOrder.delete(this.#reportedSeq + 1)) this.#reportedSeq++;
     if (index < 0) {
-      this.#below?.set(seq, later(this.#below.get(seq), message));
+      this.#changedWhileLoading?.set(seq, newerOf(this.#changedWhileLoading.get(seq), message));
       return;
     }
-    if (index < this.#items.length) {
-      this.#items[index] = later(this.#items[index], message);
+    if (index < this.#window.length) {
+      this.#window[index] = newerOf(this.#window[index], message);
     } else {
-      this.#ahead.set(seq, later(this.#ahead.get(seq), message));
+      this.#outOfOrder.set(seq, newerOf(this.#outOfOrder.get(seq), message));
       for (;;) {
-        const next = this.#ahead.get(this.last + 1);
+        const next = this.#outOfOrder.get(this.last + 1);
         if (!next) break;
-        this.#ahead.delete(next.seq);
-        this.#items.push(next);
+        this.#outOfOrder.delete(next.seq);
+        this.#window.push(next);
       }
-      // Not to hold without a bound what waits for one message.
-      if (this.#ahead.size > this.keep) this.#gather();
+      // Bounds the number of messages that wait for one that is missing.
+      if (this.#outOfOrder.size > this.keep) this.#rebuildWindow();
     }
     this.#trim();
   }
 
-  /** Begins the window anew, with what lies ahead: as many as there are without a gap up to the newest. */
-  #gather(): void {
-    this.#items = [];
+  /** Replaces the window with the out-of-order messages: the newest and those before it, up to the first gap. */
+  #rebuildWindow(): void {
+    this.#window = [];
     let newest = 0;
-    for (const seq of this.#ahead.keys()) newest = Math.max(newest, seq);
+    for (const seq of this.#outOfOrder.keys()) newest = Math.max(newest, seq);
     for (let seq = newest; ; seq--) {
-      const message = this.#ahead.get(seq);
+      const message = this.#outOfOrder.get(seq);
       if (!message) break;
-      this.#items.push(message);
+      this.#window.push(message);
     }
-    this.#items.reverse();
-    this.#first = newest - this.#items.length + 1;
-    this.#ahead.clear();
+    this.#window.reverse();
+    this.#first = newest - this.#window.length + 1;
+    this.#outOfOrder.clear();
     this.#trim();
   }
 
   #trim(): void {
-    this.#copy = undefined;
-    const excess = this.#items.length - this.keep;
-    if (excess > 0) this.#first += this.#items.splice(0, excess).length;
+    this.#snapshot = undefined;
+    const excess = this.#window.length - this.keep;
+    if (excess > 0) this.#first += this.#window.splice(0, excess).length;
   }
+}
+
+/** The newer of two states of one message. */
+function newerOf(a: MessageBody | undefined, b: MessageBody): MessageBody {
+  return a && a.rev > b.rev ? a : b;
 }

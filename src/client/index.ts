@@ -7,12 +7,20 @@ export type {
   RoomSummaryBody,
   UserBody,
 } from "../protocol/frames.ts";
-export { Api, api, type ApiOptions, type Page } from "./api.ts";
-export type { Clock, Fetch, Random, Socket, SocketClass, Token } from "./environment.ts";
+export { Api, api, type Page } from "./api.ts";
 export { type ErrorCode, ParleyError } from "./error.ts";
-export type { RoomEvent, RoomEventOf, Status } from "./events.ts";
+export type { PendingMessage, RoomEvent, RoomEventOf, Status } from "./events.ts";
 export type { Change, RoomPosition } from "./history.ts";
+export type {
+  ApiOptions,
+  Clock,
+  ConnectOptions,
+  Fetch,
+  Random,
+  SendOptions,
+  Socket,
+  SocketClass,
+  Token,
+} from "./options.ts";
 export type { Ack } from "./outbox.ts";
-export type { PendingMessage } from "./pending.ts";
-export { connect, type ConnectOptions, Room } from "./room.ts";
-export type { SendOptions } from "./sending.ts";
+export { connect, Room } from "./room.ts";

@@ -1,41 +1,48 @@
 import type { AckFrame, ErrorFrame } from "../protocol/frames.ts";
 import type { Command } from "../protocol/schemas.ts";
-import { backoff, type Clock, type Random, Timer } from "./environment.ts";
+import type { Connection } from "./connection.ts";
+import { type Deferred, deferred } from "./deferred.ts";
 import { ParleyError } from "./error.ts";
+import type { Clock, Random } from "./options.ts";
+import { backoff, Timer } from "./timer.ts";
 
-/** Where a command was stored: the message's number, and the room's `rev` with it. */
+/** Where a command was stored: `seq` of the message and `rev` of the room. */
 export type Ack = Pick<AckFrame, "seq" | "rev">;
 
-/** A command that waits for an ack. `typing` and `auth` do not go this way. */
-export type Stored = Exclude<Command, { type: "typing" | "auth" }>;
+/** The types of the commands that the server acknowledges and a room sends. */
+export type CommandType = "send" | "edit" | "delete" | "react" | "read";
 
-/** A command without its `id`, which the outbox gives. */
-export type Unnamed = Stored extends infer C ? (C extends Stored ? Omit<C, "id"> : never) : never;
+/** A command that waits for an ack. */
+export type AckedCommand = Extract<Command, { type: CommandType }>;
 
-interface Entry {
-  command: Stored;
-  promise: Promise<Ack>;
-  resolve(ack: Ack): void;
-  reject(error: ParleyError): void;
+/** A command without its `id`, which the outbox assigns. */
+export type CommandBody = AckedCommand extends infer C
+  ? C extends AckedCommand
+    ? Omit<C, "id">
+    : never
+  : never;
+
+interface Entry extends Deferred<Ack> {
+  command: AckedCommand;
 }
 
 export interface OutboxOptions {
   clock: Clock;
   random: Random;
-  send: (command: Command) => void;
-  /** A command has had no answer for long. */
-  stuck: () => void;
-  /** A command was stored, or is given up. */
-  stored: (command: Stored, ack: Ack) => void;
-  failed: (command: Stored, error: ParleyError) => void;
+  /** Sends the commands, and is probed when one has had no answer for `ACK_TIMEOUT_MS`. */
+  connection: Pick<Connection, "send" | "probe">;
+  onStored: (command: AckedCommand, ack: Ack) => void;
+  /** Called when a command was refused or dropped. */
+  onFailed: (command: AckedCommand, error: ParleyError) => void;
 }
 
-/** Commands that wait, the one under way included. */
-const capacity = 1_000;
-/** Milliseconds after which the server is asked for a word when a command had no answer. */
-const patience = 15_000;
-/** Refusals after which the same command may well be taken. */
-const transient: ReadonlySet<string> = new Set<ErrorFrame["code"]>([
+/** Maximum number of commands in the outbox, including the one in flight. */
+const MAX_QUEUED_COMMANDS = 1_000;
+const ACK_TIMEOUT_MS = 15_000;
+/** Number of failures on which the jitter is based when the server says how long to wait: up to 2 s. */
+const RETRY_JITTER_FAILURES = 2;
+/** Refusals after which the same command may succeed. */
+const RETRYABLE_CODES: ReadonlySet<string> = new Set<ErrorFrame["code"]>([
   "rate_limited",
   "too_many_connections",
   "storage_unavailable",
@@ -44,136 +51,130 @@ const transient: ReadonlySet<string> = new Set<ErrorFrame["code"]>([
 ]);
 
 /**
- * Commands on their way, in order: one at a time, since a second one could overtake a first that has to be repeated.
- * What had no answer when a connection ended is sent again on the next one.
+ * A queue of commands, sent in order. Only one is in flight at a time, so that none overtakes a command that has to be
+ * repeated. A command without an answer when the connection ends is sent again on the next connection.
  */
 export class Outbox {
   readonly #options: OutboxOptions;
   #queue: Entry[] = [];
-  #made = 0;
+  #lastId = 0;
+  /** Retryable refusals of the first command. */
   #refusals = 0;
-  #open = false;
-  #ended: ParleyError | undefined;
-  /** Runs while the first command is under way, or has to wait before it is repeated. */
+  #isOpen = false;
+  /** Whether the first command has been sent and not answered. */
+  #inFlight = false;
+  /** Runs while the first command is in flight, or until it is sent again. */
   readonly #timer: Timer;
-  #underWay = false;
+  #closedWith: ParleyError | undefined;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
     this.#timer = new Timer(options.clock);
   }
 
-  add(unnamed: Unnamed): Promise<Ack> {
-    const command = { id: String(++this.#made), ...unnamed };
+  /** Queues a command. Resolves when it is stored; rejects with a `ParleyError` when it is refused or dropped. */
+  add(body: CommandBody): Promise<Ack> {
+    const command = { id: String(++this.#lastId), ...body };
     if (command.type === "read") {
-      // Of read marks that wait only the furthest matters. The first in line may be under way.
-      const waiting = this.#queue.slice(1).find((entry) => entry.command.type === "read");
-      if (waiting?.command.type === "read") {
-        waiting.command.seq = Math.max(waiting.command.seq, command.seq);
-        return waiting.promise;
+      // Only the furthest of the waiting read marks matters. The first entry may be in flight.
+      for (const { command: waiting, promise } of this.#queue.slice(1)) {
+        if (waiting.type !== "read") continue;
+        waiting.seq = Math.max(waiting.seq, command.seq);
+        return promise;
       }
     }
-    let resolve!: Entry["resolve"];
-    let reject!: Entry["reject"];
-    const promise = new Promise<Ack>((yes, no) => {
-      resolve = yes;
-      reject = no;
-    });
-    // Whoever does not care for the outcome must not be ended by it.
-    promise.catch(() => undefined);
-    const full = this.#queue.length >= capacity;
-    const error =
-      this.#ended ?? (full && new ParleyError("too_many_pending", `${capacity} commands wait already.`));
-    if (error) {
-      // Its promise says so, and no event: whoever is told may send again, without an end.
-      reject(error);
+    const entry: Entry = { command, ...deferred<Ack>() };
+    if (this.#closedWith || this.#queue.length >= MAX_QUEUED_COMMANDS) {
+      // Without `onFailed`: a listener that sends again would do so without end.
+      entry.reject(this.#closedWith ?? new ParleyError("too_many_pending", "Too many commands are pending."));
     } else {
-      this.#queue.push({ command, promise, resolve, reject });
-      this.#next();
+      this.#queue.push(entry);
+      this.#sendNext();
     }
-    return promise;
+    return entry.promise;
   }
 
-  /** There is a connection. */
-  opened(): void {
-    this.#open = true;
-    this.#next();
+  /** A connection has been established: starts sending. */
+  open(): void {
+    this.#isOpen = true;
+    this.#sendNext();
   }
 
-  /** There is none any more. */
-  lost(): void {
-    // What the server wants to be spared for a while, it is spared over the next connection, too.
-    if (this.#underWay) this.#timer.set();
-    this.#open = this.#underWay = false;
+  /** The connection has been lost: stops sending until `open`. */
+  pause(): void {
+    // A delay that the server asked for still applies on the next connection.
+    if (this.#inFlight) this.#timer.clear();
+    this.#isOpen = this.#inFlight = false;
   }
 
-  answered(frame: AckFrame | ErrorFrame): void {
+  onAnswer(frame: AckFrame | ErrorFrame): void {
     const [entry] = this.#queue;
-    if (!entry || !this.#underWay || frame.id !== entry.command.id) return;
-    const { random, stored } = this.#options;
+    if (!entry || !this.#inFlight || frame.id !== entry.command.id) return;
+    const { random, onStored } = this.#options;
     if (frame.type === "ack") {
-      this.#take();
-      const { seq, rev } = frame;
-      entry.resolve({ seq, rev });
-      stored(entry.command, { seq, rev });
-      this.#next();
-    } else if (transient.has(frame.code)) {
-      this.#underWay = false;
-      // Not all of a user's rooms at the same instant; no longer than need be, where the server says when.
-      const { retry_after_ms: least } = frame;
-      const steps = least === undefined ? this.#refusals++ : 2;
-      this.#timer.set((least ?? 0) + backoff(steps, random), () => this.#next());
+      this.#shift();
+      const ack = { seq: frame.seq, rev: frame.rev };
+      entry.resolve(ack);
+      onStored(entry.command, ack);
+      this.#sendNext();
+    } else if (RETRYABLE_CODES.has(frame.code)) {
+      this.#inFlight = false;
+      // The jitter spreads the retries of a user's rooms, which may have been told the same time.
+      const { retry_after_ms: retryAfterMs } = frame;
+      const failures = retryAfterMs === undefined ? this.#refusals++ : RETRY_JITTER_FAILURES;
+      this.#timer.set((retryAfterMs ?? 0) + backoff(failures, random), () => this.#sendNext());
     } else {
-      this.refuse(new ParleyError(frame.code, frame.message));
+      this.fail(new ParleyError(frame.code, frame.message));
     }
   }
 
-  /** Gives up the command that is under way. */
-  refuse(error: ParleyError): void {
-    if (!this.#underWay) return;
-    const entry = this.#take();
-    entry?.reject(error);
-    if (entry) this.#options.failed(entry.command, error);
-    this.#next();
+  /** Fails the command in flight, if any. */
+  fail(error: ParleyError): void {
+    if (!this.#inFlight) return;
+    const entry = this.#shift();
+    if (entry) this.#failEntry(entry, error);
+    this.#sendNext();
   }
 
-  /** Gives up all that waits, and all that is still to come. */
+  /** Fails the queued commands, except those of one type. */
+  drop(error: ParleyError, except?: CommandType): void {
+    const dropped = this.#queue.filter(({ command }) => command.type !== except);
+    this.#queue = this.#queue.filter(({ command }) => command.type === except);
+    for (const entry of dropped) this.#failEntry(entry, error);
+  }
+
+  /** Fails all queued commands, and all that are added later. */
   close(error: ParleyError): void {
-    this.#ended = error;
-    this.lost();
-    this.#timer.set();
+    this.#closedWith = error;
+    this.pause();
+    this.#timer.clear();
     this.drop(error);
   }
 
-  /** Gives up what waits, or some of it. */
-  drop(error: ParleyError, which: (command: Stored) => boolean = () => true): void {
-    const dropped = this.#queue.filter(({ command }) => which(command));
-    this.#queue = this.#queue.filter((entry) => !dropped.includes(entry));
-    for (const entry of dropped) {
-      entry.reject(error);
-      this.#options.failed(entry.command, error);
-    }
+  #failEntry({ command, reject }: Entry, error: ParleyError): void {
+    reject(error);
+    this.#options.onFailed(command, error);
   }
 
-  #take(): Entry | undefined {
-    this.#underWay = false;
+  #shift(): Entry | undefined {
+    this.#inFlight = false;
     this.#refusals = 0;
-    this.#timer.set();
+    this.#timer.clear();
     return this.#queue.shift();
   }
 
-  #next(): void {
+  #sendNext(): void {
     const [entry] = this.#queue;
-    if (!entry || !this.#open || this.#timer.runs) return;
-    this.#underWay = true;
-    this.#wait();
-    this.#options.send(entry.command);
+    if (!entry || !this.#isOpen || this.#timer.isSet) return;
+    this.#inFlight = true;
+    this.#startAckTimer();
+    this.#options.connection.send(entry.command);
   }
 
-  #wait(): void {
-    this.#timer.set(patience, () => {
-      this.#wait();
-      this.#options.stuck();
+  #startAckTimer(): void {
+    this.#timer.set(ACK_TIMEOUT_MS, () => {
+      this.#startAckTimer();
+      this.#options.connection.probe();
     });
   }
 }

@@ -10,11 +10,11 @@ export interface HealthOptions {
   notReady: () => string | undefined;
 }
 
-/** Routes for those who operate the server. They need neither a token nor a Host header. */
+/** Routes for those who operate the server. They need neither a token nor a Host header, and probes use any method. */
 export function createHealth({ metrics, connectionCount, notReady }: HealthOptions): Hono<Env> {
   const health = new Hono<Env>();
-  health.get("/healthz", (c) => c.json({ status: "ok" }));
-  health.get("/readyz", (c) => {
+  health.all("/healthz", (c) => c.json({ status: "ok" }));
+  health.all("/readyz", (c) => {
     const reason = notReady();
     return reason === undefined ? c.json({ status: "ready" }) : c.json({ status: "not ready", reason }, 503);
   });

@@ -5,11 +5,23 @@ import { isClientName, isEmoji, isRoomId, isStorable, ROOM_ID_RULE } from "../ch
 
 /** Everything that comes in from clients, over sockets and HTTP. The types are inferred from the schemas. */
 
-const clientName = v.pipe(v.string(), v.check(isClientName, "must have 1 to 64 characters"));
-const clientId = v.pipe(clientName, v.check(isStorable, "must contain neither lone surrogates nor NUL"));
-const emoji = v.pipe(v.string(), v.check(isEmoji, "must be one emoji or a short word"));
-const seq = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
-const readMark = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+// One check each, where a pipe of several takes twice the time: every message goes through them.
+const text = (isValid: (text: string) => boolean, message: string) =>
+  v.custom<string>((input) => typeof input === "string" && isValid(input), message);
+const integer = (min: number) =>
+  v.custom<number>(
+    (input) => typeof input === "number" && Number.isSafeInteger(input) && input >= min,
+    `must be a whole number, at least ${min}`,
+  );
+
+const clientName = text(isClientName, "must be a string of 1 to 64 characters");
+const clientId = text(
+  (input) => isClientName(input) && isStorable(input),
+  "must be a string of 1 to 64 characters, without lone surrogates and NUL",
+);
+const emoji = text(isEmoji, "must be one emoji or a short word");
+const seq = integer(1);
+const readMark = integer(0);
 
 /**
  * The commands of `chat.v2`, by type. `id` is the client's own and comes back in the `ack` or `error`. They are strict: a

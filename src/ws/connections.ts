@@ -155,7 +155,7 @@ export class Connections {
    */
   #cutUnresponsive(user: UserKey): void {
     const now = monotonic();
-    for (const connection of [...(this.#byUser.get(user) ?? [])]) {
+    for (const connection of Array.from(this.#byUser.get(user) ?? [])) {
       const answered = connection.heardAt >= connection.pingedAt;
       if (answered) connection.ping(now);
       else if (now - connection.pingedAt >= this.heartbeat.pongTimeoutMs) connection.terminate();

@@ -2,19 +2,18 @@ import { beforeAll, describe, expect, test } from "bun:test";
 
 import { exportJWK, importJWK } from "jose";
 
-import { call } from "../support/api.ts";
-import { connect } from "../support/client.ts";
+import { callApi } from "../support/api.ts";
+import { connectClassic } from "../support/client.ts";
 import { publish, startFaultyIssuer } from "../support/faulty-issuer.ts";
 import { forge, rs256 } from "../support/forge.ts";
 import { startIssuer } from "../support/issuer.ts";
-import { startParley } from "../support/parley.ts";
-import { stage } from "../support/stage.ts";
+import { startTestServer, useServer } from "../support/server.ts";
 import { audience, makeKey, sign, type SigningKey, type TokenOptions } from "../support/tokens.ts";
 
 const email = "alice@example.com";
 const room = "lobby";
-const at = stage({ env: { PARLEY_CLOCK_TOLERANCE: "60", PARLEY_CONNECTIONS_PER_USER: "0" } });
-beforeAll(() => at.parley.room(room, [email]));
+const server = useServer({ env: { PARLEY_CLOCK_TOLERANCE: "60", PARLEY_CONNECTIONS_PER_USER: "0" } });
+beforeAll(() => server.createRoom([email], { id: room }));
 
 const seconds = () => Math.floor(Date.now() / 1000);
 
@@ -33,44 +32,46 @@ describe("a token is accepted", () => {
   test.each(cases)("%s", async (name, options) => {
     // An email for each case, because some cases have another `sub`.
     const own = `${name.replaceAll(/\W+/g, "-")}@example.com`;
-    await at.parley.asOperator((chat, operator) =>
+    await server.asOperator((chat, operator) =>
       chat.rooms.setMember(operator, room, { email: own }, "member"),
     );
-    const client = await connect(at.parley.host, room, { token: await at.issuer.sign(own, options()) });
-    expect(await client.next()).toEqual([]);
+    const client = await connectClassic(server.host, room, {
+      token: await server.issuer.sign(own, options()),
+    });
+    expect(client.history).toEqual([]);
     await client.close();
   });
 
   test("with neither typ nor kid when the issuer has one key", async () => {
-    const { issuer, key } = at.issuer;
+    const { issuer, key } = server.issuer;
     const claims = { iss: issuer, aud: audience, sub: "bare", exp: seconds() + 60 };
     const token = await forge({ alg: "RS256" }, claims, rs256(key));
-    expect((await call(at.parley, "GET /api/me", { token })).body).toMatchObject({ id: "bare" });
+    expect((await callApi(server, "GET /api/me", { token })).body).toMatchObject({ id: "bare" });
   });
 
   test("that the provider issued itself", async () => {
-    const { status, body } = await call(at.parley, "GET /api/me", { token: await at.issuer.grant() });
+    const { status, body } = await callApi(server, "GET /api/me", { token: await server.issuer.grant() });
     expect([status, body]).toEqual([200, { id: "backend", email: null, name: null, admin: true }]);
   });
 });
 
 test("several issuers and audiences may be trusted, each issuer with its own keys only", async () => {
   await using second = await startIssuer();
-  await using parley = await startParley({
-    issuer: `${at.issuer.issuer}, ${second.issuer}`,
+  await using parley = await startTestServer({
+    issuer: `${server.issuer.issuer}, ${second.issuer}`,
     env: { PARLEY_AUDIENCE: `${audience},urn:mobile` },
   });
   const status = async (token: Promise<string>) =>
-    (await call(parley, "GET /api/me", { token: await token })).status;
-  for (const issuer of [at.issuer, second]) {
+    (await callApi(parley, "GET /api/me", { token: await token })).status;
+  for (const issuer of [server.issuer, second]) {
     expect(await status(issuer.sign(email))).toBe(200);
     expect(await status(issuer.sign(email, { claims: { aud: "urn:mobile" } }))).toBe(200);
     expect(await status(issuer.sign(email, { claims: { aud: "urn:tablet" } }))).toBe(401);
   }
   const { key } = second;
-  expect(await status(at.issuer.sign(email, { key }))).toBe(401);
-  expect(await status(at.issuer.sign(email, { key, header: { kid: at.issuer.key.kid } }))).toBe(401);
-  expect(await status(sign(`${at.issuer.issuer}, ${second.issuer}`, email, { key }))).toBe(401);
+  expect(await status(server.issuer.sign(email, { key }))).toBe(401);
+  expect(await status(server.issuer.sign(email, { key, header: { kid: server.issuer.key.kid } }))).toBe(401);
+  expect(await status(sign(`${server.issuer.issuer}, ${second.issuer}`, email, { key }))).toBe(401);
 });
 
 /** The algorithms whose tokens a server with these settings accepts. */
@@ -81,11 +82,11 @@ async function acceptedOf(algorithms: readonly string[], env: Record<string, str
     issuer,
     keys.map(({ key }) => key.publicJwk),
   );
-  await using parley = await startParley({ issuer: issuer.issuer, env });
+  await using parley = await startTestServer({ issuer: issuer.issuer, env });
   const accepted: string[] = [];
   for (const { alg, key } of keys) {
     const token = await sign(issuer.issuer, email, { key, header: { alg } });
-    const { status } = await call(parley, "GET /api/me", { token });
+    const { status } = await callApi(parley, "GET /api/me", { token });
     if (status === 200) accepted.push(alg);
     else expect(status).toBe(401);
   }
@@ -109,10 +110,10 @@ describe("accepted algorithms", () => {
     const pss = await makeKey("PS256");
     const { alg: _, ...publicJwk } = pss.publicJwk;
     issuer.handler = publish(issuer, [publicJwk]);
-    await using parley = await startParley({ issuer: issuer.issuer });
+    await using parley = await startTestServer({ issuer: issuer.issuer });
     const status = async (key: SigningKey, alg: string) => {
       const token = await sign(issuer.issuer, email, { key, header: { alg, kid: pss.kid } });
-      return (await call(parley, "GET /api/me", { token })).status;
+      return (await callApi(parley, "GET /api/me", { token })).status;
     };
     const pkcs1 = await importJWK(await exportJWK(pss.privateKey), "RS256");
     if (pkcs1 instanceof Uint8Array) throw new Error("not a private key");

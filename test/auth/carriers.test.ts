@@ -1,28 +1,28 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 
-import { connect, type ConnectOptions, Refused } from "../support/client.ts";
-import { type Answer, handshake, Raw } from "../support/raw.ts";
-import { stage } from "../support/stage.ts";
+import { connectClassic, type ConnectOptions, Refused } from "../support/client.ts";
+import { type Answer, handshake, RawConnection } from "../support/raw.ts";
+import { useServer } from "../support/server.ts";
 
 const email = "alice@example.com";
 const room = "lobby";
-const at = stage({ env: { PARLEY_CONNECTIONS_PER_USER: "0", PARLEY_LOG_LEVEL: "trace" } });
-beforeAll(() => at.parley.room(room, [email]));
+const server = useServer({ env: { PARLEY_CONNECTIONS_PER_USER: "0", PARLEY_LOG_LEVEL: "trace" } });
+beforeAll(() => server.createRoom([email], { id: room }));
 
-const make = () => at.issuer.sign(email);
+const make = () => server.issuer.sign(email);
 
 /** Connects, and resolves with the subprotocol that the server chose. */
 async function accepted(options: ConnectOptions): Promise<string> {
-  const client = await connect(at.parley.host, room, options);
-  expect(await client.next()).toEqual([]);
+  const client = await connectClassic(server.host, room, options);
+  expect(client.history).toEqual([]);
   await client.close();
   return client.protocol;
 }
 
 /** The answer to exactly these headers. Two names that differ only in case are sent as two headers. */
 async function answerTo(headers: Record<string, string>, query = ""): Promise<Answer> {
-  const raw = await Raw.open(at.parley.host);
-  raw.write(handshake(at.parley.host, `/ws/chat/${room}/${query}`, headers));
+  const raw = await RawConnection.open(server.host);
+  raw.write(handshake(server.host, `/ws/chat/${room}/${query}`, headers));
   const answer = await raw.answer();
   raw.destroy();
   return answer;
@@ -51,7 +51,7 @@ describe("refused", () => {
   ];
   test.each(cases)("%s", async (_, options) => {
     const token = await make();
-    const refusal = await connect(at.parley.host, room, options(token)).catch((error: unknown) => error);
+    const refusal = await connectClassic(server.host, room, options(token)).catch((error: unknown) => error);
     if (!(refusal instanceof Refused)) throw new Error("it was accepted");
     expect(refusal.problem).toMatchObject({ status: 401, code: "unauthorized" });
     expect(refusal.status).toBe(401);
@@ -76,7 +76,7 @@ describe("refused", () => {
     for (const key of ["token", "access_token", "authorization"]) {
       expect((await answerTo({}, `?${key}=${token}`)).status).toBe(401);
     }
-    expect(JSON.stringify(at.parley.logs)).not.toContain(token);
+    expect(JSON.stringify(server.logs)).not.toContain(token);
     await accepted({ token });
   });
 });

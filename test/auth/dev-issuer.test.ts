@@ -14,7 +14,7 @@ import { join } from "node:path";
 import { decodeJwt } from "jose";
 
 import { DevIssuer, DevIssuerError } from "../../src/auth/dev-issuer.ts";
-import { temporaryFolder } from "../support/parley.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 // The key file of the development issuer.
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
 import type { JwksTiming } from "../../src/auth/jwks.ts";
-import { call } from "../support/api.ts";
-import { connect, Refused } from "../support/client.ts";
+import { callApi } from "../support/api.ts";
+import { connectClassic, Refused } from "../support/client.ts";
 import {
   DISCOVERY_PATH,
   type FaultyIssuer,
@@ -13,10 +13,10 @@ import {
   startFaultyIssuer,
 } from "../support/faulty-issuer.ts";
 import { startIssuer } from "../support/issuer.ts";
-import { type Parley, startParley } from "../support/parley.ts";
+import { startTestServer, type TestServer } from "../support/server.ts";
 import { makeKey, sign } from "../support/tokens.ts";
-import { until } from "../support/until.ts";
 import { type StartedVerifier, startVerifier } from "../support/verifier.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // How the keys of an issuer are loaded, and what an issuer that fails does to its users.
 
@@ -26,8 +26,9 @@ const email = "alice@example.com";
 const published = makeKey();
 const unpublished = makeKey();
 
-const status = async (parley: Parley, token: string) => (await call(parley, "GET /api/me", { token })).status;
-const isReady = async ({ url }: Parley) => (await fetch(`${url}/readyz`)).status === 200;
+const status = async (parley: TestServer, token: string) =>
+  (await callApi(parley, "GET /api/me", { token })).status;
+const isReady = async ({ url }: TestServer) => (await fetch(`${url}/readyz`)).status === 200;
 
 /** "accepted", or the code of the refusal. */
 const outcome = async (verifier: StartedVerifier, token: string) =>
@@ -114,7 +115,7 @@ describe("rotation", () => {
     const token = await at.issuer.sign(email);
     const identity = await at.verifier.verify(token);
     await at.issuer.rotate();
-    await until("the key is forgotten", () => !at.verifier.trusts(identity));
+    await waitUntil("the key is forgotten", () => !at.verifier.trusts(identity));
     expect(await outcome(at.verifier, token)).toBe("unauthorized");
     expect(await outcome(at.verifier, await at.issuer.sign(email))).toBe("accepted");
   });
@@ -130,7 +131,7 @@ describe("rotation", () => {
     const identity = await verifier.verify(await signPublished(issuer));
     issuer.handler = publish(issuer, [{ ...publicJwk, kid: "renamed" }]);
     const renamed = await sign(issuer.issuer, email, { key: await published, header: { kid: "renamed" } });
-    await until("the new kid is known", async () => (await verifier.refusal(renamed)) === undefined);
+    await waitUntil("the new kid is known", async () => (await verifier.refusal(renamed)) === undefined);
     expect(verifier.trusts(identity)).toBe(true);
   });
 });
@@ -195,7 +196,7 @@ describe("an issuer that fails", () => {
     for (const [n, delay] of delays.entries()) expect(delay).toBeGreaterThan((expected[n] ?? 0) - 2);
     // The first failure after a success counts as the first one again.
     issuer.handler = good;
-    await until("the keys are loaded", () => verifier.ready);
+    await waitUntil("the keys are loaded", () => verifier.ready);
     expect(await outcome(verifier, token)).toBe("accepted");
   });
 
@@ -203,9 +204,9 @@ describe("an issuer that fails", () => {
     await using issuer = await startIssuer();
     const token = await issuer.sign(email);
     await issuer.kill();
-    await using parley = await startParley({ issuer: issuer.issuer });
-    await parley.room("lobby", [email]);
-    const refusal = await connect(parley.host, "lobby", { token }).catch((error: unknown) => error);
+    await using parley = await startTestServer({ issuer: issuer.issuer });
+    await parley.createRoom([email], { id: "lobby" });
+    const refusal = await connectClassic(parley.host, "lobby", { token }).catch((error: unknown) => error);
     if (!(refusal instanceof Refused)) throw new Error("it was accepted");
     expect(refusal.problem).toMatchObject({ status: 503, code: "keys_unavailable" });
     expect(refusal.status).toBe(503);
@@ -215,31 +216,31 @@ describe("an issuer that fails", () => {
     await Bun.sleep(1000);
     await issuer.revive();
     const revived = performance.now();
-    await until("the server is ready", () => isReady(parley), 5000);
+    await waitUntil("the server is ready", () => isReady(parley), 5000);
     expect(performance.now() - revived).toBeLessThan(3000);
-    expect(await (await connect(parley.host, "lobby", { token })).next()).toEqual([]);
+    expect((await connectClassic(parley.host, "lobby", { token })).history).toEqual([]);
   }, 15_000);
 
   test("does not lock out users whose key is known", async () => {
     await using issuer = await startIssuer();
     const keys = { reloadIntervalMs: 20, minRetryMs: 10, maxRetryMs: 20 };
-    await using parley = await startParley({ issuer: issuer.issuer, keys });
-    await parley.room("lobby", [email]);
+    await using parley = await startTestServer({ issuer: issuer.issuer, keys });
+    await parley.createRoom([email], { id: "lobby" });
     await issuer.kill();
     const failed = () => parley.logs.filter(({ msg }) => String(msg).startsWith("Signing keys not reloaded"));
-    await until("several reloads failed", () => failed().length > 3);
-    const client = await connect(parley.host, "lobby", { token: await issuer.sign(email) });
-    expect(await client.next()).toEqual([]);
+    await waitUntil("several reloads failed", () => failed().length > 3);
+    const client = await connectClassic(parley.host, "lobby", { token: await issuer.sign(email) });
+    expect(client.history).toEqual([]);
     expect(await isReady(parley)).toBe(true);
     // An unknown key may be a new one, which the issuer can't tell just now.
-    const stranger = await call(parley, "GET /api/me", {
+    const stranger = await callApi(parley, "GET /api/me", {
       token: await issuer.sign(email, { key: await unpublished }),
     });
     expect([stranger.status, stranger.body["code"]]).toEqual([503, "keys_unavailable"]);
     await issuer.revive();
     await issuer.rotate();
     const next = await issuer.sign(email);
-    await until("the new key is loaded", async () => (await status(parley, next)) === 200);
+    await waitUntil("the new key is loaded", async () => (await status(parley, next)) === 200);
   });
 });
 
@@ -304,7 +305,7 @@ describe("the discovery document", () => {
     const key = await published;
     const issuer = "https://tenant.example.com/";
     faulty.handler = publish(faulty, [key.publicJwk]);
-    await using parley = await startParley({ issuer, env: { PARLEY_JWKS_URL: faulty.jwksUrl } });
+    await using parley = await startTestServer({ issuer, env: { PARLEY_JWKS_URL: faulty.jwksUrl } });
     expect(await status(parley, await sign(issuer, email, { key }))).toBe(200);
     expect(await status(parley, await sign(faulty.issuer, email, { key }))).toBe(401);
     expect([...faulty.hits]).toEqual([[JWKS_PATH, 1]]);

@@ -1,26 +1,26 @@
 import { expect, spyOn, test } from "bun:test";
 
 import type { Identity } from "../../src/chat/model.ts";
-import { connect } from "../support/client.ts";
+import { connectClassic } from "../support/client.ts";
 import { forge, unsigned } from "../support/forge.ts";
 import { startIssuer } from "../support/issuer.ts";
-import { stage } from "../support/stage.ts";
+import { useServer } from "../support/server.ts";
 import { audience } from "../support/tokens.ts";
-import { until } from "../support/until.ts";
 import { startVerifier } from "../support/verifier.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // Calls of WebCrypto tell whether a token was verified or came from the cache.
 
 const email = "alice@example.com";
-const at = stage();
+const server = useServer();
 
 const expires = (seconds: number) => ({ claims: { exp: Math.floor(Date.now() / 1000) + seconds } });
 
 test("a reconnect with the same token costs no signature check", async () => {
-  const room = await at.roomOf(email);
-  const token = await at.issuer.sign(email);
+  const room = await server.createRoom([email]);
+  const token = await server.issuer.sign(email);
   const open = async (bearer: string) => {
-    const client = await connect(at.parley.host, room, { token: bearer });
+    const client = await connectClassic(server.host, room, { token: bearer });
     await client.close();
   };
   using checks = spyOn(crypto.subtle, "verify");
@@ -28,7 +28,7 @@ test("a reconnect with the same token costs no signature check", async () => {
   expect(checks).toHaveBeenCalledTimes(1);
   for (let n = 0; n < 5; n++) await open(token);
   expect(checks).toHaveBeenCalledTimes(1);
-  await open(await at.issuer.sign(email, { claims: { n: 1 } }));
+  await open(await server.issuer.sign(email, { claims: { n: 1 } }));
   expect(checks).toHaveBeenCalledTimes(2);
 });
 
@@ -40,9 +40,9 @@ test.each([
 ])("a token is accepted until exp plus the tolerance, cached or not: %s", async (_, exp, clockTolerance) => {
   let clock = (exp - 60) * 1000;
   const now = () => clock;
-  using verifier = await startVerifier(at.issuer.issuer, { clockTolerance, now });
+  using verifier = await startVerifier(server.issuer.issuer, { clockTolerance, now });
   const [cached, fresh] = await Promise.all(
-    [1, 2].map((n) => at.issuer.sign(email, { claims: { exp, n, iat: undefined } })),
+    [1, 2].map((n) => server.issuer.sign(email, { claims: { exp, n, iat: undefined } })),
   );
   const acceptedUntil = (exp + clockTolerance) * 1000;
   expect(await verifier.verify(cached ?? "")).toMatchObject({ expiresAt: exp * 1000, acceptedUntil });
@@ -59,22 +59,22 @@ test.each([
 
 test("a refused token is not cached", async () => {
   let elapsed = 0;
-  using verifier = await startVerifier(at.issuer.issuer, { now: () => Date.now() + elapsed });
+  using verifier = await startVerifier(server.issuer.issuer, { now: () => Date.now() + elapsed });
   const nbf = Math.floor(Date.now() / 1000) + 300;
-  const token = await at.issuer.sign(email, { claims: { nbf } });
+  const token = await server.issuer.sign(email, { claims: { nbf } });
   expect((await verifier.refusal(token))?.code).toBe("unauthorized");
   elapsed = 300_000;
   expect(await verifier.refusal(token)).toBeUndefined();
 });
 
 test("the cache holds 20,000 tokens and then evicts the oldest", async () => {
-  using verifier = await startVerifier(at.issuer.issuer);
+  using verifier = await startVerifier(server.issuer.issuer);
   // 20,000 real signatures would take too long, and are not what is tested here.
   using checks = spyOn(crypto.subtle, "verify").mockResolvedValue(true);
-  const header = { alg: "RS256", kid: at.issuer.key.kid };
+  const header = { alg: "RS256", kid: server.issuer.key.kid };
   const { exp } = expires(3600).claims;
   const token = (n: number) =>
-    forge(header, { iss: at.issuer.issuer, aud: audience, sub: `user-${n}`, exp }, unsigned);
+    forge(header, { iss: server.issuer.issuer, aud: audience, sub: `user-${n}`, exp }, unsigned);
   const isCached = async (n: number) => {
     const before = checks.mock.calls.length;
     expect((await verifier.verify(await token(n))).sub).toBe(`user-${n}`);
@@ -100,7 +100,7 @@ test("a revoked key is reported once, and only its tokens leave the cache", asyn
   await issuer.rotate({ keepOld: true });
   const next = await issuer.sign(email);
   let after: Identity | undefined;
-  await until("the new key is loaded", async () => {
+  await waitUntil("the new key is loaded", async () => {
     after = await verifier.verify(next).catch(() => undefined);
     return after !== undefined;
   });
@@ -111,7 +111,7 @@ test("a revoked key is reported once, and only its tokens leave the cache", asyn
 
   // The provider rotates again: the old key goes, and the next one stays.
   await issuer.rotate({ keepOld: true });
-  await until("the old key is revoked", () => revoked.length > 0);
+  await waitUntil("the old key is revoked", () => revoked.length > 0);
   expect(revoked).toEqual([new Set([before.signingKey])]);
   expect([verifier.trusts(before), verifier.trusts(after)]).toEqual([false, true]);
   using checks = spyOn(crypto.subtle, "verify");
@@ -138,7 +138,7 @@ test("a token whose key is revoked while it is verified is refused", async () =>
   slow.mockRestore();
   await issuer.rotate();
   const next = await issuer.sign(email);
-  await until("the new key is loaded", async () => (await verifier.refusal(next)) === undefined);
+  await waitUntil("the new key is loaded", async () => (await verifier.refusal(next)) === undefined);
   resume.resolve();
   expect((await underWay)?.code).toBe("unauthorized");
   expect((await verifier.refusal(token))?.code).toBe("unauthorized");

@@ -2,18 +2,17 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
 import { CompactEncrypt, exportSPKI, importJWK } from "jose";
 
-import { connect, type ConnectOptions, Refused } from "../support/client.ts";
+import { connectClassic, type ConnectOptions, Refused } from "../support/client.ts";
 import { forge, hs256, rs256, unsigned } from "../support/forge.ts";
-import { startParley } from "../support/parley.ts";
-import { handshake, Raw } from "../support/raw.ts";
-import { stage } from "../support/stage.ts";
+import { handshake, RawConnection } from "../support/raw.ts";
+import { startTestServer, useServer } from "../support/server.ts";
 import { audience, makeKey, type SigningKey } from "../support/tokens.ts";
 
 const email = "alice@example.com";
 const room = "lobby";
 const now = Math.floor(Date.now() / 1000);
 
-const at = stage({
+const server = useServer({
   env: { PARLEY_CLOCK_TOLERANCE: "60", PARLEY_CONNECTIONS_PER_USER: "0", PARLEY_LOG_LEVEL: "trace" },
 });
 
@@ -22,7 +21,7 @@ let attackerServer: ReturnType<typeof Bun.serve>;
 let attackerHits = 0;
 
 beforeAll(async () => {
-  await at.parley.room(room, [email]);
+  await server.createRoom([email], { id: room });
   attacker = await makeKey();
   attackerServer = Bun.serve({
     hostname: "127.0.0.1",
@@ -38,12 +37,12 @@ afterAll(() => attackerServer.stop(true));
 type Part = Record<string, unknown>;
 const header = (changes: Part = {}): Part => ({
   alg: "RS256",
-  kid: at.issuer.key.kid,
+  kid: server.issuer.key.kid,
   typ: "JWT",
   ...changes,
 });
 const claims = (changes: Part = {}): Part => ({
-  iss: at.issuer.issuer,
+  iss: server.issuer.issuer,
   aud: audience,
   sub: `user|${email}`,
   email,
@@ -54,16 +53,16 @@ const claims = (changes: Part = {}): Part => ({
 });
 /** A valid token with these changes. An undefined value leaves something out. */
 const make = (inHeader: Part = {}, inClaims: Part = {}) =>
-  forge(header(inHeader), claims(inClaims), rs256(at.issuer.key));
+  forge(header(inHeader), claims(inClaims), rs256(server.issuer.key));
 
 async function accepted(options: ConnectOptions): Promise<void> {
-  const client = await connect(at.parley.host, room, options);
-  expect(await client.next()).toEqual([]);
+  const client = await connectClassic(server.host, room, options);
+  expect(client.history).toEqual([]);
   await client.close();
 }
 
 async function refused(options: ConnectOptions): Promise<Refused> {
-  const client = await connect(at.parley.host, room, options).catch((error: unknown) => error);
+  const client = await connectClassic(server.host, room, options).catch((error: unknown) => error);
   if (!(client instanceof Refused)) throw new Error("it was accepted", { cause: client });
   expect(client.headers).toMatchObject({
     "www-authenticate": "Bearer",
@@ -79,16 +78,16 @@ const invalid = { code: "unauthorized", detail: "The token is not valid here." }
 
 /** Checks that a token gets the usual refusal, that the log has this reason, and that a valid token is accepted. */
 async function refusedFor(token: string, reason: RegExp, answer = invalid): Promise<void> {
-  const before = at.parley.logs.length;
+  const before = server.logs.length;
   const refusal = await refused({ token });
-  const logged = at.parley.logs.slice(before).filter(({ msg }) => msg === "Token refused");
+  const logged = server.logs.slice(before).filter(({ msg }) => msg === "Token refused");
   expect(logged).toEqual([expect.objectContaining({ reason: expect.stringMatching(reason) })]);
   expect(refusal.problem).toMatchObject(answer);
   expect(Object.keys(refusal.headers).toSorted()).toEqual(
     Object.keys((await refused({ token: "not.a.token" })).headers).toSorted(),
   );
   await accepted({ token: await make() });
-  const log = JSON.stringify(at.parley.logs);
+  const log = JSON.stringify(server.logs);
   for (const part of token.split(".").filter((text) => text.length > 20)) expect(log).not.toContain(part);
 }
 
@@ -118,28 +117,28 @@ describe("refused: an invalid header", () => {
 /** A token with valid claims that the attacker signed. */
 const signed = (changes: Part, signer = rs256(attacker)) => forge(header(changes), claims(), signer);
 const pem = async () => {
-  const key = await importJWK(at.issuer.key.publicJwk, "RS256", { extractable: true });
+  const key = await importJWK(server.issuer.key.publicJwk, "RS256", { extractable: true });
   if (key instanceof Uint8Array) throw new Error("not a public key");
   return exportSPKI(key);
 };
-const modulus = () => Buffer.from(at.issuer.key.publicJwk.n ?? "", "base64url");
+const modulus = () => Buffer.from(server.issuer.key.publicJwk.n ?? "", "base64url");
 
 describe("refused: a signature that is not the issuer's", () => {
   const cases: [name: string, token: () => Promise<string>, reason: RegExp][] = [
     ["alg none", () => signed({ alg: "none", kid: undefined }, unsigned), /alg/i],
     ["alg None", () => signed({ alg: "None" }, unsigned), /alg/i],
-    ["alg NONE with the issuer's signature", () => signed({ alg: "NONE" }, rs256(at.issuer.key)), /alg/i],
+    ["alg NONE with the issuer's signature", () => signed({ alg: "NONE" }, rs256(server.issuer.key)), /alg/i],
     ["no signature", () => signed({}, unsigned), /signature/],
     ["HS256 with the public key's PEM", async () => signed({ alg: "HS256" }, hs256(await pem())), /alg/i],
     [
       "HS256 with the modulus",
-      () => signed({ alg: "HS256" }, hs256(at.issuer.key.publicJwk.n ?? "")),
+      () => signed({ alg: "HS256" }, hs256(server.issuer.key.publicJwk.n ?? "")),
       /alg/i,
     ],
     ["HS256 with the modulus's bytes", () => signed({ alg: "HS256" }, hs256(modulus())), /alg/i],
     [
       "HS256 with the JWK",
-      () => signed({ alg: "HS256" }, hs256(JSON.stringify(at.issuer.key.publicJwk))),
+      () => signed({ alg: "HS256" }, hs256(JSON.stringify(server.issuer.key.publicJwk))),
       /alg/i,
     ],
     ["another key under the issuer's kid", () => signed({}), /signature/],
@@ -157,7 +156,7 @@ describe("refused: a signature that is not the issuer's", () => {
   test.each(["jku", "x5u"])("a key at the URL in %s, which is not fetched", async (name) => {
     const pointer = (kid: string) => ({ [name]: new URL("/jwks.json", attackerServer.url).href, kid });
     const before = attackerHits;
-    await refusedFor(await signed(pointer(at.issuer.key.kid)), /signature/);
+    await refusedFor(await signed(pointer(server.issuer.key.kid)), /signature/);
     await refusedFor(await signed(pointer(attacker.kid)), /key/);
     expect(attackerHits).toBe(before);
     // The attacker's server does answer.
@@ -185,12 +184,12 @@ describe("refused: claims", () => {
     ["iat in the future", () => ({ iat: now + 600 }), /iat/],
     ["iat that is a string", () => ({ iat: String(now) }), /iat/],
     ["no sub", () => ({ sub: undefined }), /sub/],
-    ["an empty sub", () => ({ sub: "" }), /sub.*length/i],
+    ["an empty sub", () => ({ sub: "" }), /^sub: .*1 to 255/],
     ["a numeric sub", () => ({ sub: 42 }), /sub.*string/],
-    ["a sub of 256 characters", () => ({ sub: "s".repeat(256) }), /sub.*length/i],
+    ["a sub of 256 characters", () => ({ sub: "s".repeat(256) }), /^sub: .*1 to 255/],
     ["no iss", () => ({ iss: undefined }), /iss/],
-    ["iss with a slash that the issuer does not have", () => ({ iss: `${at.issuer.issuer}/` }), /iss/],
-    ["iss as an array", () => ({ iss: [at.issuer.issuer] }), /iss/],
+    ["iss with a slash that the issuer does not have", () => ({ iss: `${server.issuer.issuer}/` }), /iss/],
+    ["iss as an array", () => ({ iss: [server.issuer.issuer] }), /iss/],
     ["another iss", () => ({ iss: "https://evil.example.com" }), /iss/],
     ["another aud", () => ({ aud: "https://other.example.com" }), /aud/],
     ["aud with one slash more", () => ({ aud: `${audience}/` }), /aud/],
@@ -208,24 +207,24 @@ describe("refused: claims", () => {
   });
 
   test("iss without the last slash of the issuer", async () => {
-    const slashed = `${at.issuer.issuer}/`;
-    await using strict = await startParley({
+    const slashed = `${server.issuer.issuer}/`;
+    await using strict = await startTestServer({
       issuer: slashed,
-      env: { PARLEY_JWKS_URL: `${at.issuer.issuer}/jwks` },
+      env: { PARLEY_JWKS_URL: `${server.issuer.issuer}/jwks` },
     });
     const me = async (iss: string) =>
       fetch(`${strict.url}/api/me`, { headers: { authorization: `Bearer ${await make({}, { iss })}` } });
-    expect((await me(at.issuer.issuer)).status).toBe(401);
+    expect((await me(server.issuer.issuer)).status).toBe(401);
     expect((await me(slashed)).status).toBe(200);
   });
 });
 
 const validParts = async () => (await make()).split(".");
 const jwe = async () => {
-  const { publicJwk } = at.issuer.key;
+  const { publicJwk } = server.issuer.key;
   const key = await importJWK({ ...publicJwk, alg: "RSA-OAEP-256", use: "enc" });
   return new CompactEncrypt(Buffer.from(JSON.stringify(claims())))
-    .setProtectedHeader({ alg: "RSA-OAEP-256", enc: "A256GCM", kid: at.issuer.key.kid, typ: "JWT" })
+    .setProtectedHeader({ alg: "RSA-OAEP-256", enc: "A256GCM", kid: server.issuer.key.kid, typ: "JWT" })
     .encrypt(key);
 };
 
@@ -237,7 +236,7 @@ describe("refused: something that is not a signed token", () => {
     ["one word", async () => "token"],
     ["a header that is not JSON", async () => ["AAAA", ...(await validParts()).slice(1)].join(".")],
     ["claims that are not JSON", async () => (await validParts()).with(1, "AAAA").join(".")],
-    ["claims that are an array", () => forge(header(), [claims()], rs256(at.issuer.key))],
+    ["claims that are an array", () => forge(header(), [claims()], rs256(server.issuer.key))],
     ["padding at the end", async () => `${await make()}=`],
   ];
   test.each(cases)("%s", async (_, token) => {
@@ -247,8 +246,8 @@ describe("refused: something that is not a signed token", () => {
   test("a header of 17 KB, without being read", async () => {
     const authorization = `Bearer ${await make({}, { padding: "x".repeat(13_000) })}`;
     expect(authorization.length).toBeGreaterThan(17_000);
-    const raw = await Raw.open(at.parley.host);
-    raw.write(handshake(at.parley.host, `/ws/chat/${room}/`, { authorization }));
+    const raw = await RawConnection.open(server.host);
+    raw.write(handshake(server.host, `/ws/chat/${room}/`, { authorization }));
     expect((await raw.answer()).status).toBe(431);
     raw.destroy();
     await accepted({ token: await make({}, { padding: "x".repeat(8000) }) });

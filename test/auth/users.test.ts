@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 
 import type { Role } from "../../src/chat/model.ts";
-import { call } from "../support/api.ts";
-import { connect, Refused } from "../support/client.ts";
-import { newRoomId, stage } from "../support/stage.ts";
+import { callApi } from "../support/api.ts";
+import { connectClassic, Refused } from "../support/client.ts";
+import { newRoomId, useServer } from "../support/server.ts";
 
-const at = stage({ env: { PARLEY_MESSAGE_RATE: "0" } });
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0" } });
 
 let names = 0;
 /** A name that no other test uses. */
@@ -20,13 +20,13 @@ interface Claims {
 
 /** A token with these claims, a new `sub` by default, and no email by default. */
 const tokenOf = ({ sub = fresh("sub"), email, ...claims }: Claims) =>
-  at.issuer.sign("", { claims: { sub, email, ...claims } });
+  server.issuer.sign("", { claims: { sub, email, ...claims } });
 
 /** Connects to a room. Resolves with 101, or the status of the refusal. */
 async function enter(room: string, claims: Claims): Promise<number> {
   const token = await tokenOf(claims);
   try {
-    const client = await connect(at.parley.host, room, { token });
+    const client = await connectClassic(server.host, room, { token });
     await client.close();
     return 101;
   } catch (error) {
@@ -39,14 +39,14 @@ async function enter(room: string, claims: Claims): Promise<number> {
 async function grant(room: string, who: string, role: Role = "member") {
   const token = await tokenOf({ scope: "chat:admin" });
   const request = `PUT /api/rooms/${room}/members/${encodeURIComponent(who)}`;
-  const { status, body } = await call(at.parley, request, { token, body: { role } });
+  const { status, body } = await callApi(server, request, { token, body: { role } });
   return { status, body };
 }
 
 /** The id, email and role of each member. */
 async function membersOf(room: string): Promise<unknown[]> {
   const token = await tokenOf({ scope: "chat:admin" });
-  const { body } = await call(at.parley, `GET /api/rooms/${room}/members`, { token });
+  const { body } = await callApi(server, `GET /api/rooms/${room}/members`, { token });
   return (body["members"] as { id: unknown; email: unknown; role: unknown }[]).map(({ id, email, role }) => [
     id,
     email,
@@ -57,31 +57,40 @@ async function membersOf(room: string): Promise<unknown[]> {
 describe("an invitation by email", () => {
   test("is claimed for good by the first verified sub that presents it", async () => {
     const email = freshEmail();
-    const room = await at.roomOf(email);
+    const room = await server.createRoom([email]);
     const first = { sub: fresh("first"), email };
-    const second = { sub: fresh("second"), email };
     expect(await enter(room, first)).toBe(101);
-    expect(await enter(room, second)).toBe(404);
+    expect(await enter(room, { sub: fresh("second"), email })).toBe(404);
     expect(await enter(room, { sub: first.sub })).toBe(101);
-    // What is granted to the email later goes to the first one, too.
-    const later = await at.roomOf();
-    expect((await grant(later, email)).body).toMatchObject({ id: first.sub, email });
-    expect(await enter(later, second)).toBe(404);
-    expect(await enter(later, first)).toBe(101);
+  });
+
+  test("goes to the user who presented the email last", async () => {
+    const email = freshEmail();
+    const [former, present] = [
+      { sub: fresh("former"), email },
+      { sub: fresh("present"), email },
+    ];
+    const room = await server.createRoom([email]);
+    expect(await enter(room, former)).toBe(101);
+    expect(await enter(room, present)).toBe(404);
+    const later = await server.createRoom([]);
+    expect((await grant(later, email)).body).toMatchObject({ id: present.sub, email });
+    expect(await enter(later, present)).toBe(101);
+    expect(await enter(later, { sub: former.sub })).toBe(404);
   });
 
   test("may come after the user has presented the email", async () => {
     const email = freshEmail();
     const first = { sub: fresh("first"), email };
-    expect((await call(at.parley, "GET /api/me", { token: await tokenOf(first) })).status).toBe(200);
-    const room = await at.roomOf(email);
+    expect((await callApi(server, "GET /api/me", { token: await tokenOf(first) })).status).toBe(200);
+    const room = await server.createRoom([email]);
     expect(await enter(room, { sub: fresh("second"), email })).toBe(404);
     expect(await enter(room, first)).toBe(101);
   });
 
   test("is claimed once when many present the email at the same time", async () => {
     const email = freshEmail();
-    const room = await at.roomOf(email);
+    const room = await server.createRoom([email]);
     const all = await Promise.all(
       Array.from({ length: 12 }, () => enter(room, { sub: fresh("racer"), email })),
     );
@@ -91,7 +100,7 @@ describe("an invitation by email", () => {
 
   test("matches in any case, and with spaces around the email", async () => {
     const name = fresh("Mixed");
-    const room = await at.roomOf();
+    const room = await server.createRoom([]);
     expect((await grant(room, `${name}@Example.COM`)).body).toMatchObject({
       email: `${name.toLowerCase()}@example.com`,
     });
@@ -101,19 +110,19 @@ describe("an invitation by email", () => {
 
   test("reaches an email whose domain has no dot", async () => {
     const email = `${fresh("user")}@intranet`;
-    const room = await at.roomOf();
+    const room = await server.createRoom([]);
     expect((await grant(room, email)).body).toMatchObject({ id: null, email });
     expect(await enter(room, { email })).toBe(101);
   });
 
   test("is not claimed by a token whose email is not verified, but its user is known by sub", async () => {
     const email = freshEmail();
-    const room = await at.roomOf(email);
+    const room = await server.createRoom([email]);
     const impostor = { sub: fresh("impostor"), email, email_verified: false };
     expect(await enter(room, impostor)).toBe(404);
-    const { body } = await call(at.parley, "GET /api/me", { token: await tokenOf(impostor) });
+    const { body } = await callApi(server, "GET /api/me", { token: await tokenOf(impostor) });
     expect(body).toMatchObject({ id: impostor.sub, email: null });
-    const another = await at.roomOf();
+    const another = await server.createRoom([]);
     await grant(another, impostor.sub);
     expect(await enter(another, impostor)).toBe(101);
     expect(await enter(room, { sub: fresh("owner"), email })).toBe(101);
@@ -123,20 +132,20 @@ describe("an invitation by email", () => {
 describe("a user without an email", () => {
   test("is a member by sub, and sends under it", async () => {
     const sub = fresh("auth0|robot");
-    const room = await at.roomOf();
+    const room = await server.createRoom([]);
     expect(await enter(room, { sub })).toBe(404);
     expect((await grant(room, sub)).body).toMatchObject({ id: sub, email: null });
-    const robot = await connect(at.parley.host, room, { token: await tokenOf({ sub }) });
-    expect(await robot.next()).toEqual([]);
+    const robot = await connectClassic(server.host, room, { token: await tokenOf({ sub }) });
+    expect(robot.history).toEqual([]);
     robot.send({ message: "beep" });
     expect(await robot.next()).toEqual({ message: "beep" });
-    const again = await connect(at.parley.host, room, { token: await tokenOf({ sub }) });
-    expect(await again.next()).toEqual([{ text: "beep", sender_email: sub }]);
+    const again = await connectClassic(server.host, room, { token: await tokenOf({ sub }) });
+    expect(again.history).toEqual([{ text: "beep", sender_email: sub }]);
   });
 
   test("is another one when the sub differs by case", async () => {
     const sub = fresh("Auth0|Robot");
-    const room = await at.roomOf();
+    const room = await server.createRoom([]);
     await grant(room, sub);
     expect(await enter(room, { sub: sub.toLowerCase() })).toBe(404);
     expect(await enter(room, { sub })).toBe(101);
@@ -144,7 +153,7 @@ describe("a user without an email", () => {
 
   test("does not own the email that their sub looks like", async () => {
     const email = freshEmail();
-    const [byEmail, bySub] = [await at.roomOf(email), await at.roomOf()];
+    const [byEmail, bySub] = [await server.createRoom([email]), await server.createRoom([])];
     await grant(bySub, `sub:${email}`);
     expect([await enter(byEmail, { sub: email }), await enter(bySub, { sub: email })]).toEqual([404, 101]);
     expect([await enter(byEmail, { email }), await enter(bySub, { email })]).toEqual([101, 404]);
@@ -153,10 +162,10 @@ describe("a user without an email", () => {
   test("gets what was granted to their email once they present it", async () => {
     const sub = fresh("late");
     const email = freshEmail();
-    const invited = await at.roomOf(email);
+    const invited = await server.createRoom([email]);
     const own = newRoomId();
     expect(await enter(invited, { sub })).toBe(404);
-    await at.parley.room(own, []);
+    await server.createRoom([], { id: own });
     await grant(own, sub);
     expect(await enter(own, { sub })).toBe(101);
     expect([await enter(invited, { sub, email }), await enter(own, { sub, email })]).toEqual([101, 101]);
@@ -175,7 +184,7 @@ describe("a user without an email", () => {
   ])("who is %s of a room, and invited to it as %s, becomes its %s", async (bySub, byEmail, then) => {
     const sub = fresh("both");
     const email = freshEmail();
-    const room = await at.roomOf();
+    const room = await server.createRoom([]);
     await grant(room, email, byEmail);
     await grant(room, sub, bySub);
     expect((await membersOf(room)).length).toBe(2);
@@ -184,10 +193,10 @@ describe("a user without an email", () => {
   });
 });
 
-test("a user whose email changes keeps their memberships, and both emails stay theirs", async () => {
+test("a user whose email changes keeps their memberships, and the former email until another user presents it", async () => {
   const sub = fresh("renamed");
   const [before, after] = [freshEmail(), freshEmail()];
-  const [old, next] = [await at.roomOf(before), await at.roomOf(after)];
+  const [old, next] = [await server.createRoom([before]), await server.createRoom([after])];
   expect([await enter(old, { sub, email: before }), await enter(next, { sub, email: before })]).toEqual([
     101, 404,
   ]);
@@ -196,9 +205,14 @@ test("a user whose email changes keeps their memberships, and both emails stay t
   ]);
   expect(await membersOf(old)).toEqual([[sub, after, "member"]]);
   for (const email of [before, after]) {
-    expect([await enter(old, { email }), await enter(next, { email })]).toEqual([404, 404]);
-    const later = await at.roomOf();
+    const later = await server.createRoom([]);
     expect((await grant(later, email)).body).toMatchObject({ id: sub, email: after });
+    const another = fresh("another");
+    expect([await enter(old, { sub: another, email }), await enter(next, { sub: another, email })]).toEqual([
+      404, 404,
+    ]);
+    const last = await server.createRoom([]);
+    expect((await grant(last, email)).body).toMatchObject({ id: another, email });
   }
 });
 
@@ -210,18 +224,18 @@ describe("chat:admin", () => {
   ];
   test.each(granting)("%s acts on every room, over the socket and HTTP", async (_, claims) => {
     const member = freshEmail();
-    const room = await at.roomOf(member);
-    const alice = await at.join(room, member);
+    const room = await server.createRoom([member]);
+    const alice = await server.connectClassic(room, member);
     const admin = { sub: fresh("admin"), ...claims };
     const token = await tokenOf(admin);
-    const back = await connect(at.parley.host, room, { token });
-    expect(await back.next()).toEqual([]);
+    const back = await connectClassic(server.host, room, { token });
+    expect(back.history).toEqual([]);
     back.send({ message: "from the back end" });
     expect(await alice.next()).toEqual({ message: "from the back end" });
-    expect((await call(at.parley, `GET /api/rooms/${room}/messages`, { token })).status).toBe(200);
+    expect((await callApi(server, `GET /api/rooms/${room}/messages`, { token })).status).toBe(200);
     // The permission is the token's, not the user's.
     expect(await enter(room, { sub: admin.sub })).toBe(404);
-    expect((await call(at.parley, `DELETE /api/rooms/${room}`, { token })).status).toBe(204);
+    expect((await callApi(server, `DELETE /api/rooms/${room}`, { token })).status).toBe(204);
   });
 
   const other: Claims[] = [
@@ -239,11 +253,11 @@ describe("chat:admin", () => {
   test.each(other.map((claims) => [JSON.stringify(claims), claims] as const))(
     "is not %s",
     async (_, claims) => {
-      const room = await at.roomOf();
+      const room = await server.createRoom([]);
       const token = await tokenOf(claims);
       expect(await enter(room, claims)).toBe(404);
-      expect((await call(at.parley, `GET /api/rooms/${room}`, { token })).status).toBe(404);
-      expect((await call(at.parley, `DELETE /api/rooms/${room}`, { token })).status).toBe(404);
+      expect((await callApi(server, `GET /api/rooms/${room}`, { token })).status).toBe(404);
+      expect((await callApi(server, `DELETE /api/rooms/${room}`, { token })).status).toBe(404);
       expect(await enter(room, { ...claims, scope: "chat:admin" })).toBe(101);
     },
   );

@@ -1,4 +1,4 @@
-/** The limit: Bun's publish and subscribe with nothing around it. No tokens, no database, no checks. */
+// The upper limit: Bun's publish and subscribe without tokens, a database or checks.
 const server = Bun.serve({
   hostname: "127.0.0.1",
   port: 0,
@@ -13,7 +13,7 @@ const server = Bun.serve({
     sendPings: false,
     open(socket) {
       socket.subscribe(socket.data.topic);
-      // As long as an empty history, so that both servers are read alike.
+      // Like an empty history in `classic`, so that both servers are read alike.
       socket.send("[]");
     },
     message(socket, frame) {

@@ -2,8 +2,8 @@ import { Database } from "bun:sqlite";
 
 import type { MessageBody, ReactionBody } from "../../src/protocol/frames.ts";
 
-/** A message as it is in the database, and as everyone should see it. */
-export interface Row {
+/** A message as stored, and as everyone should see it. */
+export interface StoredMessage {
   createdRev: number;
   body: MessageBody;
 }
@@ -11,12 +11,13 @@ export interface Row {
 export interface StoredRoom {
   seq: number;
   rev: number;
-  rows: Row[];
-  /** Read marks by the user's id. */
-  marks: Map<string, number>;
+  /** Ascending by `seq`. */
+  messages: StoredMessage[];
+  /** Read marks by user id. */
+  readMarks: Map<string, number>;
 }
 
-interface Columns {
+interface MessageRow {
   seq: number;
   created_rev: number;
   changed_rev: number | null;
@@ -32,8 +33,8 @@ interface Columns {
   reactions: string | null;
 }
 
-/** The database file itself, read without any of the server's code. */
-export class Stored implements Disposable {
+/** Reads the server's database file without any of the server's code. */
+export class DatabaseReader implements Disposable {
   readonly #db: Database;
 
   constructor(path: string) {
@@ -46,37 +47,38 @@ export class Stored implements Disposable {
   }
 
   room(id: string): StoredRoom {
-    const head = this.#db
+    const room = this.#db
       .query<{ pk: number; seq: number; rev: number }, [string]>(
         "SELECT pk, seq, rev FROM rooms WHERE id = ?",
       )
       .get(id);
-    if (!head) throw new Error(`there is no room ${id} in the database`);
-    const rows = this.#db
-      .query<Columns, [number]>(
+    if (!room) throw new Error(`room ${id} is not in the database`);
+    const messages = this.#db
+      .query<MessageRow, [number]>(
         `SELECT seq, created_rev, changed_rev, sub, email, name, text, sent_at, edited_at, deleted_at, reply_to,
            client_id, reactions FROM messages JOIN users ON pk = sender_pk WHERE room_pk = ? ORDER BY seq`,
       )
-      .all(head.pk);
-    const marks = this.#db
+      .all(room.pk);
+    const readMarks = this.#db
       .query<{ sub: string; seq: number }, [number]>(
         "SELECT sub, seq FROM reads JOIN users ON pk = user_pk WHERE room_pk = ?",
       )
-      .all(head.pk);
+      .all(room.pk);
     return {
-      seq: head.seq,
-      rev: head.rev,
-      rows: rows.map(toRow),
-      marks: new Map(marks.map(({ sub, seq }) => [sub, seq])),
+      seq: room.seq,
+      rev: room.rev,
+      messages: messages.map(toMessage),
+      readMarks: new Map(readMarks.map(({ sub, seq }) => [sub, seq])),
     };
   }
 
-  /** What SQLite itself finds wrong. */
-  faults(): unknown[] {
-    const [integrity, foreign] = ["PRAGMA integrity_check", "PRAGMA foreign_key_check"].map((check) =>
-      this.#db.query(check).values(),
-    );
-    return [...(integrity ?? []).flat().filter((line) => line !== "ok"), ...(foreign ?? [])];
+  /** Errors that SQLite finds in the file. */
+  errors(): unknown[] {
+    const integrity = this.#db.query("PRAGMA integrity_check").values().flat();
+    return [
+      ...integrity.filter((line) => line !== "ok"),
+      ...this.#db.query("PRAGMA foreign_key_check").values(),
+    ];
   }
 
   [Symbol.dispose](): void {
@@ -86,7 +88,7 @@ export class Stored implements Disposable {
 
 const time = (at: number) => new Date(at).toISOString();
 
-function toRow(row: Columns): Row {
+function toMessage(row: MessageRow): StoredMessage {
   const { seq, sub: id, email, name } = row;
   return {
     createdRev: row.created_rev,

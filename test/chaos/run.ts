@@ -1,152 +1,202 @@
 import { join } from "node:path";
 
 import { startIssuer } from "../support/issuer.ts";
-import { temporaryFolder } from "../support/parley.ts";
 import { startProxy } from "../support/proxy.ts";
-import { Cast, type CastOptions, type Company } from "./cast.ts";
-import { FastClock } from "./clock.ts";
-import { Stored } from "./database.ts";
-import { Dice } from "./dice.ts";
-import { Faults } from "./faults.ts";
-import { Ledger } from "./ledger.ts";
-import { carryOut } from "./plan.ts";
-import type { Seat } from "./seat.ts";
-import { MortalServer } from "./server.ts";
-import { judgeClassic, judgeRoom, judgeSeat, judgeWitness } from "./verdict.ts";
-import { Watch } from "./watch.ts";
+import { Random } from "../support/random.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+import { checkRoom } from "./checker.ts";
+import type { ChaosClient } from "./client.ts";
+import { DatabaseReader } from "./database.ts";
+import { FastClock } from "./fast-clock.ts";
+import { Generator } from "./generator.ts";
+import { History } from "./history.ts";
+import { Nemesis } from "./nemesis.ts";
+import { ChaosServer } from "./server.ts";
+import { connectLateObservers, type Participants, setUp } from "./setup.ts";
+import { Tokens } from "./tokens.ts";
+import { checkClassic, checkView, presenceErrors } from "./view-checker.ts";
+import { Watchdog } from "./watchdog.ts";
 
-export interface ChaosOptions extends CastOptions {
-  /** The compiled server. */
+export interface ChaosOptions {
+  /** Path of the compiled server. */
   binary: string;
+  seed: number;
+  clients: number;
+  rooms: number;
   operations: number;
+  /** Times that the server goes down; every third time gracefully. */
   kills: number;
-  /** Seconds without progress after which the run has failed. */
-  patience: number;
+  /** Upper bound for the lifetime of short-lived tokens. */
+  tokenLifetimeSeconds: number;
+  /** The run fails when nothing progresses for this long. */
+  stallTimeoutSeconds: number;
+  /** Called with a line about twenty times during the run. */
   progress?: (line: string) => void;
 }
 
 export interface ChaosReport {
-  /** Empty when all is well. */
-  complaints: string[];
+  /** Empty when the run has passed. */
+  violations: string[];
+  /** How often things happened, by name. */
   counts: ReadonlyMap<string, number>;
   operations: number;
   seconds: number;
 }
 
-/** Times as fast as the clients' clocks run: 15 seconds of patience are 3. */
-const speed = 5;
-/** Bytes a second that the slow reader gets. */
-const slowRate = 200_000;
+/** The SDK's timeout of 15 s takes 3 s. */
+const CLOCK_SPEED = 5;
+const SLOW_BYTES_PER_SECOND = 200_000;
 
-/** Clients in rooms, a network that is none to rely on, a server that is killed; and in the end, whether all is as it should be. */
+/** Runs clients on a faulty network against a server that is killed, and checks everything in the end. */
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const started = performance.now();
-  const ledger = new Ledger();
+  const history = new History();
   try {
-    await play(options, ledger);
+    await execute(options, history);
   } catch (error) {
-    ledger.complaints.unshift(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    history.violations.unshift(error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
   return {
-    complaints: ledger.complaints,
-    counts: ledger.counts,
-    operations: ledger.operations.filter(({ outcome }) => outcome).length,
+    violations: history.violations,
+    counts: history.counts,
+    operations: history.operations.filter(({ outcome }) => outcome).length,
     seconds: (performance.now() - started) / 1000,
   };
 }
 
-async function play(options: ChaosOptions, ledger: Ledger): Promise<void> {
-  const { binary, seed, operations, kills, patience, progress = () => undefined } = options;
+async function execute(options: ChaosOptions, history: History): Promise<void> {
+  const { binary, seed, operations, kills, stallTimeoutSeconds, progress = () => undefined } = options;
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(temporaryFolder());
   const issuer = stack.use(await startIssuer());
-  const database = join(folder.path, "parley.db");
+  const path = join(folder.path, "parley.db");
   const server = stack.use(
-    await MortalServer.start({ binary, database, issuer: issuer.issuer }, new Dice(seed, "server")),
+    await ChaosServer.start({ binary, database: path, issuer: issuer.issuer }, new Random(seed, "server")),
   );
-  const target = () => server.address;
+  const target = () => ({ host: "127.0.0.1", port: server.port });
   const proxy = stack.use(await startProxy({ target }));
-  const slow = stack.use(await startProxy({ target, rate: slowRate }));
-  const clock = new FastClock(speed);
-  const cast = new Cast(options, issuer, server, ledger, clock);
-  await cast.furnish();
-  const seats = cast.seats(proxy, slow);
-  stack.defer(() => seats.forEach((seat) => seat.close()));
-  const witnesses = cast.witnesses().map((witness) => stack.use(witness));
-  const classics = cast.classics().map((witness) => stack.use(witness));
-  const company = { seats, witnesses, classics };
-  const stored = stack.use(new Stored(database));
+  const slowProxy = stack.use(await startProxy({ target, bytesPerSecond: SLOW_BYTES_PER_SECOND }));
+  const tokens = new Tokens(issuer, options.tokenLifetimeSeconds, history);
+  const clock = new FastClock(CLOCK_SPEED);
+  const setup = { ...options, issuer, server, proxy, slowProxy, tokens, clock, history };
+  const participants = await setUp(setup);
+  for (const observer of [...participants.observers, ...participants.classicObservers]) stack.use(observer);
+  stack.defer(() => participants.clients.forEach((client) => client.close()));
+  const database = stack.use(new DatabaseReader(path));
+  const nemesis = new Nemesis({ seed, operations, kills, proxies: [proxy, slowProxy], server, history });
+  stack.defer(() => nemesis.stop());
+  const watchdog = new Watchdog(stallTimeoutSeconds, () => server.crash);
 
-  const faults = new Faults({ seed, operations, kills, proxies: [proxy, slow], server, ledger });
-  stack.defer(() => faults.stop());
-  const watch = new Watch(patience, () => server.died);
   let done = 0;
-  const settled = () => {
-    done++;
-    watch.progress();
-    faults.reached(done);
-    if (done % Math.ceil(operations / 20) === 0) progress(`${done} of ${operations}; ${faults.summary()}`);
-  };
-  const [reader, ...actors] = seats;
-  const quota = (index: number) =>
-    Math.floor(operations / actors.length) + (index < operations % actors.length ? 1 : 0);
-  const work = actors.map((seat, index) => carryOut(seat, quota(index), { seed, ledger, settled }));
-  const busy = () =>
-    actors.filter(({ left }) => left > 0).map((seat) => `${seat.state}, with ${seat.left} to do`);
-  await watch.over(Promise.all(work), busy);
-  await watch.over(faults.finished(), () => ["the server is being restarted"]);
-  ledger.count("connections that the slow reader lost", reader?.losses);
-  const behind = stored.rev(reader?.roomId ?? "") - (reader?.heard ?? 0);
-  ledger.count("revs that the slow reader was behind", behind);
+  await runWorkload(options, participants, watchdog, () => {
+    nemesis.advance(++done);
+    if (done % Math.ceil(operations / 20) === 0)
+      progress(`${done} of ${operations} operations, ${server.kills} kills`);
+  });
+  await watchdog.finish(nemesis.finish(), () => ["the server is restarting"]);
+  const [reader] = participants.clients;
+  history.count("connections that the slow reader lost", reader?.monitor.connectionsLost);
+  const lag = database.rev(reader?.roomId ?? "") - (reader?.monitor.lastRev ?? 0);
+  history.count("revs that the slow reader was behind", lag);
 
-  proxy.calm();
-  slow.calm();
+  progress(`${done} of ${operations} operations, healing`);
+  for (const each of [proxy, slowProxy]) each.heal();
   clock.slowDown();
-  cast.calm();
-  progress(`${done} of ${operations}; calm`);
-  await watch.until(() => unlevel(company, stored));
-  const whole = seats.filter((seat) => seat.whole);
-  const unread = () => whole.filter(({ room }) => !room.complete).map(({ name }) => `${name} reads on`);
-  await watch.over(Promise.all(whole.map((seat) => readAll(seat))), unread);
-  await watch.until(() => [...unlevel(company, stored), ...unread(), ...cast.presenceFaults(company)]);
+  tokens.heal();
+  for (const observer of connectLateObservers(participants.rooms, setup))
+    participants.observers.push(stack.use(observer));
+  await converge(participants, database, watchdog);
 
-  for (const id of cast.rooms) judge(id, company, stored, ledger);
-  for (const seat of seats) seat.close();
+  for (const id of participants.rooms) check(id, participants, database, history);
+  for (const client of participants.clients) client.close();
   await server.stop();
-  for (const fault of stored.faults()) ledger.complain(`SQLite: ${JSON.stringify(fault)}`);
-  if (ledger.operations.length !== operations)
-    ledger.complain(`${ledger.operations.length} operations were asked for`);
-  ledger.count("kills", server.kills);
-  ledger.count("restarts in good order", server.restarts);
+  for (const error of database.errors()) history.violation(`SQLite: ${JSON.stringify(error)}`);
+  if (history.operations.length !== operations)
+    history.violation(`${history.operations.length} operations were invoked, not ${operations}`);
+  history.count("server kills", server.kills);
+  history.count("graceful restarts", server.restarts);
 }
 
-async function readAll({ room }: Seat): Promise<void> {
-  while (!room.complete && room.status !== "closed") await room.older(100).catch(() => Bun.sleep(50));
-}
-
-/** Who does not know yet what the database does. */
-function unlevel({ seats, witnesses }: Company, stored: Stored): string[] {
-  const behind = seats.filter(
-    ({ room, roomId }) =>
-      room.status !== "open" || room.pending.length > 0 || room.position?.rev !== stored.rev(roomId),
+/** All clients but the first carry out their share of the operations. Calls `operationDone` after each one. */
+async function runWorkload(
+  { seed, operations }: ChaosOptions,
+  { clients }: Participants,
+  watchdog: Watchdog,
+  operationDone: () => void,
+): Promise<void> {
+  const [reader, ...senders] = clients;
+  const done = () => {
+    watchdog.progress();
+    operationDone();
+  };
+  const work = senders.map((client, index) => {
+    const count = Math.floor((operations + index) / senders.length);
+    const longTexts = client.roomId === reader?.roomId;
+    return client.run(new Generator({ seed, client: client.name, count, longTexts }), done);
+  });
+  await watchdog.finish(Promise.all(work), () =>
+    senders.flatMap(({ state, remaining }) => (remaining > 0 ? `${state}, ${remaining} remaining` : [])),
   );
-  const others = witnesses.filter(({ cursor, roomId }) => cursor !== stored.rev(roomId));
+}
+
+/** Waits until everyone shows everything, and who is online; then until those who leave are shown as offline. */
+async function converge(
+  participants: Participants,
+  database: DatabaseReader,
+  watchdog: Watchdog,
+): Promise<void> {
+  await watchdog.until(() => behind(participants, database));
+  const unlimited = participants.clients.filter(({ keep }) => keep === undefined);
+  const incomplete = () =>
+    unlimited.flatMap(({ name, room }) => (room.complete ? [] : `${name} is loading older messages`));
+  await watchdog.finish(Promise.all(unlimited.map((client) => client.loadAll())), incomplete);
+  await watchdog.until(() => [...behind(participants, database), ...wrongPresence(participants)]);
+  for (const observer of participants.classicObservers) await observer[Symbol.asyncDispose]();
+  await watchdog.until(() => wrongPresence({ ...participants, classicObservers: [] }));
+}
+
+/** Clients and observers that have not caught up with the database yet. */
+function behind({ clients, observers }: Participants, database: DatabaseReader): string[] {
+  const isBehind = ({ room, roomId }: ChaosClient) =>
+    room.status !== "open" || room.pending.length > 0 || room.position?.rev !== database.rev(roomId);
   return [
-    ...behind.map(({ state, roomId }) => `${state}, and the room at rev ${stored.rev(roomId)}`),
-    ...others.map(
-      ({ cursor, roomId }) => `the witness of ${roomId} is at ${cursor} of ${stored.rev(roomId)}`,
-    ),
+    ...clients
+      .filter(isBehind)
+      .map(({ state, roomId }) => `${state}; the room is at ${database.rev(roomId)}`),
+    ...observers
+      .filter(({ rev, roomId }) => rev !== database.rev(roomId))
+      .map(({ name, rev, roomId }) => `${name} is at rev ${rev} of ${database.rev(roomId)}`),
   ];
 }
 
-function judge(id: string, { seats, witnesses, classics }: Company, stored: Stored, ledger: Ledger): void {
-  const complain = (what: string) => ledger.complain(`${id}: ${what}`);
-  const room = stored.room(id);
-  const here = ({ roomId }: { roomId: string }) => roomId === id;
-  judgeRoom(id, room, ledger, complain);
-  for (const seat of seats.filter(here)) judgeSeat(seat, room.rows, complain);
-  for (const witness of witnesses.filter(here)) judgeWitness(witness, "the witness", room.rows, complain);
-  for (const witness of classics.filter(here)) judgeClassic(witness, ledger.operations, room.rows, complain);
-  ledger.count("messages", room.rows.length);
-  ledger.count("revs", room.rev);
+function wrongPresence({ clients, observers, classicObservers }: Participants): string[] {
+  const everyone = [...clients, ...observers, ...classicObservers];
+  return clients.flatMap(({ name, roomId, room: { online } }) => {
+    const here = everyone.filter((each) => each.roomId === roomId);
+    return presenceErrors(new Set(here.map(({ user }) => user)), { name, online });
+  });
+}
+
+function check(id: string, participants: Participants, database: DatabaseReader, history: History): void {
+  const report = (violation: string) => history.violation(`${id}: ${violation}`);
+  const room = database.room(id);
+  const isHere = ({ roomId }: { roomId: string }) => roomId === id;
+  checkRoom(id, room, history, report);
+  for (const { name, keep, room: shown } of participants.clients.filter(isHere)) {
+    const view = { name, keep, messages: shown.messages, pending: shown.pending.length };
+    checkView(view, room.messages, report);
+  }
+  for (const observer of participants.observers.filter(isHere)) {
+    const messages = [...observer.messages.values()].toSorted((a, b) => a.seq - b.seq);
+    checkView({ name: observer.name, messages, pending: 0, keep: undefined }, room.messages, report);
+  }
+  for (const { connections } of participants.classicObservers.filter(isHere))
+    checkClassic(
+      connections,
+      room.messages,
+      history.operations.filter((each) => each.room === id),
+      report,
+    );
+  history.count("messages", room.messages.length);
+  history.count("revs", room.rev);
 }

@@ -1,44 +1,42 @@
 import { dirname } from "node:path";
 
-import { listening, start, type Started } from "../support/process.ts";
+import { listeningUrl, type RunningProcess, startProcess } from "../support/process.ts";
+import type { Random } from "../support/random.ts";
 import { audience } from "../support/tokens.ts";
-import type { Dice } from "./dice.ts";
 
-export interface ServerOptions {
+export interface ChaosServerOptions {
+  /** Path of the compiled server. */
   binary: string;
   database: string;
   issuer: string;
 }
 
-/** A server that dies and comes back, at the same place with the same database. */
-export class MortalServer implements AsyncDisposable {
+/** A server that can be killed and started again, on the same port with the same database. */
+export class ChaosServer implements AsyncDisposable {
   kills = 0;
   restarts = 0;
-  /** It ended when nobody wanted it to. */
-  died: string | undefined;
-  #running: Started | undefined;
-  #wanted = false;
-  #over = false;
+  /** Set when the server ended by itself. */
+  crash: string | undefined;
+  #process: RunningProcess | undefined;
+  /** Whether the process is meant to be running. */
+  #expected = false;
+  #disposed = false;
 
   private constructor(
-    private readonly options: ServerOptions,
+    private readonly options: ChaosServerOptions,
     readonly port: number,
   ) {}
 
-  static async start(options: ServerOptions, dice: Dice): Promise<MortalServer> {
-    const server = new MortalServer(options, freePort(dice));
+  static async start(options: ChaosServerOptions, random: Random): Promise<ChaosServer> {
+    const server = new ChaosServer(options, freePort(random));
     await server.#start();
     return server;
   }
 
-  get address(): { host: string; port: number } {
-    return { host: "127.0.0.1", port: this.port };
-  }
-
   async #start(): Promise<void> {
-    if (this.#over) throw new Error("the run is over");
+    if (this.#disposed) throw new Error("the run is over");
     const { binary, database, issuer } = this.options;
-    this.#running = start([binary, "serve"], {
+    this.#process = startProcess([binary, "serve"], {
       cwd: dirname(database),
       env: {
         PARLEY_PORT: String(this.port),
@@ -51,61 +49,57 @@ export class MortalServer implements AsyncDisposable {
         PARLEY_DRAIN: "0.3",
       },
     });
-    await listening(this.#running);
-    this.#wanted = true;
-    void this.#look(this.#running);
+    await listeningUrl(this.#process);
+    this.#expected = true;
+    void this.#detectCrash(this.#process);
   }
 
-  async #look({ ended }: Started): Promise<void> {
+  async #detectCrash({ ended }: RunningProcess): Promise<void> {
     const { code, stdout, stderr } = await ended;
-    if (this.#wanted)
-      this.died = `the server ended by itself with ${code}: ${stderr}\n${stdout.slice(-2000)}`;
+    if (this.#expected) this.crash = `the server exited with ${code}: ${stderr}\n${stdout.slice(-2000)}`;
   }
 
-  /** Kills it with -9, whatever it is doing, and starts it again. */
+  /** Kills the process with SIGKILL and starts it again. */
   async kill(): Promise<void> {
     this.kills++;
-    this.#wanted = false;
-    this.#running?.kill("SIGKILL");
-    await this.#running?.ended;
+    this.#expected = false;
+    this.#process?.kill("SIGKILL");
+    await this.#process?.ended;
     await this.#start();
   }
 
-  /** Stops it in good order, and starts it again. */
+  /** Stops the server gracefully and starts it again. */
   async restart(): Promise<void> {
     this.restarts++;
     await this.stop();
     await this.#start();
   }
 
-  /** Stops it in good order. Rejects when that fails. */
+  /** Stops the server gracefully. Rejects when it does not exit with 0. */
   async stop(): Promise<void> {
-    this.#wanted = false;
-    this.#running?.kill("SIGTERM");
-    const ended = await this.#running?.ended;
-    if (ended?.code !== 0) throw new Error(`the server ended with ${ended?.code}: ${ended?.stderr}`);
+    this.#expected = false;
+    this.#process?.kill("SIGTERM");
+    const ended = await this.#process?.ended;
+    if (ended?.code !== 0) throw new Error(`the server exited with ${ended?.code}: ${ended?.stderr}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#wanted = false;
-    this.#over = true;
-    await this.#running?.[Symbol.asyncDispose]();
+    this.#expected = false;
+    this.#disposed = true;
+    await this.#process?.[Symbol.asyncDispose]();
   }
 }
 
-/**
- * A port below those that systems give to outgoing connections: while the server is away, none of the proxy's may take
- * its place.
- */
-function freePort(dice: Dice): number {
+/** A port below the ephemeral range, so that no outgoing connection takes it while the server is down. */
+function freePort(random: Random): number {
   for (;;) {
-    const port = 10_000 + ((dice.below(20_000) + process.pid) % 20_000);
+    const port = 10_000 + ((random.integer(20_000) + process.pid) % 20_000);
     try {
       const listener = Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } });
       listener.stop(true);
       return port;
     } catch {
-      // Somebody has it.
+      // In use: try another.
     }
   }
 }

@@ -16,7 +16,7 @@ import { actor } from "../support/people.ts";
 const standing = (role: Role | undefined, user = actor(1)): Standing => ({
   actor: user,
   role,
-  roomExists: true,
+  head: { seq: 12, rev: 20 },
 });
 const member = (role: Role, user: Actor = actor(2)): Member => ({ user, role, joinedAt: 0 });
 const unused = () => expect.unreachable();
@@ -65,7 +65,7 @@ describe.each(actions)("%s: %s", (_, allowed, decide) => {
     const admin = actor(9, true);
     expect(["done", "ambiguous_email"]).toContain(outcome(decide(standing(undefined, admin))));
     expect(outcome(decide(standing(undefined)))).toBe("removed");
-    expect(outcome(decide({ ...standing("owner", admin), roomExists: false }))).toBe("room_deleted");
+    expect(outcome(decide({ ...standing("owner", admin), head: undefined }))).toBe("room_deleted");
   });
 });
 
@@ -87,14 +87,15 @@ test("every role takes part in the room, and so does an administrator", () => {
 describe("a grant", () => {
   const owner = standing("owner");
 
-  test.each<[Role | undefined, Role | undefined, Role, boolean]>([
-    [undefined, undefined, "member", true],
-    [undefined, "owner", "owner", true],
-    ["moderator", undefined, "moderator", false],
-    ["moderator", "owner", "owner", false],
-    ["owner", "member", "member", false],
-  ])("to somebody who is %p, of %p, gives %p", (present, wanted, role, added) => {
-    expect(grant(owner, present, wanted)).toEqual({ role, added });
+  // A new member's read mark starts at the newest message; others keep theirs.
+  test.each<[Role | undefined, Role | undefined, Role, number | undefined]>([
+    [undefined, undefined, "member", 12],
+    [undefined, "owner", "owner", 12],
+    ["moderator", undefined, "moderator", undefined],
+    ["moderator", "owner", "owner", undefined],
+    ["owner", "member", "member", undefined],
+  ])("to somebody who is %p, of %p, gives %p", (present, wanted, role, readMark) => {
+    expect(grant(owner, present, wanted)).toEqual({ role, readMark });
   });
 
   test("takes the last owner's role from nobody", () => {
@@ -102,8 +103,8 @@ describe("a grant", () => {
     const limits = { membersPerRoom: 0 };
     expect(outcome(decideGrant("moderator", limits, last))).toBe("last_owner");
     expect(outcome(decideGrant("member", limits, last))).toBe("last_owner");
-    expect(decideGrant("owner", limits, last)).toEqual({ role: "owner", added: false });
-    expect(decideGrant(undefined, limits, last)).toEqual({ role: "owner", added: false });
+    expect(decideGrant("owner", limits, last)).toEqual({ role: "owner", readMark: undefined });
+    expect(decideGrant(undefined, limits, last)).toEqual({ role: "owner", readMark: undefined });
   });
 
   test("adds members up to the limit, and changes roles beyond it", () => {

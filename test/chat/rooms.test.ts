@@ -5,7 +5,7 @@ import type { Chat } from "../../src/chat/chat.ts";
 import { type Actor, operator } from "../../src/chat/model.ts";
 import { readConfig } from "../../src/config.ts";
 import { openChat } from "../../src/server.ts";
-import { temporaryFolder } from "../support/parley.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 /** A room with an owner and a moderator. */
 async function withRoom(work: (chat: Chat, owner: Actor, moderator: Actor) => Promise<void>): Promise<void> {

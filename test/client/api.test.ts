@@ -1,34 +1,35 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 
 import { api, ParleyError } from "../../src/client/index.ts";
-import { message } from "./support/wire.ts";
+import { message, outcome } from "./support/fake-server.ts";
 
-interface Asked {
+/** A request, as in `GET /api/me`, with its token and its body. */
+interface Received {
   request: string;
   token: string | null;
   body: unknown;
 }
 
-let asked: Asked[] = [];
-let answers: Response[] = [];
+let received: Received[] = [];
+let responses: Response[] = [];
 const server = Bun.serve({
   hostname: "127.0.0.1",
   port: 0,
   async fetch(request) {
     const { pathname, search } = new URL(request.url);
     const text = await request.text();
-    asked.push({
+    received.push({
       request: `${request.method} ${pathname}${search}`,
       token: request.headers.get("authorization"),
       body: text === "" ? undefined : (JSON.parse(text) as unknown),
     });
-    return answers.shift() ?? Response.json({});
+    return responses.shift() ?? Response.json({});
   },
 });
 afterAll(() => server.stop(true));
 beforeEach(() => {
-  asked = [];
-  answers = [];
+  received = [];
+  responses = [];
 });
 
 const problem = (status: number, code: string, headers: Record<string, string> = {}) =>
@@ -37,22 +38,22 @@ const problem = (status: number, code: string, headers: Record<string, string> =
     { status, headers: { "content-type": "application/problem+json", ...headers } },
   );
 
-const chat = (options: Partial<Parameters<typeof api>[0]> = {}) =>
+const createApi = (options: Partial<Parameters<typeof api>[0]> = {}) =>
   api({ url: `${server.url.origin}/chat/`, token: ({ refresh }) => (refresh ? "new" : "old"), ...options });
 
-/** The error that a promise rejects with. */
-async function failure(promise: Promise<unknown>): Promise<ParleyError> {
-  const error: unknown = await promise.catch((thrown: unknown) => thrown);
+/** The `ParleyError` with which a promise rejects. */
+async function rejection(promise: Promise<unknown>): Promise<ParleyError> {
+  const error = await outcome(promise);
   if (error instanceof ParleyError) return error;
-  throw new Error("it was not refused", { cause: error });
+  throw new Error("no ParleyError", { cause: error });
 }
 
 describe("the HTTP API", () => {
   test("has a method for each route", async () => {
     const body = { seq: 4, rooms: [1], members: [2], messages: [message(3)] };
-    answers = Array.from({ length: 13 }, () => Response.json(body));
-    answers[5] = answers[8] = new Response(null, { status: 204 });
-    const client = chat();
+    responses = Array.from({ length: 13 }, () => Response.json(body));
+    responses[5] = responses[8] = new Response(null, { status: 204 });
+    const client = createApi();
     expect(await client.me()).toEqual(body as never);
     expect(await client.rooms()).toEqual([1] as never);
     expect(await client.createRoom({ name: "Lobby" })).toEqual(body as never);
@@ -67,7 +68,7 @@ describe("the HTTP API", () => {
     expect(await client.markRead("lobby", 7)).toBe(4);
     expect(await client.setMember("lobby", "bob@example.com")).toEqual(body as never);
     expect(
-      asked.map(({ request, body: sent }) => (sent === undefined ? [request] : [request, sent])),
+      received.map(({ request, body: sent }) => (sent === undefined ? [request] : [request, sent])),
     ).toEqual([
       ["GET /chat/api/me"],
       ["GET /chat/api/rooms"],
@@ -83,100 +84,89 @@ describe("the HTTP API", () => {
       ["PUT /chat/api/rooms/lobby/read", { seq: 7 }],
       ["PUT /chat/api/rooms/lobby/members/bob%40example.com", {}],
     ]);
-    expect(new Set(asked.map(({ token }) => token))).toEqual(new Set(["Bearer old"]));
+    expect(new Set(received.map(({ token }) => token))).toEqual(new Set(["Bearer old"]));
   });
 
-  test("is found by the socket's address too", async () => {
-    await chat({ url: `ws://${server.url.host}` }).me();
-    expect(asked).toMatchObject([{ request: "GET /api/me" }]);
+  test("may be given a WebSocket URL", async () => {
+    await createApi({ url: `ws://${server.url.host}` }).me();
+    expect(received).toMatchObject([{ request: "GET /api/me" }]);
   });
 });
 
-describe("a refusal over HTTP", () => {
-  test("has the server's code and words, the status, and when to try again", async () => {
-    answers = [problem(429, "rate_limited", { "retry-after": "3" })];
-    const error = await failure(chat().me());
-    expect(error).toMatchObject({
-      code: "rate_limited",
-      message: "Detail.",
-      status: 429,
-      retryAfterMs: 3_000,
-    });
-    answers = [problem(404, "room_not_found")];
-    expect(await failure(chat().room("x"))).toMatchObject({
-      code: "room_not_found",
-      retryAfterMs: undefined,
-    });
+describe("a request", () => {
+  test("that is refused rejects with the server's code, detail, status and retry time", async () => {
+    responses = [problem(429, "rate_limited", { "retry-after": "3" })];
+    const limited = { code: "rate_limited", message: "Detail.", status: 429, retryAfterMs: 3_000 };
+    expect(await rejection(createApi().me())).toMatchObject(limited);
+    responses = [problem(404, "room_not_found")];
+    const notFound = { code: "room_not_found", retryAfterMs: undefined };
+    expect(await rejection(createApi().room("x"))).toMatchObject(notFound);
   });
 
-  test("of the token fetches another one, and tries once more", async () => {
-    answers = [problem(401, "token_expired"), Response.json({ id: "me" })];
-    expect(await chat().me()).toMatchObject({ id: "me" });
-    expect(asked.map(({ token }) => token)).toEqual(["Bearer old", "Bearer new"]);
-    asked = [];
-    answers = [problem(401, "token_expired"), problem(401, "unauthorized"), Response.json({})];
-    expect(await failure(chat().createRoom({ name: "x" }))).toMatchObject({
-      code: "unauthorized",
-      status: 401,
-    });
-    expect(asked.map(({ body }) => body)).toEqual([{ name: "x" }, { name: "x" }]);
+  test("that is refused with 401 is repeated once, with a new token", async () => {
+    responses = [problem(401, "token_expired"), Response.json({ id: "me" })];
+    expect(await createApi().me()).toMatchObject({ id: "me" });
+    expect(received.map(({ token }) => token)).toEqual(["Bearer old", "Bearer new"]);
+    received = [];
+    responses = [problem(401, "token_expired"), problem(401, "unauthorized"), Response.json({})];
+    const error = await rejection(createApi().createRoom({ name: "x" }));
+    expect(error).toMatchObject({ code: "unauthorized", status: 401 });
+    expect(received.map(({ body }) => body)).toEqual([{ name: "x" }, { name: "x" }]);
   });
 
   test.each([
-    ["a page of something in between", 502, "<html>Bad gateway</html>"],
-    ["a page where Parley's answer was to be", 200, "<html>Log in</html>"],
-    ["JSON that is not Parley's", 418, '{"error":"teapot"}'],
-    ["JSON that is no object", 500, "null"],
-    ["nothing at all", 503, ""],
-  ])("by %s is internal", async (_, status, text) => {
-    answers = [new Response(text, { status })];
-    expect(await failure(chat().me())).toMatchObject({ code: "internal", status });
+    ["a proxy's page", 502, "<html>Bad gateway</html>"],
+    ["a page with status 200", 200, "<html>Log in</html>"],
+    ["JSON of another server", 418, '{"error":"teapot"}'],
+    ["JSON that is not an object", 500, "null"],
+    ["an empty body", 503, ""],
+  ])("that is answered with %s rejects with `internal`", async (_, status, text) => {
+    responses = [new Response(text, { status })];
+    const error = await rejection(createApi().me());
+    expect(error).toMatchObject({ code: "internal", status });
+    expect(error.message).toBe(`Unexpected response: HTTP ${status}.`);
   });
 
-  test("by the network is network, with its cause", async () => {
+  test("without a response rejects with `network` and its cause", async () => {
     const cause = new TypeError("connection refused");
-    const error = await failure(chat({ fetch: () => Promise.reject(cause) }).me());
-    expect(error).toMatchObject({ code: "network", cause });
-    expect(error.status).toBeUndefined();
+    const error = await rejection(createApi({ fetch: () => Promise.reject(cause) }).me());
+    expect(error).toMatchObject({ code: "network", cause, status: undefined });
   });
 
-  test("of a token that can't be had is the provider's own error", async () => {
-    const lost = new Error("logged out");
-    const token = () => Promise.reject(lost);
-    expect(
-      await chat({ token })
-        .me()
-        .catch((error: unknown) => error),
-    ).toBe(lost);
-    expect(asked).toEqual([]);
+  test("without a token rejects with the error of `token`", async () => {
+    const loggedOut = new Error("logged out");
+    expect(await outcome(createApi({ token: () => Promise.reject(loggedOut) }).me())).toBe(loggedOut);
+    expect(received).toEqual([]);
   });
 });
 
-test("a signal ends what is under way, and what would follow", async () => {
-  const controller = new AbortController();
-  const client = chat({
-    signal: controller.signal,
-    fetch: (_, { signal }) =>
-      new Promise((_resolve, reject) =>
-        signal.addEventListener("abort", () => reject(signal.reason as Error)),
-      ),
+describe("a signal", () => {
+  test("aborts requests in progress, and later ones", async () => {
+    const controller = new AbortController();
+    const client = createApi({
+      signal: controller.signal,
+      fetch: (_, { signal }) =>
+        new Promise((_resolve, reject) =>
+          signal.addEventListener("abort", () => reject(signal.reason as Error)),
+        ),
+    });
+    const inProgress = client.me();
+    await Promise.resolve();
+    const reason = new Error("stop");
+    controller.abort(reason);
+    expect(await outcome(inProgress)).toBe(reason);
+    expect(await outcome(client.me())).toBe(reason);
   });
-  const under = client.me();
-  await Promise.resolve();
-  const reason = new Error("enough");
-  controller.abort(reason);
-  expect(await under.catch((error: unknown) => error)).toBe(reason);
-  expect(await client.me().catch((error: unknown) => error)).toBe(reason);
-});
 
-test("a signal that comes while the token is fetched keeps the request from going out", async () => {
-  const controller = new AbortController();
-  const late = Promise.withResolvers<string>();
-  let fetched = 0;
-  const fetch = async () => Response.json(++fetched);
-  const asking = chat({ signal: controller.signal, token: () => late.promise, fetch }).me();
-  controller.abort();
-  late.resolve("late");
-  await asking.catch(() => undefined);
-  expect(fetched).toBe(0);
+  test("that aborts during the request for a token prevents the request", async () => {
+    const controller = new AbortController();
+    const token = Promise.withResolvers<string>();
+    let requests = 0;
+    const fetch = async () => Response.json(++requests);
+    const request = createApi({ signal: controller.signal, token: () => token.promise, fetch }).me();
+    controller.abort();
+    token.resolve("late");
+    await outcome(request);
+    expect(requests).toBe(0);
+  });
 });

@@ -2,24 +2,25 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { temporaryFolder } from "../support/parley.ts";
-import { root, run } from "../support/process.ts";
+import { root, runProcess } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
-/** The build compiles the types, which takes a few seconds. */
+/** The build bundles the types, which takes several seconds. */
 setDefaultTimeout(120_000);
 
-/** An application that has the package installed. */
+/** An application in which the package is installed. */
 const app = temporaryFolder();
 const installed = join(app.path, "node_modules/parley");
-let printed: string;
+/** What the build printed. */
+let output: string;
 
 beforeAll(async () => {
-  // npm's own files only: what it may want to tell is no concern of the tests.
+  // Without npm's notices, and its files in the application's folder.
   const env = { PATH: process.env["PATH"] ?? "", HOME: app.path, npm_config_update_notifier: "false" };
-  const built = await run(["npm", "run", "build:client"], { cwd: root, env });
+  const built = await runProcess(["npm", "run", "build:client"], { cwd: root, env });
   expect(built).toMatchObject({ code: 0 });
-  printed = built.stdout + built.stderr;
-  const packed = await run(["npm", "pack", "./dist/client", "--pack-destination", app.path], {
+  output = built.stdout + built.stderr;
+  const packed = await runProcess(["npm", "pack", "./dist/client", "--pack-destination", app.path], {
     cwd: root,
     env,
   });
@@ -31,64 +32,67 @@ beforeAll(async () => {
 });
 afterAll(() => app[Symbol.dispose]());
 
-test("the package holds the client in one file, its types in another, and nothing else", async () => {
+test("the package contains the client, its types and its manifest, without dependencies", async () => {
   const files = (await readdir(installed, { recursive: true })).toSorted();
   expect(files).toEqual(["index.d.ts", "index.js", "package.json"]);
   const manifest = await Bun.file(join(installed, "package.json")).json();
   expect(manifest).not.toHaveProperty("dependencies");
 });
 
-test("the client has 6 KiB at most, gzipped, as the build says", async () => {
-  const [, bytes, zipped, limit] =
-    /dist\/client\/index\.js: (\d+) bytes, (\d+) gzipped \(limit (\d+)\)/.exec(printed) ?? [];
+test("the client is at most 6 KiB gzipped, as the build prints", async () => {
+  const [, bytes, gzipped, limit] =
+    /dist\/client\/index\.js: (\d+) bytes, (\d+) gzipped \(limit (\d+)\)/.exec(output) ?? [];
   expect(Number(bytes)).toBe((await readFile(join(installed, "index.js"))).length);
   expect(Number(limit)).toBe(6_144);
-  expect(Number(zipped)).toBeWithin(1_000, 6_145);
+  expect(Number(gzipped)).toBeWithin(1_000, 6_145);
 });
 
-test("a client that has grown over the limit fails the build", async () => {
+test("the build fails if the client is larger than that", async () => {
   const path = join(app.path, "large.js");
   await writeFile(path, crypto.getRandomValues(Buffer.alloc(7_000)));
-  const { code, stdout } = await run([process.execPath, join(import.meta.dir, "finish.ts"), path], {
+  const { code, stdout } = await runProcess([process.execPath, join(import.meta.dir, "finish.ts"), path], {
     cwd: root,
   });
   expect(code).toBe(1);
   expect(stdout).toMatch(/: 7000 bytes, 7\d\d\d gzipped \(limit 6144\)/);
 });
 
-test("it needs no other file, and nothing that is not a browser's", async () => {
+test("the client imports nothing, and uses only what browsers have", async () => {
   const [script, types] = await Promise.all(
     ["index.js", "index.d.ts"].map((name) => readFile(join(installed, name), "utf8")),
   );
   expect(new Bun.Transpiler({ loader: "js" }).scan(script ?? "").imports).toEqual([]);
-  const foreign = /\b(Bun|process|Buffer|global|require)\b/.exec(script ?? "")?.[0];
-  const reference = /from ["'].*|import\(.*|<reference.*/.exec(types ?? "")?.[0];
-  expect({ foreign, reference }).toEqual({ foreign: undefined, reference: undefined });
+  const serverGlobal = /\b(Bun|process|Buffer|global|require)\b/.exec(script ?? "")?.[0];
+  const typeImport = /from ["'].*|import\(.*|<reference.*/.exec(types ?? "")?.[0];
+  expect({ serverGlobal, typeImport }).toEqual({ serverGlobal: undefined, typeImport: undefined });
 });
 
-/** What a consumer of the types writes, right and wrong. */
+/** A program that uses the types, correctly and incorrectly. */
 const consumer = `
 import { api, connect, ParleyError, type MessageBody, type Room, type RoomEvent, type RoomPosition } from "parley/client";
 
 const token = async ({ refresh }: { refresh: boolean }) => (refresh ? "new" : "old");
-const kept = JSON.parse("null") as RoomPosition | null;
-const room: Room = connect({ url: "https://chat.example.com", room: "lobby", token, WebSocket, fetch, ...(kept && { since: kept }) });
+const stored = JSON.parse("null") as RoomPosition | null;
+const room: Room = connect({ url: "https://chat.example.com", room: "lobby", token, WebSocket, fetch, ...(stored && { since: stored }) });
 connect({ url: "https://chat.example.com", room: "lobby", token, since: undefined }).close();
 const events: AsyncIterable<RoomEvent> = room[Symbol.asyncIterator]();
-const off: () => void = room.on("change", ({ kind, message }) => {
+const removeListener: () => void = room.on("change", ({ kind, message }) => {
   const text: string = message.text;
   // @ts-expect-error: there is no such kind
   if (kind === "vanished") console.log(text);
 });
-room.on("failed", ({ error, message }) => console.log(error.code === "forbidden", message?.clientId));
+room.on("failed", ({ command, error, message }) => {
+  const name: "send" | "edit" | "delete" | "react" | "read" = command;
+  console.log(name, error.code === "forbidden", message?.clientId);
+});
 room.on("member", ({ role }) => role === "owner");
 // @ts-expect-error: there is no such event
-room.on("gone", off);
+room.on("gone", removeListener);
 // @ts-expect-error: messages are read only
 room.messages.push({} as MessageBody);
 export async function main(): Promise<number> {
   try {
-    const { seq, rev } = await room.send("Hello!", { replyTo: 1, clientId: kept ? "mine" : undefined });
+    const { seq, rev } = await room.send("Hello!", { replyTo: 1, clientId: stored ? "mine" : undefined });
     for await (const event of events) if (event.type === "closed") break;
     const rooms = await api({ url: "/", token }).rooms();
     return seq + rev + (rooms[0]?.unread ?? 0);
@@ -98,7 +102,7 @@ export async function main(): Promise<number> {
 }
 `;
 
-test("its types are checked where there is nothing but a browser's", async () => {
+test("the types compile in an application with only the DOM library", async () => {
   await writeFile(join(app.path, "consumer.ts"), consumer);
   const compilerOptions = {
     lib: ["ES2022", "DOM"],
@@ -118,16 +122,16 @@ test("its types are checked where there is nothing but a browser's", async () =>
     JSON.stringify({ compilerOptions, include: ["consumer.ts"] }),
   );
   const tsc = join(root, "node_modules/typescript/bin/tsc");
-  const checked = await run([process.execPath, tsc, "-p", app.path], { cwd: app.path });
+  const checked = await runProcess([process.execPath, tsc, "-p", app.path], { cwd: app.path });
   expect(checked).toMatchObject({ stdout: "", code: 0 });
 });
 
-test("Node imports it by its name, and ends by itself once a room is closed", async () => {
+test("Node imports the package, and exits once the room is closed", async () => {
   const program = `
     import { api, connect, ParleyError } from "parley/client";
-    class Silent extends EventTarget { send() {} close() {} }
+    class SilentSocket extends EventTarget { send() {} close() {} }
     const url = "http://127.0.0.1:9";
-    const room = connect({ url, room: "lobby", token: () => "x", WebSocket: Silent });
+    const room = connect({ url, room: "lobby", token: () => "x", WebSocket: SilentSocket });
     const sent = room.send("Hello!");
     await new Promise((resolve) => setTimeout(resolve, 50));
     room.close();
@@ -135,8 +139,8 @@ test("Node imports it by its name, and ends by itself once a room is closed", as
     console.log(await api({ url, token: () => "x" }).me().catch(({ code }) => code));
   `;
   await writeFile(join(app.path, "program.mjs"), program);
-  const began = performance.now();
-  const ended = await run([Bun.which("node") ?? "node", "program.mjs"], { cwd: app.path });
-  expect(ended).toMatchObject({ code: 0, stdout: "closed\nnetwork\n", stderr: "" });
-  expect(performance.now() - began).toBeLessThan(10_000);
+  const start = performance.now();
+  const result = await runProcess([Bun.which("node") ?? "node", "program.mjs"], { cwd: app.path });
+  expect(result).toMatchObject({ code: 0, stdout: "closed\nnetwork\n", stderr: "" });
+  expect(performance.now() - start).toBeLessThan(10_000);
 });

@@ -3,63 +3,65 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { connect } from "../../src/client/index.ts";
-import { temporaryFolder } from "../support/parley.ts";
-import { root, run } from "../support/process.ts";
-import { stage } from "../support/stage.ts";
-import { until } from "../support/until.ts";
+import { root, runProcess } from "../support/process.ts";
+import { useServer } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const [alice, bob] = ["alice@example.com", "bob@example.com"] as const;
-const on = stage();
+const server = useServer();
 const folder = temporaryFolder();
 afterAll(() => folder[Symbol.dispose]());
 
-/** The examples of docs/client.md. */
+/** Each `ts` block of docs/client.md. */
 const examples = [...readFileSync(join(root, "docs/client.md"), "utf8").matchAll(/```ts\n([^]*?)```/g)].map(
   ([, text = ""]) => text,
 );
+const [firstSteps = "", sharedToken = "", bot = "", httpApi = ""] = examples;
 
-/** An example as a program, which differs from it in nothing but where the server is, and in what it is said to have. */
-async function runExample(index: number, who: string, has = ""): Promise<string> {
-  const bearer = JSON.stringify(await on.token(who));
-  const path = join(folder.path, `example-${index}.ts`);
-  const client = JSON.stringify(join(root, "src/client/index.ts"));
-  const example = (examples[index] ?? "")
-    .replace('"parley/client"', client)
-    .replace("https://chat.example.com", on.parley.url)
+/**
+ * Runs an example as a program, and returns what it prints. Only the server's address and the room are replaced; `setup`
+ * defines what the example does not.
+ */
+async function runExample(example: string, email: string, setup = ""): Promise<string> {
+  const path = join(folder.path, `example-${examples.indexOf(example)}.ts`);
+  const program = example
+    .replace('"parley/client"', JSON.stringify(join(root, "src/client/index.ts")))
+    .replace("https://chat.example.com", server.url)
     .replace('room: "team", token, since', 'room: "bots", token, since');
-  await Bun.write(path, `${has}\n${example}\nasync function getToken(_: unknown) { return ${bearer}; }\n`);
-  const { code, stdout, stderr } = await run([process.execPath, path], { cwd: folder.path });
+  const token = JSON.stringify(await server.token(email));
+  await Bun.write(path, `${setup}\n${program}\nasync function getToken(_: unknown) { return ${token}; }\n`);
+  const { code, stdout, stderr } = await runProcess([process.execPath, path], { cwd: folder.path });
   expect([code, stderr]).toEqual([0, ""]);
   return stdout;
 }
 
-test("the examples in docs/client.md do what they say", async () => {
-  await on.parley.room("team", [alice], "owner");
-  expect((await runExample(0, alice)).trim().split("\n")).toEqual([
+test("the examples in docs/client.md print what they should", async () => {
+  await server.createRoom([alice], { id: "team", role: "owner" });
+  expect((await runExample(firstSteps, alice)).trim().split("\n")).toEqual([
     "created 1 Hello!",
     "reacted 1 Hello!",
     "edited 1 Hello, everyone!",
     '[ "Hello, everyone!" ]',
-    "it is over: closed",
+    "closed: closed",
   ]);
-  expect(await runExample(3, alice)).toBe("team 0\n");
+  expect(await runExample(httpApi, alice)).toBe("team 0\n");
   expect(examples).toHaveLength(4);
 });
 
-test("the bot in docs/client.md answers once, however often it begins where it was, with the shared token", async () => {
-  await on.parley.room("bots", [bob]);
-  const room = connect({ url: on.parley.url, room: "bots", token: () => on.token(bob) });
+test("the bot in docs/client.md answers once, even if it starts from the same position twice", async () => {
+  await server.createRoom([bob], { id: "bots" });
+  const room = connect({ url: server.url, room: "bots", token: () => server.token(bob) });
   await room.send("ping");
   const { rev } = await room.send("anything else");
   const since = { seq: 0, rev: 0, created_at: room.position?.created_at };
-  const client = JSON.stringify(join(root, "src/client/index.ts"));
-  const has = `import { connect } from ${client};
-    ${examples[2]}
-    const url = ${JSON.stringify(on.parley.url)};
+  const setup = `import { connect } from ${JSON.stringify(join(root, "src/client/index.ts"))};
+    ${sharedToken}
+    const url = ${JSON.stringify(server.url)};
     const load = () => (${JSON.stringify(since)});
     const save = (position) => void (position.rev > ${rev} && process.exit());`;
-  for (let time = 0; time < 2; time++) await runExample(1, bob, has);
-  await until("he hears it", () => room.messages.length === 3);
+  for (let start = 0; start < 2; start++) await runExample(bot, bob, setup);
+  await waitUntil("Bob receives the answer", () => room.messages.length === 3);
   expect(room.messages.slice(2)).toMatchObject([{ text: "pong", reply_to: 1, client_id: "pong-1" }]);
   room.close();
 });

@@ -1,12 +1,12 @@
 import { expect, test } from "bun:test";
 
-import { call } from "../support/api.ts";
-import { connect, type ConnectOptions, Refused } from "../support/client.ts";
-import { stage } from "../support/stage.ts";
+import { callApi } from "../support/api.ts";
+import { connectClassic, type ConnectOptions, Refused } from "../support/client.ts";
+import { useServer } from "../support/server.ts";
 
 const email = "alice@example.com";
 const app = "https://app.example.com";
-const at = stage({ env: { PARLEY_ALLOWED_ORIGINS: app } });
+const server = useServer({ env: { PARLEY_ALLOWED_ORIGINS: app } });
 
 /** The `Set-Cookie` of an answer: its name, its value, and its attributes in lower case. */
 function cookieOf(headers: Headers) {
@@ -19,7 +19,7 @@ function cookieOf(headers: Headers) {
 
 /** The cookie that a page gets for a token. */
 async function cookieFor(token: string): Promise<string> {
-  const { status, headers } = await call(at.parley, "POST /api/session", { token, headers: { origin: app } });
+  const { status, headers } = await callApi(server, "POST /api/session", { token, headers: { origin: app } });
   expect(status).toBe(204);
   return cookieOf(headers).pair;
 }
@@ -28,30 +28,30 @@ async function cookieFor(token: string): Promise<string> {
 const page = (cookie: string, origin = app) => ({ headers: { cookie, origin } });
 
 async function opened(room: string, options: ConnectOptions): Promise<void> {
-  const client = await connect(at.parley.host, room, options);
-  expect(await client.next()).toEqual([]);
+  const client = await connectClassic(server.host, room, options);
+  expect(client.history).toEqual([]);
   await client.close();
 }
 
 async function refused(room: string, options: ConnectOptions): Promise<unknown> {
-  const refusal = await connect(at.parley.host, room, options).catch((error: unknown) => error);
+  const refusal = await connectClassic(server.host, room, options).catch((error: unknown) => error);
   if (!(refusal instanceof Refused)) throw new Error("it was let in");
   return refusal.status;
 }
 
 test("a page that posted its token connects with the cookie alone, as the old front end does", async () => {
-  const room = await at.roomOf(email);
-  const cookie = await cookieFor(await at.issuer.sign(email));
-  const client = await connect(at.parley.host, room, page(cookie));
-  expect(await client.next()).toEqual([]);
+  const room = await server.createRoom([email]);
+  const cookie = await cookieFor(await server.issuer.sign(email));
+  const client = await connectClassic(server.host, room, page(cookie));
+  expect(client.history).toEqual([]);
   client.send({ message: "Hello, how are you?" });
   expect(await client.next()).toEqual({ message: "Hello, how are you?" });
 });
 
 test("the cookie holds the token until its end, for the socket alone", async () => {
   const exp = Math.floor(Date.now() / 1000) + 1234;
-  const token = await at.issuer.sign(email, { claims: { exp } });
-  const { headers } = await call(at.parley, "POST /api/session", { token });
+  const token = await server.issuer.sign(email, { claims: { exp } });
+  const { headers } = await callApi(server, "POST /api/session", { token });
   const { name, value, attributes } = cookieOf(headers);
   expect([name, value]).toEqual(["parley_session", token]);
   const expires = `expires=${new Date(exp * 1000).toUTCString().toLowerCase()}`;
@@ -66,17 +66,19 @@ test.each([
   ["is reached over http by localhost", { host: "localhost:8000" }, false],
   ["is reached under a name that only begins like loopback", { host: "127.0.0.1.example.com" }, true],
 ])("Secure, where the server %s", async (_, headers, secure) => {
-  const token = await at.issuer.sign(email);
+  const token = await server.issuer.sign(email);
   for (const request of ["POST /api/session", "DELETE /api/session"]) {
-    const { attributes } = cookieOf((await call(at.parley, request, { token, headers })).headers);
+    const { attributes } = cookieOf((await callApi(server, request, { token, headers })).headers);
     expect(attributes.includes("secure")).toBe(secure);
   }
 });
 
 test("a token that is good for years gets a cookie for as long as browsers keep one", async () => {
   const year = 365 * 24 * 3600;
-  const token = await at.issuer.sign(email, { claims: { exp: Math.floor(Date.now() / 1000) + 10 * year } });
-  const { status, headers } = await call(at.parley, "POST /api/session", { token });
+  const token = await server.issuer.sign(email, {
+    claims: { exp: Math.floor(Date.now() / 1000) + 10 * year },
+  });
+  const { status, headers } = await callApi(server, "POST /api/session", { token });
   expect(status).toBe(204);
   const expires = cookieOf(headers).attributes.find((one) => one.startsWith("expires=")) ?? "";
   const days = (Date.parse(expires.slice("expires=".length)) - Date.now()) / 86_400_000;
@@ -85,8 +87,8 @@ test("a token that is good for years gets a cookie for as long as browsers keep 
 });
 
 test("the cookie is good only with an Origin that is allowed", async () => {
-  const room = await at.roomOf(email);
-  const cookie = await cookieFor(await at.issuer.sign(email));
+  const room = await server.createRoom([email]);
+  const cookie = await cookieFor(await server.issuer.sign(email));
   expect(await refused(room, { headers: { cookie } })).toBe(401);
   for (const origin of ["https://evil.example.com", "http://app.example.com", `${app}.evil.com`, "null"]) {
     expect(await refused(room, page(cookie, origin))).toBe(403);
@@ -95,18 +97,18 @@ test("the cookie is good only with an Origin that is allowed", async () => {
 });
 
 test("the HTTP API does not know the cookie", async () => {
-  const token = await at.issuer.sign(email);
+  const token = await server.issuer.sign(email);
   const headers = { cookie: await cookieFor(token), origin: app };
   for (const request of ["GET /api/me", "GET /api/rooms", "POST /api/rooms", "POST /api/session"]) {
-    expect((await call(at.parley, request, { headers })).status).toBe(401);
+    expect((await callApi(server, request, { headers })).status).toBe(401);
   }
-  expect((await call(at.parley, "GET /api/me", { headers, token })).status).toBe(200);
+  expect((await callApi(server, "GET /api/me", { headers, token })).status).toBe(200);
 });
 
 test("a token that is sent explicitly beats the cookie", async () => {
-  const room = await at.roomOf(email);
-  const mine = await at.issuer.sign(email);
-  const strangers = await at.issuer.sign("stranger@example.com");
+  const room = await server.createRoom([email]);
+  const mine = await server.issuer.sign(email);
+  const strangers = await server.issuer.sign("stranger@example.com");
   const [good, bad] = [await cookieFor(mine), await cookieFor(strangers)];
   await opened(room, { ...page(bad), token: mine });
   await opened(room, { ...page(bad), protocols: ["classic", `bearer.${mine}`] });
@@ -118,18 +120,18 @@ test("a token that is sent explicitly beats the cookie", async () => {
 });
 
 test("a cookie is verified like any token", async () => {
-  const room = await at.roomOf(email);
-  const token = await at.issuer.sign(email);
-  const expired = await at.issuer.sign(email, { claims: { exp: Math.floor(Date.now() / 1000) - 60 } });
+  const room = await server.createRoom([email]);
+  const token = await server.issuer.sign(email);
+  const expired = await server.issuer.sign(email, { claims: { exp: Math.floor(Date.now() / 1000) - 60 } });
   for (const value of [expired, `${token}x`, "", "%00", "%"])
     expect(await refused(room, page(`theme=dark; parley_session=${value}`))).toBe(401);
   await opened(room, page(`parley_session=${token}`));
 });
 
 test("only a good token makes a cookie", async () => {
-  const expired = await at.issuer.sign(email, { claims: { exp: Math.floor(Date.now() / 1000) - 60 } });
+  const expired = await server.issuer.sign(email, { claims: { exp: Math.floor(Date.now() / 1000) - 60 } });
   for (const token of [undefined, "not.a.token", expired]) {
-    const { status, headers } = await call(at.parley, "POST /api/session", {
+    const { status, headers } = await callApi(server, "POST /api/session", {
       ...(token !== undefined && { token }),
     });
     expect(status).toBe(401);
@@ -139,7 +141,7 @@ test("only a good token makes a cookie", async () => {
 
 /** What a browser asks before it sends a page's request to another origin. */
 const preflight = (origin: string) =>
-  call(at.parley, "OPTIONS /api/session", {
+  callApi(server, "OPTIONS /api/session", {
     headers: {
       origin,
       "access-control-request-method": "POST",
@@ -156,7 +158,7 @@ test("a page of another origin can't set the cookie: the browser's question is n
 });
 
 test("DELETE drops the cookie, and needs no token for it", async () => {
-  const { status, headers } = await call(at.parley, "DELETE /api/session");
+  const { status, headers } = await callApi(server, "DELETE /api/session");
   expect(status).toBe(204);
   const { pair, attributes } = cookieOf(headers);
   expect(pair).toBe("parley_session=");

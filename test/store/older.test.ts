@@ -7,8 +7,8 @@ import { readMigrationFiles } from "drizzle-orm/migrator";
 import { open } from "../../src/store/sqlite/open.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { StoreHarness } from "../contract/store-harness.ts";
-import { temporaryFolder } from "../support/parley.ts";
 import { root } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const migrations = readMigrationFiles({ migrationsFolder: join(root, "drizzle") });
 

@@ -1,28 +1,28 @@
 import { expect } from "bun:test";
 
-import type { Parley } from "./parley.ts";
+import type { TestServer } from "./server.ts";
 
-export interface Answer {
+export interface ApiResponse {
   status: number;
   headers: Headers;
   text: string;
-  /** The JSON of the answer; `{}` when it is empty. */
+  /** The JSON of the answer; `{}` when there is none. */
   body: Record<string, unknown>;
 }
 
-export interface Asked {
+export interface ApiRequest {
   token?: string;
   /** Sent as JSON; a string as it is. */
   body?: unknown;
   headers?: Record<string, string>;
 }
 
-/** Asks the HTTP API, as in `call(parley, "GET /api/me", { token })`. */
-export async function call(
-  { url }: Pick<Parley, "url">,
+/** Sends a request to the HTTP API: `callApi(server, "GET /api/me", { token })`. */
+export async function callApi(
+  { url }: Pick<TestServer, "url">,
   request: string,
-  { token, body, headers = {} }: Asked = {},
-): Promise<Answer> {
+  { token, body, headers = {} }: ApiRequest = {},
+): Promise<ApiResponse> {
   const [method = "GET", path = "/"] = request.split(" ");
   const response = await fetch(url + path, {
     method,
@@ -44,8 +44,8 @@ export async function call(
   };
 }
 
-/** The answer is a refusal, as RFC 9457 has it. */
-export function expectProblem(answer: Answer, status: number, code: string): void {
+/** Expects a problem (RFC 9457) with this status and code. */
+export function expectProblem(answer: ApiResponse, status: number, code: string): void {
   expect(answer.status).toBe(status);
   expect(answer.headers.get("content-type")).toStartWith("application/problem+json");
   const text = expect.stringMatching(/^\w.{3}/);

@@ -1,19 +1,19 @@
 import { join } from "node:path";
 
 import { scripts } from "../../package.json";
-import { temporaryFolder } from "./parley.ts";
-import { root, run } from "./process.ts";
+import { root, runProcess } from "./process.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
-const outfile = "dist/parley";
+/** Where `npm run build` puts the binary. */
+const OUTFILE = "dist/parley";
 
-/** What `npm run build` makes, made in a folder of its own. */
+/** Builds the binary as `npm run build` does, in a temporary folder. */
 export async function buildBinary(): Promise<Disposable & { path: string }> {
   const folder = temporaryFolder();
   const path = join(folder.path, "parley");
-  const [bun, ...words] = scripts.build.split(" ").map((word) => (word === outfile ? path : word));
-  if (bun !== "bun" || !words.includes(path))
-    throw new Error(`not the build script expected: ${scripts.build}`);
-  const { code, stderr } = await run([process.execPath, ...words], { cwd: root });
+  const [bun, ...words] = scripts.build.split(" ").map((word) => (word === OUTFILE ? path : word));
+  if (bun !== "bun" || !words.includes(path)) throw new Error(`unexpected build script: ${scripts.build}`);
+  const { code, stderr } = await runProcess([process.execPath, ...words], { cwd: root });
   if (code !== 0) throw new Error(stderr);
   return { path, [Symbol.dispose]: () => folder[Symbol.dispose]() };
 }

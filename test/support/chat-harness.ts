@@ -49,7 +49,8 @@ export class FakeConnection implements Participant {
 
   apply({ messages, rev }: Page): void {
     const cursor = this.cursor ?? 0;
-    if (rev < cursor || messages.some((each) => each.rev <= cursor)) this.faults.push(`again after ${cursor}`);
+    if (rev < cursor || messages.some((each) => each.rev <= cursor))
+      this.faults.push(`again after ${cursor}`);
     for (const each of messages) this.known.set(each.seq, each);
     this.cursor = rev;
   }
@@ -74,7 +75,10 @@ export interface ConnectOptions extends Partial<JoinOptions> {
 }
 
 /** A chat whose store's reads the test answers. User 1 is a member of its one room. */
-export function createChat({ messages = 0, limits = {} }: { messages?: number; limits?: Partial<Limits> } = {}) {
+export function createChat({
+  messages = 0,
+  limits = {},
+}: { messages?: number; limits?: Partial<Limits> } = {}) {
   const store = new ManualStore(messages);
   const room = store.key;
   const alice = actor(1);

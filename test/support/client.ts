@@ -2,32 +2,14 @@ import { join } from "node:path";
 
 import type * as ws from "ws";
 
+import type { AckFrame, ErrorFrame, Hello, MessageBody, ServerFrame } from "../../src/protocol/frames.ts";
+import type { Command } from "../../src/protocol/schemas.ts";
+
 // By its path: Bun answers `import "ws"` with a client of its own.
 const path = join(import.meta.dir, "../../node_modules/ws/wrapper.mjs");
 export const { WebSocket } = (await import(path)) as typeof ws;
 
-/** A connection over `ws`, a client that is not Bun's. Frames wait here until a test asks for them. */
-export interface Client {
-  socket: ws.WebSocket;
-  /** The protocol that the server chose. */
-  protocol: string;
-  /** The next frame, parsed. Rejects when the connection ends first. */
-  next(): Promise<unknown>;
-  /** Frames that came and were not asked for. */
-  waiting(): unknown[];
-  send(frame: unknown): void;
-  /** Resolves when the connection has ended. */
-  closed: Promise<{ code: number; reason: string }>;
-  close(): Promise<void>;
-}
-
-export interface ConnectOptions {
-  token?: string;
-  protocols?: string[];
-  headers?: Record<string, string>;
-}
-
-/** The upgrade was refused. */
+/** The upgrade was refused over HTTP. */
 export class Refused extends Error {
   constructor(
     readonly status: number,
@@ -42,55 +24,286 @@ export class Refused extends Error {
   }
 }
 
-/** Connects to `ws://<host>/ws/chat/<room>/`, with the token in the Authorization header. Rejects with `Refused`. */
-export function connect(host: string, room: string, options: ConnectOptions = {}): Promise<Client> {
+/** The connection has ended. */
+export class Closed extends Error {
+  constructor(
+    readonly code: number,
+    readonly reason: string,
+  ) {
+    super(`closed with ${code} ${reason}`);
+  }
+}
+
+interface Waiter<Frame> {
+  matches: (frame: Frame) => boolean;
+  resolve: (frame: Frame) => void;
+  reject: (error: Error) => void;
+}
+
+/** A WebSocket connection over `ws`, which is not Bun's client. Frames are kept until a test asks for them. */
+export class Client<Frame> {
+  /** Every frame that was received, as its text. */
+  readonly texts: string[] = [];
+  /** Resolves when the connection has ended. */
+  readonly closed: Promise<{ code: number; reason: string }>;
+  /** Why nothing more can be asked of this client. */
+  protected failure: Error | undefined;
+  readonly #frames: Frame[] = [];
+  readonly #waiters: Waiter<Frame>[] = [];
+
+  constructor(readonly socket: ws.WebSocket) {
+    socket.on("message", (bytes) => {
+      const text = (bytes as Buffer).toString();
+      this.texts.push(text);
+      this.receive(JSON.parse(text) as Frame);
+    });
+    this.closed = new Promise((resolve) => {
+      socket.on("close", (code, reason) => {
+        this.fail(new Closed(code, String(reason)));
+        resolve({ code, reason: String(reason) });
+      });
+    });
+  }
+
+  /** The subprotocol that the server chose; empty when it named none. */
+  get protocol(): string {
+    return this.socket.protocol;
+  }
+
+  /** The next frame, or the next that matches; frames before it are kept. Rejects when the connection ends first. */
+  next(matches: (frame: Frame) => boolean = () => true): Promise<Frame> {
+    const index = this.#frames.findIndex(matches);
+    const [frame] = index >= 0 ? this.#frames.splice(index, 1) : [];
+    if (frame !== undefined) return Promise.resolve(frame);
+    if (this.failure) return Promise.reject(this.failure);
+    return new Promise((resolve, reject) => this.#waiters.push({ matches, resolve, reject }));
+  }
+
+  /** Frames that were received and not asked for. */
+  unread(): readonly Frame[] {
+    return this.#frames;
+  }
+
+  /** Sends a frame: strings and bytes as they are, anything else as JSON. */
+  send(frame: unknown): void {
+    this.socket.send(typeof frame === "string" || Buffer.isBuffer(frame) ? frame : JSON.stringify(frame));
+  }
+
+  /** Closes the connection and waits for its end. Rejects when the client has failed before. */
+  async close(): Promise<void> {
+    if (this.failure && !(this.failure instanceof Closed)) throw this.failure;
+    this.socket.close();
+    await this.closed;
+  }
+
+  protected receive(frame: Frame): void {
+    const index = this.#waiters.findIndex(({ matches }) => matches(frame));
+    const [waiter] = index >= 0 ? this.#waiters.splice(index, 1) : [];
+    if (waiter) waiter.resolve(frame);
+    else this.#frames.push(frame);
+  }
+
+  protected fail(error: Error): void {
+    this.failure ??= error;
+    for (const { reject } of this.#waiters.splice(0)) reject(this.failure);
+  }
+}
+
+export interface ConnectOptions {
+  /** Sent in the Authorization header. */
+  token?: string;
+  protocols?: string[];
+  headers?: Record<string, string>;
+}
+
+function openSocket(url: string, options: ConnectOptions): ws.WebSocket {
   const { token, protocols = [], headers = {} } = options;
-  const socket = new WebSocket(`ws://${host}/ws/chat/${room}/`, protocols, {
+  return new WebSocket(url, protocols, {
     headers: { ...(token !== undefined && { authorization: `Bearer ${token}` }), ...headers },
     perMessageDeflate: false,
   });
-  const frames: unknown[] = [];
-  const asked: { resolve: (frame: unknown) => void; reject: (error: Error) => void }[] = [];
-  let ended = false;
-  const closed = new Promise<{ code: number; reason: string }>((resolve) => {
-    socket.on("close", (code, reason) => {
-      ended = true;
-      for (const { reject } of asked.splice(0)) reject(new Error(`closed with ${code} ${String(reason)}`));
-      resolve({ code, reason: String(reason) });
-    });
-  });
-  socket.on("message", (bytes) => {
-    const frame = JSON.parse((bytes as Buffer).toString()) as unknown;
-    const next = asked.shift();
-    if (next) next.resolve(frame);
-    else frames.push(frame);
-  });
-  const client: Client = {
-    socket,
-    get protocol() {
-      return socket.protocol;
-    },
-    next: () =>
-      new Promise((resolve, reject) => {
-        if (frames.length > 0) resolve(frames.shift());
-        else if (ended) reject(new Error("the connection has ended"));
-        else asked.push({ resolve, reject });
-      }),
-    waiting: () => frames,
-    send: (frame) => socket.send(typeof frame === "string" ? frame : JSON.stringify(frame)),
-    closed,
-    async close() {
-      socket.close();
-      await closed;
-    },
-  };
-  return new Promise((resolve, reject) => {
-    socket.on("open", () => resolve(client));
+}
+
+/** Rejects with `Refused` when the upgrade is refused, and with the error when there is no answer. */
+function refused({ socket }: Pick<Client<never>, "socket">): Promise<never> {
+  return new Promise((_, reject) => {
     socket.on("error", reject);
-    socket.on("unexpected-response", (_, response) => {
+    socket.on("unexpected-response", (__, response) => {
       let body = "";
       response.on("data", (chunk) => (body += String(chunk)));
       response.on("end", () => reject(new Refused(response.statusCode ?? 0, response.headers, body)));
     });
   });
+}
+
+export interface ClassicFrame {
+  message?: string;
+  error?: { code: string; message: string };
+}
+
+/** An item of the first frame. */
+export interface ClassicItem {
+  text: string;
+  sender_email: string;
+}
+
+/** A client of `classic`. */
+export class ClassicClient extends Client<ClassicFrame> {
+  /** The messages of the first frame. */
+  history: ClassicItem[] = [];
+}
+
+/**
+ * Connects to a room and resolves when the history has come. Rejects with `Refused` over HTTP, with `Closed` after the 101.
+ */
+export async function connectClassic(
+  host: string,
+  room: string,
+  options: ConnectOptions = {},
+): Promise<ClassicClient> {
+  const client = new ClassicClient(openSocket(`ws://${host}/ws/chat/${room}/`, options));
+  await Promise.race([client.next(), refused(client)]);
+  client.history = JSON.parse(client.texts[0] ?? "") as ClassicItem[];
+  return client;
+}
+
+type FrameType = ServerFrame["type"];
+export type FrameOf<T extends FrameType> = Extract<ServerFrame, { type: T }>;
+type OptionalId<T> = T extends { id?: string } ? Omit<T, "id"> & { id?: string } : never;
+/** A command that is answered. Without an `id` it is given one. */
+export type CommandInput = OptionalId<Exclude<Command, { type: "typing" }>>;
+
+export interface V2Options extends ConnectOptions {
+  /** The `since` of the URL. */
+  since?: number | string;
+  /** Resumes where this client ended, with its messages. */
+  after?: V2Client;
+}
+
+let commands = 0;
+
+/**
+ * A client of `chat.v2` that keeps its own copy of the room by the protocol's rules. A live change that is not the next one
+ * after the cursor is a failure: from then on the client rejects everything.
+ */
+export class V2Client extends Client<ServerFrame> {
+  /** Known messages by `seq`. */
+  readonly messages: Map<number, MessageBody>;
+  /** The `rev` up to which the messages are known. */
+  cursor: number;
+  hello!: Hello;
+  #cursorWaiters: { rev: number; resolve: () => void; reject: (error: Error) => void }[] = [];
+
+  constructor(socket: ws.WebSocket, after?: V2Client) {
+    super(socket);
+    this.messages = new Map(after?.messages);
+    this.cursor = after?.cursor ?? 0;
+  }
+
+  /** The next frame of a type, or that matches; frames before it are kept. Rejects when the connection ends first. */
+  override next<T extends FrameType>(type: T): Promise<FrameOf<T>>;
+  override next(matches?: (frame: ServerFrame) => boolean): Promise<ServerFrame>;
+  override next(wanted?: FrameType | ((frame: ServerFrame) => boolean)): Promise<ServerFrame> {
+    return super.next(typeof wanted === "string" ? (frame) => frame.type === wanted : wanted);
+  }
+
+  /** Frames that were received and not asked for, of these types only where there are any. */
+  override unread(...types: FrameType[]): readonly ServerFrame[] {
+    return super.unread().filter(({ type }) => types.length === 0 || types.includes(type));
+  }
+
+  /** Sends a command and resolves with its answer. */
+  async command(input: CommandInput): Promise<AckFrame | ErrorFrame> {
+    const { id = `command-${++commands}`, ...rest } = input;
+    this.send({ ...rest, id });
+    const answer = await this.next(
+      (frame) => (frame.type === "ack" || frame.type === "error") && frame.id === id,
+    );
+    return answer as AckFrame | ErrorFrame;
+  }
+
+  /** Sends a command and resolves with its ack. Rejects when it is refused. */
+  async ack(input: CommandInput): Promise<AckFrame> {
+    const answer = await this.command(input);
+    if (answer.type === "ack") return answer;
+    throw new Error(`${input.type} was refused: ${JSON.stringify(answer)}`);
+  }
+
+  /** Sends a command and resolves with its error. Rejects when it is accepted. */
+  async error(input: CommandInput): Promise<ErrorFrame> {
+    const answer = await this.command(input);
+    if (answer.type === "error") return answer;
+    throw new Error(`${input.type} was accepted: ${JSON.stringify(answer)}`);
+  }
+
+  /** Sends a message and resolves with its ack. */
+  say(text: string): Promise<AckFrame> {
+    return this.ack({ type: "send", text });
+  }
+
+  /** Resolves when the cursor has reached `rev`. The frames that advanced it can still be asked for. */
+  reach(rev: number): Promise<void> {
+    if (this.cursor >= rev) return Promise.resolve();
+    if (this.failure) return Promise.reject(this.failure);
+    return new Promise((resolve, reject) => this.#cursorWaiters.push({ rev, resolve, reject }));
+  }
+
+  /** The known messages by `seq`. */
+  known(): MessageBody[] {
+    return [...this.messages.values()].toSorted((a, b) => a.seq - b.seq);
+  }
+
+  protected override receive(frame: ServerFrame): void {
+    this.#apply(frame);
+    super.receive(frame);
+    const reached = this.#cursorWaiters.filter(({ rev }) => rev <= this.cursor);
+    this.#cursorWaiters = this.#cursorWaiters.filter(({ rev }) => rev > this.cursor);
+    for (const { resolve } of reached) resolve();
+  }
+
+  protected override fail(error: Error): void {
+    super.fail(error);
+    for (const { reject } of this.#cursorWaiters.splice(0)) reject(this.failure ?? error);
+  }
+
+  #apply(frame: ServerFrame): void {
+    if (frame.type === "hello") {
+      this.hello = frame;
+      if (!frame.resumed) this.messages.clear();
+    }
+    if (frame.type === "change" && frame.message.rev !== this.cursor + 1)
+      this.fail(new Error(`change ${frame.message.rev} came when the cursor was ${this.cursor}`));
+    for (const message of messagesOf(frame)) this.messages.set(message.seq, message);
+    if (frame.type === "change") this.cursor = frame.message.rev;
+    if (frame.type === "changes" || frame.type === "hello") this.cursor = frame.rev;
+  }
+}
+
+function messagesOf(frame: ServerFrame): readonly MessageBody[] {
+  if (frame.type === "change") return [frame.message];
+  return frame.type === "changes" || frame.type === "hello" ? frame.messages : [];
+}
+
+/** Connects to a room and resolves when the `hello` has come. Rejects with `Refused` over HTTP, with `Closed` after the 101. */
+export async function connectV2(host: string, room: string, options: V2Options = {}): Promise<V2Client> {
+  const { after, since = after?.cursor, protocols = ["chat.v2"] } = options;
+  const query = since === undefined ? "" : `?since=${since}`;
+  const socket = openSocket(`ws://${host}/ws/chat/${room}/${query}`, { ...options, protocols });
+  const client = new V2Client(socket, after);
+  await Promise.race([client.next("hello"), refused(client)]);
+  return client;
+}
+
+/** How an upgrade was refused over HTTP. Rejects when it was not. */
+export async function refusal(connecting: Promise<unknown>): Promise<Refused> {
+  const outcome = await connecting.catch((error: unknown) => error);
+  if (outcome instanceof Refused) return outcome;
+  throw new Error("the upgrade was not refused", { cause: outcome });
+}
+
+/** How a connection was closed before its first frame, such as `4401 unauthorized`. Rejects when it was not. */
+export async function closedWith(connecting: Promise<unknown>): Promise<string> {
+  const outcome = await connecting.catch((error: unknown) => error);
+  if (outcome instanceof Closed) return `${outcome.code} ${outcome.reason}`;
+  throw new Error("the connection was not closed", { cause: outcome });
 }

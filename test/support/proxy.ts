@@ -2,61 +2,61 @@ import { type AddressInfo, createConnection, createServer, type Socket } from "n
 
 type Side = "client" | "server";
 
-/** Milliseconds from one piece to the next of what goes out slowly. */
-const dripInterval = 50;
+/** Pause between two pieces of a slowed-down stream. */
+const PIECE_INTERVAL_MS = 50;
 
 export interface ProxyOptions {
-  /** Where connections lead, asked for each. */
+  /** Returns the address to connect to; called for each connection. */
   target: () => { host: string; port: number };
-  /** Bytes a second that a client is let read of each connection; undefined does not slow it down. */
-  rate?: number;
+  /** Limit for what each client receives; unlimited by default. */
+  bytesPerSecond?: number;
 }
 
-/** A TCP proxy between clients and a server, which does to their connections what networks do. */
+/** A TCP proxy that injects network faults between clients and a server. */
 export interface Proxy extends AsyncDisposable {
   /** Where clients connect. */
   port: number;
-  /** Connections that are open. */
+  /** Open connections. */
   links: ReadonlySet<Link>;
-  /** Refuses newcomers for so many milliseconds. */
+  /** Resets new connections for this long. */
   refuse(milliseconds: number): void;
-  /** Ends every stall, and slows nothing down from here on. */
-  calm(): void;
+  /** Ends all lasting faults: stalls, refusals and slow connections. */
+  heal(): void;
 }
 
-export async function startProxy({ target, rate }: ProxyOptions): Promise<Proxy> {
+export async function startProxy({ target, bytesPerSecond }: ProxyOptions): Promise<Proxy> {
   const links = new Set<Link>();
-  let slow = rate;
-  let refusing: ReturnType<typeof setTimeout> | undefined;
+  let limit = bytesPerSecond;
+  let refusal: ReturnType<typeof setTimeout> | undefined;
+  const accept = () => {
+    clearTimeout(refusal);
+    refusal = undefined;
+  };
   const listener = createServer({ allowHalfOpen: true, noDelay: true }, (client) => {
-    if (refusing !== undefined) {
+    if (refusal !== undefined) {
       client.on("error", () => undefined);
       client.resetAndDestroy();
       return;
     }
     const server = createConnection({ ...target(), allowHalfOpen: true, noDelay: true });
-    const link = new Link(client, server, slow, () => links.delete(link));
+    const link = new Link(client, server, limit, () => links.delete(link));
     links.add(link);
   });
   await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", () => resolve()));
-  const admit = () => {
-    clearTimeout(refusing);
-    refusing = undefined;
-  };
   return {
     port: (listener.address() as AddressInfo).port,
     links,
     refuse(milliseconds) {
-      admit();
-      refusing = setTimeout(admit, milliseconds);
+      accept();
+      refusal = setTimeout(accept, milliseconds);
     },
-    calm() {
-      admit();
-      slow = undefined;
-      for (const link of links) link.calm();
+    heal() {
+      accept();
+      limit = undefined;
+      for (const link of links) link.heal();
     },
     async [Symbol.asyncDispose]() {
-      admit();
+      accept();
       const closed = new Promise<void>((resolve) => listener.close(() => resolve()));
       for (const link of links) link.cut();
       await closed;
@@ -67,126 +67,128 @@ export async function startProxy({ target, rate }: ProxyOptions): Promise<Proxy>
 /** One connection through the proxy. */
 export class Link {
   readonly #sockets: Record<Side, Socket>;
-  /** By whom their bytes are for. */
+  /** By the side that receives. */
   readonly #pipes: Record<Side, Pipe>;
 
-  constructor(client: Socket, server: Socket, rate: number | undefined, gone: () => void) {
+  constructor(client: Socket, server: Socket, bytesPerSecond: number | undefined, closed: () => void) {
     this.#sockets = { client, server };
-    this.#pipes = { client: new Pipe(server, client, rate), server: new Pipe(client, server) };
-    let left = 2;
-    for (const [socket, other] of [
+    this.#pipes = { client: new Pipe(server, client, bytesPerSecond), server: new Pipe(client, server) };
+    let open = 2;
+    for (const [socket, peer] of [
       [client, server],
       [server, client],
     ] as const) {
-      // A connection that was reset on one side is so on the other.
-      socket.on("error", () => other.resetAndDestroy());
+      // A reset on one side is passed on to the other.
+      socket.on("error", () => peer.resetAndDestroy());
       socket.on("close", () => {
-        if (--left === 0) gone();
-        other.destroySoon();
+        if (--open === 0) closed();
+        peer.destroySoon();
       });
     }
   }
 
-  /** Resets it on both sides: what was under way is lost. */
+  /** Resets both sides. Bytes in transit are lost. */
   cut(): void {
     for (const socket of Object.values(this.#sockets)) socket.resetAndDestroy();
   }
 
-  /** Resets it in the middle of the next bytes for a side: most often, in the middle of a frame. */
+  /** Resets both sides in the middle of the next bytes for this side, which is usually within a frame. */
   cutWithin(side: Side): void {
-    this.#pipes[side].breakNext(() => this.cut());
+    this.#pipes[side].cutNext(() => this.cut());
   }
 
-  /** Tells one side that the other will send nothing more, and goes on carrying what that side sends. */
+  /** Sends a FIN to this side, and still forwards what that side sends. */
   halfClose(side: Side): void {
     this.#sockets[side].end();
   }
 
-  /** Ends it for both, in order. */
+  /** Sends a FIN to both sides. */
   end(): void {
     for (const socket of Object.values(this.#sockets)) socket.end();
   }
 
-  /** Carries nothing to a side for so many milliseconds, and loses nothing. */
+  /** Holds back what is sent to this side for this long. Nothing is lost. */
   stall(side: Side, milliseconds: number): void {
     this.#pipes[side].stall(milliseconds);
   }
 
-  calm(): void {
-    for (const pipe of Object.values(this.#pipes)) pipe.calm();
+  heal(): void {
+    for (const pipe of Object.values(this.#pipes)) pipe.heal();
   }
 }
 
-/** Bytes in one direction. */
+type PauseReason = "full" | "stalled" | "slow";
+
+/** One direction of a link. */
 class Pipe {
-  /** Why nothing is read at the moment. */
-  readonly #reasons = new Set<"full" | "stalled" | "slow">();
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #broken: (() => void) | undefined;
-  #rate: number | undefined;
+  /** Why reading is paused; it resumes when no reason is left. */
+  readonly #pauses = new Set<PauseReason>();
+  #stallTimer: ReturnType<typeof setTimeout> | undefined;
+  #cut: (() => void) | undefined;
+  #bytesPerSecond: number | undefined;
 
   constructor(
     private readonly from: Socket,
     private readonly to: Socket,
-    rate?: number,
+    bytesPerSecond?: number,
   ) {
-    this.#rate = rate;
-    from.on("data", (chunk: Buffer) => this.#carry(chunk));
+    this.#bytesPerSecond = bytesPerSecond;
+    from.on("data", (chunk: Buffer) => this.#forward(chunk));
     from.on("end", () => to.end());
-    to.on("drain", () => this.#go("full"));
+    to.on("drain", () => this.#resume("full"));
   }
 
   stall(milliseconds: number): void {
-    clearTimeout(this.#timer);
-    this.#hold("stalled");
-    this.#timer = setTimeout(() => this.#go("stalled"), milliseconds);
+    clearTimeout(this.#stallTimer);
+    this.#pause("stalled");
+    this.#stallTimer = setTimeout(() => this.#resume("stalled"), milliseconds);
   }
 
-  breakNext(broken: () => void): void {
-    this.#broken = broken;
+  cutNext(cut: () => void): void {
+    this.#cut = cut;
   }
 
-  calm(): void {
-    clearTimeout(this.#timer);
-    this.#rate = this.#broken = undefined;
-    this.#go("stalled");
+  heal(): void {
+    clearTimeout(this.#stallTimer);
+    this.#bytesPerSecond = this.#cut = undefined;
+    this.#resume("stalled");
   }
 
-  #carry(chunk: Buffer): void {
-    // It was told that nothing more comes.
+  #forward(chunk: Buffer): void {
+    // A half-closed side receives nothing more.
     if (!this.to.writable) return;
-    const broken = this.#broken;
-    if (broken) {
-      this.#broken = undefined;
-      this.to.write(chunk.subarray(0, chunk.length >> 1), () => broken());
+    const cut = this.#cut;
+    if (cut) {
+      this.#cut = undefined;
+      this.to.write(chunk.subarray(0, chunk.length >> 1), () => cut());
       return;
     }
-    if (this.#rate === undefined) this.#write(chunk);
-    else this.#drip(chunk, this.#rate);
+    if (this.#bytesPerSecond === undefined) this.#write(chunk);
+    else this.#writeSlowly(chunk, this.#bytesPerSecond);
   }
 
   #write(chunk: Buffer): void {
-    if (!this.to.write(chunk)) this.#hold("full");
+    if (!this.to.write(chunk)) this.#pause("full");
   }
 
-  /** Nothing more is read before it has all gone out. */
-  #drip(chunk: Buffer, rate: number): void {
-    const piece = Math.ceil((rate * dripInterval) / 1000);
-    if (this.to.writable) this.#write(chunk.subarray(0, piece));
-    const rest = chunk.subarray(piece);
-    this.#hold("slow");
+  /** Writes a chunk in pieces. Reading is paused until it is all written. */
+  #writeSlowly(chunk: Buffer, bytesPerSecond: number): void {
+    const pieceLength = Math.ceil((bytesPerSecond * PIECE_INTERVAL_MS) / 1000);
+    if (this.to.writable) this.#write(chunk.subarray(0, pieceLength));
+    const rest = chunk.subarray(pieceLength);
+    this.#pause("slow");
     setTimeout(() => {
-      if (rest.length === 0) this.#go("slow");
-      else this.#drip(rest, this.#rate ?? Number.MAX_SAFE_INTEGER);
-    }, dripInterval);
+      if (rest.length === 0) this.#resume("slow");
+      else this.#writeSlowly(rest, this.#bytesPerSecond ?? Number.MAX_SAFE_INTEGER);
+    }, PIECE_INTERVAL_MS);
   }
 
-  #hold(reason: "full" | "stalled" | "slow"): void {
-    this.#reasons.add(reason);
+  #pause(reason: PauseReason): void {
+    this.#pauses.add(reason);
     this.from.pause();
   }
 
-  #go(reason: "full" | "stalled" | "slow"): void {
-    if (this.#reasons.delete(reason) && this.#reasons.size === 0) this.from.resume();
+  #resume(reason: PauseReason): void {
+    if (this.#pauses.delete(reason) && this.#pauses.size === 0) this.from.resume();
   }
 }

@@ -18,7 +18,7 @@ export interface FrameOptions {
 }
 
 /** A frame as it goes over the wire (RFC 6455, section 5.2), right or wrong. */
-export function frame(payload: string | Uint8Array, options: FrameOptions = {}): Buffer {
+export function encodeFrame(payload: string | Uint8Array, options: FrameOptions = {}): Buffer {
   const { fin = true, reserved = 0, opcode = opcodes.text, masked = true, claim } = options;
   const bytes = Buffer.from(payload);
   const first = (fin ? 0x80 : 0) | (reserved << 4) | opcode;
@@ -37,8 +37,8 @@ export function frame(payload: string | Uint8Array, options: FrameOptions = {}):
   return Buffer.concat([head, key, bytes.map((byte, index) => byte ^ (key[index % 4] ?? 0))]);
 }
 
-/** A classic message, as a client sends it. */
-export const said = (text: string) => frame(JSON.stringify({ message: text }));
+/** A message in `classic`, as a client sends it. */
+export const classicMessage = (text: string) => encodeFrame(JSON.stringify({ message: text }));
 
 export interface Answer {
   status: number;
@@ -46,7 +46,7 @@ export interface Answer {
 }
 
 /** A client made of nothing but a TCP connection: it sends what it is given, and answers nothing by itself. */
-export class Raw {
+export class RawConnection {
   #bytes: Buffer = Buffer.alloc(0);
   #ended = false;
   #wake: () => void = () => undefined;
@@ -71,11 +71,11 @@ export class Raw {
     socket.on("close", end);
   }
 
-  static open(host: string): Promise<Raw> {
+  static open(host: string): Promise<RawConnection> {
     const url = new URL(`http://${host}`);
     return new Promise((resolve, reject) => {
       const socket = createConnection({ host: url.hostname, port: Number(url.port) }, () =>
-        resolve(new Raw(socket)),
+        resolve(new RawConnection(socket)),
       );
       socket.once("error", reject);
     });
@@ -179,12 +179,29 @@ export function handshake(
   return [`${method} ${path} HTTP/1.1`, ...lines, "", ""].join("\r\n");
 }
 
-/** Connects to a room, and takes the history away. */
-export async function connectRaw(host: string, room: string, token: string): Promise<Raw> {
-  const raw = await Raw.open(host);
-  raw.write(handshake(host, `/ws/chat/${room}/`, { authorization: `Bearer ${token}` }));
+async function openRaw(host: string, path: string, headers: Record<string, string>): Promise<RawConnection> {
+  const raw = await RawConnection.open(host);
+  raw.write(handshake(host, path, headers));
   const { status } = await raw.answer();
   if (status !== 101) throw new Error(`refused with ${status}`);
+  return raw;
+}
+
+/** Connects to a room with `classic` and reads the history. */
+export async function connectRawClassic(host: string, room: string, token: string): Promise<RawConnection> {
+  const raw = await openRaw(host, `/ws/chat/${room}/`, { authorization: `Bearer ${token}` });
   await raw.next();
   return raw;
+}
+
+/** Connects to a room with `chat.v2`. The `hello` is still to be read. */
+export async function connectRawV2(
+  host: string,
+  room: string,
+  token: string,
+  since?: number,
+): Promise<RawConnection> {
+  const query = since === undefined ? "" : `?since=${since}`;
+  const headers = { authorization: `Bearer ${token}`, "sec-websocket-protocol": "chat.v2" };
+  return openRaw(host, `/ws/chat/${room}/${query}`, headers);
 }

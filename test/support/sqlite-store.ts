@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import { open } from "../../src/store/sqlite/open.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
-import { temporaryFolder } from "./parley.ts";
+import { temporaryFolder } from "./temporary-folder.ts";
 
 /** A store on a new file, which goes when the test does. */
 export function openSqliteStore() {

@@ -2,27 +2,26 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
-import { startParley, temporaryFolder } from "../support/parley.ts";
-import { frame } from "../support/raw.ts";
-import { newRoomId, stage } from "../support/stage.ts";
-import { rawV2 } from "../support/v2-resume.ts";
-import { connectV2, type Wanted } from "../support/v2.ts";
+import { type CommandInput, connectV2 } from "../support/client.ts";
+import { connectRawV2, encodeFrame } from "../support/raw.ts";
+import { newRoomId, startTestServer, useServer } from "../support/server.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 
 // A message with a `client_id` can be sent again for ever: it is stored once. And messages that answer others.
 
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { roomOf, token } = on;
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { createRoom, token } = server;
 
 const alice = "alice@example.com";
 const bob = "bob@example.com";
 
-const open = async (room: string, email: string, host = on.parley.host) =>
+const open = async (room: string, email: string, host = server.host) =>
   connectV2(host, room, { token: await token(email) });
 
 const send = (text: string, client_id: string) => ({ type: "send", text, client_id }) as const;
 
 test("whatever became of the message, sending it again is answered as at first", async () => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const me = await open(room, alice);
   await me.say("zero");
   const first = await me.ack(send("hello", "a"));
@@ -41,7 +40,7 @@ test("whatever became of the message, sending it again is answered as at first",
 });
 
 test("again after another connection, and from another tab, it is the same message", async () => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const before = await open(room, alice);
   await before.ack(send("hello", "a"));
   await before.close();
@@ -55,17 +54,17 @@ test("again after another connection, and from another tab, it is the same messa
 
 test("again after a restart of the server it is the same message", async () => {
   using folder = temporaryFolder();
-  const options = { issuer: on.issuer.issuer, env: { PARLEY_DATABASE: join(folder.path, "kept.db") } };
+  const options = { issuer: server.issuer.issuer, env: { PARLEY_DATABASE: join(folder.path, "kept.db") } };
   const room = newRoomId();
   {
-    await using parley = await startParley(options);
-    await parley.room(room, [alice]);
+    await using parley = await startTestServer(options);
+    await parley.createRoom([alice], { id: room });
     const before = await open(room, alice, parley.host);
     await before.say("zero");
     expect(await before.ack(send("hello", "a"))).toMatchObject({ seq: 2, rev: 2 });
     await before.ack({ type: "delete", seq: 2 });
   }
-  await using parley = await startParley(options);
+  await using parley = await startTestServer(options);
   const after = await open(room, alice, parley.host);
   expect(after.hello).toMatchObject({ rev: 3, messages: [{ seq: 1 }, { seq: 2, text: "", client_id: "a" }] });
   expect(await after.ack(send("hello", "a"))).toMatchObject({ seq: 2, rev: 2 });
@@ -73,10 +72,10 @@ test("again after a restart of the server it is the same message", async () => {
 });
 
 test("twice in one TCP segment it is one message, and each is acked", async () => {
-  const room = await roomOf(alice, bob);
-  const raw = await rawV2(on.parley.host, room, await token(alice));
+  const room = await createRoom([alice, bob]);
+  const raw = await connectRawV2(server.host, room, await token(alice));
   await raw.next();
-  const commands = ["1", "2", "3"].map((id) => frame(JSON.stringify({ ...send("hello", "a"), id })));
+  const commands = ["1", "2", "3"].map((id) => encodeFrame(JSON.stringify({ ...send("hello", "a"), id })));
   raw.write(...commands);
   const frames: unknown[] = [];
   while (frames.length < 4) {
@@ -93,7 +92,7 @@ test("twice in one TCP segment it is one message, and each is acked", async () =
 });
 
 test("it is the sender's own, and the room's own", async () => {
-  const [room, other] = [await roomOf(alice, bob), await roomOf(alice, bob)];
+  const [room, other] = [await createRoom([alice, bob]), await createRoom([alice, bob])];
   const [me, him, elsewhere] = [await open(room, alice), await open(room, bob), await open(other, alice)];
   await elsewhere.say("one");
   await elsewhere.say("two");
@@ -105,7 +104,7 @@ test("it is the sender's own, and the room's own", async () => {
 });
 
 test("with another text it is still the first message", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const me = await open(room, alice);
   await me.ack(send("first", "a"));
   expect(await me.ack(send("second", "a"))).toMatchObject({ seq: 1, rev: 1 });
@@ -115,7 +114,7 @@ test("with another text it is still the first message", async () => {
 });
 
 test("names are compared to the letter", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const me = await open(room, alice);
   const names = [
     "a",
@@ -140,7 +139,7 @@ test("names are compared to the letter", async () => {
 });
 
 test("a message that was refused has not used up its name", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const me = await open(room, alice);
   expect((await me.error({ ...send("hello", "a"), reply_to: 1 })).code).toBe("message_not_found");
   expect((await me.error(send("  ", "a"))).code).toBe("invalid_message");
@@ -148,12 +147,12 @@ test("a message that was refused has not used up its name", async () => {
 });
 
 test("what could not be stored is refused, was not stored, and can be sent again", async () => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const [me, him] = [await open(room, alice), await open(room, bob)];
   await me.say("one");
-  using database = new Database(on.parley.config.database);
+  using database = new Database(server.config.database);
   database.run("ALTER TABLE messages RENAME TO hidden");
-  const commands: Wanted[] = [
+  const commands: CommandInput[] = [
     send("hello", "a"),
     { type: "edit", seq: 1, text: "x" },
     { type: "delete", seq: 1 },
@@ -171,7 +170,7 @@ test("what could not be stored is refused, was not stored, and can be sent again
 });
 
 test("without a client_id the same text is as many messages as were sent", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const me = await open(room, alice);
   // The `id` of a command is no name of a message.
   const acks = await Promise.all([1, 2].map(() => me.ack({ type: "send", id: "same", text: "hello" })));
@@ -179,7 +178,7 @@ test("without a client_id the same text is as many messages as were sent", async
 });
 
 test("a message may answer any that is there: its sender's, another's, one just sent, and one that was deleted", async () => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const [me, him] = [await open(room, alice), await open(room, bob)];
   await me.say("one");
   // Both are on their way together.
@@ -193,7 +192,7 @@ test("a message may answer any that is there: its sender's, another's, one just 
 });
 
 test("a message can't answer itself, nor one to come, nor one of another room", async () => {
-  const [room, other] = [await roomOf(alice), await roomOf(alice)];
+  const [room, other] = [await createRoom([alice]), await createRoom([alice])];
   const [me, elsewhere] = [await open(room, alice), await open(other, alice)];
   for (let n = 1; n <= 5; n++) await elsewhere.say(`message ${n}`);
   await me.say("one");

@@ -1,18 +1,18 @@
 import { expect, test } from "bun:test";
 
-import { stage } from "../support/stage.ts";
-import { connectV2, type V2 } from "../support/v2.ts";
+import { connectV2, type V2Client } from "../support/client.ts";
+import { useServer } from "../support/server.ts";
 
 // Every key of every command: what may stand in it, and what may not.
 
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { roomOf, token } = on;
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { createRoom, token } = server;
 
 const alice = "alice@example.com";
 
 /** A room with two messages of alice's, and her connection. */
-async function open(): Promise<V2> {
-  const client = await connectV2(on.parley.host, await roomOf(alice), { token: await token(alice) });
+async function open(): Promise<V2Client> {
+  const client = await connectV2(server.host, await createRoom([alice]), { token: await token(alice) });
   await client.say("one");
   await client.say("two");
   return client;
@@ -159,7 +159,7 @@ test("an id that is in use already is answered once for each command", async () 
   const commands = ["one", "two", "three"].map((text) => client.ack({ type: "send", id: "same", text }));
   const acks = await Promise.all(commands);
   expect(acks.map(({ seq }) => seq)).toEqual([3, 4, 5]);
-  expect(client.waiting("ack", "error")).toEqual([]);
+  expect(client.unread("ack", "error")).toEqual([]);
 });
 
 test("typing is never acked, and a typing with a key too many is refused", async () => {
@@ -167,7 +167,7 @@ test("typing is never acked, and a typing with a key too many is refused", async
   client.send({ type: "typing", id: "t" });
   client.send({ type: "typing" });
   await client.ack({ type: "read", seq: 0 });
-  expect(client.waiting("ack", "error")).toEqual([]);
+  expect(client.unread("ack", "error")).toEqual([]);
   client.send({ type: "typing", id: "t", seq: 1 });
   expect(await client.next("error")).toMatchObject({ id: "t", code: "invalid_command" });
 });
@@ -185,7 +185,7 @@ test.each([
   const client = await open();
   await client.ack({ type: "react", seq: 1, emoji, on: true });
   expect(client.messages.get(1)?.reactions).toEqual([{ emoji, by: [`user|${alice}`] }]);
-  const again = await connectV2(on.parley.host, client.hello.room.id, { token: await token(alice) });
+  const again = await connectV2(server.host, client.hello.room.id, { token: await token(alice) });
   expect(again.known()).toEqual(client.known());
   await client.ack({ type: "react", seq: 1, emoji, on: false });
   expect(client.messages.get(1)?.reactions).toEqual([]);

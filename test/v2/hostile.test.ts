@@ -3,15 +3,14 @@ import { beforeAll, expect, test } from "bun:test";
 import type { Code } from "../../src/chat/errors.ts";
 import type { ErrorFrame, ServerFrame } from "../../src/protocol/frames.ts";
 import type { Command } from "../../src/protocol/schemas.ts";
-import { call } from "../support/api.ts";
-import { frame, opcodes, type Raw } from "../support/raw.ts";
-import { metric, stage } from "../support/stage.ts";
-import { rawV2 } from "../support/v2-resume.ts";
+import { callApi } from "../support/api.ts";
+import { connectRawV2, encodeFrame, opcodes, type RawConnection } from "../support/raw.ts";
+import { useServer } from "../support/server.ts";
 
 // Frames that no good client sends. Each is answered, changes nothing, is counted, and the connection goes on.
 
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { roomOf, token } = on;
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { createRoom, token } = server;
 
 const alice = "alice@example.com";
 const bob = "bob@example.com";
@@ -20,7 +19,7 @@ const json = (command: unknown) => JSON.stringify(command);
 const send = (more: Record<string, unknown>) => json({ type: "send", id: "1", text: "x", ...more });
 
 let room: string;
-let raw: Raw;
+let raw: RawConnection;
 
 /** What is heard next, notices aside. */
 async function next(): Promise<ServerFrame> {
@@ -32,7 +31,7 @@ async function next(): Promise<ServerFrame> {
 
 /** Sends a command that must be done. */
 async function done(command: Command): Promise<void> {
-  raw.write(frame(json(command)));
+  raw.write(encodeFrame(json(command)));
   let heard = await next();
   while (heard.type === "change") heard = await next();
   expect(heard).toMatchObject({ type: "ack", id: command.id });
@@ -40,12 +39,12 @@ async function done(command: Command): Promise<void> {
 
 // Messages 1 and 3 are alice's own, 2 is bob's; 3 is deleted.
 beforeAll(async () => {
-  room = await roomOf(alice, bob);
-  const bobs = await rawV2(on.parley.host, room, await token(bob));
-  raw = await rawV2(on.parley.host, room, await token(alice));
+  room = await createRoom([alice, bob]);
+  const bobs = await connectRawV2(server.host, room, await token(bob));
+  raw = await connectRawV2(server.host, room, await token(alice));
   await raw.next();
   await done({ type: "send", id: "1", text: "alice's" });
-  bobs.write(frame(send({ text: "bob's" })));
+  bobs.write(encodeFrame(send({ text: "bob's" })));
   expect(await next()).toMatchObject({ type: "change", message: { seq: 2 } });
   bobs.destroy();
   await done({ type: "send", id: "3", text: "deleted" });
@@ -57,7 +56,7 @@ async function state(): Promise<unknown> {
   const paths = ["", "/messages", "/members"];
   const authorized = { token: await token(alice) };
   const [about, messages, members] = await Promise.all(
-    paths.map((path) => call(on.parley, `GET /api/rooms/${room}${path}`, authorized)),
+    paths.map((path) => callApi(server, `GET /api/rooms/${room}${path}`, authorized)),
   );
   expect(about?.body["rev"]).toBe(4);
   return [about?.body, messages?.body, members?.body];
@@ -74,7 +73,7 @@ function expectHarmless({ message }: ErrorFrame): void {
 
 /** Every refusal that was counted, whatever its code. */
 async function counted(): Promise<number> {
-  const text = await (await fetch(`${on.parley.url}/metrics`)).text();
+  const text = await (await fetch(`${server.url}/metrics`)).text();
   const lines = text.split("\n").filter((line) => line.startsWith("parley_refusals_total{"));
   return lines.reduce((sum, line) => sum + Number(line.split(" ")[1]), 0);
 }
@@ -85,7 +84,7 @@ async function refusals(...sent: (string | Buffer)[]): Promise<ErrorFrame[]> {
   const count = await counted();
   const heard: ErrorFrame[] = [];
   for (const each of sent) {
-    raw.write(Buffer.isBuffer(each) ? each : frame(each));
+    raw.write(Buffer.isBuffer(each) ? each : encodeFrame(each));
     const answer = await next();
     if (answer.type !== "error") throw new Error(`${json(answer)} to ${String(each).slice(0, 200)}`);
     expectHarmless(answer);
@@ -107,8 +106,8 @@ const invalid: Row[] = [
   ["JSON with something behind it", `${send({})}x`],
   ["two JSON objects", send({}) + send({})],
   ["a BOM before the object", `\ufeff${send({})}`],
-  ["a binary frame", frame(send({}), { opcode: opcodes.binary })],
-  ["an empty binary frame", frame("", { opcode: opcodes.binary })],
+  ["a binary frame", encodeFrame(send({}), { opcode: opcodes.binary })],
+  ["an empty binary frame", encodeFrame("", { opcode: opcodes.binary })],
   ["null", "null"],
   ["a number", "1"],
   ["a string", json(send({}))],
@@ -252,7 +251,7 @@ test.each(impossible)("what can't be done to %s is refused as %s", async (_, cod
 });
 
 test("tokens that would not open a connection, and another's, are refused", async () => {
-  const expired = await on.issuer.sign(alice, { claims: { exp: Math.floor(Date.now() / 1000) - 60 } });
+  const expired = await server.issuer.sign(alice, { claims: { exp: Math.floor(Date.now() / 1000) - 60 } });
   const good = await token(alice);
   const tokens: [string, Code][] = [
     ["", "unauthorized"],
@@ -270,11 +269,11 @@ test("tokens that would not open a connection, and another's, are refused", asyn
 
 test("the refusals of one code are counted under it", async () => {
   const name = 'parley_refusals_total{code="message_not_found"}';
-  const before = await metric(on.parley, name);
+  const before = await server.metric(name);
   await refusals(json({ type: "delete", id: "1", seq: 99 }));
-  expect(await metric(on.parley, name)).toBe(before + 1);
+  expect(await server.metric(name)).toBe(before + 1);
 });
 
 test("after all of that nothing was logged as an error", () => {
-  expect(on.parley.logs.filter(({ level }) => Number(level) >= 50)).toEqual([]);
+  expect(server.logs.filter(({ level }) => Number(level) >= 50)).toEqual([]);
 });

@@ -1,29 +1,29 @@
 import { expect, test } from "bun:test";
 
-import { call } from "../support/api.ts";
-import { handshake, Raw } from "../support/raw.ts";
-import { stage } from "../support/stage.ts";
+import { callApi } from "../support/api.ts";
+import { handshake, RawConnection } from "../support/raw.ts";
+import { useServer } from "../support/server.ts";
 
 // One URL, two dialects: which one a connection speaks, and what the 101 says of it.
 
-const on = stage({ env: { PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { roomOf, token } = on;
+const server = useServer({ env: { PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { createRoom, token } = server;
 
 const alice = "alice@example.com";
 
-interface Asked {
+interface ApiRequest {
   offer?: string;
   path?: (room: string) => string;
   headers?: Record<string, string | undefined>;
 }
 
 /** The 101 of a handshake with this offer, and what its first frame is. */
-async function open({ offer, path = (room) => `/ws/chat/${room}/`, headers }: Asked) {
-  const room = await roomOf(alice);
-  const raw = await Raw.open(on.parley.host);
+async function open({ offer, path = (room) => `/ws/chat/${room}/`, headers }: ApiRequest) {
+  const room = await createRoom([alice]);
+  const raw = await RawConnection.open(server.host);
   const authorization = `Bearer ${await token(alice)}`;
   const all = { authorization, "sec-websocket-protocol": offer, ...headers };
-  raw.write(handshake(on.parley.host, path(room), all));
+  raw.write(handshake(server.host, path(room), all));
   const answer = await raw.answer();
   expect(answer.status).toBe(101);
   const first = await raw.next();
@@ -67,11 +67,11 @@ test("with a token beside it, wherever it stands, the 101 names the protocol and
 });
 
 test("whoever offers nothing that is known, or a token alone, gets no 101", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const bearer = `bearer.${await token(alice)}`;
   for (const offer of ["chat.v9", "chat.v2x", "CHAT.V2", "", bearer]) {
-    const raw = await Raw.open(on.parley.host);
-    raw.write(handshake(on.parley.host, `/ws/chat/${room}/`, { "sec-websocket-protocol": offer }));
+    const raw = await RawConnection.open(server.host);
+    raw.write(handshake(server.host, `/ws/chat/${room}/`, { "sec-websocket-protocol": offer }));
     const { status, headers } = await raw.answer();
     expect({ offer, status, named: headers.get("sec-websocket-protocol") }).toEqual({
       offer,
@@ -83,9 +83,9 @@ test("whoever offers nothing that is known, or a token alone, gets no 101", asyn
 });
 
 test("both headers of an offer count as one", async () => {
-  const room = await roomOf(alice);
-  const raw = await Raw.open(on.parley.host);
-  const lines = handshake(on.parley.host, `/ws/chat/${room}/`, { "sec-websocket-protocol": "chat.v2" });
+  const room = await createRoom([alice]);
+  const raw = await RawConnection.open(server.host);
+  const lines = handshake(server.host, `/ws/chat/${room}/`, { "sec-websocket-protocol": "chat.v2" });
   const second = `sec-websocket-protocol: bearer.${await token(alice)}\r\n\r\n`;
   raw.write(lines.slice(0, -2), second);
   const { status, headers } = await raw.answer();
@@ -102,8 +102,8 @@ test("both dialects are at the same URL, with and without the last slash", async
 });
 
 test("a page's cookie opens a connection of either dialect", async () => {
-  const { url } = on.parley;
-  const answer = await call(on.parley, "POST /api/session", { token: await token(alice) });
+  const { url } = server;
+  const answer = await callApi(server, "POST /api/session", { token: await token(alice) });
   const [cookie = ""] = answer.headers.getSetCookie().map((line) => line.split(";")[0] ?? "");
   const headers = { authorization: undefined, cookie, origin: url };
   expect((await open({ offer: "chat.v2", headers })).dialect).toBe("hello");

@@ -3,27 +3,27 @@ import { expect, test } from "bun:test";
 import * as fc from "fast-check";
 
 import type { MessageBody } from "../../src/protocol/frames.ts";
-import { call } from "../support/api.ts";
-import { stage } from "../support/stage.ts";
-import { connectV2, type V2, type Wanted } from "../support/v2.ts";
+import { callApi } from "../support/api.ts";
+import { type CommandInput, connectV2, type V2Client } from "../support/client.ts";
+import { useServer } from "../support/server.ts";
 
 // Everyone in a room sees one sequence of changes without a gap: `connectV2` rejects when a `rev` is not the next one.
 
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { roomOf, token } = on;
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { createRoom, token } = server;
 
 const people = ["ann", "ben", "cat"].map((name) => `${name}@example.com`);
 const emoji = ["👍", "🎉", "❤️"];
 
-const open = async (room: string, email = people[0] ?? "", after?: V2) =>
-  connectV2(on.parley.host, room, { token: await token(email), ...(after && { after }) });
+const open = async (room: string, email = people[0] ?? "", after?: V2Client) =>
+  connectV2(server.host, room, { token: await token(email), ...(after && { after }) });
 
 /** Every message of a room, as the HTTP API shows it. */
 async function stored(room: string): Promise<MessageBody[]> {
   const all: MessageBody[] = [];
   for (;;) {
     const path = `/api/rooms/${room}/messages?after=${all.length}&limit=100`;
-    const { body } = await call(on.parley, `GET ${path}`, { token: await token(people[0] ?? "") });
+    const { body } = await callApi(server, `GET ${path}`, { token: await token(people[0] ?? "") });
     const page = body["messages"] as MessageBody[];
     all.push(...page);
     if (page.length < 100) return all;
@@ -31,7 +31,7 @@ async function stored(room: string): Promise<MessageBody[]> {
 }
 
 const seq = fc.integer({ min: 1, max: 12 });
-const wanted: fc.Arbitrary<Wanted> = fc.oneof(
+const wanted: fc.Arbitrary<CommandInput> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc.record({ type: fc.constant("send" as const), text: fc.constantFrom("one", "two") }),
@@ -55,12 +55,12 @@ test("whatever many do at once, all copies of the room become the same, and the 
   });
   await fc.assert(
     fc.asyncProperty(script, async (steps) => {
-      const room = await roomOf(...people);
+      const room = await createRoom([...people]);
       // The first has two tabs, and there is one who only listens.
       const writers = await Promise.all([0, 0, 1, 2, 2].map((index) => open(room, people[index])));
       const listener = await open(room, people[1]);
       const answers = [];
-      const late: Promise<V2>[] = [];
+      const late: Promise<V2Client>[] = [];
       for (const [index, { who, wanted: command, pause }] of steps.entries()) {
         const writer = writers[who];
         if (writer) answers.push(writer.command(command));
@@ -78,7 +78,7 @@ test("whatever many do at once, all copies of the room become the same, and the 
       }
       expect(truth.map((message) => message.seq)).toEqual(truth.map((_, index) => index + 1));
       // Each change was told once, to each.
-      const changes = listener.waiting("change").flatMap((frame) => (frame.type === "change" ? [frame] : []));
+      const changes = listener.unread("change").flatMap((frame) => (frame.type === "change" ? [frame] : []));
       expect(changes.map(({ message }) => message.rev)).toEqual(
         Array.from({ length: last }, (_, rev) => rev + 1),
       );
@@ -89,7 +89,7 @@ test("whatever many do at once, all copies of the room become the same, and the 
 }, 60_000);
 
 test("a flood of many writers is one sequence without a gap, and each one's own commands keep their order", async () => {
-  const room = await roomOf(...people);
+  const room = await createRoom([...people]);
   const writers = await Promise.all([...people, ...people].map((email) => open(room, email)));
   const each = 150;
   const acks = await Promise.all(
@@ -108,7 +108,7 @@ test("a flood of many writers is one sequence without a gap, and each one's own 
 });
 
 test("a change is told to its maker before its ack", async () => {
-  const room = await roomOf(...people);
+  const room = await createRoom([...people]);
   const client = await open(room);
   await Promise.all(Array.from({ length: 50 }, (_, n) => client.say(`message ${n}`)));
   const seen = new Set<number>();
@@ -121,7 +121,7 @@ test("a change is told to its maker before its ack", async () => {
 });
 
 test("whoever connects while others write misses nothing between his hello and the live changes", async () => {
-  const room = await roomOf(...people);
+  const room = await createRoom([...people]);
   const writer = await open(room);
   const enough = new AbortController();
   const flood = (async () => {
@@ -132,7 +132,7 @@ test("whoever connects while others write misses nothing between his hello and t
       ]);
     }
   })();
-  const comers: V2[] = [];
+  const comers: V2Client[] = [];
   for (let n = 0; n < 30; n++) {
     const comer = await open(room, people[1]);
     expect(comer.hello.messages.map(({ rev }) => rev <= comer.hello.rev)).not.toContain(false);
@@ -153,7 +153,7 @@ test("whoever connects while others write misses nothing between his hello and t
 });
 
 test("whoever goes on where he was has what he would have, had he never left", async () => {
-  const room = await roomOf(...people);
+  const room = await createRoom([...people]);
   const [writer, leaver] = [await open(room), await open(room, people[1])];
   for (let n = 0; n < 10; n++) await writer.say(`message ${n}`);
   await leaver.reach(10);

@@ -1,14 +1,14 @@
 import { expect, test } from "bun:test";
 
 import type { NoticeFrame, ServerFrame } from "../../src/protocol/frames.ts";
-import { call } from "../support/api.ts";
-import { stage } from "../support/stage.ts";
-import { connectV2, type V2 } from "../support/v2.ts";
+import { callApi } from "../support/api.ts";
+import { connectV2, type V2Client } from "../support/client.ts";
+import { useServer } from "../support/server.ts";
 
 // Typing, read marks, members, names: what is told to whoever is there, and not again.
 
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { roomOf, token, join } = on;
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { createRoom, token } = server;
 
 const owner = "olga@example.com";
 let people = 0;
@@ -16,24 +16,24 @@ let people = 0;
 const somebody = () => `user-${++people}@example.com`;
 
 const open = async (room: string, email: string) =>
-  connectV2(on.parley.host, room, { token: await token(email) });
+  connectV2(server.host, room, { token: await token(email) });
 const body = (email: string) => ({ id: `user|${email}`, email, name: null });
 
 async function ownedRoom(...members: string[]): Promise<string> {
-  const room = await roomOf(...members);
-  await on.parley.asOperator((chat, operator) =>
+  const room = await createRoom([...members]);
+  await server.asOperator((chat, operator) =>
     chat.rooms.setMember(operator, room, { email: owner }, "owner"),
   );
   return room;
 }
 
 async function api(email: string, request: string, asked?: unknown): Promise<Record<string, unknown>> {
-  const answer = await call(on.parley, request, { token: await token(email), body: asked });
+  const answer = await callApi(server, request, { token: await token(email), body: asked });
   return { status: answer.status, ...answer.body };
 }
 
 /** What a client has heard but who came and went. A message is said first, behind which nothing is on its way. */
-async function heard(client: V2, speaker: V2): Promise<NoticeFrame[]> {
+async function heard(client: V2Client, speaker: V2Client): Promise<NoticeFrame[]> {
   const { rev } = await speaker.say("so far");
   await client.reach(rev);
   return client.texts
@@ -46,7 +46,7 @@ async function heard(client: V2, speaker: V2): Promise<NoticeFrame[]> {
 
 test("of ten typings in a moment the others hear one, of each who types, and nothing of it is stored", async () => {
   const [alice, bob, carol] = [somebody(), somebody(), somebody()];
-  const room = await roomOf(alice, bob, carol);
+  const room = await createRoom([alice, bob, carol]);
   const clients = [await open(room, alice), await open(room, alice), await open(room, bob)] as const;
   const watcher = await open(room, carol);
   for (const client of clients) for (let n = 0; n < 10; n++) client.send({ type: "typing", id: `t-${n}` });
@@ -57,15 +57,15 @@ test("of ten typings in a moment the others hear one, of each who types, and not
   expect(told).toHaveLength(2);
   expect(told).toContainEqual({ type: "typing", user: body(alice) });
   expect(told).toContainEqual({ type: "typing", user: body(bob) });
-  for (const client of clients) expect(client.waiting("ack", "error")).toEqual([]);
-  const late = await connectV2(on.parley.host, room, { token: await token(bob), since: 0 });
+  for (const client of clients) expect(client.unread("ack", "error")).toEqual([]);
+  const late = await connectV2(server.host, room, { token: await token(bob), since: 0 });
   expect(late.hello).toMatchObject({ rev: 1, messages: [{ seq: 1 }] });
-  expect(late.waiting("typing")).toEqual([]);
+  expect(late.unread("typing")).toEqual([]);
 });
 
 test("whoever has typed for long is told of again", async () => {
   const [alice, bob] = [somebody(), somebody()];
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const [client, watcher] = [await open(room, alice), await open(room, bob)];
   const begun = performance.now();
   const typing = setInterval(() => client.send({ type: "typing" }), 100);
@@ -77,7 +77,7 @@ test("whoever has typed for long is told of again", async () => {
 
 test("a read mark moves forward only, up to the last message, and everyone hears when it moved", async () => {
   const [alice, bob] = [somebody(), somebody()];
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const [reader, tab, speaker] = [await open(room, alice), await open(room, alice), await open(room, bob)];
   for (let n = 1; n <= 5; n++) await speaker.say(`text ${n}`);
   const marks: number[] = [];
@@ -93,7 +93,7 @@ test("a read mark moves forward only, up to the last message, and everyone hears
 
 test("unread is what came after the mark, and one's own messages are read", async () => {
   const [alice, bob] = [somebody(), somebody()];
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const [reader, speaker] = [await open(room, alice), await open(room, bob)];
   const unread = async (email: string) => {
     const { rooms } = (await api(email, "GET /api/rooms")) as { rooms?: { id: string; unread: number }[] };
@@ -113,7 +113,7 @@ test("unread is what came after the mark, and one's own messages are read", asyn
 
 test("a mark that is moved over HTTP is told to the room, and one that is not is not", async () => {
   const [alice, bob] = [somebody(), somebody()];
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const speaker = await open(room, bob);
   for (let n = 1; n <= 3; n++) await speaker.say(`text ${n}`);
   const put = (seq: number) => api(alice, `PUT /api/rooms/${room}/read`, { seq });
@@ -150,7 +150,7 @@ test("everyone there hears who is made a member, has another role, and is one no
 test("everyone there hears the room's new name, and who comes later finds it", async () => {
   const [alice, bob] = [somebody(), somebody()];
   const room = await ownedRoom(alice, bob);
-  const [client, classic] = [await open(room, alice), await join(room, bob)];
+  const [client, classic] = [await open(room, alice), await server.connectClassic(room, bob)];
   expect(client.hello.room.name).toBe(room);
   expect(await api(owner, `PATCH /api/rooms/${room}`, { name: " The parlour " })).toMatchObject({
     status: 200,

@@ -1,36 +1,36 @@
 import { expect, test } from "bun:test";
 
 import type { ServerFrame } from "../../src/protocol/frames.ts";
-import { fromSource, root, start } from "../support/process.ts";
-import { stage } from "../support/stage.ts";
-import { rawV2 } from "../support/v2-resume.ts";
-import { connectV2, type V2 } from "../support/v2.ts";
+import { connectV2, type V2Client } from "../support/client.ts";
+import { parleyCommand, root, startProcess } from "../support/process.ts";
+import { connectRawV2 } from "../support/raw.ts";
+import { useServer } from "../support/server.ts";
 
 // Who is there, and who is not any more.
 
 const heartbeat = { pingIntervalMs: 100, silenceTimeoutMs: 2000, pongTimeoutMs: 1000 };
-const on = stage({
+const server = useServer({
   heartbeat,
   env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" },
 });
-const { roomOf, token, join } = on;
+const { createRoom, token } = server;
 
 const alice = "alice@example.com";
 const bob = "bob@example.com";
 const carol = "carol@example.com";
 
 const open = async (room: string, email: string) =>
-  connectV2(on.parley.host, room, { token: await token(email) });
+  connectV2(server.host, room, { token: await token(email) });
 
 const isPresence = (frame: ServerFrame) => frame.type === "presence";
 
 /** Resolves when a client hears that somebody came or went. What it heard before stays. */
-function hears(client: V2, email: string, online: boolean): Promise<ServerFrame> {
-  return client.frame((frame) => isPresence(frame) && frame.user.email === email && frame.online === online);
+function hears(client: V2Client, email: string, online: boolean): Promise<ServerFrame> {
+  return client.next((frame) => isPresence(frame) && frame.user.email === email && frame.online === online);
 }
 
 /** What a client was told of somebody so far, in order. */
-const told = (client: V2, email: string) =>
+const told = (client: V2Client, email: string) =>
   client.texts
     .map((text) => JSON.parse(text) as ServerFrame)
     .filter(isPresence)
@@ -38,7 +38,7 @@ const told = (client: V2, email: string) =>
     .map(({ online }) => online);
 
 test("who comes is told to everyone there, and who goes as well", async () => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const watcher = await open(room, bob);
   const client = await open(room, alice);
   const user = { id: `user|${alice}`, email: alice, name: null };
@@ -48,7 +48,7 @@ test("who comes is told to everyone there, and who goes as well", async () => {
 });
 
 test("somebody with two tabs comes once, and goes with the last of them", async () => {
-  const room = await roomOf(alice, bob, carol);
+  const room = await createRoom([alice, bob, carol]);
   const watcher = await open(room, bob);
   const first = await open(room, alice);
   await hears(watcher, alice, true);
@@ -67,7 +67,7 @@ test("somebody with two tabs comes once, and goes with the last of them", async 
 });
 
 test("two tabs that open in one moment are one arrival", async () => {
-  const room = await roomOf(alice, bob, carol);
+  const room = await createRoom([alice, bob, carol]);
   const watcher = await open(room, bob);
   await Promise.all([open(room, alice), open(room, alice), open(room, alice)]);
   await hears(watcher, alice, true);
@@ -77,7 +77,7 @@ test("two tabs that open in one moment are one arrival", async () => {
 });
 
 test("hello says who is there, himself included, each once, in the order in which they came", async () => {
-  const room = await roomOf(alice, bob, carol);
+  const room = await createRoom([alice, bob, carol]);
   expect((await open(room, carol)).hello.online).toEqual([{ id: `user|${carol}`, email: carol, name: null }]);
   await open(room, alice);
   await open(room, alice);
@@ -86,9 +86,9 @@ test("hello says who is there, himself included, each once, in the order in whic
 });
 
 test("somebody on a classic socket is there as well", async () => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const watcher = await open(room, bob);
-  const classic = await join(room, alice);
+  const classic = await server.connectClassic(room, alice);
   await hears(watcher, alice, true);
   expect((await open(room, bob)).hello.online.map(({ email }) => email)).toEqual([bob, alice]);
   const tab = await open(room, alice);
@@ -97,11 +97,11 @@ test("somebody on a classic socket is there as well", async () => {
   await hears(watcher, alice, false);
   expect(told(watcher, alice)).toEqual([true, false]);
   // Who speaks classic hears nothing of all this.
-  expect(classic.waiting()).toEqual([]);
+  expect(classic.unread()).toEqual([]);
 });
 
 test("somebody who is in two rooms comes and goes in each", async () => {
-  const [here, there] = [await roomOf(alice, bob), await roomOf(alice, bob)];
+  const [here, there] = [await createRoom([alice, bob]), await createRoom([alice, bob])];
   const watchers = [await open(here, bob), await open(there, bob)] as const;
   const [first, second] = [await open(here, alice), await open(there, alice)];
   for (const watcher of watchers) await hears(watcher, alice, true);
@@ -113,7 +113,7 @@ test("somebody who is in two rooms comes and goes in each", async () => {
 });
 
 test("whoever loads his page anew is there", async () => {
-  const room = await roomOf(alice, bob, carol);
+  const room = await createRoom([alice, bob, carol]);
   const watcher = await open(room, bob);
   const before = await open(room, alice);
   await hears(watcher, alice, true);
@@ -125,11 +125,11 @@ test("whoever loads his page anew is there", async () => {
 });
 
 test.each([
-  ["cuts his connection", (client: V2) => client.socket.terminate()],
-  ["closes it", (client: V2) => client.socket.close(1000)],
-  ["breaks the protocol", (client: V2) => client.send("x".repeat(70_000))],
+  ["cuts his connection", (client: V2Client) => client.socket.terminate()],
+  ["closes it", (client: V2Client) => client.socket.close(1000)],
+  ["breaks the protocol", (client: V2Client) => client.send("x".repeat(70_000))],
 ])("whoever %s is gone", async (_, leave) => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const watcher = await open(room, bob);
   const client = await open(room, alice);
   await hears(watcher, alice, true);
@@ -138,9 +138,9 @@ test.each([
 });
 
 test("a connection that is reset is gone", async () => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const watcher = await open(room, bob);
-  const raw = await rawV2(on.parley.host, room, await token(alice));
+  const raw = await connectRawV2(server.host, room, await token(alice));
   await hears(watcher, alice, true);
   raw.socket.resetAndDestroy();
   await hears(watcher, alice, false);
@@ -156,14 +156,14 @@ const program = `
 test.each(["SIGKILL", "SIGSTOP"] as const)(
   "a client whose process is sent %s is gone, the frozen one after the time of silence",
   async (signal) => {
-    const room = await roomOf(alice, bob);
+    const room = await createRoom([alice, bob]);
     const watcher = await open(room, bob);
-    const [bun = ""] = fromSource;
-    await using child = start([bun, "-e", program], {
+    const [bun = ""] = parleyCommand;
+    await using child = startProcess([bun, "-e", program], {
       cwd: root,
-      env: { URL: `ws://${on.parley.host}/ws/chat/${room}/`, TOKEN: await token(alice) },
+      env: { URL: `ws://${server.host}/ws/chat/${room}/`, TOKEN: await token(alice) },
     });
-    await child.printed(/connected/);
+    await child.waitForOutput(/connected/);
     await hears(watcher, alice, true);
     const begun = performance.now();
     child.kill(signal);
@@ -175,7 +175,7 @@ test.each(["SIGKILL", "SIGSTOP"] as const)(
 );
 
 test("nobody in another room hears who comes and goes", async () => {
-  const [room, other] = [await roomOf(alice, bob), await roomOf(bob, carol)];
+  const [room, other] = [await createRoom([alice, bob]), await createRoom([bob, carol])];
   const [watcher, stranger] = [await open(room, bob), await open(other, carol)];
   const client = await open(room, alice);
   await hears(watcher, alice, true);

@@ -1,35 +1,40 @@
 import { expect, test } from "bun:test";
 
 import type { ServerFrame } from "../../src/protocol/frames.ts";
-import { connectRaw, frame, type Raw, said } from "../support/raw.ts";
-import { newRoomId, stage } from "../support/stage.ts";
-import { rawV2 } from "../support/v2-resume.ts";
-import { connectV2 } from "../support/v2.ts";
+import { connectV2 } from "../support/client.ts";
+import {
+  classicMessage,
+  connectRawClassic,
+  connectRawV2,
+  encodeFrame,
+  type RawConnection,
+} from "../support/raw.ts";
+import { newRoomId, useServer } from "../support/server.ts";
 
 // What a user may ask for in a second. One in 50 seconds comes back: no machine is so slow that it would count.
 
-const on = stage({
+const server = useServer({
   env: { PARLEY_MESSAGE_RATE: "0.02", PARLEY_MESSAGE_BURST: "5", PARLEY_CONNECTIONS_PER_USER: "0" },
 });
-const { token } = on;
+const { token } = server;
 
 let users = 0;
 const newUser = () => `user-${++users}@example.com`;
 
-async function open(email = newUser()): Promise<{ room: string; email: string; raw: Raw }> {
+async function open(email = newUser()): Promise<{ room: string; email: string; raw: RawConnection }> {
   const room = newRoomId();
-  await on.parley.room(room, [email]);
-  const raw = await rawV2(on.parley.host, room, await token(email));
+  await server.createRoom([email], { id: room });
+  const raw = await connectRawV2(server.host, room, await token(email));
   return { room, email, raw };
 }
 
 const command = (type: string, id: number, more = {}) =>
-  frame(JSON.stringify({ type, id: `${id}`, ...more }));
+  encodeFrame(JSON.stringify({ type, id: `${id}`, ...more }));
 const send = (id: number) => command("send", id, { text: "x" });
 const read = (id: number) => command("read", id, { seq: 0 });
 
 /** How so many commands were answered, as their acks and codes in the order of their ids. */
-async function answers(raw: Raw, count: number): Promise<string[]> {
+async function answers(raw: RawConnection, count: number): Promise<string[]> {
   const heard: string[] = [];
   for (let n = 0; n < count;) {
     const answer = (await raw.next()) as ServerFrame;
@@ -76,9 +81,9 @@ test("of read marks he may send ten times as many, also when nothing else is tak
 
 test("typing is charged as a read mark is, and a refusal of it has its id, if it has one", async () => {
   const { raw } = await open();
-  raw.write(...Array.from({ length: 50 }, () => frame('{"type":"typing"}')), read(0));
+  raw.write(...Array.from({ length: 50 }, () => encodeFrame('{"type":"typing"}')), read(0));
   expect(await answers(raw, 1)).toEqual(["rate_limited"]);
-  raw.write(frame('{"type":"typing"}'), frame('{"type":"typing","id":"t"}'));
+  raw.write(encodeFrame('{"type":"typing"}'), encodeFrame('{"type":"typing","id":"t"}'));
   const errors: unknown[] = [];
   while (errors.length < 2) {
     const heard = (await raw.next()) as ServerFrame;
@@ -91,15 +96,15 @@ test("typing is charged as a read mark is, and a refusal of it has its id, if it
 
 test("both dialects, all tabs and the HTTP API share one rate", async () => {
   const { room, email, raw } = await open();
-  const classic = await connectRaw(on.parley.host, room, await token(email));
-  const tab = await connectV2(on.parley.host, room, { token: await token(email) });
+  const classic = await connectRawClassic(server.host, room, await token(email));
+  const tab = await connectV2(server.host, room, { token: await token(email) });
   raw.write(send(0), send(1));
   expect(await answers(raw, 2)).toEqual(times(2, "ack"));
-  classic.write(said("one"), said("two"));
+  classic.write(classicMessage("one"), classicMessage("two"));
   for (const text of ["x", "x", "one", "two"]) expect(await classic.next()).toEqual({ message: text });
   const ask = async (method: string, path: string, body: string) => {
     const headers = { authorization: `Bearer ${await token(email)}` };
-    return (await fetch(`${on.parley.url}/api/rooms/${room}${path}`, { method, headers, body })).status;
+    return (await fetch(`${server.url}/api/rooms/${room}${path}`, { method, headers, body })).status;
   };
   // Refused for what it is, and charged all the same.
   expect(await ask("PATCH", "", '{"name":"mine"}')).toBe(403);
@@ -117,7 +122,9 @@ test("what one user does too much of is not taken from another, and an administr
   raw.write(...Array.from({ length: 8 }, (_, id) => send(id)));
   await answers(raw, 8);
   const claims = { permissions: ["chat:admin"] };
-  const admin = await connectV2(on.parley.host, room, { token: await on.issuer.sign(newUser(), { claims }) });
+  const admin = await connectV2(server.host, room, {
+    token: await server.issuer.sign(newUser(), { claims }),
+  });
   for (let n = 0; n < 20; n++) await admin.say("as I like");
   const other = await open();
   other.raw.write(send(0));
@@ -138,7 +145,7 @@ test("fifty refusals are one too many: the connection is closed with 4429; what 
   raw.write(send(0));
   expect(await raw.close()).toEqual({ code: 4429, reason: "rate_limited" });
   // He may come back, and begins anew.
-  const again = await rawV2(on.parley.host, room, await token(email));
+  const again = await connectRawV2(server.host, room, await token(email));
   again.write(send(0), read(1));
   expect(await answers(again, 2)).toEqual(["rate_limited", "ack"]);
   again.destroy();

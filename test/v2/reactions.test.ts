@@ -1,15 +1,14 @@
 import { expect, test } from "bun:test";
 
 import type { AckFrame, ErrorFrame, ServerFrame } from "../../src/protocol/frames.ts";
-import { frame } from "../support/raw.ts";
-import { stage } from "../support/stage.ts";
-import { rawV2 } from "../support/v2-resume.ts";
-import { connectV2 } from "../support/v2.ts";
+import { connectV2 } from "../support/client.ts";
+import { connectRawV2, encodeFrame } from "../support/raw.ts";
+import { useServer } from "../support/server.ts";
 
 // How much a message can be reacted to.
 
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { roomOf, token } = on;
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { createRoom, token } = server;
 
 const alice = "alice@example.com";
 /** The `sub` of somebody at example.com. */
@@ -17,14 +16,14 @@ const id = (name: string) => `user|${name}@example.com`;
 const emoji = (n: number) => String.fromCodePoint(0x1f600 + n);
 
 const open = async (room: string, email: string) =>
-  connectV2(on.parley.host, room, { token: await token(email) });
+  connectV2(server.host, room, { token: await token(email) });
 
 /** Sends reactions of one user in one segment, and gives back their answers, in their order. */
 async function react(room: string, email: string, wanted: string[]): Promise<(AckFrame | ErrorFrame)[]> {
-  const raw = await rawV2(on.parley.host, room, await token(email));
+  const raw = await connectRawV2(server.host, room, await token(email));
   raw.write(
     ...wanted.map((each, n) =>
-      frame(JSON.stringify({ type: "react", id: `${n}`, seq: 1, emoji: each, on: true })),
+      encodeFrame(JSON.stringify({ type: "react", id: `${n}`, seq: 1, emoji: each, on: true })),
     ),
   );
   const answers: (AckFrame | ErrorFrame)[] = [];
@@ -37,7 +36,7 @@ async function react(room: string, email: string, wanted: string[]): Promise<(Ac
 }
 
 test("twenty different emoji fit on a message, and the next is forbidden; of those that are there one may go on", async () => {
-  const room = await roomOf(alice, "bob@example.com");
+  const room = await createRoom([alice, "bob@example.com"]);
   const [me, other] = [await open(room, alice), await open(room, "bob@example.com")];
   await me.say("react to this");
   for (let n = 0; n < 20; n++) await me.ack({ type: "react", seq: 1, emoji: emoji(n), on: true });
@@ -57,7 +56,7 @@ test("twenty different emoji fit on a message, and the next is forbidden; of tho
 
 test("of ten thousand reactions to one message a thousand are kept; the room goes on, and no frame grows without end", async () => {
   const people = Array.from({ length: 52 }, (_, n) => `person-${n}@example.com`);
-  const room = await roomOf(alice, ...people);
+  const room = await createRoom([alice, ...people]);
   const listener = await open(room, alice);
   await listener.say("react to this");
   const wanted = Array.from({ length: 192 }, (_, n) => emoji(n));
@@ -90,7 +89,7 @@ test("of ten thousand reactions to one message a thousand are kept; the room goe
 
 test("reactions and their people stand in the order in which they came, also after a restart of the connection", async () => {
   const people = ["ann", "ben", "cat"].map((name) => `${name}@example.com`);
-  const room = await roomOf(...people);
+  const room = await createRoom([...people]);
   const [ann, ben, cat] = await Promise.all(people.map((email) => open(room, email)));
   if (!ann || !ben || !cat) throw new Error("three are three");
   await ann.say("react to this");
@@ -111,11 +110,11 @@ test("reactions and their people stand in the order in which they came, also aft
 });
 
 test("with as many reactions as fit, of people with the longest ids there are, a message is no longer than a frame may be", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const listener = await open(room, alice);
   await listener.say("react to this");
   // The people do it past the server: a thousand reactions in a moment. Those that don't fit are refused.
-  await on.parley.asOperator(async (chat, operator) => {
+  await server.asOperator(async (chat, operator) => {
     const { key } = (await chat.rooms.enter(operator, room)).room;
     for (let n = 0; n < 50; n++) {
       const sub = `${n}|`.padEnd(255, "x");

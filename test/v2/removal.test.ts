@@ -1,15 +1,16 @@
 import { expect, test } from "bun:test";
 
-import { call } from "../support/api.ts";
-import { newRoomId, stage } from "../support/stage.ts";
-import { until } from "../support/until.ts";
-import { fill, rawV2, stored } from "../support/v2-resume.ts";
-import { closing, connectV2, type V2, type V2Options } from "../support/v2.ts";
+import { callApi } from "../support/api.ts";
+import { closedWith, connectV2, type V2Client, type V2Options } from "../support/client.ts";
+import { fillRoom, storedMessages } from "../support/messages.ts";
+import { connectRawV2 } from "../support/raw.ts";
+import { newRoomId, useServer } from "../support/server.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // Whoever may not be in a room any more, over HTTP or by the command line, which acts on the database alone.
 
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { join, token } = on;
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { token } = server;
 
 const owner = "olga@example.com";
 const alice = "alice@example.com";
@@ -18,21 +19,19 @@ const bob = "bob@example.com";
 type Path = "over HTTP" | "on the command line";
 const paths: [Path][] = [["over HTTP"], ["on the command line"]];
 
-async function roomOf(...members: string[]): Promise<string> {
+async function createRoom(members: string[]): Promise<string> {
   const id = newRoomId();
   await make(id, ...members);
   return id;
 }
 
 async function make(id: string, ...members: string[]): Promise<void> {
-  await on.parley.room(id, members);
-  await on.parley.asOperator((chat, operator) =>
-    chat.rooms.setMember(operator, id, { email: owner }, "owner"),
-  );
+  await server.createRoom(members, { id });
+  await server.asOperator((chat, operator) => chat.rooms.setMember(operator, id, { email: owner }, "owner"));
 }
 
 async function api(method: "DELETE" | "PUT", path: string): Promise<void> {
-  const { status, text } = await call(on.parley, `${method} /api/rooms/${path}`, {
+  const { status, text } = await callApi(server, `${method} /api/rooms/${path}`, {
     token: await token(owner),
   });
   if (status >= 300) throw new Error(`${method} ${path}: ${status} ${text}`);
@@ -40,22 +39,21 @@ async function api(method: "DELETE" | "PUT", path: string): Promise<void> {
 
 async function remove(how: Path, room: string, email: string): Promise<void> {
   if (how === "over HTTP") await api("DELETE", `${room}/members/${email}`);
-  else await on.parley.asOperator((chat, operator) => chat.rooms.removeMember(operator, room, { email }));
+  else await server.asOperator((chat, operator) => chat.rooms.removeMember(operator, room, { email }));
 }
 
 async function admit(how: Path, room: string, email: string): Promise<void> {
   if (how === "over HTTP") await api("PUT", `${room}/members/${email}`);
-  else
-    await on.parley.asOperator((chat, operator) => chat.rooms.setMember(operator, room, { email }, "member"));
+  else await server.asOperator((chat, operator) => chat.rooms.setMember(operator, room, { email }, "member"));
 }
 
 async function deleteRoom(how: Path, room: string): Promise<void> {
   if (how === "over HTTP") await api("DELETE", room);
-  else await on.parley.asOperator((chat, operator) => chat.rooms.delete(operator, room));
+  else await server.asOperator((chat, operator) => chat.rooms.delete(operator, room));
 }
 
 const open = async (room: string, email: string, options: V2Options = {}) =>
-  connectV2(on.parley.host, room, { token: await token(email), ...options });
+  connectV2(server.host, room, { token: await token(email), ...options });
 
 /** How it ended, which must be within the two seconds that are promised. */
 async function endOf({ closed }: { closed: Promise<{ code: number; reason: string }> }): Promise<string> {
@@ -67,25 +65,25 @@ async function endOf({ closed }: { closed: Promise<{ code: number; reason: strin
 test.each(paths)(
   "a member who is removed %s is closed with 4403 wherever he sits, and stays where he still is a member",
   async (how) => {
-    const [room, other] = [await roomOf(alice, bob), await roomOf(alice)];
-    const gone = [await open(room, alice), await open(room, alice), await join(room, alice)];
+    const [room, other] = [await createRoom([alice, bob]), await createRoom([alice])];
+    const gone = [await open(room, alice), await open(room, alice), await server.connectClassic(room, alice)];
     const [stays, elsewhere] = [await open(room, bob), await open(other, alice)];
     await remove(how, room, alice);
     for (const client of gone) expect(await endOf(client)).toBe("4403 removed");
-    expect(await closing(open(room, alice))).toBe("4404 room_not_found");
-    expect(await closing(open(room, alice, { since: 0 }))).toBe("4404 room_not_found");
-    await stays.frame((frame) => frame.type === "presence" && frame.user.email === alice && !frame.online);
+    expect(await closedWith(open(room, alice))).toBe("4404 room_not_found");
+    expect(await closedWith(open(room, alice, { since: 0 }))).toBe("4404 room_not_found");
+    await stays.next((frame) => frame.type === "presence" && frame.user.email === alice && !frame.online);
     for (const client of [stays, elsewhere]) await client.say("still here");
   },
 );
 
 test.each(paths)("what a member does after he was removed %s is refused, and not stored", async (how) => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const [removed, watcher] = [await open(room, alice), await open(room, bob)];
   const { seq } = await removed.say("mine");
   await remove(how, room, alice);
   // He may not know yet.
-  const late: Parameters<V2["command"]>[0][] = [
+  const late: Parameters<V2Client["command"]>[0][] = [
     { type: "send", text: "too late" },
     { type: "edit", seq, text: "too late" },
     { type: "react", seq, emoji: "👍", on: true },
@@ -98,14 +96,14 @@ test.each(paths)("what a member does after he was removed %s is refused, and not
   expect(await endOf(removed)).toBe("4403 removed");
   await watcher.say("behind it");
   expect(watcher.cursor).toBe(2);
-  expect(await stored(on.parley, room)).toMatchObject([
+  expect(await storedMessages(server, room)).toMatchObject([
     { text: "mine", reactions: [] },
     { text: "behind it" },
   ]);
 });
 
 /** Sends a command where that can still be done. */
-async function sent(client: V2, command: Parameters<V2["command"]>[0]) {
+async function sent(client: V2Client, command: Parameters<V2Client["command"]>[0]) {
   if (client.socket.readyState !== client.socket.OPEN) throw new Error("the connection has ended");
   return client.command(command);
 }
@@ -113,7 +111,7 @@ async function sent(client: V2, command: Parameters<V2["command"]>[0]) {
 test.each(paths)(
   "of what a member sends while he is removed %s, what was acknowledged is stored, and the rest is nowhere",
   async (how) => {
-    const room = await roomOf(alice, bob);
+    const room = await createRoom([alice, bob]);
     const [removed, watcher] = [await open(room, alice), await open(room, bob)];
     const acked: number[] = [];
     let going = true;
@@ -128,9 +126,9 @@ test.each(paths)(
         }
       }
     })();
-    await until("he was heard", () => acked.length > 20);
+    await waitUntil("he was heard", () => acked.length > 20);
     await remove(how, room, alice);
-    const { length } = await stored(on.parley, room);
+    const { length } = await storedMessages(server, room);
     expect(await endOf(removed)).toBe("4403 removed");
     going = false;
     await talking;
@@ -138,12 +136,12 @@ test.each(paths)(
     // Nothing more after the removal was answered.
     expect(seq).toBe(length + 1);
     expect(Math.max(...acked)).toBeLessThanOrEqual(length);
-    expect(watcher.known()).toEqual(await stored(on.parley, room));
+    expect(watcher.known()).toEqual(await storedMessages(server, room));
   },
 );
 
 test("a member who was removed hears nothing more, and when he is let in again he finds all of it", async () => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const [removed, speaker] = [await open(room, alice), await open(room, bob)];
   const { seq } = await speaker.say("before");
   await removed.reach(1);
@@ -161,26 +159,26 @@ test("a member who was removed hears nothing more, and when he is let in again h
   const back = await open(room, alice, { after: removed });
   expect(back.hello).toMatchObject({ resumed: true, rev });
   expect(back.hello.messages.map((message) => message.seq)).toEqual([1, 2, 3]);
-  expect(back.known()).toEqual(await stored(on.parley, room));
+  expect(back.known()).toEqual(await storedMessages(server, room));
   await speaker.say("welcome back");
   await back.reach(rev + 1);
 });
 
 test("nobody hears that somebody types who was removed", async () => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const [removed, watcher] = [await open(room, alice), await open(room, bob)];
   // By the command line, of which the server finds out a moment later.
   await remove("on the command line", room, alice);
   removed.send({ type: "typing" });
   expect(await endOf(removed)).toBe("4403 removed");
   await watcher.say("so far");
-  expect(watcher.waiting("typing")).toEqual([]);
+  expect(watcher.unread("typing")).toEqual([]);
 });
 
 test.each(paths)("an administrator who is no member stays when somebody is removed %s", async (how) => {
-  const room = await roomOf(alice, bob);
-  const admin = await connectV2(on.parley.host, room, {
-    token: await on.issuer.sign("root@example.com", { claims: { scope: "chat:admin" } }),
+  const room = await createRoom([alice, bob]);
+  const admin = await connectV2(server.host, room, {
+    token: await server.issuer.sign("root@example.com", { claims: { scope: "chat:admin" } }),
   });
   const removed = await open(room, alice);
   await remove(how, room, alice);
@@ -190,10 +188,10 @@ test.each(paths)("an administrator who is no member stays when somebody is remov
 });
 
 test("whoever leaves by himself is closed as if he had been removed", async () => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const [leaver, stays] = [await open(room, alice), await open(room, bob)];
   const bearer = await token(alice);
-  const { status } = await call(on.parley, `DELETE /api/rooms/${room}/members/${alice}`, { token: bearer });
+  const { status } = await callApi(server, `DELETE /api/rooms/${room}/members/${alice}`, { token: bearer });
   expect(status).toBe(204);
   expect(await endOf(leaver)).toBe("4403 removed");
   expect(await stays.next("member")).toMatchObject({ user: { email: alice }, role: null });
@@ -201,25 +199,28 @@ test("whoever leaves by himself is closed as if he had been removed", async () =
 });
 
 test("whoever is removed hears of it by his close code", async () => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const [removed, watcher] = [await open(room, alice), await open(room, bob)];
   await remove("over HTTP", room, alice);
   expect(await watcher.next("member")).toMatchObject({ user: { email: alice }, role: null });
   expect(await endOf(removed)).toBe("4403 removed");
-  expect(removed.waiting("member")).toEqual([]);
+  expect(removed.unread("member")).toEqual([]);
 });
 
 test.each(paths)(
   "somebody who is removed %s while he is sent what he missed is sent no more of it",
   async (how) => {
-    const room = await roomOf(alice, bob);
+    const room = await createRoom([alice, bob]);
     const length = 100_000;
-    fill(on.parley, room, length);
-    const [raw, client] = [await rawV2(on.parley.host, room, await token(alice), 0), await open(room, bob)];
+    fillRoom(server, room, length);
+    const [raw, client] = [
+      await connectRawV2(server.host, room, await token(alice), 0),
+      await open(room, bob),
+    ];
     await raw.next();
     raw.socket.pause();
     await remove(how, room, alice);
-    await client.frame((frame) => frame.type === "presence" && frame.user.email === alice && !frame.online);
+    await client.next((frame) => frame.type === "presence" && frame.user.email === alice && !frame.online);
     raw.socket.resume();
     let cursor = 0;
     const close = await (async () => {
@@ -239,22 +240,22 @@ test.each(paths)(
 test.each(paths)(
   "when a room is deleted %s everyone in it is closed with 4404, and nobody else",
   async (how) => {
-    const [room, other] = [await roomOf(alice, bob), await roomOf(alice)];
+    const [room, other] = [await createRoom([alice, bob]), await createRoom([alice])];
     const gone = [
       await open(room, alice),
       await open(room, bob),
       await open(room, owner),
-      await join(room, bob),
+      await server.connectClassic(room, bob),
     ];
     const staying = await open(other, alice);
-    const [writer] = gone as [V2];
+    const [writer] = gone as [V2Client];
     const { seq } = await writer.say("mine");
     await deleteRoom(how, room);
     const late = [{ type: "send", text: "lost" } as const, { type: "edit", seq, text: "lost" } as const];
     for (const answer of await Promise.allSettled(late.map((command) => sent(writer, command))))
       if (answer.status === "fulfilled") expect(answer.value).toMatchObject({ code: "room_deleted" });
     for (const client of gone) expect(await endOf(client)).toBe("4404 room_deleted");
-    expect(await closing(open(room, alice))).toBe("4404 room_not_found");
+    expect(await closedWith(open(room, alice))).toBe("4404 room_not_found");
     await staying.say("still here");
   },
 );
@@ -262,7 +263,7 @@ test.each(paths)(
 test.each(paths)(
   "a room that is deleted %s and made again has another beginning, by which a client knows that his copy is of the old one",
   async (how) => {
-    const room = await roomOf(alice, bob);
+    const room = await createRoom([alice, bob]);
     const before = await open(room, alice);
     for (let n = 1; n <= 5; n++) await before.say(`old ${n}`);
     await deleteRoom(how, room);

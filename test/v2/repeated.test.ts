@@ -1,24 +1,24 @@
 import { expect, test } from "bun:test";
 
-import { call } from "../support/api.ts";
-import { stage } from "../support/stage.ts";
-import { connectV2, type Wanted } from "../support/v2.ts";
+import { callApi } from "../support/api.ts";
+import { type CommandInput, connectV2 } from "../support/client.ts";
+import { useServer } from "../support/server.ts";
 
 // Every command may be sent again: it is acked again, and changes nothing.
 
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { roomOf, token } = on;
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { createRoom, token } = server;
 
 const alice = "alice@example.com";
 const bob = "bob@example.com";
 
 async function open(room: string, email: string) {
-  return connectV2(on.parley.host, room, { token: await token(email) });
+  return connectV2(server.host, room, { token: await token(email) });
 }
 
 /** A room with two messages of alice's, and a connection of each of both. */
 async function pair() {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const [me, listener] = [await open(room, alice), await open(room, bob)];
   for (const text of ["one", "two"]) await me.say(text);
   return { room, me, listener };
@@ -26,12 +26,12 @@ async function pair() {
 
 /** How many messages alice's list of rooms says that she has not read. */
 async function unread(room: string, email: string): Promise<unknown> {
-  const { body } = await call(on.parley, "GET /api/rooms", { token: await token(email) });
+  const { body } = await callApi(server, "GET /api/rooms", { token: await token(email) });
   return (body["rooms"] as { id: string; unread: number }[]).find(({ id }) => id === room)?.unread;
 }
 
 const liked = { type: "react", seq: 1, emoji: "👍", on: true } as const;
-const twice: [what: string, command: Wanted, before: Wanted | null][] = [
+const twice: [what: string, command: CommandInput, before: CommandInput | null][] = [
   ["an edit", { type: "edit", seq: 1, text: "uno" }, null],
   ["a deletion", { type: "delete", seq: 1 }, null],
   ["a reaction", liked, null],
@@ -62,7 +62,7 @@ test.each(twice)("%s that is sent twice at once is one change", async (_, comman
   await listener.reach(first.rev + 1);
 });
 
-const nothing: [what: string, command: Wanted][] = [
+const nothing: [what: string, command: CommandInput][] = [
   ["an edit to the text that is there", { type: "edit", seq: 1, text: "one" }],
   ["taking back a reaction that was never there", { type: "react", seq: 1, emoji: "👍", on: false }],
   ["a read mark at nothing", { type: "read", seq: 0 }],

@@ -1,23 +1,24 @@
 import { expect, test } from "bun:test";
 
-import { stage } from "../support/stage.ts";
-import { until } from "../support/until.ts";
-import { fill, randomness, replay, stored } from "../support/v2-resume.ts";
-import { connectV2, type V2, type V2Options, type Wanted } from "../support/v2.ts";
+import { type CommandInput, connectV2, type V2Client, type V2Options } from "../support/client.ts";
+import { fillRoom, replay, storedMessages } from "../support/messages.ts";
+import { Random } from "../support/random.ts";
+import { useServer } from "../support/server.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // Resumes of a room in which others write all the while.
 
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { roomOf, token } = on;
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { createRoom, token } = server;
 
 const alice = "alice@example.com";
 const bob = "bob@example.com";
 
 const open = async (room: string, email: string, options: V2Options = {}) =>
-  connectV2(on.parley.host, room, { token: await token(email), ...options });
+  connectV2(server.host, room, { token: await token(email), ...options });
 
 /** What one of the members may do next. */
-function something(random: () => number, length: number): Wanted {
+function something(random: () => number, length: number): CommandInput {
   // The last few most of all: they are what a resume has just sent, or is about to.
   const back = random() < 0.5 ? random() * 10 : random() * length;
   const seq = Math.max(1, Math.floor(length - back));
@@ -29,11 +30,11 @@ function something(random: () => number, length: number): Wanted {
 }
 
 /** Members who write until they are told to stop. Resolves with the `rev` of the last change. */
-function writing(writers: readonly V2[], random: () => number) {
+function writing(writers: readonly V2Client[], random: () => number) {
   const end = new AbortController();
   let done = 0;
   let last = 0;
-  const write = async (writer: V2) => {
+  const write = async (writer: V2Client) => {
     while (!end.signal.aborted) {
       // What belongs to somebody else, or is gone, is refused: that is no change, and no harm.
       const answer = await writer.command(something(random, Math.max(...writer.messages.keys())));
@@ -57,12 +58,12 @@ function writing(writers: readonly V2[], random: () => number) {
 test.each([1, 2, 3])(
   "whoever resumes while others write has in the end what the server has, nothing twice (seed %d)",
   async (seed) => {
-    const random = randomness(seed);
-    const room = await roomOf(alice, bob);
-    fill(on.parley, room, 20_000);
+    const random = new Random(seed, "test").next;
+    const room = await createRoom([alice, bob]);
+    fillRoom(server, room, 20_000);
     const writers = [await open(room, alice), await open(room, bob), await open(room, alice)];
     const others = writing(writers, random);
-    const resumed: { client: V2; since: number }[] = [];
+    const resumed: { client: V2Client; since: number }[] = [];
     const come = async (): Promise<void> => {
       const [writer] = writers;
       // From far behind, or nearly level.
@@ -72,20 +73,20 @@ test.each([1, 2, 3])(
     for (let round = 0; round < 10; round++) {
       await Promise.all([come(), come(), come()]);
       const before = others.done;
-      await until("somebody wrote", () => others.done > before + 10);
+      await waitUntil("somebody wrote", () => others.done > before + 10);
     }
     const last = await others.stop();
     expect(last).toBeGreaterThan(20_050);
     await Promise.all(
       [...writers, ...resumed.map(({ client }) => client)].map((client) => client.reach(last)),
     );
-    const all = await stored(on.parley, room);
+    const all = await storedMessages(server, room);
     for (const { client, since } of resumed) {
       replay(client, since);
       expect(client.cursor).toBe(last);
       expect(client.known()).toEqual(all.filter(({ rev }) => rev > since));
     }
-    const live = resumed.filter(({ client }) => client.waiting("change").length > 0);
+    const live = resumed.filter(({ client }) => client.unread("change").length > 0);
     expect(live.length).toBeGreaterThan(0);
     for (const client of [...writers, ...resumed.map((each) => each.client)]) await client.close();
   },
@@ -93,9 +94,9 @@ test.each([1, 2, 3])(
 );
 
 test("whoever is cut off in the middle of a resume goes on from where he was, as often as it takes", async () => {
-  const random = randomness(5);
-  const room = await roomOf(alice, bob);
-  fill(on.parley, room, 30_000);
+  const random = new Random(5, "test").next;
+  const room = await createRoom([alice, bob]);
+  fillRoom(server, room, 30_000);
   const writer = await open(room, bob);
   const going = writing([writer], random);
   let client = await open(room, alice, { since: 0 });
@@ -116,13 +117,13 @@ test("whoever is cut off in the middle of a resume goes on from where he was, as
   expect(attempts).toBeGreaterThan(10);
   const last = await going.stop();
   await client.reach(last);
-  expect(client.known()).toEqual(await stored(on.parley, room));
+  expect(client.known()).toEqual(await storedMessages(server, room));
 }, 30_000);
 
 test("whoever is still being sent what he missed may do what he likes, and is answered at once", async () => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const length = 100_000;
-  fill(on.parley, room, length);
+  fillRoom(server, room, length);
   const other = await open(room, bob);
   const client = await open(room, alice, { since: 0 });
   const sent = await client.ack({ type: "send", text: "I am not here yet", client_id: "c-1" });
@@ -141,22 +142,22 @@ test("whoever is still being sent what he missed may do what he likes, and is an
   const seen = replay(client, 0);
   expect(seen.get(sent.seq)?.length).toBe(1);
   expect(client.messages.get(sent.seq)?.text).toBe("I am on my way");
-  expect(client.known()).toEqual(await stored(on.parley, room));
+  expect(client.known()).toEqual(await storedMessages(server, room));
   // And from here on it is live.
   await other.say("welcome");
   expect(await client.next("change")).toMatchObject({ message: { rev: edited.rev + 1, text: "welcome" } });
 }, 30_000);
 
 test("what somebody else writes into the database is missed by nobody, resumed or live", async () => {
-  const room = await roomOf(alice, bob);
-  fill(on.parley, room, 5000);
+  const room = await createRoom([alice, bob]);
+  fillRoom(server, room, 5000);
   const [live, resumed] = [await open(room, alice), await open(room, bob, { since: 0 })];
-  fill(on.parley, room, 3000);
+  fillRoom(server, room, 3000);
   const { rev } = await live.say("behind it");
   expect(rev).toBe(8001);
   await Promise.all([live.reach(rev), resumed.reach(rev)]);
   replay(resumed, 0);
-  const all = await stored(on.parley, room);
+  const all = await storedMessages(server, room);
   expect(resumed.known()).toEqual(all);
   expect(live.known()).toEqual(all.slice(-3051));
 }, 20_000);

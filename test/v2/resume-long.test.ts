@@ -3,22 +3,22 @@ import { expect, test } from "bun:test";
 
 import type { Changes, Hello } from "../../src/protocol/frames.ts";
 import type { Command } from "../../src/protocol/schemas.ts";
-import { frame as encode, type Raw } from "../support/raw.ts";
-import { stage } from "../support/stage.ts";
-import { fill, rawV2 } from "../support/v2-resume.ts";
-import { linux, still } from "../support/v2-slow.ts";
+import { fillRoom } from "../support/messages.ts";
+import { connectRawV2, encodeFrame, type RawConnection } from "../support/raw.ts";
+import { useServer } from "../support/server.ts";
+import { linux, still } from "../support/slow-reader.ts";
 
 // Resumes of more than any buffer holds.
 
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { roomOf, token } = on;
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { createRoom, token } = server;
 
 const alice = "alice@example.com";
 
-const said = (command: Command) => encode(JSON.stringify(command));
+const encoded = (command: Command) => encodeFrame(JSON.stringify(command));
 
 /** What brings the cursor on. */
-async function page(raw: Raw): Promise<{ bytes: number; frame: Hello | Changes }> {
+async function page(raw: RawConnection): Promise<{ bytes: number; frame: Hello | Changes }> {
   const { payload } = await raw.frame();
   const frame = JSON.parse(payload.toString()) as Hello | Changes;
   if (frame.type !== "hello" && frame.type !== "changes") throw new Error(`a ${String(payload)}`);
@@ -29,10 +29,10 @@ test.if(linux)(
   "from 1,000,000 behind, a reader who stands still has little waiting for him; when he goes on he gets everything once",
   async () => {
     const length = 1_000_000;
-    const room = await roomOf(alice);
-    fill(on.parley, room, length, "0");
-    const raw = await rawV2(on.parley.host, room, await token(alice), 0);
-    using database = new Database(on.parley.config.database);
+    const room = await createRoom([alice]);
+    fillRoom(server, room, length, "0");
+    const raw = await connectRawV2(server.host, room, await token(alice), 0);
+    using database = new Database(server.config.database);
     const pauses = [300, 50_000, 500_000];
     /** By how many pauses the texts of a frame are older than the last one: the server had read them by then. */
     let [generation, late, seq, rev] = [0, 0, 0, 0];
@@ -69,10 +69,10 @@ test.each([
 ])(
   "texts full of %s come in frames of which none is too long for a slow reader",
   async (_, text) => {
-    const room = await roomOf(alice);
+    const room = await createRoom([alice]);
     const length = 1000;
-    fill(on.parley, room, length, text);
-    const raw = await rawV2(on.parley.host, room, await token(alice), 0);
+    fillRoom(server, room, length, text);
+    const raw = await connectRawV2(server.host, room, await token(alice), 0);
     raw.socket.pause();
     // Nobody who pauses is cut for what he asked for himself.
     if (linux) await still(raw);
@@ -95,26 +95,26 @@ test.each([
 );
 
 test("resumes that run together are fair, one that stands still holds up nobody, and whoever sends is answered meanwhile", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const length = 100_000;
-  fill(on.parley, room, length);
+  fillRoom(server, room, length);
   const bearer = await token(alice);
-  const sender = await rawV2(on.parley.host, room, bearer);
+  const sender = await connectRawV2(server.host, room, bearer);
   await sender.next();
   const end = new AbortController();
   let [answered, frames] = [0, 0];
   const send = async () => {
     for (let n = 0; !end.signal.aborted; n++) {
-      sender.write(said({ type: "send", id: `${n}`, text: "meanwhile" }));
+      sender.write(encoded({ type: "send", id: `${n}`, text: "meanwhile" }));
       for (let ack = false; !ack;) ack = ((await sender.next()) as { type: string }).type === "ack";
       answered++;
     }
   };
-  const stuck = await rawV2(on.parley.host, room, bearer, 0);
+  const stuck = await connectRawV2(server.host, room, bearer, 0);
   stuck.socket.pause();
   const cursors = [0, 0, 0, 0, 0];
   const read = async (index: number) => {
-    const raw = await rawV2(on.parley.host, room, bearer, 0);
+    const raw = await connectRawV2(server.host, room, bearer, 0);
     // To what there was at the beginning, and then on to what was said since.
     for (let cursor = 0; cursor < length;) {
       const { frame } = await page(raw);

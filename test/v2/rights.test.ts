@@ -1,29 +1,29 @@
 import { expect, test } from "bun:test";
 
 import type { Role } from "../../src/chat/model.ts";
-import { newRoomId, stage } from "../support/stage.ts";
-import { connectV2, type V2, type Wanted } from "../support/v2.ts";
+import { type CommandInput, connectV2, type V2Client } from "../support/client.ts";
+import { newRoomId, useServer } from "../support/server.ts";
 
 // Who may do what to whose message.
 
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
 
 const author = "author@example.com";
 const actor = "actor@example.com";
 
 const setRole = (room: string, email: string, role: Role) =>
-  on.parley.asOperator((chat, operator) => chat.rooms.setMember(operator, room, { email }, role));
+  server.asOperator((chat, operator) => chat.rooms.setMember(operator, room, { email }, role));
 
 const open = async (room: string, email: string, claims = {}) =>
-  connectV2(on.parley.host, room, { token: await on.issuer.sign(email, { claims }) });
+  connectV2(server.host, room, { token: await server.issuer.sign(email, { claims }) });
 
 type Who = Role | "admin" | "admin who is no member";
 const admin = { scope: "openid chat:admin" };
 
 /** A room with a message of the author's and one of the actor's, and a connection of each. */
-async function roomWith(who: Who): Promise<{ own: number; other: number; me: V2; listener: V2 }> {
+async function roomWith(who: Who): Promise<{ own: number; other: number; me: V2Client; listener: V2Client }> {
   const room = newRoomId();
-  await on.parley.room(room, [author]);
+  await server.createRoom([author], { id: room });
   if (who !== "admin who is no member") await setRole(room, actor, who === "admin" ? "member" : who);
   const listener = await open(room, author);
   const me = await open(room, actor, who.startsWith("admin") ? admin : {});
@@ -41,7 +41,7 @@ const may: Record<string, Record<"own" | "other", readonly Who[]>> = {
   read: { own: everyone, other: everyone },
 };
 
-const command = (type: string, seq: number): Wanted => {
+const command = (type: string, seq: number): CommandInput => {
   if (type === "edit") return { type, seq, text: "edited" };
   if (type === "react") return { type, seq, emoji: "👍", on: true };
   if (type === "send") return { type, text: "an answer", reply_to: seq };
@@ -77,7 +77,7 @@ test("an edit of another's message does not make it the editor's", async () => {
 
 test("a new role counts at once, without another connection", async () => {
   const room = newRoomId();
-  await on.parley.room(room, [author, actor]);
+  await server.createRoom([author, actor], { id: room });
   const [listener, me] = [await open(room, author), await open(room, actor)];
   await listener.say("one");
   await listener.say("two");
@@ -90,10 +90,10 @@ test("a new role counts at once, without another connection", async () => {
 
 test("whose message it is goes by the sub: another user with the same email may not touch it", async () => {
   const room = newRoomId();
-  await on.parley.room(room, [author]);
+  await server.createRoom([author], { id: room });
   const first = await open(room, author);
   const { seq } = await first.say("mine");
-  await on.parley.asOperator((chat, operator) =>
+  await server.asOperator((chat, operator) =>
     chat.rooms.setMember(operator, room, { sub: "another" }, "member"),
   );
   const other = await open(room, author, { sub: "another" });

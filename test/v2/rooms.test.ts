@@ -1,21 +1,21 @@
 import { expect, test } from "bun:test";
 
-import { stage } from "../support/stage.ts";
-import { connectV2, type V2 } from "../support/v2.ts";
+import { connectV2, type V2Client } from "../support/client.ts";
+import { useServer } from "../support/server.ts";
 
 // Tabs of one user, and users in many rooms.
 
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { roomOf, token } = on;
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { createRoom, token } = server;
 
 const alice = "alice@example.com";
 const bob = "bob@example.com";
 
 const open = async (room: string, email: string) =>
-  connectV2(on.parley.host, room, { token: await token(email) });
+  connectV2(server.host, room, { token: await token(email) });
 
 test("of two tabs of one user both see what is done in one of them, and only that one is answered", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const [one, two] = [await open(room, alice), await open(room, alice)];
   expect(two.hello.online).toHaveLength(1);
   await one.say("from one");
@@ -26,13 +26,13 @@ test("of two tabs of one user both see what is done in one of them, and only tha
   await two.ack({ type: "delete", seq: 1 });
   await one.reach(4);
   expect(one.known()).toEqual(two.known());
-  for (const tab of [one, two]) expect(tab.waiting("ack", "error")).toEqual([]);
+  for (const tab of [one, two]) expect(tab.unread("ack", "error")).toEqual([]);
   await one.close();
   expect((await two.say("goes on")).rev).toBe(5);
 });
 
 test("what one tab has read is told to the other", async () => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const [one, two, other] = [await open(room, alice), await open(room, alice), await open(room, bob)];
   await other.say("news");
   await one.ack({ type: "read", seq: 1 });
@@ -45,11 +45,11 @@ test("users who are in many rooms at once hear in each exactly what is said ther
   const membersOf = (n: number) => people.filter((_, index) => index !== n % 4);
   const rooms = await Promise.all(
     Array.from({ length: 12 }, async (_, n) => ({
-      id: await roomOf(...membersOf(n)),
+      id: await createRoom([...membersOf(n)]),
       members: membersOf(n),
     })),
   );
-  const here: { room: string; email: string; client: V2 }[] = [];
+  const here: { room: string; email: string; client: V2Client }[] = [];
   for (const { id, members } of rooms)
     for (const email of members) here.push({ room: id, email, client: await open(id, email) });
   const rounds = 5;
@@ -65,13 +65,13 @@ test("users who are in many rooms at once hear in each exactly what is said ther
       await client.reach(expected.length);
       expect(client.cursor).toBe(expected.length);
       expect(new Set(client.known().map(({ text }) => text))).toEqual(new Set(expected));
-      expect(client.waiting("change")).toHaveLength(expected.length);
+      expect(client.unread("change")).toHaveLength(expected.length);
     }
   }
 });
 
 test("a seq and a rev are a room's own", async () => {
-  const [first, second] = [await roomOf(alice), await roomOf(alice)];
+  const [first, second] = [await createRoom([alice]), await createRoom([alice])];
   const [here, there] = [await open(first, alice), await open(second, alice)];
   for (let n = 1; n <= 3; n++) expect(await here.say("here")).toMatchObject({ seq: n, rev: n });
   expect(await there.say("there")).toMatchObject({ seq: 1, rev: 1 });

@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
 
 import type { MessageBody, ServerFrame } from "../../src/protocol/frames.ts";
-import { frame, handshake, Raw } from "../support/raw.ts";
-import { newRoomId, stage } from "../support/stage.ts";
+import { encodeFrame, handshake, RawConnection } from "../support/raw.ts";
+import { newRoomId, useServer } from "../support/server.ts";
 
 // Frames to the byte: their keys, in the order of the contract, and no others.
 
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "7", PARLEY_MESSAGE_BURST: "70" } });
-const { token } = on;
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "7", PARLEY_MESSAGE_BURST: "70" } });
+const { token } = server;
 
 const alice = "alice@example.com";
 /** The one who uses up his own rate. */
@@ -18,10 +18,10 @@ const user = { id: `user|${alice}`, email: alice, name: null };
 /** A room, and its only member's bare connection to it. */
 async function open(bearer: string, email = alice) {
   const room = newRoomId();
-  await on.parley.room(room, [email]);
-  const raw = await Raw.open(on.parley.host);
+  await server.createRoom([email], { id: room });
+  const raw = await RawConnection.open(server.host);
   const headers = { authorization: `Bearer ${bearer}`, "sec-websocket-protocol": "chat.v2" };
-  raw.write(handshake(on.parley.host, `/ws/chat/${room}/`, headers));
+  raw.write(handshake(server.host, `/ws/chat/${room}/`, headers));
   await raw.answer();
   /** The next frame that is not about presence: its text, and what it says. */
   const next = async () => {
@@ -31,7 +31,7 @@ async function open(bearer: string, email = alice) {
       if (json.type !== "presence") return { text, json };
     }
   };
-  const say = (command: unknown) => raw.write(frame(JSON.stringify(command)));
+  const say = (command: unknown) => raw.write(encodeFrame(JSON.stringify(command)));
   /** Sends a command: the change that it makes, as text and as JSON. */
   const change = async (command: unknown) => {
     say(command);
@@ -75,9 +75,9 @@ test("a hello, of an empty room and of one with a message", async () => {
   expect(empty.text).toBe(hello(0, 0, []));
   const { message } = await change({ type: "send", id: "1", text: "hi" });
   raw.destroy();
-  const again = await Raw.open(on.parley.host);
+  const again = await RawConnection.open(server.host);
   const headers = { authorization: `Bearer ${bearer}`, "sec-websocket-protocol": "chat.v2" };
-  again.write(handshake(on.parley.host, `/ws/chat/${room}/`, headers));
+  again.write(handshake(server.host, `/ws/chat/${room}/`, headers));
   await again.answer();
   const second = String((await again.frame()).payload);
   expect(second).toBe(hello(1, 1, [message]));
@@ -89,9 +89,9 @@ test("a resumed hello and a change say the same of a message", async () => {
   const { room, raw, next, change } = await open(bearer);
   await next();
   const { message, text } = await change({ type: "send", id: "1", text: "hi" });
-  const resumed = await Raw.open(on.parley.host);
+  const resumed = await RawConnection.open(server.host);
   const headers = { authorization: `Bearer ${bearer}`, "sec-websocket-protocol": "chat.v2" };
-  resumed.write(handshake(on.parley.host, `/ws/chat/${room}/?since=0`, headers));
+  resumed.write(handshake(server.host, `/ws/chat/${room}/?since=0`, headers));
   await resumed.answer();
   const hello = String((await resumed.frame()).payload);
   expect(hello).toContain(`"rev":1,"resumed":true,"messages":[${JSON.stringify(message)}],"online":`);
@@ -147,7 +147,7 @@ test("an error, with and without an id", async () => {
   say({ type: "edit", id: "1", seq: 9, text: "x" });
   const missing = { code: "message_not_found", message: "There is no such message in this room." };
   expect((await next()).text).toBe(JSON.stringify({ type: "error", id: "1", ...missing }));
-  raw.write(frame("hello"));
+  raw.write(encodeFrame("hello"));
   const bad = await next();
   if (bad.json.type !== "error") throw new Error(bad.text);
   const { message } = bad.json;
@@ -159,7 +159,9 @@ test("an error that passes says when to try again", async () => {
   const { raw, next } = await open(await token(flooder), flooder);
   await next();
   raw.write(
-    ...Array.from({ length: 80 }, (_, n) => frame(JSON.stringify({ type: "delete", id: `${n}`, seq: 1 }))),
+    ...Array.from({ length: 80 }, (_, n) =>
+      encodeFrame(JSON.stringify({ type: "delete", id: `${n}`, seq: 1 })),
+    ),
   );
   for (;;) {
     const { text, json } = await next();
@@ -179,16 +181,16 @@ test("an error that passes says when to try again", async () => {
 test("a name and an email that a token has or has not are shown as they are", async () => {
   const claims = { sub: "nobody|1", email: undefined, name: 'Zoë "Z" 👩‍🚀' };
   const room = newRoomId();
-  await on.parley.room(room, []);
-  await on.parley.asOperator((chat, operator) =>
+  await server.createRoom([], { id: room });
+  await server.asOperator((chat, operator) =>
     chat.rooms.setMember(operator, room, { sub: "nobody|1" }, "owner"),
   );
-  const raw = await Raw.open(on.parley.host);
+  const raw = await RawConnection.open(server.host);
   const headers = {
-    authorization: `Bearer ${await on.issuer.sign("", { claims })}`,
+    authorization: `Bearer ${await server.issuer.sign("", { claims })}`,
     "sec-websocket-protocol": "chat.v2",
   };
-  raw.write(handshake(on.parley.host, `/ws/chat/${room}/`, headers));
+  raw.write(handshake(server.host, `/ws/chat/${room}/`, headers));
   await raw.answer();
   const me = { id: "nobody|1", email: null, name: claims.name };
   expect(await raw.next()).toMatchObject({ type: "hello", room: { role: "owner" }, me, online: [me] });

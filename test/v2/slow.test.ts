@@ -1,19 +1,19 @@
 import { expect, test } from "bun:test";
 
 import type { Hello } from "../../src/protocol/frames.ts";
-import { frame as encode } from "../support/raw.ts";
-import { metric, stage } from "../support/stage.ts";
-import { until } from "../support/until.ts";
-import { fill, rawV2, replay, stored } from "../support/v2-resume.ts";
-import { crowd, filler, inKernel, linux, presence, upTo } from "../support/v2-slow.ts";
-import { connectV2, type V2Options } from "../support/v2.ts";
+import { connectV2, type V2Options } from "../support/client.ts";
+import { fillRoom, replay, storedMessages } from "../support/messages.ts";
+import { connectRawV2, encodeFrame } from "../support/raw.ts";
+import { useServer } from "../support/server.ts";
+import { crowd, filler, inKernel, linux, presence, upTo } from "../support/slow-reader.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // Readers who do not keep up.
 
-const on = stage({
+const server = useServer({
   env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0", PARLEY_MAX_TEXT: "0" },
 });
-const { roomOf, token } = on;
+const { createRoom, token } = server;
 
 const [alice, bob, carol, dave] = ["alice", "bob", "carol", "dave"].map((name) => `${name}@example.com`) as [
   string,
@@ -23,16 +23,16 @@ const [alice, bob, carol, dave] = ["alice", "bob", "carol", "dave"].map((name) =
 ];
 
 const open = async (room: string, email: string, options: V2Options = {}) =>
-  connectV2(on.parley.host, room, { token: await token(email), ...options });
+  connectV2(server.host, room, { token: await token(email), ...options });
 
-const connections = () => metric(on.parley, "parley_connections");
+const connections = () => server.metric("parley_connections");
 
 test.if(linux)(
   "a reader who stands still goes without notices first; when he reads on he has every change, and knows who is there",
   async () => {
-    const room = await roomOf(alice, bob, carol, dave);
+    const room = await createRoom([alice, bob, carol, dave]);
     const [writer, leaver] = [await open(room, bob), await open(room, carol)];
-    const slow = await rawV2(on.parley.host, room, await token(alice));
+    const slow = await connectRawV2(server.host, room, await token(alice));
     // He has heard of his own arrival.
     await upTo(slow, presence(alice, true));
     slow.socket.pause();
@@ -40,9 +40,9 @@ test.if(linux)(
     for (let seq = 1; seq <= 20; seq++) await leaver.ack({ type: "read", seq });
     const arriver = await open(room, dave);
     await leaver.close();
-    await writer.frame(presence(dave, true));
-    await writer.frame(presence(carol, false));
-    expect(writer.waiting("read")).toHaveLength(20);
+    await writer.next(presence(dave, true));
+    await writer.next(presence(carol, false));
+    expect(writer.unread("read")).toHaveLength(20);
     const { rev } = await writer.say("the last that he missed");
     slow.socket.resume();
     const missed = await upTo(slow, presence(dave, true));
@@ -64,20 +64,20 @@ test.if(linux)(
 );
 
 test("a reader for whom more than 1 MiB waits is cut, the others hear everything meanwhile, and he misses nothing", async () => {
-  const room = await roomOf(alice, bob, carol);
+  const room = await createRoom([alice, bob, carol]);
   const [slow, writer, other] = [await open(room, alice), await open(room, bob), await open(room, carol)];
   await writer.say("while he reads");
   await slow.reach(1);
   expect(await connections()).toBeGreaterThanOrEqual(3);
   slow.socket.pause();
   let rev = 0;
-  await until(
+  await waitUntil(
     "he is cut",
     async () => {
       ({ rev } = await writer.say(`${filler} ${rev}`));
       // At once, whoever else stands still.
       await other.reach(rev);
-      return writer.waiting().some(presence(alice, false));
+      return writer.unread().some(presence(alice, false));
     },
     20_000,
   );
@@ -89,7 +89,7 @@ test("a reader for whom more than 1 MiB waits is cut, the others hear everything
   const back = await open(room, alice, { after: slow });
   await back.reach(last.rev);
   replay(back, slow.cursor);
-  const all = await stored(on.parley, room);
+  const all = await storedMessages(server, room);
   for (const client of [back, writer, other]) expect(client.known()).toEqual(all);
   for (const client of [back, writer, other]) await client.close();
 }, 30_000);
@@ -97,16 +97,16 @@ test("a reader for whom more than 1 MiB waits is cut, the others hear everything
 test.if(linux)(
   "a reader who stands still is cut at 1 MiB that waits for him in the server, and not much later or sooner",
   async () => {
-    const room = await roomOf(alice, bob);
+    const room = await createRoom([alice, bob]);
     const writer = await open(room, bob);
-    const slow = await rawV2(on.parley.host, room, await token(alice));
+    const slow = await connectRawV2(server.host, room, await token(alice));
     await upTo(slow, presence(alice, true));
     slow.socket.pause();
     let [said, waited] = [0, 0];
-    await until(
+    await waitUntil(
       "he is cut",
       async () => {
-        if (writer.waiting().some(presence(alice, false))) return true;
+        if (writer.unread().some(presence(alice, false))) return true;
         // Where nothing is in the kernel he may be gone by now.
         const taken = inKernel(slow);
         if (taken > 0) waited = said - taken;
@@ -128,19 +128,19 @@ test.if(linux)(
 test.if(linux)(
   "somebody who is sent what he missed hears no notices meanwhile, and then who came and went",
   async () => {
-    const room = await roomOf(alice, bob, carol, dave);
+    const room = await createRoom([alice, bob, carol, dave]);
     const length = 100_000;
-    fill(on.parley, room, length);
+    fillRoom(server, room, length);
     const [writer, leaver] = [await open(room, bob), await open(room, carol)];
-    const slow = await rawV2(on.parley.host, room, await token(alice), 0);
+    const slow = await connectRawV2(server.host, room, await token(alice), 0);
     const hello = (await slow.next()) as Hello;
     expect(hello.online.map(({ email }) => email)).toEqual([bob, carol, alice]);
     slow.socket.pause();
-    await writer.frame(presence(alice, true));
+    await writer.next(presence(alice, true));
     const arriver = await open(room, dave);
     for (let seq = 1; seq <= 20; seq++) await arriver.ack({ type: "read", seq });
     await leaver.close();
-    await writer.frame(presence(carol, false));
+    await writer.next(presence(carol, false));
     slow.socket.resume();
     const missed = await upTo(slow, (frame) => frame.type === "changes" && frame.rev >= length);
     expect(new Set(missed.map(({ type }) => type))).toEqual(new Set(["changes"]));
@@ -163,16 +163,16 @@ test.each([
 ])(
   "whoever sends commands and never reads the answers, %s, is cut",
   async (_, length) => {
-    const room = await roomOf(alice, bob);
-    fill(on.parley, room, length);
+    const room = await createRoom([alice, bob]);
+    fillRoom(server, room, length);
     const watcher = await open(room, bob);
-    const raw = await rawV2(on.parley.host, room, await token(alice), 0);
+    const raw = await connectRawV2(server.host, room, await token(alice), 0);
     await raw.next();
     raw.socket.pause();
-    const block = Buffer.concat(Array.from({ length: 500 }, () => encode("{}")));
-    await until("he is cut", () => {
+    const block = Buffer.concat(Array.from({ length: 500 }, () => encodeFrame("{}")));
+    await waitUntil("he is cut", () => {
       if (raw.socket.writableLength < 1 << 20) raw.write(block);
-      return watcher.waiting().some(presence(alice, false));
+      return watcher.unread().some(presence(alice, false));
     });
     raw.destroy();
     await watcher.say("on we go");

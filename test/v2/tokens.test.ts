@@ -1,18 +1,17 @@
 import { expect, test } from "bun:test";
 
-import { connect } from "../support/client.ts";
+import { closedWith, connectClassic, connectV2 } from "../support/client.ts";
 import { startIssuer } from "../support/issuer.ts";
-import { startParley } from "../support/parley.ts";
-import { stage } from "../support/stage.ts";
+import { fillRoom } from "../support/messages.ts";
+import { connectRawV2 } from "../support/raw.ts";
+import { startTestServer, useServer } from "../support/server.ts";
 import { makeKey } from "../support/tokens.ts";
-import { until } from "../support/until.ts";
-import { fill, rawV2 } from "../support/v2-resume.ts";
-import { closing, connectV2 } from "../support/v2.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // Connections that outlive their tokens, or do not.
 
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { roomOf, token } = on;
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { createRoom, token } = server;
 
 const alice = "alice@example.com";
 const bob = "bob@example.com";
@@ -20,30 +19,30 @@ const bob = "bob@example.com";
 /** The end of a token that is good for so many seconds more. */
 const inSeconds = (seconds: number) => Math.floor(Date.now() / 1000) + seconds;
 const ending = (email: string, exp: number, claims: Record<string, unknown> = {}) =>
-  on.issuer.sign(email, { claims: { exp, ...claims } });
-const open = (room: string, bearer: string) => connectV2(on.parley.host, room, { token: bearer });
+  server.issuer.sign(email, { claims: { exp, ...claims } });
+const open = (room: string, bearer: string) => connectV2(server.host, room, { token: bearer });
 const iso = (exp: number) => new Date(exp * 1000).toISOString();
 
 test("hello says when the token ends, and nobody is told a long time ahead", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const exp = inSeconds(3600);
   const client = await open(room, await ending(alice, exp));
   expect(client.hello.token_expires_at).toBe(iso(exp));
   // Time enough for the server to look at its deadlines.
   const short = await open(room, await ending(alice, inSeconds(30)));
   await short.next("token.expiring");
-  expect(client.waiting("token.expiring")).toEqual([]);
+  expect(client.unread("token.expiring")).toEqual([]);
 });
 
 test("a token that ends after the end of time is as good as any", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const client = await open(room, await ending(alice, 9_999_999_999_999));
   expect(client.hello.token_expires_at).toBe("9999-12-31T00:00:00.000Z");
   await client.say("still here");
 });
 
 test("a token that ends within a minute is told at once; at its end the connection is closed with 4401", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const exp = inSeconds(3);
   const client = await open(room, await ending(alice, exp));
   expect(await client.next("token.expiring")).toStrictEqual({ type: "token.expiring", expires_at: iso(exp) });
@@ -52,11 +51,11 @@ test("a token that ends within a minute is told at once; at its end the connecti
   expect(await client.closed).toMatchObject({ code: 4401, reason: "token_expired" });
   expect(Date.now()).toBeGreaterThanOrEqual(exp * 1000);
   // Once was enough.
-  expect(client.waiting("token.expiring")).toEqual([]);
+  expect(client.unread("token.expiring")).toEqual([]);
 }, 10_000);
 
 test("whose token ends later is told a minute ahead, not sooner", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const exp = inSeconds(63);
   const client = await open(room, await ending(alice, exp));
   expect(await client.next("token.expiring")).toMatchObject({ expires_at: iso(exp) });
@@ -65,7 +64,7 @@ test("whose token ends later is told a minute ahead, not sooner", async () => {
 }, 10_000);
 
 test("a fresh token keeps the connection, past the end of the first one, until its own", async () => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const [first, second] = [inSeconds(3), inSeconds(5)];
   const bearer = await ending(alice, first);
   const [renewed, forgotten] = [await open(room, bearer), await open(room, bearer)];
@@ -88,7 +87,7 @@ test("a fresh token keeps the connection, past the end of the first one, until i
 }, 15_000);
 
 test("of fresh tokens that come at once the last one stands, though it is verified sooner", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const exp = inSeconds(3);
   const [long, short] = [await token(alice), await ending(alice, exp)];
   // One that the server knows already.
@@ -99,12 +98,12 @@ test("of fresh tokens that come at once the last one stands, though it is verifi
   await Promise.all([renew(short), renew(long)]);
   expect(answered).toEqual([short, long]);
   // The server looks every second.
-  const over = until("the short one is long over", () => Date.now() > exp * 1000 + 1500);
+  const over = waitUntil("the short one is long over", () => Date.now() > exp * 1000 + 1500);
   expect(await Promise.race([over.then(() => "open"), client.closed])).toBe("open");
 }, 10_000);
 
 test("a token of somebody else, or a bad one, is refused, and changes nothing", async () => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const exp = inSeconds(3);
   const client = await open(room, await ending(alice, exp));
   const long = inSeconds(3600);
@@ -116,7 +115,7 @@ test("a token of somebody else, or a bad one, is refused, and changes nothing", 
   expect(await code(await ending(alice, inSeconds(-60)))).toBe("token_expired");
   expect(await code(`${bearer.slice(0, -8)}AAAAAAAA`)).toBe("unauthorized");
   expect(await code(await ending(alice, long, { aud: "somebody else" }))).toBe("unauthorized");
-  expect(await code(await on.issuer.sign(alice, { key: await makeKey() }))).toBe("unauthorized");
+  expect(await code(await server.issuer.sign(alice, { key: await makeKey() }))).toBe("unauthorized");
   expect(await code("")).toBe("unauthorized");
   expect(await code("not a token")).toBe("unauthorized");
   const { seq } = await client.say("still alice");
@@ -127,18 +126,18 @@ test("a token of somebody else, or a bad one, is refused, and changes nothing", 
 
 test("while the issuer's keys can't be had a token of an unknown key is refused for that, and the connection lives", async () => {
   await using issuer = await startIssuer();
-  await using parley = await startParley({
+  await using parley = await startTestServer({
     issuer: issuer.issuer,
     keys: { unknownKeyCooldownMs: 0, minRetryMs: 0 },
   });
-  await parley.room("room", [alice]);
+  await parley.createRoom([alice], { id: "room" });
   const client = await connectV2(parley.host, "room", { token: await issuer.sign(alice) });
   const old = await issuer.sign(alice, { claims: { jti: "another" } });
   await issuer.rotate({ keepOld: true });
   const fresh = await issuer.sign(alice);
   await issuer.kill();
   expect(await client.error({ type: "auth", token: fresh })).toMatchObject({ code: "keys_unavailable" });
-  expect(await closing(connectV2(parley.host, "room", { token: fresh }))).toBe("1013 keys_unavailable");
+  expect(await closedWith(connectV2(parley.host, "room", { token: fresh }))).toBe("1013 keys_unavailable");
   await client.say("still here");
   // The keys that are known stay good.
   await client.ack({ type: "auth", token: old });
@@ -149,21 +148,21 @@ test("while the issuer's keys can't be had a token of an unknown key is refused 
 const admin = { scope: "chat:admin" };
 
 test("an administrator's token that is replaced by a plain one of somebody who is no member is the end", async () => {
-  const room = await roomOf(bob);
+  const room = await createRoom([bob]);
   const tokens = [await ending(alice, inSeconds(3600), admin), await token(alice)] as const;
   const [client, tab] = [await open(room, tokens[0]), await open(room, tokens[0])];
   expect(client.hello.room.role).toBeNull();
   await client.say("as an administrator");
   client.send({ type: "auth", id: "plain", token: tokens[1] });
   expect(await client.closed).toMatchObject({ code: 4403, reason: "removed" });
-  expect(client.waiting("ack")).toEqual([]);
+  expect(client.unread("ack")).toEqual([]);
   // The other one has its token still.
   await tab.ack({ type: "auth", token: tokens[0] });
   await tab.say("still an administrator");
 });
 
 test("a token brings its rights, and takes them away again", async () => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const [client, other] = [await open(room, await token(alice)), await open(room, await token(bob))];
   const { seq } = await other.say("mine");
   const edit = (text: string) => client.command({ type: "edit", seq, text });
@@ -176,7 +175,7 @@ test("a token brings its rights, and takes them away again", async () => {
 });
 
 test("the name in a fresh token is the name from then on, in messages and among who is there", async () => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const [client, other] = [await open(room, await token(alice)), await open(room, await token(bob))];
   await client.ack({ type: "auth", token: await ending(alice, inSeconds(3600), { name: "Alice A." }) });
   await client.say("hello");
@@ -186,24 +185,23 @@ test("the name in a fresh token is the name from then on, in messages and among 
 });
 
 test("who speaks classic has nothing to renew, and ends with his token", async () => {
-  const room = await roomOf(alice);
+  const room = await createRoom([alice]);
   const exp = inSeconds(2);
-  const client = await connect(on.parley.host, room, { token: await ending(alice, exp) });
-  await client.next();
+  const client = await connectClassic(server.host, room, { token: await ending(alice, exp) });
   client.send({ type: "auth", id: "1", token: await token(alice) });
   expect(await client.next()).toMatchObject({ error: { code: "invalid_message" } });
   expect(await client.closed).toEqual({ code: 4401, reason: "token_expired" });
 }, 10_000);
 
 test("a token ends, too, for whoever is still being sent what he missed, and stands still", async () => {
-  const room = await roomOf(alice, bob);
+  const room = await createRoom([alice, bob]);
   const length = 100_000;
-  fill(on.parley, room, length);
+  fillRoom(server, room, length);
   const watcher = await open(room, await token(bob));
   const exp = inSeconds(2);
-  const raw = await rawV2(on.parley.host, room, await ending(alice, exp), 0);
+  const raw = await connectRawV2(server.host, room, await ending(alice, exp), 0);
   raw.socket.pause();
-  await watcher.frame((frame) => frame.type === "presence" && frame.user.email === alice && !frame.online);
+  await watcher.next((frame) => frame.type === "presence" && frame.user.email === alice && !frame.online);
   expect(Date.now()).toBeGreaterThanOrEqual(exp * 1000);
   // The close frame stands behind all that he has not read, and may be lost with it.
   raw.destroy();

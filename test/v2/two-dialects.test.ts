@@ -1,21 +1,20 @@
 import { expect, test } from "bun:test";
 
-import { connect } from "../support/client.ts";
-import { metric, stage } from "../support/stage.ts";
-import { connectV2 } from "../support/v2.ts";
+import { connectClassic, connectV2 } from "../support/client.ts";
+import { useServer } from "../support/server.ts";
 
 // Members of one room who speak different dialects.
 
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { roomOf, join, token } = on;
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { createRoom, token } = server;
 
 const alice = "alice@example.com";
 const bob = "bob@example.com";
 
 async function pair() {
-  const room = await roomOf(alice, bob);
-  const modern = await connectV2(on.parley.host, room, { token: await token(alice) });
-  return { room, modern, classic: await join(room, bob) };
+  const room = await createRoom([alice, bob]);
+  const modern = await connectV2(server.host, room, { token: await token(alice) });
+  return { room, modern, classic: await server.connectClassic(room, bob) };
 }
 
 test("each sees what the other says, in his own dialect", async () => {
@@ -45,9 +44,9 @@ test("an edit, a deletion and a reaction are nothing to a classic client until i
   await modern.say("four");
   // Whatever the others were, it would have come before this one.
   expect(await classic.next()).toStrictEqual({ message: "four" });
-  expect(classic.waiting()).toEqual([]);
-  const again = await connect(on.parley.host, room, { token: await token(bob) });
-  expect(await again.next()).toStrictEqual(
+  expect(classic.unread()).toEqual([]);
+  const again = await connectClassic(server.host, room, { token: await token(bob) });
+  expect(again.history).toStrictEqual(
     ["one, mended", "three", "four"].map((text) => ({ text, sender_email: alice })),
   );
 });
@@ -62,12 +61,12 @@ test("a classic client that sends a v2 command is refused in its own words, and 
 });
 
 test("a classic member who comes and goes is shown as present to the others", async () => {
-  const room = await roomOf(alice, bob);
-  const classic = await join(room, bob);
-  const modern = await connectV2(on.parley.host, room, { token: await token(alice) });
+  const room = await createRoom([alice, bob]);
+  const classic = await server.connectClassic(room, bob);
+  const modern = await connectV2(server.host, room, { token: await token(alice) });
   expect(new Set(modern.hello.online.map(({ email }) => email))).toEqual(new Set([alice, bob]));
   await classic.close();
-  const left = await modern.frame((frame) => frame.type === "presence" && !frame.online);
+  const left = await modern.next((frame) => frame.type === "presence" && !frame.online);
   expect(left).toMatchObject({ type: "presence", user: { email: bob }, online: false });
 });
 
@@ -76,12 +75,12 @@ test("a classic client hears no notice", async () => {
   modern.send({ type: "typing" });
   await modern.say("one");
   expect(await classic.next()).toStrictEqual({ message: "one" });
-  const second = await connectV2(on.parley.host, room, { token: await token(bob) });
+  const second = await connectV2(server.host, room, { token: await token(bob) });
   await second.ack({ type: "read", id: "r", seq: 1 });
   expect(await modern.next("read")).toMatchObject({ user: { email: bob }, seq: 1 });
   await modern.say("two");
   expect(await classic.next()).toStrictEqual({ message: "two" });
-  expect(classic.waiting()).toEqual([]);
+  expect(classic.unread()).toEqual([]);
 });
 
 test("what is stored is counted, by what it was", async () => {
@@ -90,7 +89,7 @@ test("what is stored is counted, by what it was", async () => {
     "parley_messages_total",
     ...["edited", "deleted", "reacted"].map((kind) => `parley_changes_total{kind="${kind}"}`),
   ];
-  const counts = () => Promise.all(names.map((name) => metric(on.parley, name)));
+  const counts = () => Promise.all(names.map((name) => server.metric(name)));
   const before = await counts();
   await modern.say("one");
   await modern.ack({ type: "react", seq: 1, emoji: "👍", on: true });

@@ -2,29 +2,27 @@ import { expect, test } from "bun:test";
 
 import type { ServerFrame } from "../../src/protocol/frames.ts";
 import type { Command } from "../../src/protocol/schemas.ts";
-import { startParley } from "../support/parley.ts";
-import { frame, handshake, opcodes, Raw } from "../support/raw.ts";
-import { newRoomId, stage } from "../support/stage.ts";
-import { until } from "../support/until.ts";
-import { rawV2 } from "../support/v2-resume.ts";
-import { connectV2 } from "../support/v2.ts";
+import { connectV2 } from "../support/client.ts";
+import { connectRawV2, encodeFrame, handshake, opcodes, RawConnection } from "../support/raw.ts";
+import { newRoomId, useServer } from "../support/server.ts";
+import { waitUntil } from "../support/wait.ts";
 
 // Commands in TCP segments made by hand.
 
-const on = stage({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { roomOf, token } = on;
+const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const { createRoom, token } = server;
 
 const alice = "alice@example.com";
 const bob = "bob@example.com";
 const frameLimit = 65_536;
 
-const sent = (command: Command) => frame(JSON.stringify(command));
+const sent = (command: Command) => encodeFrame(JSON.stringify(command));
 const texts = (count: number) =>
   Array.from({ length: count }, (_, n) => sent({ type: "send", id: `${n}`, text: `message ${n}` }));
 
 /** The next of these frames; others are passed over. */
 async function next<T extends ServerFrame["type"]>(
-  raw: Raw,
+  raw: RawConnection,
   ...types: T[]
 ): Promise<Extract<ServerFrame, { type: T }>> {
   for (;;) {
@@ -35,21 +33,21 @@ async function next<T extends ServerFrame["type"]>(
 
 /** The last message and the `rev` of a room. */
 async function head(room: string) {
-  const client = await connectV2(on.parley.host, room, { token: await token(bob) });
+  const client = await connectV2(server.host, room, { token: await token(bob) });
   const { rev } = client.hello;
   await client.close();
   return { rev, last: client.known().at(-1)?.text };
 }
 
 async function open() {
-  const room = await roomOf(alice, bob);
-  const raw = await rawV2(on.parley.host, room, await token(alice));
+  const room = await createRoom([alice, bob]);
+  const raw = await connectRawV2(server.host, room, await token(alice));
   await next(raw, "hello");
   return { room, raw };
 }
 
 /** What is heard of three commands that a connection began with, which must be all of it. */
-async function expectThree(raw: Raw): Promise<void> {
+async function expectThree(raw: RawConnection): Promise<void> {
   expect(await raw.next()).toMatchObject({ type: "hello", rev: 0, messages: [] });
   const heard: unknown[] = [];
   for (let n = 0; n < 6; n++) heard.push(await next(raw, "change", "ack"));
@@ -60,28 +58,28 @@ async function expectThree(raw: Raw): Promise<void> {
 }
 
 test("commands that are sent before the hello was read are answered after it", async () => {
-  const room = await roomOf(alice, bob);
-  const raw = await rawV2(on.parley.host, room, await token(alice));
+  const room = await createRoom([alice, bob]);
+  const raw = await connectRawV2(server.host, room, await token(alice));
   raw.write(...texts(3));
   await expectThree(raw);
   raw.destroy();
 });
 
 /** Sends commands in one segment with a handshake; the status of its answer. */
-async function atOnce(room: string, email: string): Promise<{ raw: Raw; status: number }> {
-  const raw = await Raw.open(on.parley.host);
+async function atOnce(room: string, email: string): Promise<{ raw: RawConnection; status: number }> {
+  const raw = await RawConnection.open(server.host);
   const headers = { authorization: `Bearer ${await token(email)}`, "sec-websocket-protocol": "chat.v2" };
-  raw.write(handshake(on.parley.host, `/ws/chat/${room}/`, headers), ...texts(3));
+  raw.write(handshake(server.host, `/ws/chat/${room}/`, headers), ...texts(3));
   const { status } = await raw.answer();
   return { raw, status };
 }
 
 /** Whoever was refused has left nothing behind. */
 async function expectNobody(room: string, said: string[]): Promise<void> {
-  let late = await connectV2(on.parley.host, room, { token: await token(bob) });
-  await until("he is gone", async () => {
+  let late = await connectV2(server.host, room, { token: await token(bob) });
+  await waitUntil("he is gone", async () => {
     await late.close();
-    late = await connectV2(on.parley.host, room, { token: await token(bob) });
+    late = await connectV2(server.host, room, { token: await token(bob) });
     return late.hello.online.length === 1;
   });
   expect(late.known().map(({ text }) => text)).toEqual(said);
@@ -91,11 +89,11 @@ async function expectNobody(room: string, said: string[]): Promise<void> {
 // RFC 6455, section 4.1, has clients wait for the answer. Bun refuses an upgrade that was not answered in the turn in
 // which it came and has bytes behind it: for somebody new, something is always read first.
 test("what comes in one segment with the handshake of a member who is known is done after the hello", async () => {
-  const room = await roomOf(bob, alice);
-  const refused: Raw[] = [];
+  const room = await createRoom([bob, alice]);
+  const refused: RawConnection[] = [];
   let { raw, status } = await atOnce(room, alice);
   // Until he is known, with all that is asked for.
-  await until("it is taken", async () => {
+  await waitUntil("it is taken", async () => {
     if (status === 101) return true;
     expect(status).toBe(400);
     refused.push(raw);
@@ -114,7 +112,7 @@ test.each([
   "what comes in one segment with the handshake of %s is refused as a whole",
   async (_, newEmail, member) => {
     const email = newEmail();
-    const room = await roomOf(bob, ...(member ? [email] : []));
+    const room = await createRoom([bob, ...(member ? [email] : [])]);
     const { raw, status } = await atOnce(room, email);
     expect(status).toBe(400);
     raw.destroy();
@@ -123,9 +121,9 @@ test.each([
 );
 
 test("what comes in one segment with the handshake of somebody known who is no member is refused as a whole", async () => {
-  const room = await roomOf(bob);
+  const room = await createRoom([bob]);
   let { raw, status } = await atOnce(room, alice);
-  await until("it is told in his own dialect", async () => {
+  await waitUntil("it is told in his own dialect", async () => {
     if (status === 101) return true;
     raw.destroy();
     ({ raw, status } = await atOnce(room, alice));
@@ -146,10 +144,10 @@ test("of a thousand commands in one segment all are acked, in their order", asyn
 });
 
 test("of a thousand commands in one segment, with a rate, the first are done, and the connection is closed with 4429", async () => {
-  await using parley = await startParley({ issuer: on.issuer.issuer });
+  await using parley = await server.startAnother();
   const room = newRoomId();
-  await parley.room(room, [alice]);
-  const raw = await rawV2(parley.host, room, await token(alice));
+  await parley.createRoom([alice], { id: room });
+  const raw = await connectRawV2(parley.host, room, await token(alice));
   raw.write(...texts(1000));
   const answers: ServerFrame[] = [];
   let end: number | undefined;
@@ -188,9 +186,9 @@ test("a command whose frame comes byte by byte is done like any other", async ()
 test("a command in fragments, with a ping answered in between, is one command", async () => {
   const { raw } = await open();
   const json = JSON.stringify({ type: "send", id: "1", text: "in pieces" });
-  raw.write(frame(json.slice(0, 10), { fin: false }), frame("beat", { opcode: opcodes.ping }));
-  raw.write(frame(json.slice(10, 20), { fin: false, opcode: opcodes.continuation }));
-  raw.write(frame(json.slice(20), { opcode: opcodes.continuation }));
+  raw.write(encodeFrame(json.slice(0, 10), { fin: false }), encodeFrame("beat", { opcode: opcodes.ping }));
+  raw.write(encodeFrame(json.slice(10, 20), { fin: false, opcode: opcodes.continuation }));
+  raw.write(encodeFrame(json.slice(20), { opcode: opcodes.continuation }));
   let pong: string | undefined;
   for (;;) {
     const { opcode, payload } = await raw.frame();
@@ -204,9 +202,9 @@ test("a command in fragments, with a ping answered in between, is one command", 
 test("a frame is taken up to 64 KiB; one byte more closes the connection with 1009, and changes nothing", async () => {
   const { room, raw } = await open();
   const json = JSON.stringify({ type: "send", id: "1", text: "long" });
-  raw.write(frame(json + " ".repeat(frameLimit - json.length)));
+  raw.write(encodeFrame(json + " ".repeat(frameLimit - json.length)));
   expect(await next(raw, "ack", "error")).toEqual({ type: "ack", id: "1", seq: 1, rev: 1 });
-  raw.write(frame(json + " ".repeat(frameLimit - json.length + 1)), ...texts(1));
+  raw.write(encodeFrame(json + " ".repeat(frameLimit - json.length + 1)), ...texts(1));
   expect(await raw.close()).toMatchObject({ code: 1009 });
   await raw.ended;
   expect(await head(room)).toEqual({ rev: 1, last: "long" });
@@ -218,7 +216,7 @@ test.each([
   ["an overlong encoding", Buffer.from('{"type":"send","id":"1","text":"\xc0\xaf"}', "latin1")],
 ])("%s closes the connection with 1007, and changes nothing", async (_, bytes) => {
   const { room, raw } = await open();
-  raw.write(frame(bytes), ...texts(1));
+  raw.write(encodeFrame(bytes), ...texts(1));
   expect(await raw.close()).toMatchObject({ code: 1007 });
   await raw.ended;
   expect(await head(room)).toEqual({ rev: 0, last: undefined });
@@ -226,14 +224,14 @@ test.each([
 
 test("whoever is gone before his ack has said what he said, once", async () => {
   const { room, raw } = await open();
-  const listener = await connectV2(on.parley.host, room, { token: await token(bob) });
+  const listener = await connectV2(server.host, room, { token: await token(bob) });
   raw.write(
     sent({ type: "send", id: "1", text: "last words", client_id: "a" }),
-    frame("", { opcode: opcodes.close }),
+    encodeFrame("", { opcode: opcodes.close }),
   );
   expect(await listener.next("change")).toMatchObject({ message: { seq: 1, text: "last words" } });
   await raw.ended;
-  const again = await connectV2(on.parley.host, room, { token: await token(alice) });
+  const again = await connectV2(server.host, room, { token: await token(alice) });
   expect(await again.ack({ type: "send", text: "last words", client_id: "a" })).toMatchObject({
     seq: 1,
     rev: 1,
@@ -242,7 +240,7 @@ test("whoever is gone before his ack has said what he said, once", async () => {
 
 test("after a thousand frames that are no commands the connection works, and the next one is quick", async () => {
   const { room, raw } = await open();
-  raw.write(...Array.from({ length: 1000 }, () => frame("[".repeat(1000))));
+  raw.write(...Array.from({ length: 1000 }, () => encodeFrame("[".repeat(1000))));
   for (let n = 0; n < 1000; n++)
     expect(await next(raw, "error", "ack")).toMatchObject({ type: "error", code: "invalid_command" });
   raw.write(...texts(1));

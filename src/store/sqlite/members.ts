@@ -6,7 +6,7 @@ import type { Invitee, Member, Role, RoomKey, UserKey } from "../../chat/model.t
 import type { Grant, Granted } from "../../chat/store.ts";
 import type { Db } from "./open.ts";
 import { user } from "./queries.ts";
-import { members, reads, rooms, users } from "./schema.ts";
+import { members, reads, users as userTable } from "./schema.ts";
 import type { Users } from "./users.ts";
 
 /** Memberships. Methods that write must be called within a transaction; `standing` is that of the actor who asks. */
@@ -19,7 +19,7 @@ export class Members {
   /** Owners first, then by email. */
   list(room: RoomKey): Member[] {
     return this.#select(eq(members.room, room))
-      .orderBy(desc(eq(members.role, "owner")), users.email, users.sub)
+      .orderBy(desc(eq(members.role, "owner")), userTable.email, userTable.sub)
       .all();
   }
 
@@ -43,20 +43,20 @@ export class Members {
       },
     );
     if (isRefused(decision)) return decision;
-    const { role, added } = decision;
+    const { role, readMark } = decision;
     if (member) {
       this.db.update(members).set({ role }).where(membership(room, member.user.key)).run();
-      return { member: { ...member, role }, added };
+      return { member: { ...member, role }, added: false };
     }
     const invited = known ?? this.users.invite(who);
     this.db.insert(members).values({ room, user: invited.key, role, joinedAt }).run();
-    this.#markAllRead(room, invited.key);
-    return { member: { user: invited, role, joinedAt }, added };
+    this.#setReadMark(room, invited.key, readMark ?? 0);
+    return { member: { user: invited, role, joinedAt }, added: true };
   }
 
   /** Resolves an email to the members who are shown with it. */
   remove(room: RoomKey, who: Invitee, standing: Standing): Result<Member | undefined> {
-    const matches = "sub" in who ? eq(users.sub, who.sub) : eq(users.email, who.email);
+    const matches = "sub" in who ? eq(userTable.sub, who.sub) : eq(userTable.email, who.email);
     const member = decideRemoval({
       ...standing,
       candidates: this.#select(and(eq(members.room, room), matches)).all(),
@@ -73,10 +73,8 @@ export class Members {
     return member;
   }
 
-  /** A new member has nothing unread. */
-  #markAllRead(room: RoomKey, key: UserKey): void {
-    const newest = this.db.select({ seq: rooms.seq }).from(rooms).where(eq(rooms.pk, room)).get();
-    const seq = newest?.seq ?? 0;
+  /** Replaces a mark that is left from a time as an administrator. */
+  #setReadMark(room: RoomKey, key: UserKey, seq: number): void {
     this.db
       .insert(reads)
       .values({ room, user: key, seq })
@@ -88,7 +86,7 @@ export class Members {
     return this.db
       .select({ user, role: members.role, joinedAt: members.joinedAt })
       .from(members)
-      .innerJoin(users, eq(users.pk, members.user))
+      .innerJoin(userTable, eq(userTable.pk, members.user))
       .where(which);
   }
 

@@ -8,40 +8,41 @@ import { readMigrationFiles } from "drizzle-orm/migrator";
 
 import * as schema from "./schema.ts";
 
-/** "PARL", set by the first migration: what tells our file from another program's. */
-const applicationId = 0x5041524c;
+/** "PARL". The first migration sets it, which tells Parley's databases from those of other programs. */
+const APPLICATION_ID = 0x5041524c;
 
-/** In the binary the migrations are embedded beside the bundle. */
-const migrationsFolder = join(import.meta.dir, Bun.isStandaloneExecutable ? "drizzle" : "../../../drizzle");
+/** The binary has the migrations beside its bundle. */
+const MIGRATIONS_FOLDER = join(import.meta.dir, Bun.isStandaloneExecutable ? "drizzle" : "../../../drizzle");
 
-/** How long to wait, in milliseconds and with the event loop held, for a process that is writing just now. */
-const busyTimeout = 5;
-/** The same at the start, when nobody waits yet. */
-const patience = 2000;
+/** How long a statement waits for another process's lock, while it holds the event loop. */
+const BUSY_TIMEOUT_MS = 5;
+/** The same at the start, when nothing else is going on. */
+const START_BUSY_TIMEOUT_MS = 2000;
+const START_RETRY_MS = 20;
 
-/** Why a file can't be used. The message is one line for whoever starts Parley; the file was left as it was. */
+/** Why a file cannot be used, in one line for the operator. The file is unchanged. */
 export class OpenError extends Error {
   override readonly name = "OpenError";
 }
 
 export interface OpenOptions {
-  /** Reads the whole file for damage first: about three seconds per GB. For whoever will run on it for long. */
+  /** Search the whole file for damage first, at about three seconds per GB. Default: false. */
   check?: boolean;
-  /** Makes the file when there is none. */
+  /** Create the file when there is none. Default: true. */
   create?: boolean;
 }
 
-/** Opens the database at `path`, brought to the newest schema. Throws `OpenError`. */
+/** Opens the database at `path` and brings it to the newest schema. Throws `OpenError`. */
 export function open(path: string, { check = false, create = true }: OpenOptions = {}): Db {
-  const deadline = performance.now() + patience;
+  const deadline = performance.now() + START_BUSY_TIMEOUT_MS;
   for (;;) {
     try {
       return attempt(path, { check, create });
     } catch (error) {
-      // There are locks that SQLite's own timeout does not wait for, such as the one that makes a file WAL.
+      // SQLite's own timeout does not wait for every lock, such as the one that turns a file to WAL.
       const busy = sqliteError(error)?.code?.startsWith("SQLITE_BUSY");
-      if (!busy || performance.now() > deadline) throw refusal(path, error);
-      Bun.sleepSync(20);
+      if (!busy || performance.now() > deadline) throw toOpenError(path, error);
+      Bun.sleepSync(START_RETRY_MS);
     }
   }
 }
@@ -52,25 +53,25 @@ function attempt(path: string, options: Required<OpenOptions>) {
   const client = connect(path, options);
   const db = drizzle(client, { schema });
   try {
-    // busy_timeout first: even the change to WAL takes a lock.
-    client.run(`PRAGMA busy_timeout = ${patience}`);
+    // First, because the change to WAL takes a lock.
+    client.run(`PRAGMA busy_timeout = ${START_BUSY_TIMEOUT_MS}`);
     client.run("PRAGMA journal_mode = WAL");
     client.run("PRAGMA synchronous = FULL");
     client.run("PRAGMA foreign_keys = ON");
-    // What was deleted is overwritten, not only let go.
+    // Deleted messages are overwritten, not only unlinked.
     client.run("PRAGMA secure_delete = ON");
-    // Larger steps than the default 1000 pages: a checkpoint writes each page once, however often it changed.
+    // More than the default 1000 pages: a checkpoint writes each page once, however often it changed.
     client.run("PRAGMA wal_autocheckpoint = 4000");
     client.run("PRAGMA journal_size_limit = 67108864");
-    // 2 MiB hold the pages of hundreds of busy rooms; more of them are in the system's own cache. Who reads a long room
-    // from its beginning would fill any larger one with what nobody asks for again.
+    // 2 MiB hold the pages of hundreds of busy rooms, and the system caches more. A larger cache would be filled by those
+    // who read a long room from its beginning, with pages that nobody reads again.
     client.run("PRAGMA cache_size = -2048");
     upgrade(db, client);
-    // A file that can't be written would be found out by the first message. BEGIN IMMEDIATE alone takes no notice of it.
+    // Finds out now, not at the first message, whether the file can be written. BEGIN IMMEDIATE alone does not.
     client.run("BEGIN IMMEDIATE");
     client.run("INSERT INTO probes (pk, bytes) VALUES (0, '')");
     client.run("ROLLBACK");
-    client.run(`PRAGMA busy_timeout = ${busyTimeout}`);
+    client.run(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     return db;
   } catch (error) {
     client.close();
@@ -78,18 +79,18 @@ function attempt(path: string, options: Required<OpenOptions>) {
   }
 }
 
-/** A checked connection. Looks at the file through a reader, which changes nothing. */
+/** Connects to a file that was checked. It is checked over a read-only connection, which changes nothing. */
 function connect(path: string, { check, create }: Required<OpenOptions>): Database {
-  if (path === "" || path.startsWith(":")) throw new OpenError(`${path}: this is not the name of a file`);
+  if (path === "" || path.startsWith(":")) throw new OpenError(`${path}: this is not a file name`);
   const exists = existsSync(path);
   if (!exists && !create) throw new OpenError(`${path}: there is no such file`);
   if (exists && statSync(path).isDirectory()) throw new OpenError(`${path}: this is a folder, not a file`);
-  // SQLite would fall back to reading alone, and leave a log beside the file.
+  // SQLite would fall back to read-only access and leave a log beside the file.
   if (exists) accessSync(path, constants.R_OK | constants.W_OK);
   if (exists && statSync(path).size > 0) {
     const reader = openReader(path);
     try {
-      reader.run(`PRAGMA busy_timeout = ${patience}`);
+      reader.run(`PRAGMA busy_timeout = ${START_BUSY_TIMEOUT_MS}`);
       inspect(path, reader, check);
     } finally {
       reader.close();
@@ -99,8 +100,8 @@ function connect(path: string, { check, create }: Required<OpenOptions>): Databa
 }
 
 /**
- * Changes nothing, and leaves nothing beside the file: without a log of its own it is read as one that nobody writes,
- * since SQLite would make a log for a reader, too.
+ * A connection that leaves nothing beside the file. Where there is no log the file is opened as immutable: SQLite would
+ * create a log even for a reader.
  */
 function openReader(path: string): Database {
   const log = `${path}-wal`;
@@ -113,11 +114,11 @@ function openReader(path: string): Database {
 function inspect(path: string, reader: Database, check: boolean): void {
   const id = pragma(reader, "application_id");
   const tables = reader.query<{ name: string }, []>("SELECT name FROM sqlite_schema").all();
-  // A first start that was cut short leaves no more than the table of migrations, empty.
-  const fresh = id === 0 && tables.every(({ name }) => name.includes("__drizzle_migrations"));
-  if (id !== applicationId && !fresh) throw new OpenError(`${path}: this is another program's database`);
-  if (!fresh && applied(reader) > newest()) {
-    throw new OpenError(`${path}: written by a newer Parley; start that one, or restore a backup`);
+  // A first start that was interrupted leaves only the empty table of migrations.
+  const isNew = id === 0 && tables.every(({ name }) => name.includes("__drizzle_migrations"));
+  if (id !== APPLICATION_ID && !isNew) throw new OpenError(`${path}: this is another program's database`);
+  if (!isNew && appliedMigration(reader) > newestMigration()) {
+    throw new OpenError(`${path}: written by a newer version of Parley. Start that one, or restore a backup`);
   }
   if (!check) return;
   const result = reader.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
@@ -127,24 +128,27 @@ function inspect(path: string, reader: Database, check: boolean): void {
 
 function upgrade(db: Parameters<typeof migrate>[0], client: Database): void {
   try {
-    // One transaction: cut short, it leaves the old schema.
-    migrate(db, { migrationsFolder });
+    // One transaction: an interrupted one leaves the old schema.
+    migrate(db, { migrationsFolder: MIGRATIONS_FOLDER });
   } catch (error) {
-    // Another process may have done it in the same moment.
-    if (pragma(client, "application_id") !== applicationId || applied(client) !== newest()) throw error;
+    // Another process may have migrated the file at the same moment.
+    const migrated =
+      pragma(client, "application_id") === APPLICATION_ID && appliedMigration(client) === newestMigration();
+    if (!migrated) throw error;
   }
 }
 
-/** When the newest migration that the file has was generated; 0 for none. */
-function applied(client: Database): number {
+/** When the newest migration of the file was generated; 0 for none. */
+function appliedMigration(client: Database): number {
   const row = client
     .query<{ at: number | null }, []>("SELECT max(created_at) AS at FROM __drizzle_migrations")
     .get();
   return row?.at ?? 0;
 }
 
-function newest(): number {
-  return readMigrationFiles({ migrationsFolder }).at(-1)?.folderMillis ?? 0;
+/** When the newest migration of this version was generated. */
+function newestMigration(): number {
+  return readMigrationFiles({ migrationsFolder: MIGRATIONS_FOLDER }).at(-1)?.folderMillis ?? 0;
 }
 
 function pragma(client: Database, name: "application_id"): unknown {
@@ -154,17 +158,17 @@ function pragma(client: Database, name: "application_id"): unknown {
 const reasons: Record<string, string> = {
   SQLITE_NOTADB: "this is not a database",
   SQLITE_CORRUPT: "the database is damaged",
-  SQLITE_CANTOPEN: "the file can't be opened; does its folder exist, and may Parley write there?",
-  SQLITE_READONLY: "the file can't be written",
-  SQLITE_BUSY: "another process holds the database; try again",
+  SQLITE_CANTOPEN: "the file cannot be opened. Does its folder exist, and may Parley write there?",
+  SQLITE_READONLY: "the file cannot be written",
+  SQLITE_BUSY: "another process has locked the database. Try again",
   SQLITE_FULL: "the disk is full",
   SQLITE_IOERR: "the disk reports an error",
   EACCES: "Parley may not read and write this file",
   EPERM: "Parley may not read and write this file",
-  EROFS: "the file can't be written",
+  EROFS: "the file cannot be written",
 };
 
-function refusal(path: string, error: unknown): OpenError {
+function toOpenError(path: string, error: unknown): OpenError {
   if (error instanceof OpenError) return error;
   const cause = sqliteError(error) ?? error;
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
@@ -174,7 +178,7 @@ function refusal(path: string, error: unknown): OpenError {
   });
 }
 
-/** The `SQLiteError` behind an error of bun:sqlite, or of Drizzle, which hides it in `cause`. */
+/** The `SQLiteError` behind an error of bun:sqlite, or of Drizzle, which has it as its `cause`. */
 export function sqliteError(error: unknown): SQLiteError | undefined {
   if (error instanceof SQLiteError) return error;
   return error instanceof Error && error.cause !== undefined ? sqliteError(error.cause) : undefined;

@@ -173,8 +173,7 @@ export class SqliteStore implements Store {
   }
 
   #standing(room: RoomKey, actor: Actor): Standing {
-    const roomExists = this.#messages.head(room) !== undefined;
-    return { actor, role: this.#facts.role(room, actor.key), roomExists };
+    return { actor, role: this.#facts.role(room, actor.key), head: this.#messages.head(room) };
   }
 }
 

@@ -1,6 +1,7 @@
 import { and, eq, isNull } from "drizzle-orm";
 
 import { higherRole } from "../../chat/decide-rooms.ts";
+import { decideSignIn, isSignedIn } from "../../chat/decide-users.ts";
 import type { Invitee, Profile, User, UserKey } from "../../chat/model.ts";
 import type { Db } from "./open.ts";
 import { type Queries, user } from "./queries.ts";
@@ -28,28 +29,25 @@ export class Users {
   }
 
   /** The user, if signing in changes nothing. */
-  signedIn({ sub, email, name }: Profile): User | undefined {
-    const known = toUser(this.queries.signedInUser.get({ sub }));
-    if (!known || (name ?? known.name) !== known.name || (email ?? known.email) !== known.email)
-      return undefined;
-    return email === undefined || this.find({ email })?.key === known.key ? known : undefined;
+  signedIn(profile: Profile): User | undefined {
+    const known = toUser(this.queries.signedInUser.get({ sub: profile.sub }));
+    if (!known) return undefined;
+    return isSignedIn(profile, { known, emailOwner: this.#ownerOf(profile) }) ? known : undefined;
   }
 
-  /** Signs a user in, who thereby owns their verified email and gets the memberships that wait for it. */
-  signIn({ sub, email, name }: Profile): User {
-    const known = this.find({ sub });
-    const owner = email === undefined ? undefined : this.find({ email });
-    const invited = owner?.id === null ? owner : undefined;
-    const key = known?.key ?? invited?.key ?? this.#create({ sub }).key;
-    if (invited && invited.key !== key) this.#moveMemberships(invited.key, key);
+  signIn(profile: Profile): User {
+    const { sub, email } = profile;
+    const facts = { known: this.find({ sub }), emailOwner: this.#ownerOf(profile) };
+    const { user: existing, invited, ...shown } = decideSignIn(profile, facts);
+    const { key } = existing ?? this.#create({ sub });
+    if (invited) this.#moveMemberships(invited.key, key);
     if (email !== undefined) this.#setEmailOwner(email, key);
-    const values = { email: email ?? known?.email ?? null, name: name ?? known?.name ?? null };
     this.db
       .update(users)
-      .set({ sub, signedIn: true, ...values })
+      .set({ sub, signedIn: true, ...shown })
       .where(eq(users.pk, key))
       .run();
-    return { key, id: sub, ...values };
+    return { key, id: sub, ...shown };
   }
 
   /** Forgets a user who has never signed in and is not a member of any room any more. */
@@ -62,6 +60,10 @@ export class Users {
     this.db.delete(emails).where(eq(emails.user, key)).run();
     // The row is reused: before it deletes a user, SQLite would search all messages for their sender.
     this.db.update(users).set({ sub: null, email: null }).where(eq(users.pk, key)).run();
+  }
+
+  #ownerOf({ email }: Profile): User | undefined {
+    return email === undefined ? undefined : this.find({ email });
   }
 
   #create(values: { sub: string } | { email: string }): User {

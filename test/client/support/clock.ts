@@ -3,31 +3,31 @@ import { settle } from "../../support/people.ts";
 
 interface Timer {
   at: number;
-  work: () => void;
+  callback: () => void;
 }
 
-/** A clock that stands still until a test moves it. */
+/** A clock that stands still until a test advances it. */
 export class TestClock implements Clock {
   #now = 1_000_000;
   readonly #timers = new Set<Timer>();
 
   now = (): number => this.#now;
 
-  setTimeout = (work: () => void, milliseconds: number): Timer => {
-    const timer = { at: this.#now + milliseconds, work };
+  setTimeout = (callback: () => void, milliseconds: number): Timer => {
+    const timer = { at: this.#now + milliseconds, callback };
     this.#timers.add(timer);
     return timer;
   };
 
   clearTimeout = (timer: Timer): void => void this.#timers.delete(timer);
 
-  /** In how many milliseconds each timer is due, the first one first. */
-  get due(): number[] {
+  /** Milliseconds until each timer that is set, the next one first. */
+  get timers(): number[] {
     return [...this.#timers].map(({ at }) => at - this.#now).toSorted((a, b) => a - b);
   }
 
-  /** Lets so many milliseconds pass, and everything happen that is due by then. */
-  async pass(milliseconds: number): Promise<void> {
+  /** Advances the clock, and runs the timers that are due in order. */
+  async advance(milliseconds: number): Promise<void> {
     const end = this.#now + milliseconds;
     for (;;) {
       await settle();
@@ -35,9 +35,14 @@ export class TestClock implements Clock {
       if (!next || next.at > end) break;
       this.#timers.delete(next);
       this.#now = next.at;
-      next.work();
+      next.callback();
     }
     this.#now = end;
     await settle();
+  }
+
+  /** Advances the clock to the next timer, and runs it. */
+  async advanceToNextTimer(): Promise<void> {
+    await this.advance(this.timers[0] ?? 0);
   }
 }

@@ -1,0 +1,46 @@
+import { cpus } from "node:os";
+
+import { pinGenerator } from "./server.ts";
+import { createTestbed, type Testbed } from "./testbed.ts";
+import { calm } from "./workloads/calm.ts";
+import { connect } from "./workloads/connect.ts";
+import { crowd } from "./workloads/crowd.ts";
+import { dialects } from "./workloads/dialects.ts";
+import { history } from "./workloads/history.ts";
+import { idle } from "./workloads/idle.ts";
+import { resume } from "./workloads/resume.ts";
+import { rooms } from "./workloads/rooms.ts";
+
+// What Parley costs beside a bare Bun server under the same load. `npm run bench -- crowd calm` runs these workloads
+// alone; ROUNDS sets how often each comparison is repeated.
+
+const workloads: Record<string, (testbed: Testbed) => Promise<string[]>> = {
+  rooms,
+  crowd,
+  calm,
+  connect,
+  idle,
+  dialects,
+  resume,
+  history,
+};
+const DEFAULT_ROUNDS = 5;
+
+const names = process.argv.slice(2);
+const unknown = names.filter((name) => !(name in workloads));
+if (unknown.length > 0) {
+  console.error(`Unknown workload: ${unknown.join(", ")}. Known: ${Object.keys(workloads).join(", ")}`);
+  process.exit(1);
+}
+
+pinGenerator();
+console.log(`${cpus()[0]?.model ?? "unknown CPU"}, ${cpus().length} cores, Bun ${Bun.version}`);
+{
+  await using testbed = await createTestbed(Number(process.env["ROUNDS"] ?? DEFAULT_ROUNDS));
+  for (const [name, run] of Object.entries(workloads)) {
+    if (names.length > 0 && !names.includes(name)) continue;
+    console.log(`\n${(await run(testbed)).join("\n")}`);
+  }
+}
+// Sockets that were closed may keep the process alive.
+process.exit(0);

@@ -1,0 +1,341 @@
+import { describe, expect, test } from "bun:test";
+
+import { ParleyError } from "../../src/client/index.ts";
+import type { Command } from "../../src/protocol/schemas.ts";
+import { settle } from "../support/people.ts";
+import {
+  connectToFake,
+  type FakeSocket,
+  hello,
+  helloOfRecreatedRoom,
+  message,
+  other,
+  outcome,
+} from "./support/fake-server.ts";
+
+const clientIds = (sockets: FakeSocket[]) =>
+  sockets.flatMap(({ sent }) => sent.map((each) => (each.type === "send" ? each.client_id : undefined)));
+const sentTexts = (sockets: FakeSocket[]) => sockets.map((socket) => socket.sentTexts);
+
+describe("commands", () => {
+  test("wait for the hello, go out one at a time, in order, and resolve with their acks", async () => {
+    const { room, socket, welcome } = await connectToFake();
+    const acks = [room.send("one"), room.send("two", { replyTo: 1 }), room.edit(1, "uno"), room.remove(1)];
+    acks.push(room.react(2, "+"), room.react(2, "+", false), room.read(2));
+    await settle();
+    expect(socket.sent).toEqual([]);
+    await welcome();
+    for (let n = 1; n <= acks.length; n++) {
+      expect(socket.sent).toHaveLength(n);
+      socket.receiveAck(n, n * 2);
+    }
+    expect(await Promise.all(acks)).toEqual(acks.map((_, index) => ({ seq: index + 1, rev: index * 2 + 2 })));
+    const client_id = expect.stringMatching(/^.{8,64}$/) as string;
+    const expected: Partial<Command>[] = [
+      { type: "send", text: "one", client_id },
+      { type: "send", text: "two", client_id, reply_to: 1 },
+      { type: "edit", seq: 1, text: "uno" },
+      { type: "delete", seq: 1 },
+      { type: "react", seq: 2, emoji: "+", on: true },
+      { type: "react", seq: 2, emoji: "+", on: false },
+      { type: "read", seq: 2 },
+    ];
+    expect(new Set(socket.sent.map(({ id }) => id)).size).toBe(acks.length);
+    expect(new Set(clientIds([socket]).slice(0, 2)).size).toBe(2);
+    expect(socket.sent).toMatchObject(expected);
+  });
+
+  test("may have a client_id given by the caller", async () => {
+    const { room, socket, welcome } = await connectToFake();
+    await welcome();
+    void room.send("one", { clientId: "mine" });
+    expect(socket.lastSent).toMatchObject({ client_id: "mine" });
+  });
+
+  test("ignore answers to other commands", async () => {
+    const { room, socket, welcome } = await connectToFake();
+    await welcome();
+    const sent = room.send("one");
+    socket.receive({ type: "ack", id: "other", seq: 9, rev: 9 });
+    socket.receive({ type: "error", id: "other", code: "forbidden", message: "" });
+    socket.receiveAck(1, 1);
+    // A second ack.
+    socket.receive({ type: "ack", id: socket.lastSent.id ?? "", seq: 9, rev: 9 });
+    expect(await sent).toEqual({ seq: 1, rev: 1 });
+  });
+
+  test("without an answer are repeated on the next connection, with the same client_id, before the others", async () => {
+    const { room, sockets, clock, welcome } = await connectToFake();
+    await welcome();
+    const sent = [room.send("one"), room.send("two")];
+    for (let n = 0; n < 3; n++) {
+      sockets.at(-1)?.disconnect();
+      await clock.advanceToNextTimer();
+      await welcome();
+    }
+    expect(sentTexts(sockets)).toEqual([["one"], ["one"], ["one"], ["one"]]);
+    expect(new Set(clientIds(sockets)).size).toBe(1);
+    sockets.at(-1)?.receiveAck(1, 1);
+    sockets.at(-1)?.receiveAck(2, 2);
+    expect(await Promise.all(sent)).toEqual([
+      { seq: 1, rev: 1 },
+      { seq: 2, rev: 2 },
+    ]);
+    expect(sockets[3]?.sentTexts).toEqual(["one", "two"]);
+  });
+
+  test("without an answer for 15 seconds cause a probe, and a reconnection if that fails", async () => {
+    const { room, sockets, clock, welcome } = await connectToFake();
+    await welcome();
+    void room.send("one");
+    await clock.advance(14_999);
+    expect(sockets[0]?.sent).toHaveLength(1);
+    await clock.advance(1);
+    expect(sockets[0]?.lastSent).toMatchObject({ type: "read", seq: 0 });
+    await clock.advance(9_999);
+    expect(sockets[0]?.closed).toBeUndefined();
+    await clock.advance(501);
+    expect(sockets[0]?.closed).toBeDefined();
+    await welcome();
+    expect(sentTexts(sockets)).toEqual([["one"], ["one"]]);
+  });
+
+  test("are not repeated while the server is busy with a long resume", async () => {
+    const { room, socket, clock, welcome } = await connectToFake();
+    await welcome();
+    const sent = room.send("one");
+    for (let rev = 1; rev <= 20; rev++) {
+      await clock.advance(8_000);
+      socket.receive({ type: "changes", rev, messages: [message(rev)] });
+    }
+    expect(socket.closed).toBeUndefined();
+    expect(socket.sentTexts).toEqual(["one"]);
+    socket.receive({ type: "ack", id: socket.sent[0]?.id ?? "", seq: 21, rev: 21 });
+    expect(await sent).toEqual({ seq: 21, rev: 21 });
+  });
+
+  test("that name a message are dropped when the room was recreated or restored; messages are sent", async () => {
+    const { room, sockets, clock, welcome, eventsOf } = await connectToFake();
+    await welcome(hello(4, [message(4)]));
+    sockets[0]?.disconnect();
+    const dropped = [room.remove(4), room.edit(4, "x"), room.react(4, "👍"), room.read(4)].map(outcome);
+    void room.send("still to be sent");
+    await clock.advance(500);
+    await welcome(helloOfRecreatedRoom(9, []));
+    expect(room.complete).toBe(false);
+    for (const error of await Promise.all(dropped)) expect(error).toMatchObject({ code: "conflict" });
+    expect(eventsOf("failed").map(({ command }) => command)).toEqual(["delete", "edit", "react", "read"]);
+    await clock.advanceToNextTimer();
+    await welcome(hello(9, [message(9)]));
+    expect(sentTexts(sockets)).toEqual([[], [], ["still to be sent"]]);
+
+    // Restored: the server does not know the cursor.
+    sockets[2]?.disconnect();
+    const removed = outcome(room.remove(9));
+    await clock.advanceToNextTimer();
+    await welcome(hello(3, [message(3)]));
+    expect(await removed).toMatchObject({ code: "conflict" });
+    expect(sockets[3]?.sent.map(({ type }) => type)).toEqual(["send"]);
+  });
+
+  test("of one user are not sent as another", async () => {
+    const { room, sockets, clock, welcome, eventsOf } = await connectToFake();
+    await welcome();
+    const sent = outcome(room.send("mine"));
+    sockets[0]?.disconnect();
+    await clock.advance(500);
+    await welcome(hello(0, [], { me: other, resumed: true }));
+    expect(sockets[1]?.sent).toEqual([]);
+    expect(eventsOf("closed")).toMatchObject([{ reason: "forbidden" }]);
+    expect(await sent).toMatchObject({ code: "forbidden" });
+  });
+
+  test("beyond 1,000 are rejected, without an event", async () => {
+    const { room, eventsOf } = await connectToFake();
+    for (let n = 0; n < 1_000; n++) void room.send(String(n));
+    expect(room.pending).toHaveLength(1_000);
+    expect(await outcome(room.send("one more"))).toMatchObject({ code: "too_many_pending" });
+    expect(room.pending).toHaveLength(1_000);
+    expect(eventsOf("failed")).toEqual([]);
+  });
+
+  test("do not cause unhandled rejections", async () => {
+    const unhandled: unknown[] = [];
+    const listener = (error: unknown) => void unhandled.push(error);
+    process.on("unhandledRejection", listener);
+    const { room, socket, welcome } = await connectToFake();
+    await welcome();
+    void room.send("one");
+    socket.receiveError("forbidden");
+    void room.read(1);
+    room.close();
+    void room.send("two");
+    await settle();
+    process.off("unhandledRejection", listener);
+    expect(unhandled).toEqual([]);
+  });
+});
+
+describe("read marks", () => {
+  test("that wait are combined into the furthest", async () => {
+    const { room, socket, welcome } = await connectToFake();
+    await welcome();
+    void room.send("first");
+    const marks = [room.read(5), room.read(7), room.read(6)];
+    void room.send("last");
+    expect(socket.sent).toHaveLength(1);
+    socket.receiveAck();
+    expect(socket.lastSent).toMatchObject({ type: "read", seq: 7 });
+    socket.receiveAck(7, 9);
+    for (const ack of await Promise.all(marks)) expect(ack).toEqual({ seq: 7, rev: 9 });
+    expect(socket.sentTexts).toEqual(["first", "last"]);
+  });
+
+  test("in flight are left as they are", async () => {
+    const { room, socket, welcome } = await connectToFake();
+    await welcome();
+    const marks = [room.read(5), room.read(6)];
+    socket.receiveAck(5, 0);
+    socket.receiveAck(6, 0);
+    expect((await Promise.all(marks)).map(({ seq }) => seq)).toEqual([5, 6]);
+  });
+
+  test("default to the newest message", async () => {
+    const { room, socket, welcome } = await connectToFake();
+    await welcome(hello(9, [message(7), message(8)]));
+    void room.read();
+    expect(socket.lastSent).toMatchObject({ type: "read", seq: 8 });
+  });
+});
+
+describe("a command refused with", () => {
+  test.each([
+    "rate_limited",
+    "too_many_connections",
+    "storage_unavailable",
+    "keys_unavailable",
+    "restarting",
+  ])("%s is repeated after the time the server gave and up to 2 seconds, before the others", async (code) => {
+    const { room, socket, clock, welcome } = await connectToFake();
+    await welcome();
+    const sent = [room.send("one"), room.send("two")];
+    socket.receiveError(code, { retry_after_ms: 700 });
+    await clock.advance(2_699);
+    expect(socket.sentTexts).toEqual(["one"]);
+    await clock.advance(1);
+    expect(socket.sentTexts).toEqual(["one", "one"]);
+    socket.receiveAck();
+    socket.receiveAck();
+    await Promise.all(sent);
+    expect(socket.sentTexts).toEqual(["one", "one", "two"]);
+  });
+
+  test.each([
+    "invalid_message",
+    "message_too_long",
+    "forbidden",
+    "message_not_found",
+    "conflict",
+    "internal",
+  ])("%s fails, and the next one is sent", async (code) => {
+    const { room, socket, welcome, eventsOf } = await connectToFake();
+    await welcome();
+    const sent = room.send("one");
+    void room.send("two");
+    socket.receiveError(code);
+    const error = await outcome(sent);
+    expect(error).toBeInstanceOf(ParleyError);
+    expect(error).toMatchObject({ code, message: `It is ${code}.` });
+    expect(eventsOf("failed")).toEqual([
+      {
+        type: "failed",
+        command: "send",
+        error: error as ParleyError,
+        message: expect.objectContaining({ text: "one" }) as never,
+      },
+    ]);
+    expect(room.pending.map(({ text }) => text)).toEqual(["two"]);
+    expect(socket.sentTexts).toEqual(["one", "two"]);
+  });
+
+  test("a time to wait waits as long on the next connection", async () => {
+    const { room, sockets, clock, welcome } = await connectToFake();
+    await welcome();
+    void room.send("one");
+    sockets[0]?.receiveError("rate_limited", { retry_after_ms: 20_000 });
+    sockets[0]?.disconnect();
+    await clock.advance(500);
+    await welcome();
+    await clock.advance(21_499);
+    expect(sockets[1]?.sent).toEqual([]);
+    await clock.advance(1);
+    expect(sockets[1]?.sentTexts).toEqual(["one"]);
+  });
+
+  test("no time to wait is repeated with exponential backoff", async () => {
+    const { room, socket, clock, welcome } = await connectToFake();
+    await welcome();
+    const delays: number[] = [];
+    for (const text of ["one", "two"]) {
+      void room.send(text);
+      for (let n = 0; n < 3; n++) {
+        socket.receiveError("storage_unavailable");
+        // The other timer is the next probe.
+        delays.push(clock.timers[0] ?? 0);
+        await clock.advanceToNextTimer();
+      }
+      socket.receiveAck();
+    }
+    expect(delays).toEqual([500, 1_000, 2_000, 500, 1_000, 2_000]);
+  });
+
+  test("a retryable error ignores an ack until it is repeated", async () => {
+    const { room, socket, clock, welcome } = await connectToFake();
+    await welcome();
+    const sent = room.send("one");
+    socket.receiveError("rate_limited");
+    socket.receiveAck(9, 9);
+    await clock.advance(500);
+    expect(socket.sentTexts).toEqual(["one", "one"]);
+    socket.receiveAck(1, 1);
+    expect(await sent).toEqual({ seq: 1, rev: 1 });
+  });
+
+  test("close code 1009, because its frame is too long, fails, and the next one is sent", async () => {
+    const { room, sockets, clock, welcome } = await connectToFake();
+    await welcome();
+    const sent = [room.send("long"), room.send("short")] as const;
+    sockets[0]?.disconnect(1009);
+    expect(await outcome(sent[0])).toMatchObject({ code: "message_too_long" });
+    await clock.advance(500);
+    await welcome();
+    expect(sentTexts(sockets)).toEqual([["long"], ["short"]]);
+  });
+
+  test("the end of the room fails with its reason, as do later ones", async () => {
+    const { room, socket, welcome, eventsOf } = await connectToFake();
+    await welcome();
+    const sent = [room.send("one"), room.send("two")];
+    socket.disconnect(4403, "removed");
+    const expected = { code: "removed", message: "Connection closed: removed." };
+    for (const ack of sent) expect(await outcome(ack)).toMatchObject(expected);
+    expect(eventsOf("failed")).toHaveLength(2);
+    expect(await outcome(room.send("three"))).toMatchObject({ code: "removed" });
+  });
+});
+
+test("typing is sent at most every three seconds, and not without a connection", async () => {
+  const { room, sockets, clock, welcome } = await connectToFake();
+  room.typing();
+  await welcome();
+  for (let key = 0; key < 61; key++) {
+    room.typing();
+    await clock.advance(100);
+  }
+  expect(sockets[0]?.sent).toEqual([{ type: "typing" }, { type: "typing" }, { type: "typing" }]);
+  sockets[0]?.disconnect();
+  room.typing();
+  await clock.advance(500);
+  await welcome();
+  expect(sockets[1]?.sent).toEqual([]);
+});

@@ -1,0 +1,183 @@
+import { describe, expect, test } from "bun:test";
+
+import type { ParleyError } from "../../src/client/index.ts";
+import { errorCodes } from "../../src/protocol/error-codes.ts";
+import { settle } from "../support/people.ts";
+import { connectToFake } from "./support/fake-server.ts";
+
+/** The browser reports that the network is back, or gone. */
+const report = (type: "online" | "offline") =>
+  (globalThis as Partial<EventTarget>).dispatchEvent?.(new Event(type));
+
+describe("the delay before a reconnection", () => {
+  test("is up to 500 ms, and doubles with each failure up to 30 seconds", async () => {
+    const { clock, sockets } = await connectToFake();
+    const delays: (number | undefined)[] = [];
+    for (let n = 0; n < 9; n++) {
+      sockets.at(-1)?.disconnect();
+      delays.push(clock.timers[0]);
+      await clock.advanceToNextTimer();
+    }
+    expect(delays).toEqual([500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
+  });
+
+  test("has full jitter", async () => {
+    const draws = [0, 0.25];
+    const { clock, sockets } = await connectToFake({ random: () => draws.shift() ?? 0.5 });
+    for (const expected of [0, 250, 1_000]) {
+      sockets.at(-1)?.disconnect();
+      expect(clock.timers).toEqual([expected]);
+      await clock.advance(expected);
+    }
+  });
+
+  test("starts again at 500 ms after a connection that lasted five seconds, and not before", async () => {
+    const { clock, sockets, welcome } = await connectToFake();
+    for (let n = 0; n < 4; n++) {
+      sockets.at(-1)?.disconnect();
+      await clock.advanceToNextTimer();
+    }
+    await welcome();
+    sockets.at(-1)?.disconnect();
+    expect(clock.timers).toEqual([8_000]);
+    await clock.advance(8_000);
+    await welcome();
+    await clock.advance(5_000);
+    sockets.at(-1)?.disconnect();
+    expect(clock.timers).toEqual([500]);
+  });
+
+  test("grows as well while a new token is rejected", async () => {
+    const { clock, sockets, tokenRequests } = await connectToFake();
+    const delays: (number | undefined)[] = [];
+    for (let n = 0; n < 4; n++) {
+      sockets.at(-1)?.disconnect(4401, "unauthorized");
+      delays.push(clock.timers[0]);
+      await clock.advanceToNextTimer();
+    }
+    expect(delays).toEqual([500, 1_000, 2_000, 4_000]);
+    expect(tokenRequests.map(({ refresh }) => refresh)).toEqual([false, true, true, true, true]);
+  });
+
+  test("is added to the time for which a restarting server asks", async () => {
+    const { clock, sockets, welcome } = await connectToFake();
+    await welcome();
+    sockets[0]?.receive({ type: "restarting", retry_after_ms: 5_000 });
+    await clock.advance(2_000);
+    sockets[0]?.disconnect(1012, "restarting");
+    expect(clock.timers).toEqual([5_500]);
+    await clock.advance(5_500);
+    sockets[1]?.disconnect();
+    expect(clock.timers).toEqual([1_000]);
+  });
+});
+
+describe("after close code", () => {
+  const stopCodes = new Set([4400, 4403, 4404]);
+  const rows = [
+    ...Object.entries(errorCodes).map(([reason, { close }]) => [close, reason] as const),
+    ...[1000, 1001, 1002, 1006].map((code) => [code, ""] as const),
+  ];
+  const [stops, reconnects] = [true, false].map((stop) =>
+    rows.filter(([code]) => stopCodes.has(code) === stop),
+  ) as [typeof rows, typeof rows];
+
+  test.each(stops)("%d %s the room is closed", async (code, reason) => {
+    const { room, clock, sockets, welcome, eventsOf } = await connectToFake();
+    await welcome();
+    sockets[0]?.disconnect(code, reason);
+    expect(room.status).toBe("closed");
+    expect(eventsOf("closed")).toEqual([{ type: "closed", code, reason: reason as ParleyError["code"] }]);
+    expect(clock.timers).toEqual([]);
+  });
+
+  test.each(reconnects)("%d %s the client reconnects", async (code, reason) => {
+    const { clock, sockets, tokenRequests, welcome, eventsOf } = await connectToFake();
+    await welcome();
+    sockets[0]?.disconnect(code, reason);
+    await clock.advance(500);
+    expect(sockets).toHaveLength(2);
+    expect(tokenRequests[1]).toEqual({ refresh: code === 4401 });
+    await welcome();
+    expect(eventsOf("status").map(({ status }) => status)).toEqual(["open", "connecting", "open"]);
+  });
+});
+
+test("each failed attempt is reported as an error with the server's code, or `network`", async () => {
+  const { clock, sockets, eventsOf } = await connectToFake();
+  sockets[0]?.disconnect(4401, "unauthorized");
+  await clock.advanceToNextTimer();
+  sockets[1]?.disconnect(1013, "too_many_connections");
+  await clock.advanceToNextTimer();
+  sockets[2]?.disconnect();
+  expect(eventsOf("error")).toMatchObject([
+    { error: { code: "unauthorized", message: "Connection refused: unauthorized." } },
+    { error: { code: "too_many_connections", message: "Connection refused: too many connections." } },
+    { error: { code: "network" } },
+  ]);
+});
+
+test("an error event without a close event, as in old versions of Node, ends an attempt", async () => {
+  const { clock, sockets, socket, eventsOf } = await connectToFake();
+  socket.dispatchEvent(new Event("error"));
+  await clock.advance(0);
+  expect(eventsOf("error")).toMatchObject([{ error: { code: "network" } }]);
+  await clock.advance(500);
+  expect(sockets).toHaveLength(2);
+});
+
+test("a lost connection is reported once, however many attempts fail", async () => {
+  const { sockets, clock, welcome, eventsOf } = await connectToFake();
+  await welcome();
+  for (let n = 0; n < 3; n++) {
+    sockets.at(-1)?.disconnect();
+    await clock.advanceToNextTimer();
+  }
+  expect(eventsOf("status").map(({ status }) => status)).toEqual(["open", "connecting"]);
+});
+
+describe("when the browser reports", () => {
+  test("offline, an open connection is probed", async () => {
+    const { socket, welcome } = await connectToFake();
+    await welcome();
+    report("offline");
+    expect(socket.sent).toMatchObject([{ type: "read", seq: 0 }]);
+  });
+
+  test("online, an open connection is probed, and a lost one is made again at once", async () => {
+    const { sockets, welcome } = await connectToFake();
+    await welcome();
+    report("online");
+    expect(sockets[0]?.sent).toMatchObject([{ type: "read", seq: 0 }]);
+    sockets[0]?.disconnect();
+    report("online");
+    await settle();
+    expect(sockets).toHaveLength(2);
+    // An attempt in progress is left alone.
+    report("online");
+    await settle();
+    expect(sockets).toHaveLength(2);
+    expect(sockets[1]?.closed).toBeUndefined();
+  });
+
+  test("online, the delay for which a server asked is kept", async () => {
+    const { clock, sockets, socket, welcome } = await connectToFake();
+    await welcome();
+    socket.receive({ type: "restarting", retry_after_ms: 20_000 });
+    socket.disconnect(1012, "restarting");
+    report("online");
+    await clock.advance(19_999);
+    expect(sockets).toHaveLength(1);
+    await clock.advance(501);
+    expect(sockets).toHaveLength(2);
+  });
+});
+
+test("retry() connects at once, as an online event does", async () => {
+  const { room, sockets, welcome } = await connectToFake();
+  await welcome();
+  sockets[0]?.disconnect();
+  room.retry();
+  await settle();
+  expect(sockets).toHaveLength(2);
+});
