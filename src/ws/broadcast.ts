@@ -14,8 +14,11 @@ export const topics = {
   notices: (room: RoomKey) => `room:${room}:notices`,
 };
 
+/** What is needed of Bun's server to publish. */
+export type TopicServer = Pick<Server<SocketData>, "publish" | "subscriberCount">;
+
 /** Publishes a room's changes to its connections: one encoding for each dialect, however many they are. */
-export function createBroadcaster(server: Server<SocketData>): Broadcaster {
+export function createBroadcaster(server: TopicServer): Broadcaster {
   return {
     publish(room, changes) {
       const [toClassic, toV2] = [topics.classic(room), topics.v2(room)];
