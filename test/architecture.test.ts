@@ -8,6 +8,9 @@ import { root } from "./support/process.ts";
 
 const MAX_FILE_LINES = 300;
 
+/** The text of a file, by its path in the project. */
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+
 interface Import {
   /** A file by its path in `src`, or a package by its name. */
   target: string;
@@ -21,7 +24,7 @@ interface Source {
 
 const sources = new Map<string, Source>();
 for (const path of new Bun.Glob("**/*.ts").scanSync(join(root, "src"))) {
-  const text = readFileSync(join(root, "src", path), "utf8");
+  const text = read(`src/${path}`);
   sources.set(path, { text, imports: importsOf(path, text) });
 }
 
@@ -165,7 +168,6 @@ describe("source files", () => {
 
 describe("documents", () => {
   const documents = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)];
-  const read = (document: string) => readFileSync(join(root, document), "utf8");
 
   test("README.md has every setting with its default and its meaning, and no others", () => {
     const readme = read("README.md");

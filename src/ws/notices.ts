@@ -1,7 +1,7 @@
 import type { Chat } from "../chat/chat.ts";
 import type { Notice, RoomKey, User, UserKey } from "../chat/model.ts";
 import { encodeNotice, encodePresence } from "../protocol/v2.ts";
-import { type TopicServer, topics } from "./broadcast.ts";
+import { topics, type TopicServer } from "./broadcast.ts";
 import { Connection } from "./connection.ts";
 
 /** Bytes that may wait for a reader before notices are withheld from it. */

@@ -107,13 +107,15 @@ describe("a grant", () => {
     expect(decideGrant(undefined, limits, last)).toEqual({ role: "owner", readMark: undefined });
   });
 
-  test("adds members up to the limit, and changes roles beyond it", () => {
-    const add = (limit: number, count: number, present?: Member) => {
-      const facts = { ...owner, member: present, memberCount: () => count, ownerCount: () => 2 };
-      return outcome(decideGrant("member", { membersPerRoom: limit }, facts));
-    };
-    expect([add(3, 2), add(3, 3), add(3, 4)]).toEqual(["done", "too_many_members", "too_many_members"]);
-    expect([add(3, 3, member("moderator")), add(0, 1000)]).toEqual(["done", "done"]);
+  test.each<[limit: number, count: number, present: Role | undefined, expected: string]>([
+    [3, 2, undefined, "done"],
+    [3, 3, undefined, "too_many_members"],
+    [3, 4, undefined, "too_many_members"],
+    [3, 3, "moderator", "done"],
+    [0, 1000, undefined, "done"],
+  ])("with room for %d in a room of %d, to somebody who is %p: %s", (limit, count, present, expected) => {
+    const facts = { memberCount: () => count, ownerCount: () => 2, member: present && member(present) };
+    expect(outcome(decideGrant("member", { membersPerRoom: limit }, { ...owner, ...facts }))).toBe(expected);
   });
 });
 
@@ -146,20 +148,20 @@ describe("a removal", () => {
   });
 });
 
-test("a user creates rooms up to the limit, each under an id of its own", () => {
-  const create = (limit: number, created: number, idTaken: boolean) =>
-    outcome(decideCreation(limit, { idTaken: () => idTaken, roomsCreated: () => created }));
-  expect([create(2, 1, false), create(2, 2, false), create(2, 3, false)]).toEqual([
-    "done",
-    "too_many_rooms",
-    "too_many_rooms",
-  ]);
-  expect([create(2, 1, true), create(0, 1000, false), create(0, 0, true)]).toEqual([
-    "room_id_taken",
-    "done",
-    "room_id_taken",
-  ]);
-});
+test.each<[limit: number, created: number, idTaken: boolean, expected: string]>([
+  [2, 1, false, "done"],
+  [2, 2, false, "too_many_rooms"],
+  [2, 3, false, "too_many_rooms"],
+  [0, 1000, false, "done"],
+  [2, 1, true, "room_id_taken"],
+  [0, 0, true, "room_id_taken"],
+])(
+  "with a limit of %d and %d rooms, under an id that is taken (%p): %s",
+  (limit, created, idTaken, expected) => {
+    const facts = { idTaken: () => idTaken, roomsCreated: () => created };
+    expect(outcome(decideCreation(limit, facts))).toBe(expected);
+  },
+);
 
 test("of two roles the higher one is kept", () => {
   expect([higherRole("member", "owner"), higherRole("owner", "moderator")]).toEqual(["owner", "owner"]);

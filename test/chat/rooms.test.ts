@@ -138,10 +138,10 @@ test("the operator's rooms have no owner, and a user's have them", async () => {
   expect((await at.rooms.all()).map(({ id }) => id)).toEqual(["hall", "lobby"]);
 });
 
-describe("a role that is lost between the request and the write", () => {
-  /** Requests that were admitted at the same moment, as while another process holds the database. */
-  const codesOf = (...requests: Promise<unknown>[]) => Promise.all(requests.map(codeOf));
+/** Requests that were admitted at the same moment, as while another process holds the database. */
+const codesOf = (...requests: Promise<unknown>[]) => Promise.all(requests.map(codeOf));
 
+describe("a role that is lost between the request and the write", () => {
   test("refuses a moderator who was removed", async () => {
     await using at = await openLobby();
     const { rooms, owner, moderator } = at;

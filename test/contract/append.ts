@@ -85,11 +85,11 @@ export function appendContract(harness: () => StoreHarness): void {
     const users = [await h.user(), await h.user(), await h.user()] as const;
     const room = await h.room(...users);
     const [a, b, c] = users;
+    const nameOf = (id: string) => "abc"[users.findIndex((user) => user.id === id)];
     await h.fill(room, a, 1);
     const reactions = async (...steps: [typeof a, string, boolean][]) => {
       await h.append(...steps.map(([user, emoji, on]) => h.draft(room, user, react(1, emoji, on))));
-      const names = (id: string) => "abc"[users.findIndex((user) => user.id === id)];
-      return (await h.newest(room))?.reactions.map(({ emoji, by }) => [emoji, ...by.map(names)].join(" "));
+      return (await h.newest(room))?.reactions.map(({ emoji, by }) => [emoji, ...by.map(nameOf)].join(" "));
     };
     expect(await reactions([b, "👍", true], [a, "🎉", true], [a, "👍", true])).toEqual(["👍 b a", "🎉 a"]);
     expect(await reactions([c, "👍", true], [b, "👍", false], [b, "👍", true])).toEqual(["👍 a c b", "🎉 a"]);

@@ -115,7 +115,11 @@ function react({ reactions }: ModelMessage, emoji: string, id: string, on: boole
 
 /** What a store and the model have in common of a message. */
 type Comparable = Omit<ModelMessage, "firstText">;
-const fromModel = ({ firstText: _, ...message }: ModelMessage): Comparable => message;
+function fromModel(message: ModelMessage): Comparable {
+  const { firstText, ...comparable } = message;
+  void firstText;
+  return comparable;
+}
 const fromStore = ({ seq, rev, sender, text, editedAt, deletedAt, ...rest }: Message): Comparable => ({
   seq,
   rev,

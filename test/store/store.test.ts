@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 
 import { StoreError } from "../../src/chat/errors.ts";
-import { operator } from "../../src/chat/model.ts";
+import { type Action, operator } from "../../src/chat/model.ts";
 import { open } from "../../src/store/sqlite/open.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { StoreHarness, subOf } from "../contract/store-harness.ts";
@@ -111,6 +111,8 @@ test("every method rejects with a StoreError when the file cannot be read or wri
   }
 });
 
+const react = (emoji: string, on = true): Action => ({ type: "react", seq: 2, emoji, on });
+
 test("nothing of a text that was edited away or deleted, or of its reactions, is left in the file", async () => {
   await using opened = openSqliteStore();
   const h = new StoreHarness(opened.store);
@@ -127,7 +129,6 @@ test("nothing of a text that was edited away or deleted, or of its reactions, is
     const bytes = readFileSync(opened.path);
     return [...Object.values(texts), emoji, withdrawn].filter((each) => bytes.includes(each));
   };
-  const react = (each: string, on = true) => ({ type: "react", seq: 2, emoji: each, on }) as const;
   await h.act(room, alice, send(texts.kept), send(texts.first), react(emoji), react(withdrawn));
   expect(found()).toEqual([texts.kept, texts.first, emoji, withdrawn]);
   await h.act(room, alice, { type: "edit", seq: 2, text: texts.second }, react(withdrawn, false));

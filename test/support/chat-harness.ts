@@ -126,8 +126,12 @@ export function createChat({ messages = 0, limits = {}, broadcaster }: ChatHarne
     connection.joined = joined;
     const { messages: first, position } = joined;
     if (position) connection.apply({ messages: first, rev: position.rev });
-    while (connection.isOpen && position && (connection.cursor ?? 0) < chat.position(room).rev)
-      connection.apply(await chat.changesSince(room, connection.cursor ?? 0, 2));
+    while (
+      connection.isOpen &&
+      connection.cursor !== undefined &&
+      connection.cursor < chat.position(room).rev
+    )
+      connection.apply(await chat.changesSince(room, connection.cursor, 2));
     if (connection.isOpen) subscribers.add(connection);
   }
 

@@ -9,7 +9,7 @@ function createRecorder(subscribers: { classic: number; v2: number }) {
   const published: [topic: string, frame: unknown][] = [];
   const broadcaster = createBroadcaster({
     subscriberCount: (topic) => subscribers[topic.endsWith("classic") ? "classic" : "v2"],
-    publish: (topic, frame) => published.push([topic, JSON.parse(String(frame))]),
+    publish: (topic, frame) => published.push([topic, JSON.parse(frame)]),
   });
   const framesOf = (dialect: string) =>
     published.filter(([topic]) => topic === `room:7:${dialect}`).map(([, frame]) => frame);

@@ -182,7 +182,7 @@ describe("a drain", () => {
     }
     await drained;
     expect(performance.now() - began).toBeGreaterThanOrEqual(80);
-    expect(all.map(({ closes }) => closes)).toEqual(Array(5).fill(["restarting"]));
+    expect(all.flatMap(({ closes }) => closes)).toEqual(Array(5).fill("restarting"));
     const restarting = [{ type: "restarting", retry_after_ms: 1100 }];
     expect(all.map(({ sent }) => sent)).toEqual([restarting, [], restarting, [], restarting]);
   });

@@ -17,7 +17,7 @@ function setUp() {
   const notices = new Notices(chat, {
     subscriberCount: () => 1,
     publish: (_, frame) => {
-      published.push(String(frame));
+      published.push(frame);
       return -1;
     },
   });
