@@ -1,117 +1,90 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 
 import { callApi } from "../support/api.ts";
+import { dialects } from "../support/client.ts";
 import { handshake, RawConnection } from "../support/raw.ts";
-import { useServer } from "../support/server.ts";
+import { unlimited, useServer } from "../support/server.ts";
+import { upgrade } from "../support/upgrade.ts";
 
-// One URL, two dialects: which one a connection speaks, and what the 101 says of it.
+// One URL serves two dialects. Which one a connection speaks is decided by the subprotocols that the client offers.
 
-const server = useServer({ env: { PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { createRoom, token } = server;
+const server = useServer({ env: unlimited });
 
 const alice = "alice@example.com";
 
-interface ApiRequest {
-  offer?: string;
-  path?: (room: string) => string;
-  headers?: Record<string, string | undefined>;
+/** Offers these protocols. Returns how it ended, and the protocol that the answer names. */
+async function offer(protocols: string | undefined, headers: Record<string, string | undefined>) {
+  const room = await server.createRoom([alice]);
+  const result = await upgrade(server.host, `/ws/chat/${room}/`, {
+    headers: { "sec-websocket-protocol": protocols, ...headers },
+  });
+  return { ...result, named: result.headers.get("sec-websocket-protocol") };
 }
 
-/** The 101 of a handshake with this offer, and what its first frame is. */
-async function open({ offer, path = (room) => `/ws/chat/${room}/`, headers }: ApiRequest) {
-  const room = await createRoom([alice]);
-  const raw = await RawConnection.open(server.host);
-  const authorization = `Bearer ${await token(alice)}`;
-  const all = { authorization, "sec-websocket-protocol": offer, ...headers };
-  raw.write(handshake(server.host, path(room), all));
-  const answer = await raw.answer();
-  expect(answer.status).toBe(101);
-  const first = await raw.next();
-  raw.destroy();
-  const dialect = Array.isArray(first) ? "classic" : (first as { type: string }).type;
-  return { headers: answer.headers, dialect, named: answer.headers.get("sec-websocket-protocol") };
-}
-
-const offers: [offer: string | undefined, named: string | undefined, dialect: string][] = [
-  [undefined, undefined, "classic"],
-  ["classic", "classic", "classic"],
-  ["chat.v2", "chat.v2", "hello"],
-  ["chat.v2, classic", "chat.v2", "hello"],
-  ["classic, chat.v2", "chat.v2", "hello"],
-  ["chat.v9, chat.v2", "chat.v2", "hello"],
-  ["chat.v9,classic", "classic", "classic"],
-  ["  chat.v2  ,classic", "chat.v2", "hello"],
-  ["CHAT.V2, classic", "classic", "classic"],
-];
-
-test.each(offers)(
-  "who offers %p is answered with the protocol %p, and the first frame is %s",
-  async (offer, named, dialect) => {
-    const opened = await open(offer === undefined ? {} : { offer });
-    expect({ named: opened.named, dialect: opened.dialect }).toEqual({ named, dialect });
-  },
-);
-
-test("with a token beside it, wherever it stands, the 101 names the protocol and never the token", async () => {
-  const bearer = `bearer.${await token(alice)}`;
-  for (const [offer, named] of [
-    [`chat.v2, ${bearer}`, "chat.v2"],
-    [`${bearer}, chat.v2`, "chat.v2"],
-    [`${bearer},classic,chat.v2`, "chat.v2"],
-    [`classic, ${bearer}`, "classic"],
-  ] as const) {
-    const opened = await open({ offer, headers: { authorization: undefined } });
-    expect(opened.named).toBe(named);
-    for (const value of opened.headers.values()) expect(value).not.toContain("bearer.");
-  }
+describe("with the token in the Authorization header", () => {
+  test.each<[protocols: string | undefined, outcome: string, named: string | undefined]>([
+    [undefined, "classic", undefined],
+    ["", "classic", undefined],
+    [" , ", "classic", undefined],
+    ["classic", "classic", "classic"],
+    ["chat.v2", "chat.v2", "chat.v2"],
+    ["chat.v2, classic", "chat.v2", "chat.v2"],
+    ["classic, chat.v2", "chat.v2", "chat.v2"],
+    ["  chat.v2  ,classic", "chat.v2", "chat.v2"],
+    ["chat.v9, chat.v2", "chat.v2", "chat.v2"],
+    ["chat.v9,classic", "classic", "classic"],
+    // Native clients offer protocols of their own.
+    ["chat.v9", "classic", undefined],
+    ["chat.v2x", "classic", undefined],
+    ["CHAT.V2", "classic", undefined],
+    ["CHAT.V2, classic", "classic", "classic"],
+    ["graphql-ws, mqtt", "classic", undefined],
+  ])("an offer of %p opens %p, and the answer names %p", async (protocols, outcome, named) => {
+    const authorization = `Bearer ${await server.token(alice)}`;
+    expect(await offer(protocols, { authorization })).toMatchObject({ outcome, named });
+  });
 });
 
-test("whoever offers nothing that is known, or a token alone, gets no 101", async () => {
-  const room = await createRoom([alice]);
-  const bearer = `bearer.${await token(alice)}`;
-  for (const offer of ["chat.v9", "chat.v2x", "CHAT.V2", "", bearer]) {
-    const raw = await RawConnection.open(server.host);
-    raw.write(handshake(server.host, `/ws/chat/${room}/`, { "sec-websocket-protocol": offer }));
-    const { status, headers } = await raw.answer();
-    expect({ offer, status, named: headers.get("sec-websocket-protocol") }).toEqual({
-      offer,
-      status: 400,
-      named: undefined,
-    });
-    raw.destroy();
-  }
+describe("with the token in the offer", () => {
+  test.each<[protocols: string, outcome: string, named: string | undefined]>([
+    ["classic, TOKEN", "classic", "classic"],
+    ["chat.v2, TOKEN", "chat.v2", "chat.v2"],
+    ["TOKEN, chat.v2", "chat.v2", "chat.v2"],
+    ["TOKEN,classic,chat.v2", "chat.v2", "chat.v2"],
+    ["mqtt, TOKEN, classic", "classic", "classic"],
+    // A browser fails the connection when the answer names none of its protocols.
+    ["TOKEN", "400 invalid_command", undefined],
+    ["TOKEN, chat.v9", "400 invalid_command", undefined],
+    ["CHAT.V2, TOKEN", "400 invalid_command", undefined],
+  ])("an offer of %p ends as %p, and the answer names %p and never the token", async (protocols, ...rest) => {
+    const [outcome, named] = rest;
+    const token = `bearer.${await server.token(alice)}`;
+    const result = await offer(protocols.replace("TOKEN", token), {});
+    expect(result).toMatchObject({ outcome, named });
+    for (const value of result.headers.values()) expect(value).not.toContain("bearer.");
+  });
 });
 
-test("both headers of an offer count as one", async () => {
-  const room = await createRoom([alice]);
+test("without a token, an offer of unknown protocols is refused for that", async () => {
+  for (const protocols of ["chat.v9", "chat.v2x", "CHAT.V2"])
+    expect(await offer(protocols, {})).toMatchObject({ outcome: "400 invalid_command", named: undefined });
+  expect(await offer("", {})).toMatchObject({ outcome: "401 unauthorized" });
+});
+
+test.each([...dialects])("the session cookie opens a connection of %s", async (dialect) => {
+  const answer = await callApi(server, "POST /api/session", { token: await server.token(alice) });
+  const [cookie = ""] = answer.headers.getSetCookie().map((line) => line.split(";")[0] ?? "");
+  const { outcome } = await offer(dialect, { cookie, origin: server.url });
+  expect(outcome).toBe(dialect);
+});
+
+test("two Sec-WebSocket-Protocol headers count as one", async () => {
+  const room = await server.createRoom([alice]);
   const raw = await RawConnection.open(server.host);
   const lines = handshake(server.host, `/ws/chat/${room}/`, { "sec-websocket-protocol": "chat.v2" });
-  const second = `sec-websocket-protocol: bearer.${await token(alice)}\r\n\r\n`;
-  raw.write(lines.slice(0, -2), second);
+  raw.write(lines.slice(0, -2), `sec-websocket-protocol: bearer.${await server.token(alice)}\r\n\r\n`);
   const { status, headers } = await raw.answer();
-  expect({ status, named: headers.get("sec-websocket-protocol") }).toEqual({ status: 101, named: "chat.v2" });
+  expect([status, headers.get("sec-websocket-protocol")]).toEqual([101, "chat.v2"]);
   expect(await raw.next()).toMatchObject({ type: "hello" });
   raw.destroy();
-});
-
-test("both dialects are at the same URL, with and without the last slash", async () => {
-  for (const path of [(room: string) => `/ws/chat/${room}`, (room: string) => `/ws/chat/${room}/`]) {
-    expect((await open({ path, offer: "chat.v2" })).dialect).toBe("hello");
-    expect((await open({ path })).dialect).toBe("classic");
-  }
-});
-
-test("a page's cookie opens a connection of either dialect", async () => {
-  const { url } = server;
-  const answer = await callApi(server, "POST /api/session", { token: await token(alice) });
-  const [cookie = ""] = answer.headers.getSetCookie().map((line) => line.split(";")[0] ?? "");
-  const headers = { authorization: undefined, cookie, origin: url };
-  expect((await open({ offer: "chat.v2", headers })).dialect).toBe("hello");
-  expect((await open({ headers })).dialect).toBe("classic");
-});
-
-test("compression is not agreed on, though it is offered", async () => {
-  const headers = { "sec-websocket-extensions": "permessage-deflate; client_max_window_bits" };
-  const opened = await open({ offer: "chat.v2", headers });
-  expect(opened.headers.has("sec-websocket-extensions")).toBe(false);
 });
