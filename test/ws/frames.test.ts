@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { connectClassic } from "./support/client.ts";
+import { connectClassic } from "../support/client.ts";
 import {
   classicMessage,
   connectRawClassic,
@@ -8,8 +8,8 @@ import {
   handshake,
   opcodes,
   RawConnection,
-} from "./support/raw.ts";
-import { useServer } from "./support/server.ts";
+} from "../support/raw.ts";
+import { useServer } from "../support/server.ts";
 
 // Frames made by hand, over TCP connections that are nothing else.
 

@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 
-import { type ClassicClient, connectClassic, refusal } from "./support/client.ts";
-import { classicMessage, connectRawClassic, encodeFrame, type RawConnection } from "./support/raw.ts";
-import { newRoomId, useServer } from "./support/server.ts";
-import { waitUntil } from "./support/wait.ts";
+import { type ClassicClient, connectClassic, refusal } from "../support/client.ts";
+import { classicMessage, connectRawClassic, encodeFrame, type RawConnection } from "../support/raw.ts";
+import { newRoomId, useServer } from "../support/server.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const server = useServer();
 const { createRoom, token } = server;

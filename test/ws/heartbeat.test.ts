@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
 
-import { type ClassicClient, connectClassic, refusal } from "./support/client.ts";
-import { fillRoom } from "./support/messages.ts";
-import { connectRawClassic, encodeFrame, handshake, opcodes, RawConnection } from "./support/raw.ts";
-import { useServer } from "./support/server.ts";
-import { waitUntil } from "./support/wait.ts";
+import { type ClassicClient, connectClassic, refusal } from "../support/client.ts";
+import { fillRoom } from "../support/messages.ts";
+import { connectRawClassic, encodeFrame, handshake, opcodes, RawConnection } from "../support/raw.ts";
+import { useServer } from "../support/server.ts";
+import { waitUntil } from "../support/wait.ts";
 
 const heartbeat = { pingIntervalMs: 100, silenceTimeoutMs: 1500, pongTimeoutMs: 1000 };
 const server = useServer({ heartbeat, env: { PARLEY_MESSAGE_RATE: "0" } });

@@ -1,9 +1,9 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 
-import { connectClassic } from "./support/client.ts";
-import { handshake, RawConnection } from "./support/raw.ts";
-import { newRoomId, startTestServer, useServer } from "./support/server.ts";
+import { connectClassic } from "../support/client.ts";
+import { handshake, RawConnection } from "../support/raw.ts";
+import { newRoomId, startTestServer, useServer } from "../support/server.ts";
 
 // Handshakes made by hand, and the refusals before the 101.
 

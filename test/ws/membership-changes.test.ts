@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
-import { type ClassicClient, connectClassic, refusal } from "./support/client.ts";
-import { useServer } from "./support/server.ts";
+import { type ClassicClient, connectClassic, refusal } from "../support/client.ts";
+import { useServer } from "../support/server.ts";
 
 // What changes while people are connected: over HTTP, or by the command line, which acts on the database alone.
 

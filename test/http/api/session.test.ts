@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 
-import { callApi } from "../support/api.ts";
-import { connectClassic, type ConnectOptions, Refused } from "../support/client.ts";
-import { useServer } from "../support/server.ts";
+import { callApi } from "../../support/api.ts";
+import { connectClassic, type ConnectOptions, Refused } from "../../support/client.ts";
+import { useServer } from "../../support/server.ts";
 
 const email = "alice@example.com";
 const app = "https://app.example.com";

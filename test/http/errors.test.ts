@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import { callApi, expectProblem } from "./support/api.ts";
-import { connectClassic } from "./support/client.ts";
-import { type Issuer, startIssuer } from "./support/issuer.ts";
-import { startTestServer, type TestServer } from "./support/server.ts";
+import { callApi, expectProblem } from "../support/api.ts";
+import { connectClassic } from "../support/client.ts";
+import { type Issuer, startIssuer } from "../support/issuer.ts";
+import { startTestServer, type TestServer } from "../support/server.ts";
 
 const app = "https://app.example.com";
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import { callApi, expectProblem } from "./support/api.ts";
-import { type Issuer, startIssuer } from "./support/issuer.ts";
-import { send } from "./support/people.ts";
-import { startTestServer, type TestServer } from "./support/server.ts";
+import { callApi, expectProblem } from "../../support/api.ts";
+import { type Issuer, startIssuer } from "../../support/issuer.ts";
+import { send } from "../../support/people.ts";
+import { startTestServer, type TestServer } from "../../support/server.ts";
 
 let issuer: Issuer;
 let parley: TestServer;

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import type { Role } from "../src/chat/model.ts";
-import { type ApiRequest, callApi } from "./support/api.ts";
-import { connectClassic, refusal } from "./support/client.ts";
-import { type Issuer, startIssuer } from "./support/issuer.ts";
-import { startTestServer, type TestServer } from "./support/server.ts";
+import type { Role } from "../../../src/chat/model.ts";
+import { type ApiRequest, callApi } from "../../support/api.ts";
+import { connectClassic, refusal } from "../../support/client.ts";
+import { type Issuer, startIssuer } from "../../support/issuer.ts";
+import { startTestServer, type TestServer } from "../../support/server.ts";
 
 let issuer: Issuer;
 let parley: TestServer;

@@ -1,10 +1,10 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 
-import { type ClassicClient, connectClassic, refusal } from "./support/client.ts";
-import { classicMessage, handshake, RawConnection } from "./support/raw.ts";
-import { newRoomId, useServer } from "./support/server.ts";
-import { waitUntil } from "./support/wait.ts";
+import { type ClassicClient, connectClassic, refusal } from "../../support/client.ts";
+import { classicMessage, handshake, RawConnection } from "../../support/raw.ts";
+import { newRoomId, useServer } from "../../support/server.ts";
+import { waitUntil } from "../../support/wait.ts";
 
 // What clients of the Django Channels server rely on, row by row.
 
