@@ -10,8 +10,8 @@ export class OriginPolicy {
     const isWildcard = (entry: string) => entry.includes("://*.");
     this.#exact = new Set(allowed.filter((entry) => !isWildcard(entry)));
     this.#wildcards = allowed.filter(isWildcard).map((entry) => {
-      const [scheme = "", domain = ""] = entry.split("*");
-      return { prefix: scheme, suffix: domain };
+      const [prefix = "", suffix = ""] = entry.split("*");
+      return { prefix, suffix };
     });
   }
 

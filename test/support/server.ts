@@ -9,9 +9,11 @@ import { type Config, readConfig } from "../../src/config.ts";
 import { openChat, type ServerOptions, startServer } from "../../src/server.ts";
 import {
   type ClassicClient,
+  connect,
   connectClassic,
   type ConnectOptions,
   connectV2,
+  type Dialect,
   type V2Client,
   type V2Options,
 } from "./client.ts";
@@ -119,6 +121,12 @@ export interface ServerFixture extends Omit<TestServer, typeof Symbol.asyncDispo
   /** A token for the user with this email. */
   token: (email: string, options?: TokenOptions) => Promise<string>;
   /** Connects a user to a room, with a token in the Authorization header. */
+  connect: (
+    dialect: Dialect,
+    room: string,
+    email: string,
+    options?: ConnectOptions,
+  ) => Promise<ClassicClient | V2Client>;
   connectClassic: (room: string, email: string, options?: ConnectOptions) => Promise<ClassicClient>;
   connectV2: (room: string, email: string, options?: V2Options) => Promise<V2Client>;
   /** Starts another server that trusts the same provider. */
@@ -159,6 +167,8 @@ export function useServer(options: TestServerOptions = {}): ServerFixture {
     metric: (name) => server.metric(name),
     stop: () => server.stop(),
     token,
+    connect: async (dialect, room, email, more) =>
+      connect(dialect, server.host, room, { token: await token(email), ...more }),
     connectClassic: async (room, email, more) =>
       connectClassic(server.host, room, { token: await token(email), ...more }),
     connectV2: async (room, email, more) =>

@@ -1,53 +1,63 @@
 import { expect } from "bun:test";
 
-import { type Answer, handshake, RawConnection } from "./raw.ts";
+import { handshake, opcodes, RawConnection } from "./raw.ts";
 
 export interface UpgradeRequest {
   method?: string;
-  /** Added to those of a correct handshake; undefined leaves one out. Names that differ only in case are two headers. */
+  /** Added to those of a correct handshake. Undefined leaves a header out. */
   headers?: Record<string, string | undefined>;
-  version?: "1.0" | "1.1";
 }
 
-export interface UpgradeAnswer extends Answer {
-  body: string;
+export interface UpgradeResult {
+  /**
+   * `classic` or `chat.v2` by the first frame; a refusal as `404 room_not_found` over HTTP, or as `4404 room_not_found` when
+   * the connection was opened only to be closed.
+   */
+  outcome: string;
+  /** Headers of the HTTP answer. */
+  headers: ReadonlyMap<string, string>;
 }
 
-/** Sends a handshake, reads the answer with its body, and closes the connection. */
-export async function requestUpgrade(
+/** Headers without which a refusal with this status is incomplete. */
+const requiredHeaders: Record<number, string> = {
+  401: "www-authenticate",
+  426: "upgrade",
+  429: "retry-after",
+  503: "retry-after",
+};
+
+/** Sends a handshake by hand. Checks that an HTTP refusal is a complete problem (RFC 9457). */
+export async function upgrade(
   host: string,
   path: string,
-  { method, headers, version = "1.1" }: UpgradeRequest = {},
-): Promise<UpgradeAnswer> {
+  { method, headers }: UpgradeRequest,
+): Promise<UpgradeResult> {
   const raw = await RawConnection.open(host);
-  raw.write(handshake(host, path, headers, method).replace("HTTP/1.1", `HTTP/${version}`));
-  const answer = await raw.answer();
-  const body = answer.status === 101 ? "" : await raw.body(answer);
-  raw.destroy();
-  return { ...answer, body };
+  try {
+    raw.write(handshake(host, path, headers, method));
+    const answer = await raw.answer();
+    const { status } = answer;
+    if (status === 101) return { outcome: await firstFrame(raw), headers: answer.headers };
+    expect(answer.headers.get("content-type")).toBe("application/problem+json");
+    const problem = JSON.parse(await raw.body(answer)) as Record<string, unknown>;
+    const text = expect.stringMatching(/./);
+    expect(problem).toStrictEqual({ type: text, title: text, status, code: text, detail: text });
+    const required = requiredHeaders[status];
+    if (required !== undefined) expect(answer.headers.get(required)).toMatch(/./);
+    return { outcome: `${status} ${String(problem["code"])}`, headers: answer.headers };
+  } finally {
+    raw.destroy();
+  }
 }
 
-/** As `requestUpgrade`. A refusal must be a whole problem (RFC 9457) with the headers of its status. */
-export async function upgradeProblem(
-  host: string,
-  path: string,
-  request?: UpgradeRequest,
-): Promise<{ status: number; code?: string; detail?: string }> {
-  const { status, headers, body } = await requestUpgrade(host, path, request);
-  if (status === 101) return { status };
-  expect(headers.get("content-type")).toBe("application/problem+json");
-  const problem = JSON.parse(body) as { code: string; detail: string };
-  const text = expect.stringMatching(/./);
-  expect(problem).toStrictEqual({ type: text, title: text, status, code: text, detail: text } as never);
-  const required = { 401: "www-authenticate", 426: "upgrade", 429: "retry-after", 503: "retry-after" }[
-    status
-  ];
-  if (required !== undefined) expect(headers.get(required)).toMatch(/./);
-  return { status, code: problem.code, detail: problem.detail };
-}
-
-/** The answer in short: `101`, or a refusal as `404 room_not_found`. */
-export async function upgradeOutcome(host: string, path: string, request?: UpgradeRequest): Promise<string> {
-  const { status, code } = await upgradeProblem(host, path, request);
-  return code === undefined ? String(status) : `${status} ${code}`;
+async function firstFrame(raw: RawConnection): Promise<string> {
+  const { opcode, payload } = await raw.frame();
+  if (opcode === opcodes.close) {
+    // RFC 6455, section 5.5: a control frame has up to 125 bytes.
+    expect(payload.length).toBeLessThanOrEqual(125);
+    return `${payload.readUInt16BE()} ${String(payload.subarray(2))}`;
+  }
+  const first: unknown = JSON.parse(String(payload));
+  expect(first).toSatisfy((frame) => Array.isArray(frame) || (frame as { type: string }).type === "hello");
+  return Array.isArray(first) ? "classic" : "chat.v2";
 }

@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 
-import { closedWith, connectClassic, connectV2, V2Client } from "../support/client.ts";
+import { connectClassic, connectV2, refusedWith, V2Client } from "../support/client.ts";
 import { encodeFrame, handshake, opcodes, RawConnection } from "../support/raw.ts";
 import { newRoomId, startTestServer, type TestServer, useServer } from "../support/server.ts";
 import { waitUntil } from "../support/wait.ts";
@@ -127,7 +127,7 @@ test("too many connections are closed with 4429, and one more is let in when one
   const first = await open(alice);
   // One limit for both dialects.
   const classic = await connectClassic(parley.host, room, { token: await token(alice) });
-  expect(await closedWith(open(alice))).toBe("4429 too_many_connections");
+  expect(await refusedWith(open(alice))).toBe("4429 too_many_connections");
   await open(bob);
   await classic.close();
   await waitUntil("there is a place", async () => (await parley.metric("parley_connections")) === 2);

@@ -1,129 +1,126 @@
-import { beforeAll, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 
-import { useServer } from "../support/server.ts";
-import { upgradeOutcome } from "../support/upgrade.ts";
+import { newRoomId, type TestServer, unlimited, useServer } from "../support/server.ts";
+import { upgrade } from "../support/upgrade.ts";
 
-// Which pages may open a connection, with each way to send a token.
+// Which pages may connect. A page cannot set the Authorization header, so the Origin counts for the other two carriers only.
+
+const server = useServer({ env: unlimited });
 
 const alice = "alice@example.com";
-const path = "/ws/chat/lobby/";
-const app = "https://app.example.com";
 
-const env = { PARLEY_CONNECTIONS_PER_USER: "0" };
-const withoutList = useServer({ env });
-const withList = useServer({
-  env: {
-    ...env,
-    PARLEY_ALLOWED_ORIGINS:
-      "https://app.example.com, http://localhost:3000, https://*.example.org, capacitor://localhost, null",
-  },
-});
-beforeAll(async () => {
-  for (const server of [withoutList, withList]) await server.createRoom([alice], { id: "lobby" });
-});
-
-type Headers = Record<string, string | undefined>;
-
-/** Answers to connections with the token as a subprotocol, each with other headers. */
-async function outcomes(server: typeof withList, requests: Headers[]): Promise<string[]> {
-  const offer = `classic, bearer.${await server.token(alice)}`;
-  return Promise.all(
-    requests.map((headers) =>
-      upgradeOutcome(server.host, path, { headers: { "sec-websocket-protocol": offer, ...headers } }),
-    ),
-  );
+interface Request {
+  headers?: Record<string, string | undefined>;
+  carrier?: "header" | "offer" | "cookie" | "none";
+  protocol?: "classic" | "chat.v2";
 }
 
-/** Which of these origins are allowed. */
-async function allowedOf(server: typeof withList, origins: string[], more: Headers = {}): Promise<string[]> {
-  const answers = await outcomes(
-    server,
-    origins.map((origin) => ({ ...more, origin })),
-  );
-  for (const answer of answers) expect(["101", "403 forbidden"]).toContain(answer);
-  return origins.filter((_, index) => answers[index] === "101");
+/** Connects to a new room from a page of this origin. */
+async function connectFrom(
+  origin: string | undefined,
+  { headers = {}, carrier = "offer", protocol = "classic" }: Request = {},
+  at: Pick<TestServer, "host" | "createRoom"> = server,
+): Promise<string> {
+  const room = await at.createRoom([alice], { id: newRoomId() });
+  const token = await server.token(alice);
+  const carried: Record<string, string> = {
+    ...(carrier === "header" && { authorization: `Bearer ${token}` }),
+    ...(carrier === "cookie" && { cookie: `parley_session=${token}` }),
+    "sec-websocket-protocol": carrier === "offer" ? `${protocol}, bearer.${token}` : protocol,
+  };
+  const path = `/ws/chat/${room}/`;
+  return (await upgrade(at.host, path, { headers: { ...carried, origin, ...headers } })).outcome;
 }
 
-describe("when the Origin is checked", () => {
-  const foreign = ["https://evil.example", "http://app.example.com", "", "file://", "*"];
+const REFUSED = "403 forbidden";
 
-  test("never with an Authorization header, which no page can set", async () => {
-    const authorization = `Bearer ${await withList.token(alice)}`;
-    for (const origin of [undefined, app, ...foreign])
-      expect(await upgradeOutcome(withList.host, path, { headers: { authorization, origin } })).toBe("101");
+describe("without a list, a page", () => {
+  test("of the server's own origin may connect", async () => {
+    for (const origin of [`http://${server.host}`, `https://${server.host}`])
+      for (const carrier of ["offer", "cookie"] as const)
+        expect(await connectFrom(origin, { carrier })).toBe("classic");
   });
 
-  test("with a token as a subprotocol an Origin, if there is one, must be allowed", async () => {
-    expect(await outcomes(withList, [{}, { origin: app }])).toEqual(["101", "101"]);
-    for (const origin of foreign)
-      expect([origin, ...(await outcomes(withList, [{ origin }]))]).toEqual([origin, "403 forbidden"]);
-  });
-
-  test("with the cookie there must be an Origin, and it must be allowed", async () => {
-    const cookie = `parley_session=${await withList.token(alice)}`;
-    const connect = (origin?: string) => upgradeOutcome(withList.host, path, { headers: { cookie, origin } });
-    expect(await connect(app)).toBe("101");
-    expect(await connect()).toBe("401 unauthorized");
-    for (const origin of foreign) expect([origin, await connect(origin)]).toEqual([origin, "403 forbidden"]);
+  test.each([
+    ["another origin", "https://evil.example"],
+    ["no origin of its own", "null"],
+    ["an empty origin", ""],
+    ["any origin", "*"],
+    ["the host without a scheme", "HOST"],
+    ["an origin with a path", "http://HOST/"],
+    ["the host without its port", "http://NAME"],
+    ["another port", "http://NAME:1"],
+    ["a port that begins alike", "http://HOST0"],
+    ["another name of the host", "http://localhost:PORT"],
+    ["a subdomain", "http://sub.HOST"],
+    ["a domain that begins alike", "http://HOST.evil.example"],
+    ["a path like the host", "http://evil.example/HOST"],
+    ["a fragment like the host", "http://evil.example#HOST"],
+    ["a user like the host", "http://HOST@evil.example"],
+    ["a user before the host", "http://me@HOST"],
+    ["two origins", "http://HOST http://evil.example"],
+    ["a list of origins", "http://HOST, http://evil.example"],
+    ["another scheme", "ftp://HOST"],
+    ["a file", "file://"],
+  ])("of %s may not", async (_, pattern) => {
+    const [name = "", port = ""] = server.host.split(":");
+    const origin = pattern.replace("HOST", server.host).replace("NAME", name).replace("PORT", port);
+    expect(await connectFrom(origin)).toBe(REFUSED);
+    expect(await connectFrom(origin, { carrier: "cookie" })).toBe(REFUSED);
   });
 });
 
-test.each([
-  ["without a list of origins", withoutList],
-  ["beside a list of origins", withList],
-])("%s the server's own origin is allowed, and none that looks like it", async (_, server) => {
-  const { host } = server;
-  const [name = "", port = ""] = host.split(":");
-  const own = [`http://${host}`, `https://${host}`];
-  const similar = [
-    host,
-    `http://${host}/`,
-    `http://${name}`,
-    `http://${name}:${Number(port) + 1}`,
-    `http://${host}0`,
-    `http://localhost:${port}`,
-    `http://sub.${host}`,
-    `http://${host}.evil.example`,
-    `http://evil.example/${host}`,
-    `http://evil.example#${host}`,
-    `http://${host}@evil.example`,
-    `http://me@${host}`,
-    `http://${host} http://evil.example`,
-    `http://${host}, http://evil.example`,
-    `ftp://${host}`,
+describe("the server's own origin", () => {
+  const own = (origin: string, headers: Record<string, string>) =>
+    connectFrom(origin, { headers: { host: "chat.example.com", ...headers } });
+
+  test.each(["https", "HTTPS", "https, http", " https ,http"])(
+    "behind a proxy with X-Forwarded-Proto: %s is https only",
+    async (proto) => {
+      const headers = { "x-forwarded-proto": proto };
+      expect(await own("https://chat.example.com", headers)).toBe("classic");
+      expect(await own("http://chat.example.com", headers)).toBe(REFUSED);
+    },
+  );
+
+  test.each(["", "http", "http, https", "httpsx"])(
+    "with X-Forwarded-Proto: %p is https or http",
+    async (proto) => {
+      const headers = { "x-forwarded-proto": proto };
+      expect(await own("https://chat.example.com", headers)).toBe("classic");
+      expect(await own("http://chat.example.com", headers)).toBe("classic");
+    },
+  );
+
+  test.each([
+    ["chat.example.com:443", "https://chat.example.com", "classic"],
+    ["chat.example.com:80", "http://chat.example.com", "classic"],
+    ["chat.example.com:8443", "https://chat.example.com:8443", "classic"],
+    ["CHAT.example.com", "https://chat.example.com", "classic"],
+    ["chat.example.com:443", "http://chat.example.com", REFUSED],
+    ["chat.example.com:80", "https://chat.example.com", REFUSED],
+    ["chat.example.com:8443", "https://chat.example.com", REFUSED],
+    ["chat.example.com", "https://chat.example.com:8443", REFUSED],
+  ])("with Host: %s, %s is %s", async (host, origin, expected) => {
+    expect(await own(origin, { host })).toBe(expected);
+  });
+});
+
+describe("with a list", () => {
+  const list = [
+    "https://app.example.com",
+    "http://localhost:3000",
+    "capacitor://localhost",
+    "null",
+    "https://*.example.net",
   ];
-  expect(await allowedOf(server, [...own, ...similar])).toEqual(own);
-});
-
-test("without a list no other origin is allowed, null neither", async () => {
-  expect(
-    await allowedOf(withoutList, [app, "http://localhost:3000", "capacitor://localhost", "null"]),
-  ).toEqual([]);
-});
-
-test("a Host with the default port is the same origin as one without", async () => {
-  const origins = ["https://chat.example.com", "http://chat.example.com"];
-  const allowed = (host: string) => allowedOf(withoutList, origins, { host });
-  expect(await allowed("chat.example.com")).toEqual(origins);
-  expect(await allowed("chat.example.com:443")).toEqual(["https://chat.example.com"]);
-  expect(await allowed("chat.example.com:80")).toEqual(["http://chat.example.com"]);
-  expect(await allowed("chat.example.com:8443")).toEqual([]);
-  expect(await allowed("CHAT.example.com:443")).toEqual(["https://chat.example.com"]);
-});
-
-test("behind a proxy that speaks https, pages over http are not of the server's own origin", async () => {
-  const origins = ["https://chat.example.com", "http://chat.example.com"];
-  const allowed = (proto: string) =>
-    allowedOf(withoutList, origins, { host: "chat.example.com", "x-forwarded-proto": proto });
-  for (const proto of ["https", "HTTPS", "https, http", "Https ,http"])
-    expect([proto, ...(await allowed(proto))]).toEqual([proto, "https://chat.example.com"]);
-  for (const proto of ["http", "http, https", "", "httpsx"])
-    expect([proto, ...(await allowed(proto))]).toEqual([proto, ...origins]);
-});
-
-test("an origin of the list is compared exactly", async () => {
-  const listed = [app, "http://localhost:3000", "capacitor://localhost", "null"];
-  const similar = [
+  const allowed = [
+    ...list.filter((entry) => !entry.includes("*")),
+    "https://a.example.net",
+    "https://a.b-c.example.net",
+  ];
+  const refused = [
+    "*",
     "https://app.example.com/",
     "https://app.example.com:443",
     "https://app.example.com:8443",
@@ -137,38 +134,66 @@ test("an origin of the list is compared exactly", async () => {
     "http://localhost",
     "http://localhost:30000",
     "http://127.0.0.1:3000",
-    "capacitor://localhost:80",
-    "capacitor://evil.example",
+    "capacitor://localhost:3000",
+    "capacitor://evil",
     "ionic://localhost",
-    "nullx",
-    "Null",
+    "https://example.net",
+    "https://evil-example.net",
+    "https://.example.net",
+    "https://*.example.net",
+    "https://a..example.net",
+    "https://a.example.net.evil",
+    "https://a.example.net:8443",
+    "https://a.b@x.example.net",
+    "https://evil/x.example.net",
+    "https://evil#x.example.net",
+    "https://evil?x.example.net",
+    "https://evil:1.example.net",
+    "http://a.example.net",
   ];
-  expect(await allowedOf(withList, [...listed, ...similar])).toEqual(listed);
+
+  test("its origins and the server's own may connect, and no look-alikes", async () => {
+    await using parley = await server.startAnother({
+      env: { ...unlimited, PARLEY_ALLOWED_ORIGINS: list.join(", ") },
+    });
+    for (const origin of [...allowed, parley.url])
+      for (const carrier of ["offer", "cookie"] as const)
+        expect([origin, await connectFrom(origin, { carrier }, parley)]).toEqual([origin, "classic"]);
+    for (const origin of refused)
+      expect([origin, await connectFrom(origin, {}, parley)]).toEqual([origin, REFUSED]);
+  });
 });
 
-test("https://*.example.org is every subdomain, and nothing that looks like one", async () => {
-  const subdomains = [
-    "https://chat.example.org",
-    "https://a.b.example.org",
-    "https://xn--bcher-kva.example.org",
-    "https://a-1.example.org",
-  ];
-  const similar = [
-    "https://example.org",
-    "https://.example.org",
-    "https://a..example.org",
-    "https://evil-example.org",
-    "https://evilexample.org",
-    "https://chat.example.org.evil",
-    "https://a.b@example.org",
-    "https://a@b.example.org",
-    "https://evil.com/.example.org",
-    "https://evil.com#.example.org",
-    "https://evil.com?.example.org",
-    "https://evil.com:1.example.org",
-    "https://chat.example.org:8443",
-    "http://chat.example.org",
-    "https://*.example.org",
-  ];
-  expect(await allowedOf(withList, [...subdomains, ...similar])).toEqual(subdomains);
+test("with an Authorization header the Origin does not count", async () => {
+  for (const origin of ["https://evil.example", "null", "", "android-app://com.example", server.url])
+    expect(await connectFrom(origin, { carrier: "header" })).toBe("classic");
+});
+
+test("a foreign page that sends an Authorization header too many gets no further than the token", async () => {
+  const headers = { authorization: "Bearer x" };
+  expect(await connectFrom("https://evil.example", { carrier: "none", headers })).toBe("401 unauthorized");
+});
+
+test("without an Origin a token in the offer opens a connection, and the cookie does not", async () => {
+  expect(await connectFrom(undefined)).toBe("classic");
+  expect(await connectFrom(undefined, { carrier: "cookie" })).toBe("401 unauthorized");
+});
+
+test("a foreign page is refused before the 101 in either dialect, whatever else is wrong", async () => {
+  const origin = "https://evil.example";
+  for (const protocol of ["classic", "chat.v2"] as const)
+    for (const carrier of ["offer", "cookie", "none"] as const)
+      expect(await connectFrom(origin, { carrier, protocol })).toBe(REFUSED);
+  // A page of the server's own origin is told by a close code.
+  expect(await connectFrom(server.url, { carrier: "none", protocol: "chat.v2" })).toBe("4401 unauthorized");
+});
+
+test("two session cookies are refused: one may have been planted by another host of the domain", async () => {
+  const [first, second] = [await server.token(alice), await server.token("eve@example.com")];
+  const cookies = (cookie: string) => connectFrom(server.url, { carrier: "none", headers: { cookie } });
+  expect(await cookies(`parley_session=${first}; parley_session=${second}`)).toBe("401 unauthorized");
+  expect(await cookies(`parley_session=${first}; theme=dark; parley_session=${first}`)).toBe(
+    "401 unauthorized",
+  );
+  expect(await cookies(`theme=dark; parley_session=${first}`)).toBe("classic");
 });

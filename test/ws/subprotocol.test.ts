@@ -1,56 +1,90 @@
-import { beforeAll, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 
-import { useServer } from "../support/server.ts";
-import { requestUpgrade } from "../support/upgrade.ts";
+import { callApi } from "../support/api.ts";
+import { dialects } from "../support/client.ts";
+import { handshake, RawConnection } from "../support/raw.ts";
+import { unlimited, useServer } from "../support/server.ts";
+import { upgrade } from "../support/upgrade.ts";
 
-// Which subprotocol the answer names, with the token in a header, in the offer or in a cookie.
+// One URL serves two dialects. Which one a connection speaks is decided by the subprotocols that the client offers.
+
+const server = useServer({ env: unlimited });
 
 const alice = "alice@example.com";
-const server = useServer({ env: { PARLEY_CONNECTIONS_PER_USER: "0" } });
-beforeAll(() => server.createRoom([alice], { id: "lobby" }));
 
-/** The status of the answer, and the subprotocol that it names. */
-async function answerTo(headers: Record<string, string>): Promise<string> {
-  const answer = await requestUpgrade(server.host, "/ws/chat/lobby/", { headers });
-  for (const value of answer.headers.values()) expect(value).not.toContain("bearer");
-  return `${answer.status} ${answer.headers.get("sec-websocket-protocol") ?? ""}`.trim();
+/** Offers these protocols. Returns how it ended, and the protocol that the answer names. */
+async function offer(protocols: string | undefined, headers: Record<string, string | undefined>) {
+  const room = await server.createRoom([alice]);
+  const result = await upgrade(server.host, `/ws/chat/${room}/`, {
+    headers: { "sec-websocket-protocol": protocols, ...headers },
+  });
+  return { ...result, named: result.headers.get("sec-websocket-protocol") };
 }
 
-test("beside a token in the Authorization header unknown subprotocols are ignored, and the answer names none", async () => {
-  const authorization = `Bearer ${await server.token(alice)}`;
-  const offers = { "": "101", "chat.v9": "101", Classic: "101", "graphql-ws, mqtt": "101", " , ": "101" };
-  for (const [offer, answer] of Object.entries({ ...offers, "chat.v9, classic": "101 classic" }))
-    expect([offer, await answerTo({ authorization, "sec-websocket-protocol": offer })]).toEqual([
-      offer,
-      answer,
-    ]);
+describe("with the token in the Authorization header", () => {
+  test.each<[protocols: string | undefined, outcome: string, named: string | undefined]>([
+    [undefined, "classic", undefined],
+    ["", "classic", undefined],
+    [" , ", "classic", undefined],
+    ["classic", "classic", "classic"],
+    ["chat.v2", "chat.v2", "chat.v2"],
+    ["chat.v2, classic", "chat.v2", "chat.v2"],
+    ["classic, chat.v2", "chat.v2", "chat.v2"],
+    ["  chat.v2  ,classic", "chat.v2", "chat.v2"],
+    ["chat.v9, chat.v2", "chat.v2", "chat.v2"],
+    ["chat.v9,classic", "classic", "classic"],
+    // Native clients offer protocols of their own.
+    ["chat.v9", "classic", undefined],
+    ["chat.v2x", "classic", undefined],
+    ["CHAT.V2", "classic", undefined],
+    ["CHAT.V2, classic", "classic", "classic"],
+    ["graphql-ws, mqtt", "classic", undefined],
+  ])("an offer of %p opens %p, and the answer names %p", async (protocols, outcome, named) => {
+    const authorization = `Bearer ${await server.token(alice)}`;
+    expect(await offer(protocols, { authorization })).toMatchObject({ outcome, named });
+  });
 });
 
-test("without an Authorization header one of the known ones must be offered, or none", async () => {
-  const cookie = `parley_session=${await server.token(alice)}`;
-  const page = { cookie, origin: server.url };
-  expect(await answerTo(page)).toBe("101");
-  for (const [offer, answer] of [
-    ["", "101"],
-    ["classic", "101 classic"],
-    ["chat.v9, classic", "101 classic"],
-    ["chat.v9", "400"],
-    ["Classic", "400"],
-  ] as const)
-    expect([offer, await answerTo({ ...page, "sec-websocket-protocol": offer })]).toEqual([offer, answer]);
+describe("with the token in the offer", () => {
+  test.each<[protocols: string, outcome: string, named: string | undefined]>([
+    ["classic, TOKEN", "classic", "classic"],
+    ["chat.v2, TOKEN", "chat.v2", "chat.v2"],
+    ["TOKEN, chat.v2", "chat.v2", "chat.v2"],
+    ["TOKEN,classic,chat.v2", "chat.v2", "chat.v2"],
+    ["mqtt, TOKEN, classic", "classic", "classic"],
+    // A browser fails the connection when the answer names none of its protocols.
+    ["TOKEN", "400 invalid_command", undefined],
+    ["TOKEN, chat.v9", "400 invalid_command", undefined],
+    ["CHAT.V2, TOKEN", "400 invalid_command", undefined],
+  ])("an offer of %p ends as %p, and the answer names %p and never the token", async (protocols, ...rest) => {
+    const [outcome, named] = rest;
+    const token = `bearer.${await server.token(alice)}`;
+    const result = await offer(protocols.replace("TOKEN", token), {});
+    expect(result).toMatchObject({ outcome, named });
+    for (const value of result.headers.values()) expect(value).not.toContain("bearer.");
+  });
 });
 
-test("a token as a subprotocol needs a known one beside it: a browser fails when none is chosen", async () => {
-  const bearer = `bearer.${await server.token(alice)}`;
-  for (const [offer, answer] of [
-    [bearer, "400"],
-    [`${bearer}, chat.v9`, "400"],
-    [`${bearer}, classic`, "101 classic"],
-    [`classic,${bearer}`, "101 classic"],
-  ] as const)
-    expect(await answerTo({ "sec-websocket-protocol": offer })).toBe(answer);
+test("without a token, an offer of unknown protocols is refused for that", async () => {
+  for (const protocols of ["chat.v9", "chat.v2x", "CHAT.V2"])
+    expect(await offer(protocols, {})).toMatchObject({ outcome: "400 invalid_command", named: undefined });
+  expect(await offer("", {})).toMatchObject({ outcome: "401 unauthorized" });
 });
 
-test("an empty offer without any token is refused for the token, not for the offer", async () => {
-  expect(await answerTo({ "sec-websocket-protocol": "" })).toBe("401");
+test.each([...dialects])("the session cookie opens a connection of %s", async (dialect) => {
+  const answer = await callApi(server, "POST /api/session", { token: await server.token(alice) });
+  const [cookie = ""] = answer.headers.getSetCookie().map((line) => line.split(";")[0] ?? "");
+  const { outcome } = await offer(dialect, { cookie, origin: server.url });
+  expect(outcome).toBe(dialect);
+});
+
+test("two Sec-WebSocket-Protocol headers count as one", async () => {
+  const room = await server.createRoom([alice]);
+  const raw = await RawConnection.open(server.host);
+  const lines = handshake(server.host, `/ws/chat/${room}/`, { "sec-websocket-protocol": "chat.v2" });
+  raw.write(lines.slice(0, -2), `sec-websocket-protocol: bearer.${await server.token(alice)}\r\n\r\n`);
+  const { status, headers } = await raw.answer();
+  expect([status, headers.get("sec-websocket-protocol")]).toEqual([101, "chat.v2"]);
+  expect(await raw.next()).toMatchObject({ type: "hello" });
+  raw.destroy();
 });
