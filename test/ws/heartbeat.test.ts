@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { type ClassicClient, connectClassic, refusal } from "../support/client.ts";
 import { fillRoom } from "../support/messages.ts";
-import { connectRawClassic, encodeFrame, handshake, opcodes, RawConnection } from "../support/raw.ts";
+import { connectRaw, encodeFrame, handshake, opcodes, RawConnection } from "../support/raw.ts";
 import { useServer } from "../support/server.ts";
 import { waitUntil } from "../support/wait.ts";
 
@@ -29,8 +29,8 @@ async function live(raw: RawConnection, { answering }: { answering: boolean }) {
 
 test("a peer gone silent is cut, even while it is being sent to; one that answers pings is kept", async () => {
   const room = await createRoom([alice, bob]);
-  const silent = await connectRawClassic(server.host, room, await token(alice));
-  const answering = await connectRawClassic(server.host, room, await token(alice));
+  const silent = await connectRaw("classic", server.host, room, await token(alice));
+  const answering = await connectRaw("classic", server.host, room, await token(alice));
   const sender = await server.connectClassic(room, bob);
   let sent = 0;
   const talk = setInterval(() => {
@@ -82,8 +82,8 @@ test("at a user's limit whoever does not answer gives his place up, long before 
   });
   await parley.createRoom([alice], { id: "lobby" });
   const [dead, living] = [
-    await connectRawClassic(parley.host, "lobby", await token(alice)),
-    await connectRawClassic(parley.host, "lobby", await token(alice)),
+    await connectRaw("classic", parley.host, "lobby", await token(alice)),
+    await connectRaw("classic", parley.host, "lobby", await token(alice)),
   ];
   const lived = live(living, { answering: true });
   expect((await refusal(connectClassic(parley.host, "lobby", { token: await token(alice) }))).status).toBe(
@@ -106,7 +106,7 @@ test("at a user's limit whoever does not answer gives his place up, long before 
 
 test("a server that was asleep as a whole blames nobody for the silence", async () => {
   const room = await createRoom([alice]);
-  const raw = await connectRawClassic(server.host, room, await token(alice));
+  const raw = await connectRaw("classic", server.host, room, await token(alice));
   const lived = live(raw, { answering: true });
   // As SIGSTOP or a suspended machine would: nothing is read, no timer runs.
   Bun.sleepSync(heartbeat.silenceTimeoutMs + 500);

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { classicMessage, connectRawClassic, encodeFrame, opcodes } from "../../support/raw.ts";
+import { connectRaw, encodeFrame, encodeText, opcodes } from "../../support/raw.ts";
 import { unlimited, useServer } from "../../support/server.ts";
 
 // Frames that are not a message, and texts at the limit of their length.
@@ -17,7 +17,7 @@ const MAX_FRAME_BYTES = 65_536;
 /** A room with Alice on a raw connection and Bob as a listener. */
 async function createPair() {
   const room = await createRoom([alice, bob]);
-  const raw = await connectRawClassic(server.host, room, await token(alice));
+  const raw = await connectRaw("classic", server.host, room, await token(alice));
   return { room, raw, listener: await server.connectClassic(room, bob) };
 }
 
@@ -51,7 +51,11 @@ const refused: [what: string, frame: string | Buffer, code?: string][] = [
   ["arrays nested as deep as a frame allows", "[".repeat(MAX_FRAME_BYTES)],
   ["objects nested as deep as a frame allows", '{"message":'.repeat(5900)],
   ["a text one byte too long", json(`${"é".repeat(MAX_TEXT_BYTES / 2)}x`), "message_too_long"],
-  ["a text of three-byte characters that is too long", json("€".repeat(MAX_TEXT_BYTES / 3 + 1)), "message_too_long"],
+  [
+    "a text of three-byte characters that is too long",
+    json("€".repeat(MAX_TEXT_BYTES / 3 + 1)),
+    "message_too_long",
+  ],
   ["a text of emoji that is too long", json("😀".repeat(MAX_TEXT_BYTES / 4 + 1)), "message_too_long"],
   ["a binary frame", encodeFrame(json("x"), { opcode: opcodes.binary })],
 ];
@@ -62,7 +66,7 @@ test.each(refused)(
     const { room, raw, listener } = await createPair();
     raw.write(typeof frame === "string" ? encodeFrame(frame) : frame);
     expect(await raw.next()).toStrictEqual({ error: { code, message: expect.stringMatching(/./) } });
-    raw.write(classicMessage("fine"));
+    raw.write(encodeText("classic", "fine"));
     expect(await raw.next()).toEqual({ message: "fine" });
     expect(await listener.next()).toEqual({ message: "fine" });
     const { history } = await server.connectClassic(room, bob);
@@ -79,7 +83,7 @@ test.each([
 ])("a text of %s that is exactly as long as allowed is sent", async (_, text) => {
   expect(Buffer.byteLength(text)).toBe(MAX_TEXT_BYTES);
   const { raw, listener } = await createPair();
-  raw.write(classicMessage(text));
+  raw.write(encodeText("classic", text));
   expect(await raw.next()).toEqual({ message: text });
   expect(await listener.next()).toEqual({ message: text });
   raw.destroy();

@@ -2,7 +2,7 @@ import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 
 import { type ClassicClient, connectClassic, refusal } from "../../support/client.ts";
-import { classicMessage, handshake, RawConnection } from "../../support/raw.ts";
+import { encodeText, handshake, RawConnection } from "../../support/raw.ts";
 import { newRoomId, useServer } from "../../support/server.ts";
 import { waitUntil } from "../../support/wait.ts";
 
@@ -267,7 +267,7 @@ test("Postman's steps give the same frames", async () => {
   expect(headers.has("sec-websocket-extensions")).toBe(false);
   expect(headers.has("sec-websocket-protocol")).toBe(false);
   expect(await raw.next()).toEqual([]);
-  raw.write(classicMessage("Hello, this is a test message!"));
+  raw.write(encodeText("classic", "Hello, this is a test message!"));
   expect(String((await raw.frame()).payload)).toBe('{"message":"Hello, this is a test message!"}');
   raw.destroy();
 });
