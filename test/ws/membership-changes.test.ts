@@ -1,19 +1,20 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 
-import { type ClassicClient, connectClassic, refusal } from "../support/client.ts";
-import { useServer } from "../support/server.ts";
+import { type ClassicClient, connect, dialects, refusedWith, type V2Client } from "../support/client.ts";
+import { unlimited, useServer } from "../support/server.ts";
 
-// What changes while people are connected: over HTTP, or by the command line, which acts on the database alone.
+// Members and rooms that are removed while people are connected: over HTTP, or by the command line, which writes to the
+// database alone.
 
-const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
+const server = useServer({ env: unlimited });
 const { token } = server;
 
 const owner = "olga@example.com";
 const alice = "alice@example.com";
 const bob = "bob@example.com";
 
-type Path = "over HTTP" | "on the command line";
-const paths: [Path][] = [["over HTTP"], ["on the command line"]];
+type Way = "over HTTP" | "on the command line";
+const ways: Way[] = ["over HTTP", "on the command line"];
 
 async function createRoom(members: string[]): Promise<string> {
   const id = await server.createRoom(members);
@@ -21,196 +22,169 @@ async function createRoom(members: string[]): Promise<string> {
   return id;
 }
 
-async function api(method: "DELETE" | "PUT", path: string): Promise<void> {
+async function callApi(method: "DELETE" | "PUT", path: string): Promise<void> {
   const headers = { authorization: `Bearer ${await token(owner)}` };
   const response = await fetch(`${server.url}/api/rooms/${path}`, { method, headers });
   if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
 }
 
-async function removeMember(how: Path, room: string, email: string): Promise<void> {
-  if (how === "over HTTP") await api("DELETE", `${room}/members/${email}`);
+async function addMember(way: Way, room: string, email: string): Promise<void> {
+  if (way === "over HTTP") await callApi("PUT", `${room}/members/${email}`);
+  else await server.asOperator((chat, operator) => chat.rooms.setMember(operator, room, { email }, "member"));
+}
+
+async function removeMember(way: Way, room: string, email: string): Promise<void> {
+  if (way === "over HTTP") await callApi("DELETE", `${room}/members/${email}`);
   else await server.asOperator((chat, operator) => chat.rooms.removeMember(operator, room, { email }));
 }
 
-async function deleteRoom(how: Path, room: string): Promise<void> {
-  if (how === "over HTTP") await api("DELETE", room);
+async function deleteRoom(way: Way, room: string): Promise<void> {
+  if (way === "over HTTP") await callApi("DELETE", room);
   else await server.asOperator((chat, operator) => chat.rooms.delete(operator, room));
 }
 
-/** How it ended, which must be within the two seconds that are promised. */
-async function endOf(client: ClassicClient) {
-  const late = Bun.sleep(2000).then(() => "still connected");
-  return Promise.race([client.closed, late]);
+type Client = ClassicClient | V2Client;
+
+/** How a connection ends, which must be within two seconds. */
+function endOf({ closed }: Client) {
+  return Promise.race([closed, Bun.sleep(2000).then(() => "still open")]);
 }
 
-const open = async (room: string, email: string) =>
-  connectClassic(server.host, room, { token: await token(email) });
+/** Sends a message and reads it as the broadcast. */
+async function say(client: Client, text: string): Promise<void> {
+  client.post(text);
+  expect(await client.nextText()).toBe(text);
+}
 
-test.each(paths)("a member who is removed %s is closed with 4403, and can't come back", async (how) => {
-  const room = await createRoom([alice, bob]);
-  const elsewhere = await createRoom([alice]);
-  const gone = [await server.connectClassic(room, alice), await server.connectClassic(room, alice)];
-  const others = [
-    await server.connectClassic(room, bob),
-    await server.connectClassic(elsewhere, alice),
-  ] as const;
-  await removeMember(how, room, alice);
-  for (const client of gone) expect(await endOf(client)).toEqual({ code: 4403, reason: "removed" });
-  expect((await refusal(open(room, alice))).status).toBe(404);
-  // Nobody else is touched, and he stays where he still is.
-  for (const client of others) {
-    client.send({ message: "still here" });
-    expect(await client.next()).toEqual({ message: "still here" });
-  }
-  expect(gone.flatMap((client) => client.unread())).toEqual([]);
-});
+const removed = { code: 4403, reason: "removed" };
+const roomDeleted = { code: 4404, reason: "room_deleted" };
 
-test("a member who was removed over HTTP hears nothing that is said after the answer", async () => {
-  const room = await createRoom([alice, bob]);
-  const [removed, speaker] = [
-    await server.connectClassic(room, alice),
-    await server.connectClassic(room, bob),
-  ];
-  speaker.send({ message: "before" });
-  expect(await removed.next()).toEqual({ message: "before" });
-  expect(await speaker.next()).toEqual({ message: "before" });
-  await removeMember("over HTTP", room, alice);
-  speaker.send({ message: "behind his back" });
-  expect(await speaker.next()).toEqual({ message: "behind his back" });
-  await removed.closed;
-  expect(removed.unread()).toEqual([]);
-});
+describe.each([...dialects])("%s", (dialect) => {
+  const open = (room: string, email: string) => server.connect(dialect, room, email);
+  const notFound = dialect === "classic" ? "404 room_not_found" : "4404 room_not_found";
 
-test.each(paths)(
-  "what a member says after he was removed %s is not stored, and nobody hears it",
-  async (how) => {
+  test.each(ways)("a member who is removed %s is closed with 4403 and cannot come back", async (way) => {
     const room = await createRoom([alice, bob]);
-    const [removed, listener] = [
-      await server.connectClassic(room, alice),
-      await server.connectClassic(room, bob),
-    ];
-    const removing = removeMember(how, room, alice);
-    await removing;
-    // He may not know yet.
-    if (removed.socket.readyState === removed.socket.OPEN) removed.send({ message: "too late" });
-    expect(await endOf(removed)).toEqual({ code: 4403, reason: "removed" });
-    for (const frame of removed.unread()) expect(frame).toMatchObject({ error: { code: "removed" } });
-    listener.send({ message: "in time" });
-    expect(await listener.next()).toEqual({ message: "in time" });
-    const late = await open(room, bob);
-    expect(late.history).toEqual([{ text: "in time", sender_email: bob }]);
-  },
-);
+    const elsewhere = await createRoom([alice]);
+    const closed = [await open(room, alice), await open(room, alice)];
+    const others = [await open(room, bob), await open(elsewhere, alice)];
+    await removeMember(way, room, alice);
+    for (const client of closed) expect(await endOf(client)).toEqual(removed);
+    expect(await refusedWith(open(room, alice))).toBe(notFound);
+    // Other members stay, and the removed one stays where they still are a member.
+    for (const client of others) await say(client, "still here");
+  });
 
-test.each(paths)(
-  "a member who is removed and let in again %s can come back and finds everything",
-  async (how) => {
+  test("a member who was removed over HTTP hears nothing that is said after the answer", async () => {
+    const room = await createRoom([alice, bob]);
+    const [listener, speaker] = [await open(room, alice), await open(room, bob)];
+    await say(speaker, "before");
+    expect(await listener.nextText()).toBe("before");
+    await removeMember("over HTTP", room, alice);
+    await say(speaker, "after");
+    await listener.closed;
+    expect(listener.texts.filter((text) => text.includes('"after"'))).toEqual([]);
+  });
+
+  test.each(ways)("what a member sends after they were removed %s is not stored", async (way) => {
+    const room = await createRoom([alice, bob]);
+    const [speaker, listener] = [await open(room, alice), await open(room, bob)];
+    await removeMember(way, room, alice);
+    // The connection may not be closed yet.
+    if (speaker.socket.readyState === speaker.socket.OPEN) speaker.post("too late");
+    expect(await endOf(speaker)).toEqual(removed);
+    const errors = speaker.texts.filter((text) => text.includes('"code"'));
+    for (const error of errors) expect(error).toContain('"code":"removed"');
+    await say(listener, "in time");
+    expect((await open(room, bob)).initialTexts).toEqual(["in time"]);
+  });
+
+  test.each(ways)("a member who is removed and added again %s finds everything", async (way) => {
     const room = await createRoom([alice]);
-    const before = await server.connectClassic(room, alice);
-    before.send({ message: "first" });
-    await before.next();
-    await removeMember(how, room, alice);
-    expect(await endOf(before)).toMatchObject({ code: 4403 });
-    if (how === "over HTTP") await api("PUT", `${room}/members/${alice}`);
-    else
-      await server.asOperator((chat, operator) =>
-        chat.rooms.setMember(operator, room, { email: alice }, "member"),
-      );
-    expect((await open(room, alice)).history).toEqual([{ text: "first", sender_email: alice }]);
-  },
-);
+    const before = await open(room, alice);
+    await say(before, "first");
+    await removeMember(way, room, alice);
+    expect(await endOf(before)).toEqual(removed);
+    await addMember(way, room, alice);
+    expect((await open(room, alice)).initialTexts).toEqual(["first"]);
+  });
 
-test("whoever is let in on the command line can connect at once", async () => {
-  const room = await createRoom([bob]);
-  expect((await refusal(open(room, alice))).status).toBe(404);
-  await server.asOperator((chat, operator) =>
-    chat.rooms.setMember(operator, room, { email: alice }, "member"),
+  test("a member who is added on the command line can connect at once", async () => {
+    const room = await createRoom([bob]);
+    expect(await refusedWith(open(room, alice))).toBe(notFound);
+    await addMember("on the command line", room, alice);
+    expect((await open(room, alice)).initialTexts).toEqual([]);
+  });
+
+  test("a change of role closes no connection", async () => {
+    const room = await createRoom([alice, bob]);
+    const [changed, gone] = [await open(room, alice), await open(room, bob)];
+    await server.asOperator((chat, operator) =>
+      chat.rooms.setMember(operator, room, { email: alice }, "moderator"),
+    );
+    await removeMember("on the command line", room, bob);
+    // The check that closes Bob's connection has seen Alice's role.
+    expect(await endOf(gone)).toEqual(removed);
+    await say(changed, "moderating");
+  });
+
+  test.each(ways)(
+    "when a room is deleted %s its connections are closed with 4404, and no others",
+    async (way) => {
+      const [room, other] = [await createRoom([alice, bob]), await createRoom([alice, bob])];
+      const closed = [await open(room, alice), await open(room, bob), await open(room, owner)];
+      const kept = await open(other, alice);
+      await deleteRoom(way, room);
+      for (const client of closed) expect(await endOf(client)).toEqual(roomDeleted);
+      expect(await refusedWith(open(room, alice))).toBe(notFound);
+      await say(kept, "still here");
+    },
   );
-  expect((await open(room, alice)).history).toEqual([]);
-});
 
-test("a change of role closes nobody", async () => {
-  const room = await createRoom([alice, bob]);
-  const [changed, removed] = [
-    await server.connectClassic(room, alice),
-    await server.connectClassic(room, bob),
-  ];
-  await server.asOperator((chat, operator) =>
-    chat.rooms.setMember(operator, room, { email: alice }, "moderator"),
+  test.each(ways)("a room that is deleted %s and created again with the same id is empty", async (way) => {
+    const room = await createRoom([alice, bob]);
+    const before = await open(room, alice);
+    await say(before, "in the old room");
+    await deleteRoom(way, room);
+    await server.createRoom([alice], { id: room });
+    const after = await open(room, alice);
+    expect(after.initialTexts).toEqual([]);
+    await say(after, "in the new room");
+    // A connection to the old room has no part in the new one.
+    if (before.socket.readyState === before.socket.OPEN) before.post("lost");
+    expect(await endOf(before)).toEqual(roomDeleted);
+    expect(before.texts.filter((text) => text.includes("in the new room"))).toEqual([]);
+    expect(await refusedWith(open(room, bob))).toBe(notFound);
+    expect((await open(room, alice)).initialTexts).toEqual(["in the new room"]);
+  });
+
+  type Change = (way: Way, room: string, email: string) => Promise<void>;
+  test.each<[name: string, end: { code: number; reason: string }, change: Change]>([
+    ["a member who is removed", removed, removeMember],
+    ["a member whose room is deleted", roomDeleted, deleteRoom],
+  ])(
+    "%s while they connect does not stay connected",
+    async (_, end, change) => {
+      const bearer = await token(alice);
+      const attempt = async (way: Way, pause: number): Promise<void> => {
+        const room = await createRoom([alice, bob]);
+        const tryToConnect = () =>
+          connect(dialect, server.host, room, { token: bearer }).catch(() => undefined);
+        const before = await tryToConnect();
+        const changing = change(way, room, alice);
+        const meanwhile: Promise<Client | undefined>[] = [];
+        while (meanwhile.length < 8) {
+          meanwhile.push(tryToConnect());
+          for (let turn = 0; turn < pause; turn++) await new Promise((resolve) => setImmediate(resolve));
+        }
+        await changing;
+        expect(await tryToConnect()).toBeUndefined();
+        expect(before).toBeDefined();
+        for (const client of [before, ...(await Promise.all(meanwhile))])
+          if (client) expect(await endOf(client)).toEqual(end);
+      };
+      await Promise.all(ways.flatMap((way) => [1, 5, 9, 13].map((pause) => attempt(way, pause))));
+    },
+    20_000,
   );
-  await removeMember("on the command line", room, bob);
-  // The same look at the room that closes bob has seen alice.
-  expect(await endOf(removed)).toMatchObject({ code: 4403 });
-  changed.send({ message: "moderating" });
-  expect(await changed.next()).toEqual({ message: "moderating" });
 });
-
-test.each(paths)(
-  "when a room is deleted %s everyone in it is closed with 4404, and nobody else",
-  async (how) => {
-    const [room, other] = [await createRoom([alice, bob]), await createRoom([alice, bob])];
-    const gone = [
-      await server.connectClassic(room, alice),
-      await server.connectClassic(room, bob),
-      await server.connectClassic(room, owner),
-    ];
-    const staying = await server.connectClassic(other, alice);
-    await deleteRoom(how, room);
-    for (const client of gone) expect(await endOf(client)).toEqual({ code: 4404, reason: "room_deleted" });
-    expect((await refusal(open(room, alice))).status).toBe(404);
-    staying.send({ message: "still here" });
-    expect(await staying.next()).toEqual({ message: "still here" });
-  },
-);
-
-test.each(paths)("a room that is deleted %s and made again is an empty one of the same id", async (how) => {
-  const room = await createRoom([alice, bob]);
-  const before = await server.connectClassic(room, alice);
-  before.send({ message: "of the old room" });
-  await before.next();
-  await deleteRoom(how, room);
-  await server.createRoom([alice], { id: room });
-  const fresh = await open(room, alice);
-  expect(fresh.history).toEqual([]);
-  // The old connection hears nothing of the new room, and is none of it.
-  fresh.send({ message: "of the new room" });
-  expect(await fresh.next()).toEqual({ message: "of the new room" });
-  if (before.socket.readyState === before.socket.OPEN) before.send({ message: "lost" });
-  expect(await endOf(before)).toEqual({ code: 4404, reason: "room_deleted" });
-  for (const frame of before.unread()) expect(frame).toMatchObject({ error: { code: "room_deleted" } });
-  expect((await refusal(open(room, bob))).status).toBe(404);
-  const [late] = (await open(room, alice)).history;
-  expect(late).toEqual({ text: "of the new room", sender_email: alice });
-});
-
-type Change = (how: Path, room: string, email: string) => Promise<void>;
-const changes: [string, number, Change][] = [
-  ["is removed", 4403, removeMember],
-  ["loses the room", 4404, (how, room) => deleteRoom(how, room)],
-];
-
-test.each(changes)(
-  "whoever connects in the very moment in which he %s does not stay",
-  async (_, code, change) => {
-    const bearer = await token(alice);
-    const attempt = async (round: number): Promise<void> => {
-      const room = await createRoom([alice, bob]);
-      const knock = () => connectClassic(server.host, room, { token: bearer }).catch(() => undefined);
-      const before = await knock();
-      const changing = change(round % 2 ? "over HTTP" : "on the command line", room, alice);
-      const between: Promise<ClassicClient | undefined>[] = [];
-      while (between.length < 8) {
-        between.push(knock());
-        for (let turn = 0; turn < round; turn++) await new Promise((resolve) => setImmediate(resolve));
-      }
-      await changing;
-      // Whoever came before is closed, whoever comes after is refused; either may happen to those in between.
-      expect(await knock()).toBeUndefined();
-      for (const client of [before, ...(await Promise.all(between))])
-        if (client) expect(await endOf(client)).toMatchObject({ code });
-      expect(before).toBeDefined();
-    };
-    await Promise.all(Array.from({ length: 16 }, (__, round) => attempt(round + 1)));
-  },
-  20_000,
-);
