@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { decideSignIn, isSignedIn } from "../../src/chat/decide-users.ts";
+import { changesNothing, decideSignIn } from "../../src/chat/decide-users.ts";
 import type { Profile, User } from "../../src/chat/model.ts";
 
 const known: User = { key: 1, id: "sub", email: "a@example.com", name: "Alice" };
@@ -58,7 +58,7 @@ test.each<[string, Profile, known: User | undefined, emailOwner: User | undefine
 
 test("a user is signed in when the profile says nothing new, and the email is still theirs", () => {
   const signedIn = (profile: Omit<Profile, "sub">, ownsEmail = true) =>
-    isSignedIn({ sub: "sub", ...profile }, { known, ownsEmail });
+    changesNothing({ sub: "sub", ...profile }, { known, ownsEmail });
   const { email, name } = { email: "a@example.com", name: "Alice" };
   for (const profile of [{}, { email }, { name }, { email, name }]) expect(signedIn(profile)).toBe(true);
   for (const profile of [{ name: "Al" }, { email: "b@example.com" }]) expect(signedIn(profile)).toBe(false);

@@ -1,6 +1,6 @@
 import { and, count, desc, eq } from "drizzle-orm";
 
-import { decideGrant, decideRemoval, type Standing } from "../../chat/decide-rooms.ts";
+import { type ActorFacts, decideGrant, decideRemoval } from "../../chat/decide-rooms.ts";
 import { isRefused, type Result } from "../../chat/errors.ts";
 import type { Invitee, Member, Role, RoomKey, UserKey } from "../../chat/model.ts";
 import type { Grant, Granted } from "../../chat/store.ts";
@@ -9,7 +9,7 @@ import { user } from "./queries.ts";
 import { members, reads, users as userTable } from "./schema.ts";
 import type { Users } from "./users.ts";
 
-/** Memberships. Methods that write must be called within a transaction; `standing` is that of the actor who asks. */
+/** Memberships. Methods that write must be called within a transaction; `actorFacts` is that of the actor who asks. */
 export class Members {
   constructor(
     private readonly db: Db,
@@ -28,7 +28,7 @@ export class Members {
     who: Invitee,
     wanted: Role | undefined,
     { joinedAt, membersPerRoom }: Grant,
-    standing: Standing,
+    actorFacts: ActorFacts,
   ): Result<Granted> {
     const known = this.users.find(who);
     const member = known && this.#select(membership(room, known.key)).get();
@@ -36,7 +36,7 @@ export class Members {
       wanted,
       { membersPerRoom },
       {
-        ...standing,
+        ...actorFacts,
         member,
         memberCount: () => this.#count(eq(members.room, room)),
         ownerCount: () => this.#ownerCount(room),
@@ -55,10 +55,10 @@ export class Members {
   }
 
   /** Resolves an email to the members who are shown with it. */
-  remove(room: RoomKey, who: Invitee, standing: Standing): Result<Member | undefined> {
+  remove(room: RoomKey, who: Invitee, actorFacts: ActorFacts): Result<Member | undefined> {
     const matches = "sub" in who ? eq(userTable.sub, who.sub) : eq(userTable.email, who.email);
     const member = decideRemoval({
-      ...standing,
+      ...actorFacts,
       candidates: this.#select(and(eq(members.room, room), matches)).all(),
       ownerCount: () => this.#ownerCount(room),
     });

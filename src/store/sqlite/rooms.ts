@@ -1,6 +1,6 @@
 import { and, count, desc, eq, gt, isNotNull } from "drizzle-orm";
 
-import { decideCreation, decideRoomChange, type Standing } from "../../chat/decide-rooms.ts";
+import { type ActorFacts, decideCreation, decideRoomChange } from "../../chat/decide-rooms.ts";
 import type { Result } from "../../chat/errors.ts";
 import type { Room, RoomKey, RoomSummary, UserKey } from "../../chat/model.ts";
 import type { NewRoom } from "../../chat/store.ts";
@@ -14,7 +14,7 @@ import type { Users } from "./users.ts";
 /** Messages of a deleted room that one purge removes. */
 const PURGE_SIZE = 1000;
 
-/** Rooms. Methods that write must be called within a transaction; `standing` is that of the actor who asks. */
+/** Rooms. Methods that write must be called within a transaction; `actorFacts` is that of the actor who asks. */
 export class Rooms {
   constructor(
     private readonly db: Db,
@@ -42,15 +42,15 @@ export class Rooms {
     return created;
   }
 
-  rename(key: RoomKey, name: string, standing: Standing): Result<undefined> {
-    const refusal = decideRoomChange(standing, "rename_room");
+  rename(key: RoomKey, name: string, actorFacts: ActorFacts): Result<undefined> {
+    const refusal = decideRoomChange(actorFacts, "rename_room");
     if (refusal) return refusal;
     this.db.update(rooms).set({ name }).where(eq(rooms.pk, key)).run();
     return undefined;
   }
 
-  delete(key: RoomKey, deletedAt: number, standing: Standing): Result<undefined> {
-    const refusal = decideRoomChange(standing, "delete_room");
+  delete(key: RoomKey, deletedAt: number, actorFacts: ActorFacts): Result<undefined> {
+    const refusal = decideRoomChange(actorFacts, "delete_room");
     if (refusal) return refusal;
     this.db.update(rooms).set({ deletedAt }).where(eq(rooms.pk, key)).run();
     return undefined;

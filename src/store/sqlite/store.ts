@@ -1,4 +1,4 @@
-import type { Standing } from "../../chat/decide-rooms.ts";
+import type { ActorFacts } from "../../chat/decide-rooms.ts";
 import type { Facts } from "../../chat/decide.ts";
 import type { Result } from "../../chat/errors.ts";
 import type {
@@ -98,11 +98,11 @@ export class SqliteStore implements Store {
   }
 
   renameRoom(room: RoomKey, name: string, by: Actor): Promise<Result<undefined>> {
-    return this.#writer.write(() => this.#rooms.rename(room, name, this.#standing(room, by)));
+    return this.#writer.write(() => this.#rooms.rename(room, name, this.#actorFacts(room, by)));
   }
 
   deleteRoom(room: RoomKey, by: Actor): Promise<Result<undefined>> {
-    return this.#writer.write(() => this.#rooms.delete(room, this.now(), this.#standing(room, by)));
+    return this.#writer.write(() => this.#rooms.delete(room, this.now(), this.#actorFacts(room, by)));
   }
 
   async rooms(): Promise<Room[]> {
@@ -130,12 +130,12 @@ export class SqliteStore implements Store {
 
   setMember(room: RoomKey, who: Invitee, role: Role | undefined, grant: Grant): Promise<Result<Granted>> {
     return this.#writer.write(() =>
-      this.#members.set(room, who, role, grant, this.#standing(room, grant.by)),
+      this.#members.set(room, who, role, grant, this.#actorFacts(room, grant.by)),
     );
   }
 
   removeMember(room: RoomKey, who: Invitee, by: Actor): Promise<Result<Member | undefined>> {
-    return this.#writer.write(() => this.#members.remove(room, who, this.#standing(room, by)));
+    return this.#writer.write(() => this.#members.remove(room, who, this.#actorFacts(room, by)));
   }
 
   async purge(): Promise<boolean> {
@@ -172,7 +172,7 @@ export class SqliteStore implements Store {
     }
   }
 
-  #standing(room: RoomKey, actor: Actor): Standing {
+  #actorFacts(room: RoomKey, actor: Actor): ActorFacts {
     return { actor, role: this.#facts.role(room, actor.key), head: this.#messages.head(room) };
   }
 }

@@ -1,7 +1,7 @@
 import { and, eq, isNull } from "drizzle-orm";
 
 import { higherRole } from "../../chat/decide-rooms.ts";
-import { decideSignIn, isSignedIn } from "../../chat/decide-users.ts";
+import { changesNothing, decideSignIn } from "../../chat/decide-users.ts";
 import type { Invitee, Profile, User, UserKey } from "../../chat/model.ts";
 import type { Db } from "./open.ts";
 import { type Queries, user } from "./queries.ts";
@@ -34,7 +34,7 @@ export class Users {
     if (!row) return undefined;
     const [key, id, email, name, emailOwner] = row;
     const known = { key, id, email, name };
-    return isSignedIn(profile, { known, ownsEmail: emailOwner === key }) ? known : undefined;
+    return changesNothing(profile, { known, ownsEmail: emailOwner === key }) ? known : undefined;
   }
 
   signIn(profile: Profile): User {
