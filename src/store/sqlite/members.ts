@@ -5,11 +5,11 @@ import { isRefused, type Result } from "../../chat/errors.ts";
 import type { Invitee, Member, Role, RoomKey, UserKey } from "../../chat/model.ts";
 import type { Grant, Granted } from "../../chat/store.ts";
 import type { Db } from "./open.ts";
-import { user } from "./queries.ts";
+import { userColumns } from "./queries.ts";
 import { members, reads, users as userTable } from "./schema.ts";
 import type { Users } from "./users.ts";
 
-/** Memberships. Methods that write must be called within a transaction; `actorFacts` is that of the actor who asks. */
+/** Memberships. Methods that write must be called within a transaction; `actorFacts` are about the actor who asks. */
 export class Members {
   constructor(
     private readonly db: Db,
@@ -73,7 +73,7 @@ export class Members {
     return member;
   }
 
-  /** Replaces a mark that is left from a time as an administrator. */
+  /** Replaces a mark that may be left from when the user read the room as an administrator. */
   #setReadMark(room: RoomKey, key: UserKey, seq: number): void {
     this.db
       .insert(reads)
@@ -82,20 +82,20 @@ export class Members {
       .run();
   }
 
-  #select(which: ReturnType<typeof and>) {
+  #select(condition: ReturnType<typeof and>) {
     return this.db
-      .select({ user, role: members.role, joinedAt: members.joinedAt })
+      .select({ user: userColumns, role: members.role, joinedAt: members.joinedAt })
       .from(members)
       .innerJoin(userTable, eq(userTable.pk, members.user))
-      .where(which);
+      .where(condition);
   }
 
   #ownerCount(room: RoomKey): number {
     return this.#count(and(eq(members.room, room), eq(members.role, "owner")));
   }
 
-  #count(which: ReturnType<typeof and>): number {
-    return this.db.select({ n: count() }).from(members).where(which).get()?.n ?? 0;
+  #count(condition: ReturnType<typeof and>): number {
+    return this.db.select({ n: count() }).from(members).where(condition).get()?.n ?? 0;
   }
 }
 

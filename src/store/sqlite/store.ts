@@ -29,7 +29,7 @@ import { probes } from "./schema.ts";
 import { Users } from "./users.ts";
 import { toStoreError, Writer } from "./writer.ts";
 
-/** As much as a batch of messages takes: a disk with room for one page only is still full. */
+/** About as much as a batch of messages: a disk with space for a single page counts as full. */
 const PROBE_BYTES = 65_536;
 
 /** The `Store` on one SQLite file. Synchronous underneath: a read is answered before the turn ends. */
@@ -60,14 +60,14 @@ export class SqliteStore implements Store {
   }
 
   async signIn(profile: Profile): Promise<User> {
-    const unchanged = read(() => this.#users.signedIn(profile));
+    const unchanged = read(() => this.#users.findUnchanged(profile));
     if (unchanged) return unchanged;
     const known = read(() => this.#users.find({ sub: profile.sub }));
     const write = this.#writer.write(() => this.#users.signIn(profile));
-    // A disk that cannot take a new name keeps nobody out.
+    // A full disk must not keep a user out just because their name has changed.
     const { email } = profile;
-    const onlyNamed = known !== undefined && (email === undefined || email === known.email);
-    return onlyNamed ? write.catch(() => known) : write;
+    const onlyNameChanged = known !== undefined && (email === undefined || email === known.email);
+    return onlyNameChanged ? write.catch(() => known) : write;
   }
 
   async membership(roomId: string, user: UserKey): Promise<Membership | undefined> {
@@ -139,8 +139,8 @@ export class SqliteStore implements Store {
   }
 
   async purge(): Promise<boolean> {
-    // As a rule there is nothing to purge, and no need for the write lock.
-    const room = read(() => this.#rooms.deleted());
+    // Usually there is nothing to purge: no need for the write lock.
+    const room = read(() => this.#rooms.findDeleted());
     if (room === undefined) return false;
     await this.#writer.write(() => this.#rooms.purge(room));
     return true;
@@ -158,7 +158,7 @@ export class SqliteStore implements Store {
     });
   }
 
-  /** Rises when another process, or another connection of this one, has written. */
+  /** Changes when another process, or another connection of this process, has written. */
   dataVersion(): number {
     const row = this.db.$client.query<{ data_version: number }, []>("PRAGMA data_version").get();
     return row?.data_version ?? 0;
@@ -177,6 +177,7 @@ export class SqliteStore implements Store {
   }
 }
 
+/** Runs a read. Throws `StoreError`. */
 function read<T>(work: () => T): T {
   try {
     return work();
