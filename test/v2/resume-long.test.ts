@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 
-import type { Changes, Hello } from "../../src/protocol/frames.ts";
+import type { ChangesFrame, HelloFrame } from "../../src/protocol/frames.ts";
 import type { Command } from "../../src/protocol/schemas.ts";
 import { fillRoom } from "../support/messages.ts";
 import { connectRawV2, encodeFrame, type RawConnection } from "../support/raw.ts";
@@ -18,9 +18,9 @@ const alice = "alice@example.com";
 const encoded = (command: Command) => encodeFrame(JSON.stringify(command));
 
 /** What brings the cursor on. */
-async function page(raw: RawConnection): Promise<{ bytes: number; frame: Hello | Changes }> {
+async function page(raw: RawConnection): Promise<{ bytes: number; frame: HelloFrame | ChangesFrame }> {
   const { payload } = await raw.frame();
-  const frame = JSON.parse(payload.toString()) as Hello | Changes;
+  const frame = JSON.parse(payload.toString()) as HelloFrame | ChangesFrame;
   if (frame.type !== "hello" && frame.type !== "changes") throw new Error(`a ${String(payload)}`);
   return { bytes: payload.length, frame };
 }

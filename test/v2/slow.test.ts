@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import type { Hello } from "../../src/protocol/frames.ts";
+import type { HelloFrame } from "../../src/protocol/frames.ts";
 import { connectV2, type V2Options } from "../support/client.ts";
 import { fillRoom, replay, storedMessages } from "../support/messages.ts";
 import { connectRawV2, encodeFrame } from "../support/raw.ts";
@@ -133,7 +133,7 @@ test.if(linux)(
     fillRoom(server, room, length);
     const [writer, leaver] = [await open(room, bob), await open(room, carol)];
     const slow = await connectRawV2(server.host, room, await token(alice), 0);
-    const hello = (await slow.next()) as Hello;
+    const hello = (await slow.next()) as HelloFrame;
     expect(hello.online.map(({ email }) => email)).toEqual([bob, carol, alice]);
     slow.socket.pause();
     await writer.next(presence(alice, true));

@@ -68,5 +68,5 @@ test("connections of classic, which have no notices, are left alone", async () =
   const { room, notices, join } = setUp();
   const reader = await join({ protocol: "classic", waitingBytes: LIMIT + 1 });
   notices.publish(room, { type: "typing", user: actor(9) });
-  expect([reader.withheldSince, reader.topics.size]).toEqual([undefined, 1]);
+  expect([reader.knownOnline, reader.topics.size]).toEqual([undefined, 1]);
 });
