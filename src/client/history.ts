@@ -32,9 +32,9 @@ export class History {
   #first = 1;
   /** Messages received before the one that precedes them, by `seq`. They wait to be appended to the window. */
   readonly #outOfOrder = new Map<number, MessageBody>();
-  /** Every message up to this `seq` has been reported, … */
+  /** Every message up to this `seq` has been reported. */
   #reportedSeq = 0;
-  /** … and these ones after it. */
+  /** Messages after `#reportedSeq` that have been reported, by `seq`. */
   readonly #reportedOutOfOrder = new Set<number>();
   /** Everything up to here has been reported. */
   #position: RoomPosition = { seq: 0, rev: 0, created_at: "" };
