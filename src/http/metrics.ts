@@ -3,7 +3,7 @@ import { Counter, Gauge, Registry } from "prom-client";
 import { errorCodes } from "../protocol/error-codes.ts";
 
 /** Close codes with a label of their own. A client may send any code, and the number of labels must stay small. */
-const knownCloseCodes = new Set<number>([
+const KNOWN_CLOSE_CODES = new Set<number>([
   1000,
   1001,
   1002,
@@ -45,7 +45,7 @@ export function createMetrics() {
     ),
     commitFailures: counter("parley_commit_failures_total", "Batches of messages that could not be stored."),
     refusals: labelled("parley_refusals_total", "Refused requests, upgrades and frames by code.", "code"),
-    countClose: (code: number) => closes.inc({ code: knownCloseCodes.has(code) ? code : "other" }),
+    countClose: (code: number) => closes.inc({ code: KNOWN_CLOSE_CODES.has(code) ? code : "other" }),
   };
 }
 

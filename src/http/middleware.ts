@@ -14,7 +14,7 @@ const MAX_BODY_BYTES = 65_536;
 const CORS_MAX_AGE_S = 600;
 
 /** Paths that are polled so often that the log would contain little else. */
-const probePaths = new Set(["/healthz", "/readyz", "/metrics"]);
+const POLLED_PATHS = new Set(["/healthz", "/readyz", "/metrics"]);
 
 /** Logs each request with its path but without its query string, which may contain a token. */
 export function logRequests(log: Logger): MiddlewareHandler<Env> {
@@ -32,7 +32,7 @@ export function logRequests(log: Logger): MiddlewareHandler<Env> {
       // The usual reason for `forbidden` on an upgrade, and browsers do not report it.
       origin: code === "forbidden" ? c.req.header("origin") : undefined,
     };
-    log[probePaths.has(path) ? "debug" : "info"](line, "Request");
+    log[POLLED_PATHS.has(path) ? "debug" : "info"](line, "Request");
   };
 }
 

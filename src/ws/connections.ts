@@ -20,7 +20,7 @@ export interface HeartbeatOptions {
   pongTimeoutMs: number;
 }
 
-export const defaultHeartbeat: HeartbeatOptions = {
+export const DEFAULT_HEARTBEAT: HeartbeatOptions = {
   pingIntervalMs: 25_000,
   silenceTimeoutMs: 60_000,
   pongTimeoutMs: 5000,
@@ -55,7 +55,7 @@ export class Connections {
 
   constructor(
     private readonly limits: ConnectionLimits,
-    private readonly heartbeat: HeartbeatOptions = defaultHeartbeat,
+    private readonly heartbeat: HeartbeatOptions = DEFAULT_HEARTBEAT,
   ) {
     const { perUser } = limits;
     this.#attempts = new RateLimiter(perUser, perUser * CONNECT_BURST_FACTOR, monotonic);
@@ -88,8 +88,8 @@ export class Connections {
   add(connection: Connection): void {
     const { user, identity } = connection;
     connection.warnAt = identity.expiresAt - TOKEN_WARNING_MS;
-    const own = this.#byUser.get(user.key);
-    if (own) own.add(connection);
+    const ofUser = this.#byUser.get(user.key);
+    if (ofUser) ofUser.add(connection);
     else this.#byUser.set(user.key, new Set([connection]));
     this.#size++;
   }
@@ -97,9 +97,9 @@ export class Connections {
   /** Does nothing when the connection was not added. */
   remove(connection: Connection): void {
     const { key } = connection.user;
-    const own = this.#byUser.get(key);
-    if (!own?.delete(connection)) return;
-    if (own.size === 0) this.#byUser.delete(key);
+    const ofUser = this.#byUser.get(key);
+    if (!ofUser?.delete(connection)) return;
+    if (ofUser.size === 0) this.#byUser.delete(key);
     this.#size--;
   }
 
@@ -194,7 +194,7 @@ export class Connections {
   }
 
   *#all(): Iterable<Connection> {
-    for (const own of this.#byUser.values()) yield* own;
+    for (const ofUser of this.#byUser.values()) yield* ofUser;
   }
 }
 

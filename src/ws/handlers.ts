@@ -19,7 +19,7 @@ export interface HandlerOptions {
 }
 
 /** Close codes of users who leave or lose the network: logged at `debug` only. */
-const ordinaryCloseCodes = new Set([1000, 1001, 1005, 1006]);
+const ORDINARY_CLOSE_CODES = new Set([1000, 1001, 1005, 1006]);
 
 /** Returns the handlers of Bun's WebSocket server, which pass the events of a socket on to its connection and dialect. */
 export function createHandlers(options: HandlerOptions): WebSocketHandler<SocketData> {
@@ -88,7 +88,7 @@ export function createHandlers(options: HandlerOptions): WebSocketHandler<Socket
       connections.remove(data);
       chat.leave(data, data.room);
       data.notifyDrained();
-      log[ordinaryCloseCodes.has(code) ? "debug" : "info"](
+      log[ORDINARY_CLOSE_CODES.has(code) ? "debug" : "info"](
         { user: data.user.id, code, reason },
         "Connection closed",
       );

@@ -20,7 +20,7 @@ export interface UpgradeOptions {
 }
 
 /** `Sec-WebSocket-Key`: sixteen bytes in base64. */
-const keyPattern = /^[A-Za-z0-9+/]{22}==$/;
+const WEBSOCKET_KEY = /^[A-Za-z0-9+/]{22}==$/;
 
 /**
  * Handles `GET /ws/chat/:room`. The request, the Origin, the token, the membership and the limits are checked before the 101;
@@ -73,7 +73,7 @@ function checkHandshake(c: Context): void {
   const host = c.req.header("host");
   if (
     !connection.some((token) => token.trim() === "upgrade") ||
-    !keyPattern.test(c.req.header("sec-websocket-key") ?? "") ||
+    !WEBSOCKET_KEY.test(c.req.header("sec-websocket-key") ?? "") ||
     host === undefined ||
     host.includes(",")
   ) {

@@ -106,7 +106,7 @@ export function createV2(options: V2Options): Dialect {
       });
     },
     message(connection, frame) {
-      const { id, command } = typeof frame === "string" ? parseCommand(frame) : notText;
+      const { id, command } = typeof frame === "string" ? parseCommand(frame) : NOT_TEXT;
       const refuse = (error: unknown) =>
         guard.refuse(connection, error, (refusal) => encodeError(id, refusal));
       try {
@@ -129,7 +129,7 @@ export function createV2(options: V2Options): Dialect {
   };
 }
 
-const notText = {
+const NOT_TEXT = {
   id: undefined,
   command: new ChatError("invalid_command", "Frames must be text."),
 };
