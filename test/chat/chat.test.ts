@@ -1,10 +1,11 @@
 import { expect, test } from "bun:test";
 
-import type { Budget, Chat } from "../../src/chat/chat.ts";
+import { type Budget, Chat } from "../../src/chat/chat.ts";
 import { asChatError } from "../../src/chat/errors.ts";
 import type { Actor } from "../../src/chat/model.ts";
-import { createChat } from "../support/chat-harness.ts";
+import { createChat, noLimits } from "../support/chat-harness.ts";
 import { actor, range, send, settle } from "../support/people.ts";
+import { openSqliteStore } from "../support/sqlite-store.ts";
 
 const [bob, admin] = [actor(2), actor(3, true)];
 
@@ -102,6 +103,66 @@ test("a user is shown as their newest connection has them", async () => {
   expect(chat.online(room, alice.key)).toMatchObject([{ key: alice.key, name: "Alice" }]);
   chat.updateUser(room, { ...alice, name: "Alison" });
   expect(chat.online(room, alice.key)).toMatchObject([{ name: "Alison" }]);
+});
+
+test("a history that was read for one connection is not kept when another process has written", async () => {
+  const { store, bus, connect } = createChat({ messages: 1 });
+  const reads = async () => {
+    connect();
+    const names: string[] = [];
+    for (await settle(); store.waiting.length > 0; await settle()) {
+      names.push(...store.waiting);
+      store.answer();
+    }
+    return names;
+  };
+  expect(await reads()).toContain("history");
+  expect(await reads()).not.toContain("history");
+  bus.publish({ kind: "invalidate" });
+  await store.answerAll();
+  expect(await reads()).toContain("history");
+});
+
+test("the chat is healthy while its last write succeeded", async () => {
+  await using opened = openSqliteStore();
+  const { store, client } = opened;
+  const failures: unknown[] = [];
+  const note = (error: unknown) => void failures.push(error);
+  const chat = new Chat({
+    store,
+    bus: { publish: () => undefined, subscribe: () => undefined, close: () => undefined },
+    limits: noLimits,
+    broadcaster: { publish: () => undefined, publishMissed: () => undefined },
+    observer: { historyFailed: note, commitFailed: note, syncFailed: note, recheckFailed: note },
+    now: () => 0,
+    monotonic: () => 0,
+  });
+  const profile = { sub: "alice", admin: false };
+  const alice = await chat.signIn(profile);
+  const room = await chat.rooms.create(alice, "lobby", "Lobby");
+  const writes: (() => Promise<unknown>)[] = [
+    () => chat.execute(alice, room.key, send("hello")),
+    () => chat.rooms.rename(alice, "lobby", "Hall"),
+    () => chat.signIn({ sub: "bob", admin: false }),
+  ];
+  for (const write of writes) {
+    expect(chat.healthy).toBe(true);
+    client.run("PRAGMA query_only = ON");
+    expect(await write().catch((error: unknown) => asChatError(error).code)).toBe("storage_unavailable");
+    expect(chat.healthy).toBe(false);
+    await chat.probe();
+    expect(chat.healthy).toBe(false);
+    client.run("PRAGMA query_only = OFF");
+    await chat.probe();
+  }
+  expect(failures).toHaveLength(1);
+  client.run("PRAGMA query_only = ON");
+  await chat.execute(alice, room.key, send("hello")).catch(() => undefined);
+  // A token that was seen before needs no database.
+  expect(await chat.signIn(profile)).toBe(alice);
+  client.run("PRAGMA query_only = OFF");
+  await chat.execute(alice, room.key, send("hello"));
+  expect(chat.healthy).toBe(true);
 });
 
 test.each(["send", "edit"] as const)("the text of a %s is checked before it is stored", async (type) => {
