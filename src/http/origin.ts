@@ -7,13 +7,12 @@ export class OriginPolicy {
 
   /** Entries are origins such as `https://app.example.com`, `capacitor://localhost`, `null` or `https://*.example.com`. */
   constructor(allowed: readonly string[] = []) {
-    this.#exact = new Set(allowed);
-    this.#wildcards = allowed
-      .filter((entry) => entry.includes("://*."))
-      .map((entry) => {
-        const [scheme = "", domain = ""] = entry.split("*");
-        return { prefix: scheme, suffix: domain };
-      });
+    const isWildcard = (entry: string) => entry.includes("://*.");
+    this.#exact = new Set(allowed.filter((entry) => !isWildcard(entry)));
+    this.#wildcards = allowed.filter(isWildcard).map((entry) => {
+      const [prefix = "", suffix = ""] = entry.split("*");
+      return { prefix, suffix };
+    });
   }
 
   /** Whether a request may come from where it does. A client that sends no Origin is not a page. */

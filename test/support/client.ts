@@ -9,6 +9,28 @@ import type { Command } from "../../src/protocol/schemas.ts";
 const path = join(import.meta.dir, "../../node_modules/ws/wrapper.mjs");
 export const { WebSocket } = (await import(path)) as typeof ws;
 
+export const dialects = ["classic", "chat.v2"] as const;
+export type Dialect = (typeof dialects)[number];
+
+export interface ClassicFrame {
+  message?: string;
+  error?: { code: string; message: string };
+}
+
+type AnyFrame = ClassicFrame | ServerFrame;
+
+/** The text of a frame that brings a new message, in either dialect. */
+export function textOf(frame: AnyFrame): string | undefined {
+  if (!("type" in frame)) return frame.message;
+  return frame.type === "change" && frame.kind === "created" ? frame.message.text : undefined;
+}
+
+/** The code of an error frame, in either dialect. */
+export function errorCodeOf(frame: AnyFrame): string | undefined {
+  if (!("type" in frame)) return frame.error?.code;
+  return frame.type === "error" ? frame.code : undefined;
+}
+
 /** The upgrade was refused over HTTP. */
 export class Refused extends Error {
   constructor(
@@ -34,14 +56,16 @@ export class Closed extends Error {
   }
 }
 
-interface Waiter<Frame> {
+interface Waiter<Frame extends AnyFrame> {
   matches: (frame: Frame) => boolean;
   resolve: (frame: Frame) => void;
   reject: (error: Error) => void;
 }
 
 /** A WebSocket connection over `ws`, which is not Bun's client. Frames are kept until a test asks for them. */
-export class Client<Frame> {
+export abstract class Client<Frame extends AnyFrame> {
+  /** The texts of the messages in the first frame. */
+  abstract readonly initialTexts: readonly string[];
   /** Every frame that was received, as its text. */
   readonly texts: string[] = [];
   /** Resolves when the connection has ended. */
@@ -79,6 +103,17 @@ export class Client<Frame> {
     return new Promise((resolve, reject) => this.#waiters.push({ matches, resolve, reject }));
   }
 
+  /** The text of the next new message; other frames are kept. */
+  async nextText(): Promise<string> {
+    return textOf(await this.next((frame) => textOf(frame) !== undefined)) ?? "";
+  }
+
+  /** The text of the next new message, or the code of the next error; other frames are kept. */
+  async nextTextOrCode(): Promise<string> {
+    const found = (frame: Frame) => textOf(frame) ?? errorCodeOf(frame);
+    return found(await this.next((frame) => found(frame) !== undefined)) ?? "";
+  }
+
   /** Frames that were received and not asked for. */
   unread(): readonly Frame[] {
     return this.#frames;
@@ -88,6 +123,9 @@ export class Client<Frame> {
   send(frame: unknown): void {
     this.socket.send(typeof frame === "string" || Buffer.isBuffer(frame) ? frame : JSON.stringify(frame));
   }
+
+  /** Sends a message without waiting for an answer. */
+  abstract post(text: string): void;
 
   /** Closes the connection and waits for its end. Rejects when the client has failed before. */
   async close(): Promise<void> {
@@ -125,7 +163,7 @@ function openSocket(url: string, options: ConnectOptions): ws.WebSocket {
 }
 
 /** Rejects with `Refused` when the upgrade is refused, and with the error when there is no answer. */
-function refused({ socket }: Pick<Client<never>, "socket">): Promise<never> {
+function refused(socket: ws.WebSocket): Promise<never> {
   return new Promise((_, reject) => {
     socket.on("error", reject);
     socket.on("unexpected-response", (__, response) => {
@@ -134,11 +172,6 @@ function refused({ socket }: Pick<Client<never>, "socket">): Promise<never> {
       response.on("end", () => reject(new Refused(response.statusCode ?? 0, response.headers, body)));
     });
   });
-}
-
-export interface ClassicFrame {
-  message?: string;
-  error?: { code: string; message: string };
 }
 
 /** An item of the first frame. */
@@ -151,6 +184,14 @@ export interface ClassicItem {
 export class ClassicClient extends Client<ClassicFrame> {
   /** The messages of the first frame. */
   history: ClassicItem[] = [];
+
+  override get initialTexts(): string[] {
+    return this.history.map(({ text }) => text);
+  }
+
+  override post(text: string): void {
+    this.send({ message: text });
+  }
 }
 
 /**
@@ -162,7 +203,7 @@ export async function connectClassic(
   options: ConnectOptions = {},
 ): Promise<ClassicClient> {
   const client = new ClassicClient(openSocket(`ws://${host}/ws/chat/${room}/`, options));
-  await Promise.race([client.next(), refused(client)]);
+  await Promise.race([client.next(), refused(client.socket)]);
   client.history = JSON.parse(client.texts[0] ?? "") as ClassicItem[];
   return client;
 }
@@ -210,6 +251,14 @@ export class V2Client extends Client<ServerFrame> {
   /** Frames that were received and not asked for, of these types only where there are any. */
   override unread(...types: FrameType[]): readonly ServerFrame[] {
     return super.unread().filter(({ type }) => types.length === 0 || types.includes(type));
+  }
+
+  override get initialTexts(): string[] {
+    return this.hello.messages.map(({ text }) => text);
+  }
+
+  override post(text: string): void {
+    this.send({ type: "send", id: `command-${++commands}`, text });
   }
 
   /** Sends a command and resolves with its answer. */
@@ -290,8 +339,18 @@ export async function connectV2(host: string, room: string, options: V2Options =
   const query = since === undefined ? "" : `?since=${since}`;
   const socket = openSocket(`ws://${host}/ws/chat/${room}/${query}`, { ...options, protocols });
   const client = new V2Client(socket, after);
-  await Promise.race([client.next("hello"), refused(client)]);
+  await Promise.race([client.next("hello"), refused(client.socket)]);
   return client;
+}
+
+/** Connects in either dialect. See `connectClassic` and `connectV2`. */
+export function connect(
+  dialect: Dialect,
+  host: string,
+  room: string,
+  options: ConnectOptions = {},
+): Promise<ClassicClient | V2Client> {
+  return dialect === "classic" ? connectClassic(host, room, options) : connectV2(host, room, options);
 }
 
 /** How an upgrade was refused over HTTP. Rejects when it was not. */
@@ -301,9 +360,10 @@ export async function refusal(connecting: Promise<unknown>): Promise<Refused> {
   throw new Error("the upgrade was not refused", { cause: outcome });
 }
 
-/** How a connection was closed before its first frame, such as `4401 unauthorized`. Rejects when it was not. */
-export async function closedWith(connecting: Promise<unknown>): Promise<string> {
+/** How a connection was refused: `404 room_not_found` over HTTP, `4404 room_not_found` after the 101. */
+export async function refusedWith(connecting: Promise<unknown>): Promise<string> {
   const outcome = await connecting.catch((error: unknown) => error);
+  if (outcome instanceof Refused) return `${outcome.status} ${String(outcome.problem["code"])}`;
   if (outcome instanceof Closed) return `${outcome.code} ${outcome.reason}`;
-  throw new Error("the connection was not closed", { cause: outcome });
+  throw new Error("the connection was not refused", { cause: outcome });
 }

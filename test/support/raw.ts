@@ -1,5 +1,8 @@
 import { createConnection, type Socket } from "node:net";
 
+import type { ServerFrame } from "../../src/protocol/frames.ts";
+import { type Dialect, errorCodeOf, textOf } from "./client.ts";
+
 export const opcodes = { continuation: 0, text: 1, binary: 2, close: 8, ping: 9, pong: 10 } as const;
 
 export interface Frame {
@@ -17,7 +20,7 @@ export interface FrameOptions {
   claim?: bigint;
 }
 
-/** A frame as it goes over the wire (RFC 6455, section 5.2), right or wrong. */
+/** A frame as it goes over the wire (RFC 6455, section 5.2), valid or not. */
 export function encodeFrame(payload: string | Uint8Array, options: FrameOptions = {}): Buffer {
   const { fin = true, reserved = 0, opcode = opcodes.text, masked = true, claim } = options;
   const bytes = Buffer.from(payload);
@@ -37,20 +40,26 @@ export function encodeFrame(payload: string | Uint8Array, options: FrameOptions 
   return Buffer.concat([head, key, bytes.map((byte, index) => byte ^ (key[index % 4] ?? 0))]);
 }
 
-/** A message in `classic`, as a client sends it. */
-export const classicMessage = (text: string) => encodeFrame(JSON.stringify({ message: text }));
+/** A frame that sends a message, as its JSON. */
+export function messageJson(dialect: Dialect, text: string, id = "1"): string {
+  return JSON.stringify(dialect === "classic" ? { message: text } : { type: "send", id, text });
+}
+
+export function encodeText(dialect: Dialect, text: string, id?: string): Buffer {
+  return encodeFrame(messageJson(dialect, text, id));
+}
 
 export interface Answer {
   status: number;
   headers: Map<string, string>;
 }
 
-/** A client made of nothing but a TCP connection: it sends what it is given, and answers nothing by itself. */
+/** A TCP connection that sends what it is given and answers nothing by itself. */
 export class RawConnection {
   #bytes: Buffer = Buffer.alloc(0);
   #ended = false;
   #wake: () => void = () => undefined;
-  /** Resolves when the server has ended the connection. */
+  /** Resolves when the connection has ended. */
   readonly ended: Promise<void>;
 
   private constructor(readonly socket: Socket) {
@@ -58,7 +67,7 @@ export class RawConnection {
       this.#bytes = Buffer.concat([this.#bytes, chunk]);
       this.#wake();
     });
-    // A connection that was reset is as good as ended.
+    // A reset ends the connection, too.
     socket.on("error", () => undefined);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.ended = promise;
@@ -85,7 +94,7 @@ export class RawConnection {
     this.socket.write(Buffer.concat(parts.map((part) => Buffer.from(part))));
   }
 
-  /** The head of an HTTP answer. */
+  /** The status and headers of the next HTTP answer. */
   async answer(): Promise<Answer> {
     let end = this.#bytes.indexOf("\r\n\r\n");
     while (end === -1) {
@@ -103,7 +112,7 @@ export class RawConnection {
     return { status: Number(first.split(" ")[1]), headers: new Map(headers) };
   }
 
-  /** The body of an HTTP answer. */
+  /** The body of an HTTP answer with a Content-Length. */
   async body({ headers }: Answer): Promise<string> {
     return String(await this.#read(Number(headers.get("content-length") ?? 0)));
   }
@@ -119,14 +128,36 @@ export class RawConnection {
     return { opcode, payload: await this.#read(length) };
   }
 
-  /** The next frame, which must be text. */
-  async next(): Promise<unknown> {
+  /** The text of the next frame. Rejects for any other frame. */
+  async nextPayload(): Promise<string> {
     const { opcode, payload } = await this.frame();
     if (opcode !== opcodes.text) throw new Error(`opcode ${opcode}: ${payload.toString("hex")}`);
-    return JSON.parse(payload.toString()) as unknown;
+    return payload.toString();
   }
 
-  /** How the server closes: the code and reason of its close frame, or undefined when it ends without one. */
+  /** The next frame, as JSON. */
+  async next(): Promise<unknown> {
+    return JSON.parse(await this.nextPayload()) as unknown;
+  }
+
+  /** The next frame of these types in `chat.v2`. Others are dropped. */
+  async nextOf<T extends ServerFrame["type"]>(...types: T[]): Promise<Extract<ServerFrame, { type: T }>> {
+    for (;;) {
+      const frame = (await this.next()) as ServerFrame;
+      if (isOneOf(frame, types)) return frame;
+    }
+  }
+
+  /** The text of the next new message, or the code of the next error, in either dialect. Other frames are dropped. */
+  async nextTextOrCode(): Promise<string> {
+    for (;;) {
+      const frame = (await this.next()) as ServerFrame;
+      const found = textOf(frame) ?? errorCodeOf(frame);
+      if (found !== undefined) return found;
+    }
+  }
+
+  /** The code and reason of the server's close frame; undefined when the connection ends without one. */
   async close(): Promise<{ code: number; reason: string } | undefined> {
     for (;;) {
       const next = await this.frame().catch(() => undefined);
@@ -158,7 +189,14 @@ export class RawConnection {
   }
 }
 
-/** The lines of a WebSocket handshake; a header that is undefined is left out. */
+function isOneOf<T extends ServerFrame["type"]>(
+  frame: ServerFrame,
+  types: readonly T[],
+): frame is Extract<ServerFrame, { type: T }> {
+  return types.some((type) => type === frame.type);
+}
+
+/** The lines of a WebSocket handshake. A header that is undefined is left out. */
 export function handshake(
   host: string,
   path: string,
@@ -179,29 +217,31 @@ export function handshake(
   return [`${method} ${path} HTTP/1.1`, ...lines, "", ""].join("\r\n");
 }
 
-async function openRaw(host: string, path: string, headers: Record<string, string>): Promise<RawConnection> {
-  const raw = await RawConnection.open(host);
-  raw.write(handshake(host, path, headers));
-  const { status } = await raw.answer();
-  if (status !== 101) throw new Error(`refused with ${status}`);
-  return raw;
-}
-
-/** Connects to a room with `classic` and reads the history. */
-export async function connectRawClassic(host: string, room: string, token: string): Promise<RawConnection> {
-  const raw = await openRaw(host, `/ws/chat/${room}/`, { authorization: `Bearer ${token}` });
-  await raw.next();
-  return raw;
-}
-
-/** Connects to a room with `chat.v2`. The `hello` is still to be read. */
-export async function connectRawV2(
+/** Connects to a room and resolves after the 101. The first frame is still to be read. */
+export async function openRaw(
+  dialect: Dialect,
   host: string,
   room: string,
   token: string,
   since?: number,
 ): Promise<RawConnection> {
+  const raw = await RawConnection.open(host);
   const query = since === undefined ? "" : `?since=${since}`;
-  const headers = { authorization: `Bearer ${token}`, "sec-websocket-protocol": "chat.v2" };
-  return openRaw(host, `/ws/chat/${room}/${query}`, headers);
+  const headers = { authorization: `Bearer ${token}`, "sec-websocket-protocol": dialect };
+  raw.write(handshake(host, `/ws/chat/${room}/${query}`, headers));
+  const { status } = await raw.answer();
+  if (status !== 101) throw new Error(`refused with ${status}`);
+  return raw;
+}
+
+/** As `openRaw`, and reads the first frame. */
+export async function connectRaw(
+  dialect: Dialect,
+  host: string,
+  room: string,
+  token: string,
+): Promise<RawConnection> {
+  const raw = await openRaw(dialect, host, room, token);
+  await raw.next();
+  return raw;
 }

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { join } from "node:path";
 
 import type { ServerFrame } from "../../src/protocol/frames.ts";
-import { closedWith, connectClassic, connectV2, type V2Client, type V2Options } from "../support/client.ts";
+import { connectClassic, connectV2, refusedWith, type V2Client, type V2Options } from "../support/client.ts";
 import { fillRoom, replay, storedMessages } from "../support/messages.ts";
 import { connectRawV2 } from "../support/raw.ts";
 import { newRoomId, type TestServer, useServer } from "../support/server.ts";
@@ -67,8 +67,8 @@ test("whoever connects while the server shuts down is told to come back, and who
     await enter(parley, "room", bob),
   ];
   const stopped = parley.stop();
-  expect(await closedWith(enter(parley, "room", alice))).toBe("1012 restarting");
-  expect(await closedWith(connectV2(parley.host, "room"))).toBe("1012 restarting");
+  expect(await refusedWith(enter(parley, "room", alice))).toBe("1012 restarting");
+  expect(await refusedWith(connectV2(parley.host, "room"))).toBe("1012 restarting");
   const last = clients.findLast(({ socket }) => socket.readyState === socket.OPEN);
   expect(await last?.say("one more thing")).toMatchObject({ seq: 1 });
   expect(await last?.closed).toMatchObject({ code: 1012, reason: "restarting" });
@@ -119,8 +119,8 @@ test("while the history can't be read whoever comes is told to try again, and wh
   // So that nobody is counted as a newcomer to what is remembered.
   const inside = await enter(server, id, bob, { since: 100 });
   await unreadable(async () => {
-    expect(await closedWith(enter(server, id, alice))).toBe("1013 storage_unavailable");
-    expect(await closedWith(enter(server, id, alice, { since: 10 }))).toBe("1013 storage_unavailable");
+    expect(await refusedWith(enter(server, id, alice))).toBe("1013 storage_unavailable");
+    expect(await refusedWith(enter(server, id, alice, { since: 10 }))).toBe("1013 storage_unavailable");
     expect(await inside.error({ type: "send", text: "lost" })).toMatchObject({ code: "storage_unavailable" });
   });
   await inside.say("on we go");

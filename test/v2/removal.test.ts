@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { callApi } from "../support/api.ts";
-import { closedWith, connectV2, type V2Client, type V2Options } from "../support/client.ts";
+import { connectV2, refusedWith, type V2Client, type V2Options } from "../support/client.ts";
 import { fillRoom, storedMessages } from "../support/messages.ts";
 import { connectRawV2 } from "../support/raw.ts";
 import { newRoomId, useServer } from "../support/server.ts";
@@ -70,8 +70,8 @@ test.each(paths)(
     const [stays, elsewhere] = [await open(room, bob), await open(other, alice)];
     await remove(how, room, alice);
     for (const client of gone) expect(await endOf(client)).toBe("4403 removed");
-    expect(await closedWith(open(room, alice))).toBe("4404 room_not_found");
-    expect(await closedWith(open(room, alice, { since: 0 }))).toBe("4404 room_not_found");
+    expect(await refusedWith(open(room, alice))).toBe("4404 room_not_found");
+    expect(await refusedWith(open(room, alice, { since: 0 }))).toBe("4404 room_not_found");
     await stays.next((frame) => frame.type === "presence" && frame.user.email === alice && !frame.online);
     for (const client of [stays, elsewhere]) await client.say("still here");
   },
@@ -255,7 +255,7 @@ test.each(paths)(
     for (const answer of await Promise.allSettled(late.map((command) => sent(writer, command))))
       if (answer.status === "fulfilled") expect(answer.value).toMatchObject({ code: "room_deleted" });
     for (const client of gone) expect(await endOf(client)).toBe("4404 room_deleted");
-    expect(await closedWith(open(room, alice))).toBe("4404 room_not_found");
+    expect(await refusedWith(open(room, alice))).toBe("4404 room_not_found");
     await staying.say("still here");
   },
 );

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { closedWith, connectClassic, connectV2 } from "../support/client.ts";
+import { connectClassic, connectV2, refusedWith } from "../support/client.ts";
 import { startIssuer } from "../support/issuer.ts";
 import { fillRoom } from "../support/messages.ts";
 import { connectRawV2 } from "../support/raw.ts";
@@ -137,7 +137,7 @@ test("while the issuer's keys can't be had a token of an unknown key is refused 
   const fresh = await issuer.sign(alice);
   await issuer.kill();
   expect(await client.error({ type: "auth", token: fresh })).toMatchObject({ code: "keys_unavailable" });
-  expect(await closedWith(connectV2(parley.host, "room", { token: fresh }))).toBe("1013 keys_unavailable");
+  expect(await refusedWith(connectV2(parley.host, "room", { token: fresh }))).toBe("1013 keys_unavailable");
   await client.say("still here");
   // The keys that are known stay good.
   await client.ack({ type: "auth", token: old });

@@ -4,7 +4,7 @@ import { copyFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 import { type ClassicClient, connectClassic, refusal } from "./support/client.ts";
-import { classicMessage, connectRawClassic, encodeFrame, opcodes, RawConnection } from "./support/raw.ts";
+import { connectRaw, encodeFrame, encodeText, opcodes, RawConnection } from "./support/raw.ts";
 import { newRoomId, type TestServer, useServer } from "./support/server.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
 
@@ -88,10 +88,10 @@ test("messages sent before the shutdown are stored in order, and no broadcast on
   await using server = await start({}, folder.path);
   const listener = await server.open(emails[0]);
   const raws = await Promise.all(
-    emails.map(async (email) => connectRawClassic(server.parley.host, server.room, await token(email))),
+    emails.map(async (email) => connectRaw("classic", server.parley.host, server.room, await token(email))),
   );
   for (const [index, raw] of raws.entries())
-    raw.write(...Array.from({ length: 400 }, (_, n) => classicMessage(`${index} ${n}`)));
+    raw.write(...Array.from({ length: 400 }, (_, n) => encodeText("classic", `${index} ${n}`)));
   const received = [await listener.next()];
   await server.parley.stop();
   await listener.closed;
@@ -112,10 +112,10 @@ test("messages sent before the shutdown are stored in order, and no broadcast on
 test("a message that waits for the disk at the shutdown is stored", async () => {
   using folder = temporaryFolder();
   await using server = await start({}, folder.path);
-  const raw = await connectRawClassic(server.parley.host, server.room, await token(emails[0]));
+  const raw = await connectRaw("classic", server.parley.host, server.room, await token(emails[0]));
   using other = new Database(server.parley.config.database);
   other.run("BEGIN IMMEDIATE");
-  raw.write(classicMessage("just in time"), encodeFrame("", { opcode: opcodes.ping }));
+  raw.write(encodeText("classic", "just in time"), encodeFrame("", { opcode: opcodes.ping }));
   // The pong shows that the server has read the message before the ping.
   expect(await raw.frame()).toMatchObject({ opcode: opcodes.pong });
   const stopped = server.parley.stop();
@@ -132,8 +132,8 @@ test("clients that do not answer, read or finish their request do not delay the 
   await using server = await start({}, folder.path);
   const { host } = server.parley;
   const [silent, notReading] = [
-    await connectRawClassic(host, server.room, await token(emails[0])),
-    await connectRawClassic(host, server.room, await token(emails[0])),
+    await connectRaw("classic", host, server.room, await token(emails[0])),
+    await connectRaw("classic", host, server.room, await token(emails[0])),
   ];
   notReading.socket.pause();
   const sender = await server.open(emails[0]);
