@@ -8,6 +8,7 @@ import { actor, range, send, settle } from "../support/people.ts";
 import { openSqliteStore } from "../support/sqlite-store.ts";
 
 const [bob, admin] = [actor(2), actor(3, true)];
+const nothing = () => undefined;
 
 test("typing is announced at most once in three seconds for each user", async () => {
   const { store, chat, room, alice, clock, notices } = createChat();
@@ -123,16 +124,16 @@ test("a history that was read for one connection is not kept when another proces
   expect(await reads()).toContain("history");
 });
 
-test("the chat is healthy while its last write succeeded", async () => {
-  await using opened = openSqliteStore();
-  const { store, client } = opened;
+/** A chat on a real store, with a user and the room "lobby" of theirs. */
+async function openStoredChat() {
+  const opened = openSqliteStore();
   const failures: unknown[] = [];
   const note = (error: unknown) => void failures.push(error);
   const chat = new Chat({
-    store,
-    bus: { publish: () => undefined, subscribe: () => undefined, close: () => undefined },
+    store: opened.store,
+    bus: { publish: nothing, subscribe: nothing, close: nothing },
     limits: noLimits,
-    broadcaster: { publish: () => undefined, publishMissed: () => undefined },
+    broadcaster: { publish: nothing, publishMissed: nothing },
     observer: { historyFailed: note, commitFailed: note, syncFailed: note, recheckFailed: note },
     now: () => 0,
     monotonic: () => 0,
@@ -140,6 +141,33 @@ test("the chat is healthy while its last write succeeded", async () => {
   const profile = { sub: "alice", admin: false };
   const alice = await chat.signIn(profile);
   const room = await chat.rooms.create(alice, "lobby", "Lobby");
+  const { client } = opened;
+  return {
+    chat,
+    client,
+    failures,
+    profile,
+    alice,
+    room,
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+  };
+}
+
+test("a user who was admitted to a room that was deleted and created again does not get into the new one", async () => {
+  await using at = await openStoredChat();
+  const { chat, alice } = at;
+  const admitted = await chat.rooms.enter(alice, "lobby");
+  await chat.rooms.delete(alice, "lobby");
+  const { key } = await chat.rooms.create(alice, "lobby", "Lobby");
+  const participant = { user: alice, expel: nothing };
+  const joined = chat.join(participant, admitted, { historyOptional: true });
+  expect(await joined.catch((error: unknown) => asChatError(error).code)).toBe("room_deleted");
+  expect([chat.participants(admitted.room.key), chat.participants(key)]).toEqual([[], []]);
+});
+
+test("the chat is healthy while its last write succeeded", async () => {
+  await using at = await openStoredChat();
+  const { chat, client, failures, profile, alice, room } = at;
   const writes: (() => Promise<unknown>)[] = [
     () => chat.execute(alice, room.key, send("hello")),
     () => chat.rooms.rename(alice, "lobby", "Hall"),
