@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { ChatError, refusalError, StoreError } from "../../src/chat/errors.ts";
+import { ChatError, type Code, refusalError } from "../../src/chat/errors.ts";
 import { problem } from "../../src/http/problem.ts";
 
 test("a problem has the status of its code, the sentence, and the details", async () => {
@@ -23,13 +23,14 @@ test("a status of its own overrides that of the code", () => {
   expect(problem(new ChatError("invalid_command", "No."), 404).status).toBe(404);
 });
 
-test.each([
-  [new ChatError("unauthorized", "No."), "www-authenticate", "Bearer"],
-  [new ChatError("rate_limited", "No.", { retryAfterMs: 1001 }), "retry-after", "2"],
-  [new ChatError("rate_limited", "No.", { retryAfterMs: 1 }), "retry-after", "1"],
-  [new StoreError("disk full"), "retry-after", "1"],
-  [new ChatError("forbidden", "No.", { retryAfterMs: 5 }), "retry-after", null],
-])("the answer to %p has the header %s: %p", (error, header, value) => {
+test.each<[Code, retryAfterMs: number | undefined, header: string, value: string | null]>([
+  ["unauthorized", undefined, "www-authenticate", "Bearer"],
+  ["rate_limited", 1001, "retry-after", "2"],
+  ["rate_limited", 1, "retry-after", "1"],
+  ["storage_unavailable", undefined, "retry-after", "1"],
+  ["forbidden", 5, "retry-after", null],
+])("the answer to %s, after %p ms, has the header %s: %p", (code, retryAfterMs, header, value) => {
+  const error = new ChatError(code, "No.", retryAfterMs === undefined ? {} : { retryAfterMs });
   expect(problem(error).headers.get(header)).toBe(value);
 });
 
