@@ -56,9 +56,10 @@ test.each<[string, Profile, known: User | undefined, emailOwner: User | undefine
   expect([decision.user, decision.invited, decision.email, decision.name]).toEqual(expected);
 });
 
+const signedIn = (profile: Omit<Profile, "sub">, ownsEmail = true) =>
+  isSignedIn({ sub: "sub", ...profile }, { known, ownsEmail });
+
 test("signing in changes nothing when the profile says nothing new, and the email is still the user's own", () => {
-  const signedIn = (profile: Omit<Profile, "sub">, ownsEmail = true) =>
-    isSignedIn({ sub: "sub", ...profile }, { known, ownsEmail });
   const [email, name] = ["a@example.com", "Alice"];
   const unchanged = [
     signedIn({}, false),

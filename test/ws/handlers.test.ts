@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import type { ChangeFrame, Hello } from "../../src/protocol/frames.ts";
-import type { ClassicClient, ClassicFrame, ClassicItem, V2Client } from "../support/client.ts";
+import type { ClassicClient, V2Client } from "../support/client.ts";
 import { range, settle } from "../support/people.ts";
 import { startSockets } from "../support/socket-harness.ts";
 import { waitUntil } from "../support/wait.ts";
@@ -14,16 +13,21 @@ const dialects = [
   { name: "chat.v2", open: (at: Sockets): Promise<AnyClient> => at.openV2() },
 ] as const;
 
+/** What frames with messages have, in either dialect. */
+interface MessageFrame {
+  messages?: { text: string }[];
+  message?: string | { text: string };
+}
+
 /** The texts of all messages that a client was sent, as often as it was. */
 function textsOf({ texts }: AnyClient): string[] {
-  return texts
-    .map((text) => JSON.parse(text) as ClassicItem[] | ClassicFrame | Partial<Hello & ChangeFrame>)
-    .flatMap((frame) => {
-      if (Array.isArray(frame)) return frame.map(({ text }) => text);
-      if (typeof frame.message === "string") return frame.message;
-      const { messages = [], message } = frame as Partial<Hello & ChangeFrame>;
-      return [...messages, ...(message ? [message] : [])].map(({ text }) => text);
-    });
+  const frames = texts.map((text) => JSON.parse(text) as { text: string }[] | MessageFrame);
+  return frames.flatMap((frame) => {
+    if (Array.isArray(frame)) return frame.map(({ text }) => text);
+    const { messages = [], message } = frame;
+    if (typeof message === "string") return message;
+    return [...messages, ...(message ? [message] : [])].map(({ text }) => text);
+  });
 }
 
 describe.each(dialects)("$name", ({ name, open }) => {
