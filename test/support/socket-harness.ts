@@ -84,7 +84,7 @@ export function startSockets({ messages = 0 } = {}) {
     openV2: (options: SocketOptions = {}) =>
       open(createConnection("chat.v2", options), (socket) => new V2Client(socket)),
     openRefused: (code: RefusedConnection["code"]) =>
-      open(new RefusedConnection(code), (socket) => new ClassicClient(socket)),
+      open(new RefusedConnection(code), (socket) => new V2Client(socket)),
     async [Symbol.asyncDispose]() {
       await connections.drain(0);
       await server.stop(true);
