@@ -7,7 +7,7 @@ import { fillRoom, replay, storedMessages } from "../support/messages.ts";
 import { Random } from "../support/random.ts";
 import { connectRaw, encodeText, openRaw, type RawConnection } from "../support/raw.ts";
 import { unlimited, useServer } from "../support/server.ts";
-import { linux, still } from "../support/slow-reader.ts";
+import { isLinux, settledKernelBytes } from "../support/slow-reader.ts";
 import { waitUntil } from "../support/wait.ts";
 
 // Resuming with `?since=<rev>`: exactly what was missed, once, however much that is and whatever happens meanwhile.
@@ -280,7 +280,7 @@ describe("of more than fits into any buffer", () => {
     return { bytes: Buffer.byteLength(text), frame };
   }
 
-  test.if(linux)(
+  test.if(isLinux)(
     "little waits in the server for a reader that pauses, and it gets everything once",
     async () => {
       const length = 300_000;
@@ -303,7 +303,7 @@ describe("of more than fits into any buffer", () => {
         if (generation > 0) waited.push(waitingBytes);
         raw.socket.pause();
         // Bytes in the kernel do not wait in the server.
-        waitingBytes = -(await still(raw));
+        waitingBytes = -(await settledKernelBytes(raw));
         generation++;
         database.run("UPDATE messages SET text = seq || ' ' || ? WHERE seq > ?", [generation, seq]);
         raw.socket.resume();
@@ -329,7 +329,7 @@ describe("of more than fits into any buffer", () => {
       const raw = await openRaw("chat.v2", server.host, room, await server.token(alice), 0);
       raw.socket.pause();
       // A reader that pauses is not cut for what it has asked for.
-      if (linux) await still(raw);
+      if (isLinux) await settledKernelBytes(raw);
       raw.socket.resume();
       let [seq, rev, longest] = [0, 0, 0];
       while (rev < length) {
