@@ -2,180 +2,173 @@ import { expect, test } from "bun:test";
 
 import type { NoticeFrame, ServerFrame } from "../../src/protocol/frames.ts";
 import { callApi } from "../support/api.ts";
-import { connectV2, type V2Client } from "../support/client.ts";
-import { useServer } from "../support/server.ts";
+import type { V2Client } from "../support/client.ts";
+import { unlimited, useServer } from "../support/server.ts";
 
-// Typing, read marks, members, names: what is told to whoever is there, and not again.
+// What is told to everyone in a room and not stored: typing, read marks, members and the room's name.
 
-const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
-const { createRoom, token } = server;
+const server = useServer({ env: unlimited });
 
 const owner = "olga@example.com";
-let people = 0;
-/** Nobody types in two tests: who has just typed is not told again. */
-const somebody = () => `user-${++people}@example.com`;
+let users = 0;
+/** Each test has users of its own, because typing is announced at most every few seconds. */
+const newUser = () => `user-${++users}@example.com`;
 
-const open = async (room: string, email: string) =>
-  connectV2(server.host, room, { token: await token(email) });
 const body = (email: string) => ({ id: `user|${email}`, email, name: null });
 
-async function ownedRoom(...members: string[]): Promise<string> {
-  const room = await createRoom([...members]);
+async function roomOwnedByOlga(...members: string[]): Promise<string> {
+  const room = await server.createRoom(members);
   await server.asOperator((chat, operator) =>
     chat.rooms.setMember(operator, room, { email: owner }, "owner"),
   );
   return room;
 }
 
-async function api(email: string, request: string, asked?: unknown): Promise<Record<string, unknown>> {
-  const answer = await callApi(server, request, { token: await token(email), body: asked });
+async function api(email: string, request: string, input?: unknown) {
+  const answer = await callApi(server, request, { token: await server.token(email), body: input });
   return { status: answer.status, ...answer.body };
 }
 
-/** What a client has heard but who came and went. A message is said first, behind which nothing is on its way. */
-async function heard(client: V2Client, speaker: V2Client): Promise<NoticeFrame[]> {
-  const { rev } = await speaker.say("so far");
+const isNotice = (frame: ServerFrame): frame is NoticeFrame =>
+  frame.type === "typing" || frame.type === "read" || frame.type === "member" || frame.type === "room";
+
+/** All notices that a client has received, presence aside. A message is sent first, so that none is still under way. */
+async function noticesOf(client: V2Client, writer: V2Client): Promise<NoticeFrame[]> {
+  const { rev } = await writer.say("fence");
   await client.reach(rev);
-  return client.texts
-    .map((text) => JSON.parse(text) as ServerFrame)
-    .filter(
-      (frame) =>
-        frame.type === "typing" || frame.type === "read" || frame.type === "member" || frame.type === "room",
-    );
+  return client.texts.map((text) => JSON.parse(text) as ServerFrame).filter(isNotice);
 }
 
-test("of ten typings in a moment the others hear one, of each who types, and nothing of it is stored", async () => {
-  const [alice, bob, carol] = [somebody(), somebody(), somebody()];
-  const room = await createRoom([alice, bob, carol]);
-  const clients = [await open(room, alice), await open(room, alice), await open(room, bob)] as const;
-  const watcher = await open(room, carol);
-  for (const client of clients) for (let n = 0; n < 10; n++) client.send({ type: "typing", id: `t-${n}` });
-  // What follows was read after them.
-  for (const client of clients)
-    expect(await client.ack({ type: "read", seq: 0 })).toMatchObject({ seq: 0, rev: 0 });
-  const told = await heard(watcher, clients[0]);
-  expect(told).toHaveLength(2);
-  expect(told).toContainEqual({ type: "typing", user: body(alice) });
-  expect(told).toContainEqual({ type: "typing", user: body(bob) });
-  for (const client of clients) expect(client.unread("ack", "error")).toEqual([]);
-  const late = await connectV2(server.host, room, { token: await token(bob), since: 0 });
+test("typing is announced once for each user who types, and is not stored", async () => {
+  const [alice, bob, carol] = [newUser(), newUser(), newUser()];
+  const room = await server.createRoom([alice, bob, carol]);
+  const typists = await Promise.all([alice, alice, bob].map((email) => server.connectV2(room, email)));
+  const watcher = await server.connectV2(room, carol);
+  for (const client of typists) for (let n = 0; n < 10; n++) client.send({ type: "typing", id: `t-${n}` });
+  // Its ack shows that the commands before it were handled.
+  for (const client of typists) await client.ack({ type: "read", seq: 0 });
+  const [writer] = typists;
+  if (!writer) throw new Error("not connected");
+  const notices = await noticesOf(watcher, writer);
+  expect(notices).toHaveLength(2);
+  for (const email of [alice, bob]) expect(notices).toContainEqual({ type: "typing", user: body(email) });
+  for (const client of typists) expect(client.unread("ack", "error")).toEqual([]);
+  const late = await server.connectV2(room, bob, { since: 0 });
   expect(late.hello).toMatchObject({ rev: 1, messages: [{ seq: 1 }] });
-  expect(late.unread("typing")).toEqual([]);
 });
 
-test("whoever has typed for long is told of again", async () => {
-  const [alice, bob] = [somebody(), somebody()];
-  const room = await createRoom([alice, bob]);
-  const [client, watcher] = [await open(room, alice), await open(room, bob)];
-  const begun = performance.now();
+test("typing that goes on is announced again every three seconds", async () => {
+  const [alice, bob] = [newUser(), newUser()];
+  const room = await server.createRoom([alice, bob]);
+  const [client, watcher] = [await server.connectV2(room, alice), await server.connectV2(room, bob)];
+  const start = performance.now();
   const typing = setInterval(() => client.send({ type: "typing" }), 100);
   await watcher.next("typing");
   await watcher.next("typing");
   clearInterval(typing);
-  expect(performance.now() - begun).toBeGreaterThan(2500);
+  expect(performance.now() - start).toBeGreaterThan(2500);
 }, 10_000);
 
-test("a read mark moves forward only, up to the last message, and everyone hears when it moved", async () => {
-  const [alice, bob] = [somebody(), somebody()];
-  const room = await createRoom([alice, bob]);
-  const [reader, tab, speaker] = [await open(room, alice), await open(room, alice), await open(room, bob)];
-  for (let n = 1; n <= 5; n++) await speaker.say(`text ${n}`);
+test("a read mark moves forward only, up to the newest message, and everyone is told when it moves", async () => {
+  const [alice, bob] = [newUser(), newUser()];
+  const room = await server.createRoom([alice, bob]);
+  const [reader, tab, writer] = [
+    await server.connectV2(room, alice),
+    await server.connectV2(room, alice),
+    await server.connectV2(room, bob),
+  ];
+  for (let n = 1; n <= 5; n++) await writer.say(`text ${n}`);
   const marks: number[] = [];
   for (const seq of [3, 2, 0, 3, 4, Number.MAX_SAFE_INTEGER, 1])
     marks.push((await reader.ack({ type: "read", seq })).seq);
   expect(marks).toEqual([3, 3, 3, 3, 4, 5, 5]);
-  const moves = [3, 4, 5].map((seq) => ({ type: "read", user: body(alice), seq }));
-  for (const client of [tab, speaker, reader])
-    expect(await heard(client, speaker)).toEqual(moves as NoticeFrame[]);
-  // No change of the room's.
-  expect(speaker.cursor).toBe(8);
+  for (const client of [tab, writer, reader])
+    expect(await noticesOf(client, writer)).toEqual(
+      [3, 4, 5].map((seq) => ({ type: "read", user: body(alice), seq })),
+    );
+  // It is no change of the room: five messages and three fences.
+  expect(writer.cursor).toBe(8);
 });
 
-test("unread is what came after the mark, and one's own messages are read", async () => {
-  const [alice, bob] = [somebody(), somebody()];
-  const room = await createRoom([alice, bob]);
-  const [reader, speaker] = [await open(room, alice), await open(room, bob)];
+test("sending a message moves the sender's read mark to it, and nobody is told", async () => {
+  const [alice, bob] = [newUser(), newUser()];
+  const room = await server.createRoom([alice, bob]);
+  const [client, other] = [await server.connectV2(room, alice), await server.connectV2(room, bob)];
   const unread = async (email: string) => {
-    const { rooms } = (await api(email, "GET /api/rooms")) as { rooms?: { id: string; unread: number }[] };
-    return rooms?.find(({ id }) => id === room)?.unread;
+    const { body: list } = await callApi(server, "GET /api/rooms", { token: await server.token(email) });
+    return (list["rooms"] as { id: string; unread: number }[]).find(({ id }) => id === room)?.unread;
   };
-  for (let n = 1; n <= 5; n++) await speaker.say(`text ${n}`);
+  for (let n = 1; n <= 5; n++) await other.say(`text ${n}`);
   expect([await unread(alice), await unread(bob)]).toEqual([5, 0]);
-  await reader.ack({ type: "read", seq: 2 });
+  await client.ack({ type: "read", seq: 2 });
   expect(await unread(alice)).toBe(3);
-  await reader.ack({ type: "read", seq: 1 });
-  expect(await unread(alice)).toBe(3);
-  await reader.say("an answer");
+  await client.say("an answer");
   expect([await unread(alice), await unread(bob)]).toEqual([0, 1]);
-  // Nobody is told what he reads by speaking.
-  expect(await heard(speaker, reader)).toEqual([{ type: "read", user: body(alice), seq: 2 }]);
+  expect(await noticesOf(other, client)).toEqual([{ type: "read", user: body(alice), seq: 2 }]);
 });
 
-test("a mark that is moved over HTTP is told to the room, and one that is not is not", async () => {
-  const [alice, bob] = [somebody(), somebody()];
-  const room = await createRoom([alice, bob]);
-  const speaker = await open(room, bob);
-  for (let n = 1; n <= 3; n++) await speaker.say(`text ${n}`);
-  const put = (seq: number) => api(alice, `PUT /api/rooms/${room}/read`, { seq });
-  expect(await put(2)).toEqual({ status: 200, seq: 2 });
-  expect(await put(1)).toEqual({ status: 200, seq: 2 });
-  expect(await put(99)).toEqual({ status: 200, seq: 3 });
-  expect(await heard(speaker, speaker)).toEqual([
-    { type: "read", user: body(alice), seq: 2 },
-    { type: "read", user: body(alice), seq: 3 },
-  ]);
+test("a read mark that is moved over HTTP is announced, too", async () => {
+  const [alice, bob] = [newUser(), newUser()];
+  const room = await server.createRoom([alice, bob]);
+  const writer = await server.connectV2(room, bob);
+  for (let n = 1; n <= 3; n++) await writer.say(`text ${n}`);
+  for (const [seq, mark] of [
+    [2, 2],
+    [1, 2],
+    [99, 3],
+  ] as const)
+    expect(await api(alice, `PUT /api/rooms/${room}/read`, { seq })).toEqual({ status: 200, seq: mark });
+  expect(await noticesOf(writer, writer)).toEqual(
+    [2, 3].map((seq) => ({ type: "read", user: body(alice), seq })),
+  );
 });
 
-test("everyone there hears who is made a member, has another role, and is one no more", async () => {
-  const [alice, bob] = [somebody(), somebody()];
-  const room = await ownedRoom(bob);
-  const watcher = await open(room, bob);
+test("new members, new roles and removals are announced", async () => {
+  const [alice, bob] = [newUser(), newUser()];
+  const room = await roomOwnedByOlga(bob);
+  const watcher = await server.connectV2(room, bob);
   const path = `/api/rooms/${room}/members/${alice}`;
   expect(await api(owner, `PUT ${path}`)).toMatchObject({ status: 201 });
   const invited = { id: null, email: alice, name: null };
   expect(await watcher.next("member")).toStrictEqual({ type: "member", user: invited, role: "member" });
-  // Now he is known.
-  const client = await open(room, alice);
+  // By connecting she presents her id.
+  const client = await server.connectV2(room, alice);
   expect(await api(owner, `PUT ${path}`, { role: "moderator" })).toMatchObject({ status: 200 });
   for (const each of [watcher, client])
     expect(await each.next("member")).toStrictEqual({ type: "member", user: body(alice), role: "moderator" });
   expect(await api(owner, `DELETE ${path}`)).toMatchObject({ status: 204 });
   expect(await watcher.next("member")).toStrictEqual({ type: "member", user: body(alice), role: null });
-  // Nothing was changed, nothing is told.
+  // These change nothing.
   await api(owner, `DELETE ${path}`);
   expect(await api(bob, `PUT ${path}`)).toMatchObject({ status: 403 });
-  expect((await heard(watcher, watcher)).filter(({ type }) => type === "member")).toHaveLength(3);
+  expect(await noticesOf(watcher, watcher)).toHaveLength(3);
 });
 
-test("everyone there hears the room's new name, and who comes later finds it", async () => {
-  const [alice, bob] = [somebody(), somebody()];
-  const room = await ownedRoom(alice, bob);
-  const [client, classic] = [await open(room, alice), await server.connectClassic(room, bob)];
+test("a new name of the room is announced, and shown to new connections", async () => {
+  const [alice, bob] = [newUser(), newUser()];
+  const room = await roomOwnedByOlga(alice, bob);
+  const client = await server.connectV2(room, alice);
   expect(client.hello.room.name).toBe(room);
-  expect(await api(owner, `PATCH /api/rooms/${room}`, { name: " The parlour " })).toMatchObject({
-    status: 200,
-    name: "The parlour",
-  });
-  expect(await client.next("room")).toStrictEqual({ type: "room", room: { id: room, name: "The parlour" } });
-  expect((await open(room, bob)).hello.room.name).toBe("The parlour");
-  expect(await api(alice, `PATCH /api/rooms/${room}`, { name: "Mine" })).toMatchObject({ status: 403 });
-  expect(await api(owner, `PATCH /api/rooms/${room}`, { name: " " })).toMatchObject({ status: 400 });
-  expect(await heard(client, client)).toHaveLength(1);
-  expect(await classic.next()).toEqual({ message: "so far" });
+  const rename = (email: string, name: string) => api(email, `PATCH /api/rooms/${room}`, { name });
+  expect(await rename(owner, " The office ")).toMatchObject({ status: 200, name: "The office" });
+  expect(await client.next("room")).toStrictEqual({ type: "room", room: { id: room, name: "The office" } });
+  expect((await server.connectV2(room, bob)).hello.room.name).toBe("The office");
+  expect(await rename(alice, "Mine")).toMatchObject({ status: 403 });
+  expect(await rename(owner, " ")).toMatchObject({ status: 400 });
+  expect(await noticesOf(client, client)).toHaveLength(1);
 });
 
-test("nobody outside of a room hears any of it", async () => {
-  const [alice, bob, eve] = [somebody(), somebody(), somebody()];
-  const [room, other] = [await ownedRoom(alice, bob), await ownedRoom(bob, eve)];
-  const inside = await open(room, bob);
-  const outside = [await open(other, bob), await open(other, eve)];
-  const client = await open(room, alice);
+test("other rooms are told nothing", async () => {
+  const [alice, bob, eve] = [newUser(), newUser(), newUser()];
+  const [room, other] = [await roomOwnedByOlga(alice, bob), await roomOwnedByOlga(bob, eve)];
+  const [client, inside] = [await server.connectV2(room, alice), await server.connectV2(room, bob)];
+  const outside = await Promise.all([bob, eve].map((email) => server.connectV2(other, email)));
   client.send({ type: "typing" });
   await client.say("text");
   await inside.ack({ type: "read", seq: 1 });
-  await api(owner, `PUT /api/rooms/${room}/members/${somebody()}`);
+  await api(owner, `PUT /api/rooms/${room}/members/${newUser()}`);
   await api(owner, `PATCH /api/rooms/${room}`, { name: "Elsewhere" });
-  const told = (await heard(inside, client)).map(({ type }) => type);
-  expect(told).toEqual(["typing", "read", "member", "room"]);
-  for (const each of outside) expect(await heard(each, each)).toEqual([]);
+  const types = (await noticesOf(inside, client)).map(({ type }) => type);
+  expect(types).toEqual(["typing", "read", "member", "room"]);
+  for (const each of outside) expect(await noticesOf(each, each)).toEqual([]);
 });
