@@ -108,9 +108,10 @@ export abstract class Client<Frame extends AnyFrame> {
     return textOf(await this.next((frame) => textOf(frame) !== undefined)) ?? "";
   }
 
-  /** The code of the next error; other frames are kept. */
-  async nextErrorCode(): Promise<string> {
-    return errorCodeOf(await this.next((frame) => errorCodeOf(frame) !== undefined)) ?? "";
+  /** The text of the next new message, or the code of the next error; other frames are kept. */
+  async nextTextOrCode(): Promise<string> {
+    const found = (frame: Frame) => textOf(frame) ?? errorCodeOf(frame);
+    return found(await this.next((frame) => found(frame) !== undefined)) ?? "";
   }
 
   /** Frames that were received and not asked for. */

@@ -40,9 +40,13 @@ export function encodeFrame(payload: string | Uint8Array, options: FrameOptions 
   return Buffer.concat([head, key, bytes.map((byte, index) => byte ^ (key[index % 4] ?? 0))]);
 }
 
-/** A frame that sends a message. */
-export function encodeText(dialect: Dialect, text: string, id = "1"): Buffer {
-  return encodeFrame(JSON.stringify(dialect === "classic" ? { message: text } : { type: "send", id, text }));
+/** A frame that sends a message, as its JSON. */
+export function messageJson(dialect: Dialect, text: string, id = "1"): string {
+  return JSON.stringify(dialect === "classic" ? { message: text } : { type: "send", id, text });
+}
+
+export function encodeText(dialect: Dialect, text: string, id?: string): Buffer {
+  return encodeFrame(messageJson(dialect, text, id));
 }
 
 export interface Answer {

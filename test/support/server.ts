@@ -115,12 +115,11 @@ export async function startTestServer({
   };
 }
 
-/** An OpenID provider and a server that trusts it, for the tests of one file. */
-export interface ServerFixture extends Omit<TestServer, typeof Symbol.asyncDispose> {
-  readonly issuer: Issuer;
+/** Connections of users to one server, with tokens of the provider that it trusts. */
+export interface Users {
   /** A token for the user with this email. */
   token: (email: string, options?: TokenOptions) => Promise<string>;
-  /** Connects a user to a room, with a token in the Authorization header. */
+  /** Connects a user to a room, with a token in the Authorization header unless the options have one. */
   connect: (
     dialect: Dialect,
     room: string,
@@ -129,8 +128,26 @@ export interface ServerFixture extends Omit<TestServer, typeof Symbol.asyncDispo
   ) => Promise<ClassicClient | V2Client>;
   connectClassic: (room: string, email: string, options?: ConnectOptions) => Promise<ClassicClient>;
   connectV2: (room: string, email: string, options?: V2Options) => Promise<V2Client>;
+}
+
+function usersOf(issuer: () => Issuer, host: () => string): Users {
+  const token: Users["token"] = (email, options) => issuer().sign(email, options);
+  return {
+    token,
+    connect: async (dialect, room, email, options) =>
+      connect(dialect, host(), room, { token: await token(email), ...options }),
+    connectClassic: async (room, email, options) =>
+      connectClassic(host(), room, { token: await token(email), ...options }),
+    connectV2: async (room, email, options) =>
+      connectV2(host(), room, { token: await token(email), ...options }),
+  };
+}
+
+/** An OpenID provider and a server that trusts it, for the tests of one file. */
+export interface ServerFixture extends Users, Omit<TestServer, typeof Symbol.asyncDispose> {
+  readonly issuer: Issuer;
   /** Starts another server that trusts the same provider. */
-  startAnother: (options?: TestServerOptions) => Promise<TestServer>;
+  startAnother: (options?: TestServerOptions) => Promise<TestServer & Users>;
 }
 
 /** Starts a provider and a server before the tests of a file and stops them after. To be called at its top level. */
@@ -145,7 +162,6 @@ export function useServer(options: TestServerOptions = {}): ServerFixture {
     await server[Symbol.asyncDispose]();
     await issuer[Symbol.asyncDispose]();
   });
-  const token: ServerFixture["token"] = (email, claims) => issuer.sign(email, claims);
   return {
     get issuer() {
       return issuer;
@@ -166,13 +182,17 @@ export function useServer(options: TestServerOptions = {}): ServerFixture {
     createRoom: (members, room) => server.createRoom(members, room),
     metric: (name) => server.metric(name),
     stop: () => server.stop(),
-    token,
-    connect: async (dialect, room, email, more) =>
-      connect(dialect, server.host, room, { token: await token(email), ...more }),
-    connectClassic: async (room, email, more) =>
-      connectClassic(server.host, room, { token: await token(email), ...more }),
-    connectV2: async (room, email, more) =>
-      connectV2(server.host, room, { token: await token(email), ...more }),
-    startAnother: (more) => startTestServer({ issuer: issuer.issuer, ...more }),
+    ...usersOf(
+      () => issuer,
+      () => server.host,
+    ),
+    async startAnother(more) {
+      const another = await startTestServer({ issuer: issuer.issuer, ...more });
+      const users = usersOf(
+        () => issuer,
+        () => another.host,
+      );
+      return { ...another, ...users };
+    },
   };
 }

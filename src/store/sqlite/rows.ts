@@ -1,5 +1,45 @@
-import type { Message, Reaction, User, UserKey } from "../../chat/model.ts";
-import type { CreatedRow, MessageRow, Queries, UserRow } from "./queries.ts";
+import type { Message, Reaction, Role, RoomKey, User, UserKey } from "../../chat/model.ts";
+import type { Queries } from "./queries.ts";
+
+/** Rows of the compiled queries, in the order of their selections. */
+
+export type UserRow = [key: number, id: string | null, email: string | null, name: string | null];
+export type HeadRow = [seq: number, rev: number];
+export type SentRow = [
+  seq: number,
+  rev: number,
+  text: string | null,
+  replyTo: number | null,
+  editedAt: number | null,
+];
+export type MessageRow = [
+  seq: number,
+  rev: number,
+  sender: UserKey,
+  text: string | null,
+  sentAt: number,
+  editedAt: number | null,
+  deletedAt: number | null,
+  replyTo: number | null,
+  clientId: string | null,
+  reactions: string | null,
+];
+export type CreatedRow = [...MessageRow, createdRev: number];
+type RoomRow = [key: RoomKey, id: string, name: string, seq: number, rev: number, createdAt: number];
+export type MembershipRow = [...RoomRow, role: Role | null];
+export type SummaryRow = [
+  ...RoomRow,
+  role: Role,
+  read: number,
+  deletedAfterRead: number,
+  ...Nullable<MessageRow>,
+];
+/** The columns of a left join. */
+type Nullable<Row> = { [Column in keyof Row]: Row[Column] | null };
+
+export function isMessage(row: Nullable<MessageRow>): row is MessageRow {
+  return row[0] !== null;
+}
 
 const noReactions: readonly Reaction[] = [];
 

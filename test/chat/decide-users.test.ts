@@ -1,0 +1,71 @@
+import { expect, test } from "bun:test";
+
+import { decideSignIn, isSignedIn } from "../../src/chat/decide-users.ts";
+import type { Profile, User } from "../../src/chat/model.ts";
+
+const known: User = { key: 1, id: "sub", email: "a@example.com", name: "Alice" };
+const other: User = { key: 2, id: "other", email: "b@example.com", name: null };
+const invited: User = { key: 3, id: null, email: "b@example.com", name: null };
+
+type Expected = [
+  user: User | undefined,
+  invited: User | undefined,
+  email: string | null,
+  name: string | null,
+];
+
+test.each<[string, Profile, known: User | undefined, emailOwner: User | undefined, Expected]>([
+  ["a new user", { sub: "sub", name: "Al" }, undefined, undefined, [undefined, undefined, null, "Al"]],
+  [
+    "a new user with an invited email takes over the invitation",
+    { sub: "sub", email: "b@example.com" },
+    undefined,
+    invited,
+    [invited, undefined, "b@example.com", null],
+  ],
+  [
+    "a known user with an invited email is given its memberships",
+    { sub: "sub", email: "b@example.com" },
+    known,
+    invited,
+    [known, invited, "b@example.com", "Alice"],
+  ],
+  [
+    "an email of another user brings nothing but the email",
+    { sub: "sub", email: "b@example.com" },
+    known,
+    other,
+    [known, undefined, "b@example.com", "Alice"],
+  ],
+  [
+    "an email of one's own brings nothing",
+    { sub: "sub", email: "a@example.com" },
+    known,
+    known,
+    [known, undefined, "a@example.com", "Alice"],
+  ],
+  [
+    "a token without email and name takes nothing away",
+    { sub: "sub" },
+    known,
+    undefined,
+    [known, undefined, "a@example.com", "Alice"],
+  ],
+])("%s", (_, profile, user, emailOwner, expected) => {
+  const decision = decideSignIn(profile, { known: user, emailOwner });
+  expect([decision.user, decision.invited, decision.email, decision.name]).toEqual(expected);
+});
+
+test("a user is signed in when the profile says nothing new, and the email is still theirs", () => {
+  const signedIn = (profile: Omit<Profile, "sub">, emailOwner: User | undefined = known) =>
+    isSignedIn({ sub: "sub", ...profile }, { known, emailOwner });
+  const { email, name } = { email: "a@example.com", name: "Alice" };
+  expect([signedIn({}), signedIn({ email }), signedIn({ name }), signedIn({ email, name })]).toEqual(
+    Array(4).fill(true),
+  );
+  expect([signedIn({ name: "Al" }), signedIn({ email: "b@example.com" })]).toEqual([false, false]);
+  expect([
+    signedIn({ email }, other),
+    isSignedIn({ sub: "sub", email }, { known, emailOwner: undefined }),
+  ]).toEqual([false, false]);
+});

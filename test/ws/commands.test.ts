@@ -1,0 +1,119 @@
+import { describe, expect, test } from "bun:test";
+
+import type { V2Client } from "../support/client.ts";
+import { unlimited, useServer } from "../support/server.ts";
+
+// The keys of the commands of chat.v2: which are needed, which values they take, and that others are refused.
+
+const server = useServer({ env: unlimited });
+
+const alice = "alice@example.com";
+
+/** A connection to a room with two messages. */
+async function open(): Promise<V2Client> {
+  const client = await server.connectV2(await server.createRoom([alice]), alice);
+  for (const text of ["one", "two"]) await client.say(text);
+  return client;
+}
+
+/** A valid command of each type, with all keys that it may have. */
+const commands: Record<string, unknown>[] = [
+  { type: "send", id: "1", text: "x", client_id: "a", reply_to: 1 },
+  { type: "edit", id: "1", seq: 1, text: "x" },
+  { type: "delete", id: "1", seq: 1 },
+  { type: "react", id: "1", seq: 1, emoji: "👍", on: true },
+  { type: "read", id: "1", seq: 1 },
+  { type: "auth", id: "1", token: "x" },
+  { type: "typing", id: "1" },
+];
+const byType = commands.map((command) => [String(command["type"]), command] as const);
+
+const isOptional = (type: string, key: string) =>
+  key === "client_id" || key === "reply_to" || (type === "typing" && key === "id");
+
+/** JSON of wrong values for a key. As JSON, because JavaScript cannot hold some of these numbers. */
+function wrongValues(value: unknown, type: string): string[] {
+  if (typeof value === "string") return ["null", "0", "1", "true", "[]", '["x"]', "{}", '{"toString":"x"}'];
+  if (typeof value === "boolean") return ["null", "0", "1", '"true"', '""', "[]", "{}"];
+  const zero = type === "read" ? [] : ["0", "-0"];
+  const numbers = ["-1", "1.5", "0.1", "9007199254740992", "1e308", "1e400", "-1e400", ...zero];
+  return [...numbers, "null", "true", "[]", "[1]", "{}", '{"valueOf":1}', '"1"', '""', '"NaN"'];
+}
+
+describe.each(byType)("%s", (type, command) => {
+  test("is refused when a key is missing or has a wrong value, and the error names the key", async () => {
+    const client = await open();
+    for (const [key, value] of Object.entries(command)) {
+      const { [key]: _, ...others } = command;
+      const rest = JSON.stringify(others).slice(1, -1);
+      const frames = wrongValues(value, type).map((wrong) => `{${rest},"${key}":${wrong}}`);
+      if (!isOptional(type, key)) frames.push(`{${rest}}`);
+      for (const frame of frames) {
+        client.send(frame);
+        const { code, id, message } = await client.next("error");
+        expect([frame, code, id]).toEqual([frame, "invalid_command", key === "id" ? undefined : "1"]);
+        expect(message).toContain(key);
+      }
+    }
+    expect((await client.say("next")).rev).toBe(3);
+  });
+
+  test("is refused with any other key, also one of another command", async () => {
+    const client = await open();
+    for (const key of new Set(["more", "rev", "", ...commands.flatMap(Object.keys)])) {
+      if (key in command) continue;
+      client.send({ ...command, [key]: 1 });
+      expect([key, await client.next("error")]).toMatchObject([key, { id: "1", code: "invalid_command" }]);
+    }
+    expect((await client.say("next")).rev).toBe(3);
+  });
+});
+
+test("unusual JSON of valid commands is accepted", async () => {
+  const client = await open();
+  const frames: [frame: string, seq: number, rev: number][] = [
+    ['{"type":"react","id":"1","seq":1.0,"emoji":":tada:","on":true}', 1, 3],
+    ['{"type":"edit","id":"1","seq":10e-1,"text":"x"}', 1, 4],
+    ['{"type":"read","id":"1","seq":0}', 2, 4],
+    ['{"type":"read","id":"1","seq":-0}', 2, 4],
+    ['{"type":"read","id":"1","seq":9007199254740991}', 2, 4],
+    // Of two equal keys the last one counts, as in every parser.
+    ['{"type":"delete","seq":9,"id":"2","type":"edit","text":"y","id":"1","seq":2}', 2, 5],
+    [' \n{ "type" : "delete" , "id" : "1" , "seq" : 2 }\t', 2, 6],
+    ['{"\\u0074ype":"\\u0073end","id":"\\u0031","text":"\\u0068i"}', 3, 7],
+    ['{"type":"send","id":"1","text":"{\\"type\\":\\"delete\\",\\"seq\\":1}"}', 4, 8],
+    ['{"type":"send","id":"1","text":"__proto__","client_id":"__proto__"}', 5, 9],
+  ];
+  for (const [frame, seq, rev] of frames) {
+    client.send(frame);
+    expect([frame, await client.next("ack")]).toEqual([frame, { type: "ack", id: "1", seq, rev }]);
+  }
+  const texts = ["x", "", "hi", '{"type":"delete","seq":1}', "__proto__"];
+  expect(client.known().map(({ text }) => text)).toEqual(texts);
+});
+
+test("an id comes back as it was sent", async () => {
+  const client = await open();
+  const ids = ["1", " ", "\0", "\ud800", '"\\', "__proto__", "constructor", "<b>", "\u2028", "x".repeat(64)];
+  // 64 characters are up to 128 UTF-16 units.
+  for (const id of [...ids, "👍".repeat(64)]) {
+    expect(await client.command({ type: "read", id, seq: 0 })).toMatchObject({ type: "ack", id });
+    expect(await client.command({ type: "delete", id, seq: 99 })).toMatchObject({ type: "error", id });
+  }
+});
+
+test("commands with the same id are answered once each", async () => {
+  const client = await open();
+  const texts = ["one", "two", "three"];
+  const acks = await Promise.all(texts.map((text) => client.ack({ type: "send", id: "same", text })));
+  expect(acks.map(({ seq }) => seq)).toEqual([3, 4, 5]);
+  expect(client.unread("ack", "error")).toEqual([]);
+});
+
+test("typing is never acked", async () => {
+  const client = await open();
+  client.send({ type: "typing", id: "t" });
+  client.send({ type: "typing" });
+  await client.ack({ type: "read", seq: 0 });
+  expect(client.unread("ack", "error")).toEqual([]);
+});
