@@ -104,25 +104,6 @@ test.each([
   raw.destroy();
 });
 
-test("a text that is longer than PARLEY_MAX_TEXT is refused, and 0 lifts the limit", async () => {
-  const user = newUser();
-  const codes = async (maxText: string, texts: string[]) => {
-    await using at = await startWith({ PARLEY_MAX_TEXT: maxText }, user);
-    const raw = await connectRaw("classic", at.parley.host, at.room, await token(user));
-    const answers: string[] = [];
-    for (const text of texts) {
-      raw.write(encodeText("classic", text));
-      answers.push(await nextCode(raw));
-    }
-    raw.destroy();
-    return answers;
-  };
-  const [sent, tooLong] = ["sent", "message_too_long"];
-  const texts = ["0123456789", "0123456789a", "ééééé", "éééééa"];
-  expect(await codes("10", texts)).toEqual([sent, tooLong, sent, tooLong]);
-  expect(await codes("0", ["x".repeat(60_000)])).toEqual([sent]);
-});
-
 const ping = encodeFrame("", { opcode: opcodes.ping });
 
 test.each([
