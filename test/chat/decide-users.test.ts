@@ -56,16 +56,22 @@ test.each<[string, Profile, known: User | undefined, emailOwner: User | undefine
   expect([decision.user, decision.invited, decision.email, decision.name]).toEqual(expected);
 });
 
-test("a user is signed in when the profile says nothing new, and the email is still theirs", () => {
-  const signedIn = (profile: Omit<Profile, "sub">, emailOwner: User | undefined = known) =>
-    isSignedIn({ sub: "sub", ...profile }, { known, emailOwner });
-  const { email, name } = { email: "a@example.com", name: "Alice" };
-  expect([signedIn({}), signedIn({ email }), signedIn({ name }), signedIn({ email, name })]).toEqual(
-    Array(4).fill(true),
-  );
-  expect([signedIn({ name: "Al" }), signedIn({ email: "b@example.com" })]).toEqual([false, false]);
-  expect([
-    signedIn({ email }, other),
-    isSignedIn({ sub: "sub", email }, { known, emailOwner: undefined }),
-  ]).toEqual([false, false]);
+const signedIn = (profile: Omit<Profile, "sub">, ownsEmail = true) =>
+  isSignedIn({ sub: "sub", ...profile }, { known, ownsEmail });
+
+test("signing in changes nothing when the profile says nothing new, and the email is still the user's own", () => {
+  const [email, name] = ["a@example.com", "Alice"];
+  const unchanged = [
+    signedIn({}, false),
+    signedIn({ email }),
+    signedIn({ name }, false),
+    signedIn({ email, name }),
+  ];
+  expect(unchanged).toEqual([true, true, true, true]);
+  const changed = [
+    signedIn({ name: "Al" }),
+    signedIn({ email: "b@example.com" }),
+    signedIn({ email }, false),
+  ];
+  expect(changed).toEqual([false, false, false]);
 });

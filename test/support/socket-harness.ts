@@ -15,8 +15,7 @@ import { createHandlers } from "../../src/ws/handlers.ts";
 import { Notices } from "../../src/ws/notices.ts";
 import type { Protocol } from "../../src/ws/subprotocol.ts";
 import { createChat, noLimits } from "./chat-harness.ts";
-import type { ClassicFrame } from "./client.ts";
-import { Client, V2Client, WebSocket } from "./client.ts";
+import { ClassicClient, V2Client, WebSocket } from "./client.ts";
 import { actor } from "./people.ts";
 import { identity } from "./recorded-connection.ts";
 
@@ -81,11 +80,11 @@ export function startSockets({ messages = 0 } = {}) {
     metrics,
     // Each resolves when the socket is open, before the join has ended.
     openClassic: (options: SocketOptions = {}) =>
-      open(createConnection("classic", options), (socket) => new Client<ClassicFrame>(socket)),
+      open(createConnection("classic", options), (socket) => new ClassicClient(socket)),
     openV2: (options: SocketOptions = {}) =>
       open(createConnection("chat.v2", options), (socket) => new V2Client(socket)),
     openRefused: (code: RefusedConnection["code"]) =>
-      open(new RefusedConnection(code), (socket) => new Client<never>(socket)),
+      open(new RefusedConnection(code), (socket) => new V2Client(socket)),
     async [Symbol.asyncDispose]() {
       await connections.drain(0);
       await server.stop(true);

@@ -1,5 +1,4 @@
 import type { Message, Reaction, Role, RoomKey, User, UserKey } from "../../chat/model.ts";
-import type { Queries } from "./queries.ts";
 
 /** Rows of the compiled queries, in the order of their selections. */
 
@@ -49,7 +48,7 @@ export function toUser(row: UserRow | undefined): User | undefined {
 
 /** Messages with their senders, each of whom is looked up once. */
 export function toMessages(
-  { userByKey }: Pick<Queries, "userByKey">,
+  { userByKey }: { userByKey: { get(values: { key: UserKey }): UserRow | undefined } },
   rows: readonly (MessageRow | CreatedRow)[],
 ): Message[] {
   const senders = new Map<UserKey, User>();
