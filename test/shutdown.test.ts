@@ -140,16 +140,24 @@ test("clients that do not answer, read or finish their request do not delay the 
   for (let n = 0; n < 100; n++) sender.send({ message: "x".repeat(8000) });
   for (let n = 0; n < 100; n++) await sender.next();
   const half = await RawConnection.open(host);
-  half.write("POST /api/session HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{");
+  const authorization = `Bearer ${await token(emails[0])}`;
+  const head = [
+    "POST /api/rooms HTTP/1.1",
+    "host: x",
+    `authorization: ${authorization}`,
+    "content-length: 10",
+  ];
+  half.write(`${head.join("\r\n")}\r\n\r\n{`);
   const idle = await RawConnection.open(host);
   idle.write("GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n");
   expect((await idle.answer()).status).toBe(200);
   const begin = performance.now();
   await server.parley.stop();
-  expect(performance.now() - begin).toBeLessThan(8000);
   expect(await silent.close()).toEqual({ code: 1012, reason: "restarting" });
   notReading.socket.resume();
   await Promise.all([silent.ended, notReading.ended, half.ended, idle.ended]);
+  // Long before Bun's own idle timeout.
+  expect(performance.now() - begin).toBeLessThan(6000);
   expect(await RawConnection.open(host).catch(() => "refused")).toBe("refused");
 }, 20_000);
 
