@@ -63,7 +63,9 @@ describe("a token's end", () => {
     const connection = connect({ identity: token(5000) });
     jest.advanceTimersByTime(1000);
     expect(connection.sent.splice(0)).toHaveLength(1);
-    connections.renew(connection, actor(1), identity(1, token(21_000)));
+    const user = { ...actor(1), name: "Alice" };
+    connections.renew(connection, user, identity(1, token(21_000)));
+    expect(connection.user).toBe(user);
     jest.advanceTimersByTime(9000);
     expect(connection.sent).toEqual([]);
     jest.advanceTimersByTime(1000);
