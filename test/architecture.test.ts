@@ -1,144 +1,203 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 
+import { dependencies, devDependencies } from "../package.json";
 import { settings } from "../src/config.ts";
 import { root } from "./support/process.ts";
 
+const MAX_FILE_LINES = 300;
+
+/** The text of a file, by its path in the project. */
+const read = (path: string) => readFileSync(join(root, path), "utf8");
+
+interface Import {
+  /** A file by its path in `src`, or a package by its name. */
+  target: string;
+  typeOnly: boolean;
+}
+
 interface Source {
   text: string;
-  /** Files of `src` by their path in it; anything else by its name. Types included: they are dependencies too. */
-  imports: string[];
+  imports: Import[];
 }
 
 const sources = new Map<string, Source>();
 for (const path of new Bun.Glob("**/*.ts").scanSync(join(root, "src"))) {
-  const text = readFileSync(join(root, "src", path), "utf8");
+  const text = read(`src/${path}`);
   sources.set(path, { text, imports: importsOf(path, text) });
 }
 
-/** Bun drops what is only a type, which the word `type` says everywhere here (`verbatimModuleSyntax`). */
-function importsOf(path: string, text: string): string[] {
-  const withTypes = text
+/** Imports for their types alone count too. They are marked by the word `type` (`verbatimModuleSyntax`). */
+function importsOf(path: string, text: string): Import[] {
+  const asValues = text
     .replace(/\b(import|export) type(?= [^;=]* from ")/g, "$1")
     .replace(/\b(import|export) \{[^}]*\} from "/g, (clause) => clause.replace(/\btype /g, ""));
-  const { imports } = new Bun.Transpiler({ loader: "ts", trimUnusedImports: false }).scan(withTypes);
+  const values = new Set(scan(path, text));
+  return scan(path, asValues).map((target) => ({ target, typeOnly: !values.has(target) }));
+}
+
+function scan(path: string, text: string): string[] {
+  const { imports } = new Bun.Transpiler({ loader: "ts", trimUnusedImports: false }).scan(text);
   return imports.map(({ path: name }) =>
     name.startsWith(".") ? normalize(join(dirname(path), name)) : name,
   );
 }
 
-/** Packages, and what comes with Bun. */
-const outside = "[a-z@][^.]*";
+/** A package, or a module of Bun or Node. */
+const packages = "[a-z@][^.]*";
+const allow = (...patterns: string[]) => new RegExp(`^(${patterns.join("|")})$`);
 
-/** Whom each room of the house may know. What is not named here may know nobody. */
+/** What the files of each place may import. A file of no place may import nothing. */
 const arrows: Record<string, RegExp> = {
-  "chat/": /^chat\//,
-  "protocol/": /^(chat\/(model|errors)\.ts|protocol\/.*|valibot)$/,
-  // It runs in pages, and in other people's programs: nothing from outside.
-  "client/": /^(protocol|client)\//,
-  "auth/": new RegExp(`^(chat/.*|auth/.*|url\\.ts|${outside})$`),
-  "store/": new RegExp(`^(chat/.*|store/.*|${outside})$`),
-  "bus/": new RegExp(`^(chat/.*|bus/.*|${outside})$`),
-  "http/": new RegExp(`^((auth|chat|protocol|http)/.*|url\\.ts|${outside})$`),
-  "url.ts": /^$/,
-  "config.ts": /^(url\.ts|valibot|node:fs)$/,
-  "server.ts": new RegExp(`^((auth|bus|chat|http|store)/.*|config\\.ts|${outside})$`),
-  "cli/": new RegExp(
-    `^((auth|chat|cli)/.*|store/sqlite/open\\.ts|(config|server)\\.ts|../package.json|${outside})$`,
+  "chat/": allow("chat/.*"),
+  "protocol/": allow("protocol/.*", "chat/(model|errors|validation)\\.ts", "valibot"),
+  // It runs in browsers and in other people's programs: no packages.
+  "client/": allow("client/.*", "protocol/(frames|schemas|error-codes)\\.ts"),
+  "auth/": allow("auth/.*", "chat/.*", "url\\.ts", packages),
+  "bus/": allow("bus/.*", "chat/.*", packages),
+  "store/": allow("store/.*", "chat/.*", packages),
+  "http/": allow("http/.*", "protocol/.*", "auth/.*", "chat/.*", "url\\.ts", packages),
+  "ws/": allow(
+    "ws/.*",
+    "http/(problem|origin|credentials|env|metrics)\\.ts",
+    "protocol/.*",
+    "auth/.*",
+    "chat/.*",
+    packages,
   ),
-  "main.ts": /^cli\/program\.ts$/,
+  "url.ts": allow(),
+  "open-files.ts": allow("node:fs"),
+  "config.ts": allow("url\\.ts", "valibot", "node:fs"),
+  "server.ts": allow("(ws|http|store|bus|auth|chat)/.*", "(config|open-files)\\.ts", packages),
+  "cli/": allow(
+    "cli/.*",
+    "(server|config)\\.ts",
+    "(auth|chat)/.*",
+    "store/sqlite/open\\.ts",
+    "\\.\\./package\\.json",
+    packages,
+  ),
+  "main.ts": allow("cli/.*"),
 };
 
-test("arrows run one way: no room of the house knows one above it", () => {
-  expect(sources.size).toBeGreaterThan(20);
-  const wrong = [...sources].flatMap(([path, { imports }]) => {
-    const [, allowed] = Object.entries(arrows).find(([place]) => path.startsWith(place)) ?? [];
-    return imports.filter((name) => !allowed?.test(name)).map((name) => `${path} imports ${name}`);
-  });
-  expect(wrong).toEqual([]);
-});
+const allowedFor = (path: string) => Object.entries(arrows).find(([place]) => path.startsWith(place))?.[1];
 
-test("what is only a type counts as an import too", () => {
-  const found = importsOf(
-    "http/app.ts",
-    `import type { A } from "../a.ts";
-     import { type B, c } from "./b.ts";
-     import { type D } from "hono";
-     export type { E } from "./e.ts";
-     export * from "./f.ts";
-     export const later = () => import("./g.ts");`,
-  );
-  expect(found.toSorted()).toEqual(["a.ts", "hono", "http/b.ts", "http/e.ts", "http/f.ts", "http/g.ts"]);
-});
-
-test("no file can be reached from itself", () => {
-  const circles: string[] = [];
-  const done = new Set<string>();
-  const walk = (path: string, way: string[]) => {
-    if (way.includes(path)) circles.push([...way.slice(way.indexOf(path)), path].join(" → "));
-    if (done.has(path) || way.includes(path)) return;
-    for (const name of sources.get(path)?.imports ?? []) walk(name, [...way, path]);
-    done.add(path);
-  };
-  for (const path of sources.keys()) walk(path, []);
-  expect(circles).toEqual([]);
-});
-
-test("only main.ts reads the environment and the arguments", () => {
-  const readers = [...sources].filter(([, { text }]) =>
-    /process\s*\.\s*(env|argv)|Bun\s*\.\s*(env|argv)|import\.meta\.env/.test(text),
-  );
-  expect(readers.map(([path]) => path)).toEqual(["main.ts"]);
-});
-
-test("the domain asks no clock but the one it was given, and throws no dice", () => {
-  const readers = [...sources].filter(
-    ([path, { text }]) =>
-      path.startsWith("chat/") && /Date\.now\(\)|new Date\(\)|performance|Math\.random|\bBun\b/.test(text),
-  );
-  expect(readers.map(([path]) => path)).toEqual([]);
-});
-
-test("no file is longer than 400 lines", () => {
-  const long = [...sources].filter(([, { text }]) => text.split("\n").length > 400).map(([path]) => path);
-  expect(long).toEqual([]);
-});
-
-test("the README has each setting with its default and meaning", () => {
-  const readme = readFileSync(join(root, "README.md"), "utf8");
-  const rows = new Map(
-    readme
-      .split("\n")
-      .map((line) => line.split("|").map((cell) => cell.trim()))
-      .map(([, variable, ...cells]) => [variable, cells.slice(0, 2)]),
-  );
-  for (const { variable, default: fallback, meaning } of Object.values(settings)) {
-    const row = [fallback === undefined ? "–" : `\`${fallback}\``, meaning];
-    expect([variable, rows.get(`\`${variable}\``)]).toEqual([variable, row]);
-  }
-  const known = new Set(Object.values(settings).map(({ variable }) => variable));
-  const named = [...readme.matchAll(/\bPARLEY_[A-Z_]+\b/g)].map(([variable]) => variable);
-  expect(named.filter((variable) => !known.has(variable))).toEqual([]);
-});
-
-test("every link in the README and the documents leads to a file", () => {
-  const documents = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)];
-  const broken = documents.flatMap((document) => {
-    const links = [...readFileSync(join(root, document), "utf8").matchAll(/\]\(([^)#]+)\)/g)].map(
-      ([, link = ""]) => link,
+describe("imports", () => {
+  test("follow the arrows of the layout", () => {
+    expect(sources.size).toBeGreaterThan(50);
+    const wrong = [...sources].flatMap(([path, { imports }]) =>
+      imports
+        .filter(({ target }) => !allowedFor(path)?.test(target))
+        .map(({ target }) => `${path} imports ${target}`),
     );
-    const local = links.filter((link) => !/^[a-z]+:/.test(link));
-    return local
-      .filter((link) => !existsSync(join(root, dirname(document), link)))
-      .map((link) => [document, link]);
+    expect(wrong).toEqual([]);
   });
-  expect(documents.length).toBeGreaterThan(4);
-  expect(broken).toEqual([]);
+
+  test("bring nothing of the server's code into the client but the table of error codes", () => {
+    const values = [...sources]
+      .filter(([path]) => path.startsWith("client/") || path === "protocol/error-codes.ts")
+      .flatMap(([, { imports }]) => imports.filter(({ typeOnly }) => !typeOnly))
+      .map(({ target }) => target)
+      .filter((target) => !target.startsWith("client/"));
+    expect(new Set(values)).toEqual(new Set(["protocol/error-codes.ts"]));
+  });
+
+  test("never lead back to the file that they start from", () => {
+    const circles: string[] = [];
+    const visited = new Set<string>();
+    const visit = (path: string, trail: string[]) => {
+      if (trail.includes(path)) circles.push([...trail.slice(trail.indexOf(path)), path].join(" → "));
+      if (visited.has(path) || trail.includes(path)) return;
+      for (const { target } of sources.get(path)?.imports ?? []) visit(target, [...trail, path]);
+      visited.add(path);
+    };
+    for (const path of sources.keys()) visit(path, []);
+    expect(circles).toEqual([]);
+  });
+
+  test("are found whatever they are written like", () => {
+    const found = importsOf(
+      "http/app.ts",
+      `import type { A } from "../a.ts";
+       import { type B, c } from "./b.ts";
+       import { type D } from "hono";
+       export type { E } from "./e.ts";
+       export * from "./f.ts";
+       export const later = () => import("./g.ts");`,
+    );
+    expect(found.map(({ target }) => target).toSorted()).toEqual([
+      "a.ts",
+      "hono",
+      "http/b.ts",
+      "http/e.ts",
+      "http/f.ts",
+      "http/g.ts",
+    ]);
+    const values = found.filter(({ typeOnly }) => !typeOnly).map(({ target }) => target);
+    expect(values.toSorted()).toEqual(["http/b.ts", "http/f.ts", "http/g.ts"]);
+  });
 });
 
-test("every version in package.json is exact", async () => {
-  const { dependencies, devDependencies } = await import("../package.json");
+/** The files whose text matches. */
+const filesWith = (pattern: RegExp, folder = "") =>
+  [...sources]
+    .filter(([path, { text }]) => path.startsWith(folder) && pattern.test(text))
+    .map(([path]) => path);
+
+describe("source files", () => {
+  test("read the environment and the arguments in main.ts only", () => {
+    expect(filesWith(/process\s*\.\s*(env|argv)|Bun\s*\.\s*(env|argv)|import\.meta\.env/)).toEqual([
+      "main.ts",
+    ]);
+  });
+
+  test("of the domain use no clock but the one that they are given, no chance, and nothing of Bun", () => {
+    expect(filesWith(/Date\.now|new Date\(\)|performance|Math\.random|crypto|\bBun\b/, "chat/")).toEqual([]);
+  });
+
+  test(`have no more than ${MAX_FILE_LINES} lines`, () => {
+    const long = [...sources].filter(([, { text }]) => text.trimEnd().split("\n").length > MAX_FILE_LINES);
+    expect(long.map(([path]) => path)).toEqual([]);
+  });
+
+  test("do not escape from the type system or the linter", () => {
+    expect(filesWith(/\bas any\b|\bas unknown as\b|@ts-|oxlint-disable|eslint-disable/)).toEqual([]);
+  });
+});
+
+describe("documents", () => {
+  const documents = ["README.md", ...readdirSync(join(root, "docs")).map((name) => `docs/${name}`)];
+
+  test("README.md has every setting with its default and its meaning, and no others", () => {
+    const readme = read("README.md");
+    const rows = readme.split("\n").map((line) => line.split(/(?<!\\)\|/).map((cell) => cell.trim()));
+    const documented = new Map(
+      rows.map(([, variable, fallback, meaning]) => [variable, [fallback, meaning]]),
+    );
+    for (const { variable, default: fallback, meaning } of Object.values(settings)) {
+      const [shown, explained = ""] = documented.get(`\`${variable}\``) ?? [];
+      expect([variable, shown]).toEqual([variable, fallback === undefined ? "–" : `\`${fallback}\``]);
+      expect([variable, explained.replaceAll("`", "")]).toEqual([variable, meaning.replaceAll("`", "")]);
+    }
+    const known = new Set(Object.values(settings).map(({ variable }) => variable));
+    const named = [...readme.matchAll(/\bPARLEY_[A-Z_]+\b/g)].map(([variable]) => variable);
+    expect(named.filter((variable) => !known.has(variable))).toEqual([]);
+  });
+
+  test("link to files that exist", () => {
+    expect(documents.length).toBeGreaterThan(4);
+    const broken = documents.flatMap((document) =>
+      [...read(document).matchAll(/\]\(([^)#]+)\)/g)]
+        .map(([, link = ""]) => link)
+        .filter((link) => !/^[a-z]+:/.test(link) && !existsSync(join(root, dirname(document), link)))
+        .map((link) => `${document}: ${link}`),
+    );
+    expect(broken).toEqual([]);
+  });
+});
+
+test("every version in package.json is exact", () => {
   const versions = Object.entries({ ...dependencies, ...devDependencies });
   expect(versions.length).toBeGreaterThan(10);
   expect(versions.filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual([]);

@@ -30,12 +30,11 @@ export function decideSignIn(
   };
 }
 
-/** Whether signing in with this profile would change nothing. */
+/** Whether signing in with this profile would change nothing. `ownsEmail`: the email that the user is shown with is theirs. */
 export function isSignedIn(
   { email, name }: Profile,
-  facts: { known: User; emailOwner: User | undefined },
+  { known, ownsEmail }: { known: User; ownsEmail: boolean },
 ): boolean {
-  const { known, emailOwner } = facts;
   if (name !== undefined && name !== known.name) return false;
-  return email === undefined || (email === known.email && emailOwner?.key === known.key);
+  return email === undefined || (email === known.email && ownsEmail);
 }

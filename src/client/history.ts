@@ -195,7 +195,7 @@ export class History {
     if (index < this.#window.length) {
       this.#window[index] = newerOf(this.#window[index], message);
     } else {
-      this.#outOfOrder.set(seq, newerOf(this.#outOfOrder.get(seq), message));
+      this.#outOfOrder.set(seq, message);
       for (;;) {
         const next = this.#outOfOrder.get(this.last + 1);
         if (!next) break;

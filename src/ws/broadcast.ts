@@ -1,10 +1,7 @@
-import type { Server } from "bun";
-
 import type { RoomKey } from "../chat/model.ts";
 import type { Broadcaster } from "../chat/room-sync.ts";
 import * as classic from "../protocol/classic.ts";
 import { encodeChange, encodeChanges, encodeChunks } from "../protocol/v2.ts";
-import type { SocketData } from "./connection.ts";
 
 /** Topics of Bun's pub/sub, one set for each room. */
 export const topics = {
@@ -14,8 +11,15 @@ export const topics = {
   notices: (room: RoomKey) => `room:${room}:notices`,
 };
 
+/** What is needed of Bun's server to publish. */
+export interface TopicServer {
+  subscriberCount(topic: string): number;
+  /** Negative when bytes wait for at least one subscriber. */
+  publish(topic: string, frame: string, compress: boolean): number;
+}
+
 /** Publishes a room's changes to its connections: one encoding for each dialect, however many they are. */
-export function createBroadcaster(server: Server<SocketData>): Broadcaster {
+export function createBroadcaster(server: TopicServer): Broadcaster {
   return {
     publish(room, changes) {
       const [toClassic, toV2] = [topics.classic(room), topics.v2(room)];

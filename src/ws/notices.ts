@@ -1,10 +1,8 @@
-import type { Server } from "bun";
-
 import type { Chat } from "../chat/chat.ts";
 import type { Notice, RoomKey, User, UserKey } from "../chat/model.ts";
 import { encodeNotice, encodePresence } from "../protocol/v2.ts";
-import { topics } from "./broadcast.ts";
-import { Connection, type SocketData } from "./connection.ts";
+import { topics, type TopicServer } from "./broadcast.ts";
+import { Connection } from "./connection.ts";
 
 /** Bytes that may wait for a reader before notices are withheld from it. */
 const SLOW_READER_BYTES = 65_536;
@@ -13,7 +11,7 @@ const SLOW_READER_BYTES = 65_536;
 export class Notices {
   constructor(
     private readonly chat: Chat,
-    private readonly server: Server<SocketData>,
+    private readonly server: TopicServer,
   ) {}
 
   publish(room: RoomKey, notice: Notice): void {

@@ -1,43 +1,72 @@
-import { expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, jest, test } from "bun:test";
 
-import { localBus } from "../../src/bus/local.ts";
-import type { Hint } from "../../src/chat/bus.ts";
-import { waitUntil } from "../support/wait.ts";
+import { createLocalBus } from "../../src/bus/local.ts";
+import type { BusEvent } from "../../src/chat/bus.ts";
 
-test("a listener that throws keeps nobody else from hearing, nor the publisher from going on", () => {
+beforeEach(() => void jest.useFakeTimers());
+afterEach(() => void jest.useRealTimers());
+
+/** A bus on a database whose version the test sets, and what its listener heard. */
+function createBus() {
   const failures: unknown[] = [];
-  const heard: Hint[] = [];
-  const bus = localBus(
-    () => 0,
-    (error) => void failures.push(error),
-  );
+  const heard: BusEvent[] = [];
+  const database = { version: 1, locked: false };
+  const bus = createLocalBus({
+    dataVersion() {
+      if (database.locked) throw new Error("locked");
+      return database.version;
+    },
+    failed: (error) => void failures.push(error),
+  });
+  bus.subscribe((event) => void heard.push(event));
+  return { bus, database, heard, failures };
+}
+
+test("events are heard in their order by every listener, even when another one throws", () => {
+  const { bus, heard, failures } = createBus();
   bus.subscribe(() => {
     throw new Error("broken");
   });
-  bus.subscribe((hint) => void heard.push(hint));
-  bus.publish({ kind: "roster", room: 7 });
-  bus.close();
-  expect(heard).toEqual([{ kind: "roster", room: 7 }]);
-  expect(failures).toEqual([new Error("broken")]);
+  const last: BusEvent[] = [];
+  bus.subscribe((event) => void last.push(event));
+  const events: BusEvent[] = [
+    { kind: "room_deleted", room: 7 },
+    { kind: "member_removed", room: 7, user: 1 },
+  ];
+  for (const event of events) bus.publish(event);
+  expect([heard, last]).toEqual([events, events]);
+  expect(failures).toEqual([new Error("broken"), new Error("broken")]);
 });
 
-test("when another process has written, everyone hears that anything may have changed; a failure is told once", async () => {
-  const failures: unknown[] = [];
-  const heard: Hint[] = [];
-  const file = { version: 1, locked: false, looks: 0 };
-  const look = () => {
-    file.looks++;
-    if (file.locked) throw new Error("locked");
-    return file.version;
-  };
-  const bus = localBus(look, (error) => void failures.push(error));
-  bus.subscribe((hint) => void heard.push(hint));
-  file.locked = true;
-  await waitUntil("it has looked twice more", () => file.looks >= 3);
-  expect([heard, failures.length]).toEqual([[], 1]);
-  file.locked = false;
-  file.version = 2;
-  await waitUntil("it is heard", () => heard.length > 0);
+test("an event is published when another process has written, and not otherwise", () => {
+  const { database, heard } = createBus();
+  jest.advanceTimersByTime(5000);
+  expect(heard).toEqual([]);
+  database.version = 2;
+  jest.advanceTimersByTime(500);
+  expect(heard).toEqual([{ kind: "invalidate" }]);
+  jest.advanceTimersByTime(5000);
+  expect(heard.length).toBe(1);
+});
+
+test("a version that cannot be read is reported once, and what was missed is made up for", () => {
+  const { database, heard, failures } = createBus();
+  database.locked = true;
+  database.version = 2;
+  jest.advanceTimersByTime(5000);
+  expect([heard, failures]).toEqual([[], [new Error("locked")]]);
+  database.locked = false;
+  jest.advanceTimersByTime(500);
+  expect(heard).toEqual([{ kind: "invalidate" }]);
+  database.locked = true;
+  jest.advanceTimersByTime(500);
+  expect(failures.length).toBe(2);
+});
+
+test("a bus that is closed does not look at the database any more", () => {
+  const { bus, database, heard } = createBus();
   bus.close();
-  expect(heard).toEqual([{ kind: "anything" }]);
+  database.version = 2;
+  jest.advanceTimersByTime(5000);
+  expect(heard).toEqual([]);
 });

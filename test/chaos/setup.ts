@@ -36,11 +36,13 @@ const SMALL_KEEP = 120;
 /** Creates the rooms with their members, and connects everyone. */
 export async function setUp(options: SetupOptions): Promise<Participants> {
   const rooms = Array.from({ length: options.rooms }, (_, index) => `room-${index + 1}`);
-  const seats = Array.from({ length: options.clients }, (_, index) => seatOf(index, options.clients, rooms));
-  await createRooms(rooms, seats, options);
+  const members = Array.from({ length: options.clients }, (_, index) =>
+    memberFor(index, options.clients, rooms),
+  );
+  await createRooms(rooms, members, options);
   return {
     rooms,
-    clients: seats.map((seat, index) => createClient(seat, index, options)),
+    clients: members.map((member, index) => createClient(member, index, options)),
     observers: rooms.map(
       (room, index) => new Observer(observerOptions(room, `observer-${index + 1}`, options)),
     ),
@@ -57,14 +59,14 @@ export function connectLateObservers(rooms: readonly string[], options: SetupOpt
   );
 }
 
-interface Seat {
+interface ClientMember {
   room: string;
   email: string;
   role: "member" | "moderator";
 }
 
 /** Clients are spread over the rooms. In each room the last two share a user, and the second is a moderator. */
-function seatOf(index: number, clients: number, rooms: readonly string[]): Seat {
+function memberFor(index: number, clients: number, rooms: readonly string[]): ClientMember {
   const roomIndex = index % rooms.length;
   const room = rooms[roomIndex] as string;
   const number = Math.floor(index / rooms.length);
@@ -75,7 +77,7 @@ function seatOf(index: number, clients: number, rooms: readonly string[]): Seat 
 
 async function createRooms(
   rooms: readonly string[],
-  seats: readonly Seat[],
+  members: readonly ClientMember[],
   { issuer, server }: SetupOptions,
 ): Promise<void> {
   const token = () => issuer.sign("admin@example.com", { claims: { scope: "chat:admin" } });
@@ -85,10 +87,10 @@ async function createRooms(
     for (const name of ["observer", "classic", "late"])
       await admin.setMember(id, `${name}-${index + 1}@example.com`);
   }
-  for (const { room, email, role } of seats) await admin.setMember(room, email, role);
+  for (const { room, email, role } of members) await admin.setMember(room, email, role);
 }
 
-function createClient({ room, email }: Seat, index: number, options: SetupOptions): ChaosClient {
+function createClient({ room, email }: ClientMember, index: number, options: SetupOptions): ChaosClient {
   const { seed, proxy, slowProxy, tokens, clock, history } = options;
   const name = `client-${index + 1}`;
   return new ChaosClient({

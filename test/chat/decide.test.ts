@@ -318,6 +318,10 @@ describe("an amendment", () => {
   });
 });
 
+/** The ids of that many users. */
+const users = (count: number) => range(1, count).map((key) => `sub|${key}`);
+const named = (id: string) => ({ ...actor(5000), id });
+
 describe("reactions", () => {
   test("are listed in the order in which they were first made, and go with their last user", () => {
     let now = after(original, react(1, "👍"));
@@ -341,8 +345,6 @@ describe("reactions", () => {
     expect(after(now, react(1, "👍🏽")).reactions).toHaveLength(2);
   });
 
-  const users = (count: number) => range(1, count).map((key) => `sub|${key}`);
-
   test("are of up to 20 emoji; others can still join or leave", () => {
     const full = reacted(...range(1, 20).map((each) => ({ emoji: `:${each}:`, by: ["sub|2"] })));
     expect(resultOf(reacted(...full.reactions.slice(1)), react(1))).toBe("reacted");
@@ -365,7 +367,6 @@ describe("reactions", () => {
   test("are fewer where users have long ids: every change is sent with all of them", () => {
     const full = reacted({ emoji: "👍", by: range(1, 192).map((each) => String(each).padEnd(255, "x")) });
     // 192 × 255 units are in use, of 49,152.
-    const named = (id: string) => ({ ...actor(5000), id });
     expect(resultOf(full, react(1), named("y".repeat(192)))).toBe("reacted");
     expect(resultOf(full, react(1), named("y".repeat(193)))).toBe("too_many_reactions");
   });

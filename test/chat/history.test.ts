@@ -15,12 +15,17 @@ async function setUp(messages = 0) {
   /** Notes how a read ends. What it returns must have been published by then. */
   const watch = <T extends Page | History>(read: Promise<T>) => {
     const pending = { result: undefined as T | undefined, error: undefined as unknown };
-    const done = (result: T) => {
-      expect(result.rev).toBeLessThanOrEqual(sync.position(key)?.rev ?? 0);
-      for (const { rev } of result.messages) expect(rev).toBeLessThanOrEqual(result.rev);
-      pending.result = result;
+    const finish = async () => {
+      try {
+        const result = await read;
+        expect(result.rev).toBeLessThanOrEqual(sync.position(key)?.rev ?? 0);
+        for (const { rev } of result.messages) expect(rev).toBeLessThanOrEqual(result.rev);
+        pending.result = result;
+      } catch (error) {
+        pending.error = error;
+      }
     };
-    read.then(done).catch((error: unknown) => void (pending.error = error));
+    void finish();
     return pending;
   };
   const last = () => watch(history.last(key));

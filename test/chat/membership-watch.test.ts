@@ -16,11 +16,11 @@ class CountingConnection implements Participant {
   expelled: string[] = [];
   looks = 0;
 
-  constructor(private readonly actor: Actor) {}
+  constructor(private readonly owner: Actor) {}
 
   get user(): Actor {
     this.looks++;
-    return this.actor;
+    return this.owner;
   }
 
   expel(room: number, reason: string): void {

@@ -25,6 +25,8 @@ function refusal(work: () => unknown): { code: Code; message: string } | undefin
   }
 }
 
+const xs = (length: number) => "x".repeat(length);
+
 /** The code points of a text, for the name of a test. */
 const points = (text: string) =>
   Array.from(text, (each) => `U+${each.codePointAt(0)?.toString(16)}`).join(" ");
@@ -36,7 +38,9 @@ const invisible = [
   "\0",
   "\u0007",
   // Variation selectors, fillers, joiners, marks of direction, tags, a byte order mark.
-  ..."\ufe0f\ufe0e\u3164\u115f\u1160\uffa0\u034f\u200b\u200c\u200d\u2060\u202e\u2066\u061c\u180e\ufeff\u{e0061}\u{e0100}",
+  ...Array.from(
+    "\ufe0f\ufe0e\u3164\u115f\u1160\uffa0\u034f\u200b\u200c\u200d\u2060\u202e\u2066\u061c\u180e\ufeff\u{e0061}\u{e0100}",
+  ),
   // Blanks that Unicode counts as symbols.
   "\u2800",
   "\u{1d159}",
@@ -166,15 +170,12 @@ describe("an invitation", () => {
   });
 
   test("of an id or an email that no token can have for its length is refused with the reason", () => {
-    const long = (length: number) => "x".repeat(length);
     for (const prefix of ["", "sub:"]) {
-      expect(parseInvitee(`${prefix}${long(255)}`)).toEqual({ sub: long(255) });
-      expect(refusal(() => parseInvitee(`${prefix}${long(256)}`))?.message).toContain(
-        "at most 255 characters",
-      );
+      expect(parseInvitee(`${prefix}${xs(255)}`)).toEqual({ sub: xs(255) });
+      expect(refusal(() => parseInvitee(`${prefix}${xs(256)}`))?.message).toContain("at most 255 characters");
     }
-    expect(parseInvitee(`${long(242)}@example.com`)).toEqual({ email: `${long(242)}@example.com` });
-    const tooLong = refusal(() => parseInvitee(`${long(243)}@example.com`));
+    expect(parseInvitee(`${xs(242)}@example.com`)).toEqual({ email: `${xs(242)}@example.com` });
+    const tooLong = refusal(() => parseInvitee(`${xs(243)}@example.com`));
     expect(tooLong?.message).toContain("at most 254 characters");
   });
 });

@@ -143,8 +143,10 @@ describe("a request", () => {
 describe("a signal", () => {
   test("aborts requests in progress, and later ones", async () => {
     const controller = new AbortController();
+    let tokenRequests = 0;
     const client = createApi({
       signal: controller.signal,
+      token: () => String(++tokenRequests),
       fetch: (_, { signal }) =>
         new Promise((_resolve, reject) =>
           signal.addEventListener("abort", () => reject(signal.reason as Error)),
@@ -156,6 +158,7 @@ describe("a signal", () => {
     controller.abort(reason);
     expect(await outcome(inProgress)).toBe(reason);
     expect(await outcome(client.me())).toBe(reason);
+    expect(tokenRequests).toBe(1);
   });
 
   test("that aborts during the request for a token prevents the request", async () => {

@@ -50,9 +50,12 @@ test("the client is at most 6 KiB gzipped, as the build prints", async () => {
 test("the build fails if the client is larger than that", async () => {
   const path = join(app.path, "large.js");
   await writeFile(path, crypto.getRandomValues(Buffer.alloc(7_000)));
-  const { code, stdout } = await runProcess([process.execPath, join(import.meta.dir, "finish.ts"), path], {
-    cwd: root,
-  });
+  const { code, stdout } = await runProcess(
+    [process.execPath, join(import.meta.dir, "finish-build.ts"), path],
+    {
+      cwd: root,
+    },
+  );
   expect(code).toBe(1);
   expect(stdout).toMatch(/: 7000 bytes, 7\d\d\d gzipped \(limit 6144\)/);
 });

@@ -79,6 +79,29 @@ describe("close()", () => {
     expect(sockets).toHaveLength(1);
   });
 
+  test("cancels the retry of a refused command", async () => {
+    const { room, socket, clock, welcome } = await connectToFake();
+    await welcome();
+    void room.send("one");
+    socket.receiveError("rate_limited", { retry_after_ms: 5_000 });
+    room.close();
+    expect(clock.timers).toEqual([]);
+  });
+
+  test("in a listener prevents all further events", async () => {
+    const { room, welcome, events } = await connectToFake();
+    room.on("status", () => room.close());
+    await welcome();
+    expect(events.map(({ type }) => type)).toEqual(["status", "status", "closed"]);
+  });
+
+  test("in a listener for an error prevents the next attempt", async () => {
+    const { room, sockets, clock } = await connectToFake();
+    room.on("error", () => room.close());
+    sockets[0]?.disconnect();
+    expect(clock.timers).toEqual([]);
+  });
+
   test("in a listener for the loss of the connection prevents the next attempt", async () => {
     const { room, sockets, clock, welcome } = await connectToFake();
     await welcome();

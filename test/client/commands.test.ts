@@ -1,6 +1,5 @@
 import { describe, expect, test } from "bun:test";
 
-import { ParleyError } from "../../src/client/index.ts";
 import type { Command } from "../../src/protocol/schemas.ts";
 import { settle } from "../support/people.ts";
 import {
@@ -82,6 +81,18 @@ describe("commands", () => {
       { seq: 2, rev: 2 },
     ]);
     expect(sockets[3]?.sentTexts).toEqual(["one", "two"]);
+  });
+
+  test("without an answer cause a probe every 15 seconds, as long as the server answers those", async () => {
+    const { room, socket, clock, welcome } = await connectToFake();
+    await welcome();
+    void room.send("one");
+    for (let n = 1; n <= 3; n++) {
+      await clock.advance(15_000);
+      expect(socket.sent.filter(({ type }) => type === "read")).toHaveLength(n);
+      socket.receiveAck();
+    }
+    expect(socket.sentTexts).toEqual(["one"]);
   });
 
   test("without an answer for 15 seconds cause a probe, and a reconnection if that fails", async () => {
@@ -205,122 +216,6 @@ describe("read marks", () => {
     await welcome(hello(9, [message(7), message(8)]));
     void room.read();
     expect(socket.lastSent).toMatchObject({ type: "read", seq: 8 });
-  });
-});
-
-describe("a command refused with", () => {
-  test.each([
-    "rate_limited",
-    "too_many_connections",
-    "storage_unavailable",
-    "keys_unavailable",
-    "restarting",
-  ])("%s is repeated after the time the server gave and up to 2 seconds, before the others", async (code) => {
-    const { room, socket, clock, welcome } = await connectToFake();
-    await welcome();
-    const sent = [room.send("one"), room.send("two")];
-    socket.receiveError(code, { retry_after_ms: 700 });
-    await clock.advance(2_699);
-    expect(socket.sentTexts).toEqual(["one"]);
-    await clock.advance(1);
-    expect(socket.sentTexts).toEqual(["one", "one"]);
-    socket.receiveAck();
-    socket.receiveAck();
-    await Promise.all(sent);
-    expect(socket.sentTexts).toEqual(["one", "one", "two"]);
-  });
-
-  test.each([
-    "invalid_message",
-    "message_too_long",
-    "forbidden",
-    "message_not_found",
-    "conflict",
-    "internal",
-  ])("%s fails, and the next one is sent", async (code) => {
-    const { room, socket, welcome, eventsOf } = await connectToFake();
-    await welcome();
-    const sent = room.send("one");
-    void room.send("two");
-    socket.receiveError(code);
-    const error = await outcome(sent);
-    expect(error).toBeInstanceOf(ParleyError);
-    expect(error).toMatchObject({ code, message: `It is ${code}.` });
-    expect(eventsOf("failed")).toEqual([
-      {
-        type: "failed",
-        command: "send",
-        error: error as ParleyError,
-        message: expect.objectContaining({ text: "one" }) as never,
-      },
-    ]);
-    expect(room.pending.map(({ text }) => text)).toEqual(["two"]);
-    expect(socket.sentTexts).toEqual(["one", "two"]);
-  });
-
-  test("a time to wait waits as long on the next connection", async () => {
-    const { room, sockets, clock, welcome } = await connectToFake();
-    await welcome();
-    void room.send("one");
-    sockets[0]?.receiveError("rate_limited", { retry_after_ms: 20_000 });
-    sockets[0]?.disconnect();
-    await clock.advance(500);
-    await welcome();
-    await clock.advance(21_499);
-    expect(sockets[1]?.sent).toEqual([]);
-    await clock.advance(1);
-    expect(sockets[1]?.sentTexts).toEqual(["one"]);
-  });
-
-  test("no time to wait is repeated with exponential backoff", async () => {
-    const { room, socket, clock, welcome } = await connectToFake();
-    await welcome();
-    const delays: number[] = [];
-    for (const text of ["one", "two"]) {
-      void room.send(text);
-      for (let n = 0; n < 3; n++) {
-        socket.receiveError("storage_unavailable");
-        // The other timer is the next probe.
-        delays.push(clock.timers[0] ?? 0);
-        await clock.advanceToNextTimer();
-      }
-      socket.receiveAck();
-    }
-    expect(delays).toEqual([500, 1_000, 2_000, 500, 1_000, 2_000]);
-  });
-
-  test("a retryable error ignores an ack until it is repeated", async () => {
-    const { room, socket, clock, welcome } = await connectToFake();
-    await welcome();
-    const sent = room.send("one");
-    socket.receiveError("rate_limited");
-    socket.receiveAck(9, 9);
-    await clock.advance(500);
-    expect(socket.sentTexts).toEqual(["one", "one"]);
-    socket.receiveAck(1, 1);
-    expect(await sent).toEqual({ seq: 1, rev: 1 });
-  });
-
-  test("close code 1009, because its frame is too long, fails, and the next one is sent", async () => {
-    const { room, sockets, clock, welcome } = await connectToFake();
-    await welcome();
-    const sent = [room.send("long"), room.send("short")] as const;
-    sockets[0]?.disconnect(1009);
-    expect(await outcome(sent[0])).toMatchObject({ code: "message_too_long" });
-    await clock.advance(500);
-    await welcome();
-    expect(sentTexts(sockets)).toEqual([["long"], ["short"]]);
-  });
-
-  test("the end of the room fails with its reason, as do later ones", async () => {
-    const { room, socket, welcome, eventsOf } = await connectToFake();
-    await welcome();
-    const sent = [room.send("one"), room.send("two")];
-    socket.disconnect(4403, "removed");
-    const expected = { code: "removed", message: "Connection closed: removed." };
-    for (const ack of sent) expect(await outcome(ack)).toMatchObject(expected);
-    expect(eventsOf("failed")).toHaveLength(2);
-    expect(await outcome(room.send("three"))).toMatchObject({ code: "removed" });
   });
 });
 

@@ -34,8 +34,8 @@ describe("a listener", () => {
     await welcome();
     const seqs: number[] = [];
     const remove = room.on("change", () => {
-      remove();
       room.on("change", ({ message: { seq } }) => void seqs.push(seq));
+      remove();
     });
     socket.receive(created(1));
     socket.receive(created(2));

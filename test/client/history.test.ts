@@ -29,13 +29,14 @@ describe("loading older messages", () => {
 
   test("a page may be newer than the live changes; the change that follows is still reported", async () => {
     const history = historyOfTen();
-    const edited = message(8, 11, { text: "new" });
+    const edited = message(8, 12, { text: "newer" });
     await history.loadOlder(50, () => Promise.resolve([edited]));
-    expect(history.applyChange({ type: "change", kind: "edited", message: edited })).toMatchObject({
-      kind: "edited",
-    });
-    expect(history.cursor).toBe(11);
-    expect(history.messages).toEqual([edited, message(9), message(10)]);
+    for (const each of [message(8, 11, { text: "new" }), edited]) {
+      const change = history.applyChange({ type: "change", kind: "edited", message: each });
+      expect(change).toMatchObject({ kind: "edited", message: each });
+      expect(history.messages).toEqual([edited, message(9), message(10)]);
+    }
+    expect(history.cursor).toBe(12);
   });
 
   test("a page that arrives after a reset is ignored", async () => {
@@ -117,6 +118,11 @@ describe("a resume", () => {
     history.applyHello(hello(2, [edited]));
     const missed = [{ ...edited, rev: 3 }];
     expect(kinds(history.applyHello(hello(3, missed, { resumed: true })))).toEqual([["reacted", 1]]);
+    // Message 3, received before message 2.
+    const outOfOrder = message(3, 5, { edited_at: "then" });
+    history.applyChanges({ rev: 5, messages: [outOfOrder] });
+    const reacted = [{ ...outOfOrder, rev: 6 }];
+    expect(kinds(history.applyChanges({ rev: 6, messages: reacted }))).toEqual([["reacted", 3]]);
   });
 
   test("moves the cursor to the frame's rev, and never back", () => {

@@ -44,6 +44,25 @@ describe("a message that was sent", () => {
     expect(room.pending).toEqual([]);
   });
 
+  test("twice with the same client_id is pending twice, until its message is received", async () => {
+    const { room, socket, welcome } = await connectToFake();
+    await welcome();
+    for (const text of ["hi", "hi again"]) void room.send(text, { clientId: "same" });
+    socket.receiveAck(1, 1);
+    socket.receiveAck(1, 1);
+    expect(room.pending).toMatchObject([{ status: "stored" }, { status: "stored" }]);
+    socket.receive(created(1, 1, { sender: me, client_id: "same" }));
+    expect(room.pending).toEqual([]);
+  });
+
+  test("and stored by an earlier process is not pending after its ack", async () => {
+    const { room, socket, welcome } = await connectToFake();
+    await welcome(hello(9, [message(9)]));
+    void room.send("hi", { clientId: "mine" });
+    socket.receiveAck(3, 3);
+    expect(room.pending).toEqual([]);
+  });
+
   test("is not taken for another user's with the same client_id", async () => {
     const { room, socket, welcome } = await connectToFake();
     await welcome();

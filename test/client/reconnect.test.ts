@@ -76,7 +76,7 @@ describe("after close code", () => {
   const stopCodes = new Set([4400, 4403, 4404]);
   const rows = [
     ...Object.entries(errorCodes).map(([reason, { close }]) => [close, reason] as const),
-    ...[1000, 1001, 1002, 1006].map((code) => [code, ""] as const),
+    ...[1000, 1001, 1002, 1006, 4403].map((code) => [code, ""] as const),
   ];
   const [stops, reconnects] = [true, false].map((stop) =>
     rows.filter(([code]) => stopCodes.has(code) === stop),
@@ -87,7 +87,9 @@ describe("after close code", () => {
     await welcome();
     sockets[0]?.disconnect(code, reason);
     expect(room.status).toBe("closed");
-    expect(eventsOf("closed")).toEqual([{ type: "closed", code, reason: reason as ParleyError["code"] }]);
+    expect(eventsOf("closed")).toEqual([
+      { type: "closed", code, reason: (reason || "internal") as ParleyError["code"] },
+    ]);
     expect(clock.timers).toEqual([]);
   });
 

@@ -31,6 +31,13 @@ describe("a room", () => {
     expect(eventsOf("reset")).toHaveLength(1);
   });
 
+  test("is not complete before the first hello, even when it resumes from the start", async () => {
+    const { room, welcome } = await connectToFake({ since: { seq: 0, rev: 0, created_at: createdAt } });
+    expect(room.complete).toBe(false);
+    await welcome(hello(1, [message(1)], { resumed: true }));
+    expect(room.complete).toBe(true);
+  });
+
   test("reports each change, with the position after it", async () => {
     const { socket, welcome, eventsOf, room } = await connectToFake();
     await welcome(hello(1, [message(1)]));

@@ -2,39 +2,50 @@ import { expect, test } from "bun:test";
 
 import * as fc from "fast-check";
 
+import { ChatError } from "../../src/chat/errors.ts";
 import type { Message } from "../../src/chat/model.ts";
 import type { Hello, MessageBody } from "../../src/protocol/frames.ts";
+import type { Command } from "../../src/protocol/schemas.ts";
 import { encodeMessage } from "../../src/protocol/serialize.ts";
-import { ack, change, changes, chunks, hello, lastMessages } from "../../src/protocol/v2.ts";
-import { actor, message } from "../support/people.ts";
+import {
+  encodeAck,
+  encodeChange,
+  encodeChanges,
+  encodeChunks,
+  encodeError,
+  encodeHello,
+  encodeMessages,
+  parseCommand,
+} from "../../src/protocol/v2.ts";
+import { message, range } from "../support/people.ts";
 
 const read = (json: string): unknown => JSON.parse(json);
-const list = (json: string) => read(`[${json}]`) as MessageBody[];
+const readList = (json: string) => read(`[${json}]`) as MessageBody[];
 
-/** Whatever a text, a name or an id may hold. */
+/** Anything that a text, a name or an id may hold. */
 const text = fc.oneof(
   fc.string({ unit: "binary" }),
   fc.constantFrom('"', "\\", "\u2028", "</script>", "\u0000", "\ud800"),
 );
 const time = fc.integer({ min: 0, max: 4_000_000_000_000 });
-const some = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { freq: 2 });
+const nullable = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { freq: 2 });
 const seq = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
 const anyMessage: fc.Arbitrary<Message> = fc.record({
   seq,
   rev: seq,
-  sender: fc.record({ key: seq, id: some(text), email: some(text), name: some(text) }),
-  text: some(text),
+  sender: fc.record({ key: seq, id: nullable(text), email: nullable(text), name: nullable(text) }),
+  text: nullable(text),
   sentAt: time,
-  editedAt: some(time),
-  deletedAt: some(time),
-  replyTo: some(seq),
-  clientId: some(text),
+  editedAt: nullable(time),
+  deletedAt: nullable(time),
+  replyTo: nullable(seq),
+  clientId: nullable(text),
   reactions: fc.array(fc.record({ emoji: text, by: fc.array(text) }), { maxLength: 3 }),
 });
 
-const at = (when: number) => new Date(when).toISOString();
+const toTime = (at: number) => new Date(at).toISOString();
 
-test("a message is encoded as JSON would be, whatever it holds, and without what it lacks", () => {
+test("a message is encoded as JSON.stringify would, without the keys that it lacks", () => {
   const property = fc.property(anyMessage, (any) => {
     const { sender, sentAt, editedAt, deletedAt, replyTo, clientId } = any;
     const body: MessageBody = {
@@ -42,15 +53,15 @@ test("a message is encoded as JSON would be, whatever it holds, and without what
       rev: any.rev,
       sender: { id: sender.id, email: sender.email, name: sender.name },
       text: any.text ?? "",
-      sent_at: at(sentAt),
-      ...(editedAt !== null && { edited_at: at(editedAt) }),
-      ...(deletedAt !== null && { deleted_at: at(deletedAt) }),
+      sent_at: toTime(sentAt),
+      ...(editedAt !== null && { edited_at: toTime(editedAt) }),
+      ...(deletedAt !== null && { deleted_at: toTime(deletedAt) }),
       ...(replyTo !== null && { reply_to: replyTo }),
       ...(clientId !== null && { client_id: clientId }),
       reactions: any.reactions.map(({ emoji, by }) => ({ emoji, by: [...by] })),
     };
     expect(encodeMessage(any)).toBe(JSON.stringify(body));
-    expect(read(change({ kind: "edited", message: any }))).toEqual({
+    expect(read(encodeChange({ kind: "edited", message: any }))).toEqual({
       type: "change",
       kind: "edited",
       message: body,
@@ -59,15 +70,39 @@ test("a message is encoded as JSON would be, whatever it holds, and without what
   fc.assert(property, { numRuns: 1000 });
 });
 
-test("an ack gives back whatever id it was asked with", () => {
+test("a sender's new name is shown from their next message on", () => {
+  const sent = message(1);
+  expect(encodeMessage(sent)).toContain('"name":null');
+  const renamed = { ...sent, sender: { ...sent.sender, name: "New" } };
+  expect(encodeMessage(renamed)).toContain('"name":"New"');
+});
+
+test("an ack returns the id of its command", () => {
   const property = fc.property(text, (id) => {
-    expect(read(ack(id, { seq: 3, rev: 4 }))).toEqual({ type: "ack", id, seq: 3, rev: 4 });
+    expect(read(encodeAck(id, { seq: 3, rev: 4 }))).toEqual({ type: "ack", id, seq: 3, rev: 4 });
   });
   fc.assert(property);
 });
 
-test("a hello holds its messages, and has no other keys than a client knows", () => {
-  const about: Omit<Hello, "type" | "messages"> = {
+test("an error has the id, the time to wait and the details, where there are any", () => {
+  expect(read(encodeError(undefined, new ChatError("forbidden", "No.")))).toEqual({
+    type: "error",
+    code: "forbidden",
+    message: "No.",
+  });
+  const conflict = new ChatError("conflict", "Taken.", { retryAfterMs: 5, details: { seq: 3 } });
+  expect(read(encodeError("a", conflict))).toEqual({
+    type: "error",
+    id: "a",
+    code: "conflict",
+    message: "Taken.",
+    retry_after_ms: 5,
+    seq: 3,
+  });
+});
+
+test("a hello has its messages among its other keys, and tells how long those are", () => {
+  const parts: Omit<Hello, "type" | "messages"> = {
     room: {
       id: "r",
       name: '"messages":[',
@@ -85,55 +120,72 @@ test("a hello holds its messages, and has no other keys than a client knows", ()
   };
   for (const messages of [[], [message(1)], [message(1), message(2)]]) {
     const encoded = messages.map(encodeMessage).join(",");
-    const frame = hello(about, (rest) => {
-      expect(rest).toBe(Buffer.byteLength(hello(about, () => "")) - '"messages":[],'.length - 1);
+    const frame = encodeHello(parts, (restBytes) => {
+      expect(restBytes).toBe(Buffer.byteLength(encodeHello(parts, () => "")) - '"messages":[],'.length - 1);
       return encoded;
     });
-    expect(read(frame)).toEqual({ type: "hello", ...about, messages: list(encoded) });
+    expect(read(frame)).toEqual({ type: "hello", ...parts, messages: readList(encoded) });
   }
 });
 
-test("a page goes out in frames that bring the cursor on, in order, each message in one of them", () => {
+test("a page is sent in frames that advance the cursor in order, with each message in one of them", () => {
   const lengths = fc.array(fc.constantFrom(1, 1000, 30_000, 70_000), { maxLength: 12 });
   const property = fc.property(lengths, fc.nat(3), (plan, further) => {
     const messages = plan.map((length, index) => message(index + 1, 2 * index + 2, "x".repeat(length)));
     const rev = (messages.at(-1)?.rev ?? 7) + further;
-    const frames = [...chunks({ messages, rev })];
-    const sent = frames.map((chunk) => read(changes(chunk)) as { rev: number; messages: MessageBody[] });
-    expect(sent.flatMap((frame) => frame.messages.map(({ seq: of }) => of))).toEqual(
-      messages.map(({ seq: of }) => of),
+    const chunks = [...encodeChunks({ messages, rev })];
+    const frames = chunks.map(
+      (chunk) => read(encodeChanges(chunk)) as { rev: number; messages: MessageBody[] },
     );
-    expect(frames.map(({ count }) => count)).toEqual(sent.map((frame) => frame.messages.length));
-    // Each goes as far as its last message, and the last one as far as the page; none is empty but an empty page's.
-    for (const frame of sent.slice(0, -1)) expect(frame.rev).toBe(frame.messages.at(-1)?.rev ?? 0);
-    expect(sent.at(-1)?.rev).toBe(rev);
-    if (messages.length > 0) for (const frame of sent) expect(frame.messages).not.toBeEmpty();
-    for (const frame of sent)
+    expect(frames.flatMap((frame) => frame.messages.map((each) => each.seq))).toEqual(
+      messages.map((each) => each.seq),
+    );
+    expect(chunks.map(({ count }) => count)).toEqual(frames.map((frame) => frame.messages.length));
+    // Each goes as far as its last message, the last one as far as the page. Only the frame of an empty page is empty.
+    for (const frame of frames.slice(0, -1)) expect(frame.rev).toBe(frame.messages.at(-1)?.rev ?? 0);
+    expect(frames.at(-1)?.rev).toBe(rev);
+    if (messages.length > 0) for (const frame of frames) expect(frame.messages).not.toBeEmpty();
+    for (const frame of frames)
       expect(JSON.stringify(frame.messages.slice(0, -1)).length).toBeLessThan(65_536 + 100);
   });
   fc.assert(property, { numRuns: 200 });
 });
 
-test("last messages that are too long lose the oldest, and no more than they must", () => {
+test("of messages that are too long together the oldest are left out, and no more than must be", () => {
   const messages = [5, 300, 20, 10].map((length, index) => message(index + 1, index + 1, "€".repeat(length)));
-  const seqs = (most: number) => list(lastMessages(messages, most)).map(({ seq: of }) => of);
-  const size = (from: number) =>
+  const seqs = (maxBytes: number) => readList(encodeMessages(messages, maxBytes)).map((each) => each.seq);
+  const bytesFrom = (start: number) =>
     Buffer.byteLength(
       messages
-        .slice(from)
+        .slice(start)
         .map((each) => `${encodeMessage(each)},`)
         .join(""),
     );
-  for (const from of [0, 1, 2, 3]) {
-    const kept = [1, 2, 3, 4].slice(from);
-    expect(seqs(size(from))).toEqual(kept);
-    expect(seqs(size(from) - 1)).toEqual(kept.slice(1));
+  for (const start of range(0, 3)) {
+    const kept = range(start + 1, 4);
+    expect(seqs(bytesFrom(start))).toEqual(kept);
+    expect(seqs(bytesFrom(start) - 1)).toEqual(kept.slice(1));
   }
 });
 
-test("a sender's new name is shown from his next message on", () => {
-  const before = actor(1);
-  const sent = { ...message(1), sender: before };
-  expect(encodeMessage(sent)).toContain('"name":null');
-  expect(encodeMessage({ ...sent, sender: { ...before, name: "New" } })).toContain('"name":"New"');
+test.each([
+  ["{", undefined, "A frame must be one JSON object."],
+  ["null", undefined, /^frame: /],
+  ['{"type":"shout","id":"a"}', "a", /^type: /],
+  ['{"type":"send","id":"a"}', "a", "text: is missing"],
+  ['{"type":"send","id":"a","text":"x","clientid":"c"}', "a", "clientid: is not a known key"],
+  ['{"type":"react","id":"a","seq":1,"emoji":"\u200b","on":true}', "a", /^emoji: must be one emoji/],
+  ['{"type":"send","id":7,"text":"x"}', undefined, /^id: /],
+])("the frame %s is refused, and answered with the id that it has", (frame, id, reason) => {
+  const parsed = parseCommand(frame);
+  expect(parsed.id).toBe(id);
+  expect(parsed.command).toMatchObject({ code: "invalid_command" });
+  const { message: sentence } = parsed.command instanceof ChatError ? parsed.command : expect.unreachable();
+  expect(sentence).toMatch(reason);
+});
+
+test("a command is parsed into what the schema says", () => {
+  const command: Command = { type: "send", id: "a", text: "x", client_id: "c", reply_to: 3 };
+  expect(parseCommand(JSON.stringify(command))).toEqual({ id: "a", command });
+  expect(parseCommand('{"type":"typing"}')).toEqual({ id: undefined, command: { type: "typing" } });
 });

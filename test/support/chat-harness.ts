@@ -2,7 +2,7 @@ import type { Bus, BusEvent } from "../../src/chat/bus.ts";
 import { Chat } from "../../src/chat/chat.ts";
 import { asChatError } from "../../src/chat/errors.ts";
 import type { JoinOptions, JoinResult } from "../../src/chat/join.ts";
-import type { Actor, Change, Limits, Message, Notice, Page } from "../../src/chat/model.ts";
+import type { Actor, Change, Limits, Membership, Message, Notice, Page } from "../../src/chat/model.ts";
 import type { Participant } from "../../src/chat/participants.ts";
 import type { Broadcaster } from "../../src/chat/room-sync.ts";
 import { ManualStore } from "./manual-store.ts";
@@ -74,11 +74,16 @@ export interface ConnectOptions extends Partial<JoinOptions> {
   user?: Actor;
 }
 
+export interface ChatHarnessOptions {
+  /** Messages in the room. */
+  messages?: number;
+  limits?: Partial<Limits>;
+  /** In place of one that sends to the harness's own connections. */
+  broadcaster?: Broadcaster;
+}
+
 /** A chat whose store's reads the test answers. User 1 is a member of its one room. */
-export function createChat({
-  messages = 0,
-  limits = {},
-}: { messages?: number; limits?: Partial<Limits> } = {}) {
+export function createChat({ messages = 0, limits = {}, broadcaster }: ChatHarnessOptions = {}) {
   const store = new ManualStore(messages);
   const room = store.key;
   const alice = actor(1);
@@ -96,7 +101,7 @@ export function createChat({
   const failures: unknown[] = [];
   const note = (error: unknown) => void failures.push(error);
   const subscribers = new Set<FakeConnection>();
-  const broadcaster: Broadcaster = {
+  const sendToConnections: Broadcaster = {
     publish(_, changes) {
       for (const { message } of changes)
         for (const each of subscribers) each.receive({ messages: [message], rev: message.rev }, true);
@@ -110,7 +115,7 @@ export function createChat({
     store,
     bus,
     limits: { ...noLimits, ...limits },
-    broadcaster,
+    broadcaster: broadcaster ?? sendToConnections,
     observer: { historyFailed: note, commitFailed: note, syncFailed: note, recheckFailed: note },
     now: () => clock.now,
     monotonic: () => clock.now,
@@ -121,20 +126,29 @@ export function createChat({
     connection.joined = joined;
     const { messages: first, position } = joined;
     if (position) connection.apply({ messages: first, rev: position.rev });
-    while (connection.isOpen && position && (connection.cursor ?? 0) < chat.position(room).rev)
-      connection.apply(await chat.changesSince(room, connection.cursor ?? 0, 2));
+    while (
+      connection.isOpen &&
+      connection.cursor !== undefined &&
+      connection.cursor < chat.position(room).rev
+    )
+      connection.apply(await chat.changesSince(room, connection.cursor, 2));
     if (connection.isOpen) subscribers.add(connection);
   }
 
-  /** Connects a user who was admitted as a member just now. */
+  /** What a member is admitted with now. */
+  const admit = (): Membership => ({
+    room: { key: room, id: "lobby", name: "Lobby", createdAt: 0, ...store.position },
+    role: "member",
+  });
+
+  /** Connects a user who was admitted just now. */
   function connect({ user = alice, historyOptional = false, since }: ConnectOptions = {}): FakeConnection {
     const connection = new FakeConnection(user, (closed) => {
       subscribers.delete(closed);
       chat.leave(closed, room);
     });
-    const admitted = { key: room, id: "lobby", name: "Lobby", createdAt: 0, ...store.position };
     connection.outcome = chat
-      .join(connection, { room: admitted, role: "member" }, { since, historyOptional })
+      .join(connection, admit(), { since, historyOptional })
       .then(async (joined) => {
         if (!connection.isOpen) return connection.expelled ?? "closed";
         await start(connection, joined);
@@ -145,5 +159,5 @@ export function createChat({
   }
 
   const publish = (...changes: Change[]) => bus.publish({ kind: "changes", room, changes });
-  return { store, room, bus, chat, alice, clock, notices, failures, connect, publish };
+  return { store, room, bus, chat, alice, clock, notices, failures, admit, connect, publish };
 }

@@ -117,6 +117,24 @@ describe.each([...dialects])("%s", (dialect) => {
   });
 });
 
+test("pings that keep coming at an ordinary pace do not close the connection", async () => {
+  const email = newUser();
+  // The count of control frames starts again with each heartbeat.
+  const heartbeat = { pingIntervalMs: 50, silenceTimeoutMs: 60_000, pongTimeoutMs: 60_000 };
+  await using parley = await server.startAnother({ heartbeat });
+  const room = await parley.createRoom([email]);
+  const raw = await connectRaw("classic", parley.host, room, await server.token(email));
+  for (let round = 0; round < 5; round++) {
+    raw.write(...Array.from({ length: 40 }, () => encodeFrame("", { opcode: opcodes.ping })));
+    for (let [pings, pongs] = [0, 0]; pings < 2 || pongs < 40;) {
+      const { opcode } = await raw.frame();
+      if (opcode === opcodes.ping) pings++;
+      else pongs++;
+    }
+  }
+  raw.destroy();
+});
+
 const command = (type: string, id: number, more = {}) =>
   encodeFrame(JSON.stringify({ type, id: `${id}`, ...more }));
 const send = (id: number) => command("send", id, { text: "x" });

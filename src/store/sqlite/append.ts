@@ -19,7 +19,7 @@ export function factsOf(queries: Queries): Facts {
       const row = queries.head.get({ room });
       return row && { seq: row[0], rev: row[1] };
     },
-    role: (room, user) => queries.role.get({ room, user })?.[0],
+    role: (room, user) => queries.role.get({ room, user })?.[0] ?? undefined,
     readMark: (room, user) => queries.readMark.get({ room, user })?.[0] ?? 0,
     sentAs(room, sender, clientId) {
       const row = queries.sentAs.get({ room, sender, clientId });

@@ -1,7 +1,7 @@
 import type { Message, Page, Position, RoomKey } from "../../chat/model.ts";
 import type { History, Range } from "../../chat/store.ts";
-import type { CreatedRow, MessageRow, Queries } from "./queries.ts";
-import { toMessages } from "./rows.ts";
+import type { Queries } from "./queries.ts";
+import { type CreatedRow, type MessageRow, toMessages } from "./rows.ts";
 
 /** Reads of a room's messages. */
 export class Messages {

@@ -4,6 +4,7 @@ import { alias } from "drizzle-orm/sqlite-core";
 import type { Position, Role, RoomKey, UserKey } from "../../chat/model.ts";
 import { compile } from "./compile.ts";
 import type { Db } from "./open.ts";
+import type { CreatedRow, HeadRow, MembershipRow, MessageRow, SentRow, SummaryRow, UserRow } from "./rows.ts";
 import { emails, members, messages, reads, rooms, users } from "./schema.ts";
 
 /** The columns of a user. */
@@ -33,38 +34,6 @@ const message = {
 export const roomExists = isNull(rooms.deletedAt);
 const $ = sql.placeholder;
 
-export type UserRow = [key: number, id: string | null, email: string | null, name: string | null];
-type HeadRow = [seq: number, rev: number];
-type SentRow = [
-  seq: number,
-  rev: number,
-  text: string | null,
-  replyTo: number | null,
-  editedAt: number | null,
-];
-export type MessageRow = [
-  seq: number,
-  rev: number,
-  sender: UserKey,
-  text: string | null,
-  sentAt: number,
-  editedAt: number | null,
-  deletedAt: number | null,
-  replyTo: number | null,
-  clientId: string | null,
-  reactions: string | null,
-];
-export type CreatedRow = [...MessageRow, createdRev: number];
-type RoomRow = [key: RoomKey, id: string, name: string, seq: number, rev: number, createdAt: number];
-type MembershipRow = [...RoomRow, role: Role | null];
-type SummaryRow = [...RoomRow, role: Role, read: number, deletedAfterRead: number, ...Nullable<MessageRow>];
-/** The columns of a left join. */
-type Nullable<Row> = { [Column in keyof Row]: Row[Column] | null };
-
-export function isMessage(row: Nullable<MessageRow>): row is MessageRow {
-  return row[0] !== null;
-}
-
 /** The statements on the paths of messages and connections, prepared once. */
 export function prepareQueries(db: Db) {
   const selectMessages = () => db.select(message).from(messages);
@@ -91,12 +60,12 @@ export function prepareQueries(db: Db) {
         .set({ seq: sql`${$("seq")}`, rev: sql`${$("rev")}` })
         .where(eq(rooms.pk, $("room"))),
     ),
-    role: compile<{ room: RoomKey; user: UserKey }, [Role]>(
+    role: compile<{ room: RoomKey; user: UserKey }, [Role | null]>(
       db,
       db
-        .select({ role: members.role })
-        .from(members)
-        .where(and(eq(members.room, $("room")), eq(members.user, $("user")))),
+        .select({ role: roleIn(db) })
+        .from(rooms)
+        .where(and(eq(rooms.pk, $("room")), roomExists)),
     ),
     sentAs: compile<{ room: RoomKey; sender: UserKey; clientId: string }, SentRow>(
       db,
@@ -185,11 +154,7 @@ export function prepareQueries(db: Db) {
       db
         .select({
           ...room,
-          // A join costs ten times as much.
-          role: sql`(${db
-            .select({ role: members.role })
-            .from(members)
-            .where(and(eq(members.room, rooms.pk), eq(members.user, $("user"))))})`,
+          role: roleIn(db),
         })
         .from(rooms)
         .where(and(eq(rooms.id, $("id")), roomExists)),
@@ -229,9 +194,18 @@ export function prepareQueries(db: Db) {
         .orderBy(rooms.id),
     ),
     userBySub: compile<{ sub: string }, UserRow>(db, selectUser.where(eq(users.sub, $("sub")))),
-    signedInUser: compile<{ sub: string }, UserRow>(
+    signedInUser: compile<{ sub: string }, [...UserRow, emailOwner: UserKey | null]>(
       db,
-      selectUser.where(and(eq(users.sub, $("sub")), eq(users.signedIn, true))),
+      db
+        .select({
+          ...user,
+          emailOwner: sql`(${db
+            .select({ user: emails.user })
+            .from(emails)
+            .where(eq(emails.email, users.email))})`,
+        })
+        .from(users)
+        .where(and(eq(users.sub, $("sub")), eq(users.signedIn, true))),
     ),
     userByKey: compile<{ key: UserKey }, UserRow>(db, selectUser.where(eq(users.pk, $("key")))),
     emailOwner: compile<{ email: string }, UserRow>(
@@ -288,6 +262,15 @@ export function prepareQueries(db: Db) {
         .where(eq(members.room, $("room"))),
     ),
   };
+}
+
+/** The user's role in the room of the row. A join costs ten times as much. */
+function roleIn(db: Db) {
+  const query = db
+    .select({ role: members.role })
+    .from(members)
+    .where(and(eq(members.room, rooms.pk), eq(members.user, $("user"))));
+  return sql`(${query})`;
 }
 
 export type Queries = ReturnType<typeof prepareQueries>;

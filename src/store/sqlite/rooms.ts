@@ -6,8 +6,8 @@ import type { Room, RoomKey, RoomSummary, UserKey } from "../../chat/model.ts";
 import type { NewRoom } from "../../chat/store.ts";
 import { unreadCount } from "../../chat/unread.ts";
 import type { Db } from "./open.ts";
-import { isMessage, type Queries, room, roomExists } from "./queries.ts";
-import { toMessages } from "./rows.ts";
+import { type Queries, room, roomExists } from "./queries.ts";
+import { isMessage, toMessages } from "./rows.ts";
 import { members, messages, reads, rooms } from "./schema.ts";
 import type { Users } from "./users.ts";
 

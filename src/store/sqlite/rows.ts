@@ -1,5 +1,44 @@
-import type { Message, Reaction, User, UserKey } from "../../chat/model.ts";
-import type { CreatedRow, MessageRow, Queries, UserRow } from "./queries.ts";
+import type { Message, Reaction, Role, RoomKey, User, UserKey } from "../../chat/model.ts";
+
+/** Rows of the compiled queries, in the order of their selections. */
+
+export type UserRow = [key: number, id: string | null, email: string | null, name: string | null];
+export type HeadRow = [seq: number, rev: number];
+export type SentRow = [
+  seq: number,
+  rev: number,
+  text: string | null,
+  replyTo: number | null,
+  editedAt: number | null,
+];
+export type MessageRow = [
+  seq: number,
+  rev: number,
+  sender: UserKey,
+  text: string | null,
+  sentAt: number,
+  editedAt: number | null,
+  deletedAt: number | null,
+  replyTo: number | null,
+  clientId: string | null,
+  reactions: string | null,
+];
+export type CreatedRow = [...MessageRow, createdRev: number];
+type RoomRow = [key: RoomKey, id: string, name: string, seq: number, rev: number, createdAt: number];
+export type MembershipRow = [...RoomRow, role: Role | null];
+export type SummaryRow = [
+  ...RoomRow,
+  role: Role,
+  read: number,
+  deletedAfterRead: number,
+  ...Nullable<MessageRow>,
+];
+/** The columns of a left join. */
+type Nullable<Row> = { [Column in keyof Row]: Row[Column] | null };
+
+export function isMessage(row: Nullable<MessageRow>): row is MessageRow {
+  return row[0] !== null;
+}
 
 const noReactions: readonly Reaction[] = [];
 
@@ -9,7 +48,7 @@ export function toUser(row: UserRow | undefined): User | undefined {
 
 /** Messages with their senders, each of whom is looked up once. */
 export function toMessages(
-  { userByKey }: Pick<Queries, "userByKey">,
+  { userByKey }: { userByKey: { get(values: { key: UserKey }): UserRow | undefined } },
   rows: readonly (MessageRow | CreatedRow)[],
 ): Message[] {
   const senders = new Map<UserKey, User>();

@@ -125,7 +125,7 @@ export class SqliteStore implements Store {
   }
 
   async role(room: RoomKey, user: UserKey): Promise<Role | undefined> {
-    return read(() => (this.#messages.head(room) ? this.#facts.role(room, user) : undefined));
+    return read(() => this.#facts.role(room, user));
   }
 
   setMember(room: RoomKey, who: Invitee, role: Role | undefined, grant: Grant): Promise<Result<Granted>> {

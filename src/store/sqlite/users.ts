@@ -30,9 +30,11 @@ export class Users {
 
   /** The user, if signing in changes nothing. */
   signedIn(profile: Profile): User | undefined {
-    const known = toUser(this.queries.signedInUser.get({ sub: profile.sub }));
-    if (!known) return undefined;
-    return isSignedIn(profile, { known, emailOwner: this.#ownerOf(profile) }) ? known : undefined;
+    const row = this.queries.signedInUser.get({ sub: profile.sub });
+    if (!row) return undefined;
+    const [key, id, email, name, emailOwner] = row;
+    const known = { key, id, email, name };
+    return isSignedIn(profile, { known, ownsEmail: emailOwner === key }) ? known : undefined;
   }
 
   signIn(profile: Profile): User {

@@ -36,16 +36,20 @@ export function createClassic({ chat, guard, log }: ClassicOptions): Dialect {
   /** Sends messages that were created after `from`, and subscribes in the turn in which none is missing. */
   async function catchUp(connection: Connection, from: Position): Promise<void> {
     const { room } = connection;
-    let { seq, rev } = from;
+    // Messages that changed again come with a later page than their neighbours, or a second time.
+    const sent = new Set<number>();
+    let { rev } = from;
     while (connection.isOpen) {
       if (rev >= chat.position(room).rev) {
         connection.subscribe(topics.classic(room));
         return;
       }
       const page = await chat.changesSince(room, rev, PAGE_SIZE);
-      const created = page.messages.filter((message) => message.seq > seq).toSorted((a, b) => a.seq - b.seq);
-      for (const message of created) if (message.text !== null) connection.send(encodeCreated(message));
-      seq = created.at(-1)?.seq ?? seq;
+      const created = page.messages.filter(({ seq }) => seq > from.seq && !sent.has(seq));
+      for (const message of created.toSorted((a, b) => a.seq - b.seq)) {
+        sent.add(message.seq);
+        if (message.text !== null) connection.send(encodeCreated(message));
+      }
       ({ rev } = page);
     }
   }

@@ -1,0 +1,136 @@
+import { expect, test } from "bun:test";
+
+import type { Action } from "../../src/chat/model.ts";
+import { send } from "../support/people.ts";
+import { type StoreHarness, subOf } from "./store-harness.ts";
+
+const read = (seq: number): Action => ({ type: "read", seq });
+const remove = (seq: number): Action => ({ type: "delete", seq });
+
+export function readMarksContract(harness: () => StoreHarness): void {
+  /** A room with two members. */
+  const setUp = async () => {
+    const h = harness();
+    const [alice, bob] = [await h.user(), await h.user()];
+    return { h, alice, bob, room: await h.room(alice, bob) };
+  };
+
+  test("a mark moves forward only, to the newest message at most, and is no change of the room", async () => {
+    const { h, alice, bob, room } = await setUp();
+    await h.fill(room, bob, 5);
+    const steps: [seq: number, outcome: string, unread: number][] = [
+      [0, "unchanged 0/5", 5],
+      [2, "marked 2/5", 3],
+      [1, "unchanged 2/5", 3],
+      [Number.MAX_SAFE_INTEGER, "marked 5/5", 0],
+    ];
+    for (const [seq, outcome, unread] of steps) {
+      expect(await h.act(room, alice, read(seq))).toEqual([outcome]);
+      expect(await h.unread(room, alice)).toBe(unread);
+    }
+    expect(await h.store.head(room.key)).toEqual({ seq: 5, rev: 5 });
+    await h.fill(room, bob, 1);
+    expect(await h.unread(room, alice)).toBe(1);
+  });
+
+  test("a sender has read up to their message, but not up to one that was sent before", async () => {
+    const { h, alice, bob, room } = await setUp();
+    await h.append(h.draft(room, alice, send("one", "c")), h.draft(room, bob, send("two")));
+    expect([await h.unread(room, alice), await h.unread(room, bob)]).toEqual([1, 0]);
+    await h.act(room, alice, send("one", "c"), { type: "edit", seq: 1, text: "uno" });
+    expect(await h.unread(room, alice)).toBe(1);
+    await h.act(room, alice, send("three"), read(1));
+    expect([await h.unread(room, alice), await h.unread(room, bob)]).toEqual([0, 1]);
+  });
+
+  test("a mark is of one user in one room", async () => {
+    const { h, alice, bob, room } = await setUp();
+    const other = await h.room(alice, bob);
+    for (const each of [room, other]) await h.fill(each, bob, 3);
+    await h.append(h.draft(room, alice, read(3)), h.draft(other, alice, read(1)));
+    expect([await h.unread(room, alice), await h.unread(other, alice)]).toEqual([0, 2]);
+  });
+
+  test("deleted messages are not unread", async () => {
+    const { h, alice, bob, room } = await setUp();
+    await h.fill(room, bob, 5);
+    await h.act(room, alice, read(2));
+    expect(await h.unread(room, alice)).toBe(3);
+    await h.act(room, bob, remove(1), remove(4));
+    expect(await h.unread(room, alice)).toBe(2);
+    await h.act(room, bob, remove(3), remove(5));
+    expect(await h.unread(room, alice)).toBe(0);
+  });
+
+  test("a new member has nothing unread, nor does one who rejoins", async () => {
+    const { h, alice, bob, room } = await setUp();
+    await h.fill(room, bob, 3);
+    const carol = await h.user();
+    await h.grant(room, subOf(carol));
+    expect(await h.unread(room, carol)).toBe(0);
+    await h.fill(room, bob, 1);
+    expect([await h.unread(room, carol), await h.unread(room, alice)]).toEqual([1, 4]);
+    // Another role is no new membership.
+    await h.grant(room, subOf(carol), "moderator");
+    expect(await h.unread(room, carol)).toBe(1);
+    await h.remove(room, subOf(carol));
+    await h.fill(room, bob, 2);
+    await h.grant(room, subOf(carol));
+    expect(await h.unread(room, carol)).toBe(0);
+  });
+
+  test("a mark goes with its membership, as that of an administrator who left one behind does", async () => {
+    const { h, bob, room } = await setUp();
+    const admin = { ...(await h.user()), admin: true };
+    await h.fill(room, bob, 3);
+    expect(await h.act(room, admin, read(3))).toEqual(["marked 3/3"]);
+    await h.fill(room, bob, 1);
+    await h.grant(room, subOf(admin));
+    expect(await h.unread(room, admin)).toBe(0);
+    await h.remove(room, subOf(admin));
+    expect(await h.act(room, admin, read(2))).toEqual(["marked 2/4"]);
+  });
+
+  test("the mark of an invitation moves along when somebody signs in with its email", async () => {
+    const { h, bob, room } = await setUp();
+    const [known, email, other] = [await h.user(), h.email(), h.email()];
+    await h.fill(room, bob, 2);
+    for (const each of [email, other]) await h.grant(room, { email: each });
+    await h.fill(room, bob, 3);
+    const unknown = await h.signIn(h.name("sub"), email);
+    await h.signIn(known.id ?? "", other);
+    expect([await h.unread(room, unknown), await h.unread(room, known)]).toEqual([3, 3]);
+  });
+
+  test("a member who was invited a second time under another email keeps their own mark", async () => {
+    const { h, alice, bob, room } = await setUp();
+    await h.fill(room, bob, 2);
+    await h.act(room, alice, read(1));
+    const email = h.email();
+    await h.grant(room, { email });
+    await h.signIn(alice.id ?? "", email);
+    expect(await h.unread(room, alice)).toBe(1);
+  });
+
+  test("a user's list has their rooms by id, with role, unread count and the newest message that is not deleted", async () => {
+    const h = harness();
+    const [alice, bob] = [await h.user(), await h.user()];
+    const [b, a, c] = [await h.createRoom(h.name("b")), await h.createRoom(h.name("a")), await h.room(bob)];
+    await h.grant(b, subOf(alice), "moderator");
+    await h.grant(a, subOf(alice));
+    await h.grant(b, subOf(bob));
+    const texts = await h.fill(b, bob, 3);
+    await h.fill(c, bob, 1);
+    const list = () => h.store.roomsOf(alice.key);
+    expect(await list()).toMatchObject([
+      { room: { ...a, seq: 0 }, role: "member", unread: 0, lastMessage: null },
+      { room: { ...b, seq: 3, rev: 3 }, role: "moderator", unread: 3, lastMessage: { text: texts[2] ?? "" } },
+    ]);
+    await h.act(b, bob, remove(3), { type: "edit", seq: 2, text: "edited" });
+    expect((await list())[1]?.lastMessage).toEqual(
+      (await h.store.messages(b.key, { before: 3, limit: 1 }))[0] ?? null,
+    );
+    await h.act(b, bob, remove(1), remove(2));
+    expect((await list())[1]).toMatchObject({ unread: 0, lastMessage: null });
+  });
+}

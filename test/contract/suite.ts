@@ -1,0 +1,35 @@
+import { afterAll, beforeAll, describe } from "bun:test";
+
+import type { Store } from "../../src/chat/store.ts";
+import { appendContract } from "./append.ts";
+import { historyContract } from "./history.ts";
+import { membersContract } from "./members.ts";
+import { modelContract } from "./model.ts";
+import { readMarksContract } from "./read-marks.ts";
+import { refusalsContract } from "./refusals.ts";
+import { roomsContract } from "./rooms.ts";
+import { StoreHarness } from "./store-harness.ts";
+import { usersContract } from "./users.ts";
+
+/** What every store must do, as the comments of `Store` promise it. */
+export function storeContract(
+  name: string,
+  openStore: () => Promise<{ store: Store } & AsyncDisposable>,
+): void {
+  describe(name, () => {
+    let opened: { store: Store } & AsyncDisposable;
+    beforeAll(async () => {
+      opened = await openStore();
+    });
+    afterAll(() => opened[Symbol.asyncDispose]());
+    const harness = () => new StoreHarness(opened.store);
+    describe("append", () => appendContract(harness));
+    describe("read marks and room lists", () => readMarksContract(harness));
+    describe("history", () => historyContract(harness));
+    describe("rooms", () => roomsContract(harness));
+    describe("members", () => membersContract(harness));
+    describe("users and their emails", () => usersContract(harness));
+    describe("refusals", () => refusalsContract(harness));
+    describe("any history, compared with a model", () => modelContract(harness));
+  });
+}

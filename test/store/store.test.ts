@@ -1,0 +1,203 @@
+import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+
+import { StoreError } from "../../src/chat/errors.ts";
+import { type Action, operator } from "../../src/chat/model.ts";
+import { open } from "../../src/store/sqlite/open.ts";
+import { SqliteStore } from "../../src/store/sqlite/store.ts";
+import { StoreHarness, subOf } from "../contract/store-harness.ts";
+import { storeContract } from "../contract/suite.ts";
+import { send } from "../support/people.ts";
+import { openSqliteStore } from "../support/sqlite-store.ts";
+
+storeContract("the store on a SQLite file", async () => openSqliteStore());
+
+test("no statement scans a table", async () => {
+  await using opened = openSqliteStore();
+  const { store, client, prepare } = opened;
+  const h = new StoreHarness(store);
+  const limit = { membersPerRoom: 9 };
+  const [alice, bob] = [await h.user(), await h.user()];
+  const room = await h.createRoom(h.name("room"), alice);
+  await store.createRoom({ id: room.id, name: "again", owner: alice.key, createdAt: 1, roomsPerUser: 9 });
+  await h.setMember(room, { email: "carol@example.com" }, "member", limit);
+  await h.signIn("carol", "carol@example.com");
+  for (const role of ["owner", "moderator"] as const) await h.setMember(room, { sub: "dave" }, role, limit);
+  await h.signIn("dave", "carol.too@example.com");
+  await h.grant(room, { email: "erin@example.com" });
+  await h.signIn("dave", "erin@example.com");
+  for (let each = 0; each < 2; each++) await h.act(room, alice, send("one", "c"), send("two"));
+  await h.act(
+    room,
+    alice,
+    { type: "edit", seq: 1, text: "edited" },
+    { type: "react", seq: 1, emoji: "👍", on: true },
+    { type: "delete", seq: 2 },
+    { type: "read", seq: 1 },
+  );
+  for (const rev of [0, 1]) await store.changes(room.key, rev, 9);
+  await store.history(room.key, 9);
+  await store.messages(room.key, { limit: 1, oldest: true });
+  await Promise.all([store.head(room.key), store.role(room.key, alice.key), store.memberKeys(room.key)]);
+  await Promise.all([store.members(room.key), store.rooms(), store.roomsOf(alice.key), store.probe()]);
+  await store.membership(room.id, alice.key);
+  await store.renameRoom(room.key, "renamed", operator);
+  await store.removeMember(room.key, { email: "erin@example.com" }, operator);
+  for (const who of [subOf(alice), subOf(bob)]) await store.removeMember(room.key, who, operator);
+  await h.grant(room, { sub: "withdrawn" });
+  await h.remove(room, { sub: "withdrawn" });
+  await h.delete(room);
+  while (await store.purge());
+
+  const statements = [...new Set(prepare.mock.calls.map(([statement]) => statement))];
+  expect(statements.length).toBeGreaterThan(40);
+  // Beside an insert itself, its plan shows checks that SQLite skips while no foreign key is broken.
+  const searching = statements.filter((statement) => !statement.startsWith("insert"));
+  const scans = searching.flatMap((statement) => {
+    const plan = client.query<{ detail: string }, null[]>(`EXPLAIN QUERY PLAN ${statement}`);
+    const steps = plan.all(...Array.from({ length: plan.paramsCount }, () => null));
+    return steps.map(({ detail }) => detail).filter((detail) => detail.startsWith("SCAN"));
+  });
+  // The list of all rooms is read in the order of an index.
+  expect(scans).toEqual(["SCAN rooms USING INDEX rooms_id"]);
+});
+
+test("a batch that breaks a foreign key stores nothing, and the next one works", async () => {
+  await using opened = openSqliteStore();
+  const h = new StoreHarness(opened.store);
+  const alice = await h.user();
+  const room = await h.room(alice);
+  const nobody = { ...alice, key: 2 ** 40, admin: true };
+  const batch = [h.draft(room, alice, send("a")), h.draft(room, nobody, send("b"))];
+  expect(await h.store.append(batch).catch((error: unknown) => error)).toBeInstanceOf(StoreError);
+  expect([await h.texts(room), await h.store.head(room.key)]).toEqual([[], { seq: 0, rev: 0 }]);
+  expect(await h.act(room, alice, send("c"))).toEqual(["created 1/1"]);
+});
+
+test("every method rejects with a StoreError when the file cannot be read or written", async () => {
+  await using opened = openSqliteStore();
+  const { store, client } = opened;
+  const h = new StoreHarness(store);
+  const alice = await h.user();
+  const room = await h.room(alice);
+  await h.act(room, alice, send("x"));
+  for (const table of ["rooms", "members", "messages", "emails", "probes"])
+    client.run(`ALTER TABLE ${table} RENAME TO hidden_${table}`);
+  const { key } = room;
+  const calls: Record<string, () => Promise<unknown>> = {
+    append: () => h.act(room, alice, send("x")),
+    signIn: () => h.signIn("new", "new@example.com"),
+    membership: () => store.membership(room.id, alice.key),
+    head: () => store.head(key),
+    history: () => store.history(key, 1),
+    messages: () => store.messages(key, { limit: 1 }),
+    changes: () => store.changes(key, 0, 1),
+    createRoom: () => h.createRoom("new"),
+    renameRoom: () => store.renameRoom(key, "new", operator),
+    deleteRoom: () => store.deleteRoom(key, operator),
+    rooms: () => store.rooms(),
+    roomsOf: () => store.roomsOf(alice.key),
+    members: () => store.members(key),
+    memberKeys: () => store.memberKeys(key),
+    role: () => store.role(key, alice.key),
+    setMember: () => h.setMember(room, { sub: "new" }),
+    removeMember: () => store.removeMember(key, subOf(alice), operator),
+    purge: () => store.purge(),
+    probe: () => store.probe(),
+  };
+  for (const [name, call] of Object.entries(calls)) {
+    const error = await call().catch((reason: unknown) => reason);
+    expect([name, error instanceof StoreError]).toEqual([name, true]);
+  }
+});
+
+const react = (emoji: string, on = true): Action => ({ type: "react", seq: 2, emoji, on });
+
+test("nothing of a text that was edited away or deleted, or of its reactions, is left in the file", async () => {
+  await using opened = openSqliteStore();
+  const h = new StoreHarness(opened.store);
+  const alice = await h.user();
+  const room = await h.room(alice);
+  const texts = {
+    kept: "a text that stays",
+    first: "a text before the edit",
+    second: "a text before the deletion",
+  };
+  const [emoji, withdrawn] = [":an-emoji-on-it:", ":an-emoji-withdrawn:"];
+  const found = () => {
+    opened.client.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    const bytes = readFileSync(opened.path);
+    return [...Object.values(texts), emoji, withdrawn].filter((each) => bytes.includes(each));
+  };
+  await h.act(room, alice, send(texts.kept), send(texts.first), react(emoji), react(withdrawn));
+  expect(found()).toEqual([texts.kept, texts.first, emoji, withdrawn]);
+  await h.act(room, alice, { type: "edit", seq: 2, text: texts.second }, react(withdrawn, false));
+  expect(found()).toEqual([texts.kept, texts.second, emoji]);
+  await h.act(room, alice, { type: "delete", seq: 2 });
+  expect(found()).toEqual([texts.kept]);
+});
+
+test("the data version rises when another connection has written, and only then", async () => {
+  await using opened = openSqliteStore();
+  const { store, path } = opened;
+  const other = new SqliteStore(open(path));
+  const before = store.dataVersion();
+  const room = await new StoreHarness(store).room();
+  expect(store.dataVersion()).toBe(before);
+  await other.deleteRoom(room.key, operator);
+  expect(store.dataVersion()).not.toBe(before);
+  await other.close();
+});
+
+test("the row of a withdrawn invitation is used again, and that of a user who has signed in is not", async () => {
+  await using opened = openSqliteStore();
+  const { store, client } = opened;
+  const h = new StoreHarness(store);
+  const [room, other] = [await h.room(), await h.room()];
+  const count = (table: string) =>
+    client.query<{ n: number }, []>(`SELECT count(*) AS n FROM ${table}`).get()?.n ?? 0;
+  const invitees = [1, 2, 3].flatMap((n) => [{ sub: `sub|${n}` }, { email: `${n}@example.com` }]);
+  for (const who of invitees) {
+    await h.grant(room, who);
+    expect(await h.remove(room, who)).toMatchObject({ role: "member" });
+  }
+  expect([count("users"), count("emails"), count("reads"), count("members")]).toEqual([1, 0, 0, 0]);
+  // A second invitation, a first sign-in: the row stays.
+  await h.grant(room, { sub: "sub|4" });
+  await h.grant(other, { sub: "sub|4" });
+  await h.remove(room, { sub: "sub|4" });
+  const came = await h.signIn("sub|5", "5@example.com");
+  await h.grant(room, { sub: "sub|5" });
+  await h.remove(room, { sub: "sub|5" });
+  for (const who of invitees) await h.grant(room, who);
+  expect(await h.signIn("sub|5")).toEqual(came);
+  expect(await h.grant(other, { sub: "sub|4" })).toMatchObject({ added: false });
+  expect(count("users")).toBe(2 + invitees.length);
+});
+
+test("invitations to a deleted room are released with it", async () => {
+  await using opened = openSqliteStore();
+  const h = new StoreHarness(opened.store);
+  const room = await h.room();
+  for (const who of [{ sub: "sub|1" }, { email: "1@example.com" }]) await h.grant(room, who);
+  await h.delete(room);
+  while (await h.store.purge());
+  const named = opened.client.query("SELECT * FROM users WHERE sub IS NOT NULL OR email IS NOT NULL");
+  expect([named.all(), opened.client.query("SELECT * FROM emails").all()]).toEqual([[], []]);
+});
+
+test("a known user signs in although a new name cannot be stored; a new user or email cannot", async () => {
+  await using opened = openSqliteStore();
+  const { store, client } = opened;
+  const profile = { sub: "u", email: "u@example.com", name: "Old" };
+  const known = await store.signIn(profile);
+  // As on a full disk: reads work, writes do not.
+  client.run("PRAGMA query_only = ON");
+  expect(await store.signIn({ ...profile, name: "New" })).toEqual(known);
+  for (const changed of [{ email: "new@example.com" }, { sub: "another" }]) {
+    const error = await store.signIn({ ...profile, ...changed }).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(StoreError);
+  }
+  client.run("PRAGMA query_only = OFF");
+  expect(await store.signIn({ ...profile, name: "New" })).toEqual({ ...known, name: "New" });
+});

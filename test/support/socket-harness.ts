@@ -1,0 +1,93 @@
+import { once } from "node:events";
+
+import pino from "pino";
+import type * as ws from "ws";
+
+import type { Actor } from "../../src/chat/model.ts";
+import { createMetrics } from "../../src/http/metrics.ts";
+import { createBroadcaster } from "../../src/ws/broadcast.ts";
+import { Connection, RefusedConnection, type SocketData } from "../../src/ws/connection.ts";
+import { Connections } from "../../src/ws/connections.ts";
+import { createClassic } from "../../src/ws/dialects/classic.ts";
+import { createV2 } from "../../src/ws/dialects/v2.ts";
+import { FrameGuard } from "../../src/ws/frame-guard.ts";
+import { createHandlers } from "../../src/ws/handlers.ts";
+import { Notices } from "../../src/ws/notices.ts";
+import type { Protocol } from "../../src/ws/subprotocol.ts";
+import { createChat, noLimits } from "./chat-harness.ts";
+import { ClassicClient, V2Client, WebSocket } from "./client.ts";
+import { actor } from "./people.ts";
+import { identity } from "./recorded-connection.ts";
+
+export interface SocketOptions {
+  user?: Actor;
+  since?: number;
+}
+
+/** The sockets of a server without HTTP and tokens, on a chat whose store's reads the test answers. */
+export function startSockets({ messages = 0 } = {}) {
+  const server = Bun.serve<SocketData>({
+    port: 0,
+    fetch: () => new Response(),
+    websocket: { message: () => undefined },
+  });
+  const harness = createChat({ messages, broadcaster: createBroadcaster(server) });
+  const { chat, bus, admit } = harness;
+  const metrics = createMetrics();
+  const log = pino({ enabled: false });
+  const connections = new Connections({ perUser: 0, total: 0 });
+  const guard = new FrameGuard(chat, metrics, log);
+  const notices = new Notices(chat, server);
+  bus.subscribe((event) => {
+    if (event.kind === "notice") notices.publish(event.room, event.notice);
+  });
+  const verifier = { verify: () => Promise.reject(new Error("not part of this test")), trusts: () => true };
+  const dialects = {
+    classic: createClassic({ chat, guard, log }),
+    "chat.v2": createV2({ chat, verifier, connections, notices, guard, limits: noLimits, log }),
+  };
+  /** What the next upgrades open, in their order. */
+  const upgrades: SocketData[] = [];
+  server.reload({
+    fetch(request, self) {
+      const data = upgrades.shift();
+      if (data && self.upgrade(request, { data })) return undefined;
+      return new Response(null, { status: 400 });
+    },
+    websocket: createHandlers({ chat, connections, dialects, metrics, log }),
+  });
+
+  /** Resolves when the socket is open. */
+  async function open<T extends { socket: ws.WebSocket }>(
+    data: SocketData,
+    createClient: (socket: ws.WebSocket) => T,
+  ): Promise<T> {
+    upgrades.push(data);
+    const client = createClient(
+      new WebSocket(server.url.href.replace("http", "ws"), { perMessageDeflate: false }),
+    );
+    await once(client.socket, "open");
+    return client;
+  }
+  function createConnection(protocol: Protocol, { user = actor(1), since }: SocketOptions): Connection {
+    const about = { protocol, identity: identity(user.key), user, membership: admit(), since };
+    return new Connection(about, performance.now());
+  }
+
+  return {
+    ...harness,
+    connections,
+    metrics,
+    // Each resolves when the socket is open, before the join has ended.
+    openClassic: (options: SocketOptions = {}) =>
+      open(createConnection("classic", options), (socket) => new ClassicClient(socket)),
+    openV2: (options: SocketOptions = {}) =>
+      open(createConnection("chat.v2", options), (socket) => new V2Client(socket)),
+    openRefused: (code: RefusedConnection["code"]) =>
+      open(new RefusedConnection(code), (socket) => new V2Client(socket)),
+    async [Symbol.asyncDispose]() {
+      await connections.drain(0);
+      await server.stop(true);
+    },
+  };
+}
