@@ -24,7 +24,7 @@ async function roomOwnedByOlga(...members: string[]): Promise<string> {
   return room;
 }
 
-async function api(email: string, request: string, input?: unknown) {
+async function api(email: string, request: string, input?: unknown): Promise<Record<string, unknown>> {
   const answer = await callApi(server, request, { token: await server.token(email), body: input });
   return { status: answer.status, ...answer.body };
 }
