@@ -218,3 +218,14 @@ test("a known user signs in although a new name cannot be stored; a new user or 
   client.run("PRAGMA query_only = OFF");
   expect(await store.signIn({ ...profile, name: "New" })).toEqual({ ...known, name: "New" });
 });
+
+test("an invited user does not sign in while that cannot be stored: their row may become another user's", async () => {
+  await using opened = openSqliteStore();
+  const { store, client } = opened;
+  const h = new StoreHarness(store);
+  await h.grant(await h.room(), { sub: "invited" });
+  client.run("PRAGMA query_only = ON");
+  const error = await store.signIn({ sub: "invited" }).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(StoreError);
+  client.run("PRAGMA query_only = OFF");
+});
