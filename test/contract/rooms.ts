@@ -112,6 +112,19 @@ export function roomsContract(harness: () => StoreHarness): void {
     expect(await h.grant(again, subOf(user))).toMatchObject({ added: true });
   });
 
+  test("the members of a deleted room are removed step by step", async () => {
+    const h = harness();
+    const room = await h.room();
+    const emails = Array.from({ length: 120 }, () => h.email());
+    for (const email of emails) await h.grant(room, { email });
+    await h.delete(room);
+    let steps = 0;
+    while (await h.store.purge()) steps++;
+    expect(steps).toBeGreaterThan(2);
+    const user = await h.signIn(h.name("sub"), emails.at(-1));
+    expect(await h.store.roomsOf(user.key)).toEqual([]);
+  });
+
   test("a probe leaves nothing behind", async () => {
     const { store } = harness();
     const before = await store.rooms();
