@@ -128,9 +128,10 @@ export class RawConnection {
     return { opcode, payload: await this.#read(length) };
   }
 
-  /** The text of the next frame. Rejects for any other frame. */
+  /** The text of the next frame. Pings are skipped. Rejects for any other frame. */
   async nextPayload(): Promise<string> {
-    const { opcode, payload } = await this.frame();
+    let { opcode, payload } = await this.frame();
+    while (opcode === opcodes.ping) ({ opcode, payload } = await this.frame());
     if (opcode !== opcodes.text) throw new Error(`opcode ${opcode}: ${payload.toString("hex")}`);
     return payload.toString();
   }

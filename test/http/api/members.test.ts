@@ -132,7 +132,8 @@ describe("removing", () => {
     const before = await memberIds(owner, room);
     const ids = before.slice(-2).map(String);
     const { status, body } = await owner.call(`DELETE /api/rooms/${room}/members/${email}`);
-    expect([status, body["code"], body["users"]]).toEqual([409, "conflict", ids]);
+    expect([status, body["code"]]).toEqual([409, "conflict"]);
+    expect((body["users"] as string[]).toSorted()).toEqual(ids.toSorted());
     expect(await memberIds(owner, room)).toEqual(before);
     for (const id of ids) await owner.call(`DELETE /api/rooms/${room}/members/${encodeURIComponent(id)}`);
     expect(await memberIds(owner, room)).toEqual(before.slice(0, -2));
