@@ -249,7 +249,7 @@ export function modelContract(harness: () => StoreHarness): void {
     await fc.assert(property, { numRuns: 150 });
   }, 60_000);
 
-  test("whoever was away since any rev knows the room after reading its changes page by page", async () => {
+  test("a reader who was away since any rev knows the room after reading its changes page by page", async () => {
     const property = fc.asyncProperty(histories, fc.integer({ min: 1, max: 9 }), async (steps, limit) => {
       const h = harness();
       const { room, model } = await run(h, steps);
