@@ -95,7 +95,7 @@ export function roomsContract(harness: () => StoreHarness): void {
     expect([await h.texts(old), await h.texts(room), await h.texts(kept)]).toEqual([[], ["new"], texts]);
     expect(await h.store.memberKeys(room.key)).toEqual(new Set([alice.key]));
     expect(await h.store.membership(old.id, bob.key)).toMatchObject({ room: { key: room.key }, role: null });
-    // Neither does whoever is still on their way into the old one get into the new one.
+    // A connection that is still joining the old room does not get into the new one.
     expect(await h.store.role(old.key, alice.key)).toBeUndefined();
     expect([await h.store.head(old.key), await h.store.history(old.key, 1)]).toEqual([undefined, undefined]);
   });

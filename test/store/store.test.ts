@@ -192,6 +192,22 @@ test("the row of a withdrawn invitation is used again, and that of a user who ha
   expect(count("users")).toBe(2 + invitees.length);
 });
 
+test("an invitation that becomes a known user's leaves nothing of itself", async () => {
+  await using opened = openSqliteStore();
+  const h = new StoreHarness(opened.store);
+  const [own, other] = [await h.room(), await h.room()];
+  const alice = await h.user();
+  await h.grant(own, subOf(alice));
+  for (const room of [own, other]) await h.grant(room, { email: "alice@example.com" });
+  await h.signIn(alice.id ?? "", "alice@example.com");
+  const rows = (table: string) => opened.client.query(`SELECT * FROM ${table}`).values().length;
+  expect([rows("members"), rows("reads")]).toEqual([2, 2]);
+  // The row of the invitation is free for the next one.
+  const before = rows("users");
+  await h.grant(own, { email: "next@example.com" });
+  expect(rows("users")).toBe(before);
+});
+
 test("invitations to a deleted room are released with it", async () => {
   await using opened = openSqliteStore();
   const h = new StoreHarness(opened.store);
