@@ -1,5 +1,7 @@
 import type { Context } from "hono";
 
+const isWildcard = (entry: string) => entry.includes("://*.");
+
 /** Which pages may use the server. */
 export class OriginPolicy {
   readonly #exact: ReadonlySet<string>;
@@ -7,7 +9,6 @@ export class OriginPolicy {
 
   /** Entries are origins such as `https://app.example.com`, `capacitor://localhost`, `null` or `https://*.example.com`. */
   constructor(allowed: readonly string[] = []) {
-    const isWildcard = (entry: string) => entry.includes("://*.");
     this.#exact = new Set(allowed.filter((entry) => !isWildcard(entry)));
     this.#wildcards = allowed.filter(isWildcard).map((entry) => {
       const [prefix = "", suffix = ""] = entry.split("*");
