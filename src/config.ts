@@ -1,10 +1,8 @@
-import { readFileSync } from "node:fs";
-
 import * as v from "valibot";
 
 import { isSecureUrl, normalizeOriginPattern } from "./url.ts";
 
-/** Every setting of Parley, read once from the environment. An empty variable counts as one that is not set. */
+/** Every setting of Parley, read once from the environment. An empty variable counts as unset. */
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -15,7 +13,7 @@ export class ConfigError extends Error {
 
 interface Setting<T> {
   variable: string;
-  /** As it would be written in the environment. Undefined if `serve` requires it, or if its absence has a meaning. */
+  /** As written in the environment. Undefined if `serve` requires the setting, or if its absence has a meaning. */
   default: string | undefined;
   /** For `--help` and the README, units included. */
   meaning: string;
@@ -87,7 +85,7 @@ const ALGORITHMS = [
 
 const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 
-/** A text needs room for its escapes and the rest of its frame, of 64 KiB. */
+/** Leaves room in a frame of 64 KiB for JSON escapes and the other keys. */
 const MAX_TEXT_BYTES = 60_000;
 const MAX_PORT = 65_535;
 const MAX_CLOCK_TOLERANCE_S = 300;
@@ -249,7 +247,7 @@ export function unknownSettings(environment: Environment): string[] {
   return Object.keys(environment).filter((name) => name.startsWith("PARLEY_") && !known.has(name));
 }
 
-/** The settings that `serve` requires. Throws `ConfigError` when one is missing. */
+/** Returns the trusted issuers, which `serve` requires. Throws `ConfigError` if they or the audiences are not set. */
 export function requireIssuers(config: Config): { issuer: string; jwksUrl: string | undefined }[] {
   const { issuers, audiences, jwksUrls } = config;
   if (!issuers) throw new ConfigError("PARLEY_ISSUER: must be set to the issuer of your tokens");
@@ -258,14 +256,4 @@ export function requireIssuers(config: Config): { issuer: string; jwksUrl: strin
     throw new ConfigError("PARLEY_JWKS_URL: must have one URL for each issuer");
   }
   return issuers.map((issuer, index) => ({ issuer, jwksUrl: jwksUrls?.[index] }));
-}
-
-/** The hard limit of open files, to which Bun raises the soft one. 1024 where it is unknown, as outside Linux. */
-export function openFileLimit(): number {
-  try {
-    const line = /^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
-    return Number(line?.[1] ?? 1024);
-  } catch {
-    return 1024;
-  }
 }

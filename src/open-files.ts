@@ -1,11 +1,23 @@
-import { readdirSync, statSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 
+/** The limit where it is unknown, as outside Linux. */
+const DEFAULT_FILE_LIMIT = 1024;
 const FILES_FOLDER = "/proc/self/fd";
-/** How long a count is good. */
+/** How long a count is cached. */
 const COUNT_LIFETIME_MS = 20;
-/** Files that plain HTTP connections must leave free, for WebSocket connections and the database. */
+/** Files to keep free for WebSocket connections and the database: this fraction of the limit, or at least 100. */
 const RESERVED_FRACTION = 0.1;
 const MIN_RESERVED_FILES = 100;
+
+/** The hard limit of open files, to which Bun raises the soft one. */
+export function openFileLimit(): number {
+  try {
+    const line = /^Max open files\s+\d+\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
+    return Number(line?.[1] ?? DEFAULT_FILE_LIMIT);
+  } catch {
+    return DEFAULT_FILE_LIMIT;
+  }
+}
 
 /** Watches how many files, sockets included, this process has open. */
 export class OpenFiles {
@@ -18,7 +30,7 @@ export class OpenFiles {
     this.#maxOpen = limit - Math.max(MIN_RESERVED_FILES, limit * RESERVED_FRACTION);
   }
 
-  /** Whether idle HTTP connections should be closed to make room for others. */
+  /** Whether so few files are free that idle HTTP connections should be closed. */
   runShort(): boolean {
     const now = performance.now();
     if (now - this.#countedAt >= COUNT_LIFETIME_MS) {
@@ -29,7 +41,7 @@ export class OpenFiles {
   }
 }
 
-/** 0 on systems that do not tell. */
+/** 0 on systems that do not report it. */
 function countOpenFiles(): number {
   try {
     // Linux 6.2 and later report the count as the folder's size; earlier ones report 0.

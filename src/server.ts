@@ -6,11 +6,11 @@ import { Verifier, type VerifierOptions } from "./auth/verifier.ts";
 import { createLocalBus } from "./bus/local.ts";
 import { Chat, type Observer } from "./chat/chat.ts";
 import type { Change, Limits } from "./chat/model.ts";
-import { type Config, ConfigError, openFileLimit, requireIssuers } from "./config.ts";
+import { type Config, ConfigError, requireIssuers } from "./config.ts";
 import { createApp } from "./http/app.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
 import { OriginPolicy } from "./http/origin.ts";
-import { OpenFiles } from "./open-files.ts";
+import { openFileLimit, OpenFiles } from "./open-files.ts";
 import { open } from "./store/sqlite/open.ts";
 import { SqliteStore } from "./store/sqlite/store.ts";
 import { createBroadcaster } from "./ws/broadcast.ts";
@@ -23,19 +23,19 @@ import { createHandlers } from "./ws/handlers.ts";
 import { Notices } from "./ws/notices.ts";
 import { createUpgrade, refuseAfterUpgrade } from "./ws/upgrade.ts";
 
-/** How often a failed disk is tried and deleted rooms are purged. */
+/** How often deleted rooms are purged, and a failed disk is probed. */
 const HOUSEKEEPING_INTERVAL_MS = 1000;
 /** Time per interval for purging deleted rooms. */
 const PURGE_BUDGET_MS = 20;
-/** Files beside the connections: the database, the listener, HTTP requests. */
+/** Files kept for the database, the listener and HTTP requests by the default of PARLEY_MAX_CONNECTIONS. */
 const RESERVED_FILES = 100;
 /** How long the start waits for the issuers' keys. */
 const KEYS_WAIT_MS = 1000;
-/** How long a shutdown waits for HTTP requests under way. */
+/** How long a shutdown waits for HTTP requests in progress. */
 const REQUEST_GRACE_MS = 1000;
 const MAX_REQUEST_BYTES = 1 << 20;
 
-/** Why the server cannot listen, in one line for the operator. */
+/** The server cannot listen. The message is one line for the operator. */
 export class ListenError extends Error {
   override readonly name = "ListenError";
 }
@@ -43,7 +43,7 @@ export class ListenError extends Error {
 export interface ServerOptions {
   config: Config;
   log: Logger;
-  /** Issues tokens for development; then no other issuer is trusted. */
+  /** The development issuer. If given, no other issuer is trusted. */
   devIssuer?: DevIssuer;
   heartbeat?: HeartbeatOptions;
   keys?: VerifierOptions["keys"];
@@ -51,11 +51,11 @@ export interface ServerOptions {
 
 export interface RunningServer {
   url: URL;
-  /** Shuts down: clients are told to come back, accepted messages are stored, files are closed. */
+  /** Shuts down: clients are told to reconnect, accepted messages are stored, files are closed. */
   stop(): Promise<void>;
 }
 
-/** The chat on its database, without a server. For the command line. */
+/** Opens the chat on its database, without a server, for the command line. Throws `OpenError`. */
 export function openChat(config: Config, options: { create: boolean }) {
   const store = new SqliteStore(open(config.database, options));
   const bus = createLocalBus({ dataVersion: () => 0, failed: ignore });
@@ -96,7 +96,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
   const bus = createLocalBus({
     dataVersion: () => store.dataVersion(),
-    failed: (err) => log.error({ err }, "An event could not be delivered to everybody"),
+    failed: (err) => log.error({ err }, "Some events may not have been delivered"),
   });
   const chat = new Chat({
     store,
@@ -159,7 +159,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     if (!chat.healthy) void chat.probe();
     purge(chat).catch((err: unknown) => log.error({ err }, "Deleted rooms could not be purged"));
   }, HOUSEKEEPING_INTERVAL_MS);
-  // Requests that come before the keys wait for them; an issuer that hangs must not delay the start.
+  // Requests that arrive before the keys wait for them. An issuer that hangs must not delay the start.
   await Promise.race([verifier.start(), Bun.sleep(KEYS_WAIT_MS)]);
 
   return {
@@ -179,16 +179,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 const ignore = () => undefined;
 
-/** Listens, so that the address is known; what answers is set by `reload` before the turn ends. */
+/** Listens, so that the address is known. `reload` sets the real handlers before this turn of the event loop ends. */
 function listen(config: Config): Server<SocketData> {
   try {
     return Bun.serve<SocketData>({
       hostname: config.host,
       port: config.port,
       maxRequestBodySize: MAX_REQUEST_BYTES,
-      // Bun's pages for developers show stacks and sources.
+      // Bun's error pages for development show stack traces and source code.
       development: false,
-      // Otherwise Bun shares a port that another process listens on.
+      // With it, Bun would share a port that another process listens on.
       reusePort: false,
       fetch: () => new Response(null, { status: 503 }),
       websocket: { message: ignore },
@@ -206,18 +206,18 @@ function listenError(cause: unknown, { host, port }: Config): ListenError {
   return new ListenError(`PARLEY_HOST: cannot listen on "${host}" (${code || String(cause)})`, { cause });
 }
 
-/** A request without a Host header (HTTP/1.0) has only a path for its URL. */
+/** The URL of a request without a Host header (HTTP/1.0) is only a path. */
 function withAbsoluteUrl(request: Request): Request {
   return request.url.startsWith("/")
     ? new Request(new URL(request.url, "http://localhost").href, request)
     : request;
 }
 
-/** Throws `ConfigError` when the setting exceeds the limit of open files. */
+/** Throws `ConfigError` if the setting exceeds the limit of open files. */
 function connectionLimit({ maxConnections }: Config, fileLimit: number): number {
   const limit = maxConnections ?? Math.max(1, fileLimit - RESERVED_FILES);
   if (limit <= fileLimit) return limit;
-  throw new ConfigError(`PARLEY_MAX_CONNECTIONS: only ${fileLimit} files may be open (ulimit -Hn)`);
+  throw new ConfigError(`PARLEY_MAX_CONNECTIONS: exceeds the limit of open files, ${fileLimit} (ulimit -Hn)`);
 }
 
 async function purge(chat: Chat): Promise<void> {
@@ -229,17 +229,17 @@ function createObserver(log: Logger, metrics: Metrics): Observer {
   return {
     historyFailed(err) {
       metrics.historyFailures.inc();
-      log.error({ err }, "A history could not be read; the connection began without one");
+      log.error({ err }, "A history could not be read; the connection started without one");
     },
     commitFailed(err) {
       metrics.commitFailures.inc();
-      log.error({ err }, "Messages could not be stored; their senders were told");
+      log.error({ err }, "Messages could not be stored; their senders were notified");
     },
     syncFailed(err) {
-      log.error({ err }, "A room could not be read for missed changes; trying again");
+      log.error({ err }, "A room could not be checked for missed changes; retrying");
     },
     recheckFailed(err) {
-      log.error({ err }, "Members of a room could not be read; trying again");
+      log.error({ err }, "Members of a room could not be read; retrying");
     },
   };
 }

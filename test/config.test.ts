@@ -1,13 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import {
-  ConfigError,
-  openFileLimit,
-  readConfig,
-  requireIssuers,
-  settings,
-  unknownSettings,
-} from "../src/config.ts";
+import { ConfigError, readConfig, requireIssuers, settings, unknownSettings } from "../src/config.ts";
 
 const variables = Object.values(settings).map(({ variable }) => variable);
 const withDefault = Object.values(settings).filter((setting) => setting.default !== undefined);
@@ -212,10 +205,6 @@ test("serve requires an issuer, an audience, and a key URL for each issuer or fo
 test("an issuer keeps its case and its slash at the end", () => {
   const text = "https://Tenant.example.com/Path/";
   expect(readConfig({ PARLEY_ISSUER: text }).issuers).toEqual([text]);
-});
-
-test("the limit of open files is found", () => {
-  expect(openFileLimit()).toBeGreaterThan(100);
 });
 
 test("a PARLEY_* variable that is not a setting is found", () => {

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
 
+import { openFileLimit } from "../src/open-files.ts";
 import { connectClassic } from "./support/client.ts";
 import { startIssuer } from "./support/issuer.ts";
 import { RawConnection } from "./support/raw.ts";
@@ -13,6 +14,10 @@ const MAX_OPEN_FILES = 400;
 const RESERVED_FILES = 100;
 
 const alice = "alice@example.com";
+
+test("the limit of open files is found", () => {
+  expect(openFileLimit()).toBeGreaterThan(100);
+});
 
 test("HTTP connections are closed while open files run short, so that WebSockets still get in", async () => {
   await using issuer = await startIssuer();

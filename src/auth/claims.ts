@@ -4,7 +4,7 @@ import * as v from "valibot";
 import type { Identity } from "../chat/model.ts";
 import { isEmail, isStorable, isUserId, normalizeEmail } from "../chat/validation.ts";
 
-/** The scope or permission that lets a token's bearer act on every room. */
+/** The scope or permission that makes a token's bearer an administrator of every room. */
 const ADMIN_SCOPE = "chat:admin";
 
 /** `expiresAt` of a token that never expires. RFC 3339 has no later year. */
@@ -15,7 +15,7 @@ export interface ClaimOptions {
   emailClaim: string;
   /** The claim that says whether the address is verified. Default: `email_verified` in the namespace of `emailClaim`. */
   emailVerifiedClaim: string | undefined;
-  /** Whether an address counts only when the token says that it is verified, or also when the token does not say. */
+  /** `required`: an address counts only if the token says that it is verified. `optional`: also if the token does not say. */
   emailVerified: "required" | "optional";
   /** The claim with the user's name. */
   nameClaim: string;
@@ -55,13 +55,13 @@ type Claims = v.InferOutput<typeof claimsSchema>;
 const emailSchema = v.pipe(v.string(), v.check(isStorable), v.transform(normalizeEmail), v.check(isEmail));
 const nameSchema = v.pipe(v.string(), v.minLength(1), v.maxLength(255), v.check(isStorable));
 
-/** What the claims say about the bearer, and why the token's address was not used, if it has one that was not. */
 export interface ParsedClaims {
   identity: Omit<Identity, "signingKey">;
+  /** Why the token's email address was not used. Undefined if it was, or if there is none. */
   unusedEmail: string | undefined;
 }
 
-/** Parses the claims of a token whose signature, issuer, audience and times were checked. Throws what makes them invalid. */
+/** Parses the claims of a token whose signature, issuer, audience and times were checked. Throws if they are invalid. */
 export function parseClaims(payload: JWTPayload, now: number, options: ClaimOptions): ParsedClaims {
   const claims = v.parse(claimsSchema, payload);
   const secondsAhead = claims.iat === undefined ? 0 : claims.iat - now / 1000;
@@ -82,7 +82,7 @@ export function parseClaims(payload: JWTPayload, now: number, options: ClaimOpti
   return { identity, unusedEmail: email.unused };
 }
 
-/** The token's address if it counts, or why it does not; neither when the token has none. */
+/** The token's address if it counts, or why it does not. Neither if the token has no address. */
 function parseEmail(claims: Claims, options: ClaimOptions): { address?: string; unused?: string } {
   const { emailClaim, emailVerified } = options;
   const claimed = claims[emailClaim];
@@ -99,7 +99,7 @@ function parseEmail(claims: Claims, options: ClaimOptions): { address?: string; 
   return { unused: `the token has no ${verifiedClaim}` };
 }
 
-/** A claim in the namespace of another one: `https://example.com/email` has `https://example.com/email_verified`. */
+/** The name of a claim in the namespace of another one: `https://example.com/email` has `https://example.com/email_verified`. */
 function siblingClaim(claim: string, name: string): string {
   return claim.slice(0, claim.lastIndexOf("/") + 1) + name;
 }

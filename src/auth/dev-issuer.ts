@@ -20,7 +20,7 @@ export const DEV_AUDIENCE = "parley-dev";
 const ALGORITHM = "ES256";
 
 const stateSchema = v.object({
-  /** The URL at which `dev` last listened, which is the `iss` of its tokens. */
+  /** The `iss` of the tokens: a URL under the address at which `dev` last listened. */
   issuer: v.string(),
   key: v.looseObject({ kty: v.string(), kid: v.string(), d: v.string() }),
 });
@@ -41,7 +41,7 @@ export class DevIssuer {
     private state: State,
   ) {}
 
-  /** The issuer of a database; undefined when `dev` has never run on it. Throws `DevIssuerError`. */
+  /** Returns the issuer of a database; undefined if `dev` has never run on it. Throws `DevIssuerError`. */
   static open(database: string): DevIssuer | undefined {
     const path = pathFor(database);
     const text = readPrivateFile(path);
@@ -55,7 +55,7 @@ export class DevIssuer {
     }
   }
 
-  /** The issuer of a database, with a new key when there is none. Throws `DevIssuerError`. */
+  /** Returns the issuer of a database, with a new key if there is none. Rejects with `DevIssuerError`. */
   static async openOrCreate(database: string): Promise<DevIssuer> {
     const existing = DevIssuer.open(database);
     if (existing) return existing;
@@ -92,7 +92,7 @@ export class DevIssuer {
     return { keys: [{ ...key, alg: ALGORITHM, use: "sig" }] };
   }
 
-  /** A token for the user with this email address, which expires after `seconds`. */
+  /** Returns a token for the user with this email address. It expires after `seconds`. */
   async token(email: string, seconds: number): Promise<string> {
     const { key } = this.state;
     return new SignJWT({ email, email_verified: true, name: email.split("@")[0] })
@@ -124,12 +124,12 @@ function readPrivateFile(path: string): string | undefined {
   }
 }
 
-/** Replaces a file by one that only its owner can read. A crash leaves the old file or the new one. */
+/** Replaces a file with one that only its owner can read. After a crash there is the old file or the new one. */
 function writePrivateFile(path: string, text: string): void {
   const draft = `${path}.new`;
   try {
     mkdirSync(dirname(path), { recursive: true });
-    // What an earlier crash left behind, or a link that somebody planted: the link is removed, not its target.
+    // A crash may have left a draft, or an attacker planted a link. `rmSync` removes the link, not its target.
     rmSync(draft, { force: true });
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
     const file = openSync(draft, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);

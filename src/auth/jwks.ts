@@ -10,35 +10,35 @@ import { reasonOf } from "./reason.ts";
 const discoverySchema = v.object({ issuer: v.string(), jwks_uri: v.string() });
 
 const MAX_RESPONSE_BYTES = 1 << 20;
-/** Keys and skipped entries that one log line lists. */
-const MAX_LOGGED = 20;
+/** Keys, and skipped entries, that one log line lists. */
+const MAX_LOGGED_ENTRIES = 20;
 
 export interface JwksOptions {
-  /** The `iss` of the tokens, and where their discovery document is. */
+  /** The `iss` of the tokens, and the base URL of the discovery document. */
   issuer: string;
   /** URL of the key set. Default: the `jwks_uri` of the discovery document. */
   jwksUrl: string | undefined;
   /** Signature algorithms that are accepted. */
   algorithms: readonly string[];
   log: Logger;
-  /** Called with the ids of keys that the issuer no longer publishes, after the load that found out. Must not throw. */
+  /** Called after a load with the ids of the keys that the issuer no longer publishes. Must not throw. */
   onKeysRevoked: (keys: ReadonlySet<string>) => void;
   timing?: JwksTiming;
 }
 
-/** When keys are fetched. All in milliseconds. */
+/** When keys are loaded. All times are in milliseconds. */
 export interface JwksTiming {
   /** Time between two loads while the issuer answers. Default: 600,000. */
   reloadIntervalMs?: number;
-  /** After a load, tokens with an unknown key cause no other one for this long. Default: 30,000. */
+  /** Time after a load during which tokens with an unknown key cause no other load. Default: 30,000. */
   unknownKeyCooldownMs?: number;
-  /** Time from a failed load to the next one, doubled with each failure in a row. Default: 1,000. */
+  /** Time from a failed load to the next one, doubled with each further failure. Default: 1,000. */
   minRetryMs?: number;
   /** The longest time from a failed load to the next one. Default: 30,000. */
   maxRetryMs?: number;
-  /** How long each of the issuer's two responses may take. Default: 5,000. */
+  /** Timeout of each request to the issuer. Default: 5,000. */
   timeoutMs?: number;
-  /** A clock that never goes back. Default: `performance.now`. */
+  /** Milliseconds on a clock that never goes back. Default: `performance.now`. */
   monotonic?: () => number;
 }
 
@@ -53,7 +53,7 @@ const defaultTiming: Required<JwksTiming> = {
 
 /**
  * An issuer's public keys. They are loaded at the start, at intervals, and when a token names an unknown key. While the
- * issuer is down, the keys of the last load stay in use.
+ * issuer is down, the last keys stay in use.
  */
 export class JwksClient {
   readonly issuer: string;
@@ -63,7 +63,7 @@ export class JwksClient {
   #keySet: KeySet | undefined;
   /** Failed loads since the last successful one. */
   #failures = 0;
-  /** No token causes a load before this time of the monotonic clock. */
+  /** Earliest time of a load caused by a token, on the monotonic clock. */
   #nextLoadAt = -Infinity;
   #loading: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -74,7 +74,7 @@ export class JwksClient {
     this.issuer = options.issuer;
   }
 
-  /** Whether there are keys to verify tokens with. */
+  /** Whether keys have been loaded. */
   get loaded(): boolean {
     return this.#keySet !== undefined;
   }
@@ -95,8 +95,8 @@ export class JwksClient {
   }
 
   /**
-   * The keys that may have signed a token with this header, at least one. Throws `keys_unavailable` when the issuer does
-   * not answer, and a plain error when it has no such key.
+   * Returns the keys that may have signed a token with this header, at least one. Rejects with `keys_unavailable` when the
+   * issuer does not respond, and with a plain error when it has no such key.
    */
   async candidates(alg: string, kid: string | undefined): Promise<Candidate[]> {
     let candidates = this.#keySet?.candidates(alg, kid) ?? [];
@@ -154,8 +154,8 @@ export class JwksClient {
     const { issuer, log, onKeysRevoked } = this.#options;
     const before = this.#keySet;
     if (this.#failures > 0 || before?.summary !== keySet.summary) {
-      const kids = keySet.kids.slice(0, MAX_LOGGED);
-      log.info({ issuer, kids, skipped: keySet.skipped.slice(0, MAX_LOGGED) }, "Signing keys loaded");
+      const kids = keySet.kids.slice(0, MAX_LOGGED_ENTRIES);
+      log.info({ issuer, kids, skipped: keySet.skipped.slice(0, MAX_LOGGED_ENTRIES) }, "Signing keys loaded");
     }
     this.#keySet = keySet;
     this.#failures = 0;
@@ -179,15 +179,15 @@ export class JwksClient {
     const response = await fetch(url, {
       headers: { accept: "application/json" },
       redirect: "error",
-      // Bun silently repeats a request when a connection that it reuses is closed.
+      // Bun silently repeats a request if the connection that it reuses has been closed.
       keepalive: false,
       signal: AbortSignal.any([AbortSignal.timeout(this.#timing.timeoutMs), this.#stopping.signal]),
     }).catch((cause: unknown) => {
-      throw new Error(`${url} does not answer`, { cause });
+      throw new Error(`${url} did not respond`, { cause });
     });
     if (!response.ok) {
       await response.body?.cancel();
-      throw new Error(`${url} answers ${response.status}`);
+      throw new Error(`${url} responded with status ${response.status}`);
     }
     const chunks: Uint8Array[] = [];
     let bytes = 0;
@@ -195,7 +195,7 @@ export class JwksClient {
       chunks.push(chunk);
       bytes += chunk.length;
       if (bytes > MAX_RESPONSE_BYTES)
-        throw new Error(`${url} answers with more than ${MAX_RESPONSE_BYTES} bytes`);
+        throw new Error(`${url} responded with more than ${MAX_RESPONSE_BYTES} bytes`);
     }
     return JSON.parse(Buffer.concat(chunks).toString());
   }

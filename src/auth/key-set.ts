@@ -3,9 +3,9 @@ import * as v from "valibot";
 
 import { reasonOf } from "./reason.ts";
 
-/** Keys that are tried on one token. Each costs up to 0.1 ms of CPU. */
+/** Keys that may be tried on one token. Each costs up to 0.1 ms of CPU. */
 const MAX_CANDIDATES = 3;
-/** More entries than this make a key set invalid. */
+/** A key set with more entries is invalid. */
 const MAX_ENTRIES = 500;
 const MAX_LOGGED_KID_LENGTH = 100;
 /** RFC 7518 section 3.3. */
@@ -26,7 +26,7 @@ interface VerificationKey {
   /** The issuer and the RFC 7638 thumbprint: the same key has the same id in every set of the issuer. */
   id: string;
   kid: string | undefined;
-  /** By algorithm. An RSA key without an `alg` verifies several. */
+  /** By algorithm. An RSA key without an `alg` has several. */
   cryptoKeys: ReadonlyMap<string, CryptoKey>;
 }
 
@@ -73,37 +73,37 @@ export class KeySet {
     return new KeySet(keys, skipped);
   }
 
-  /** For the log; null for a key without one. */
+  /** The `kid` of each key, for the log; null for a key without one. */
   get kids(): (string | null)[] {
     return this.#keys.map(({ kid }) => kid?.slice(0, MAX_LOGGED_KID_LENGTH) ?? null);
   }
 
-  /** Differs when the usable keys, their kids or the skipped entries do. */
+  /** Changes when the usable keys, their kids or the skipped entries change. */
   get summary(): string {
     return JSON.stringify([[...this.ids], this.kids, this.skipped]);
   }
 
   /**
-   * The keys that may have signed a token: those with its `kid`, or all when it names none. Throws when more fit than are
-   * tried: one token must not cost a check with every key.
+   * Returns the keys that may have signed a token: those with its `kid`, or all if it has none. Throws if there are too
+   * many, since one token must not cost a check with every key.
    */
   candidates(alg: string, kid: string | undefined): Candidate[] {
-    const named = kid === undefined ? this.#keys : (this.#byKid.get(kid) ?? []);
-    const candidates = named.flatMap(({ id, cryptoKeys }) => {
+    const matching = kid === undefined ? this.#keys : (this.#byKid.get(kid) ?? []);
+    const candidates = matching.flatMap(({ id, cryptoKeys }) => {
       const cryptoKey = cryptoKeys.get(alg);
       return cryptoKey ? [{ id, cryptoKey }] : [];
     });
     if (candidates.length > MAX_CANDIDATES) {
       const which = kid === undefined ? "a token without kid" : "the token's kid";
       throw new Error(
-        `${candidates.length} ${alg} keys fit ${which}, and at most ${MAX_CANDIDATES} are tried`,
+        `${candidates.length} ${alg} keys match ${which}, and at most ${MAX_CANDIDATES} are tried`,
       );
     }
     return candidates;
   }
 }
 
-/** Throws why the entry can't verify a token. */
+/** Imports one entry. Throws an error that says why it can't be used. */
 async function importEntry(
   issuer: string,
   entry: unknown,

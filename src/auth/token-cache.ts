@@ -1,18 +1,18 @@
 import type { Identity } from "../chat/model.ts";
 
-/** The most verified tokens that are kept; the oldest is evicted. */
+/** Verified tokens in the cache. Beyond that, the oldest is evicted. */
 const MAX_TOKENS = 20_000;
 
 /** Verified tokens, by the SHA-256 of their exact text, so that a reconnect costs no signature check. */
 export class TokenCache {
   readonly #identities = new Map<string, Identity>();
 
-  /** What `get` and `set` know a token by. */
+  /** The key of a token for `get` and `set`. */
   static keyOf(token: string): string {
     return Bun.SHA256.hash(token, "base64");
   }
 
-  /** Undefined for a token that is not in the cache, or not accepted any longer. */
+  /** The identity of a token. Undefined if it is not in the cache, or no longer accepted. `now` is in milliseconds. */
   get(key: string, now: number): Identity | undefined {
     const identity = this.#identities.get(key);
     if (identity === undefined || now < identity.acceptedUntil) return identity;

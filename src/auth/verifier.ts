@@ -10,7 +10,7 @@ import type { Candidate } from "./key-set.ts";
 import { reasonOf } from "./reason.ts";
 import { TokenCache } from "./token-cache.ts";
 
-/** Users for whom it is remembered that the log says why their address is not used; the oldest is evicted. */
+/** Users whose unused email address has been logged already. Beyond that, the oldest is evicted. */
 const MAX_REPORTED_USERS = 10_000;
 
 export interface VerifierOptions extends ClaimOptions {
@@ -20,13 +20,13 @@ export interface VerifierOptions extends ClaimOptions {
   log: Logger;
   /** Milliseconds since the epoch. */
   now?: () => number;
-  /** When keys are fetched. */
+  /** When keys are loaded. */
   keys?: JwksTiming;
   /** Called with the keys (`Identity.signingKey`) that an issuer no longer publishes. Must not throw. */
   onKeysRevoked?: (keys: ReadonlySet<string>) => void;
 }
 
-/** Verifies tokens (RFC 7519, RFC 8725) and tells whose they are. */
+/** Verifies tokens (RFC 7519, RFC 8725) and reads the user's identity from them. */
 export class Verifier {
   readonly #options: VerifierOptions;
   readonly #now: () => number;
@@ -74,7 +74,7 @@ export class Verifier {
     return [...this.#jwks.values()].some((jwks) => jwks.has(signingKey));
   }
 
-  /** Throws `unauthorized`, `token_expired` or `keys_unavailable`. The reason is only in the log. */
+  /** Returns the bearer's identity. Rejects with `unauthorized`, `token_expired` or `keys_unavailable`; the log has the reason. */
   async verify(token: string): Promise<Identity> {
     const cacheKey = TokenCache.keyOf(token);
     const cached = this.#cache.get(cacheKey, this.#now());
@@ -102,7 +102,7 @@ export class Verifier {
     return identity;
   }
 
-  /** The keys of the token's issuer. Its `iss` is not trusted yet: the signature must fit, and jose compares it again. */
+  /** The keys of the token's issuer. `iss` is not trusted yet: jose compares it again once the signature is verified. */
   #jwksOf(token: string): JwksClient {
     const [first] = this.#jwks.values();
     if (first && this.#jwks.size === 1) return first;
@@ -135,7 +135,7 @@ export class Verifier {
     throw new errors.JWSSignatureVerificationFailed();
   }
 
-  /** Logs the first time that a user's address is not used. */
+  /** Logs once per user why their address is not used. */
   #reportUnusedEmail(sub: string, reason: string): void {
     if (this.#reportedUsers.has(sub)) return;
     if (this.#reportedUsers.size >= MAX_REPORTED_USERS) {
@@ -155,7 +155,7 @@ export class Verifier {
   }
 }
 
-/** The claim that a token with a valid signature was refused for. */
+/** The claim at fault, if the token has a valid signature. */
 function claimDetail(error: unknown): { claim?: string; value?: string } {
   if (!(error instanceof errors.JWTClaimValidationFailed || error instanceof errors.JWTExpired)) return {};
   const { claim, payload } = error;

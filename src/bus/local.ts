@@ -1,12 +1,12 @@
 import type { Bus, BusEvent } from "../chat/bus.ts";
 
-/** How often the bus looks whether another process has written. */
+/** How often the bus checks whether another process has written. */
 const POLL_INTERVAL_MS = 500;
 
 export interface LocalBusOptions {
-  /** Rises when another process has written to the database (SQLite's `data_version`). May throw. */
+  /** Changes when another process has written to the database (SQLite's `data_version`). May throw. */
   dataVersion: () => number;
-  /** Hears of a listener that threw, and of the first of several failed polls. */
+  /** Called when a listener throws, and at the first of several failed polls in a row. */
   failed: (error: unknown) => void;
 }
 

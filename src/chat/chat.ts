@@ -2,7 +2,7 @@ import type { Bus, BusEvent } from "./bus.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { ChatError, refusalError, StoreError } from "./errors.ts";
 import { HistoryReader } from "./history.ts";
-import { type JoinOptions, type JoinResult, Joins } from "./join.ts";
+import { Joiner, type JoinOptions, type JoinResult } from "./join.ts";
 import { MembershipWatch } from "./membership-watch.ts";
 import type {
   Ack,
@@ -30,15 +30,15 @@ import { Rooms } from "./rooms.ts";
 import type { Range, Store } from "./store.ts";
 import { checkMessageText } from "./validation.ts";
 
-/** Hears of failures that no caller is told of, or that an operator should know. */
+/** Receives failures that no caller sees, or that the operator should know about. */
 export interface Observer {
-  /** A connection began with an empty history, because it could not be read. */
+  /** A connection started with an empty history, because the history could not be read. */
   historyFailed(error: unknown): void;
   /** A batch of messages could not be stored. */
   commitFailed(error: unknown): void;
-  /** A room could not be read to find out what was missed. It is tried again. */
+  /** A room could not be checked for missed changes. The check is retried. */
   syncFailed(error: unknown): void;
-  /** Members of a room could not be read to check its connections. It is tried again. */
+  /** The members of a room could not be read to check its connections. The check is retried. */
   recheckFailed(error: unknown): void;
 }
 
@@ -50,21 +50,21 @@ export interface ChatOptions {
   observer: Observer;
   /** Milliseconds since the epoch. */
   now: () => number;
-  /** Milliseconds on a clock that is never set. */
+  /** Milliseconds on a clock that never goes back. */
   monotonic: () => number;
 }
 
-/** What a command counts against. A user has ten times as many reads as changes. */
+/** The rate limit that a command counts against. Reads are allowed at ten times the rate of changes. */
 export type Budget = "changes" | "reads";
 const READS_PER_CHANGE = 10;
 
-/** A user's typing is announced at most this often. */
+/** Least time between two typing notices of a user. */
 const TYPING_INTERVAL_S = 3;
 
 /** Above this many people online, read receipts are not broadcast: their cost is quadratic. */
 const MAX_READ_RECEIPT_USERS = 100;
 
-/** The use cases of the chat. HTTP, sockets and the command line all go through here. */
+/** The use cases of the chat. HTTP, WebSockets and the command line all go through here. */
 export class Chat {
   readonly rooms: Rooms;
   readonly #options: ChatOptions;
@@ -74,10 +74,10 @@ export class Chat {
   readonly #presence: Presence;
   readonly #participants: Participants;
   readonly #membershipWatch: MembershipWatch;
-  readonly #joins: Joins;
+  readonly #joiner: Joiner;
   readonly #budgets: Record<Budget, RateLimiter>;
   readonly #typing: RateLimiter;
-  /** Users by the identity object: a token that was verified once is looked up once. */
+  /** Users by identity object. The verifier caches these objects, so each token costs one look-up. */
   readonly #actors = new WeakMap<Profile, Actor>();
   #healthy = true;
 
@@ -103,7 +103,7 @@ export class Chat {
     this.#membershipWatch = new MembershipWatch(store, this.#participants, (error) =>
       observer.recheckFailed(error),
     );
-    this.#joins = new Joins(store, this.#participants, this.#sync, this.#history, (room, error) => {
+    this.#joiner = new Joiner(store, this.#participants, this.#sync, this.#history, (room, error) => {
       observer.historyFailed(error);
       this.#membershipWatch.scheduleRecheck(room);
     });
@@ -121,7 +121,7 @@ export class Chat {
     return this.#healthy;
   }
 
-  /** Tries a write. Never rejects; `healthy` tells the result. */
+  /** Tries a write and updates `healthy`. Never rejects. */
   async probe(): Promise<void> {
     await this.#options.store.probe().then(
       () => (this.#healthy = true),
@@ -129,18 +129,19 @@ export class Chat {
     );
   }
 
-  /** Resolves when every command that was accepted is stored or refused. */
+  /** Resolves when every accepted command has been stored or refused. */
   idle(): Promise<void> {
     return this.#commitQueue.idle();
   }
 
-  /** The user of a verified token. */
+  /** Returns the user of a verified token, created if new. Rejects with `StoreError`. */
   async signIn(identity: Profile & Pick<Identity, "admin">): Promise<Actor> {
     const known = this.#actors.get(identity);
     if (known) return known;
     try {
       const actor = { ...(await this.#options.store.signIn(identity)), admin: identity.admin };
-      this.#actors.set(identity, actor);
+      // A new name that could not be stored is tried again next time.
+      if (identity.name === undefined || identity.name === actor.name) this.#actors.set(identity, actor);
       return actor;
     } catch (error) {
       if (error instanceof StoreError) this.#healthy = false;
@@ -155,14 +156,14 @@ export class Chat {
     if (retryAfterMs > 0) throw new ChatError("rate_limited", "Too many requests.", { retryAfterMs });
   }
 
-  /** Joins a connection to a room that its user has entered. See `Joins`. A join that resolves is ended by `leave`. */
+  /** Joins a connection to a room, as `Joiner.join` describes. Call `leave` when the connection ends. */
   join(participant: Participant, membership: Membership, options: JoinOptions): Promise<JoinResult> {
-    // Users who are online already are shown as their newest token has them.
+    // The newest token may carry another name or email.
     this.#presence.update(membership.room.key, participant.user);
-    return this.#joins.join(participant, membership, options);
+    return this.#joiner.join(participant, membership, options);
   }
 
-  /** The connection is gone from the room. Does nothing when it was not in it. */
+  /** Removes a connection from the room. Does nothing if it was not in it. */
   leave(participant: Participant, room: RoomKey): void {
     this.#participants.remove(room, participant);
   }
@@ -172,36 +173,36 @@ export class Chat {
     return this.#participants.in(room);
   }
 
-  /** How far a room has been published on this node. */
+  /** How far a room has been published on this node; 0 when it is not followed. */
   position(room: RoomKey): Position {
     return this.#sync.position(room) ?? { seq: 0, rev: 0 };
   }
 
-  /** The next page of what a joined connection missed after `rev`. More follows until `position` is reached. */
+  /** The next page of changes that a joined connection missed after `rev`. More follow until `position` is reached. */
   changesSince(room: RoomKey, rev: number, limit: number): Promise<Page> {
     return this.#history.changesSince(room, rev, limit);
   }
 
-  /** Users who are online, in the order of their arrival, up to a limit, for the viewer to be shown. */
+  /** Users who are online, in order of arrival, up to a limit. `viewer` is the user who is about to see the list. */
   online(room: RoomKey, viewer: UserKey): User[] {
     return this.#presence.online(room, viewer);
   }
 
-  /** Users who are online as far as the room was told. */
+  /** Users who are online according to the presence notices sent so far. */
   announcedOnline(room: RoomKey): Map<UserKey, User> {
     return this.#presence.announcedOnline(room);
   }
 
   /**
-   * Stores what a user does in a room. Resolves when it is on disk and on its way to everyone in the room. Throws or rejects
-   * with a `ChatError` when it is refused; then nothing has changed.
+   * Executes an action in a room. Resolves when it is on disk and published. Throws or rejects with a `ChatError` when it is
+   * refused; then nothing has changed.
    */
   execute(actor: Actor, room: RoomKey, action: Action): Promise<Ack> {
     if ("text" in action) checkMessageText(action.text, this.#options.limits.textBytes);
     return this.#commitQueue.add({ room, actor, at: this.#options.now(), action });
   }
 
-  /** Throws `removed` or `room_deleted` for a user who may not be in the room any more. */
+  /** Rejects with `removed` or `room_deleted` when the user may no longer be in the room. */
   async assertMember(actor: Actor, room: RoomKey): Promise<void> {
     const { store } = this.#options;
     if (can(actor, await store.role(room, actor.key), "participate")) return;
@@ -213,26 +214,26 @@ export class Chat {
     this.#presence.update(room, user);
   }
 
-  /** Tells the room that the actor is typing, at most every few seconds. */
+  /** Tells the room that the actor is typing, unless it was told a moment ago. Rejects as `assertMember` does. */
   async typing(actor: Actor, room: RoomKey): Promise<void> {
     if (this.#typing.take(actor.key) > 0) return;
     await this.assertMember(actor, room);
     this.#notify(room, { type: "typing", user: actor });
   }
 
-  /** Messages of a room, oldest first. */
+  /** A range of a room's messages, oldest first. Rejects with `room_not_found`. */
   async messages(actor: Actor, roomId: string, range: Range): Promise<Message[]> {
     const { room } = await this.rooms.enter(actor, roomId);
     return this.#options.store.messages(room.key, range);
   }
 
-  /** Moves the actor's read mark forward. Resolves with where it is now. */
+  /** Moves the actor's read mark forward. Resolves with its new position. */
   async markRead(actor: Actor, roomId: string, seq: number): Promise<number> {
     const { room } = await this.rooms.enter(actor, roomId);
     return (await this.execute(actor, room.key, { type: "read", seq })).seq;
   }
 
-  /** Removes some of what deleted rooms left behind. Resolves with true while more is left. */
+  /** Purges some rows of deleted rooms. Resolves with true while more remain. */
   purge(): Promise<boolean> {
     return this.#options.store.purge();
   }
@@ -253,6 +254,7 @@ export class Chat {
         void this.#sync.refreshAll();
         this.#membershipWatch.recheckAll();
         break;
+      // Notices go straight to the connections.
       case "notice":
         break;
     }

@@ -2,16 +2,16 @@ import { asChatError, ChatError, isRefused, refusalError } from "./errors.ts";
 import type { Ack, Change, Draft, RoomKey } from "./model.ts";
 import type { Outcome, Store } from "./store.ts";
 
-/** Drafts that may wait for the disk, and UTF-16 units of their texts together. Beyond that new drafts are refused. */
+/** Drafts that may wait for the disk, and UTF-16 units of text in them. Beyond that, new drafts are refused. */
 const MAX_QUEUED_DRAFTS = 65_536;
-const MAX_QUEUED_TEXT = 1 << 25;
+const MAX_QUEUED_TEXT_LENGTH = 1 << 25;
 
-/** UTF-16 units of text in one batch: it is published at once and has to fit into every reader's send buffer. */
-const MAX_BATCH_TEXT = 1 << 18;
+/** UTF-16 units of text in one batch. It is published in one go, and has to fit into every reader's send buffer. */
+const MAX_BATCH_TEXT_LENGTH = 1 << 18;
 
-/** A batch of this size has many senders, who will send again in a moment: the next batch waits for as many. */
+/** After a batch of this size or more, the next one waits for as many drafts: its senders are about to send again. */
 const GATHER_BATCH_SIZE = 8;
-/** How long it waits at most. */
+/** Longest time that a batch waits for more drafts. */
 const MAX_GATHER_MS = 1;
 
 interface Pending {
@@ -22,26 +22,26 @@ interface Pending {
 
 export interface CommitQueueOptions {
   store: Pick<Store, "append">;
-  /** Called once per room and batch, after the commit, with changes in the order of their `rev`. */
+  /** Called once per room and batch, after the commit, with changes in order of `rev`. */
   publish: (room: RoomKey, changes: readonly Change[]) => void;
   /** Called for each draft that moved its actor's read mark, after the changes were published. */
   readMarkMoved: (draft: Draft, seq: number) => void;
-  /** Called for every batch: with undefined when it was stored, otherwise with the reason. */
+  /** Called for every batch: with undefined when it was stored, otherwise with the error. */
   settled: (error: unknown) => void;
 }
 
 /**
- * Group commit. What arrives in one turn of the event loop becomes one transaction, then one publish, then the acks. One
- * batch is in flight at a time and what arrives meanwhile is the next one, so a slow disk makes batches larger, not queues
+ * Group commit. The drafts of one turn of the event loop become one transaction, then one publish, then the acks. One batch
+ * is in flight at a time, and drafts that arrive meanwhile form the next one. So a slow disk makes batches larger, not queues
  * longer.
  */
 export class CommitQueue {
   #waiting: Pending[] = [];
-  #waitingText = 0;
+  #waitingTextLength = 0;
   #running = false;
   #lastBatchSize = 0;
-  /** Runs while a batch is being gathered. */
-  #gathering: ReturnType<typeof setTimeout> | undefined;
+  /** Runs while a batch waits for more drafts. */
+  #gatherTimer: ReturnType<typeof setTimeout> | undefined;
   #idleListeners: (() => void)[] = [];
 
   constructor(private readonly options: CommitQueueOptions) {}
@@ -49,41 +49,41 @@ export class CommitQueue {
   /** Resolves when the draft is on disk and published. Rejects with a `ChatError`; then nothing was stored. */
   add(draft: Draft): Promise<Ack> {
     return new Promise((resolve, reject) => {
-      if (this.#waiting.length >= MAX_QUEUED_DRAFTS || this.#waitingText >= MAX_QUEUED_TEXT) {
+      if (this.#waiting.length >= MAX_QUEUED_DRAFTS || this.#waitingTextLength >= MAX_QUEUED_TEXT_LENGTH) {
         reject(new ChatError("storage_unavailable", "Too many messages are waiting to be stored."));
         return;
       }
       this.#waiting.push({ draft, resolve, reject });
-      this.#waitingText += textLength(draft);
+      this.#waitingTextLength += textLength(draft);
       if (!this.#running) {
         this.#running = true;
         this.#schedule();
-      } else if (this.#gathering !== undefined && this.#waiting.length >= this.#lastBatchSize) {
-        clearTimeout(this.#gathering);
+      } else if (this.#gatherTimer !== undefined && this.#waiting.length >= this.#lastBatchSize) {
+        clearTimeout(this.#gatherTimer);
         this.#runAtEndOfTurn();
       }
     });
   }
 
-  /** Resolves when nothing is waiting any more. */
+  /** Resolves when no draft is waiting or in flight. */
   idle(): Promise<void> {
     return this.#running ? new Promise((resolve) => this.#idleListeners.push(resolve)) : Promise.resolve();
   }
 
   #schedule(): void {
     const gather = this.#lastBatchSize >= GATHER_BATCH_SIZE && this.#waiting.length < this.#lastBatchSize;
-    if (gather) this.#gathering = setTimeout(() => void this.#run(), MAX_GATHER_MS);
+    if (gather) this.#gatherTimer = setTimeout(() => void this.#run(), MAX_GATHER_MS);
     else this.#runAtEndOfTurn();
   }
 
-  /** Every socket that is readable by then joins the batch. */
+  /** At the end of the turn, so that frames of every socket that is readable now join the batch. */
   #runAtEndOfTurn(): void {
-    this.#gathering = undefined;
+    this.#gatherTimer = undefined;
     setImmediate(() => void this.#run());
   }
 
   async #run(): Promise<void> {
-    this.#gathering = undefined;
+    this.#gatherTimer = undefined;
     const batch = this.#takeBatch();
     this.#lastBatchSize = batch.length;
     await this.#commit(batch);
@@ -95,15 +95,15 @@ export class CommitQueue {
     for (const resolve of this.#idleListeners.splice(0)) resolve();
   }
 
-  /** As a rule, everything that is waiting. After a disk that stood still it may be more than one batch takes. */
+  /** Usually takes everything that is waiting. After a stall of the disk that may be more than one batch holds. */
   #takeBatch(): Pending[] {
     let text = 0;
     const end = this.#waiting.findIndex(({ draft }, index) => {
       text += textLength(draft);
-      return text > MAX_BATCH_TEXT && index > 0;
+      return text > MAX_BATCH_TEXT_LENGTH && index > 0;
     });
     const batch = this.#waiting.splice(0, end < 0 ? this.#waiting.length : end);
-    this.#waitingText -= batch.reduce((sum, { draft }) => sum + textLength(draft), 0);
+    this.#waitingTextLength -= batch.reduce((sum, { draft }) => sum + textLength(draft), 0);
     return batch;
   }
 

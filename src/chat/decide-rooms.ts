@@ -3,11 +3,11 @@ import { type Actor, type Member, type Position, type Role, roles } from "./mode
 import { can } from "./permissions.ts";
 
 /**
- * The rules for rooms and members. Pure: the store looks up the facts under the lock that it writes with. Facts that cost
+ * The rules for rooms and members. Pure: the store looks up the facts under the lock that it writes with. Facts that need
  * a query of their own are functions, so that they are only looked up when a rule needs them.
  */
 
-/** Whether a user may create one more room. */
+/** Whether a user may create one more room. A `limit` of 0 means no limit. */
 export function decideCreation(
   limit: number,
   facts: { idTaken: () => boolean; roomsCreated: () => number },
@@ -16,55 +16,55 @@ export function decideCreation(
   return facts.idTaken() ? { refused: "room_id_taken" } : undefined;
 }
 
-/** A user who acts in a room, and the room, as of now. */
-export interface Standing {
+/** The actor's place in a room, and the room's state. */
+export interface ActorFacts {
   actor: Actor;
   /** Undefined when they are not a member. */
   role: Role | undefined;
-  /** How far the room has come. Undefined when it has been deleted. */
+  /** The room's newest `seq` and `rev`. Undefined when it has been deleted. */
   head: Position | undefined;
 }
 
-/** Refuses those who may not be in the room (any more). */
-function checkStanding({ actor, role, head }: Standing): Refused | undefined {
+/** Refuses an actor who may not be in the room, or may no longer be in it. */
+function checkAccess({ actor, role, head }: ActorFacts): Refused | undefined {
   if (!head) return { refused: "room_deleted" };
   return can(actor, role, "participate") ? undefined : { refused: "removed" };
 }
 
 /** Whether the actor may rename or delete the room. */
 export function decideRoomChange(
-  standing: Standing,
+  actorFacts: ActorFacts,
   permission: "rename_room" | "delete_room",
 ): Result<undefined> {
-  const refusal = checkStanding(standing);
+  const refusal = checkAccess(actorFacts);
   if (refusal) return refusal;
-  return can(standing.actor, standing.role, permission) ? undefined : { refused: "not_allowed" };
+  return can(actorFacts.actor, actorFacts.role, permission) ? undefined : { refused: "not_allowed" };
 }
 
-export interface MemberFacts extends Standing {
-  /** The member that this is about; undefined when the user is not one. */
+export interface MemberFacts extends ActorFacts {
+  /** The present membership of the user in question. Undefined when there is none. */
   member: Member | undefined;
   memberCount: () => number;
   ownerCount: () => number;
 }
 
-/** The role that somebody is given. */
+/** The role that a member is given. */
 export interface GrantDecision {
   role: Role;
-  /** Where a new member's read mark starts: they have nothing unread. Undefined for somebody who is a member already. */
+  /** Where a new member's read mark starts, so that they have nothing unread. Undefined for an existing member. */
   readMark: number | undefined;
 }
 
 /**
- * What becomes of a wish to add somebody or to change their role. Owners may do both; moderators may add members. The last
- * owner stays an owner. An undefined `wanted` keeps the present role, or makes a member.
+ * Decides whether to add a member or change their role. Owners may do both; moderators may add members. The last owner
+ * stays an owner. If `wanted` is undefined, a member keeps their role and a new one becomes a `member`.
  */
 export function decideGrant(
   wanted: Role | undefined,
   limits: { membersPerRoom: number },
   facts: MemberFacts,
 ): Result<GrantDecision> {
-  const refusal = checkStanding(facts);
+  const refusal = checkAccess(facts);
   if (refusal) return refusal;
   const { actor, member } = facts;
   const plain = isPlainMember(member?.role) && isPlainMember(wanted);
@@ -79,28 +79,28 @@ export function decideGrant(
   return { role, readMark: facts.head?.seq ?? 0 };
 }
 
-export interface RemovalFacts extends Standing {
-  /** Members of the room who are meant: found by id, or shown with the email. */
+export interface RemovalFacts extends ActorFacts {
+  /** Members who match: by id, or by the email that they are shown with. */
   candidates: readonly Member[];
   ownerCount: () => number;
 }
 
 /**
- * Which member is removed; undefined when nobody is meant. Whether the actor may remove this member, or learn that they are
- * not one: everybody may leave, except for the last owner; owners remove anybody, moderators remove members.
+ * Decides which member to remove; undefined when none matches. Everyone may leave, except the last owner. Owners may remove
+ * anyone, moderators may remove members. Other actors are refused even if none matches, so they cannot probe for members.
  */
 export function decideRemoval({
   candidates,
   ownerCount,
-  ...standing
+  ...actorFacts
 }: RemovalFacts): Result<Member | undefined> {
-  const refusal = checkStanding(standing);
+  const refusal = checkAccess(actorFacts);
   if (refusal) return refusal;
-  const { actor, role } = standing;
+  const { actor, role } = actorFacts;
   const [member] = candidates;
-  const own = candidates.every(({ user }) => user.key === actor.key) && member !== undefined;
+  const isLeaving = candidates.every(({ user }) => user.key === actor.key) && member !== undefined;
   const needed = candidates.every((each) => isPlainMember(each.role)) ? "manage_members" : "manage_roles";
-  if (!own && !can(actor, role, needed)) return { refused: "not_allowed" };
+  if (!isLeaving && !can(actor, role, needed)) return { refused: "not_allowed" };
   if (candidates.length > 1) {
     const users = candidates.flatMap(({ user }) => user.id ?? []);
     return { refused: "ambiguous_email", details: { users } };
@@ -108,7 +108,7 @@ export function decideRemoval({
   return member && isLastOwner(member, ownerCount) ? { refused: "last_owner" } : member;
 }
 
-/** Whether a role gives no rights over others. Undefined, for no role, counts as one. */
+/** Whether a role gives no permissions over other members. True for no role. */
 function isPlainMember(role: Role | undefined): boolean {
   return role === undefined || role === "member";
 }
@@ -117,7 +117,7 @@ function isLastOwner({ role }: Member, ownerCount: () => number): boolean {
   return role === "owner" && ownerCount() <= 1;
 }
 
-/** The role of a user who has two, when an invitation becomes theirs. */
+/** Which of two roles a user keeps when they take over an invitation to a room that they are in already. */
 export function higherRole(a: Role, b: Role): Role {
   return roles.indexOf(a) < roles.indexOf(b) ? a : b;
 }

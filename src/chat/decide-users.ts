@@ -1,6 +1,6 @@
 import type { Profile, User } from "./model.ts";
 
-/** What signing in with a profile makes of the users that the store knows. */
+/** What the store must write when a user signs in. */
 export interface SignInDecision {
   /** The user who signs in. Undefined when they must be created. */
   user: User | undefined;
@@ -12,15 +12,15 @@ export interface SignInDecision {
 
 /**
  * The rules of signing in. A user is a `sub`. A verified email belongs to the user who last presented it, and memberships
- * that wait for it become theirs; memberships of another `sub` stay with that one. A token without an email or a name takes
- * nothing away.
+ * that wait for it become theirs; memberships of another `sub` stay with that one. A token without an email or a name leaves
+ * the stored one as it is.
  */
 export function decideSignIn(
   { email, name }: Profile,
   facts: { known: User | undefined; emailOwner: User | undefined },
 ): SignInDecision {
   const { known, emailOwner } = facts;
-  // Somebody who was invited has no `sub` yet. A user whom nobody knows takes over the invited user as they are.
+  // An invited user has no `sub` yet. A `sub` that is new takes over the invited user's record.
   const invited = emailOwner?.id === null ? emailOwner : undefined;
   return {
     user: known ?? invited,
@@ -30,8 +30,8 @@ export function decideSignIn(
   };
 }
 
-/** Whether signing in with this profile would change nothing. `ownsEmail`: the email that the user is shown with is theirs. */
-export function isSignedIn(
+/** Whether signing in with this profile changes nothing. `ownsEmail`: the user owns the email that they are shown with. */
+export function changesNothing(
   { email, name }: Profile,
   { known, ownsEmail }: { known: User; ownsEmail: boolean },
 ): boolean {

@@ -27,23 +27,24 @@ export type Amendment = Extract<Action, { type: "edit" | "delete" | "react" }>;
 
 /** A message that its sender named with a `clientId`, as it was when it was stored. */
 export interface SentMessage extends Position {
-  /** Null when it has been edited or deleted since, so its first text is not known any more. */
+  /** Null when it has been edited or deleted since: its original text is no longer known. */
   text: string | null;
   replyTo: number | null;
 }
 
-/** What a batch depends on. The store looks it up under the lock that it writes with, as of the start of the batch. */
+/** The facts that a batch depends on, as of its start. The store looks them up under the lock that it writes with. */
 export interface Facts {
-  /** How far the room has come. Undefined when it has been deleted. */
+  /** The room's newest `seq` and `rev`. Undefined when it has been deleted. */
   head(room: RoomKey): Position | undefined;
   /** Undefined for a user who is not a member. */
   role(room: RoomKey, user: UserKey): Role | undefined;
   readMark(room: RoomKey, user: UserKey): number;
+  /** The message that the sender stored under a `clientId`. */
   sentAs(room: RoomKey, sender: UserKey, clientId: string): SentMessage | undefined;
   message(room: RoomKey, seq: number): Message | undefined;
 }
 
-/** What a batch leaves to be written in one room. */
+/** What a batch writes in one room. */
 export interface RoomWrites extends Position {
   /** New messages by `seq`, as they were created. */
   created: readonly Message[];
@@ -52,13 +53,13 @@ export interface RoomWrites extends Position {
   readMarks: ReadonlyMap<UserKey, number>;
 }
 
-/** Decides drafts one after the other: each sees what the drafts before it have done. Pure; every store uses it. */
+/** Decides drafts one after the other: each sees the effects of those before it. Pure; every store uses it. */
 export class Batch {
   readonly #rooms = new Map<RoomKey, RoomState | undefined>();
 
   constructor(private readonly facts: Facts) {}
 
-  /** What becomes of the next draft. */
+  /** Decides the next draft. */
   decide({ room, actor, at, action }: Draft): Outcome {
     const state = this.#state(room);
     if (!state) return { refused: "room_deleted" };
@@ -83,7 +84,7 @@ export class Batch {
   }
 }
 
-/** A room in the course of a batch. */
+/** The state of a room within a batch. */
 class RoomState implements RoomWrites {
   seq: number;
   rev: number;
@@ -172,15 +173,15 @@ class RoomState implements RoomWrites {
   }
 }
 
-/** A `clientId` that was used before: the same message is acknowledged again, another one would be lost and is refused. */
+/** Answers a `clientId` that was used before. A different message is refused: an ack would hide that it is not stored. */
 function repeatSend({ seq, rev, ...first }: SentMessage, text: string, replyTo: number | null): Outcome {
   const same = (first.text === null || first.text === text) && first.replyTo === replyTo;
   return same ? { ack: { seq, rev } } : { refused: "client_id_used", details: { seq } };
 }
 
 /**
- * What an action makes of a message, its `rev` not yet advanced. Undefined when the message is already so. Only the sender
- * edits a message; the sender, moderators and owners delete it; every member reacts.
+ * The change that an action makes to a message, with the old `rev`. Undefined when the message is already as wanted. Only
+ * the sender may edit a message; the sender, moderators and owners may delete it; every member may react.
  */
 export function amend(
   message: Message,
@@ -223,7 +224,7 @@ function react(
     .filter(({ by }) => by.length > 0);
 }
 
-/** Whether a message has no room for one more reaction of this user. */
+/** Whether one more reaction of this user would exceed a limit. */
 function isFull(reactions: readonly Reaction[], existing: Reaction | undefined, user: string): boolean {
   if (!existing && reactions.length >= MAX_EMOJI_PER_MESSAGE) return true;
   const ids = reactions.flatMap(({ by }) => by);

@@ -1,4 +1,4 @@
-/** Every reason for which Parley refuses something: one closed list for HTTP, close reasons and error frames. */
+/** Every reason why Parley refuses something: one closed list for HTTP, close reasons and error frames. */
 export const codes = [
   "invalid_message",
   "message_too_long",
@@ -21,18 +21,18 @@ export const codes = [
 
 export type Code = (typeof codes)[number];
 
-/** What a client may learn beside code and message. */
+/** What a client is told beside code and message. */
 export interface ErrorDetails {
-  /** Of `conflict`: the message that already has the `client_id`. */
+  /** With `conflict`: the message that already has the `client_id`. */
   seq?: number;
-  /** Of `conflict`: ids of the users who are meant by one email. */
+  /** With `conflict`: ids of the members who share one email. */
   users?: readonly string[];
 }
 
 /** A refusal. The client sees its code, message and details; its `cause` only reaches the log. */
 export class ChatError extends Error {
   override readonly name = "ChatError";
-  /** Milliseconds after which it makes sense to try again. */
+  /** Milliseconds to wait before another attempt. */
   readonly retryAfterMs: number | undefined;
   readonly details: ErrorDetails;
 
@@ -47,7 +47,7 @@ export class ChatError extends Error {
   }
 }
 
-/** The storage does not answer: full, broken, or locked by another process for too long. */
+/** The storage cannot be used: full, broken, or locked by another process for too long. */
 export class StoreError extends Error {
   override readonly name = "StoreError";
 }
@@ -66,7 +66,7 @@ const refusals = {
   not_moderator: ["forbidden", "Only the sender, a moderator or an owner may delete a message."],
   too_many_reactions: ["forbidden", "This message has the maximum number of reactions."],
   not_allowed: ["forbidden", "Your role in this room does not allow this."],
-  last_owner: ["conflict", "A room needs an owner: make somebody else an owner first."],
+  last_owner: ["conflict", "A room needs an owner: make someone else an owner first."],
   too_many_members: ["forbidden", "This room has the maximum number of members."],
   too_many_rooms: ["forbidden", "You have created the maximum number of rooms."],
   room_id_taken: ["conflict", "A room with this id already exists."],
@@ -76,32 +76,32 @@ const refusals = {
 /** Why a rule of the chat refuses something. */
 export type Refusal = keyof typeof refusals;
 
-/** The one form in which rules and stores refuse: nothing was changed. */
+/** How rules and stores refuse. Nothing was changed. */
 export interface Refused {
   refused: Refusal;
   details?: ErrorDetails;
 }
 
-/** What a rule or a store answers: the result, or why there is none. */
+/** What a rule or a store returns: the result, or why there is none. */
 export type Result<T> = T | Refused;
 
 export function isRefused(result: unknown): result is Refused {
   return typeof result === "object" && result !== null && "refused" in result;
 }
 
-/** The error with which a client hears of a refusal. */
+/** The error that tells a client about a refusal. */
 export function refusalError({ refused, details }: Refused): ChatError {
   const [code, message] = refusals[refused];
   return new ChatError(code, message, { details });
 }
 
-/** Returns the result. Throws the `ChatError` of a refusal. */
+/** Returns the result, or throws the `ChatError` of a refusal. */
 export function unwrap<T>(result: Result<T>): T {
   if (isRefused(result)) throw refusalError(result);
   return result;
 }
 
-/** The error that a client sees for anything that was thrown. */
+/** The error to show a client for anything that was thrown. */
 export function asChatError(error: unknown): ChatError {
   if (error instanceof ChatError) return error;
   if (error instanceof StoreError) {

@@ -5,8 +5,8 @@ import type { RoomSync } from "./room-sync.ts";
 import type { History, Store } from "./store.ts";
 
 /**
- * Reads of a followed room for one connection. What they return has been published by the time they resolve, so a live
- * change always comes after it.
+ * Reads of a followed room for one connection. Whatever they return has been published when they resolve, so a live change
+ * always comes after it.
  */
 export class HistoryReader {
   readonly #cache: HistoryCache;
@@ -20,7 +20,7 @@ export class HistoryReader {
     this.#cache = new HistoryCache(now);
   }
 
-  /** The last messages, oldest first. Throws `room_deleted`. */
+  /** The last messages, oldest first. Rejects with `room_deleted`. */
   async last(room: RoomKey): Promise<History> {
     const cached = this.#cache.get(room, this.#publishedRev(room));
     if (cached) return cached;
@@ -31,18 +31,18 @@ export class HistoryReader {
     return history;
   }
 
-  /** About `limit` messages that changed after `rev`. More follow while the room has been published further. */
+  /** A page of about `limit` messages that changed after `rev`. More follow until it reaches the published `rev`. */
   async changesSince(room: RoomKey, rev: number, limit: number): Promise<Page> {
     await this.sync.catchUpTo(room, rev);
     if (rev >= this.#publishedRev(room)) return { messages: [], rev };
     const page = await this.store.changes(room, rev, limit);
-    // Nothing is left of a room that was deleted.
+    // The room was deleted: there is nothing more to come.
     if (page.rev === rev) return { messages: [], rev: this.#publishedRev(room) };
     await this.sync.catchUpTo(room, page.rev);
     return page;
   }
 
-  /** Another process has written: what is cached may be out of date. */
+  /** Another process has written: cached histories may be out of date. */
   invalidate(): void {
     this.#cache.clear();
   }

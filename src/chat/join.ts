@@ -6,7 +6,7 @@ import { can } from "./permissions.ts";
 import type { RoomSync } from "./room-sync.ts";
 import type { Store } from "./store.ts";
 
-/** Messages that are read for the first frame of a connection that resumes. */
+/** Messages read for the first frame of a connection that resumes. */
 const RESUME_PAGE_SIZE = 64;
 
 export interface JoinOptions {
@@ -16,28 +16,28 @@ export interface JoinOptions {
   historyOptional: boolean;
 }
 
-/** What a connection begins with. */
+/** What a connection starts with. */
 export interface JoinResult extends Membership {
   messages: readonly Message[];
-  /** Up to where the connection knows the room with these messages. Undefined when the history could not be read. */
+  /** How far the connection knows the room after these messages. Undefined when the history could not be read. */
   position: Position | undefined;
   /** Whether `messages` is what changed after `since`, by `rev`; otherwise it is the last messages, by `seq`. */
   resumed: boolean;
 }
 
 /**
- * Joins a participant to a room: one function for a room's own URL and for a room that is opened on an existing connection.
- * The participant is registered first, so that from here on a removal finds it, and then the membership is read again. The
- * caller sends the result and goes on with `changesSince` until the connection is level with the room's position, and
- * subscribes in that same turn: so nothing is lost or repeated between history and live changes.
+ * Joins participants to rooms. The participant is registered first, so that a removal finds it from then on, and the
+ * membership is read again after that. The caller sends the result, then reads `changesSince` until the connection has
+ * reached the room's position, and subscribes in that same turn of the event loop. So nothing is lost or repeated between
+ * history and live changes.
  */
-export class Joins {
+export class Joiner {
   constructor(
     private readonly store: Pick<Store, "head" | "role">,
     private readonly participants: Participants,
     private readonly sync: RoomSync,
     private readonly history: HistoryReader,
-    /** Hears why somebody was given an empty history; their membership could not be read again either. */
+    /** Called when a participant gets an empty history. Their membership may not have been read again either. */
     private readonly historyFailed: (room: RoomKey, error: unknown) => void,
   ) {}
 

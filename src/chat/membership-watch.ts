@@ -2,10 +2,10 @@ import type { RoomKey, UserKey } from "./model.ts";
 import type { Participant, Participants } from "./participants.ts";
 import type { Store } from "./store.ts";
 
-/** How soon a room's members are read again after that failed. */
+/** Delay before a failed read of a room's members is retried. */
 const RETRY_MS = 1000;
 
-/** Expels the connections of users who lost their place in a room. */
+/** Expels the connections of users who may no longer be in a room. */
 export class MembershipWatch {
   /** Rooms whose members will be read again. */
   readonly #scheduled = new Set<RoomKey>();
@@ -13,7 +13,7 @@ export class MembershipWatch {
   constructor(
     private readonly store: Pick<Store, "memberKeys">,
     private readonly participants: Participants,
-    /** Hears why the members of a room could not be read. The read is tried again. */
+    /** Called when the members of a room could not be read. The read is retried. */
     private readonly readFailed: (error: unknown) => void,
   ) {}
 
@@ -25,12 +25,12 @@ export class MembershipWatch {
     for (const participant of this.participants.in(room)) participant.expel(room, "room_deleted");
   }
 
-  /** Another process has written: anybody may have lost their place. */
+  /** Another process has written: any membership may have ended. */
   recheckAll(): void {
     for (const room of this.participants.rooms()) void this.#recheck(room);
   }
 
-  /** Reads the room's members soon. False when that was planned already. */
+  /** Schedules a read of the room's members. Returns false if one is scheduled already. */
   scheduleRecheck(room: RoomKey): boolean {
     if (this.#scheduled.has(room)) return false;
     this.#scheduled.add(room);
@@ -42,7 +42,7 @@ export class MembershipWatch {
   }
 
   async #recheck(room: RoomKey): Promise<void> {
-    // Participants who join during the read have checked their membership themselves, perhaps after it.
+    // Only these: participants who join during the read check their membership themselves, perhaps after it.
     const present = this.participants.in(room);
     try {
       const members = await this.store.memberKeys(room);

@@ -35,15 +35,15 @@ export interface User {
   name: string | null;
 }
 
-/** A user with the rights that their token gives them. */
+/** A user who acts, with the permission that their token gives them. */
 export interface Actor extends User {
   admin: boolean;
 }
 
-/** The person at the command line. */
+/** The person at the command line. No stored user has the key 0. */
 export const operator: Actor = { key: 0, id: null, email: null, name: null, admin: true };
 
-/** Somebody to be made a member: by email, before they have ever signed in, or by `sub`. */
+/** Whom a membership is for: an email, whose user may never have signed in, or a `sub`. */
 export type Invitee = { email: string } | { sub: string };
 
 export interface Room {
@@ -96,12 +96,12 @@ export interface Message {
   editedAt: number | null;
   deletedAt: number | null;
   replyTo: number | null;
-  /** The sender's own name for the message, unique per room and sender for ever. */
+  /** The sender's idempotency key, unique per room and sender for ever. */
   clientId: string | null;
   reactions: readonly Reaction[];
 }
 
-/** What a user does in a room, and the store keeps. Each `seq` names a message of that room. */
+/** What a user does in a room and the store keeps. `seq` names a message of that room. */
 export type Action =
   | { type: "send"; text: string; clientId: string | null; replyTo: number | null }
   | { type: "edit"; seq: number; text: string }
@@ -124,7 +124,7 @@ export interface Change {
   message: Message;
 }
 
-/** Something that is told to everyone in a room and not stored. */
+/** Something that everyone in a room is told and that is not stored. */
 export type Notice =
   | { type: "presence"; user: User; online: boolean }
   | { type: "typing"; user: User }
@@ -133,7 +133,7 @@ export type Notice =
   | { type: "member"; user: User; role: Role | null }
   | { type: "room"; room: Pick<Room, "id" | "name"> };
 
-/** How far a room has come. */
+/** A point in a room's history: its newest `seq` and `rev` there. */
 export interface Position {
   seq: number;
   rev: number;
@@ -148,7 +148,7 @@ export interface Page {
   rev: number;
 }
 
-/** What one user, room or message may take up. In each, 0 lifts the limit. */
+/** Limits per user, room or message. 0 means no limit. */
 export interface Limits {
   /** Bytes of UTF-8 in a message's text. */
   textBytes: number;
@@ -158,9 +158,9 @@ export interface Limits {
   messageBurst: number;
   /** Rooms that one user may create. */
   roomsPerUser: number;
-  /** Members of one room, invited ones included. */
+  /** Members of one room, including invited users who have never signed in. */
   membersPerRoom: number;
 }
 
-/** Messages in the history of a new connection. */
+/** Messages in the history that a new connection gets. */
 export const HISTORY_LENGTH = 50;

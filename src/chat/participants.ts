@@ -3,11 +3,11 @@ import type { Actor, RoomKey, UserKey } from "./model.ts";
 /** One connection in one room, as the chat sees it. */
 export interface Participant {
   readonly user: Actor;
-  /** Tells the connection that its user may not be in the room any more. It must leave. */
+  /** Tells the connection that its user may no longer be in the room. It must leave. */
   expel(room: RoomKey, reason: "removed" | "room_deleted"): void;
 }
 
-/** What depends on who is in a room. Each is called in the turn in which it becomes true. */
+/** Callbacks for changes in who is in a room. Each is called synchronously, as part of the change. */
 export interface ParticipantListener {
   roomOccupied(room: RoomKey): void;
   userJoined(room: RoomKey, user: Actor): void;
@@ -40,7 +40,7 @@ export class Participants {
     }
   }
 
-  /** False when the participant was not in the room. */
+  /** Returns false if the participant was not in the room. */
   remove(room: RoomKey, participant: Participant): boolean {
     const { key } = participant.user;
     const users = this.#rooms.get(room);
@@ -56,17 +56,17 @@ export class Participants {
     return true;
   }
 
-  /** The rooms that somebody is in. */
+  /** The occupied rooms. */
   rooms(): RoomKey[] {
     return [...this.#rooms.keys()];
   }
 
-  /** A snapshot, so that participants may leave while it is read. */
+  /** Everyone in a room: a snapshot, so that participants may leave while the caller iterates. */
   in(room: RoomKey): Participant[] {
     return Array.from(this.#rooms.get(room)?.values() ?? [], (own) => [...own]).flat();
   }
 
-  /** A snapshot, as `in`. */
+  /** A user's connections to a room: a snapshot too. */
   of(room: RoomKey, user: UserKey): Participant[] {
     return [...(this.#rooms.get(room)?.get(user) ?? [])];
   }

@@ -1,16 +1,16 @@
 import type { Notice, RoomKey, User, UserKey } from "./model.ts";
 
-/** Users who are shown as online in one room. A longer list would cost everybody and be read by nobody. */
+/** Users who are shown as online in one room. A longer list would be costly to send and too long to read. */
 const MAX_SHOWN_USERS = 500;
-/** How long arrivals and departures are gathered before they are announced: a crowd that reconnects is one flush. */
+/** How long arrivals and departures are gathered before they are announced, so that a mass reconnect is one flush. */
 const PRESENCE_FLUSH_MS = 100;
 
 interface RoomPresence {
-  /** Users who are online, in the order of their arrival, up to the limit. */
+  /** Users who are online, in order of arrival, up to the limit. */
   shown: Map<UserKey, User>;
-  /** Users who arrived when the limit was reached. They move up. */
+  /** Users who arrived after the limit was reached. They move to `shown` when others leave. */
   overflow: Map<UserKey, User>;
-  /** Users who are online as far as the room was told. */
+  /** Users who are online according to the notices sent so far. */
   announced: Map<UserKey, User>;
   /** Users who arrived or departed since the last flush. */
   dirty: Map<UserKey, DirtyUser>;
@@ -18,7 +18,7 @@ interface RoomPresence {
 
 interface DirtyUser {
   user: User;
-  /** Somebody else was shown the list meanwhile, so what was announced before is not what they know. */
+  /** Another user has seen the list since, so that user knows a state that was not announced. */
   listed: boolean;
 }
 
@@ -52,23 +52,23 @@ export class Presence {
       presence.overflow.delete(next.key);
       this.#show(room, presence, next);
     }
-    // Nobody is left who could be told.
+    // The room is empty: there is nobody to notify.
     if (presence.shown.size === 0) this.#rooms.delete(room);
   }
 
-  /** Users who are online, in the order of their arrival, up to a limit, for the viewer to be shown. */
+  /** Users who are online, in order of arrival, up to a limit. `viewer` is the user who is about to see the list. */
   online(room: RoomKey, viewer: UserKey): User[] {
     const presence = this.#rooms.get(room);
     for (const [key, dirty] of presence?.dirty ?? []) dirty.listed ||= key !== viewer;
     return [...(presence?.shown.values() ?? [])];
   }
 
-  /** Users who are online as far as the room was told. */
+  /** Users who are online according to the notices sent so far. */
   announcedOnline(room: RoomKey): Map<UserKey, User> {
     return new Map(this.#rooms.get(room)?.announced);
   }
 
-  /** A user who is online has another name or email. */
+  /** Updates the name and email of a user, if they are online. */
   update(room: RoomKey, user: User): void {
     const presence = this.#rooms.get(room);
     for (const users of presence ? [presence.shown, presence.overflow] : [])
@@ -91,7 +91,7 @@ export class Presence {
     this.#dirtyRooms.add(room);
   }
 
-  /** Announces what differs from what was announced before: a user who came and went in between is not mentioned. */
+  /** Announces the differences since the last flush. A user who came and went in between is not mentioned. */
   #flush(): void {
     for (const room of this.#dirtyRooms) {
       const presence = this.#rooms.get(room);

@@ -1,3 +1,4 @@
+/** Number of buckets at which full ones are first removed. */
 const FIRST_SWEEP_SIZE = 1024;
 
 interface Bucket {
@@ -6,21 +7,21 @@ interface Bucket {
 }
 
 /**
- * A token bucket for each key: `burst` at once, then `rate` per second. Full buckets are forgotten, so memory is bounded by
- * the keys that were used in the last `burst / rate` seconds.
+ * A token bucket for each key: `burst` at once, then `rate` per second. Full buckets are removed, so memory is bounded by the
+ * keys that were used in the last `burst / rate` seconds.
  */
 export class RateLimiter {
   readonly #buckets = new Map<number, Bucket>();
   #sweepSize = FIRST_SWEEP_SIZE;
 
-  /** A rate or a burst of 0 lifts the limit. `now` returns milliseconds. */
+  /** A rate or a burst of 0 means no limit. `now` returns milliseconds. */
   constructor(
     readonly rate: number,
     readonly burst: number,
     readonly now: () => number,
   ) {}
 
-  /** How many keys are remembered. */
+  /** Number of keys in memory. */
   get size(): number {
     return this.#buckets.size;
   }
@@ -43,7 +44,7 @@ export class RateLimiter {
   }
 
   #tokensAt({ tokens, updatedAt }: Bucket, now: number): number {
-    // A clock that is set back takes nothing away.
+    // A clock that was set back must not take tokens away.
     const elapsedMs = Math.max(0, now - updatedAt);
     return Math.min(this.burst, tokens + (elapsedMs / 1000) * this.rate);
   }

@@ -1,28 +1,28 @@
 import type { Change, Message, Page, Position, RoomKey } from "./model.ts";
 import type { Store } from "./store.ts";
 
-/** Sends what becomes known of a room to its connections on this node. */
+/** Sends a room's changes to its connections on this node. */
 export interface Broadcaster {
   /** Changes as they happen: each advances the room's `rev` by one. */
   publish(room: RoomKey, changes: readonly Change[]): void;
-  /** Changes that were missed and read from the store; `created` are the messages that are new to everybody here. */
+  /** Changes that this node missed and read from the store. `created` are the messages that are new here. */
   publishMissed(room: RoomKey, page: Page, created: readonly Message[]): void;
 }
 
 interface RoomState {
   /** How far the room has been published here. Undefined while that is not known. */
   position: Position | undefined;
-  /** The highest `rev` that an event or the store has named. */
+  /** The highest `rev` seen in an event or in the store. */
   knownRev: number;
   /** The read under way, if any. Meanwhile events only raise `knownRev`. */
   reading: Promise<void> | undefined;
-  /** A refresh was asked for during a read: what is being read may be older than the request. */
+  /** Whether a refresh was requested during a read, whose result may be older than the request. */
   refreshAfterRead: boolean;
   /** Messages up to the position's `seq` that come with a later page, because they were changed later. */
   deferredSeqs: Set<number>;
 }
 
-/** How soon a failed read is tried again. */
+/** Delay before a failed read is retried. */
 const RETRY_MS = 1000;
 /** Changes per read while the room is brought up to date. */
 const PAGE_SIZE = 500;
@@ -37,7 +37,7 @@ export class RoomSync {
   constructor(
     private readonly store: Pick<Store, "head" | "changes">,
     private readonly broadcaster: Broadcaster,
-    /** Hears why a room could not be read. The read is tried again. */
+    /** Called when a room could not be read. The read is retried. */
     private readonly readFailed: (error: unknown) => void,
   ) {}
 
@@ -78,7 +78,7 @@ export class RoomSync {
     if (isBehind(state)) await this.#read(room, state, this.#catchUp(room, state));
   }
 
-  /** Takes changes that are on disk, in the order of their `rev`. */
+  /** Receives changes that are on disk, in order of `rev`. */
   receive(room: RoomKey, changes: readonly Change[]): void {
     const state = this.#rooms.get(room);
     const [first, last] = [changes[0], changes.at(-1)];
@@ -94,10 +94,10 @@ export class RoomSync {
     }
   }
 
-  /** Reads how far every followed room has come: something may have been written without an event. */
+  /** Reads the newest position of every followed room: something may have been written without an event. */
   async refreshAll(): Promise<void> {
     for (const [room, state] of Array.from(this.#rooms)) {
-      // A room that was left and occupied again meanwhile is read anew anyway.
+      // A room that was emptied and occupied again in the meantime has been read again anyway.
       if (this.#rooms.get(room) !== state) continue;
       if (state.reading) state.refreshAfterRead = true;
       else await this.#refresh(room, state);
@@ -113,7 +113,7 @@ export class RoomSync {
     }
   }
 
-  /** The position could not be read so far; the first new message tells it. */
+  /** The position could not be read so far. The first new message reveals it. */
   #startFrom(room: RoomKey, state: RoomState, changes: readonly Change[]): void {
     const start = changes.findIndex(({ kind }) => kind === "created");
     const created = changes[start]?.message;
@@ -172,14 +172,14 @@ export class RoomSync {
     try {
       await state.reading;
     } catch (error) {
-      // The next event may be long in coming.
+      // The next event may be a long way off.
       setTimeout(() => this.#continue(room, state), RETRY_MS).unref();
       throw error;
     }
     this.#continue(room, state);
   }
 
-  /** Reads what was asked for, or became known, during the last read. */
+  /** Reads what was requested, or became known, during the last read. */
   #continue(room: RoomKey, state: RoomState): void {
     if (state.reading !== undefined || this.#rooms.get(room) !== state) return;
     if (state.refreshAfterRead) {

@@ -27,18 +27,18 @@ export interface RoomsOptions {
   writeFailed: () => void;
 }
 
-/** Rooms and their members. Who may do what is decided in the store's transaction, by `decide-rooms.ts`. */
+/** Rooms and their members. Permissions are checked by `decide-rooms.ts`, within the store's transaction. */
 export class Rooms {
   constructor(private readonly options: RoomsOptions) {}
 
-  /** The room and the actor's role in it. Throws `room_not_found` for those who may not be in it, too. */
+  /** The room and the actor's role in it. Rejects with `room_not_found`, also when the actor may not be in the room. */
   async enter(actor: Actor, roomId: string): Promise<Membership> {
     const membership = await this.options.store.membership(roomId, actor.key);
     if (!membership || !can(actor, membership.role, "participate")) throw roomNotFound();
     return membership;
   }
 
-  /** Creates a room with the actor as its owner; a room of the operator has none. Throws `conflict` or `forbidden`. */
+  /** Creates a room with the actor as its owner, or without an owner for the operator. Rejects with a `ChatError`. */
   async create(actor: Actor, id: string, name: string): Promise<Room> {
     if (!isRoomId(id)) throw new ChatError("invalid_command", ROOM_ID_RULE);
     const { store, limits, now } = this.options;
@@ -53,7 +53,7 @@ export class Rooms {
     );
   }
 
-  /** Every room. For the operator. */
+  /** Every room, by id. For the operator only: it checks no permission. */
   all(): Promise<Room[]> {
     return this.options.store.rooms();
   }
@@ -83,7 +83,7 @@ export class Rooms {
     return this.options.store.members(room.key);
   }
 
-  /** Adds a member or changes their role. Without a role they keep theirs, or begin as a member. */
+  /** Adds a member or changes their role. Without `role`, a member keeps theirs and a new one becomes a `member`. */
   async setMember(actor: Actor, roomId: string, who: Invitee, role?: Role): Promise<Granted> {
     const { store, limits, now } = this.options;
     const { room } = await this.enter(actor, roomId);
@@ -100,7 +100,7 @@ export class Rooms {
     const removed = await this.#write(this.options.store.removeMember(room.key, who, actor));
     if (!removed) return undefined;
     const { user } = removed;
-    // Before the notice: the removed user learns of it by the close code.
+    // Before the notice: the removed user learns it from the close code.
     this.options.bus.publish({ kind: "member_removed", room: room.key, user: user.key });
     this.#notify(room.key, { type: "member", user, role: null });
     return removed;

@@ -20,14 +20,14 @@ import type {
 } from "./model.ts";
 
 /**
- * The durable state. Every method may be called at any time and rejects with `StoreError` when the storage does not answer;
- * a write that rejects has changed nothing, and a write that resolves is on disk. A write that the rules refuse resolves
- * with `Refused`. A store holds no rules of its own: it looks up facts under the lock that it writes with, asks `decide.ts`
- * and `decide-rooms.ts`, and writes what they say.
+ * The durable state. Every method may be called at any time and rejects with `StoreError` when the storage cannot be used.
+ * A write that rejects has changed nothing, and a write that resolves is on disk. A write that the rules refuse resolves
+ * with `Refused`. A store holds no rules of its own: it looks up facts under the lock that it writes with, passes them to
+ * `decide.ts`, `decide-rooms.ts` and `decide-users.ts`, and writes what these decide.
  */
 export interface Store {
   /**
-   * Stores drafts in one transaction, in their order. Each change gets the next `rev` of its room; a new message gets the
+   * Stores drafts in one transaction, in the order given. Each change gets the next `rev` of its room; a new message gets the
    * next `seq` too. Resolves with one outcome for each draft: a draft that is refused fails alone.
    */
   append(drafts: readonly Draft[]): Promise<Outcome[]>;
@@ -37,21 +37,21 @@ export interface Store {
 
   /** The room, with the user's role in it (null for none). Undefined when there is no such room. */
   membership(roomId: string, user: UserKey): Promise<Membership | undefined>;
-  /** How far the room has come. Undefined when it has been deleted. */
+  /** The room's newest `seq` and `rev`. Undefined when it has been deleted. */
   head(room: RoomKey): Promise<Position | undefined>;
   /** The last `limit` messages, oldest first, and the room's position at that moment. Undefined when it has been deleted. */
   history(room: RoomKey, limit: number): Promise<History | undefined>;
   /** Messages with `after < seq < before`, oldest first: the last `limit` of them, or the first ones when `oldest`. */
   messages(room: RoomKey, range: Range): Promise<Message[]>;
   /**
-   * Messages that changed after `rev`, each as it is now, by `rev`, and the `rev` up to which the page is complete. A page
-   * may be empty although more follows. At the end of the room, and beyond it, the page's `rev` is the one asked for.
+   * Messages that changed after `rev`, each as it is now, in order of `rev`, and the `rev` up to which the page is complete.
+   * A page may be empty although more follow. At the end of the room, and beyond it, the page's `rev` is the one passed in.
    */
   changes(room: RoomKey, rev: number, limit: number): Promise<Page>;
 
   createRoom(room: NewRoom): Promise<Result<Room>>;
   renameRoom(room: RoomKey, name: string, by: Actor): Promise<Result<undefined>>;
-  /** The room is gone at once; its messages are removed step by step, see `purge`. */
+  /** The room disappears at once; `purge` removes its messages step by step. */
   deleteRoom(room: RoomKey, by: Actor): Promise<Result<undefined>>;
   /** All rooms, by id. */
   rooms(): Promise<Room[]>;
@@ -66,10 +66,10 @@ export interface Store {
   role(room: RoomKey, user: UserKey): Promise<Role | undefined>;
   /** Adds a member or changes their role. An undefined role keeps the present one, or adds a `member`. */
   setMember(room: RoomKey, who: Invitee, role: Role | undefined, grant: Grant): Promise<Result<Granted>>;
-  /** Resolves with the member who was removed; undefined when there was none. An email means the member shown with it. */
+  /** Resolves with the removed member; undefined when there was none. An email means the member who is shown with it. */
   removeMember(room: RoomKey, who: Invitee, by: Actor): Promise<Result<Member | undefined>>;
 
-  /** Removes some of what deleted rooms left behind, little enough for one turn. Resolves with true while more is left. */
+  /** Removes some rows of deleted rooms, few enough for one turn. Resolves with true while more remain. */
   purge(): Promise<boolean>;
   /** Resolves when a test write has become durable. */
   probe(): Promise<void>;
@@ -77,11 +77,12 @@ export interface Store {
   close(): Promise<void>;
 }
 
-/** What became of a draft. */
+/** What the store did with a draft. */
 export type Outcome = Result<Done>;
+
 export interface Done {
   ack: Ack;
-  /** Absent when nothing had to change: the `clientId` was stored before, or the message is already so. */
+  /** Absent when nothing had to change: the `clientId` is known already, or the message is already as wanted. */
   change?: Change;
   /** The actor's read mark was moved by a `read` action, to `ack.seq`. */
   marked?: true;
@@ -95,6 +96,7 @@ export interface Range {
   after?: number;
   before?: number;
   limit: number;
+  /** Whether to return the first messages of the range instead of the last. Default: false. */
   oldest?: boolean;
 }
 
@@ -104,19 +106,19 @@ export interface NewRoom {
   /** Null when the operator creates it. */
   owner: UserKey | null;
   createdAt: number;
-  /** Rooms that the owner may have created; 0 lifts the limit. */
+  /** Rooms that the owner may have created. 0 means no limit. */
   roomsPerUser: number;
 }
 
 export interface Grant {
   by: Actor;
   joinedAt: number;
-  /** 0 lifts the limit. */
+  /** 0 means no limit. */
   membersPerRoom: number;
 }
 
 export interface Granted {
   member: Member;
-  /** False when they were a member already. */
+  /** False if they were a member already. */
   added: boolean;
 }

@@ -10,15 +10,15 @@ const MAX_EMOJI_LENGTH = 32;
 const MAX_CLIENT_NAME_CHARACTERS = 64;
 
 /**
- * A character that shows something. White space, control and format characters do not, nor does what Unicode calls
+ * A visible character. White space, control and format characters are not visible, nor are characters that Unicode calls
  * default ignorable (variation selectors, fillers, joiners …), nor two blanks that Unicode counts as symbols.
  */
 const visible =
   /[^\p{White_Space}\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800\u{1d159}]/u;
 
 /**
- * Characters that show nothing and may not stand in a name: as `visible`, except for spaces, and for the joiners,
- * variation selectors and tags that emoji and some scripts are written with.
+ * Invisible characters that a name may not contain: all of them except spaces, and the joiners, variation selectors and
+ * tags that emoji and some scripts need.
  */
 const invisibleInName =
   /(?! |\u00a0|\u3000|\u200c|\u200d|\ufe0e|\ufe0f|[\u{e0020}-\u{e007f}])[\p{White_Space}\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800\u{1d159}]/u;
@@ -46,7 +46,7 @@ export function isVisible(text: string): boolean {
   return visible.test(text);
 }
 
-/** Throws `invalid_message` or `message_too_long`. `maxBytes` is in UTF-8; 0 lifts the limit. */
+/** Throws `invalid_message` or `message_too_long`. `maxBytes` is in UTF-8; 0 means no limit. */
 export function checkMessageText(text: string, maxBytes: number): void {
   // UTF-8 takes at most three bytes for each UTF-16 unit, so most texts need no counting.
   if (maxBytes > 0 && text.length * 3 > maxBytes && new TextEncoder().encode(text).length > maxBytes) {
@@ -58,7 +58,7 @@ export function checkMessageText(text: string, maxBytes: number): void {
   }
 }
 
-/** The name as it is stored: trimmed, in NFC. Throws `invalid_command`. */
+/** Returns the name as it is stored: trimmed, in NFC. Throws `invalid_command`. */
 export function parseRoomName(text: string): string {
   const name = text.trim().normalize("NFC");
   if (name === "" || name.length > MAX_ROOM_NAME_LENGTH) {
@@ -77,18 +77,18 @@ export function isEmoji(text: string): boolean {
   return rest !== "" && !/\s/.test(rest) && !invisibleInName.test(rest);
 }
 
-/** Equal for emoji that are the same: ❤ with and without its presentation selector is one reaction. */
+/** The key by which emoji are compared: ❤ with and without its presentation selector is one reaction. */
 export function emojiKey(emoji: string): string {
   return emoji.normalize("NFC").replace(presentationSelectors, "");
 }
 
-/** Whether a client may give a command or a message this name: 1 to 64 characters, in any language's way of counting. */
+/** Whether a text may be the `id` of a command or the `client_id` of a message: 1 to 64 Unicode code points. */
 export function isClientName(text: string): boolean {
   if (text.length === 0 || text.length > 2 * MAX_CLIENT_NAME_CHARACTERS) return false;
   return text.length <= MAX_CLIENT_NAME_CHARACTERS || Array.from(text).length <= MAX_CLIENT_NAME_CHARACTERS;
 }
 
-/** Emails are compared in NFC and without regard to the case of A to Z; other letters fold into those and differ. */
+/** The form in which emails are compared: NFC, with A to Z in lower case. Other letters stay: ſ, for one, would fold to s. */
 export function normalizeEmail(email: string): string {
   return email
     .trim()
@@ -110,8 +110,8 @@ export function isUserId(text: string): boolean {
 }
 
 /**
- * Reads whom a membership is for: an email, or a user's id. `sub:` in front marks an id that looks like an email. Throws
- * `invalid_command` with the reason when no token could ever match.
+ * Parses an email or a user's id. A prefix `sub:` marks an id that looks like an email. Throws `invalid_command` with the
+ * reason when no token could ever match.
  */
 export function parseInvitee(text: string): Invitee {
   const marked = text.startsWith("sub:");

@@ -142,7 +142,7 @@ describe("a token that does not say which key signed it", () => {
     using checks = spyOn(crypto.subtle, "verify");
     for (const key of four) {
       expect(await at.outcome(key, withoutKid)).toBe(
-        "4 RS256 keys fit a token without kid, and at most 3 are tried",
+        "4 RS256 keys match a token without kid, and at most 3 are tried",
       );
     }
     expect(checks).not.toHaveBeenCalled();
@@ -157,7 +157,7 @@ describe("a token that does not say which key signed it", () => {
     await using four = await startWith(shared);
     for (const key of await keys) {
       expect(await four.outcome(key, header)).toBe(
-        "4 RS256 keys fit the token's kid, and at most 3 are tried",
+        "4 RS256 keys match the token's kid, and at most 3 are tried",
       );
     }
   });

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, mock, test } from "bun:test";
 
 import { type Budget, Chat } from "../../src/chat/chat.ts";
 import { asChatError } from "../../src/chat/errors.ts";
@@ -223,4 +223,17 @@ test("a change is published in order to the connections of the room, and acknowl
     { seq: 1, rev: 2 },
   ]);
   expect(connection.live.map(({ text }) => text)).toEqual(["one", "uno"]);
+});
+
+test("a new name that could not be stored at one sign-in is stored at the next one with the same token", async () => {
+  const { store, chat } = createChat();
+  const identity = { sub: "u", name: "New", admin: false };
+  const names = ["Old", "New"];
+  const signIn = mock(async () => ({ key: 1, id: "u", email: null, name: names.shift() ?? null }));
+  Object.assign(store, { signIn });
+  expect(await chat.signIn(identity)).toMatchObject({ name: "Old" });
+  expect(await chat.signIn(identity)).toMatchObject({ name: "New" });
+  // From now on the user is known by the token.
+  expect(await chat.signIn(identity)).toMatchObject({ name: "New" });
+  expect(signIn).toHaveBeenCalledTimes(2);
 });

@@ -1,19 +1,19 @@
 import { describe, expect, test } from "bun:test";
 
 import {
+  type ActorFacts,
   decideCreation,
   decideGrant,
   decideRemoval,
   decideRoomChange,
   higherRole,
-  type Standing,
 } from "../../src/chat/decide-rooms.ts";
 import { isRefused } from "../../src/chat/errors.ts";
 import { type Actor, type Member, type Role, roles } from "../../src/chat/model.ts";
 import { can, type Permission } from "../../src/chat/permissions.ts";
 import { actor } from "../support/people.ts";
 
-const standing = (role: Role | undefined, user = actor(1)): Standing => ({
+const actorFacts = (role: Role | undefined, user = actor(1)): ActorFacts => ({
   actor: user,
   role,
   head: { seq: 12, rev: 20 },
@@ -24,17 +24,17 @@ const unused = () => expect.unreachable();
 const outcome = (result: unknown): string => (isRefused(result) ? result.refused : "done");
 
 /** In a room with two owners and three members: gives a role to a member, or to somebody who is none. */
-const grant = (by: Standing, present: Role | undefined, wanted: Role | undefined) =>
+const grant = (by: ActorFacts, present: Role | undefined, wanted: Role | undefined) =>
   decideGrant(
     wanted,
     { membersPerRoom: 0 },
     { ...by, member: present && member(present), memberCount: () => 5, ownerCount: () => 2 },
   );
-const removal = (by: Standing, ...candidates: Member[]) =>
+const removal = (by: ActorFacts, ...candidates: Member[]) =>
   decideRemoval({ ...by, candidates, ownerCount: () => 2 });
 
 /** What may be done in a room, and by which roles. */
-const actions: [what: string, allowed: string, decide: (by: Standing) => unknown][] = [
+const actions: [what: string, allowed: string, decide: (by: ActorFacts) => unknown][] = [
   ["rename the room", "owner", (by) => decideRoomChange(by, "rename_room")],
   ["delete the room", "owner", (by) => decideRoomChange(by, "delete_room")],
   ["add a member", "owner moderator", (by) => grant(by, undefined, "member")],
@@ -56,16 +56,16 @@ const actions: [what: string, allowed: string, decide: (by: Standing) => unknown
 describe.each(actions)("%s: %s", (_, allowed, decide) => {
   test.each(roles)("asked by a %s", (role) => {
     const permitted = allowed.split(" ").includes(role);
-    const result = outcome(decide(standing(role)));
+    const result = outcome(decide(actorFacts(role)));
     if (permitted) expect(["done", "ambiguous_email"]).toContain(result);
     else expect(result).toBe("not_allowed");
   });
 
   test("asked by an administrator, a stranger, or in a room that is deleted", () => {
     const admin = actor(9, true);
-    expect(["done", "ambiguous_email"]).toContain(outcome(decide(standing(undefined, admin))));
-    expect(outcome(decide(standing(undefined)))).toBe("removed");
-    expect(outcome(decide({ ...standing("owner", admin), head: undefined }))).toBe("room_deleted");
+    expect(["done", "ambiguous_email"]).toContain(outcome(decide(actorFacts(undefined, admin))));
+    expect(outcome(decide(actorFacts(undefined)))).toBe("removed");
+    expect(outcome(decide({ ...actorFacts("owner", admin), head: undefined }))).toBe("room_deleted");
   });
 });
 
@@ -85,7 +85,7 @@ test("every role takes part in the room, and so does an administrator", () => {
 });
 
 describe("a grant", () => {
-  const owner = standing("owner");
+  const owner = actorFacts("owner");
 
   // A new member's read mark starts at the newest message; others keep theirs.
   test.each<[Role | undefined, Role | undefined, Role, number | undefined]>([
@@ -120,7 +120,7 @@ describe("a grant", () => {
 });
 
 describe("a removal", () => {
-  const [owner, moderator] = [standing("owner"), standing("moderator")];
+  const [owner, moderator] = [actorFacts("owner"), actorFacts("moderator")];
 
   test("is of the one member who is meant, or of nobody", () => {
     const bob = member("member");
@@ -135,9 +135,9 @@ describe("a removal", () => {
       refused: "ambiguous_email",
       details: { users: ["sub|2", "sub|3"] },
     });
-    // Whoever may not remove one of them does not learn of it, though they are one of them themselves.
+    // A member who may not remove both does not learn of it, not even if one of them is that member.
     const self = member("member", moderator.actor);
-    expect(outcome(removal(standing("member"), self, member("member")))).toBe("not_allowed");
+    expect(outcome(removal(actorFacts("member"), self, member("member")))).toBe("not_allowed");
   });
 
   test("never leaves a room that had an owner without one", () => {

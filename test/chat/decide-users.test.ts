@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { decideSignIn, isSignedIn } from "../../src/chat/decide-users.ts";
+import { changesNothing, decideSignIn } from "../../src/chat/decide-users.ts";
 import type { Profile, User } from "../../src/chat/model.ts";
 
 const known: User = { key: 1, id: "sub", email: "a@example.com", name: "Alice" };
@@ -57,7 +57,7 @@ test.each<[string, Profile, known: User | undefined, emailOwner: User | undefine
 });
 
 const signedIn = (profile: Omit<Profile, "sub">, ownsEmail = true) =>
-  isSignedIn({ sub: "sub", ...profile }, { known, ownsEmail });
+  changesNothing({ sub: "sub", ...profile }, { known, ownsEmail });
 
 test("signing in changes nothing when the profile says nothing new, and the email is still the user's own", () => {
   const [email, name] = ["a@example.com", "Alice"];

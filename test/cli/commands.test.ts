@@ -45,7 +45,7 @@ describe("rooms", () => {
   test("are created, listed and deleted", async () => {
     const id = fresh("room");
     expect(await cli("room create", id, "--name", "The office")).toEqual(ok(`Created room ${id}\n`));
-    expect(await cli("room create", id)).toEqual(failure("parley: A room with this id exists already.\n"));
+    expect(await cli("room create", id)).toEqual(failure("parley: A room with this id already exists.\n"));
     const json = await cli("room list --json");
     const room = { id, name: "The office", messages: 0, created_at: expect.any(String) };
     expect(JSON.parse(json.stdout)).toContainEqual(room);
@@ -199,7 +199,7 @@ describe("members", () => {
     await server.createRoom(["owner@example.com"], { id, role: "owner" });
     for (const [command, ...role] of [["member remove"], ["member add", "--role", "member"]] as const) {
       const { code, stderr } = await cli(command, id, "owner@example.com", ...role);
-      expect([code, stderr]).toEqual([1, expect.stringContaining("at least one owner")]);
+      expect([code, stderr]).toEqual([1, expect.stringContaining("A room needs an owner")]);
     }
     expect(await members(id)).toEqual([["owner@example.com", "owner"]]);
   });

@@ -41,6 +41,9 @@ describe.each(dialects)("$name", ({ name, open }) => {
     await at.store.answerAll();
     await waitUntil("they are answered", () => textsOf(client).length === 4);
     expect(textsOf(client)).toEqual(["text 1", "a", "b", "c"]);
+    // From here on frames do not wait.
+    client.post("d");
+    await waitUntil("the next frame is answered", () => textsOf(client).includes("d"));
   });
 
   test("64 frames wait; one more closes the connection, and none of them is handled", async () => {
@@ -99,6 +102,7 @@ describe.each(dialects)("$name", ({ name, open }) => {
     expect(await client.closed).toEqual({ code, reason });
     expect(client.texts).toEqual([]);
     expect(await at.metrics.registry.metrics()).toContain(`parley_refusals_total{code="${reason}"} 1`);
+    expect(at.errors).toEqual([]);
   });
 
   test("a store that fails gives classic an empty history, and chat.v2 a refusal", async () => {
@@ -107,6 +111,7 @@ describe.each(dialects)("$name", ({ name, open }) => {
     at.store.fail();
     if (name === "chat.v2") {
       expect(await client.closed).toEqual({ code: 1013, reason: "storage_unavailable" });
+      expect(at.errors).toMatchObject([{ room: "lobby", err: { message: "broken" } }]);
     } else {
       await waitUntil("the first frame has come", () => client.texts.length > 0);
       expect(client.texts).toEqual(["[]"]);
@@ -144,6 +149,21 @@ describe.each(dialects)("$name", ({ name, open }) => {
     expect(textsOf(client).toSorted()).toEqual(expected.toSorted());
   });
 
+  test("a connection whose missed messages cannot be read is closed, so that it comes back", async () => {
+    await using at = startSockets({ messages: 3 });
+    const client = await open(at);
+    for (const read of ["head", "role", "history"]) {
+      expect(at.store.waiting).toEqual([read]);
+      if (read === "history") at.publish(at.store.add());
+      at.store.answer();
+      await settle();
+    }
+    expect(at.store.waiting).toEqual(["changes 3"]);
+    at.store.fail();
+    expect(await client.closed).toEqual({ code: 1013, reason: "storage_unavailable" });
+    expect(at.errors).toHaveLength(1);
+  });
+
   test("a connection that closes leaves its room, during the join or after it", async () => {
     await using at = startSockets();
     for (const joined of [false, true]) {
@@ -163,6 +183,16 @@ describe.each(dialects)("$name", ({ name, open }) => {
     for (let each = 0; each < 1000; each++) client.socket.ping();
     expect(await client.closed).toEqual({ code: 4429, reason: "rate_limited" });
   });
+});
+
+test("commands of chat.v2 are acknowledged in their order, batch after batch", async () => {
+  await using at = startSockets();
+  const client = await at.openV2();
+  await at.store.answerAll();
+  for (const batch of [range(1, 3), range(4, 5)]) {
+    for (const each of batch) client.send({ type: "send", id: String(each), text: "x" });
+    for (const each of batch) expect(await client.next("ack")).toMatchObject({ id: String(each), seq: each });
+  }
 });
 
 test("a connection that is refused is opened, closed with its code, and counted", async () => {

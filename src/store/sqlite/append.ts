@@ -12,7 +12,7 @@ export function appendDrafts(queries: Queries, facts: Facts, drafts: readonly Dr
   return outcomes;
 }
 
-/** Facts as the transaction sees them. */
+/** Looks facts up by query. Within a transaction they cannot change. */
 export function factsOf(queries: Queries): Facts {
   return {
     head(room) {
@@ -33,22 +33,28 @@ export function factsOf(queries: Queries): Facts {
 
 function write(queries: Queries, room: RoomKey, writes: RoomWrites): void {
   const { seq, rev, created, changed, readMarks } = writes;
-  for (const { seq: number, rev: createdRev, sender, text, sentAt, replyTo, clientId } of created) {
+  for (const message of created) {
     queries.insert.run({
       room,
-      seq: number,
-      rev: createdRev,
-      sender: sender.key,
-      text: text ?? "",
-      sentAt,
-      replyTo,
-      clientId,
+      seq: message.seq,
+      rev: message.rev,
+      sender: message.sender.key,
+      text: message.text ?? "",
+      sentAt: message.sentAt,
+      replyTo: message.replyTo,
+      clientId: message.clientId,
     });
   }
   for (const message of changed.values()) {
-    const reactions = message.reactions.length > 0 ? JSON.stringify(message.reactions) : null;
-    const { seq: number, rev: changedRev, text, editedAt, deletedAt } = message;
-    queries.update.run({ room, seq: number, rev: changedRev, text, editedAt, deletedAt, reactions });
+    queries.update.run({
+      room,
+      seq: message.seq,
+      rev: message.rev,
+      text: message.text,
+      editedAt: message.editedAt,
+      deletedAt: message.deletedAt,
+      reactions: message.reactions.length > 0 ? JSON.stringify(message.reactions) : null,
+    });
   }
   if (created.length > 0 || changed.size > 0) queries.advance.run({ room, seq, rev });
   for (const [user, mark] of readMarks) queries.setReadMark.run({ room, user, seq: mark });

@@ -10,8 +10,8 @@ interface Query {
 type Value = string | number | null;
 
 /**
- * Prepares a query that Drizzle writes and bun:sqlite runs. Each row is an array in the order of the selection. For the
- * paths of every message and connection, where Drizzle's mapping of rows costs three times what SQLite does.
+ * Prepares a query that Drizzle builds and bun:sqlite runs. Each row is an array in the order of the selection. Used for
+ * every message and connection, where Drizzle's mapping of rows costs three times as much as SQLite itself.
  */
 export function compile<Parameters, Row extends Value[] = never>(db: Db, query: Query) {
   const { sql, params } = query.toSQL();

@@ -1,15 +1,15 @@
-import { and, count, desc, eq } from "drizzle-orm";
+import { and, count, desc, eq, inArray, isNotNull } from "drizzle-orm";
 
-import { decideGrant, decideRemoval, type Standing } from "../../chat/decide-rooms.ts";
+import { type ActorFacts, decideGrant, decideRemoval } from "../../chat/decide-rooms.ts";
 import { isRefused, type Result } from "../../chat/errors.ts";
 import type { Invitee, Member, Role, RoomKey, UserKey } from "../../chat/model.ts";
 import type { Grant, Granted } from "../../chat/store.ts";
 import type { Db } from "./open.ts";
-import { user } from "./queries.ts";
+import { userColumns } from "./queries.ts";
 import { members, reads, users as userTable } from "./schema.ts";
 import type { Users } from "./users.ts";
 
-/** Memberships. Methods that write must be called within a transaction; `standing` is that of the actor who asks. */
+/** Memberships. Methods that write must be called within a transaction; `actorFacts` are about the actor who asks. */
 export class Members {
   constructor(
     private readonly db: Db,
@@ -28,7 +28,7 @@ export class Members {
     who: Invitee,
     wanted: Role | undefined,
     { joinedAt, membersPerRoom }: Grant,
-    standing: Standing,
+    actorFacts: ActorFacts,
   ): Result<Granted> {
     const known = this.users.find(who);
     const member = known && this.#select(membership(room, known.key)).get();
@@ -36,7 +36,7 @@ export class Members {
       wanted,
       { membersPerRoom },
       {
-        ...standing,
+        ...actorFacts,
         member,
         memberCount: () => this.#count(eq(members.room, room)),
         ownerCount: () => this.#ownerCount(room),
@@ -55,11 +55,16 @@ export class Members {
   }
 
   /** Resolves an email to the members who are shown with it. */
-  remove(room: RoomKey, who: Invitee, standing: Standing): Result<Member | undefined> {
-    const matches = "sub" in who ? eq(userTable.sub, who.sub) : eq(userTable.email, who.email);
+  remove(room: RoomKey, who: Invitee, actorFacts: ActorFacts): Result<Member | undefined> {
+    // A subquery, and "is not null", so that SQLite looks the users up in their indexes, and not every member.
+    const matches =
+      "sub" in who
+        ? eq(userTable.sub, who.sub)
+        : and(eq(userTable.email, who.email), isNotNull(userTable.email));
+    const meant = this.db.select({ key: userTable.pk }).from(userTable).where(matches);
     const member = decideRemoval({
-      ...standing,
-      candidates: this.#select(and(eq(members.room, room), matches)).all(),
+      ...actorFacts,
+      candidates: this.#select(and(eq(members.room, room), inArray(members.user, meant))).all(),
       ownerCount: () => this.#ownerCount(room),
     });
     if (member === undefined || isRefused(member)) return member;
@@ -73,7 +78,7 @@ export class Members {
     return member;
   }
 
-  /** Replaces a mark that is left from a time as an administrator. */
+  /** Replaces a mark that may be left from when the user read the room as an administrator. */
   #setReadMark(room: RoomKey, key: UserKey, seq: number): void {
     this.db
       .insert(reads)
@@ -82,20 +87,20 @@ export class Members {
       .run();
   }
 
-  #select(which: ReturnType<typeof and>) {
+  #select(condition: ReturnType<typeof and>) {
     return this.db
-      .select({ user, role: members.role, joinedAt: members.joinedAt })
+      .select({ user: userColumns, role: members.role, joinedAt: members.joinedAt })
       .from(members)
       .innerJoin(userTable, eq(userTable.pk, members.user))
-      .where(which);
+      .where(condition);
   }
 
   #ownerCount(room: RoomKey): number {
     return this.#count(and(eq(members.room, room), eq(members.role, "owner")));
   }
 
-  #count(which: ReturnType<typeof and>): number {
-    return this.db.select({ n: count() }).from(members).where(which).get()?.n ?? 0;
+  #count(condition: ReturnType<typeof and>): number {
+    return this.db.select({ n: count() }).from(members).where(condition).get()?.n ?? 0;
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Message, Page, Position, RoomKey } from "../../chat/model.ts";
 import type { History, Range } from "../../chat/store.ts";
 import type { Queries } from "./queries.ts";
-import { type CreatedRow, type MessageRow, toMessages } from "./rows.ts";
+import { CREATED_REV, type CreatedRow, type MessageRow, REV, toMessages } from "./rows.ts";
 
 /** Reads of a room's messages. */
 export class Messages {
@@ -28,16 +28,18 @@ export class Messages {
     const head = this.head(room) ?? { seq: 0, rev: 0 };
     if (rev >= head.rev) return { messages: [], rev };
     const { created, changed } = this.queries;
-    // A page of messages in the order of their creation. The page ends where the last of them was created.
+    // A page of messages in order of creation. It is complete up to the creation of its last message.
     const after = this.#lastCreatedBy(room, rev, Math.min(head.seq, rev));
     const next = created.all({ room, after, limit });
-    let upTo = next.length < limit ? head.rev : (next.at(-1)?.[10] ?? rev);
+    let upTo = next.length < limit ? head.rev : (next.at(-1)?.[CREATED_REV] ?? rev);
     const later = changed.all({ room, rev, upTo, limit });
-    if (later.length === limit) upTo = later.at(-1)?.[1] ?? upTo;
-    // Messages that were changed later come with their last change instead.
-    const rows: (CreatedRow | MessageRow)[] = next.filter((row) => row[1] === row[10] && row[1] <= upTo);
+    if (later.length === limit) upTo = later.at(-1)?.[REV] ?? upTo;
+    // A message that was changed after its creation comes with its last change instead.
+    const rows: (CreatedRow | MessageRow)[] = next.filter(
+      (row) => row[REV] === row[CREATED_REV] && row[REV] <= upTo,
+    );
     rows.push(...later);
-    if (later.length > 0) rows.sort((a, b) => a[1] - b[1]);
+    if (later.length > 0) rows.sort((a, b) => a[REV] - b[REV]);
     return { messages: toMessages(this.queries, rows), rev: upTo };
   }
 

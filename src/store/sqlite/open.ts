@@ -47,6 +47,7 @@ export function open(path: string, { check = false, create = true }: OpenOptions
   }
 }
 
+/** A Drizzle database on an open file. `$client` is the bun:sqlite connection. */
 export type Db = ReturnType<typeof attempt>;
 
 function attempt(path: string, options: Required<OpenOptions>) {
@@ -85,7 +86,7 @@ function connect(path: string, { check, create }: Required<OpenOptions>): Databa
   const exists = existsSync(path);
   if (!exists && !create) throw new OpenError(`${path}: there is no such file`);
   if (exists && statSync(path).isDirectory()) throw new OpenError(`${path}: this is a folder, not a file`);
-  // SQLite would fall back to read-only access and leave a log beside the file.
+  // Otherwise SQLite falls back to read-only access and leaves a log beside the file.
   if (exists) accessSync(path, constants.R_OK | constants.W_OK);
   if (exists && statSync(path).size > 0) {
     const reader = openReader(path);
@@ -100,8 +101,8 @@ function connect(path: string, { check, create }: Required<OpenOptions>): Databa
 }
 
 /**
- * A connection that leaves nothing beside the file. Where there is no log the file is opened as immutable: SQLite would
- * create a log even for a reader.
+ * A read-only connection that leaves nothing beside the file. If there is no log, the file is opened as immutable, because
+ * SQLite would create a log even for a reader.
  */
 function openReader(path: string): Database {
   const log = `${path}-wal`;
@@ -114,7 +115,7 @@ function openReader(path: string): Database {
 function inspect(path: string, reader: Database, check: boolean): void {
   const id = pragma(reader, "application_id");
   const tables = reader.query<{ name: string }, []>("SELECT name FROM sqlite_schema").all();
-  // A first start that was interrupted leaves only the empty table of migrations.
+  // An interrupted first start leaves only the empty table of migrations.
   const isNew = id === 0 && tables.every(({ name }) => name.includes("__drizzle_migrations"));
   if (id !== APPLICATION_ID && !isNew) throw new OpenError(`${path}: this is another program's database`);
   if (!isNew && appliedMigration(reader) > newestMigration()) {
@@ -128,7 +129,7 @@ function inspect(path: string, reader: Database, check: boolean): void {
 
 function upgrade(db: Parameters<typeof migrate>[0], client: Database): void {
   try {
-    // One transaction: an interrupted one leaves the old schema.
+    // One transaction, so an interrupted migration leaves the old schema.
     migrate(db, { migrationsFolder: MIGRATIONS_FOLDER });
   } catch (error) {
     // Another process may have migrated the file at the same moment.
@@ -138,7 +139,7 @@ function upgrade(db: Parameters<typeof migrate>[0], client: Database): void {
   }
 }
 
-/** When the newest migration of the file was generated; 0 for none. */
+/** When the newest migration in the file was generated, in milliseconds since the epoch; 0 if there is none. */
 function appliedMigration(client: Database): number {
   const row = client
     .query<{ at: number | null }, []>("SELECT max(created_at) AS at FROM __drizzle_migrations")
@@ -146,7 +147,7 @@ function appliedMigration(client: Database): number {
   return row?.at ?? 0;
 }
 
-/** When the newest migration of this version was generated. */
+/** When the newest migration of this version of Parley was generated, in milliseconds since the epoch. */
 function newestMigration(): number {
   return readMigrationFiles({ migrationsFolder: MIGRATIONS_FOLDER }).at(-1)?.folderMillis ?? 0;
 }
@@ -155,6 +156,7 @@ function pragma(client: Database, name: "application_id"): unknown {
   return client.query<Record<string, unknown>, []>(`PRAGMA ${name}`).get()?.[name];
 }
 
+/** What to tell the operator, by the prefix of an error code. */
 const reasons: Record<string, string> = {
   SQLITE_NOTADB: "this is not a database",
   SQLITE_CORRUPT: "the database is damaged",
@@ -178,7 +180,7 @@ function toOpenError(path: string, error: unknown): OpenError {
   });
 }
 
-/** The `SQLiteError` behind an error of bun:sqlite, or of Drizzle, which has it as its `cause`. */
+/** The `SQLiteError` itself, or the one that an error of Drizzle has as its `cause`. */
 export function sqliteError(error: unknown): SQLiteError | undefined {
   if (error instanceof SQLiteError) return error;
   return error instanceof Error && error.cause !== undefined ? sqliteError(error.cause) : undefined;

@@ -7,10 +7,8 @@ import type { Db } from "./open.ts";
 import type { CreatedRow, HeadRow, MembershipRow, MessageRow, SentRow, SummaryRow, UserRow } from "./rows.ts";
 import { emails, members, messages, reads, rooms, users } from "./schema.ts";
 
-/** The columns of a user. */
-export const user = { key: users.pk, id: users.sub, email: users.email, name: users.name };
-/** The columns of a room. */
-export const room = {
+export const userColumns = { key: users.pk, id: users.sub, email: users.email, name: users.name };
+export const roomColumns = {
   key: rooms.pk,
   id: rooms.id,
   name: rooms.name,
@@ -18,7 +16,7 @@ export const room = {
   rev: rooms.rev,
   createdAt: rooms.createdAt,
 };
-const message = {
+const messageColumns = {
   seq: messages.seq,
   rev: sql<number>`coalesce(${messages.changedRev}, ${messages.createdRev})`,
   sender: messages.sender,
@@ -32,17 +30,18 @@ const message = {
 };
 
 export const roomExists = isNull(rooms.deletedAt);
+/** A named parameter. */
 const $ = sql.placeholder;
 
-/** The statements on the paths of messages and connections, prepared once. */
+/** The statements that run for every message or connection, prepared once. */
 export function prepareQueries(db: Db) {
-  const selectMessages = () => db.select(message).from(messages);
+  const selectMessages = () => db.select(messageColumns).from(messages);
   const between = and(
     eq(messages.room, $("room")),
     gt(messages.seq, $("after")),
     lt(messages.seq, $("before")),
   );
-  const selectUser = db.select(user).from(users);
+  const selectUser = db.select(userColumns).from(users);
   const [deleted, newest] = [alias(messages, "deleted"), alias(messages, "newest")];
   const read = sql`coalesce(${reads.seq}, 0)`;
   return {
@@ -83,7 +82,7 @@ export function prepareQueries(db: Db) {
             eq(messages.room, $("room")),
             eq(messages.sender, $("sender")),
             eq(messages.clientId, $("clientId")),
-            // So that SQLite uses the partial index.
+            // Without it SQLite does not use the partial index.
             isNotNull(messages.clientId),
           ),
         ),
@@ -153,7 +152,7 @@ export function prepareQueries(db: Db) {
       db,
       db
         .select({
-          ...room,
+          ...roomColumns,
           role: roleIn(db),
         })
         .from(rooms)
@@ -163,14 +162,15 @@ export function prepareQueries(db: Db) {
       db,
       db
         .select({
-          ...room,
+          ...roomColumns,
           role: members.role,
           read,
           deletedAfterRead: sql`(${db
             .select({ n: count() })
-            .from(deleted)
+            // SQLite would choose the primary key, and read every unread message.
+            .from(sql`${messages} as ${deleted} indexed by messages_deleted`)
             .where(and(eq(deleted.room, rooms.pk), gt(deleted.seq, read), isNotNull(deleted.deletedAt)))})`,
-          message,
+          message: messageColumns,
         })
         .from(members)
         .innerJoin(rooms, and(eq(rooms.pk, members.room), roomExists))
@@ -198,7 +198,7 @@ export function prepareQueries(db: Db) {
       db,
       db
         .select({
-          ...user,
+          ...userColumns,
           emailOwner: sql`(${db
             .select({ user: emails.user })
             .from(emails)
@@ -211,23 +211,23 @@ export function prepareQueries(db: Db) {
     emailOwner: compile<{ email: string }, UserRow>(
       db,
       db
-        .select(user)
+        .select(userColumns)
         .from(emails)
         .innerJoin(users, eq(users.pk, emails.user))
         .where(eq(emails.email, $("email"))),
     ),
-    newest: compile<Window, MessageRow>(
+    newest: compile<SeqRange, MessageRow>(
       db,
       selectMessages().where(between).orderBy(desc(messages.seq)).limit($("limit")),
     ),
-    oldest: compile<Window, MessageRow>(
+    oldest: compile<SeqRange, MessageRow>(
       db,
       selectMessages().where(between).orderBy(asc(messages.seq)).limit($("limit")),
     ),
-    created: compile<Omit<Window, "before">, CreatedRow>(
+    created: compile<Omit<SeqRange, "before">, CreatedRow>(
       db,
       db
-        .select({ ...message, createdRev: messages.createdRev })
+        .select({ ...messageColumns, createdRev: messages.createdRev })
         .from(messages)
         .where(and(eq(messages.room, $("room")), gt(messages.seq, $("after"))))
         .orderBy(asc(messages.seq))
@@ -264,7 +264,7 @@ export function prepareQueries(db: Db) {
   };
 }
 
-/** The user's role in the room of the row. A join costs ten times as much. */
+/** A subquery for the user's role in the room of the row. A join costs ten times as much. */
 function roleIn(db: Db) {
   const query = db
     .select({ role: members.role })
@@ -275,4 +275,5 @@ function roleIn(db: Db) {
 
 export type Queries = ReturnType<typeof prepareQueries>;
 
-type Window = { room: RoomKey; after: number; before: number; limit: number };
+/** `after` and `before` are exclusive. */
+type SeqRange = { room: RoomKey; after: number; before: number; limit: number };

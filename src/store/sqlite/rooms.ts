@@ -1,20 +1,22 @@
 import { and, count, desc, eq, gt, isNotNull } from "drizzle-orm";
 
-import { decideCreation, decideRoomChange, type Standing } from "../../chat/decide-rooms.ts";
+import { type ActorFacts, decideCreation, decideRoomChange } from "../../chat/decide-rooms.ts";
 import type { Result } from "../../chat/errors.ts";
 import type { Room, RoomKey, RoomSummary, UserKey } from "../../chat/model.ts";
 import type { NewRoom } from "../../chat/store.ts";
 import { unreadCount } from "../../chat/unread.ts";
 import type { Db } from "./open.ts";
-import { type Queries, room, roomExists } from "./queries.ts";
+import { type Queries, roomColumns, roomExists } from "./queries.ts";
 import { isMessage, toMessages } from "./rows.ts";
 import { members, messages, reads, rooms } from "./schema.ts";
 import type { Users } from "./users.ts";
 
 /** Messages of a deleted room that one purge removes. */
-const PURGE_SIZE = 1000;
+const PURGE_BATCH_SIZE = 1000;
+/** Members of a deleted room that one purge removes. Each costs several statements. */
+const PURGE_MEMBER_COUNT = 50;
 
-/** Rooms. Methods that write must be called within a transaction; `standing` is that of the actor who asks. */
+/** Rooms. Methods that write must be called within a transaction; `actorFacts` are about the actor who asks. */
 export class Rooms {
   constructor(
     private readonly db: Db,
@@ -31,7 +33,7 @@ export class Rooms {
     const created = this.db
       .insert(rooms)
       .values({ id, name, createdBy: owner, createdAt })
-      .returning(room)
+      .returning(roomColumns)
       .get();
     if (owner !== null) {
       this.db
@@ -42,15 +44,15 @@ export class Rooms {
     return created;
   }
 
-  rename(key: RoomKey, name: string, standing: Standing): Result<undefined> {
-    const refusal = decideRoomChange(standing, "rename_room");
+  rename(key: RoomKey, name: string, actorFacts: ActorFacts): Result<undefined> {
+    const refusal = decideRoomChange(actorFacts, "rename_room");
     if (refusal) return refusal;
     this.db.update(rooms).set({ name }).where(eq(rooms.pk, key)).run();
     return undefined;
   }
 
-  delete(key: RoomKey, deletedAt: number, standing: Standing): Result<undefined> {
-    const refusal = decideRoomChange(standing, "delete_room");
+  delete(key: RoomKey, deletedAt: number, actorFacts: ActorFacts): Result<undefined> {
+    const refusal = decideRoomChange(actorFacts, "delete_room");
     if (refusal) return refusal;
     this.db.update(rooms).set({ deletedAt }).where(eq(rooms.pk, key)).run();
     return undefined;
@@ -58,7 +60,7 @@ export class Rooms {
 
   /** All rooms, by id. */
   all(): Room[] {
-    return this.db.select(room).from(rooms).where(roomExists).orderBy(rooms.id).all();
+    return this.db.select(roomColumns).from(rooms).where(roomExists).orderBy(rooms.id).all();
   }
 
   /** A user's rooms, by id. */
@@ -84,17 +86,17 @@ export class Rooms {
   }
 
   #createdBy(owner: UserKey): number {
-    const which = and(eq(rooms.createdBy, owner), roomExists);
-    return this.db.select({ n: count() }).from(rooms).where(which).get()?.n ?? 0;
+    const condition = and(eq(rooms.createdBy, owner), roomExists);
+    return this.db.select({ n: count() }).from(rooms).where(condition).get()?.n ?? 0;
   }
 
-  /** A deleted room that has not been purged to its end. */
-  deleted(): RoomKey | undefined {
+  /** A deleted room that has not been fully purged. */
+  findDeleted(): RoomKey | undefined {
     const query = this.db.select({ key: rooms.pk }).from(rooms).where(isNotNull(rooms.deletedAt)).limit(1);
     return query.get()?.key;
   }
 
-  /** Removes some of what a deleted room left behind, and in the end the room. */
+  /** Removes some messages of a deleted room. Once there are none, removes the room. */
   purge(key: RoomKey): void {
     const last = this.db
       .select({ seq: messages.seq })
@@ -104,13 +106,20 @@ export class Rooms {
       .limit(1)
       .get();
     if (last) {
-      const slice = and(eq(messages.room, key), gt(messages.seq, last.seq - PURGE_SIZE));
+      const slice = and(eq(messages.room, key), gt(messages.seq, last.seq - PURGE_BATCH_SIZE));
       this.db.delete(messages).where(slice).run();
       return;
     }
+    const left = this.db.select().from(members).where(eq(members.room, key)).limit(PURGE_MEMBER_COUNT).all();
+    for (const { user } of left) {
+      this.db
+        .delete(members)
+        .where(and(eq(members.room, key), eq(members.user, user)))
+        .run();
+      this.users.release(user);
+    }
+    if (left.length === PURGE_MEMBER_COUNT) return;
     this.db.delete(reads).where(eq(reads.room, key)).run();
-    const left = this.db.delete(members).where(eq(members.room, key)).returning({ user: members.user });
-    for (const { user } of left.all()) this.users.release(user);
     this.db.delete(rooms).where(eq(rooms.pk, key)).run();
   }
 }

@@ -23,7 +23,12 @@ export type MessageRow = [
   clientId: string | null,
   reactions: string | null,
 ];
+/** A message with the `rev` at which it was created. */
 export type CreatedRow = [...MessageRow, createdRev: number];
+/** Positions of columns in a `MessageRow` and a `CreatedRow`. */
+export const REV = 1;
+export const CREATED_REV = 10;
+
 type RoomRow = [key: RoomKey, id: string, name: string, seq: number, rev: number, createdAt: number];
 export type MembershipRow = [...RoomRow, role: Role | null];
 export type SummaryRow = [
@@ -46,7 +51,7 @@ export function toUser(row: UserRow | undefined): User | undefined {
   return row && { key: row[0], id: row[1], email: row[2], name: row[3] };
 }
 
-/** Messages with their senders, each of whom is looked up once. */
+/** Messages with their senders. Each sender is looked up once. */
 export function toMessages(
   { userByKey }: { userByKey: { get(values: { key: UserKey }): UserRow | undefined } },
   rows: readonly (MessageRow | CreatedRow)[],

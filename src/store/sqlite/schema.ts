@@ -4,7 +4,7 @@ import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "driz
 import { roles } from "../../chat/model.ts";
 
 // Times are milliseconds since the epoch. A `pk` is internal and never leaves the server; an `id` is what clients see.
-// drizzle-kit cannot express STRICT and WITHOUT ROWID: the first migration was completed with them by hand.
+// drizzle-kit cannot express STRICT and WITHOUT ROWID, so they were added to the first migration by hand.
 
 export const rooms = sqliteTable(
   "rooms",
@@ -40,10 +40,10 @@ export const users = sqliteTable(
     pk: integer().primaryKey({ autoIncrement: true }),
     /** Null until a user who was invited by email signs in. */
     sub: text().unique(),
-    /** The email that the user is shown with: of their last token that had a verified one. Two users may have the same. */
+    /** The email that the user is shown with: the last verified one that they presented. Two users may have the same. */
     email: text(),
     name: text(),
-    /** False for a user who was only invited so far. Once nobody invites them any more, their row is free for another. */
+    /** False for a user who has only been invited so far. Once they have no invitation left, their row is reused. */
     signedIn: integer("signed_in", { mode: "boolean" }).notNull().default(false),
   },
   (table) => [
@@ -56,7 +56,7 @@ export const users = sqliteTable(
   ],
 );
 
-/** Owner of an email: the user who last presented it, verified; before that, the user who was invited by it. */
+/** Owner of an email: the user who last presented it, verified, or before that the user who was invited by it. */
 export const emails = sqliteTable(
   "emails",
   {
@@ -99,8 +99,8 @@ export const reads = sqliteTable(
 );
 
 /**
- * One b-tree in the order of reading. `createdRev` rises with `seq` and needs no index of its own, and the index on
- * `changedRev` holds only messages that were changed later, so a new message writes one page and not two.
+ * One b-tree in the order in which messages are read. `createdRev` rises with `seq` and needs no index of its own, and the index on
+ * `changedRev` holds only messages that were changed later, so a new message usually writes one page and not two.
  */
 export const messages = sqliteTable(
   "messages",
@@ -141,7 +141,7 @@ export const messages = sqliteTable(
   ],
 );
 
-/** Written and deleted again to find out whether the disk accepts writes. */
+/** A row is inserted and deleted here to find out whether the disk accepts writes. */
 export const probes = sqliteTable("probes", {
   pk: integer().primaryKey(),
   bytes: text().notNull(),

@@ -1,4 +1,4 @@
-import type { Standing } from "../../chat/decide-rooms.ts";
+import type { ActorFacts } from "../../chat/decide-rooms.ts";
 import type { Facts } from "../../chat/decide.ts";
 import type { Result } from "../../chat/errors.ts";
 import type {
@@ -29,7 +29,7 @@ import { probes } from "./schema.ts";
 import { Users } from "./users.ts";
 import { toStoreError, Writer } from "./writer.ts";
 
-/** As much as a batch of messages takes: a disk with room for one page only is still full. */
+/** About as much as a batch of messages: a disk with space for a single page counts as full. */
 const PROBE_BYTES = 65_536;
 
 /** The `Store` on one SQLite file. Synchronous underneath: a read is answered before the turn ends. */
@@ -60,14 +60,15 @@ export class SqliteStore implements Store {
   }
 
   async signIn(profile: Profile): Promise<User> {
-    const unchanged = read(() => this.#users.signedIn(profile));
+    const unchanged = read(() => this.#users.findUnchanged(profile));
     if (unchanged) return unchanged;
-    const known = read(() => this.#users.find({ sub: profile.sub }));
+    // Only somebody who has signed in before: the row of an invitation may become another user's.
+    const known = read(() => this.#users.findUnchanged({ sub: profile.sub }));
     const write = this.#writer.write(() => this.#users.signIn(profile));
-    // A disk that cannot take a new name keeps nobody out.
+    // A full disk must not keep a user out just because their name has changed.
     const { email } = profile;
-    const onlyNamed = known !== undefined && (email === undefined || email === known.email);
-    return onlyNamed ? write.catch(() => known) : write;
+    const onlyNameChanged = known !== undefined && (email === undefined || email === known.email);
+    return onlyNameChanged ? write.catch(() => known) : write;
   }
 
   async membership(roomId: string, user: UserKey): Promise<Membership | undefined> {
@@ -98,11 +99,11 @@ export class SqliteStore implements Store {
   }
 
   renameRoom(room: RoomKey, name: string, by: Actor): Promise<Result<undefined>> {
-    return this.#writer.write(() => this.#rooms.rename(room, name, this.#standing(room, by)));
+    return this.#writer.write(() => this.#rooms.rename(room, name, this.#actorFacts(room, by)));
   }
 
   deleteRoom(room: RoomKey, by: Actor): Promise<Result<undefined>> {
-    return this.#writer.write(() => this.#rooms.delete(room, this.now(), this.#standing(room, by)));
+    return this.#writer.write(() => this.#rooms.delete(room, this.now(), this.#actorFacts(room, by)));
   }
 
   async rooms(): Promise<Room[]> {
@@ -130,17 +131,17 @@ export class SqliteStore implements Store {
 
   setMember(room: RoomKey, who: Invitee, role: Role | undefined, grant: Grant): Promise<Result<Granted>> {
     return this.#writer.write(() =>
-      this.#members.set(room, who, role, grant, this.#standing(room, grant.by)),
+      this.#members.set(room, who, role, grant, this.#actorFacts(room, grant.by)),
     );
   }
 
   removeMember(room: RoomKey, who: Invitee, by: Actor): Promise<Result<Member | undefined>> {
-    return this.#writer.write(() => this.#members.remove(room, who, this.#standing(room, by)));
+    return this.#writer.write(() => this.#members.remove(room, who, this.#actorFacts(room, by)));
   }
 
   async purge(): Promise<boolean> {
-    // As a rule there is nothing to purge, and no need for the write lock.
-    const room = read(() => this.#rooms.deleted());
+    // Usually there is nothing to purge: no need for the write lock.
+    const room = read(() => this.#rooms.findDeleted());
     if (room === undefined) return false;
     await this.#writer.write(() => this.#rooms.purge(room));
     return true;
@@ -158,7 +159,7 @@ export class SqliteStore implements Store {
     });
   }
 
-  /** Rises when another process, or another connection of this one, has written. */
+  /** Changes when another process, or another connection of this process, has written. */
   dataVersion(): number {
     const row = this.db.$client.query<{ data_version: number }, []>("PRAGMA data_version").get();
     return row?.data_version ?? 0;
@@ -172,11 +173,12 @@ export class SqliteStore implements Store {
     }
   }
 
-  #standing(room: RoomKey, actor: Actor): Standing {
+  #actorFacts(room: RoomKey, actor: Actor): ActorFacts {
     return { actor, role: this.#facts.role(room, actor.key), head: this.#messages.head(room) };
   }
 }
 
+/** Runs a read. Throws `StoreError`. */
 function read<T>(work: () => T): T {
   try {
     return work();

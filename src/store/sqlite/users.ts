@@ -1,10 +1,10 @@
-import { and, eq, isNull } from "drizzle-orm";
+import { and, eq, isNull, sql } from "drizzle-orm";
 
 import { higherRole } from "../../chat/decide-rooms.ts";
-import { decideSignIn, isSignedIn } from "../../chat/decide-users.ts";
+import { changesNothing, decideSignIn } from "../../chat/decide-users.ts";
 import type { Invitee, Profile, User, UserKey } from "../../chat/model.ts";
 import type { Db } from "./open.ts";
-import { type Queries, user } from "./queries.ts";
+import { type Queries, userColumns } from "./queries.ts";
 import { toUser } from "./rows.ts";
 import { emails, members, reads, users } from "./schema.ts";
 
@@ -15,7 +15,7 @@ export class Users {
     private readonly queries: Pick<Queries, "userBySub" | "signedInUser" | "emailOwner">,
   ) {}
 
-  /** Whom a membership is for: an email means its present owner. */
+  /** The user whom an invitation names. An email means its present owner. */
   find(who: Invitee): User | undefined {
     const { userBySub, emailOwner } = this.queries;
     return toUser("sub" in who ? userBySub.get({ sub: who.sub }) : emailOwner.get({ email: who.email }));
@@ -28,13 +28,13 @@ export class Users {
     return invited;
   }
 
-  /** The user, if signing in changes nothing. */
-  signedIn(profile: Profile): User | undefined {
+  /** The user, if signing in with this profile would change nothing. */
+  findUnchanged(profile: Profile): User | undefined {
     const row = this.queries.signedInUser.get({ sub: profile.sub });
     if (!row) return undefined;
     const [key, id, email, name, emailOwner] = row;
     const known = { key, id, email, name };
-    return isSignedIn(profile, { known, ownsEmail: emailOwner === key }) ? known : undefined;
+    return changesNothing(profile, { known, ownsEmail: emailOwner === key }) ? known : undefined;
   }
 
   signIn(profile: Profile): User {
@@ -52,7 +52,7 @@ export class Users {
     return { key, id: sub, ...shown };
   }
 
-  /** Forgets a user who has never signed in and is not a member of any room any more. */
+  /** Frees the row of a user who has never signed in, once they are not a member of any room. */
   release(key: UserKey): void {
     const invited = this.db
       .select({ key: users.pk })
@@ -60,7 +60,7 @@ export class Users {
       .where(and(eq(users.pk, key), eq(users.signedIn, false)));
     if (!invited.get() || this.db.select().from(members).where(eq(members.user, key)).limit(1).get()) return;
     this.db.delete(emails).where(eq(emails.user, key)).run();
-    // The row is reused: before it deletes a user, SQLite would search all messages for their sender.
+    // The row is kept for reuse. To delete it, SQLite would search all messages for their sender.
     this.db.update(users).set({ sub: null, email: null }).where(eq(users.pk, key)).run();
   }
 
@@ -70,13 +70,19 @@ export class Users {
 
   #create(values: { sub: string } | { email: string }): User {
     const free = this.db
-      .select({ key: users.pk })
-      .from(users)
+      .select({ key: sql<UserKey>`${users.pk}` })
+      // SQLite would search the index on `sub`, where every user who was invited by email stands under null.
+      .from(sql`${users} indexed by users_free`)
       .where(and(isNull(users.sub), isNull(users.email)))
       .limit(1)
       .get();
-    if (!free) return this.db.insert(users).values(values).returning(user).get();
-    return this.db.update(users).set(values).where(eq(users.pk, free.key)).returning(user).all()[0] as User;
+    if (!free) return this.db.insert(users).values(values).returning(userColumns).get();
+    return this.db
+      .update(users)
+      .set(values)
+      .where(eq(users.pk, free.key))
+      .returning(userColumns)
+      .all()[0] as User;
   }
 
   #setEmailOwner(email: string, key: UserKey): void {
@@ -88,12 +94,12 @@ export class Users {
   }
 
   #moveMemberships(from: UserKey, to: UserKey): void {
-    for (const grant of this.db.select().from(members).where(eq(members.user, from)).all()) {
-      const { room } = grant;
+    for (const membership of this.db.select().from(members).where(eq(members.user, from)).all()) {
+      const { room } = membership;
       const own = and(eq(members.room, room), eq(members.user, to));
       const before = this.db.select({ role: members.role }).from(members).where(own).get();
       if (before) {
-        const role = higherRole(before.role, grant.role);
+        const role = higherRole(before.role, membership.role);
         this.db.update(members).set({ role }).where(own).run();
         this.db
           .delete(reads)
@@ -102,7 +108,7 @@ export class Users {
       } else {
         this.db
           .insert(members)
-          .values({ ...grant, user: to })
+          .values({ ...membership, user: to })
           .run();
         this.#moveReadMark(room, from, to);
       }
@@ -112,7 +118,7 @@ export class Users {
   }
 
   #moveReadMark(room: number, from: UserKey, to: UserKey): void {
-    // Left from a time as an administrator, perhaps.
+    // The user may have a mark of their own, from when they read the room as an administrator.
     const [own, invited] = [to, from].map((key) => and(eq(reads.room, room), eq(reads.user, key)));
     this.db.delete(reads).where(own).run();
     this.db.update(reads).set({ user: to }).where(invited).run();

@@ -5,24 +5,24 @@ import { sqliteError } from "./open.ts";
 
 /** How long a write waits for another process to release the file. */
 const MAX_BUSY_MS = 5000;
-/** How often it tries meanwhile. Each attempt holds the event loop for SQLite's own busy timeout. */
+/** Delay between two attempts. Each attempt blocks the event loop for SQLite's own busy timeout. */
 const BUSY_RETRY_MS = 20;
 
-/** Runs writes, each in an IMMEDIATE transaction. While another process writes, they wait with the event loop free. */
+/** Runs writes, each in an IMMEDIATE transaction. While another process writes, they wait without blocking the event loop. */
 export class Writer {
-  /** Begun once: bun:sqlite creates five functions for each new transaction. */
-  readonly #transaction: ReturnType<typeof beginWith>;
-  /** Settles when the writer that waits for another process is done. Undefined while none waits. */
+  /** Created once: bun:sqlite creates five functions for each new transaction. */
+  readonly #transaction: ReturnType<typeof createTransaction>;
+  /** Resolves when the write that retries is done. Undefined while none does. */
   #waiting: Promise<void> | undefined;
 
   constructor(database: Database) {
-    this.#transaction = beginWith(database);
+    this.#transaction = createTransaction(database);
   }
 
   /** Resolves when the write is on disk. Rejects with `StoreError`; then nothing has changed. */
   async write<T>(work: () => T): Promise<T> {
     const deadline = performance.now() + MAX_BUSY_MS;
-    // Only one of those who wait keeps trying.
+    // Only one write retries. The others wait for it.
     while (this.#waiting) await this.#waiting;
     const { promise, resolve } = Promise.withResolvers<void>();
     try {
@@ -43,9 +43,9 @@ export class Writer {
   }
 }
 
-const beginWith = (database: Database) => database.transaction((work: () => unknown) => work());
+const createTransaction = (database: Database) => database.transaction((work: () => unknown) => work());
 
-/** The domain's error for one of SQLite. Leaves out Drizzle's own error, which repeats the parameters. */
+/** The domain's error for an error of SQLite. Leaves out Drizzle's message, which contains the parameters. */
 export function toStoreError(error: unknown): StoreError {
   const cause = sqliteError(error);
   return new StoreError(cause ? `${cause.code}: ${cause.message}` : String(error), { cause: cause ?? error });
