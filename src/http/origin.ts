@@ -1,5 +1,7 @@
 import type { Context } from "hono";
 
+const isWildcard = (entry: string) => entry.includes("://*.");
+
 /** Decides which pages may use the server. */
 export class OriginPolicy {
   readonly #exact: ReadonlySet<string>;

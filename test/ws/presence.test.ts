@@ -29,6 +29,18 @@ const history = ({ texts }: V2Client, email: string) =>
 
 const onlineEmails = ({ hello }: V2Client) => hello.online.map(({ email }) => email);
 
+/** Who is online as far as a client has been told. */
+function onlineFor({ texts }: V2Client): Set<string | null> {
+  const known = new Set<string | null>();
+  for (const text of texts) trackOnline(known, JSON.parse(text) as ServerFrame);
+  return known;
+}
+
+const isOnline = (client: V2Client, email: string) => onlineFor(client).has(email);
+const connections = () => server.metric("parley_connections");
+const guests = (count: number) => Array.from({ length: count }, (_, index) => `guest-${index}@example.com`);
+const list = (emails: Iterable<string | null>) => Array.from(emails, String).toSorted().join();
+
 test("the room is told when a user comes and goes", async () => {
   const room = await server.createRoom([alice, bob]);
   const watcher = await server.connectV2(room, bob);
@@ -68,7 +80,6 @@ test("a user comes with the first of several connections, of either dialect, and
 });
 
 test("a user who comes and goes within 100 ms is not announced", async () => {
-  const connections = () => server.metric("parley_connections");
   await waitUntil("a visit was short enough", async () => {
     const [room, other] = [await server.createRoom([alice, bob]), await server.createRoom([bob, carol])];
     const [watcher, elsewhere] = [await server.connectV2(room, bob), await server.connectV2(other, bob)];
@@ -180,9 +191,6 @@ describe("a user goes offline when their connection", () => {
 });
 
 describe.if(isLinux)("a reader that pauses and goes on", () => {
-  const guests = (count: number) => Array.from({ length: count }, (_, index) => `guest-${index}@example.com`);
-  const list = (emails: Iterable<string | null>) => Array.from(emails, String).toSorted().join();
-
   test("knows of all who came and went at once", async () => {
     const arriving = guests(5);
     const leaving = [carol, "dave@example.com"];
@@ -210,7 +218,7 @@ describe.if(isLinux)("a reader that pauses and goes on", () => {
       for (;;) trackOnline(known, (await slow.next()) as ServerFrame);
     })().catch(() => undefined);
     const expected = list([alice, bob, ...arriving]);
-    await waitUntil("the reader knows who is online", () => list(known) === expected, 5000);
+    await waitUntil("the reader knows who is online", () => list(known) === expected);
     slow.destroy();
     await reading;
     for (const client of [writer, ...arrivers]) await client.close();
@@ -257,18 +265,9 @@ describe.if(isLinux)("a reader that pauses and goes on", () => {
     const reading = (async () => {
       for (;;) receive((await slow.next()) as ServerFrame);
     })().catch(() => undefined);
-    await waitUntil("the reader knows who is online", () => list(known) === expected(), 5000);
+    await waitUntil("the reader knows who is online", () => list(known) === expected());
     slow.destroy();
     await reading;
     for (const client of [writer, ...clients.values()]) await client.close();
   }, 60_000);
 });
-
-/** Who is online as far as a client has been told. */
-function onlineFor({ texts }: V2Client): Set<string | null> {
-  const known = new Set<string | null>();
-  for (const text of texts) trackOnline(known, JSON.parse(text) as ServerFrame);
-  return known;
-}
-
-const isOnline = (client: V2Client, email: string) => onlineFor(client).has(email);

@@ -214,15 +214,16 @@ test("accepted reads do not make up for refused changes", async () => {
   expect(await raw.close()).toEqual({ code: 4429, reason: "rate_limited" });
 });
 
-test("both dialects, all connections and the HTTP API share one rate", async () => {
-  const { room, email, raw } = await open();
+test("both dialects, all rooms and connections and the HTTP API share one rate", async () => {
+  const { email, raw } = await open();
+  const room = await server.createRoom([email]);
   const token = await server.token(email);
   const classic = await connectRaw("classic", server.host, room, token);
   const tab = await server.connectV2(room, email);
   raw.write(send(0), send(1));
   expect(await answers(raw, 2)).toEqual(times(2, "ack"));
   classic.write(encodeText("classic", "one"), encodeText("classic", "two"));
-  for (const text of ["x", "x", "one", "two"]) expect(await classic.nextTextOrCode()).toBe(text);
+  for (const text of ["one", "two"]) expect(await classic.nextTextOrCode()).toBe(text);
   const status = async (request: string, body: unknown) =>
     (await callApi(server, request.replace("ROOM", `/api/rooms/${room}`), { token, body })).status;
   // It is forbidden, and counts all the same.

@@ -140,40 +140,39 @@ describe("in a room where nobody writes", () => {
   });
 });
 
+/** A random command, most often for one of the last messages, which a resume has just sent or is about to. */
+function randomCommand(random: Random, length: number): CommandInput {
+  const back = random.chance(0.5) ? random.integer(10) : random.integer(length);
+  const seq = Math.max(1, length - back);
+  const choice = random.next();
+  if (choice < 0.5) return { type: "send", text: `text ${length}` };
+  if (choice < 0.7) return { type: "edit", seq, text: `edit ${random.next()}` };
+  if (choice < 0.95) return { type: "react", seq, emoji: random.pick(["👍", "🎉"]), on: random.chance(0.7) };
+  return { type: "delete", seq };
+}
+
+/** Writers that write until they are stopped. */
+function startWriting(writers: readonly V2Client[], random: Random) {
+  const end = new AbortController();
+  const state = { answers: 0, lastRev: 0 };
+  const write = async (writer: V2Client) => {
+    while (!end.signal.aborted) {
+      const answer = await writer.command(randomCommand(random, Math.max(...writer.messages.keys())));
+      if (answer.type === "ack") state.lastRev = Math.max(state.lastRev, answer.rev);
+      state.answers++;
+    }
+  };
+  const all = Promise.all(writers.map(write));
+  /** Resolves with the `rev` of the last change. */
+  const stop = async () => {
+    end.abort();
+    await all;
+    return state.lastRev;
+  };
+  return { state, stop };
+}
+
 describe("while others write", () => {
-  /** A random command, most often for one of the last messages, which a resume has just sent or is about to. */
-  function randomCommand(random: Random, length: number): CommandInput {
-    const back = random.chance(0.5) ? random.integer(10) : random.integer(length);
-    const seq = Math.max(1, length - back);
-    const choice = random.next();
-    if (choice < 0.5) return { type: "send", text: `text ${length}` };
-    if (choice < 0.7) return { type: "edit", seq, text: `edit ${random.next()}` };
-    if (choice < 0.95)
-      return { type: "react", seq, emoji: random.pick(["👍", "🎉"]), on: random.chance(0.7) };
-    return { type: "delete", seq };
-  }
-
-  /** Writers that write until they are stopped. */
-  function startWriting(writers: readonly V2Client[], random: Random) {
-    const end = new AbortController();
-    const state = { answers: 0, lastRev: 0 };
-    const write = async (writer: V2Client) => {
-      while (!end.signal.aborted) {
-        const answer = await writer.command(randomCommand(random, Math.max(...writer.messages.keys())));
-        if (answer.type === "ack") state.lastRev = Math.max(state.lastRev, answer.rev);
-        state.answers++;
-      }
-    };
-    const all = Promise.all(writers.map(write));
-    /** Resolves with the `rev` of the last change. */
-    const stop = async () => {
-      end.abort();
-      await all;
-      return state.lastRev;
-    };
-    return { state, stop };
-  }
-
   test.each([1, 2, 3])(
     "a client that resumes ends up with what the server has, nothing twice (seed %d)",
     async (seed) => {
@@ -271,15 +270,15 @@ describe("while others write", () => {
   }, 20_000);
 });
 
-describe("of more than fits into any buffer", () => {
-  /** The next frame that advances the cursor. */
-  async function nextPage(raw: RawConnection): Promise<{ bytes: number; frame: Hello | Changes }> {
-    const text = await raw.nextPayload();
-    const frame = JSON.parse(text) as Hello | Changes;
-    if (frame.type !== "hello" && frame.type !== "changes") throw new Error(`unexpected: ${text}`);
-    return { bytes: Buffer.byteLength(text), frame };
-  }
+/** The next frame that advances the cursor. */
+async function nextPage(raw: RawConnection): Promise<{ bytes: number; frame: Hello | Changes }> {
+  const text = await raw.nextPayload();
+  const frame = JSON.parse(text) as Hello | Changes;
+  if (frame.type !== "hello" && frame.type !== "changes") throw new Error(`unexpected: ${text}`);
+  return { bytes: Buffer.byteLength(text), frame };
+}
 
+describe("of more than fits into any buffer", () => {
   test.if(isLinux)(
     "little waits in the server for a reader that pauses, and it gets everything once",
     async () => {
