@@ -6,8 +6,11 @@ import type { Outcome, Store } from "./store.ts";
 const MAX_QUEUED_DRAFTS = 65_536;
 const MAX_QUEUED_TEXT = 1 << 25;
 
-/** UTF-16 units of text in one batch: it is published at once and has to fit into every reader's send buffer. */
-const MAX_BATCH_TEXT = 1 << 18;
+/**
+ * UTF-16 units of text in one batch. It is published at once and has to fit into every reader's send buffer, where a unit
+ * takes up to six bytes: JSON escapes control characters.
+ */
+const MAX_BATCH_TEXT = 1 << 17;
 
 /** A batch of this size has many senders, who will send again in a moment: the next batch waits for as many. */
 const GATHER_BATCH_SIZE = 8;
