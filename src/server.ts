@@ -206,11 +206,9 @@ function listenError(cause: unknown, { host, port }: Config): ListenError {
   return new ListenError(`PARLEY_HOST: cannot listen on "${host}" (${code || String(cause)})`, { cause });
 }
 
-/** A request without a Host header (HTTP/1.0) has only a path for its URL. */
+/** A request without a Host header (HTTP/1.0) has only a path for its URL, which may begin with two slashes. */
 function withAbsoluteUrl(request: Request): Request {
-  return request.url.startsWith("/")
-    ? new Request(new URL(request.url, "http://localhost").href, request)
-    : request;
+  return request.url.startsWith("/") ? new Request(`http://localhost${request.url}`, request) : request;
 }
 
 /** Throws `ConfigError` when the setting exceeds the limit of open files. */
