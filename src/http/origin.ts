@@ -31,8 +31,6 @@ export class OriginPolicy {
   }
 }
 
-const isWildcard = (entry: string) => entry.includes("://*.");
-
 /** Whether a proxy in front terminates TLS. The header can be forged, so it may only make Parley stricter. */
 export function isBehindTls(c: Context): boolean {
   const [protocol] = (c.req.header("x-forwarded-proto") ?? "").split(",");
