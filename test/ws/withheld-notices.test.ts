@@ -41,7 +41,7 @@ test("notices are withheld from readers for whom more than 64 KiB wait", async (
   notices.publish(room, { type: "typing", user: actor(9) });
   expect(published).toHaveLength(1);
   expect(readers.map(({ topics: own }) => own.has(topic))).toEqual([true, true, false]);
-  expect(readers.map(({ withheld }) => withheld)).toEqual([undefined, undefined, new Map()]);
+  expect(readers.map(({ knownOnline }) => knownOnline)).toEqual([undefined, undefined, new Map()]);
 });
 
 test("a reader that keeps up again is told who came and went, and is sent notices from there on", async () => {
