@@ -140,7 +140,8 @@ export class Chat {
     if (known) return known;
     try {
       const actor = { ...(await this.#options.store.signIn(identity)), admin: identity.admin };
-      this.#actors.set(identity, actor);
+      // A new name that could not be stored is tried again next time.
+      if (identity.name === undefined || identity.name === actor.name) this.#actors.set(identity, actor);
       return actor;
     } catch (error) {
       if (error instanceof StoreError) this.#healthy = false;

@@ -61,6 +61,7 @@ export function deleteSessionCookie(c: Context): void {
 }
 
 function cookieOptions(c: Context) {
-  const secure = isBehindTls(c) || !isLoopback(new URL(c.req.url).hostname);
+  // The Host header may make a URL that cannot be parsed.
+  const secure = isBehindTls(c) || !isLoopback(URL.parse(c.req.url)?.hostname ?? "");
   return { httpOnly: true, secure, sameSite: "Lax", path: "/ws" } as const;
 }

@@ -1,5 +1,7 @@
 import type { Context } from "hono";
 
+const isWildcard = (entry: string) => entry.includes("://*.");
+
 /** Decides which pages may use the server. */
 export class OriginPolicy {
   readonly #exact: ReadonlySet<string>;
@@ -28,8 +30,6 @@ export class OriginPolicy {
     });
   }
 }
-
-const isWildcard = (entry: string) => entry.includes("://*.");
 
 /** Whether a proxy in front terminates TLS. The header can be forged, so it may only make Parley stricter. */
 export function isBehindTls(c: Context): boolean {

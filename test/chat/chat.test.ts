@@ -1,12 +1,14 @@
-import { expect, test } from "bun:test";
+import { expect, mock, test } from "bun:test";
 
-import type { Budget, Chat } from "../../src/chat/chat.ts";
+import { type Budget, Chat } from "../../src/chat/chat.ts";
 import { asChatError } from "../../src/chat/errors.ts";
 import type { Actor } from "../../src/chat/model.ts";
-import { createChat } from "../support/chat-harness.ts";
+import { createChat, noLimits } from "../support/chat-harness.ts";
 import { actor, range, send, settle } from "../support/people.ts";
+import { openSqliteStore } from "../support/sqlite-store.ts";
 
 const [bob, admin] = [actor(2), actor(3, true)];
+const nothing = () => undefined;
 
 test("typing is announced at most once in three seconds for each user", async () => {
   const { store, chat, room, alice, clock, notices } = createChat();
@@ -104,6 +106,93 @@ test("a user is shown as their newest connection has them", async () => {
   expect(chat.online(room, alice.key)).toMatchObject([{ name: "Alison" }]);
 });
 
+test("a history that was read for one connection is not kept when another process has written", async () => {
+  const { store, bus, connect } = createChat({ messages: 1 });
+  const reads = async () => {
+    connect();
+    const names: string[] = [];
+    for (await settle(); store.waiting.length > 0; await settle()) {
+      names.push(...store.waiting);
+      store.answer();
+    }
+    return names;
+  };
+  expect(await reads()).toContain("history");
+  expect(await reads()).not.toContain("history");
+  bus.publish({ kind: "invalidate" });
+  await store.answerAll();
+  expect(await reads()).toContain("history");
+});
+
+/** A chat on a real store, with a user and the room "lobby" of theirs. */
+async function openStoredChat() {
+  const opened = openSqliteStore();
+  const failures: unknown[] = [];
+  const note = (error: unknown) => void failures.push(error);
+  const chat = new Chat({
+    store: opened.store,
+    bus: { publish: nothing, subscribe: nothing, close: nothing },
+    limits: noLimits,
+    broadcaster: { publish: nothing, publishMissed: nothing },
+    observer: { historyFailed: note, commitFailed: note, syncFailed: note, recheckFailed: note },
+    now: () => 0,
+    monotonic: () => 0,
+  });
+  const profile = { sub: "alice", admin: false };
+  const alice = await chat.signIn(profile);
+  const room = await chat.rooms.create(alice, "lobby", "Lobby");
+  const { client } = opened;
+  return {
+    chat,
+    client,
+    failures,
+    profile,
+    alice,
+    room,
+    [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
+  };
+}
+
+test("a user who was admitted to a room that was deleted and created again does not get into the new one", async () => {
+  await using at = await openStoredChat();
+  const { chat, alice } = at;
+  const admitted = await chat.rooms.enter(alice, "lobby");
+  await chat.rooms.delete(alice, "lobby");
+  const { key } = await chat.rooms.create(alice, "lobby", "Lobby");
+  const participant = { user: alice, expel: nothing };
+  const joined = chat.join(participant, admitted, { historyOptional: true });
+  expect(await joined.catch((error: unknown) => asChatError(error).code)).toBe("room_deleted");
+  expect([chat.participants(admitted.room.key), chat.participants(key)]).toEqual([[], []]);
+});
+
+test("the chat is healthy while its last write succeeded", async () => {
+  await using at = await openStoredChat();
+  const { chat, client, failures, profile, alice, room } = at;
+  const writes: (() => Promise<unknown>)[] = [
+    () => chat.execute(alice, room.key, send("hello")),
+    () => chat.rooms.rename(alice, "lobby", "Hall"),
+    () => chat.signIn({ sub: "bob", admin: false }),
+  ];
+  for (const write of writes) {
+    expect(chat.healthy).toBe(true);
+    client.run("PRAGMA query_only = ON");
+    expect(await write().catch((error: unknown) => asChatError(error).code)).toBe("storage_unavailable");
+    expect(chat.healthy).toBe(false);
+    await chat.probe();
+    expect(chat.healthy).toBe(false);
+    client.run("PRAGMA query_only = OFF");
+    await chat.probe();
+  }
+  expect(failures).toHaveLength(1);
+  client.run("PRAGMA query_only = ON");
+  await chat.execute(alice, room.key, send("hello")).catch(() => undefined);
+  // A token that was seen before needs no database.
+  expect(await chat.signIn(profile)).toBe(alice);
+  client.run("PRAGMA query_only = OFF");
+  await chat.execute(alice, room.key, send("hello"));
+  expect(chat.healthy).toBe(true);
+});
+
 test.each(["send", "edit"] as const)("the text of a %s is checked before it is stored", async (type) => {
   const { store, chat, room, alice } = createChat({ messages: 1, limits: { textBytes: 8 } });
   const codeOf = async (text: string) => {
@@ -134,4 +223,17 @@ test("a change is published in order to the connections of the room, and acknowl
     { seq: 1, rev: 2 },
   ]);
   expect(connection.live.map(({ text }) => text)).toEqual(["one", "uno"]);
+});
+
+test("a new name that could not be stored at one sign-in is stored at the next one with the same token", async () => {
+  const { store, chat } = createChat();
+  const identity = { sub: "u", name: "New", admin: false };
+  const names = ["Old", "New"];
+  const signIn = mock(async () => ({ key: 1, id: "u", email: null, name: names.shift() ?? null }));
+  Object.assign(store, { signIn });
+  expect(await chat.signIn(identity)).toMatchObject({ name: "Old" });
+  expect(await chat.signIn(identity)).toMatchObject({ name: "New" });
+  // From now on the user is known by the token.
+  expect(await chat.signIn(identity)).toMatchObject({ name: "New" });
+  expect(signIn).toHaveBeenCalledTimes(2);
 });

@@ -135,7 +135,7 @@ describe("a removal", () => {
       refused: "ambiguous_email",
       details: { users: ["sub|2", "sub|3"] },
     });
-    // Whoever may not remove one of them does not learn of it, though they are one of them themselves.
+    // A member who may not remove both does not learn of it, not even if one of them is that member.
     const self = member("member", moderator.actor);
     expect(outcome(removal(actorFacts("member"), self, member("member")))).toBe("not_allowed");
   });

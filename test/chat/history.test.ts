@@ -141,7 +141,7 @@ test.each(["last", "changesSince"] as const)(
   },
 );
 
-test("a room that is deleted has no history, and whoever catches up in it has nothing left to read", async () => {
+test("a room that is deleted has no history, and a connection that catches up in it has nothing left to read", async () => {
   const { store, last, changesSince } = await setUp(3);
   store.exists = false;
   const reads = [last(), changesSince(1)];

@@ -64,6 +64,14 @@ test("a cursor beyond the end of the room begins with the last messages", async 
   expect(first(connection)).toBe("1@1 2@2 3@3");
 });
 
+test("a cursor beyond the room as it was at the admission resumes, once the room has come so far", async () => {
+  const { store, connection } = await joining(0, { since: 4 });
+  store.readsAsOf = "answer";
+  store.add();
+  await store.answerAll();
+  expect(connection.joined).toMatchObject({ resumed: true, messages: [], position: { seq: 4, rev: 4 } });
+});
+
 test("a connection that missed much begins with a part, and reads on until it is level", async () => {
   const { store, connect, publish } = createChat({ messages: 300 });
   store.edit(10);
@@ -169,7 +177,12 @@ describe.each([0, 1, 2])("when read number %d of a join fails", (answered) => {
     const { store, connection, failures, publish } = await joining(answered, { historyOptional: true });
     store.fail();
     expect(await connection.outcome).toBe("joined");
-    expect(connection.joined).toMatchObject({ role: "member", messages: [], position: undefined });
+    expect(connection.joined).toMatchObject({
+      role: "member",
+      messages: [],
+      position: undefined,
+      resumed: false,
+    });
     expect(failures).toMatchObject([{ message: "broken" }]);
     publish(store.add());
     await store.answerAll();

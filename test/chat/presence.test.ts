@@ -125,6 +125,7 @@ test("a user is shown with their newest name", () => {
   // A user who is offline, or a room that is empty, is not brought back by it.
   presence.update(room, { ...actor(2), name: "Robert" });
   presence.update(8, actor(2));
+  depart(9);
   expect([online(), presence.online(8, viewer)]).toEqual([[1], []]);
   expect(flushed()).toEqual(["7: 2 offline"]);
 });

@@ -127,6 +127,24 @@ test("a message that comes with a later page than its neighbours is still new", 
   expect(published.slice(-2)).toEqual(["missed new 2@702", "missed change 1@703"]);
 });
 
+test("a room that is deleted while it is read is not read on", async () => {
+  const { store, key, sync, hear, follow } = createSync(1);
+  await follow();
+  for (let each = 0; each < 700; each++) store.add();
+  // The first page lacks a message that comes with the second.
+  hear(store.edit(2));
+  store.readsAsOf = "answer";
+  store.answer();
+  await settle();
+  store.exists = false;
+  for (let reads = 0; store.waiting.length > 0; reads++) {
+    expect(reads).toBeLessThan(5);
+    store.answer();
+    await settle();
+  }
+  expect(sync.position(key)).toEqual({ seq: 501, rev: 501 });
+});
+
 test("an empty page, whose messages were all changed again later, moves the position too", async () => {
   const { store, key, sync, published, hear, follow } = createSync(1);
   await follow();

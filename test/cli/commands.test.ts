@@ -199,7 +199,7 @@ describe("members", () => {
     await server.createRoom(["owner@example.com"], { id, role: "owner" });
     for (const [command, ...role] of [["member remove"], ["member add", "--role", "member"]] as const) {
       const { code, stderr } = await cli(command, id, "owner@example.com", ...role);
-      expect([code, stderr]).toEqual([1, expect.stringContaining("needs an owner")]);
+      expect([code, stderr]).toEqual([1, expect.stringContaining("A room needs an owner")]);
     }
     expect(await members(id)).toEqual([["owner@example.com", "owner"]]);
   });

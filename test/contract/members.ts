@@ -24,7 +24,8 @@ export function membersContract(harness: () => StoreHarness): void {
     const alice = await h.user();
     const room = await h.room();
     const who = { email: alice.email ?? "" };
-    const { admin: _, ...user } = alice;
+    const { key, id, email, name } = alice;
+    const user = { key, id, email, name };
     expect(await h.grant(room, who)).toEqual({ added: true, member: { user, role: "member", joinedAt: 1 } });
     expect(await h.grant(room, who, "moderator")).toMatchObject({
       added: false,

@@ -102,6 +102,17 @@ export function readMarksContract(harness: () => StoreHarness): void {
     expect([await h.unread(room, unknown), await h.unread(room, known)]).toEqual([3, 3]);
   });
 
+  test("the mark of an invitation replaces one that its user left behind as an administrator", async () => {
+    const { h, bob, room } = await setUp();
+    const [admin, email] = [{ ...(await h.user()), admin: true }, h.email()];
+    await h.fill(room, bob, 3);
+    await h.act(room, admin, read(1));
+    await h.grant(room, { email });
+    await h.fill(room, bob, 1);
+    await h.signIn(admin.id ?? "", email);
+    expect(await h.unread(room, admin)).toBe(1);
+  });
+
   test("a member who was invited a second time under another email keeps their own mark", async () => {
     const { h, alice, bob, room } = await setUp();
     await h.fill(room, bob, 2);

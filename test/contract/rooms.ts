@@ -95,7 +95,7 @@ export function roomsContract(harness: () => StoreHarness): void {
     expect([await h.texts(old), await h.texts(room), await h.texts(kept)]).toEqual([[], ["new"], texts]);
     expect(await h.store.memberKeys(room.key)).toEqual(new Set([alice.key]));
     expect(await h.store.membership(old.id, bob.key)).toMatchObject({ room: { key: room.key }, role: null });
-    // Neither does whoever is still on their way into the old one get into the new one.
+    // A connection that is still joining the old room does not get into the new one.
     expect(await h.store.role(old.key, alice.key)).toBeUndefined();
     expect([await h.store.head(old.key), await h.store.history(old.key, 1)]).toEqual([undefined, undefined]);
   });
@@ -110,6 +110,19 @@ export function roomsContract(harness: () => StoreHarness): void {
     const user = await h.signIn(h.name("sub"), email);
     expect([await h.store.roomsOf(user.key), await h.store.memberKeys(again.key)]).toEqual([[], new Set()]);
     expect(await h.grant(again, subOf(user))).toMatchObject({ added: true });
+  });
+
+  test("the members of a deleted room are removed step by step", async () => {
+    const h = harness();
+    const room = await h.room();
+    const emails = Array.from({ length: 120 }, () => h.email());
+    for (const email of emails) await h.grant(room, { email });
+    await h.delete(room);
+    let steps = 0;
+    while (await h.store.purge()) steps++;
+    expect(steps).toBeGreaterThan(2);
+    const user = await h.signIn(h.name("sub"), emails.at(-1));
+    expect(await h.store.roomsOf(user.key)).toEqual([]);
   });
 
   test("a probe leaves nothing behind", async () => {

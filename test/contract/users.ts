@@ -59,7 +59,7 @@ export function usersContract(harness: () => StoreHarness): void {
     await h.grant(after, { email });
     expect(await h.store.memberKeys(before.key)).toEqual(new Set([first.key]));
     expect(await h.store.memberKeys(after.key)).toEqual(new Set([second.key]));
-    // Whoever presents it again owns it again.
+    // The first user presents it again, and owns it again.
     await h.signIn(first.id ?? "", email);
     expect(await h.grant(after, { email })).toMatchObject({
       added: true,
@@ -122,6 +122,19 @@ export function usersContract(harness: () => StoreHarness): void {
     }
     const [bySub, byEmail] = [await h.signIn(sub), await h.signIn(h.name("sub"), email)];
     expect(await h.store.memberKeys(other.key)).toEqual(new Set([bySub.key, byEmail.key]));
+  });
+
+  test("a user who was invited by sub is never forgotten either, once they have signed in", async () => {
+    const h = harness();
+    const room = await h.room();
+    const sub = h.name("sub");
+    await h.grant(room, { sub });
+    const user = await h.signIn(sub);
+    await h.act(room, user, send("x"));
+    await h.remove(room, { sub });
+    const { member } = await h.grant(room, { email: h.email() });
+    expect(member.user.key).not.toBe(user.key);
+    expect((await h.newest(room))?.sender.id).toBe(sub);
   });
 
   test("a user who has signed in is never forgotten, though they are a member of no room any more", async () => {

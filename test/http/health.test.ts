@@ -6,6 +6,15 @@ import { useServer } from "../support/server.ts";
 
 const server = useServer();
 
+/** The status of the answer to a request by hand. */
+async function statusOf(request: string): Promise<number> {
+  const raw = await RawConnection.open(server.host);
+  raw.write(request);
+  const { status } = await raw.answer();
+  raw.destroy();
+  return status;
+}
+
 test("the server is alive, and ready while it has keys and storage", async () => {
   expect((await callApi(server, "GET /healthz")).body).toEqual({ status: "ok" });
   expect((await callApi(server, "GET /readyz")).body).toEqual({ status: "ready" });
@@ -19,14 +28,6 @@ test("without the issuer's keys the server is alive and not ready", async () => 
 });
 
 describe.each(["/healthz", "/readyz"])("%s", (path) => {
-  async function statusOf(request: string): Promise<number> {
-    const raw = await RawConnection.open(server.host);
-    raw.write(request);
-    const { status } = await raw.answer();
-    raw.destroy();
-    return status;
-  }
-
   test.each(["GET", "HEAD", "OPTIONS", "POST", "PUT"])(
     "answers %s, by HTTP/1.0 without a Host too",
     async (method) => {

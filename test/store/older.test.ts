@@ -70,7 +70,7 @@ test.each(
     "unchanged 1/1",
   ]);
   expect(await h.act(room, old, { type: "react", seq: 1, emoji: "👍", on: true })).toEqual(["reacted 1/6"]);
-  // Whoever had signed in is not taken for an invitation, and an invitation still stands.
+  // A user who had signed in is not taken for an invitation, and an invitation still stands.
   await h.grant(room, { sub: "sub|second" }, "owner");
   await h.remove(room, { sub: "sub|old" });
   expect(await h.signIn("sub|old")).toEqual(old);

@@ -58,8 +58,25 @@ test("no statement scans a table", async () => {
     const steps = plan.all(...Array.from({ length: plan.paramsCount }, () => null));
     return steps.map(({ detail }) => detail).filter((detail) => detail.startsWith("SCAN"));
   });
-  // The list of all rooms is read in the order of an index.
-  expect(scans).toEqual(["SCAN rooms USING INDEX rooms_id"]);
+  // The list of all rooms is read in the order of an index, and all rows of the other index are free.
+  expect(scans.toSorted()).toEqual(["SCAN rooms USING INDEX rooms_id", "SCAN users USING INDEX users_free"]);
+});
+
+test("unread counts, free user rows and members by email are looked up in the indexes made for them", async () => {
+  await using opened = openSqliteStore();
+  const { store, client, prepare } = opened;
+  const h = new StoreHarness(store);
+  const alice = await h.user();
+  const room = await h.room(alice);
+  await h.grant(room, { email: "bob@example.com" });
+  await h.remove(room, { email: "bob@example.com" });
+  await store.roomsOf(alice.key);
+  const plans = [...new Set(prepare.mock.calls.map(([statement]) => statement))].map((statement) => {
+    const plan = client.query<{ detail: string }, null[]>(`EXPLAIN QUERY PLAN ${statement}`);
+    return plan.all(...Array.from({ length: plan.paramsCount }, () => null)).map(({ detail }) => detail);
+  });
+  const used = plans.flat().flatMap((step) => /INDEX (\w+)/.exec(step)?.[1] ?? []);
+  expect(used).toEqual(expect.arrayContaining(["messages_deleted", "users_free", "users_email"]));
 });
 
 test("a batch that breaks a foreign key stores nothing, and the next one works", async () => {
@@ -175,6 +192,22 @@ test("the row of a withdrawn invitation is used again, and that of a user who ha
   expect(count("users")).toBe(2 + invitees.length);
 });
 
+test("an invitation that becomes a known user's leaves nothing of itself", async () => {
+  await using opened = openSqliteStore();
+  const h = new StoreHarness(opened.store);
+  const [own, other] = [await h.room(), await h.room()];
+  const alice = await h.user();
+  await h.grant(own, subOf(alice));
+  for (const room of [own, other]) await h.grant(room, { email: "alice@example.com" });
+  await h.signIn(alice.id ?? "", "alice@example.com");
+  const rows = (table: string) => opened.client.query(`SELECT * FROM ${table}`).values().length;
+  expect([rows("members"), rows("reads")]).toEqual([2, 2]);
+  // The row of the invitation is free for the next one.
+  const before = rows("users");
+  await h.grant(own, { email: "next@example.com" });
+  expect(rows("users")).toBe(before);
+});
+
 test("invitations to a deleted room are released with it", async () => {
   await using opened = openSqliteStore();
   const h = new StoreHarness(opened.store);
@@ -200,4 +233,15 @@ test("a known user signs in although a new name cannot be stored; a new user or 
   }
   client.run("PRAGMA query_only = OFF");
   expect(await store.signIn({ ...profile, name: "New" })).toEqual({ ...known, name: "New" });
+});
+
+test("an invited user does not sign in while that cannot be stored: their row may become another user's", async () => {
+  await using opened = openSqliteStore();
+  const { store, client } = opened;
+  const h = new StoreHarness(store);
+  await h.grant(await h.room(), { sub: "invited" });
+  client.run("PRAGMA query_only = ON");
+  const error = await store.signIn({ sub: "invited" }).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(StoreError);
+  client.run("PRAGMA query_only = OFF");
 });

@@ -37,6 +37,8 @@ export function errorCodeOf(frame: AnyFrame): string | undefined {
   return frame.type === "error" ? frame.code : undefined;
 }
 
+const textOrCodeOf = (frame: AnyFrame) => textOf(frame) ?? errorCodeOf(frame);
+
 /** The upgrade was refused over HTTP. */
 export class Refused extends Error {
   constructor(
@@ -116,8 +118,7 @@ export abstract class Client<Frame extends AnyFrame> {
 
   /** The text of the next new message, or the code of the next error; other frames are kept. */
   async nextTextOrCode(): Promise<string> {
-    const found = (frame: Frame) => textOf(frame) ?? errorCodeOf(frame);
-    return found(await this.next((frame) => found(frame) !== undefined)) ?? "";
+    return textOrCodeOf(await this.next((frame) => textOrCodeOf(frame) !== undefined)) ?? "";
   }
 
   /** Frames that were received and not asked for. */

@@ -33,14 +33,14 @@ export class ManualStore implements Store {
     return { seq: this.stored.length, rev: this.rev };
   }
 
-  /** Stores a message as another node does: nobody is told. */
+  /** Stores a message as another node does, without an event. */
   add(): Change {
     const added = { ...message(this.stored.length + 1, ++this.rev), editedAt: null };
     this.stored.push(added);
     return { kind: "created", message: added };
   }
 
-  /** Edits a message as another node does: nobody is told. */
+  /** Edits a message as another node does, without an event. */
   edit(seq: number): Change {
     const edited = message(seq, ++this.rev, `edit ${this.rev}`);
     this.stored[seq - 1] = edited;

@@ -56,7 +56,9 @@ export interface Answer {
 
 /** A TCP connection that sends what it is given and answers nothing by itself. */
 export class RawConnection {
-  #bytes: Buffer = Buffer.alloc(0);
+  /** What was received and not read. */
+  readonly #chunks: Buffer[] = [];
+  #length = 0;
   #ended = false;
   #wake: () => void = () => undefined;
   /** Resolves when the connection has ended. */
@@ -64,7 +66,8 @@ export class RawConnection {
 
   private constructor(readonly socket: Socket) {
     socket.on("data", (chunk: Buffer) => {
-      this.#bytes = Buffer.concat([this.#bytes, chunk]);
+      this.#chunks.push(chunk);
+      this.#length += chunk.length;
       this.#wake();
     });
     // A reset ends the connection, too.
@@ -96,10 +99,10 @@ export class RawConnection {
 
   /** The status and headers of the next HTTP answer. */
   async answer(): Promise<Answer> {
-    let end = this.#bytes.indexOf("\r\n\r\n");
+    let end = this.#merge().indexOf("\r\n\r\n");
     while (end === -1) {
       await this.#more();
-      end = this.#bytes.indexOf("\r\n\r\n");
+      end = this.#merge().indexOf("\r\n\r\n");
     }
     const [first = "", ...lines] = this.#take(end + 4)
       .toString("latin1")
@@ -128,9 +131,10 @@ export class RawConnection {
     return { opcode, payload: await this.#read(length) };
   }
 
-  /** The text of the next frame. Rejects for any other frame. */
+  /** The text of the next frame. Pings are skipped. Rejects for any other frame. */
   async nextPayload(): Promise<string> {
-    const { opcode, payload } = await this.frame();
+    let { opcode, payload } = await this.frame();
+    while (opcode === opcodes.ping) ({ opcode, payload } = await this.frame());
     if (opcode !== opcodes.text) throw new Error(`opcode ${opcode}: ${payload.toString("hex")}`);
     return payload.toString();
   }
@@ -173,14 +177,25 @@ export class RawConnection {
   }
 
   async #read(length: number): Promise<Buffer> {
-    while (this.#bytes.length < length) await this.#more();
+    while (this.#length < length) await this.#more();
     return this.#take(length);
   }
 
   #take(length: number): Buffer {
-    const taken = this.#bytes.subarray(0, length);
-    this.#bytes = this.#bytes.subarray(length);
-    return taken;
+    let [first = Buffer.alloc(0)] = this.#chunks;
+    if (first.length < length) first = this.#merge();
+    const rest = first.subarray(length);
+    if (rest.length > 0) this.#chunks[0] = rest;
+    else this.#chunks.shift();
+    this.#length -= length;
+    return first.subarray(0, length);
+  }
+
+  /** Everything that was received, as one chunk. */
+  #merge(): Buffer {
+    const all = Buffer.concat(this.#chunks);
+    this.#chunks.splice(0, this.#chunks.length, all);
+    return all;
   }
 
   async #more(): Promise<void> {

@@ -5,14 +5,14 @@ import type { V2Client } from "./client.ts";
 import type { RawConnection } from "./raw.ts";
 import { waitUntil } from "./wait.ts";
 
-/** Whether the kernel's queues can be looked at. */
-export const linux = process.platform === "linux";
+/** Whether the kernel shows what its socket buffers hold. */
+export const isLinux = process.platform === "linux";
 
-/** A port, as it stands in /proc/net/tcp. */
+/** A port as it is written in /proc/net/tcp. */
 const hex = (port = 0) => port.toString(16).toUpperCase().padStart(4, "0");
 
-/** Bytes on their way that have left both programs: those in the kernel's two buffers of a loopback connection. */
-export function inKernel(raw: RawConnection): number {
+/** Bytes from the server that are in the kernel's two buffers of a loopback connection. */
+export function kernelBytes(raw: RawConnection): number {
   const { localPort, remotePort } = raw.socket;
   const [client, server] = [hex(localPort), hex(remotePort)];
   let bytes = 0;
@@ -26,33 +26,33 @@ export function inKernel(raw: RawConnection): number {
   return bytes;
 }
 
-/** Resolves when a paused reader's queues have stopped growing, with what is in them. */
-export async function still(raw: RawConnection): Promise<number> {
+/** Waits until the kernel's buffers for a paused reader have stopped growing. Returns the bytes in them. */
+export async function settledKernelBytes(raw: RawConnection): Promise<number> {
   const seen: number[] = [];
-  await waitUntil("the server stands still", async () => {
+  await waitUntil("the kernel's buffers stop growing", async () => {
     await Bun.sleep(20);
-    seen.push(inKernel(raw));
+    seen.push(kernelBytes(raw));
     return seen.length > 10 && seen.slice(-10).every((bytes) => bytes === seen.at(-1));
   });
   return seen.at(-1) ?? 0;
 }
 
-/** Long, so that what the kernel's buffers take is soon said. */
-export const filler = "x".repeat(60_000);
+/** Long, so that the kernel's buffers are soon full. */
+export const LONG_TEXT = "x".repeat(60_000);
 
-/** Says long things until so many bytes wait in the server for a reader who stands still. */
-export async function crowd(reader: RawConnection, writer: V2Client, bytes: number): Promise<void> {
-  let said = 0;
-  const enough = async () => {
-    await Promise.all([1, 2, 3, 4].map(() => writer.say(filler)));
-    said += 4 * filler.length;
-    return said - inKernel(reader) > bytes;
+/** Sends long messages until so many bytes wait in the server for a paused reader. */
+export async function fillSendBuffer(reader: RawConnection, writer: V2Client, bytes: number): Promise<void> {
+  let sent = 0;
+  const isFull = async () => {
+    await Promise.all([1, 2, 3, 4].map(() => writer.say(LONG_TEXT)));
+    sent += 4 * LONG_TEXT.length;
+    return sent - kernelBytes(reader) > bytes;
   };
-  await waitUntil("enough waits", enough, 20_000);
+  await waitUntil("enough bytes wait", isFull, 20_000);
 }
 
-/** Frames until one matches, that one included. */
-export async function upTo(
+/** Frames up to the first that matches, which is included. */
+export async function readUntil(
   raw: RawConnection,
   matches: (frame: ServerFrame) => boolean,
 ): Promise<ServerFrame[]> {
@@ -64,13 +64,13 @@ export async function upTo(
   }
 }
 
-/** Matches the notice that somebody came or went. */
-export const presence = (email: string, online: boolean) => (frame: ServerFrame) =>
+/** Matches the notice that a user came or went. */
+export const isPresence = (email: string, online: boolean) => (frame: ServerFrame) =>
   frame.type === "presence" && frame.user.email === email && frame.online === online;
 
-/** Takes note of who is online. */
-export function noteOnline(known: Set<string | null>, frame: ServerFrame): void {
-  if (frame.type === "hello") for (const { email } of frame.online) known.add(email);
-  if (frame.type === "presence" && frame.online) known.add(frame.user.email);
-  if (frame.type === "presence" && !frame.online) known.delete(frame.user.email);
+/** Applies a frame to a set of the emails that are online. */
+export function trackOnline(online: Set<string | null>, frame: ServerFrame): void {
+  if (frame.type === "hello") for (const { email } of frame.online) online.add(email);
+  if (frame.type === "presence" && frame.online) online.add(frame.user.email);
+  if (frame.type === "presence" && !frame.online) online.delete(frame.user.email);
 }

@@ -34,7 +34,8 @@ export function startSockets({ messages = 0 } = {}) {
   const harness = createChat({ messages, broadcaster: createBroadcaster(server) });
   const { chat, bus, admit } = harness;
   const metrics = createMetrics();
-  const log = pino({ enabled: false });
+  const errors: unknown[] = [];
+  const log = pino({ level: "error" }, { write: (line) => void errors.push(JSON.parse(line)) });
   const connections = new Connections({ perUser: 0, total: 0 });
   const guard = new FrameGuard(chat, metrics, log);
   const notices = new Notices(chat, server);
@@ -78,13 +79,15 @@ export function startSockets({ messages = 0 } = {}) {
     ...harness,
     connections,
     metrics,
+    /** What was logged as an error. */
+    errors,
     // Each resolves when the socket is open, before the join has ended.
     openClassic: (options: SocketOptions = {}) =>
       open(createConnection("classic", options), (socket) => new ClassicClient(socket)),
     openV2: (options: SocketOptions = {}) =>
       open(createConnection("chat.v2", options), (socket) => new V2Client(socket)),
     openRefused: (code: RefusedConnection["code"]) =>
-      open(new RefusedConnection(code), (socket) => new ClassicClient(socket)),
+      open(new RefusedConnection(code), (socket) => new V2Client(socket)),
     async [Symbol.asyncDispose]() {
       await connections.drain(0);
       await server.stop(true);

@@ -9,7 +9,11 @@ function createRecorder(subscribers: { classic: number; v2: number }) {
   const published: [topic: string, frame: unknown][] = [];
   const broadcaster = createBroadcaster({
     subscriberCount: (topic) => subscribers[topic.endsWith("classic") ? "classic" : "v2"],
-    publish: (topic, frame) => published.push([topic, JSON.parse(frame)]),
+    publish(topic, frame, compress) {
+      // Compression is the most expensive part of a broadcast.
+      expect(compress).toBe(false);
+      return published.push([topic, JSON.parse(frame)]);
+    },
   });
   const framesOf = (dialect: string) =>
     published.filter(([topic]) => topic === `room:7:${dialect}`).map(([, frame]) => frame);
@@ -36,6 +40,12 @@ test.each([
   const { count, counted } = countEncodings(message(3));
   broadcaster.publish(7, [{ kind: "created", message: counted }]);
   expect([published.length, count.encodings]).toEqual([frames, frames]);
+});
+
+test("changes that were missed are not encoded for a dialect without subscribers", () => {
+  const { broadcaster, published } = createRecorder({ classic: 1, v2: 0 });
+  broadcaster.publishMissed(7, { messages: [message(3)], rev: 3 }, []);
+  expect(published).toEqual([]);
 });
 
 test("classic is sent new messages, chat.v2 every change", () => {

@@ -1,85 +1,99 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 
-import { type ClassicClient, connectClassic, refusal } from "../support/client.ts";
-import { useServer } from "../support/server.ts";
+import { dialects, refusal, refusedWith } from "../support/client.ts";
+import { type TestServer, useServer } from "../support/server.ts";
+import { waitUntil } from "../support/wait.ts";
+
+// How many connections a user and the server may have, and how often a user may connect.
 
 const server = useServer();
-const { createRoom, token } = server;
 
 let users = 0;
 /** Limits are per user, so each test has users of its own. */
 const newUser = () => `user-${++users}@example.com`;
 
-/** A room with these members on another server with these settings. */
-async function startWith(env: Record<string, string>, ...members: string[]) {
-  const parley = await server.startAnother({ env });
-  const room = await parley.createRoom(members);
-  const connect = async (email: string) => connectClassic(parley.host, room, { token: await token(email) });
-  return { connect, [Symbol.asyncDispose]: () => parley[Symbol.asyncDispose]() };
-}
+const closeAndWait = async (
+  client: { close: () => Promise<void> } | undefined,
+  at: Pick<TestServer, "metric">,
+) => {
+  const before = await at.metric("parley_connections");
+  await client?.close();
+  await waitUntil("the connection is free", async () => (await at.metric("parley_connections")) < before);
+};
 
-/** Expects a refusal for too many connections, and returns its Retry-After in seconds. */
-async function expectTooMany(connecting: Promise<unknown>): Promise<number> {
-  const { status, problem, headers } = await refusal(connecting);
-  expect([status, problem["code"]]).toEqual([429, "too_many_connections"]);
-  return Number(headers["retry-after"]);
-}
+describe.each([...dialects])("%s", (dialect) => {
+  const TOO_MANY = dialect === "classic" ? "429 too_many_connections" : "4429 too_many_connections";
 
-test("a user may have 20 connections over all rooms, and another one when one of them has closed", async () => {
-  const [user, other] = [newUser(), newUser()];
-  const rooms = [await createRoom([user, other]), await createRoom([user])] as const;
-  const bearer = await token(user);
-  const connect = (n: number) => connectClassic(server.host, rooms[n % 2] ?? "", { token: bearer });
-  const clients = await Promise.all(Array.from({ length: 20 }, (_, n) => connect(n)));
-  for (const n of [0, 1]) expect(await expectTooMany(connect(n))).toBeGreaterThan(0);
-  await server.connectClassic(rooms[0], other);
-  await clients[0]?.close();
-  await connect(0);
-  await expectTooMany(connect(0));
+  test("a user may have 20 connections in all rooms together, and another when one has ended", async () => {
+    const [user, other] = [newUser(), newUser()];
+    const rooms = [await server.createRoom([user, other]), await server.createRoom([user])] as const;
+    const open = (n: number) => server.connect(dialect, rooms[n % 2] ?? rooms[0], user);
+    const clients = await Promise.all(Array.from({ length: 20 }, (_, n) => open(n)));
+    for (let n = 0; n < 2; n++) expect(await refusedWith(open(n))).toBe(TOO_MANY);
+    await server.connect(dialect, rooms[0], other);
+    await closeAndWait(clients[0], server);
+    await open(0);
+    expect(await refusedWith(open(0))).toBe(TOO_MANY);
+  });
+
+  test("of 40 connections that a user opens at once, 20 open", async () => {
+    const user = newUser();
+    const room = await server.createRoom([user]);
+    const opened = await Promise.allSettled(
+      Array.from({ length: 40 }, () => server.connect(dialect, room, user)),
+    );
+    expect(opened.filter(({ status }) => status === "fulfilled")).toHaveLength(20);
+  });
+
+  test("the server accepts no more connections than PARLEY_MAX_CONNECTIONS", async () => {
+    await using parley = await server.startAnother({ env: { PARLEY_MAX_CONNECTIONS: "2" } });
+    const emails = [newUser(), newUser(), newUser()] as const;
+    const room = await parley.createRoom(emails);
+    const first = await parley.connect(dialect, room, emails[0]);
+    await parley.connect(dialect, room, emails[1]);
+    expect(await refusedWith(parley.connect(dialect, room, emails[2]))).toBe(TOO_MANY);
+    await closeAndWait(first, parley);
+    await parley.connect(dialect, room, emails[2]);
+  });
+
+  test("a user who connects again and again must wait, and another one need not", async () => {
+    await using parley = await server.startAnother({ env: { PARLEY_CONNECTIONS_PER_USER: "1" } });
+    const [user, other] = [newUser(), newUser()];
+    const room = await parley.createRoom([user, other]);
+    let opened = 0;
+    const reconnect = async (): Promise<never> => {
+      const client = await parley.connect(dialect, room, user);
+      opened++;
+      await closeAndWait(client, parley);
+      return reconnect();
+    };
+    expect(await refusedWith(reconnect())).toBe(TOO_MANY);
+    expect(opened).toBeWithin(10, 30);
+    await parley.connect(dialect, room, other);
+  });
+
+  test("0 lifts the limits", async () => {
+    const env = { PARLEY_CONNECTIONS_PER_USER: "0", PARLEY_MAX_CONNECTIONS: "0" };
+    await using parley = await server.startAnother({ env });
+    const user = newUser();
+    const room = await parley.createRoom([user]);
+    for (let n = 0; n < 250; n++) await parley.connect(dialect, room, user);
+  }, 10_000);
 });
 
-test("20 of 40 connections that a user opens at once are accepted", async () => {
+test("both dialects count together", async () => {
+  await using parley = await server.startAnother({ env: { PARLEY_CONNECTIONS_PER_USER: "2" } });
   const user = newUser();
-  const room = await createRoom([user]);
-  const bearer = await token(user);
-  const results = await Promise.allSettled(
-    Array.from({ length: 40 }, () => connectClassic(server.host, room, { token: bearer })),
-  );
-  expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(20);
+  const room = await parley.createRoom([user]);
+  for (const dialect of dialects) await parley.connect(dialect, room, user);
+  expect(await refusedWith(parley.connectV2(room, user))).toBe("4429 too_many_connections");
 });
 
-test("the server accepts PARLEY_MAX_CONNECTIONS connections", async () => {
-  const emails = [newUser(), newUser(), newUser()] as const;
-  await using at = await startWith({ PARLEY_MAX_CONNECTIONS: "2" }, ...emails);
-  const first = await at.connect(emails[0]);
-  await at.connect(emails[1]);
-  expect(await expectTooMany(at.connect(emails[2]))).toBeGreaterThan(0);
-  await first.close();
-  await at.connect(emails[2]);
-});
-
-test("a user who connects again and again must wait, and another one need not", async () => {
-  const [user, other] = [newUser(), newUser()];
-  await using at = await startWith({ PARLEY_CONNECTIONS_PER_USER: "1" }, user, other);
-  let connected = 0;
-  const reconnect = async (): Promise<never> => {
-    const client = await at.connect(user);
-    connected++;
-    await client.close();
-    return reconnect();
-  };
-  expect(await expectTooMany(reconnect())).toBe(1);
-  expect(connected).toBeGreaterThanOrEqual(10);
-  await at.connect(other);
-});
-
-test("0 lifts the limits", async () => {
+test("a refusal says when to try again", async () => {
+  await using parley = await server.startAnother({ env: { PARLEY_MAX_CONNECTIONS: "1" } });
   const user = newUser();
-  const env = { PARLEY_CONNECTIONS_PER_USER: "0", PARLEY_MAX_CONNECTIONS: "0" };
-  await using at = await startWith(env, user);
-  const clients: ClassicClient[] = [];
-  // More than a burst at the default limit.
-  while (clients.length < 250) clients.push(await at.connect(user));
-  clients[0]?.send({ message: "hello" });
-  expect(await clients[249]?.next()).toEqual({ message: "hello" });
+  const room = await parley.createRoom([user]);
+  await parley.connectClassic(room, user);
+  const { headers } = await refusal(parley.connectClassic(room, user));
+  expect(headers["retry-after"]).toBe("30");
 });

@@ -13,9 +13,9 @@ const start = Date.UTC(2026, 0, 1);
 beforeEach(() => void jest.useFakeTimers({ now: start }));
 afterEach(() => void jest.useRealTimers());
 
-const patient: HeartbeatOptions = { pingIntervalMs: 1e9, silenceTimeoutMs: 1e9, pongTimeoutMs: 1e9 };
+const noHeartbeat: HeartbeatOptions = { pingIntervalMs: 1e9, silenceTimeoutMs: 1e9, pongTimeoutMs: 1e9 };
 
-function createConnections(limits: Partial<ConnectionLimits> = {}, heartbeat = patient) {
+function createConnections(limits: Partial<ConnectionLimits> = {}, heartbeat = noHeartbeat) {
   const connections = new Connections({ perUser: 0, total: 0, ...limits }, heartbeat);
   const connect = (options: RecordedConnectionOptions = {}) => {
     const connection = new RecordedConnection(options);
@@ -63,7 +63,9 @@ describe("a token's end", () => {
     const connection = connect({ identity: token(5000) });
     jest.advanceTimersByTime(1000);
     expect(connection.sent.splice(0)).toHaveLength(1);
-    connections.renew(connection, actor(1), identity(1, token(21_000)));
+    const user = { ...actor(1), name: "Alice" };
+    connections.renew(connection, user, identity(1, token(21_000)));
+    expect(connection.user).toBe(user);
     jest.advanceTimersByTime(9000);
     expect(connection.sent).toEqual([]);
     jest.advanceTimersByTime(1000);
@@ -130,7 +132,7 @@ describe("the heartbeat", () => {
   test("makes room for a user whose dead connections have not answered their last ping", () => {
     const { connections, connect, admission } = createConnections(
       { perUser: 2 },
-      { ...patient, pongTimeoutMs: 2000 },
+      { ...noHeartbeat, pongTimeoutMs: 2000 },
     );
     const [dead, alive] = [connect(), connect()];
     jest.advanceTimersByTime(10);
@@ -157,7 +159,7 @@ describe("a flood of control frames", () => {
   });
 
   test("is as many in a second; fewer are signs of life", () => {
-    const { connections, connect } = createConnections({}, { ...patient, silenceTimeoutMs: 3000 });
+    const { connections, connect } = createConnections({}, { ...noHeartbeat, silenceTimeoutMs: 3000 });
     const connection = connect();
     for (let second = 0; second < 10; second++) {
       for (let each = 0; each < 99; each++) connections.countControlFrame(connection);

@@ -16,7 +16,9 @@ const encode = ({ code }: ChatError) => JSON.stringify(code);
 function createGuard() {
   const { chat, clock } = createChat({ limits: { messageRate: 1, messageBurst: 1 } });
   const metrics = createMetrics();
-  const guard = new FrameGuard(chat, metrics, pino({ enabled: false }));
+  const logged: unknown[] = [];
+  const log = pino({}, { write: (line) => void logged.push(JSON.parse(line)) });
+  const guard = new FrameGuard(chat, metrics, log);
   const connection = new RecordedConnection();
   /** Sends a frame: accepted or not, and answered if not. */
   const frame = (budget: "changes" | "reads" = "changes") => {
@@ -28,7 +30,7 @@ function createGuard() {
       return false;
     }
   };
-  return { guard, metrics, clock, connection, frame };
+  return { guard, metrics, clock, logged, connection, frame };
 }
 
 test.each<[Code, closed: boolean]>([
@@ -38,14 +40,22 @@ test.each<[Code, closed: boolean]>([
   ["rate_limited", false],
   ["storage_unavailable", false],
 ])("a frame that is refused with %s is answered; the connection is closed: %p", async (code, closed) => {
-  const { guard, metrics, connection } = createGuard();
+  const { guard, metrics, logged, connection } = createGuard();
   guard.refuse(connection, new ChatError(code, "No."), encode);
   expect([connection.sent, connection.closes]).toEqual([[code], closed ? [code] : []]);
   expect(await metrics.registry.metrics()).toContain(`parley_refusals_total{code="${code}"} 1`);
+  expect(logged).toEqual([]);
   // A connection that is closed is not answered.
   connection.close("restarting");
   guard.refuse(connection, new ChatError(code, "No."), encode);
   expect(connection.sent).toHaveLength(1);
+});
+
+test("an unexpected error is logged, and answered without its message", () => {
+  const { guard, logged, connection } = createGuard();
+  guard.refuse(connection, new Error("broken"), ({ message }) => JSON.stringify(message));
+  expect(logged).toMatchObject([{ err: { message: "broken" } }]);
+  expect(connection.sent).toEqual([expect.not.stringContaining("broken")]);
 });
 
 test("after 50 refused frames more than were accepted the connection is closed", () => {

@@ -22,6 +22,11 @@ const alice = "alice@example.com";
 const bob = "bob@example.com";
 const MAX_FRAME_BYTES = 65_536;
 
+async function storedTexts(room: string): Promise<(string | null)[]> {
+  const messages = await server.asOperator((chat, operator) => chat.messages(operator, room, { limit: 100 }));
+  return messages.map(({ text }) => text);
+}
+
 describe.each([...dialects])("%s", (dialect) => {
   const encode = (text: string) => encodeText(dialect, text);
 
@@ -30,13 +35,6 @@ describe.each([...dialects])("%s", (dialect) => {
     const room = await server.createRoom([alice, bob]);
     const raw = await connectRaw(dialect, server.host, room, await server.token(alice));
     return { room, raw, listener: await server.connect(dialect, room, bob) };
-  }
-
-  async function storedTexts(room: string): Promise<(string | null)[]> {
-    const messages = await server.asOperator((chat, operator) =>
-      chat.messages(operator, room, { limit: 100 }),
-    );
-    return messages.map(({ text }) => text);
   }
 
   const padded = (length: number) => messageJson(dialect, "padded").padEnd(length);
@@ -171,44 +169,44 @@ describe.each([...dialects])("%s", (dialect) => {
   });
 });
 
+async function sendAtOnce(room: string, email: string): Promise<{ raw: RawConnection; status: number }> {
+  const raw = await RawConnection.open(server.host);
+  const authorization = `Bearer ${await server.token(email)}`;
+  const headers = { authorization, "sec-websocket-protocol": "chat.v2" };
+  const texts = ["one", "two", "three"].map((text) => encodeText("chat.v2", text));
+  raw.write(handshake(server.host, `/ws/chat/${room}/`, headers), ...texts);
+  const { status } = await raw.answer();
+  return { raw, status };
+}
+
+/** Repeats until the user is known, with everything that is looked up. */
+async function sendAtOnceAsKnownUser(room: string, email: string): Promise<RawConnection> {
+  let { raw, status } = await sendAtOnce(room, email);
+  await waitUntil("the user is known", async () => {
+    if (status === 101) return true;
+    expect(status).toBe(400);
+    raw.destroy();
+    ({ raw, status } = await sendAtOnce(room, email));
+    return false;
+  });
+  return raw;
+}
+
+/** The texts of the room, once nobody but Bob is in it. */
+async function textsWhenAlone(room: string): Promise<string[]> {
+  let texts: string[] = [];
+  await waitUntil("Bob is alone", async () => {
+    const client = await server.connectV2(room, bob);
+    texts = client.initialTexts;
+    await client.close();
+    return client.hello.online.length === 1;
+  });
+  return texts;
+}
+
 // RFC 6455, section 4.1: a client waits for the 101 before it sends frames. Bun refuses an upgrade that has bytes behind it
 // and is not answered in the turn in which it came, which is so for a user who must be looked up first.
 describe("messages in one segment with the handshake", () => {
-  async function sendAtOnce(room: string, email: string): Promise<{ raw: RawConnection; status: number }> {
-    const raw = await RawConnection.open(server.host);
-    const authorization = `Bearer ${await server.token(email)}`;
-    const headers = { authorization, "sec-websocket-protocol": "chat.v2" };
-    const texts = ["one", "two", "three"].map((text) => encodeText("chat.v2", text));
-    raw.write(handshake(server.host, `/ws/chat/${room}/`, headers), ...texts);
-    const { status } = await raw.answer();
-    return { raw, status };
-  }
-
-  /** Repeats until the user is known, with everything that is looked up. */
-  async function sendAtOnceAsKnownUser(room: string, email: string): Promise<RawConnection> {
-    let { raw, status } = await sendAtOnce(room, email);
-    await waitUntil("the user is known", async () => {
-      if (status === 101) return true;
-      expect(status).toBe(400);
-      raw.destroy();
-      ({ raw, status } = await sendAtOnce(room, email));
-      return false;
-    });
-    return raw;
-  }
-
-  /** The texts of the room, once nobody but Bob is in it. */
-  async function textsWhenAlone(room: string): Promise<string[]> {
-    let texts: string[] = [];
-    await waitUntil("Bob is alone", async () => {
-      const client = await server.connectV2(room, bob);
-      texts = client.initialTexts;
-      await client.close();
-      return client.hello.online.length === 1;
-    });
-    return texts;
-  }
-
   test("of a known member are handled after the first frame", async () => {
     const room = await server.createRoom([alice, bob]);
     const raw = await sendAtOnceAsKnownUser(room, alice);

@@ -1,59 +1,56 @@
 import { describe, expect, test } from "bun:test";
 
-import type { ClassicFrame, Client, V2Client } from "../support/client.ts";
+import type { ClassicClient, V2Client } from "../support/client.ts";
 import { range, settle } from "../support/people.ts";
-import { type SocketOptions, startSockets } from "../support/socket-harness.ts";
+import { startSockets } from "../support/socket-harness.ts";
 import { waitUntil } from "../support/wait.ts";
 
 type Sockets = ReturnType<typeof startSockets>;
-type AnyClient = Client<ClassicFrame> | V2Client;
+type AnyClient = ClassicClient | V2Client;
 
-/** The two dialects, and how each says the same. */
 const dialects = [
-  {
-    name: "classic",
-    open: (at: Sockets, options?: SocketOptions): Promise<AnyClient> => at.openClassic(options),
-    message: (text: string) => ({ message: text }),
-    /** The texts of the messages that a client was sent, the first frame's included. */
-    texts: ({ texts }: AnyClient) =>
-      texts
-        .map((text) => JSON.parse(text) as ClassicFrame | { text: string }[])
-        .flatMap((frame) => (Array.isArray(frame) ? frame.map(({ text }) => text) : (frame.message ?? []))),
-    firstFrame: "[]",
-  },
-  {
-    name: "chat.v2",
-    open: (at: Sockets, options?: SocketOptions): Promise<AnyClient> => at.openV2(options),
-    message: (text: string) => ({ type: "send", id: text, text }),
-    texts: ({ texts }: AnyClient) =>
-      texts
-        .map((text) => JSON.parse(text) as { messages?: { text: string }[]; message?: { text?: string } })
-        .flatMap(({ messages, message }) =>
-          (messages ?? []).concat(message?.text ? { text: message.text } : []),
-        )
-        .map(({ text }) => text),
-    firstFrame: undefined,
-  },
+  { name: "classic", open: (at: Sockets): Promise<AnyClient> => at.openClassic() },
+  { name: "chat.v2", open: (at: Sockets): Promise<AnyClient> => at.openV2() },
 ] as const;
 
-describe.each(dialects)("$name", ({ name, open, message, texts, firstFrame }) => {
+/** What frames with messages have, in either dialect. */
+interface MessageFrame {
+  messages?: { text: string }[];
+  message?: string | { text: string };
+}
+
+/** The texts of all messages that a client was sent, as often as it was. */
+function textsOf({ texts }: AnyClient): string[] {
+  const frames = texts.map((text) => JSON.parse(text) as { text: string }[] | MessageFrame);
+  return frames.flatMap((frame) => {
+    if (Array.isArray(frame)) return frame.map(({ text }) => text);
+    const { messages = [], message } = frame;
+    if (typeof message === "string") return message;
+    return [...messages, ...(message ? [message] : [])].map(({ text }) => text);
+  });
+}
+
+describe.each(dialects)("$name", ({ name, open }) => {
   test("frames that come before the first frame wait for it, and are then handled in their order", async () => {
     await using at = startSockets({ messages: 1 });
     const client = await open(at);
-    for (const text of ["a", "b", "c"]) client.send(message(text));
+    for (const text of ["a", "b", "c"]) client.post(text);
     await waitUntil("the frames have come", () => client.socket.bufferedAmount === 0);
     await Bun.sleep(20);
     expect([client.texts, at.store.position.seq]).toEqual([[], 1]);
     await at.store.answerAll();
-    await waitUntil("they are answered", () => texts(client).length === 4);
-    expect(texts(client)).toEqual(["text 1", "a", "b", "c"]);
+    await waitUntil("they are answered", () => textsOf(client).length === 4);
+    expect(textsOf(client)).toEqual(["text 1", "a", "b", "c"]);
+    // From here on frames do not wait.
+    client.post("d");
+    await waitUntil("the next frame is answered", () => textsOf(client).includes("d"));
   });
 
   test("64 frames wait; one more closes the connection, and none of them is handled", async () => {
     await using at = startSockets();
     const [patient, flooding] = [await open(at), await open(at)];
-    for (const each of range(1, 64)) patient.send(message(String(each)));
-    for (const each of range(1, 65)) flooding.send(message(String(each)));
+    for (const each of range(1, 64)) patient.post(String(each));
+    for (const each of range(1, 65)) flooding.post(String(each));
     expect(await flooding.closed).toEqual({ code: 4429, reason: "rate_limited" });
     await at.store.answerAll();
     await waitUntil("the other one's are handled", () => at.store.position.seq === 64);
@@ -105,20 +102,22 @@ describe.each(dialects)("$name", ({ name, open, message, texts, firstFrame }) =>
     expect(await client.closed).toEqual({ code, reason });
     expect(client.texts).toEqual([]);
     expect(await at.metrics.registry.metrics()).toContain(`parley_refusals_total{code="${reason}"} 1`);
+    expect(at.errors).toEqual([]);
   });
 
   test("a store that fails gives classic an empty history, and chat.v2 a refusal", async () => {
     await using at = startSockets({ messages: 1 });
     const client = await open(at);
     at.store.fail();
-    if (firstFrame === undefined) {
+    if (name === "chat.v2") {
       expect(await client.closed).toEqual({ code: 1013, reason: "storage_unavailable" });
+      expect(at.errors).toMatchObject([{ room: "lobby", err: { message: "broken" } }]);
     } else {
       await waitUntil("the first frame has come", () => client.texts.length > 0);
-      expect(client.texts).toEqual([firstFrame]);
+      expect(client.texts).toEqual(["[]"]);
       at.publish(at.store.add());
-      await waitUntil("the next message has come", () => texts(client).length > 0);
-      expect(texts(client)).toEqual(["text 2"]);
+      await waitUntil("the next message has come", () => textsOf(client).length > 0);
+      expect(textsOf(client)).toEqual(["text 2"]);
     }
   });
 
@@ -146,8 +145,23 @@ describe.each(dialects)("$name", ({ name, open, message, texts, firstFrame }) =>
     await store.answerAll();
     at.publish(store.add());
     expected.push("text 204");
-    await waitUntil("the last message has come", () => texts(client).includes("text 204"));
-    expect(texts(client).toSorted()).toEqual(expected.toSorted());
+    await waitUntil("the last message has come", () => textsOf(client).includes("text 204"));
+    expect(textsOf(client).toSorted()).toEqual(expected.toSorted());
+  });
+
+  test("a connection whose missed messages cannot be read is closed, so that it comes back", async () => {
+    await using at = startSockets({ messages: 3 });
+    const client = await open(at);
+    for (const read of ["head", "role", "history"]) {
+      expect(at.store.waiting).toEqual([read]);
+      if (read === "history") at.publish(at.store.add());
+      at.store.answer();
+      await settle();
+    }
+    expect(at.store.waiting).toEqual(["changes 3"]);
+    at.store.fail();
+    expect(await client.closed).toEqual({ code: 1013, reason: "storage_unavailable" });
+    expect(at.errors).toHaveLength(1);
   });
 
   test("a connection that closes leaves its room, during the join or after it", async () => {
@@ -169,6 +183,16 @@ describe.each(dialects)("$name", ({ name, open, message, texts, firstFrame }) =>
     for (let each = 0; each < 1000; each++) client.socket.ping();
     expect(await client.closed).toEqual({ code: 4429, reason: "rate_limited" });
   });
+});
+
+test("commands of chat.v2 are acknowledged in their order, batch after batch", async () => {
+  await using at = startSockets();
+  const client = await at.openV2();
+  await at.store.answerAll();
+  for (const batch of [range(1, 3), range(4, 5)]) {
+    for (const each of batch) client.send({ type: "send", id: String(each), text: "x" });
+    for (const each of batch) expect(await client.next("ack")).toMatchObject({ id: String(each), seq: each });
+  }
 });
 
 test("a connection that is refused is opened, closed with its code, and counted", async () => {

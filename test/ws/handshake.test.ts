@@ -24,6 +24,15 @@ async function attempt(room: string, { path = `/ws/chat/${room}/`, method, heade
   return outcome;
 }
 
+/** The status of an answer that may come from Bun itself, which sends no problem. */
+async function statusOf(request: string): Promise<number> {
+  const raw = await RawConnection.open(server.host);
+  raw.write(request);
+  const { status } = await raw.answer();
+  raw.destroy();
+  return status;
+}
+
 describe("a handshake", () => {
   test.each<[name: string, request: Request, outcome: string]>([
     ["nothing special", {}, "classic"],
@@ -49,15 +58,6 @@ describe("a handshake", () => {
   ])("with %s ends as expected", async (_, request, expected) => {
     expect(await attempt(await server.createRoom([alice]), request)).toBe(expected);
   });
-
-  /** The status of an answer that may come from Bun itself, which sends no problem. */
-  async function statusOf(request: string): Promise<number> {
-    const raw = await RawConnection.open(server.host);
-    raw.write(request);
-    const { status } = await raw.answer();
-    raw.destroy();
-    return status;
-  }
 
   test.each<[name: string, status: number, headers: Record<string, string | undefined>]>([
     ["version 12", 426, { "sec-websocket-version": "12" }],

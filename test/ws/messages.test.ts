@@ -68,6 +68,12 @@ describe.each([...dialects])("%s", (dialect) => {
   });
 });
 
+/** Alice and Bob in a new room. */
+async function pair() {
+  const room = await server.createRoom([alice, bob]);
+  return [await server.connectV2(room, alice), await server.connectV2(room, bob)] as const;
+}
+
 test("both dialects meet in the same room, each in its own frames", async () => {
   const room = await server.createRoom([alice, bob]);
   const [v2, classic] = [await server.connectV2(room, alice), await server.connectClassic(room, bob)];
@@ -117,13 +123,8 @@ test("each room has its own seq and rev", async () => {
 });
 
 describe("a message that answers another", () => {
-  const open = async () => {
-    const room = await server.createRoom([alice, bob]);
-    return [await server.connectV2(room, alice), await server.connectV2(room, bob)] as const;
-  };
-
   test("may answer any message: one's own, another's, one just sent, and a deleted one", async () => {
-    const [client, other] = await open();
+    const [client, other] = await pair();
     await client.say("one");
     // Both are under way together.
     const [, answer] = await Promise.all([
@@ -139,8 +140,8 @@ describe("a message that answers another", () => {
   });
 
   test("cannot answer itself, a later message or one of another room", async () => {
-    const [client] = await open();
-    const [elsewhere] = await open();
+    const [client] = await pair();
+    const [elsewhere] = await pair();
     for (let n = 1; n <= 5; n++) await elsewhere.say(`message ${n}`);
     await client.say("one");
     for (const reply_to of [2, 3, 5, Number.MAX_SAFE_INTEGER])

@@ -70,16 +70,17 @@ describe("without a list, a page", () => {
   });
 });
 
-describe("the server's own origin", () => {
-  const own = (origin: string, headers: Record<string, string>) =>
-    connectFrom(origin, { headers: { host: "chat.example.com", ...headers } });
+/** Connects to the server as chat.example.com. */
+const connectToName = (origin: string, headers: Record<string, string>) =>
+  connectFrom(origin, { headers: { host: "chat.example.com", ...headers } });
 
+describe("the server's own origin", () => {
   test.each(["https", "HTTPS", "https, http", " https ,http"])(
     "behind a proxy with X-Forwarded-Proto: %s is https only",
     async (proto) => {
       const headers = { "x-forwarded-proto": proto };
-      expect(await own("https://chat.example.com", headers)).toBe("classic");
-      expect(await own("http://chat.example.com", headers)).toBe(REFUSED);
+      expect(await connectToName("https://chat.example.com", headers)).toBe("classic");
+      expect(await connectToName("http://chat.example.com", headers)).toBe(REFUSED);
     },
   );
 
@@ -87,8 +88,8 @@ describe("the server's own origin", () => {
     "with X-Forwarded-Proto: %p is https or http",
     async (proto) => {
       const headers = { "x-forwarded-proto": proto };
-      expect(await own("https://chat.example.com", headers)).toBe("classic");
-      expect(await own("http://chat.example.com", headers)).toBe("classic");
+      expect(await connectToName("https://chat.example.com", headers)).toBe("classic");
+      expect(await connectToName("http://chat.example.com", headers)).toBe("classic");
     },
   );
 
@@ -102,7 +103,7 @@ describe("the server's own origin", () => {
     ["chat.example.com:8443", "https://chat.example.com", REFUSED],
     ["chat.example.com", "https://chat.example.com:8443", REFUSED],
   ])("with Host: %s, %s is %s", async (host, origin, expected) => {
-    expect(await own(origin, { host })).toBe(expected);
+    expect(await connectToName(origin, { host })).toBe(expected);
   });
 });
 

@@ -1,156 +1,245 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 
-import { type ClassicClient, errorCodeOf } from "../support/client.ts";
+import { callApi } from "../support/api.ts";
+import { type Dialect, dialects } from "../support/client.ts";
+import { storedMessages } from "../support/messages.ts";
 import { connectRaw, encodeFrame, encodeText, opcodes, type RawConnection } from "../support/raw.ts";
-import { useServer } from "../support/server.ts";
+import { unlimited, useServer } from "../support/server.ts";
 import { waitUntil } from "../support/wait.ts";
 
-const server = useServer();
-const { createRoom, token } = server;
+// How many commands a user may send. One comes back every 50 seconds, so that none does during a test.
+
+const BURST = 5;
+const server = useServer({
+  env: { ...unlimited, PARLEY_MESSAGE_RATE: "0.02", PARLEY_MESSAGE_BURST: String(BURST) },
+});
 
 let users = 0;
 /** Limits are per user, so each test has users of its own. */
 const newUser = () => `user-${++users}@example.com`;
 
-/** A room with these members on another server with these settings. */
-async function startWith(env: Record<string, string>, ...members: string[]) {
-  const parley = await server.startAnother({ env });
-  const room = await parley.createRoom(members);
-  return { parley, room, [Symbol.asyncDispose]: () => parley[Symbol.asyncDispose]() };
+async function open(dialect: Dialect = "chat.v2", email = newUser()) {
+  const room = await server.createRoom([email]);
+  const raw = await connectRaw(dialect, server.host, room, await server.token(email));
+  return { room, email, raw };
 }
 
-/** The code of the next frame, which is "sent" for a message. */
-async function nextCode(client: ClassicClient | RawConnection): Promise<string> {
-  return errorCodeOf((await client.next()) as { message?: string }) ?? "sent";
-}
+const times = (count: number, answer: string) => Array.from({ length: count }, () => answer);
 
-const messages = (count: number) =>
-  Array.from({ length: count }, (_, n) => encodeText("classic", `message ${n}`));
+describe.each([...dialects])("%s", (dialect) => {
+  const flood = (count: number) =>
+    Array.from({ length: count }, (_, n) => encodeText(dialect, `message ${n}`));
 
-test("a user may send 30 messages at once over all connections, and is told of each that is refused", async () => {
-  const [sender, other] = [newUser(), newUser()];
-  const rooms = [await createRoom([sender, other]), await createRoom([sender])] as const;
-  const bearer = await token(sender);
-  const raws = await Promise.all(rooms.map((room) => connectRaw("classic", server.host, room, bearer)));
-  const listener = await server.connectClassic(rooms[0], other);
-  const start = performance.now();
-  for (const raw of raws) raw.write(...messages(40));
-  const answers = await Promise.all(
-    raws.map(async (raw) => {
-      const codes: string[] = [];
-      while (codes.length < 40) codes.push(await nextCode(raw));
-      return codes;
-    }),
-  );
-  const sent = answers.flat().filter((code) => code === "sent").length;
-  expect(sent).toBeGreaterThanOrEqual(30);
-  expect(sent).toBeLessThanOrEqual(31 + ((performance.now() - start) / 1000) * 10);
-  expect(new Set(answers.flat())).toEqual(new Set(["sent", "rate_limited"]));
-  // The limit is not another user's.
-  listener.send({ message: "last" });
-  const heard: unknown[] = [];
-  while (heard.at(-1) !== "last") heard.push((await listener.next()).message);
-  const stored = await server.asOperator((chat, operator) =>
-    chat.messages(operator, rooms[0], { limit: 100 }),
-  );
-  expect(heard).toEqual(stored.map(({ text }) => text));
-  for (const raw of raws) raw.destroy();
-});
+  test("a burst is accepted, and each message beyond it is refused; others are not affected", async () => {
+    const { room, raw } = await open(dialect);
+    raw.write(...flood(8));
+    const received: string[] = [];
+    while (received.length < 8) received.push(await raw.nextTextOrCode());
+    expect(received.toSorted()).toEqual([
+      ...Array.from({ length: BURST }, (_, n) => `message ${n}`),
+      ...times(3, "rate_limited"),
+    ]);
+    const other = await open(dialect);
+    other.raw.write(encodeText(dialect, "fine"));
+    expect(await other.raw.nextTextOrCode()).toBe("fine");
+    expect(await storedMessages(server, room)).toHaveLength(BURST);
+    for (const each of [raw, other.raw]) each.destroy();
+  });
 
-test("after a pause a user may send again", async () => {
-  const user = newUser();
-  await using at = await startWith({ PARLEY_MESSAGE_RATE: "2", PARLEY_MESSAGE_BURST: "1" }, user);
-  const raw = await connectRaw("classic", at.parley.host, at.room, await token(user));
-  const send = () => {
-    raw.write(encodeText("classic", "again"));
-    return nextCode(raw);
-  };
-  await waitUntil("a message is refused", async () => (await send()) === "rate_limited");
-  await waitUntil("a message is sent", async () => (await send()) === "sent");
-  raw.destroy();
-});
-
-test("a user who goes on sending is closed with 4429, and what was accepted stays", async () => {
-  const [user, other] = [newUser(), newUser()];
-  const room = await createRoom([user, other]);
-  const listener = await server.connectClassic(room, other);
-  const raw = await connectRaw("classic", server.host, room, await token(user));
-  raw.write(...messages(1000));
-  expect(await nextCode(raw)).toBe("rate_limited");
-  expect(await raw.close()).toEqual({ code: 4429, reason: "rate_limited" });
-  await raw.ended;
-  for (let n = 0; n < 30; n++) expect(await listener.next()).toEqual({ message: `message ${n}` });
-});
-
-test("a user who steadily sends ten times too much is closed with 4429", async () => {
-  const user = newUser();
-  await using at = await startWith({ PARLEY_MESSAGE_RATE: "20", PARLEY_MESSAGE_BURST: "1" }, user);
-  const raw = await connectRaw("classic", at.parley.host, at.room, await token(user));
-  const flood = setInterval(() => raw.write(...messages(10)), 50);
-  const closed = await Promise.race([raw.close(), Bun.sleep(4000)]);
-  clearInterval(flood);
-  expect(closed).toEqual({ code: 4429, reason: "rate_limited" });
-});
-
-test.each([
-  ["rate", { PARLEY_MESSAGE_RATE: "0" }],
-  ["burst", { PARLEY_MESSAGE_RATE: "1", PARLEY_MESSAGE_BURST: "0" }],
-])("a %s of 0 lifts the limit", async (_, env) => {
-  const user = newUser();
-  await using at = await startWith(env, user);
-  const raw = await connectRaw("classic", at.parley.host, at.room, await token(user));
-  raw.write(...messages(200));
-  for (let n = 0; n < 200; n++) expect(await raw.next()).toEqual({ message: `message ${n}` });
-  raw.destroy();
-});
-
-test("a text that is longer than PARLEY_MAX_TEXT is refused, and 0 lifts the limit", async () => {
-  const user = newUser();
-  const codes = async (maxText: string, texts: string[]) => {
-    await using at = await startWith({ PARLEY_MAX_TEXT: maxText }, user);
-    const raw = await connectRaw("classic", at.parley.host, at.room, await token(user));
-    const answers: string[] = [];
-    for (const text of texts) {
-      raw.write(encodeText("classic", text));
-      answers.push(await nextCode(raw));
+  test("after fifty refusals the connection is closed with 4429, and what was accepted stays", async () => {
+    const { room, raw, email } = await open(dialect);
+    const listener = await server.connect(dialect, room, email);
+    raw.write(...flood(1000));
+    let refusals = 0;
+    for (let closed = false; !closed;) {
+      const frame = await raw.frame();
+      closed = frame.opcode === opcodes.close;
+      if (closed) expect(frame.payload.readUInt16BE()).toBe(4429);
+      else if (String(frame.payload).includes('"rate_limited"')) refusals++;
     }
-    raw.destroy();
-    return answers;
-  };
-  const [sent, tooLong] = ["sent", "message_too_long"];
-  const texts = ["0123456789", "0123456789a", "ééééé", "éééééa"];
-  expect(await codes("10", texts)).toEqual([sent, tooLong, sent, tooLong]);
-  expect(await codes("0", ["x".repeat(60_000)])).toEqual([sent]);
-});
+    await raw.ended;
+    expect(refusals).toBe(50);
+    for (let n = 0; n < BURST; n++) expect(await listener.nextText()).toBe(`message ${n}`);
+    expect(await storedMessages(server, room)).toHaveLength(BURST);
+    // A new connection begins with no refusals, but with the same rate.
+    const again = await connectRaw(dialect, server.host, room, await server.token(email));
+    again.write(encodeText(dialect, "again"));
+    expect(await again.nextTextOrCode()).toBe("rate_limited");
+    again.destroy();
+  });
 
-const ping = encodeFrame("", { opcode: opcodes.ping });
+  test("a steady flood is closed with 4429, too, although the rate lets some of it through", async () => {
+    await using parley = await server.startAnother({
+      env: { PARLEY_MESSAGE_RATE: "20", PARLEY_MESSAGE_BURST: "1" },
+    });
+    const email = newUser();
+    const client = await parley.connect(dialect, await parley.createRoom([email]), email);
+    const flooding = setInterval(() => {
+      if (client.socket.readyState === client.socket.OPEN) for (let n = 0; n < 10; n++) client.post("flood");
+    }, 50);
+    expect(await client.closed).toEqual({ code: 4429, reason: "rate_limited" });
+    clearInterval(flooding);
+  });
 
-test.each([
-  ["pings", opcodes.ping],
-  ["pongs", opcodes.pong],
-])("a flood of %s closes the connection with 4429", async (_, opcode) => {
-  const user = newUser();
-  const raw = await connectRaw("classic", server.host, await createRoom([user]), await token(user));
-  raw.write(...Array.from({ length: 1000 }, () => encodeFrame("", { opcode })));
-  expect(await raw.close()).toEqual({ code: 4429, reason: "rate_limited" });
-  await raw.ended;
+  test("after a pause a user may send again", async () => {
+    await using parley = await server.startAnother({
+      env: { PARLEY_MESSAGE_RATE: "2", PARLEY_MESSAGE_BURST: "1" },
+    });
+    const email = newUser();
+    const client = await parley.connect(dialect, await parley.createRoom([email]), email);
+    const send = () => {
+      client.post("again");
+      return client.nextTextOrCode();
+    };
+    await waitUntil("a message is refused", async () => (await send()) === "rate_limited");
+    await waitUntil("a message is accepted", async () => (await send()) === "again");
+  });
+
+  test.each([{ PARLEY_MESSAGE_RATE: "0" }, { PARLEY_MESSAGE_RATE: "1", PARLEY_MESSAGE_BURST: "0" }])(
+    "%p lifts the limit",
+    async (env) => {
+      await using parley = await server.startAnother({ env });
+      const email = newUser();
+      const client = await parley.connect(dialect, await parley.createRoom([email]), email);
+      for (let n = 0; n < 200; n++) client.post(`message ${n}`);
+      for (let n = 0; n < 200; n++) expect(await client.nextTextOrCode()).toBe(`message ${n}`);
+    },
+  );
+
+  test.each(["ping", "pong"] as const)("a flood of %ss closes the connection with 4429", async (kind) => {
+    const { raw } = await open(dialect);
+    // A well-behaved client sends a few.
+    raw.write(...Array.from({ length: 20 }, () => encodeFrame("x", { opcode: opcodes[kind] })));
+    if (kind === "ping") for (let n = 0; n < 20; n++) expect((await raw.frame()).opcode).toBe(opcodes.pong);
+    raw.write(...Array.from({ length: 5000 }, () => encodeFrame("x", { opcode: opcodes[kind] })));
+    expect(await raw.close()).toEqual({ code: 4429, reason: "rate_limited" });
+    await raw.ended;
+  });
 });
 
 test("pings that keep coming at an ordinary pace do not close the connection", async () => {
-  const user = newUser();
+  const email = newUser();
   // The count of control frames starts again with each heartbeat.
   const heartbeat = { pingIntervalMs: 50, silenceTimeoutMs: 60_000, pongTimeoutMs: 60_000 };
   await using parley = await server.startAnother({ heartbeat });
-  const raw = await connectRaw("classic", parley.host, await parley.createRoom([user]), await token(user));
+  const room = await parley.createRoom([email]);
+  const raw = await connectRaw("classic", parley.host, room, await server.token(email));
   for (let round = 0; round < 5; round++) {
-    raw.write(...Array.from({ length: 40 }, () => ping));
-    let [pings, pongs] = [0, 0];
-    while (pings < 2 || pongs < 40) {
+    raw.write(...Array.from({ length: 40 }, () => encodeFrame("", { opcode: opcodes.ping })));
+    for (let [pings, pongs] = [0, 0]; pings < 2 || pongs < 40;) {
       const { opcode } = await raw.frame();
       if (opcode === opcodes.ping) pings++;
-      else if (opcode === opcodes.pong) pongs++;
-      else throw new Error(`opcode ${opcode}`);
+      else pongs++;
     }
   }
+  raw.destroy();
+});
+
+const command = (type: string, id: number, more = {}) =>
+  encodeFrame(JSON.stringify({ type, id: `${id}`, ...more }));
+const send = (id: number) => command("send", id, { text: "x" });
+const read = (id: number) => command("read", id, { seq: 0 });
+const many = (count: number, make: (id: number) => Buffer) =>
+  Array.from({ length: count }, (_, id) => make(id));
+
+/** The answers to so many commands in the order of their ids: "ack" or the code of the error. */
+async function answers(raw: RawConnection, count: number): Promise<string[]> {
+  const received: string[] = [];
+  for (let n = 0; n < count; n++) {
+    const answer = await raw.nextOf("ack", "error");
+    received[Number(answer.id ?? n)] = answer.type === "ack" ? "ack" : answer.code;
+  }
+  return received;
+}
+
+test("all changes count alike, and refused commands count, too", async () => {
+  const { raw } = await open();
+  raw.write(
+    send(0),
+    command("edit", 1, { seq: 1, text: "y" }),
+    command("react", 2, { seq: 1, emoji: "👍", on: true }),
+    command("shout", 3),
+    command("delete", 4, { seq: 99 }),
+    send(5),
+    command("delete", 6, { seq: 1 }),
+    command("shout", 7),
+  );
+  expect(await answers(raw, 8)).toEqual([
+    ...times(3, "ack"),
+    "invalid_command",
+    "message_not_found",
+    ...times(3, "rate_limited"),
+  ]);
+  raw.destroy();
+});
+
+test("a user has ten times as many reads, also when they have no changes left", async () => {
+  const { raw } = await open();
+  raw.write(...many(8, send));
+  expect(await answers(raw, 8)).toEqual([...times(BURST, "ack"), ...times(3, "rate_limited")]);
+  raw.write(...many(60, read));
+  expect(await answers(raw, 60)).toEqual([...times(10 * BURST, "ack"), ...times(10, "rate_limited")]);
+  raw.destroy();
+});
+
+test("typing counts as a read, and its refusal has its id if there is one", async () => {
+  const { raw } = await open();
+  raw.write(...many(10 * BURST, () => encodeFrame('{"type":"typing"}')), read(0));
+  expect(await answers(raw, 1)).toEqual(["rate_limited"]);
+  raw.write(encodeFrame('{"type":"typing"}'), encodeFrame('{"type":"typing","id":"t"}'));
+  const errors = [await raw.nextOf("error"), await raw.nextOf("error")];
+  expect(errors).toMatchObject([{ code: "rate_limited" }, { code: "rate_limited", id: "t" }]);
+  expect(errors[0]).not.toHaveProperty("id");
+  raw.destroy();
+});
+
+test("a fresh token is accepted when a user has no changes left", async () => {
+  const { raw, email } = await open();
+  raw.write(...many(6, send));
+  expect(await answers(raw, 6)).toEqual([...times(BURST, "ack"), "rate_limited"]);
+  raw.write(command("auth", 0, { token: await server.token(email) }));
+  expect(await answers(raw, 1)).toEqual(["ack"]);
+  raw.destroy();
+});
+
+test("accepted reads do not make up for refused changes", async () => {
+  const { raw } = await open();
+  raw.write(...many(BURST + 29, send));
+  expect(await answers(raw, BURST + 29)).toEqual([...times(BURST, "ack"), ...times(29, "rate_limited")]);
+  raw.write(...many(20, read));
+  expect(await answers(raw, 20)).toEqual(times(20, "ack"));
+  raw.write(...many(20, send));
+  expect(await answers(raw, 20)).toEqual(times(20, "rate_limited"));
+  raw.write(send(0));
+  expect(await raw.close()).toEqual({ code: 4429, reason: "rate_limited" });
+});
+
+test("both dialects, all rooms and connections and the HTTP API share one rate", async () => {
+  const { email, raw } = await open();
+  const room = await server.createRoom([email]);
+  const token = await server.token(email);
+  const classic = await connectRaw("classic", server.host, room, token);
+  const tab = await server.connectV2(room, email);
+  raw.write(send(0), send(1));
+  expect(await answers(raw, 2)).toEqual(times(2, "ack"));
+  classic.write(encodeText("classic", "one"), encodeText("classic", "two"));
+  for (const text of ["one", "two"]) expect(await classic.nextTextOrCode()).toBe(text);
+  const status = async (request: string, body: unknown) =>
+    (await callApi(server, request.replace("ROOM", `/api/rooms/${room}`), { token, body })).status;
+  // It is forbidden, and counts all the same.
+  expect(await status("PATCH ROOM", { name: "mine" })).toBe(403);
+  expect((await tab.error({ type: "send", text: "too much" })).code).toBe("rate_limited");
+  expect(await status("PATCH ROOM", { name: "mine" })).toBe(429);
+  // A read mark counts as a read here, too, unlike a member of that name.
+  for (let n = 0; n < 40; n++) expect(await status("PUT ROOM/read", { seq: 1 })).toBe(200);
+  expect(await status("PUT ROOM/members/read", {})).toBe(429);
+  for (const each of [raw, classic]) each.destroy();
+});
+
+test("administrators have no rate", async () => {
+  const { room, raw } = await open();
+  const token = await server.token(newUser(), { claims: { permissions: ["chat:admin"] } });
+  const admin = await server.connectV2(room, "", { token });
+  for (let n = 0; n < 4 * BURST; n++) await admin.say(`message ${n}`);
   raw.destroy();
 });

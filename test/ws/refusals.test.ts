@@ -146,15 +146,15 @@ describe.each([...dialects])("%s", (dialect) => {
   });
 });
 
-describe("since", () => {
-  const outcomeOf = async (dialect: Dialect, since: string) => {
-    const path = `/ws/chat/${await server.createRoom([alice])}/?since=${encodeURIComponent(since)}`;
-    const authorization = `Bearer ${await server.token(alice)}`;
-    return (
-      await upgrade(server.host, path, { headers: { authorization, "sec-websocket-protocol": dialect } })
-    ).outcome;
-  };
+/** How an upgrade with this `since` ends. */
+const outcomeOf = async (dialect: Dialect, since: string) => {
+  const path = `/ws/chat/${await server.createRoom([alice])}/?since=${encodeURIComponent(since)}`;
+  const authorization = `Bearer ${await server.token(alice)}`;
+  return (await upgrade(server.host, path, { headers: { authorization, "sec-websocket-protocol": dialect } }))
+    .outcome;
+};
 
+describe("since", () => {
   test.each(["", "-1", "1.5", "1e3", "abc", "%00", " 1", "1 ", "0x10", "null", "1,2", "１"])(
     "%p is refused in chat.v2 and ignored in classic",
     async (since) => {

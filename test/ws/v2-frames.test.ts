@@ -42,6 +42,11 @@ async function open(email = alice) {
 const ack = (id: string, seq: number, rev: number) => JSON.stringify({ type: "ack", id, seq, rev });
 const changeFrame = (kind: string, message: unknown) => JSON.stringify({ type: "change", kind, message });
 
+function expectTime(time: string | undefined) {
+  expect(time).toMatch(timePattern);
+  return time;
+}
+
 test("hello", async () => {
   const { room, token, raw, change, firstFrame } = await open();
   const empty = JSON.parse(firstFrame) as { room: { created_at: string } };
@@ -77,10 +82,6 @@ test("change and ack, of a message that is sent, answered, reacted to, edited an
   const { raw, next, send, change } = await open();
   const expectAck = async (id: string, seq: number, rev: number) =>
     expect((await next()).text).toBe(ack(id, seq, rev));
-  const expectTime = (time: string | undefined) => {
-    expect(time).toMatch(timePattern);
-    return time;
-  };
 
   const plain = await change({ type: "send", id: "1", text: "hi" });
   const sent_at = expectTime(plain.message.sent_at);

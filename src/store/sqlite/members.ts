@@ -1,4 +1,4 @@
-import { and, count, desc, eq } from "drizzle-orm";
+import { and, count, desc, eq, inArray, isNotNull } from "drizzle-orm";
 
 import { type ActorFacts, decideGrant, decideRemoval } from "../../chat/decide-rooms.ts";
 import { isRefused, type Result } from "../../chat/errors.ts";
@@ -56,10 +56,15 @@ export class Members {
 
   /** Resolves an email to the members who are shown with it. */
   remove(room: RoomKey, who: Invitee, actorFacts: ActorFacts): Result<Member | undefined> {
-    const matches = "sub" in who ? eq(userTable.sub, who.sub) : eq(userTable.email, who.email);
+    // A subquery, and "is not null", so that SQLite looks the users up in their indexes, and not every member.
+    const matches =
+      "sub" in who
+        ? eq(userTable.sub, who.sub)
+        : and(eq(userTable.email, who.email), isNotNull(userTable.email));
+    const meant = this.db.select({ key: userTable.pk }).from(userTable).where(matches);
     const member = decideRemoval({
       ...actorFacts,
-      candidates: this.#select(and(eq(members.room, room), matches)).all(),
+      candidates: this.#select(and(eq(members.room, room), inArray(members.user, meant))).all(),
       ownerCount: () => this.#ownerCount(room),
     });
     if (member === undefined || isRefused(member)) return member;

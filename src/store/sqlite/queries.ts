@@ -167,7 +167,8 @@ export function prepareQueries(db: Db) {
           read,
           deletedAfterRead: sql`(${db
             .select({ n: count() })
-            .from(deleted)
+            // SQLite would choose the primary key, and read every unread message.
+            .from(sql`${messages} as ${deleted} indexed by messages_deleted`)
             .where(and(eq(deleted.room, rooms.pk), gt(deleted.seq, read), isNotNull(deleted.deletedAt)))})`,
           message: messageColumns,
         })

@@ -13,6 +13,8 @@ import type { Users } from "./users.ts";
 
 /** Messages of a deleted room that one purge removes. */
 const PURGE_BATCH_SIZE = 1000;
+/** Members of a deleted room that one purge removes. Each costs several statements. */
+const PURGE_MEMBER_COUNT = 50;
 
 /** Rooms. Methods that write must be called within a transaction; `actorFacts` are about the actor who asks. */
 export class Rooms {
@@ -108,9 +110,16 @@ export class Rooms {
       this.db.delete(messages).where(slice).run();
       return;
     }
+    const left = this.db.select().from(members).where(eq(members.room, key)).limit(PURGE_MEMBER_COUNT).all();
+    for (const { user } of left) {
+      this.db
+        .delete(members)
+        .where(and(eq(members.room, key), eq(members.user, user)))
+        .run();
+      this.users.release(user);
+    }
+    if (left.length === PURGE_MEMBER_COUNT) return;
     this.db.delete(reads).where(eq(reads.room, key)).run();
-    const removed = this.db.delete(members).where(eq(members.room, key)).returning({ user: members.user });
-    for (const { user } of removed.all()) this.users.release(user);
     this.db.delete(rooms).where(eq(rooms.pk, key)).run();
   }
 }

@@ -62,7 +62,8 @@ export class SqliteStore implements Store {
   async signIn(profile: Profile): Promise<User> {
     const unchanged = read(() => this.#users.findUnchanged(profile));
     if (unchanged) return unchanged;
-    const known = read(() => this.#users.find({ sub: profile.sub }));
+    // Only somebody who has signed in before: the row of an invitation may become another user's.
+    const known = read(() => this.#users.findUnchanged({ sub: profile.sub }));
     const write = this.#writer.write(() => this.#users.signIn(profile));
     // A full disk must not keep a user out just because their name has changed.
     const { email } = profile;

@@ -1,4 +1,4 @@
-import { and, eq, isNull } from "drizzle-orm";
+import { and, eq, isNull, sql } from "drizzle-orm";
 
 import { higherRole } from "../../chat/decide-rooms.ts";
 import { changesNothing, decideSignIn } from "../../chat/decide-users.ts";
@@ -70,8 +70,9 @@ export class Users {
 
   #create(values: { sub: string } | { email: string }): User {
     const free = this.db
-      .select({ key: users.pk })
-      .from(users)
+      .select({ key: sql<UserKey>`${users.pk}` })
+      // SQLite would search the index on `sub`, where every user who was invited by email stands under null.
+      .from(sql`${users} indexed by users_free`)
       .where(and(isNull(users.sub), isNull(users.email)))
       .limit(1)
       .get();

@@ -1,0 +1,73 @@
+import { expect, test } from "bun:test";
+
+import { topics } from "../../src/ws/broadcast.ts";
+import { Notices } from "../../src/ws/notices.ts";
+import { createChat } from "../support/chat-harness.ts";
+import { actor } from "../support/people.ts";
+import { RecordedConnection, type RecordedConnectionOptions } from "../support/recorded-connection.ts";
+
+/** Bytes that may wait for a reader that is sent notices. */
+const LIMIT = 65_536;
+const topic = topics.notices(7);
+
+/** Notices to a room's connections, for at least one of which bytes wait. */
+function setUp() {
+  const { store, room, chat, admit } = createChat();
+  const published: string[] = [];
+  const notices = new Notices(chat, {
+    subscriberCount: () => 1,
+    publish: (_, frame) => {
+      published.push(frame);
+      return -1;
+    },
+  });
+  const join = async (options: RecordedConnectionOptions & { waitingBytes?: number } = {}) => {
+    const connection = new RecordedConnection(options);
+    store.roles.set(connection.user.key, "member");
+    const joined = chat.join(connection, admit(), { historyOptional: false });
+    await store.answerAll();
+    await joined;
+    connection.subscribe(topic);
+    connection.waitingBytes = options.waitingBytes ?? 0;
+    return connection;
+  };
+  return { chat, room, notices, published, join };
+}
+
+test("notices are withheld from readers for whom more than 64 KiB wait", async () => {
+  const { room, notices, published, join } = setUp();
+  const readers = [];
+  for (const waitingBytes of [0, LIMIT, LIMIT + 1]) readers.push(await join({ waitingBytes }));
+  notices.publish(room, { type: "typing", user: actor(9) });
+  expect(published).toHaveLength(1);
+  expect(readers.map(({ topics: own }) => own.has(topic))).toEqual([true, true, false]);
+  expect(readers.map(({ knownOnline }) => knownOnline)).toEqual([undefined, undefined, new Map()]);
+});
+
+test("a reader that keeps up again is told who came and went, and is sent notices from there on", async () => {
+  const { chat, room, notices, join } = setUp();
+  const [reader, leaver] = [await join({ user: 1, waitingBytes: LIMIT + 1 }), await join({ user: 2 })];
+  notices.withhold(reader, chat.online(room, 1));
+  reader.unsubscribe(topic);
+  chat.leave(leaver, room);
+  await join({ user: 3 });
+  notices.resume(reader);
+  expect([reader.sent, reader.topics.size]).toEqual([[], 0]);
+  reader.waitingBytes = LIMIT;
+  notices.resume(reader);
+  expect(reader.sent).toMatchObject([
+    { type: "presence", user: { id: "sub|2" }, online: false },
+    { type: "presence", user: { id: "sub|3" }, online: true },
+  ]);
+  expect(reader.topics).toEqual(new Set([topic]));
+  // Nothing is withheld any more.
+  notices.resume(reader);
+  expect(reader.sent).toHaveLength(2);
+});
+
+test("connections of classic, which have no notices, are left alone", async () => {
+  const { room, notices, join } = setUp();
+  const reader = await join({ protocol: "classic", waitingBytes: LIMIT + 1 });
+  notices.publish(room, { type: "typing", user: actor(9) });
+  expect([reader.knownOnline, reader.topics.size]).toEqual([undefined, 1]);
+});
