@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
 
 import { callApi } from "../support/api.ts";
-import { type ClassicClient, type CommandInput, connectV2, type V2Client } from "../support/client.ts";
+import { type CommandInput, connectV2, type V2Client } from "../support/client.ts";
 import { fillRoom, storedMessages } from "../support/messages.ts";
 import { openRaw } from "../support/raw.ts";
-import { newRoomId, unlimited, useServer } from "../support/server.ts";
+import { closeOf, roomChanges, ways } from "../support/room-changes.ts";
+import { unlimited, useServer } from "../support/server.ts";
 import { isPresence } from "../support/slow-reader.ts";
 import { waitUntil } from "../support/wait.ts";
 
@@ -12,54 +13,16 @@ import { waitUntil } from "../support/wait.ts";
 
 const server = useServer({ env: unlimited });
 
-const owner = "olga@example.com";
+const { createRoom, addMember, removeMember, deleteRoom } = roomChanges(server);
+
 const alice = "alice@example.com";
 const bob = "bob@example.com";
-
-const ways = ["over HTTP", "by the command line"] as const;
-type Way = (typeof ways)[number];
-
-async function createRoom(members: string[], id = newRoomId()): Promise<string> {
-  await server.createRoom(members, { id });
-  await server.asOperator((chat, operator) => chat.rooms.setMember(operator, id, { email: owner }, "owner"));
-  return id;
-}
-
-async function api(request: string): Promise<void> {
-  const { status, text } = await callApi(server, request, { token: await server.token(owner) });
-  if (status >= 300) throw new Error(`${request}: ${status} ${text}`);
-}
-
-async function addMember(way: Way, room: string, email: string): Promise<void> {
-  if (way === "over HTTP") await api(`PUT /api/rooms/${room}/members/${email}`);
-  else await server.asOperator((chat, operator) => chat.rooms.setMember(operator, room, { email }, "member"));
-}
-
-async function removeMember(way: Way, room: string, email: string): Promise<void> {
-  if (way === "over HTTP") await api(`DELETE /api/rooms/${room}/members/${email}`);
-  else await server.asOperator((chat, operator) => chat.rooms.removeMember(operator, room, { email }));
-}
-
-async function deleteRoom(way: Way, room: string): Promise<void> {
-  if (way === "over HTTP") await api(`DELETE /api/rooms/${room}`);
-  else await server.asOperator((chat, operator) => chat.rooms.delete(operator, room));
-}
-
 const REMOVED = "4403 removed";
 const DELETED = "4404 room_deleted";
 
-/** How a connection was closed, which must be within two seconds. */
-async function closeOf({ closed }: ClassicClient | V2Client): Promise<string> {
-  const late = Bun.sleep(2000).then(() => ({ code: 0, reason: "still open" }));
-  const { code, reason } = await Promise.race([closed, late]);
-  return `${code} ${reason}`;
-}
-
-const isOpen = ({ socket }: ClassicClient | V2Client) => socket.readyState === socket.OPEN;
-
 /** Sends a command if the connection is still open. */
 async function commandIfOpen(client: V2Client, command: CommandInput) {
-  if (!isOpen(client)) throw new Error("the connection has ended");
+  if (client.socket.readyState !== client.socket.OPEN) throw new Error("the connection has ended");
   return client.command(command);
 }
 
