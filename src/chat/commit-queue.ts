@@ -11,6 +11,8 @@ const MAX_QUEUED_TEXT_LENGTH = 1 << 25;
  * takes up to six bytes: JSON escapes control characters.
  */
 const MAX_BATCH_TEXT_LENGTH = 1 << 17;
+/** Text that a reaction counts for: its whole message is published again. */
+const REACTION_TEXT_LENGTH = 1 << 14;
 
 /** After a batch of this size or more, the next one waits for as many drafts: its senders are about to send again. */
 const GATHER_BATCH_SIZE = 8;
@@ -102,7 +104,7 @@ export class CommitQueue {
   #takeBatch(): Pending[] {
     let text = 0;
     const end = this.#waiting.findIndex(({ draft }, index) => {
-      text += textLength(draft);
+      text += publishedLength(draft);
       return text > MAX_BATCH_TEXT_LENGTH && index > 0;
     });
     const batch = this.#waiting.splice(0, end < 0 ? this.#waiting.length : end);
@@ -151,6 +153,11 @@ export class CommitQueue {
       }
     }
   }
+}
+
+/** UTF-16 units of text that a draft publishes. */
+function publishedLength(draft: Draft): number {
+  return draft.action.type === "react" ? REACTION_TEXT_LENGTH : textLength(draft);
 }
 
 function textLength({ action }: Draft): number {

@@ -86,6 +86,17 @@ describe("batches", () => {
     expect(texts()).toEqual(["a", "bcd", "e"]);
   });
 
+  test("a reaction counts for 16 Ki of text, because its message is published again", async () => {
+    const { queue, batches, drafts, send } = createQueue();
+    void send("a");
+    await settle();
+    for (const seq of range(1, 10))
+      void queue.add({ ...draft(1, ""), action: { type: "react", seq, emoji: "👍", on: true } });
+    batches[0]?.resolve(stored(1));
+    await settle();
+    expect(drafts.map((batch) => batch.length)).toEqual([1, 8]);
+  });
+
   test("a batch takes up to 128 Ki of text, and a single text of any length", async () => {
     const { batches, send, texts } = createQueue();
     void send("a");
