@@ -184,8 +184,8 @@ export class Chat {
   }
 
   /** Users who are online, in order of arrival, up to a limit. `viewer` is the user who is about to see the list. */
-  online(room: RoomKey, viewer: UserKey): User[] {
-    return this.#presence.online(room, viewer);
+  listOnline(room: RoomKey, viewer: UserKey): User[] {
+    return this.#presence.listOnline(room, viewer);
   }
 
   /** Users who are online according to the presence notices sent so far. */

@@ -56,8 +56,11 @@ export class Presence {
     if (presence.shown.size === 0) this.#rooms.delete(room);
   }
 
-  /** Users who are online, in order of arrival, up to a limit. `viewer` is the user who is about to see the list. */
-  online(room: RoomKey, viewer: UserKey): User[] {
+  /**
+   * Users who are online, in order of arrival, up to a limit, for `viewer` to see. It is remembered that they have seen it:
+   * the next flush also announces users who have changed back by then.
+   */
+  listOnline(room: RoomKey, viewer: UserKey): User[] {
     const presence = this.#rooms.get(room);
     for (const [key, dirty] of presence?.dirty ?? []) dirty.listed ||= key !== viewer;
     return [...(presence?.shown.values() ?? [])];

@@ -28,8 +28,13 @@ const RETRY_MS = 1000;
 const PAGE_SIZE = 500;
 
 /**
- * Knows how far each room has been published on this node and keeps it in order: the next `rev` is published, a later one
- * first makes it read what is missing from the store, an earlier one is dropped. Only occupied rooms are followed.
+ * Knows how far each room has been published on this node and keeps it in order. Only occupied rooms are followed. For each of
+ * them:
+ * - A change that carries the next `rev` is published at once.
+ * - A change with a later `rev` means that some were missed. They are read from the store and published as a page.
+ * - A change with an earlier `rev` was published before and is dropped.
+ *
+ * One read is under way at a time. Whatever arrives during it is only noted in `knownRev`, and read afterwards.
  */
 export class RoomSync {
   readonly #rooms = new Map<RoomKey, RoomState>();

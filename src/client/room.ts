@@ -3,7 +3,7 @@ import type { PendingMessage, RoomEvent, RoomEventOf, Status } from "./events.ts
 import type { RoomPosition } from "./history.ts";
 import type { ConnectOptions, SendOptions } from "./options.ts";
 import type { Ack } from "./outbox.ts";
-import { RoomSync } from "./room-sync.ts";
+import { RoomReplica } from "./room-replica.ts";
 
 /** The largest page of messages that the HTTP API returns. */
 const MAX_PAGE_SIZE = 100;
@@ -23,12 +23,12 @@ export class Room implements AsyncIterable<RoomEvent> {
   readonly id: string;
   /** Resolves when the room is first open. Rejects with a `ParleyError` if it is closed before that. */
   readonly ready: Promise<void>;
-  readonly #sync: RoomSync;
+  readonly #sync: RoomReplica;
   #loadingOlder: Promise<MessageBody[]> | undefined;
 
   constructor(options: ConnectOptions) {
     this.id = options.room;
-    this.#sync = new RoomSync(options);
+    this.#sync = new RoomReplica(options);
     this.ready = this.#sync.ready.promise;
   }
 

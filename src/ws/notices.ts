@@ -32,7 +32,7 @@ export class Notices {
     // As long as bytes wait, another `drain` event will follow.
     if (!known || connection.bufferedBytes > SLOW_READER_BYTES) return;
     connection.knownOnline = undefined;
-    const online = new Map(this.chat.online(room, viewer.key).map((user) => [user.key, user]));
+    const online = new Map(this.chat.listOnline(room, viewer.key).map((user) => [user.key, user]));
     for (const [key, user] of known) if (!online.has(key)) connection.send(encodePresence(user, false));
     for (const [key, user] of online) if (!known.has(key)) connection.send(encodePresence(user, true));
     connection.subscribe(topics.notices(room));

@@ -101,9 +101,9 @@ test("a user is shown as their newest connection has them", async () => {
   connect();
   connect({ user: { ...alice, name: "Alice" } });
   await store.answerAll();
-  expect(chat.online(room, alice.key)).toMatchObject([{ key: alice.key, name: "Alice" }]);
+  expect(chat.listOnline(room, alice.key)).toMatchObject([{ key: alice.key, name: "Alice" }]);
   chat.updateUser(room, { ...alice, name: "Alison" });
-  expect(chat.online(room, alice.key)).toMatchObject([{ name: "Alison" }]);
+  expect(chat.listOnline(room, alice.key)).toMatchObject([{ name: "Alison" }]);
 });
 
 test("a history that was read for one connection is not kept when another process has written", async () => {

@@ -32,7 +32,7 @@ async function joining(answered: number, options: ConnectOptions = {}) {
 async function expectEmpty({ store, chat, room, bus }: Awaited<ReturnType<typeof joining>>): Promise<void> {
   await store.answerAll();
   bus.publish({ kind: "invalidate" });
-  expect([store.waiting, chat.online(room, 0), chat.participants(room)]).toEqual([[], [], []]);
+  expect([store.waiting, chat.listOnline(room, 0), chat.participants(room)]).toEqual([[], [], []]);
 }
 
 test("a new connection begins with the last 50 messages, oldest first, and then gets every change", async () => {

@@ -24,7 +24,7 @@ function setUp() {
   const depart = (...users: number[]) => {
     for (const user of users) presence.depart(room, user);
   };
-  const online = (who = viewer) => presence.online(room, who).map(({ key }) => key);
+  const online = (who = viewer) => presence.listOnline(room, who).map(({ key }) => key);
   /** Everything that is announced until nothing more comes. */
   const flushed = () => {
     jest.advanceTimersByTime(1000);
@@ -119,14 +119,14 @@ test("a user is shown with their newest name", () => {
   const { presence, arrive, depart, online, flushed } = setUp();
   arrive(1, 2);
   presence.update(room, { ...actor(2), name: "Bob" });
-  expect(presence.online(room, viewer)[1]).toMatchObject({ key: 2, name: "Bob" });
+  expect(presence.listOnline(room, viewer)[1]).toMatchObject({ key: 2, name: "Bob" });
   flushed();
   depart(2);
   // A user who is offline, or a room that is empty, is not brought back by it.
   presence.update(room, { ...actor(2), name: "Robert" });
   presence.update(8, actor(2));
   depart(9);
-  expect([online(), presence.online(8, viewer)]).toEqual([[1], []]);
+  expect([online(), presence.listOnline(8, viewer)]).toEqual([[1], []]);
   expect(flushed()).toEqual(["7: 2 offline"]);
 });
 
@@ -137,7 +137,7 @@ test("rooms are independent", () => {
   expect(flushed()).toEqual(["7: 1 online", "7: 2 online", "8: 1 online"]);
   depart(1);
   expect(flushed()).toEqual(["7: 1 offline"]);
-  expect([online(), presence.online(8, viewer).map(({ key }) => key)]).toEqual([[2], [1]]);
+  expect([online(), presence.listOnline(8, viewer).map(({ key }) => key)]).toEqual([[2], [1]]);
 });
 
 test("nothing is announced to an empty room, and nothing of it is left", () => {

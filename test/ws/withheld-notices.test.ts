@@ -47,7 +47,7 @@ test("notices are withheld from readers for whom more than 64 KiB wait", async (
 test("a reader that keeps up again is told who came and went, and is sent notices from there on", async () => {
   const { chat, room, notices, join } = setUp();
   const [reader, leaver] = [await join({ user: 1, waitingBytes: LIMIT + 1 }), await join({ user: 2 })];
-  notices.withhold(reader, chat.online(room, 1));
+  notices.withhold(reader, chat.listOnline(room, 1));
   reader.unsubscribe(topic);
   chat.leave(leaver, room);
   await join({ user: 3 });

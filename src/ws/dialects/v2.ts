@@ -55,7 +55,7 @@ export function createV2(options: V2Options): Dialect {
       me: userBody(user),
       rev: first.rev,
       resumed,
-      online: chat.online(room.key, user.key).map(userBody),
+      online: chat.listOnline(room.key, user.key).map(userBody),
       token_expires_at: formatTime(identity.expiresAt),
       limits,
     };
@@ -95,7 +95,7 @@ export function createV2(options: V2Options): Dialect {
       const { room } = connection;
       const { frame, cursor } = hello(connection, joined);
       connection.send(frame);
-      notices.withhold(connection, chat.online(room, connection.user.key));
+      notices.withhold(connection, chat.listOnline(room, connection.user.key));
       const onCaughtUp = () => {
         connection.subscribe(topics.v2(room));
         notices.resume(connection);

@@ -16,7 +16,7 @@ const MESSAGE_TOO_BIG = 1009;
 const FORBIDDEN = 4403;
 
 /** Keeps a local copy of a room in sync with the server: applies its frames, reconnects, and emits what changes. */
-export class RoomSync {
+export class RoomReplica {
   /** Settled when the room is first open, or closed before that. */
   readonly ready = deferred<void>();
   readonly events = new EventEmitter();
