@@ -206,11 +206,9 @@ function listenError(cause: unknown, { host, port }: Config): ListenError {
   return new ListenError(`PARLEY_HOST: cannot listen on "${host}" (${code || String(cause)})`, { cause });
 }
 
-/** The URL of a request without a Host header (HTTP/1.0) is only a path. */
+/** The URL of a request without a Host header (HTTP/1.0) is only a path, which may begin with two slashes. */
 function withAbsoluteUrl(request: Request): Request {
-  return request.url.startsWith("/")
-    ? new Request(new URL(request.url, "http://localhost").href, request)
-    : request;
+  return request.url.startsWith("/") ? new Request(`http://localhost${request.url}`, request) : request;
 }
 
 /** Throws `ConfigError` if the setting exceeds the limit of open files. */

@@ -1,4 +1,4 @@
-/** Whether the host name of a URL is this machine. */
+/** Whether the host name of a URL means this machine. */
 export function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
@@ -10,8 +10,8 @@ export function isSecureUrl(text: string): boolean {
 }
 
 /**
- * An origin in the form in which browsers send it (RFC 6454, section 6.2): lower case, without the scheme's default
- * port. The scheme may be any, as in `capacitor://localhost`. Undefined for what is not `scheme://host[:port]`.
+ * Returns an origin in the form in which browsers send it (RFC 6454, section 6.2): lower case, without the scheme's default
+ * port. Any scheme is allowed, as in `capacitor://localhost`. Undefined if the text is not `scheme://host[:port]`.
  */
 export function normalizeOrigin(text: string): string | undefined {
   const url = /^[^/?#@\\\s]+:\/\/[^/?#@\\\s]+$/.test(text) ? URL.parse(text) : null;
@@ -20,8 +20,8 @@ export function normalizeOrigin(text: string): string | undefined {
 }
 
 /**
- * As `normalizeOrigin`, for an entry of a list of allowed origins: `null`, which browsers send where there is no origin
- * to name, or an origin whose host may begin with `*.`, as in `https://*.example.com`.
+ * Like `normalizeOrigin`, for an entry of a list of allowed origins. The host may begin with `*.`, as in
+ * `https://*.example.com`. The entry may also be `null`, which browsers send for pages without an origin.
  */
 export function normalizeOriginPattern(text: string): string | undefined {
   if (text === "null") return text;

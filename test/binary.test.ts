@@ -296,7 +296,7 @@ describe("a failed start prints one line that names the cause", () => {
     await using other = serve(folder.path);
     const { port } = await listeningUrl(other);
     const ended = await parley(folder.path, "serve", settings({ PARLEY_PORT: port }));
-    const stderr = `parley: PARLEY_PORT: port ${port} is in use already\n`;
+    const stderr = `parley: PARLEY_PORT: port ${port} is already in use\n`;
     expect(ended).toEqual({ code: 1, stdout: "", stderr });
     expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
   });
@@ -305,7 +305,7 @@ describe("a failed start prints one line that names the cause", () => {
     using folder = temporaryFolder();
     // RFC 5737, section 3: an address for documentation, which no machine has.
     const ended = await parley(folder.path, "serve", settings({ PARLEY_HOST: "192.0.2.1" }));
-    const stderr = 'parley: PARLEY_HOST: can\'t listen on "192.0.2.1" (EADDRNOTAVAIL)\n';
+    const stderr = 'parley: PARLEY_HOST: cannot listen on "192.0.2.1" (EADDRNOTAVAIL)\n';
     expect(ended).toEqual({ code: 1, stdout: "", stderr });
   });
 
@@ -317,7 +317,7 @@ describe("a failed start prints one line that names the cause", () => {
       settings({ PARLEY_DATABASE: "none/parley.db" }),
     );
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^parley: none\/parley\.db: the file can't be opened.*\n$/);
+    expect(stderr).toMatch(/^parley: none\/parley\.db: the file cannot be opened.*\n$/);
   });
 });
 

@@ -42,7 +42,7 @@ export interface JwksTiming {
   monotonic?: () => number;
 }
 
-const defaultTiming: Required<JwksTiming> = {
+const DEFAULT_TIMING: Required<JwksTiming> = {
   reloadIntervalMs: 600_000,
   unknownKeyCooldownMs: 30_000,
   minRetryMs: 1000,
@@ -70,7 +70,7 @@ export class JwksClient {
 
   constructor(options: JwksOptions) {
     this.#options = options;
-    this.#timing = { ...defaultTiming, ...options.timing };
+    this.#timing = { ...DEFAULT_TIMING, ...options.timing };
     this.issuer = options.issuer;
   }
 

@@ -6,8 +6,11 @@ import type { Outcome, Store } from "./store.ts";
 const MAX_QUEUED_DRAFTS = 65_536;
 const MAX_QUEUED_TEXT_LENGTH = 1 << 25;
 
-/** UTF-16 units of text in one batch. It is published in one go, and has to fit into every reader's send buffer. */
-const MAX_BATCH_TEXT_LENGTH = 1 << 18;
+/**
+ * UTF-16 units of text in one batch. It is published at once and has to fit into every reader's send buffer, where a unit
+ * takes up to six bytes: JSON escapes control characters.
+ */
+const MAX_BATCH_TEXT_LENGTH = 1 << 17;
 
 /** After a batch of this size or more, the next one waits for as many drafts: its senders are about to send again. */
 const GATHER_BATCH_SIZE = 8;

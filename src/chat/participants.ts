@@ -31,9 +31,9 @@ export class Participants {
       this.#rooms.set(room, (users = new Map()));
       this.listener.roomOccupied(room);
     }
-    const own = users.get(user.key);
-    if (own) {
-      own.add(participant);
+    const ofUser = users.get(user.key);
+    if (ofUser) {
+      ofUser.add(participant);
     } else {
       users.set(user.key, new Set([participant]));
       this.listener.userJoined(room, user);
@@ -44,9 +44,9 @@ export class Participants {
   remove(room: RoomKey, participant: Participant): boolean {
     const { key } = participant.user;
     const users = this.#rooms.get(room);
-    const own = users?.get(key);
-    if (!users || !own?.delete(participant)) return false;
-    if (own.size > 0) return true;
+    const ofUser = users?.get(key);
+    if (!users || !ofUser?.delete(participant)) return false;
+    if (ofUser.size > 0) return true;
     users.delete(key);
     this.listener.userLeft(room, key);
     if (users.size === 0) {
@@ -63,7 +63,7 @@ export class Participants {
 
   /** Everyone in a room: a snapshot, so that participants may leave while the caller iterates. */
   in(room: RoomKey): Participant[] {
-    return Array.from(this.#rooms.get(room)?.values() ?? [], (own) => [...own]).flat();
+    return Array.from(this.#rooms.get(room)?.values() ?? [], (ofUser) => [...ofUser]).flat();
   }
 
   /** A user's connections to a room: a snapshot too. */

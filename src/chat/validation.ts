@@ -13,27 +13,27 @@ const MAX_CLIENT_NAME_CHARACTERS = 64;
  * A visible character. White space, control and format characters are not visible, nor are characters that Unicode calls
  * default ignorable (variation selectors, fillers, joiners …), nor two blanks that Unicode counts as symbols.
  */
-const visible =
+const VISIBLE =
   /[^\p{White_Space}\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800\u{1d159}]/u;
 
 /**
  * Invisible characters that a name may not contain: all of them except spaces, and the joiners, variation selectors and
  * tags that emoji and some scripts need.
  */
-const invisibleInName =
+const INVISIBLE_IN_NAME =
   /(?! |\u00a0|\u3000|\u200c|\u200d|\ufe0e|\ufe0f|[\u{e0020}-\u{e007f}])[\p{White_Space}\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}\u2800\u{1d159}]/u;
 
 /** The joiners, variation selectors and tags that emoji are made of. */
-const emojiModifiers = /\u200d|\ufe0e|\ufe0f|[\u{e0020}-\u{e007f}]/gu;
-const presentationSelectors = /[\ufe0e\ufe0f]/gu;
+const EMOJI_MODIFIERS = /\u200d|\ufe0e|\ufe0f|[\u{e0020}-\u{e007f}]/gu;
+const PRESENTATION_SELECTORS = /[\ufe0e\ufe0f]/gu;
 
 /** Room ids fit into a URL and into a Django Channels group name as they are. */
-const roomIdPattern = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$/;
+const ROOM_ID = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$/;
 export const ROOM_ID_RULE =
   "A room id has 1 to 100 letters, digits, dots, underscores and hyphens, and does not begin with a dot.";
 
 export function isRoomId(text: string): boolean {
-  return roomIdPattern.test(text);
+  return ROOM_ID.test(text);
 }
 
 /** Whether every database can store a text and return it unchanged: no lone surrogates, no NUL. */
@@ -43,7 +43,7 @@ export function isStorable(text: string): boolean {
 
 /** Whether a reader sees anything of the text. */
 export function isVisible(text: string): boolean {
-  return visible.test(text);
+  return VISIBLE.test(text);
 }
 
 /** Throws `invalid_message` or `message_too_long`. `maxBytes` is in UTF-8; 0 means no limit. */
@@ -64,7 +64,7 @@ export function parseRoomName(text: string): string {
   if (name === "" || name.length > MAX_ROOM_NAME_LENGTH) {
     throw new ChatError("invalid_command", `A room name has 1 to ${MAX_ROOM_NAME_LENGTH} characters.`);
   }
-  if (!isVisible(name) || !isStorable(name) || invisibleInName.test(name)) {
+  if (!isVisible(name) || !isStorable(name) || INVISIBLE_IN_NAME.test(name)) {
     throw new ChatError("invalid_command", "A room name may not contain invisible or control characters.");
   }
   return name;
@@ -73,13 +73,13 @@ export function parseRoomName(text: string): string {
 /** Whether a text may be a reaction: an emoji of any length, or a short word such as `:tada:`. */
 export function isEmoji(text: string): boolean {
   if (text.length > MAX_EMOJI_LENGTH || !isVisible(text)) return false;
-  const rest = text.replace(emojiModifiers, "");
-  return rest !== "" && !/\s/.test(rest) && !invisibleInName.test(rest);
+  const rest = text.replace(EMOJI_MODIFIERS, "");
+  return rest !== "" && !/\s/.test(rest) && !INVISIBLE_IN_NAME.test(rest);
 }
 
 /** The key by which emoji are compared: ❤ with and without its presentation selector is one reaction. */
 export function emojiKey(emoji: string): string {
-  return emoji.normalize("NFC").replace(presentationSelectors, "");
+  return emoji.normalize("NFC").replace(PRESENTATION_SELECTORS, "");
 }
 
 /** Whether a text may be the `id` of a command or the `client_id` of a message: 1 to 64 Unicode code points. */
@@ -96,12 +96,12 @@ export function normalizeEmail(email: string): string {
     .replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
-const emailPattern =
+const EMAIL =
   /^[^\s@\p{C}\p{Default_Ignorable_Code_Point}\u2800]+@[^\s@\p{C}\p{Default_Ignorable_Code_Point}\u2800]+$/u;
 
 /** Whether a normalized text is an email address, in an invitation and in a token alike. The domain may have no dot. */
 export function isEmail(text: string): boolean {
-  return text.length <= MAX_EMAIL_LENGTH && emailPattern.test(text);
+  return text.length <= MAX_EMAIL_LENGTH && EMAIL.test(text);
 }
 
 /** Whether a text may be a token's `sub`. */
@@ -119,7 +119,7 @@ export function parseInvitee(text: string): Invitee {
   const sub = marked ? text.slice("sub:".length) : text;
   if (sub.length > MAX_USER_ID_LENGTH)
     throw new ChatError("invalid_command", `A user id has at most ${MAX_USER_ID_LENGTH} characters.`);
-  if (isUserId(sub) && (marked || !(/\s/.test(sub) || invisibleInName.test(sub)))) return { sub };
+  if (isUserId(sub) && (marked || !(/\s/.test(sub) || INVISIBLE_IN_NAME.test(sub)))) return { sub };
   throw new ChatError(
     "invalid_command",
     "Expected an email address or a user id. Write sub: in front of an id with spaces.",

@@ -12,14 +12,14 @@ import { openChat, type RunningServer, startServer } from "../server.ts";
 import { maskInvisible } from "./escape.ts";
 import { runServer } from "./run-server.ts";
 
-/** Where `dev` keeps its database, unless PARLEY_DATABASE says otherwise. */
+/** The database of `dev`, unless PARLEY_DATABASE is set. */
 const DEV_DATABASE = ".parley/dev.db";
 
 const ROOM = "lobby";
 const EMAILS = ["alice@example.com", "bob@example.com"];
 const TOKEN_SECONDS = 12 * 3600;
 
-/** `dev` listens on this machine alone, and accepts only tokens of its own issuer, which have claims of known names. */
+/** Settings without effect: `dev` listens on this machine alone, and accepts only tokens of its own issuer. */
 const IGNORED_SETTINGS: readonly (keyof typeof settings)[] = [
   "host",
   "issuers",
@@ -49,7 +49,7 @@ export function addDevCommand(program: Command, environment: Environment): void 
     });
 }
 
-/** The configuration of `dev`, which is that of `serve` without the settings that `dev` ignores. Throws `ConfigError`. */
+/** Reads the configuration of `dev`: that of `serve` without the settings that `dev` ignores. Throws `ConfigError`. */
 export function readDevConfig(environment: Environment): Config {
   const ignored = Object.fromEntries(IGNORED_SETTINGS.map((key) => [settings[key].variable, undefined]));
   const database = environment[settings.database.variable] || DEV_DATABASE;
@@ -73,7 +73,7 @@ async function prepareRoom(config: Config): Promise<void> {
       if (!(error instanceof ChatError && error.code === "conflict")) throw error;
     });
     const members = await chat.rooms.members(operator, ROOM);
-    // Members keep the role that they were given since.
+    // Only those who are missing: the others may have been given another role.
     const missing = EMAILS.filter((email) => !members.some(({ user }) => user.email === email));
     for (const email of missing) await chat.rooms.setMember(operator, ROOM, { email }, "member");
   } finally {
@@ -81,7 +81,7 @@ async function prepareRoom(config: Config): Promise<void> {
   }
 }
 
-/** Text with lines to paste, for a browser, a terminal and curl. */
+/** A text with commands to paste into a browser's console and a terminal. */
 async function welcome(url: URL, devIssuer: DevIssuer, database: string): Promise<string> {
   const [alice, bob] = await Promise.all(EMAILS.map((email) => devIssuer.token(email, TOKEN_SECONDS)));
   const command = Bun.isStandaloneExecutable ? "parley" : "npm run --silent parley --";
@@ -112,7 +112,7 @@ Press Ctrl-C to stop.
 `;
 }
 
-/** Which of the settings that are set have no effect, and why. Empty when there are none. */
+/** A text that lists the settings without effect. Empty if there are none. */
 function ignoredNotice(environment: Environment): string {
   const ignored = IGNORED_SETTINGS.map((key) => settings[key].variable).filter((name) => environment[name]);
   const unknown = unknownSettings(environment);

@@ -1,7 +1,7 @@
 /**
  * Characters that a reader cannot see or that change how the text around them is shown: control characters (C0, C1),
  * format characters (the bidirectional ones among them), line separators, surrogates, and unassigned code points.
- * Newlines are left alone: they separate lines of ours.
+ * Newlines are not among them: they separate Parley's own lines.
  */
 const INVISIBLE = /(?!\n)[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
@@ -14,7 +14,7 @@ export function escapeInvisible(json: string): string {
   );
 }
 
-/** Text for a terminal: every invisible character becomes `?`, so that names cannot steer it. */
+/** The text with every invisible character replaced by `?`, so that names cannot control the terminal. */
 export function maskInvisible(text: string): string {
   return text.replace(INVISIBLE, "?");
 }

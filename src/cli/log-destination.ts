@@ -1,13 +1,15 @@
 import { write } from "node:fs";
 
 const FLUSH_INTERVAL_MS = 200;
+/** A buffer of this size is flushed at once. */
 const FLUSH_BYTES = 8192;
-/** Lines that do not fit in this are dropped, and counted. */
+/** Beyond this, lines are dropped and counted. */
 const MAX_WAITING_BYTES = 1 << 20;
+/** Delay before a write to a full non-blocking pipe is tried again. */
 const RETRY_MS = 100;
 
 /**
- * Writes log lines to a file descriptor, never waiting for its reader. Lines are buffered, and dropped when the reader
+ * Writes log lines to a file descriptor without ever waiting for its reader. Lines are buffered, and dropped when the reader
  * is gone or too slow.
  *
  * It does not use `process.stdout`, which blocks the event loop on a terminal that is stopped (Ctrl-S). `fs.write`
@@ -15,33 +17,33 @@ const RETRY_MS = 100;
  */
 export class LogDestination {
   #lines: string[] = [];
-  /** In bytes; includes what is being written. */
-  #waiting = 0;
+  /** Bytes in the buffer and in the write under way. */
+  #waitingBytes = 0;
   #dropped = 0;
   #flushing: Promise<void> | undefined;
   #scheduled = false;
 
   constructor(private readonly fd: number) {}
 
-  /** Takes whole lines, each with its newline. */
+  /** Buffers whole lines, each with its newline. */
   write(text: string): void {
     const size = Buffer.byteLength(text);
-    if (this.#waiting + size > MAX_WAITING_BYTES) {
+    if (this.#waitingBytes + size > MAX_WAITING_BYTES) {
       this.#dropped++;
       return;
     }
     this.#lines.push(text);
-    this.#waiting += size;
+    this.#waitingBytes += size;
     this.#scheduleFlush();
-    if (this.#waiting >= FLUSH_BYTES) void this.flush();
+    if (this.#waitingBytes >= FLUSH_BYTES) void this.flush();
   }
 
-  /** Resolves when everything that waits has been written or dropped, which may be never. Does not reject. */
+  /** Resolves when all buffered lines have been written or dropped, which may be never. Does not reject. */
   flush(): Promise<void> {
     return (this.#flushing ??= this.#writeAll().finally(() => (this.#flushing = undefined)));
   }
 
-  /** Flushes, for `limitMs` milliseconds at most. */
+  /** Flushes. Resolves after `limitMs` milliseconds at the latest. */
   async end(limitMs: number): Promise<void> {
     await Promise.race([this.flush(), Bun.sleep(limitMs)]);
   }
@@ -68,7 +70,7 @@ export class LogDestination {
         // The reader is gone (EPIPE), or the disk is full (ENOSPC). A later write may succeed.
         this.#dropped += dropped + lines.length;
       }
-      this.#waiting = this.#lines.reduce((sum, line) => sum + Buffer.byteLength(line), 0);
+      this.#waitingBytes = this.#lines.reduce((sum, line) => sum + Buffer.byteLength(line), 0);
     }
   }
 }

@@ -2,15 +2,15 @@ import pino, { type Logger } from "pino";
 
 import { escapeInvisible } from "./escape.ts";
 
-/** In UTF-16 code units, as are all lengths here. */
+/** In UTF-16 units, as all lengths here. */
 const MAX_STRING_LENGTH = 300;
-/** Stack traces are worth more room. */
+/** More, because stack traces are long. */
 const MAX_STACK_LENGTH = 4000;
 const MAX_LINE_LENGTH = 16_384;
 
 /**
- * A logger that writes one JSON object per line to `destination`. Every line is safe to show and bounded, whatever was
- * logged: long strings are cut, invisible characters are escaped.
+ * Returns a logger that writes one JSON object per line to `destination`. Whatever is logged, a line is bounded and safe to
+ * show on a terminal: long strings are cut, and invisible characters are escaped.
  */
 export function createLog(level: string, destination: { write(line: string): void }): Logger {
   return pino(
@@ -26,7 +26,7 @@ export function createLog(level: string, destination: { write(line: string): voi
 
 function safeLine(line: string): string {
   const json = line.trimEnd();
-  // A shorter line has no string that is too long.
+  // A line of this length cannot contain a longer string.
   return `${escapeInvisible(json.length > MAX_STRING_LENGTH ? shorten(json) : json)}\n`;
 }
 

@@ -29,8 +29,8 @@ export function addMemberCommands(program: Command, environment: Environment): v
       );
       await print(
         added
-          ? `Added ${described(user)} to ${room} as ${now.role}`
-          : `Already a member of ${room}: ${described(user)} (role: ${now.role})`,
+          ? `Added ${describeUser(user)} to ${room} as ${now.role}`
+          : `Already a member of ${room}: ${describeUser(user)} (role: ${now.role})`,
       );
     });
 
@@ -43,8 +43,8 @@ export function addMemberCommands(program: Command, environment: Environment): v
       const removed = await withChat(environment, { room }, (chat) =>
         chat.rooms.removeMember(operator, room, user),
       );
-      if (!removed) throw new Failure(`Room ${room} has no member with the ${described(user)}.`);
-      await print(`Removed ${described(user)} from ${room}`);
+      if (!removed) throw new Failure(`Room ${room} has no member with the ${describeUser(user)}.`);
+      await print(`Removed ${describeUser(user)} from ${room}`);
     });
 
   member
@@ -66,15 +66,15 @@ function parseUser(text: string): Invitee {
   }
 }
 
-/** As `parseUser`. Refuses an id that is probably an email without its @: it would be added, and match nobody. */
+/** Like `parseUser`, but refuses an id that is probably an email without its @: such a member could never sign in. */
 function parseNewUser(text: string): Invitee {
   const user = parseUser(text);
   if ("sub" in user && /^[^|:/]+\.[^|:/]+$/.test(text))
-    throw new InvalidArgumentError(`It looks like a mistyped email. If it is a user id, write sub:${text}`);
+    throw new InvalidArgumentError(`This looks like a mistyped email. If it is a user id, write sub:${text}`);
   return user;
 }
 
-const described = (user: Invitee) => ("email" in user ? `email ${user.email}` : `user id ${user.sub}`);
+const describeUser = (user: Invitee) => ("email" in user ? `email ${user.email}` : `user id ${user.sub}`);
 
 function row({ user, role, joinedAt }: Member) {
   const { email, id, name } = user;

@@ -5,17 +5,17 @@ import { escapeInvisible, maskInvisible } from "./escape.ts";
 
 type Cell = string | number | null;
 
-/** Prints a line, or several, on standard output. Rejects when it cannot be written, with EPIPE for one. */
+/** Prints one or more lines on standard output. Rejects when they cannot be written, for example with EPIPE. */
 export function print(text: string): Promise<void> {
   return write(process.stdout, `${maskInvisible(text)}\n`);
 }
 
-/** Prints on standard error. Never rejects: there is nowhere left to report it. */
+/** Prints on standard error. Never rejects: there is nowhere left to report a failure. */
 export function printError(text: string): Promise<void> {
   return write(process.stderr, `${maskInvisible(text)}\n`).catch(() => undefined);
 }
 
-/** Prints rows of the same shape: as JSON, or else as a table with their keys as its head. */
+/** Prints rows of the same shape: as JSON, or as a table whose head is their keys. */
 export async function printRows(rows: Record<string, Cell>[], { json }: { json?: boolean }): Promise<void> {
   if (json) return write(process.stdout, `${escapeInvisible(JSON.stringify(rows, null, 2))}\n`);
   if (rows.length > 0) await print(table(rows));
@@ -29,12 +29,12 @@ function table(rows: Record<string, Cell>[]): string {
   return lines.map((line) => pad(line).trimEnd()).join("\n");
 }
 
-/** A name with a newline must not begin a row of its own. */
+/** A newline in a name must not start another row. */
 function cell(value: Cell | undefined): string {
   return maskInvisible(String(value ?? "-")).replaceAll("\n", "?");
 }
 
-/** Whether somebody at a terminal can be asked. */
+/** Whether there is a person at a terminal to ask. */
 export function isInteractive(): boolean {
   return process.stdin.isTTY && process.stderr.isTTY;
 }

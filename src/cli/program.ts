@@ -16,10 +16,10 @@ import { addServeCommand } from "./serve.ts";
 import { keepCloseSuggestions } from "./suggestions.ts";
 import { addTokenCommand } from "./token.ts";
 
-/** How long the last output may take to be written, when its reader is slow. */
+/** How long the command line waits for a slow reader of its last output. */
 const LAST_OUTPUT_MS = 500;
 
-/** Errors whose message alone tells the operator what to do. */
+/** Errors whose message is enough for the operator. Others are printed with their stack trace. */
 const EXPECTED_ERRORS = [ConfigError, OpenError, ListenError, DevIssuerError, ChatError, StoreError, Failure];
 
 /** Runs one command. Resolves with the exit code once the command has ended. Never rejects. */
@@ -38,7 +38,7 @@ export async function run(argv: readonly string[], environment: Environment): Pr
   return code;
 }
 
-/** What commander prints, help and its own errors, is added to `output`. */
+/** `output` collects the writes of commander: help, and its own error messages. */
 function createProgram(environment: Environment, output: Promise<void>[]): Command {
   const program = new Command("parley")
     .description("A self-hosted chat service in one binary.")
@@ -79,13 +79,13 @@ function exitCodeOf(error: unknown): number {
 
 /** What to print about an error; undefined for nothing. */
 function messageOf(error: unknown): string | undefined {
-  // Commander has printed its own.
+  // Commander has printed its own errors.
   if (isBrokenPipe(error) || error instanceof CommanderError) return undefined;
   const expected = error instanceof Error && EXPECTED_ERRORS.some((kind) => error instanceof kind);
   return expected ? `parley: ${error.message}` : Bun.inspect(error);
 }
 
-/** The reader of our output has gone, as `head` does: that is no failure. */
+/** The reader of the output has gone, as `head` does. That is not a failure. */
 function isBrokenPipe(error: unknown): boolean {
   return error instanceof Error && "code" in error && error.code === "EPIPE";
 }

@@ -9,14 +9,14 @@ import { createLog } from "./log.ts";
 const STDOUT_FD = 1;
 /** How long the last log lines may take to be written. */
 const LAST_FLUSH_MS = 500;
-/** How long a shutdown may take, beyond the time over which connections are closed. */
+/** How long a shutdown may take beyond PARLEY_DRAIN. */
 const SHUTDOWN_GRACE_MS = 10_000;
 
 export type StartServer = (log: Logger, output: LogDestination) => Promise<RunningServer>;
 
 /**
- * Runs a server until SIGTERM or SIGINT, and shuts it down. Resolves after a clean shutdown; rejects with what made the
- * start fail, or with `Failure` when the shutdown failed or took too long. A second signal exits at once.
+ * Runs a server until SIGTERM or SIGINT, and shuts it down. Resolves after a clean shutdown. Rejects with the error of the
+ * start, or with `Failure` when the shutdown failed or took too long. A second signal exits at once.
  */
 export async function runServer(
   { logLevel, drain }: Pick<Config, "logLevel" | "drain">,
@@ -25,7 +25,7 @@ export async function runServer(
   const output = new LogDestination(STDOUT_FD);
   const log = createLog(logLevel, output);
   const crash = async (error: unknown) => {
-    log.fatal({ err: error }, "unexpected error, exiting");
+    log.fatal({ err: error }, "Unexpected error, exiting");
     await output.end(LAST_FLUSH_MS);
     process.exit(EXIT_FAILED);
   };
@@ -38,7 +38,7 @@ export async function runServer(
   }
 }
 
-/** `limitMs` is how long the shutdown may take, in milliseconds. */
+/** `limitMs` is the longest time that the shutdown may take, in milliseconds. */
 export function runUntilSignal(
   start: () => Promise<Pick<RunningServer, "stop">>,
   log: Logger,
@@ -49,15 +49,15 @@ export function runUntilSignal(
     const stop = (signal: NodeJS.Signals) => {
       if (stopping) process.exit(EXIT_FAILED);
       stopping = true;
-      log.info({ signal }, "shutting down");
+      log.info({ signal }, "Shutting down");
       setTimeout(() => {
-        log.error({ limitMs }, "the shutdown takes too long, exiting");
+        log.error({ limitMs }, "Shutdown takes too long, exiting");
         reject(new Failure(`The shutdown took longer than ${limitMs / 1000} seconds.`));
       }, limitMs);
       starting
         .then((running) => running.stop())
         .then(resolve, (err: unknown) => {
-          log.fatal({ err }, "the shutdown failed");
+          log.fatal({ err }, "Shutdown failed");
           reject(new Failure("The shutdown failed. See the log."));
         });
     };

@@ -1,6 +1,6 @@
 /**
- * Commander suggests words that share less than half of their letters ("foo": did you mean room?). Keeps only the
- * suggestions of which one typing error separates the word.
+ * Removes far-fetched suggestions from an error message of commander, which offers "room" for "foo". Keeps those that are
+ * one typo away.
  */
 export function keepCloseSuggestions(error: string): string {
   const [whole, names = ""] = /\n\(Did you mean (?:one of )?(.+)\?\)/.exec(error) ?? [];

@@ -7,11 +7,11 @@ import { Failure } from "./failure.ts";
 export interface WithChatOptions {
   /** Whether to create the database when there is none. Default: false. */
   create?: boolean;
-  /** The room that the work is about. If it does not exist, the work fails with a message that names it. */
+  /** The room that the work is about. If it does not exist, `withChat` rejects with a message that names it. */
   room?: string;
 }
 
-/** Opens the chat on its database, does some work on it, and closes it. */
+/** Opens the chat on its database, runs `work`, and closes it. Rejects with the errors of both. */
 export async function withChat<T>(
   environment: Environment,
   { create = false, room }: WithChatOptions,
@@ -21,7 +21,7 @@ export async function withChat<T>(
   try {
     return await work(chat);
   } catch (error) {
-    // The general message adds "or you are not in it", which is never the operator's case.
+    // The general message adds "or you are not a member of it", which does not apply to the operator.
     if (room !== undefined && error instanceof ChatError && error.code === "room_not_found")
       throw new Failure(`There is no room "${room}".`, { cause: error });
     throw error;

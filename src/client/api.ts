@@ -28,7 +28,7 @@ export class Api {
     this.#url = `${serverUrl(url, "http")}/api/`;
   }
 
-  /** The user of the token. `admin` means that they may manage every room. */
+  /** The user of the token. `admin` means that they may act in every room. */
   me(): Promise<UserBody & { admin: boolean }> {
     return this.#request("GET", ["me"]);
   }
@@ -116,7 +116,7 @@ export class Api {
       answer = text === "" ? undefined : (JSON.parse(text) as typeof answer);
       if (ok) return answer as T;
     } catch {
-      // Not JSON: a proxy has answered, not Parley.
+      // Not JSON: the response is from a proxy.
     }
     const { code = "internal", detail = `Unexpected response: HTTP ${status}.` } = answer ?? {};
     const retryAfter = Number.parseFloat(headers.get("retry-after") ?? "");

@@ -7,7 +7,7 @@ import type { Clock, Random, Socket, SocketClass, Token } from "./options.ts";
 import { backoff, Timer } from "./timer.ts";
 
 export interface ConnectionOptions {
-  /** Called for each attempt, since the URL includes the cursor. */
+  /** Returns the URL to connect to. Called for each attempt, since the URL includes the cursor. */
   url: () => string;
   token: Token;
   WebSocket: SocketClass;
@@ -17,9 +17,9 @@ export interface ConnectionOptions {
   onFrame: (frame: ServerFrame) => void;
   /** The connection was lost, or an attempt failed; another one follows. `code` is the server's close code, if any. */
   onDisconnect: (code: number | undefined) => void;
-  /** Something failed that will be tried again. */
+  /** Something failed and will be tried again. */
   onError: (error: unknown) => void;
-  /** The server has closed the connection with a code after which there is no point in another attempt. */
+  /** The server has closed the connection with a code that makes another attempt pointless. */
   onStop: (code: number, reason: string) => void;
 }
 
@@ -31,16 +31,16 @@ const HELLO_TIMEOUT_MS = 60_000;
 const TOKEN_TIMEOUT_MS = 60_000;
 /** Delay before a token renewal is tried again. */
 const TOKEN_RETRY_MS = 5_000;
-/** The server is probed after this long without a frame, … */
+/** The server is probed after this long without a frame. */
 const PROBE_AFTER_MS = 30_000;
-/** … and has this long to answer. */
+/** How long the server may take to answer a probe. */
 const PROBE_TIMEOUT_MS = 10_000;
-/** A connection younger than this is not replaced without a delay, so that the client does not reconnect in a loop. */
+/** A younger connection is only replaced after a delay, so that the client does not reconnect in a tight loop. */
 const MIN_AGE_TO_REPLACE_MS = 1_000;
 /** A connection that lasted this long resets the backoff. */
 const BACKOFF_RESET_MS = 5_000;
 
-/** The properties of the events of a WebSocket. Each event has some of them. */
+/** The properties of WebSocket events. Each event has some of them. */
 interface SocketEvent {
   data: unknown;
   code: number;
@@ -58,14 +58,15 @@ export class Connection {
   #lastFrameAt = 0;
   /** Whether no frame has been received since the last probe. */
   #isProbing = false;
-  /** Incremented by each attempt and each disconnect: work that was started under an older number is void. */
+  /** Incremented by each attempt and each disconnect. Work started under an older number is discarded. */
   #generation = 0;
   /** Failed attempts since a connection last reset the backoff. */
   #failures = 0;
   /** Whether the server has rejected the last token. */
   #refreshToken = false;
-  /** Milliseconds to wait after this connection, as the server asked. */
+  /** Milliseconds that the server asked the client to wait after this connection. */
   #retryAfterMs = 0;
+  /** Time before which `retry` does not connect, on the clock of the options. */
   #retryNotBefore = 0;
   /** The next attempt, or the timeout of the current step, or the next probe. */
   readonly #timer: Timer;
@@ -83,7 +84,7 @@ export class Connection {
     const generation = ++this.#generation;
     this.#timer.clear();
     try {
-      // The caller of `connect` can add listeners first, so that they are told of errors that occur at once.
+      // Lets the caller of `connect` add listeners first, so that they get errors that occur at once.
       await Promise.resolve();
       if (generation !== this.#generation) return;
       this.#timer.set(TOKEN_TIMEOUT_MS, this.#onTimeout);
@@ -161,7 +162,7 @@ export class Connection {
     try {
       if (this.#isOpen) onFrame(frame);
     } catch (error) {
-      // A frame that does not have the fields of its type: not a Parley server, or a broken one.
+      // The frame lacks fields of its type: this is not a Parley server, or a broken one.
       onError(error);
       this.#reconnect();
     }
@@ -214,7 +215,7 @@ export class Connection {
     else this.#timer.set(PROBE_AFTER_MS - silence, () => this.#scheduleProbe());
   }
 
-  /** Gives the server a new token. If that fails until the old one expires, the server closes with 4401. */
+  /** Sends the server a new token. If this keeps failing until the old one expires, the server closes with 4401. */
   async #renewToken(): Promise<void> {
     const generation = this.#generation;
     try {

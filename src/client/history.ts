@@ -1,4 +1,4 @@
-import type { ChangeFrame, Changes, Hello, MessageBody, RoomBody } from "../protocol/frames.ts";
+import type { ChangeFrame, ChangesFrame, HelloFrame, MessageBody, RoomBody } from "../protocol/frames.ts";
 
 /**
  * A position in a room's history: every change up to `rev` and every message up to `seq` has been seen. `created_at`
@@ -32,9 +32,9 @@ export class History {
   #first = 1;
   /** Messages received before the one that precedes them, by `seq`. They wait to be appended to the window. */
   readonly #outOfOrder = new Map<number, MessageBody>();
-  /** Every message up to this `seq` has been reported, … */
+  /** Every message up to this `seq` has been reported. */
   #reportedSeq = 0;
-  /** … and these ones after it. */
+  /** Messages after `#reportedSeq` that have been reported, by `seq`. */
   readonly #reportedOutOfOrder = new Set<number>();
   /** Everything up to here has been reported. */
   #position: RoomPosition = { seq: 0, rev: 0, created_at: "" };
@@ -78,7 +78,7 @@ export class History {
    * Applies a `hello`. Returns the changes that were missed, or "reset" if the window was replaced, or "diverged" if the
    * server resumed a different room or a different past. After "diverged" the history is empty and needs a new `hello`.
    */
-  applyHello(frame: Hello): Change[] | "reset" | "diverged" {
+  applyHello(frame: HelloFrame): Change[] | "reset" | "diverged" {
     const { room, rev, messages } = frame;
     if (frame.resumed && this.cursor !== undefined) {
       if (room.created_at === this.#position.created_at && rev >= this.cursor)
@@ -95,7 +95,7 @@ export class History {
   }
 
   /** Applies a batch of missed changes and returns those that are new. */
-  applyChanges({ rev, messages }: Pick<Changes, "rev" | "messages">): Change[] {
+  applyChanges({ rev, messages }: Pick<ChangesFrame, "rev" | "messages">): Change[] {
     const before = this.cursor ?? 0;
     const missed: Change[] = [];
     for (const message of messages) {

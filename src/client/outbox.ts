@@ -29,7 +29,7 @@ interface Entry extends Deferred<Ack> {
 export interface OutboxOptions {
   clock: Clock;
   random: Random;
-  /** Sends the commands, and is probed when one has had no answer for `ACK_TIMEOUT_MS`. */
+  /** Sends the commands. It is probed when a command has had no answer for `ACK_TIMEOUT_MS`. */
   connection: Pick<Connection, "send" | "probe">;
   onStored: (command: AckedCommand, ack: Ack) => void;
   /** Called when a command was refused or dropped. */
@@ -39,7 +39,7 @@ export interface OutboxOptions {
 /** Maximum number of commands in the outbox, including the one in flight. */
 const MAX_QUEUED_COMMANDS = 1_000;
 const ACK_TIMEOUT_MS = 15_000;
-/** Number of failures on which the jitter is based when the server says how long to wait: up to 2 s. */
+/** Number of failures that the jitter assumes when the server says how long to wait: up to 2 s of jitter. */
 const RETRY_JITTER_FAILURES = 2;
 /** Refusals after which the same command may succeed. */
 const RETRYABLE_CODES: ReadonlySet<string> = new Set<ErrorFrame["code"]>([

@@ -1,4 +1,4 @@
-import type { Hello, NoticeFrame, ServerFrame } from "../protocol/frames.ts";
+import type { HelloFrame, NoticeFrame, ServerFrame } from "../protocol/frames.ts";
 import { Api } from "./api.ts";
 import { Connection } from "./connection.ts";
 import { deferred } from "./deferred.ts";
@@ -27,7 +27,7 @@ export class RoomSync {
   readonly api: Api;
   status: Status = "connecting";
   /** The latest `hello`, kept up to date by the notices that followed. */
-  hello: Hello | undefined;
+  hello: HelloFrame | undefined;
   readonly #abort = new AbortController();
 
   constructor(options: ConnectOptions) {
@@ -102,7 +102,7 @@ export class RoomSync {
     }
   }
 
-  #applyHello(frame: Hello): void {
+  #applyHello(frame: HelloFrame): void {
     // Commands of one user must not be sent as another.
     if (this.hello && this.hello.me.id !== frame.me.id) {
       this.#end(FORBIDDEN, "forbidden");
@@ -132,7 +132,7 @@ export class RoomSync {
     this.sender.outbox.open();
   }
 
-  #applyNotice(notice: NoticeFrame, hello: Hello): void {
+  #applyNotice(notice: NoticeFrame, hello: HelloFrame): void {
     const isMe = notice.type !== "room" && notice.user.id === hello.me.id;
     // This user is typing on another connection.
     if (notice.type === "typing" && isMe) return;

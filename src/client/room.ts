@@ -9,7 +9,7 @@ import { RoomSync } from "./room-sync.ts";
 const MAX_PAGE_SIZE = 100;
 
 /**
- * A room, over a connection that is made again whenever it is lost.
+ * A room on a server, over a connection that reconnects whenever it is lost.
  *
  * The methods that change something (`send`, `edit`, `remove`, `react`, `read`) queue a command, wait for a connection if
  * need be, and repeat the command until the server answers. Their promises resolve once the change is on disk, and reject

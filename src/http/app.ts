@@ -23,13 +23,13 @@ export interface AppOptions extends ApiOptions, HealthOptions {
   filesRunShort: () => boolean;
   /** Answers the WebSocket routes. */
   upgrade: (c: Context<Env>) => Promise<Response>;
-  /** Refuses an upgrade by a close code, where that is possible. */
+  /** Refuses an upgrade with a close code instead of a status. Returns undefined where that is not possible. */
   refuseAfterUpgrade: (c: Context<Env>, error: unknown) => Response | undefined;
-  /** Served under /dev/ by the `dev` command only. */
+  /** Its discovery document and keys are served under /dev/. Only the `dev` command has one. */
   devIssuer: DevIssuer | undefined;
 }
 
-/** All routes. */
+/** Returns the application with all routes. */
 export function createApp(options: AppOptions): Hono<Env> {
   const { originPolicy, metrics, log, upgrade, refuseAfterUpgrade, devIssuer } = options;
   const app = new Hono<Env>();

@@ -12,8 +12,8 @@ const MAX_COOKIE_AGE_MS = 400 * 24 * 3_600_000;
 const MAX_COOKIE_LENGTH = 4096;
 
 /**
- * The one token of a request: from the Authorization header, from `offered`, or, when there is none, from `fallback`. Throws
- * `unauthorized` when there is none or more than one.
+ * Returns the token of a request: from the Authorization header or `offered`, or from `fallback` if there is none in these.
+ * Throws `unauthorized` when there is no token or more than one.
  */
 export function readToken(
   c: Context,
@@ -36,7 +36,7 @@ function readBearer(header: string | undefined): string | undefined {
   throw new ChatError("unauthorized", "The Authorization header must be `Bearer <token>`.");
 }
 
-/** Throws `unauthorized` when there are two: one may have been planted by a sibling domain. */
+/** Returns the token in the cookie. Throws `unauthorized` when there are two: a sibling domain may have planted one. */
 export function readSessionCookie(c: Context): string | undefined {
   const pairs = (c.req.header("cookie") ?? "").split(";").map((pair) => pair.trim());
   const sessions = pairs.filter((pair) => pair.startsWith(`${SESSION_COOKIE}=`));
@@ -44,7 +44,7 @@ export function readSessionCookie(c: Context): string | undefined {
   return sessions[0]?.slice(SESSION_COOKIE.length + 1);
 }
 
-/** Lets a page's own `new WebSocket(url)` work until the token expires. Throws when a browser would drop the cookie. */
+/** Sets the cookie until the token expires. `expiresAt` is in milliseconds since the epoch. Throws `invalid_command`. */
 export function setSessionCookie(c: Context, token: string, expiresAt: number): void {
   if (SESSION_COOKIE.length + token.length > MAX_COOKIE_LENGTH) {
     throw new ChatError(
@@ -61,6 +61,7 @@ export function deleteSessionCookie(c: Context): void {
 }
 
 function cookieOptions(c: Context) {
-  const secure = isBehindTls(c) || !isLoopback(new URL(c.req.url).hostname);
+  // The Host header may make a URL that cannot be parsed.
+  const secure = isBehindTls(c) || !isLoopback(URL.parse(c.req.url)?.hostname ?? "");
   return { httpOnly: true, secure, sameSite: "Lax", path: "/ws" } as const;
 }

@@ -8,7 +8,7 @@ export interface Env {
   Variables: {
     /** Why the request was refused, for the log. */
     code?: Code;
-    /** The refusal is to be read by a page, which sees nothing of a failed upgrade but a close code. */
+    /** Refuse with a close code after the upgrade: a page cannot read the status of a refused upgrade. */
     refuseAfterUpgrade?: true;
   };
 }

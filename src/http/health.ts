@@ -6,11 +6,11 @@ import type { Metrics } from "./metrics.ts";
 export interface HealthOptions {
   metrics: Metrics;
   connectionCount: () => number;
-  /** Why the server should get no traffic. Undefined when it is ready. */
+  /** Why the server is not ready for traffic. Undefined when it is. */
   notReady: () => string | undefined;
 }
 
-/** Routes for those who operate the server. They need neither a token nor a Host header, and probes use any method. */
+/** Routes for load balancers and monitoring. They need neither a token nor a Host header, and probes use any method. */
 export function createHealth({ metrics, connectionCount, notReady }: HealthOptions): Hono<Env> {
   const health = new Hono<Env>();
   health.all("/healthz", (c) => c.json({ status: "ok" }));

@@ -2,8 +2,8 @@ import { Counter, Gauge, Registry } from "prom-client";
 
 import { errorCodes } from "../protocol/error-codes.ts";
 
-/** Close codes that are counted by their own label. A client may send any code, and labels must stay few. */
-const knownCloseCodes = new Set<number>([
+/** Close codes with a label of their own. A client may send any code, and the number of labels must stay small. */
+const KNOWN_CLOSE_CODES = new Set<number>([
   1000,
   1001,
   1002,
@@ -13,7 +13,7 @@ const knownCloseCodes = new Set<number>([
   ...Object.values(errorCodes).map(({ close }) => close),
 ]);
 
-/** What Parley counts, for Prometheus. */
+/** Metrics for Prometheus. */
 export function createMetrics() {
   const registry = new Registry();
   const registers = [registry];
@@ -27,7 +27,7 @@ export function createMetrics() {
   });
   const closes = labelled(
     "parley_closes_total",
-    "Closed connections by close code. 1006: without a handshake, as when a peer was cut. other: not a known code.",
+    "Closed connections by close code. 1006: without a close frame. other: a code that only clients use.",
     "code",
   );
   return {
@@ -36,16 +36,16 @@ export function createMetrics() {
     messages: counter("parley_messages_total", "Messages stored."),
     changes: labelled(
       "parley_changes_total",
-      "Changes of existing messages stored: edited, deleted, reacted.",
+      "Stored changes of existing messages: edited, deleted, reacted.",
       "kind",
     ),
     historyFailures: counter(
       "parley_history_failures_total",
-      "Connections that began with an empty history because it could not be read.",
+      "Connections that started with an empty history because it could not be read.",
     ),
     commitFailures: counter("parley_commit_failures_total", "Batches of messages that could not be stored."),
     refusals: labelled("parley_refusals_total", "Refused requests, upgrades and frames by code.", "code"),
-    countClose: (code: number) => closes.inc({ code: knownCloseCodes.has(code) ? code : "other" }),
+    countClose: (code: number) => closes.inc({ code: KNOWN_CLOSE_CODES.has(code) ? code : "other" }),
   };
 }
 

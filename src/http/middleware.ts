@@ -13,10 +13,10 @@ const MAX_BODY_BYTES = 65_536;
 /** How long a browser may cache what CORS allows. */
 const CORS_MAX_AGE_S = 600;
 
-/** Paths that machines ask for so often that the log would contain little else. */
-const probePaths = new Set(["/healthz", "/readyz", "/metrics"]);
+/** Paths that are polled so often that the log would contain little else. */
+const POLLED_PATHS = new Set(["/healthz", "/readyz", "/metrics"]);
 
-/** Logs each request by its path: a query string may contain anything. */
+/** Logs each request with its path but without its query string, which may contain a token. */
 export function logRequests(log: Logger): MiddlewareHandler<Env> {
   return async (c, next) => {
     const start = performance.now();
@@ -29,14 +29,14 @@ export function logRequests(log: Logger): MiddlewareHandler<Env> {
       status: c.res.status,
       ms: Math.round((performance.now() - start) * 10) / 10,
       code,
-      // The usual reason for `forbidden`, and one that browsers do not show.
+      // The usual reason for `forbidden` on an upgrade, and browsers do not report it.
       origin: code === "forbidden" ? c.req.header("origin") : undefined,
     };
-    log[probePaths.has(path) ? "debug" : "info"](line, "request");
+    log[POLLED_PATHS.has(path) ? "debug" : "info"](line, "Request");
   };
 }
 
-/** Frees the file of an idle connection after each answer while open files are short. */
+/** While open files run short, closes HTTP connections after each response, so that idle ones hold no file. */
 export function closeWhenFilesRunShort(runShort: () => boolean): MiddlewareHandler<Env> {
   return async (c, next) => {
     await next();
@@ -44,7 +44,7 @@ export function closeWhenFilesRunShort(runShort: () => boolean): MiddlewareHandl
   };
 }
 
-/** CORS for the allowed origins, on every answer: refusals, too, are for pages to read. */
+/** CORS for the allowed origins, on every response: pages must be able to read refusals too. */
 export function allowOrigins(policy: OriginPolicy): MiddlewareHandler<Env> {
   return cors({
     origin: (origin, c) => (policy.allows(c) ? origin : null),

@@ -2,7 +2,7 @@ import type { Context } from "hono";
 
 const isWildcard = (entry: string) => entry.includes("://*.");
 
-/** Which pages may use the server. */
+/** Decides which pages may use the server. */
 export class OriginPolicy {
   readonly #exact: ReadonlySet<string>;
   readonly #wildcards: readonly { prefix: string; suffix: string }[];
@@ -16,7 +16,7 @@ export class OriginPolicy {
     });
   }
 
-  /** Whether a request may come from where it does. A client that sends no Origin is not a page. */
+  /** Whether the request's Origin is allowed. A request without one does not come from a page. */
   allows(c: Context): boolean {
     const origin = c.req.header("origin");
     return origin === undefined || this.#exact.has(origin) || this.#matches(origin) || isOwnOrigin(c, origin);
@@ -31,13 +31,13 @@ export class OriginPolicy {
   }
 }
 
-/** Whether the proxy in front speaks TLS. It is trusted only where that makes Parley stricter. */
+/** Whether a proxy in front terminates TLS. The header can be forged, so it may only make Parley stricter. */
 export function isBehindTls(c: Context): boolean {
   const [protocol] = (c.req.header("x-forwarded-proto") ?? "").split(",");
   return protocol?.trim().toLowerCase() === "https";
 }
 
-/** The server's own pages. Behind TLS that means its https pages only. */
+/** Whether the page is the server's own. Behind TLS, only its https origin counts. */
 function isOwnOrigin(c: Context, origin: string): boolean {
   const host = c.req.header("host");
   if (host === undefined) return false;

@@ -21,7 +21,7 @@ export const errorCodes = {
   internal: { status: 500, close: 1011 },
 } as const satisfies Record<Code, { status: number; close: number }>;
 
-/** What a client does after a close code: reconnect, reconnect with a new token, or stop. */
+/** What a client should do after a close code: reconnect, reconnect with a new token, or stop. */
 export function afterClose(code: number): "reconnect" | "renew" | "stop" {
   if (code === 4401) return "renew";
   return code === 4400 || code === 4403 || code === 4404 ? "stop" : "reconnect";

@@ -1,17 +1,17 @@
 import * as v from "valibot";
 
-/** Input is quoted in an error up to this many characters. */
+/** Parts of an error message, which may quote the input, are cut to this many UTF-16 units. */
 const MAX_QUOTED_LENGTH = 100;
 
-/** Why a schema refused its input, in one line. `name` is what the whole input is called. */
+/** Says in one line why a schema refused its input. `name` stands for the input as a whole. */
 export function explain(
   [issue]: readonly [v.BaseIssue<unknown>, ...v.BaseIssue<unknown>[]],
   name: string,
 ): string {
-  return `${cut(v.getDotPath(issue) ?? name)}: ${cut(reasonOf(issue))}`;
+  return `${cut(v.getDotPath(issue) ?? name)}: ${cut(messageOf(issue))}`;
 }
 
-function reasonOf({ expected, received, message }: v.BaseIssue<unknown>): string {
+function messageOf({ expected, received, message }: v.BaseIssue<unknown>): string {
   // An unknown key of a strict object.
   if (expected === "never") return "is not a known key";
   return received === "undefined" ? "is missing" : message;

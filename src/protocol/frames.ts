@@ -36,7 +36,7 @@ export interface MessageBody {
   reactions: readonly ReactionBody[];
 }
 
-/** `seq` and `rev` are how far the room has come; `role` is null for an administrator who is not a member. */
+/** `seq` and `rev` are the room's newest; `role` is null for an administrator who is not a member. */
 export interface RoomBody {
   id: string;
   name: string;
@@ -56,7 +56,7 @@ export interface MemberBody extends UserBody {
   joined_at: string;
 }
 
-/** What the server accepts; 0 is no limit. */
+/** The server's limits. 0 means no limit. */
 export interface LimitsBody {
   /** Bytes of UTF-8 in a message's text. */
   text_bytes: number;
@@ -68,12 +68,12 @@ export interface LimitsBody {
 }
 
 /** The first frame. It sets the client's cursor to `rev`. */
-export interface Hello {
+export interface HelloFrame {
   type: "hello";
   room: RoomBody;
   me: UserBody;
   rev: number;
-  /** Whether `messages` is what changed after the `since` that was asked for; otherwise it is the room's last messages. */
+  /** Whether `messages` is what changed after the requested `since`; otherwise it is the room's last messages. */
   resumed: boolean;
   messages: MessageBody[];
   online: UserBody[];
@@ -81,21 +81,21 @@ export interface Hello {
   limits: LimitsBody;
 }
 
-/** Changes that the client missed. They advance its cursor to `rev`. */
-export interface Changes {
+/** Changes that the client missed. The frame advances its cursor to `rev`. */
+export interface ChangesFrame {
   type: "changes";
   rev: number;
   messages: MessageBody[];
 }
 
-/** Something has just changed. `message.rev` is the cursor + 1. */
+/** A live change. `message.rev` is the cursor + 1. */
 export interface ChangeFrame {
   type: "change";
   kind: "created" | "edited" | "deleted" | "reacted";
   message: MessageBody;
 }
 
-/** The command is on disk. */
+/** The result of the command is on disk. */
 export interface AckFrame {
   type: "ack";
   id: string;
@@ -103,14 +103,14 @@ export interface AckFrame {
   rev: number;
 }
 
-/** The command was refused and changed nothing. Without `id` when the frame had none that could be read. */
+/** The command was refused and changed nothing. `id` is absent if the frame had none that could be read. */
 export interface ErrorFrame {
   type: "error";
   id?: string;
   code: Code;
   message: string;
   retry_after_ms?: number;
-  /** Of `conflict`: the message that already has the `client_id`. */
+  /** With `conflict`: the message that already has the `client_id`. */
   seq?: number;
 }
 
@@ -123,8 +123,8 @@ export type NoticeFrame =
   | { type: "room"; room: { id: string; name: string } };
 
 export type ServerFrame =
-  | Hello
-  | Changes
+  | HelloFrame
+  | ChangesFrame
   | ChangeFrame
   | AckFrame
   | ErrorFrame

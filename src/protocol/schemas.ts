@@ -3,9 +3,9 @@ import * as v from "valibot";
 import { roles } from "../chat/model.ts";
 import { isClientName, isEmoji, isRoomId, isStorable, ROOM_ID_RULE } from "../chat/validation.ts";
 
-/** Everything that comes in from clients, over sockets and HTTP. The types are inferred from the schemas. */
+/** Schemas of everything that clients send, over WebSockets and HTTP. The types are inferred from them. */
 
-// One check each, where a pipe of several takes twice the time: every message goes through them.
+// One `custom` check each: every message passes them, and a pipe of several checks takes twice the time.
 const text = (isValid: (text: string) => boolean, message: string) =>
   v.custom<string>((input) => typeof input === "string" && isValid(input), message);
 const integer = (min: number) =>
@@ -24,8 +24,8 @@ const seq = integer(1);
 const readMark = integer(0);
 
 /**
- * The commands of `chat.v2`, by type. `id` is the client's own and comes back in the `ack` or `error`. They are strict: a
- * mistyped `client_id` would let a message be stored twice.
+ * The commands of `chat.v2`, by type. The client chooses `id`, which comes back in the `ack` or `error`. Unknown keys are
+ * refused: a mistyped `client_id` would let a message be stored twice.
  */
 export const commandSchemas = {
   send: v.strictObject({
@@ -38,7 +38,7 @@ export const commandSchemas = {
   edit: v.strictObject({ type: v.literal("edit"), id: clientName, seq, text: v.string() }),
   delete: v.strictObject({ type: v.literal("delete"), id: clientName, seq }),
   react: v.strictObject({ type: v.literal("react"), id: clientName, seq, emoji, on: v.boolean() }),
-  /** `seq` 0 moves nothing: a way to ask whether the connection is alive. */
+  /** `seq` 0 moves nothing, and probes whether the connection is alive. */
   read: v.strictObject({ type: v.literal("read"), id: clientName, seq: readMark }),
   auth: v.strictObject({ type: v.literal("auth"), id: clientName, token: v.string() }),
   typing: v.strictObject({ type: v.literal("typing"), id: v.exactOptional(clientName) }),
@@ -46,15 +46,15 @@ export const commandSchemas = {
 export type CommandType = keyof typeof commandSchemas;
 export type Command = { [T in CommandType]: v.InferOutput<(typeof commandSchemas)[T]> }[CommandType];
 
-/** A frame of no known type, for the error that it is answered with. */
+/** Fails for a frame of unknown type; the issue goes into its error. */
 export const unknownCommandSchema = v.object({ type: v.picklist(Object.keys(commandSchemas)) });
-/** The id of a frame that is refused, if it has one that can be answered. */
+/** The `id` of a refused frame, if it has a valid one. */
 export const commandIdSchema = v.object({ id: clientName });
 
-/** A frame of `classic`. Other keys are ignored, as in the server that Parley replaces. */
+/** A frame of `classic`. Other keys are ignored, as the server did that Parley replaces. */
 export const classicMessageSchema = v.object({ message: v.string() });
 
-/** Bodies of the HTTP API. Unknown keys are ignored; the values are checked by the domain. */
+/** Bodies of the HTTP API. Unknown keys are ignored. The domain checks the values. */
 export const newRoomSchema = v.object({ id: v.optional(v.string()), name: v.string() });
 export const roomChangeSchema = v.object({ name: v.string() });
 export const grantSchema = v.object({ role: v.optional(v.picklist(roles)) });
@@ -63,7 +63,7 @@ export const readMarkSchema = v.object({ seq: readMark });
 export const roomIdSchema = v.pipe(v.string(), v.check(isRoomId, ROOM_ID_RULE));
 
 const seqParameter = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), v.transform(Number));
-/** Strict: an ignored parameter would be answered with other messages than were asked for. */
+/** Strict: if a mistyped parameter were ignored, the response would have other messages than requested. */
 export const messageRangeSchema = v.strictObject({
   before: v.optional(seqParameter),
   after: v.optional(seqParameter),

@@ -14,7 +14,7 @@ export function userBody({ id, email, name }: User): UserBody {
   return { id, email, name };
 }
 
-/** Encoded users: a connection's user is the same object for every message that it sends. */
+/** Encoded users by object: a connection's user is the same object for every message that it sends. */
 const encodedUsers = new WeakMap<User, string>();
 
 function encodeSender(user: User): string {
@@ -24,7 +24,7 @@ function encodeSender(user: User): string {
 }
 
 /**
- * The JSON of a `MessageBody`. Written by hand, because every change is encoded by it: it takes a quarter of the time of
+ * Returns the JSON of a `MessageBody`. Written by hand, because it runs for every change, and takes a quarter of the time of
  * building an object for `JSON.stringify`.
  */
 export function encodeMessage(message: Message): string {
@@ -47,7 +47,7 @@ export function roomBody({ room: { id, name, seq, rev, createdAt }, role }: Memb
 }
 
 /** UTF-16 units of the text of a room list's last message. */
-const MAX_SUMMARY_TEXT = 200;
+const MAX_SUMMARY_TEXT_LENGTH = 200;
 
 export function summaryBody(summary: RoomSummary): RoomSummaryBody {
   const { unread, lastMessage } = summary;
@@ -55,9 +55,9 @@ export function summaryBody(summary: RoomSummary): RoomSummaryBody {
 }
 
 function shortened(message: Message): Message {
-  if (message.text === null || message.text.length <= MAX_SUMMARY_TEXT) return message;
-  // A surrogate pair may have been cut in two.
-  return { ...message, text: message.text.slice(0, MAX_SUMMARY_TEXT).replace(/[\ud800-\udbff]$/, "") };
+  if (message.text === null || message.text.length <= MAX_SUMMARY_TEXT_LENGTH) return message;
+  // The cut may fall inside a surrogate pair.
+  return { ...message, text: message.text.slice(0, MAX_SUMMARY_TEXT_LENGTH).replace(/[\ud800-\udbff]$/, "") };
 }
 
 export function memberBody({ user, role, joinedAt }: Member): MemberBody {

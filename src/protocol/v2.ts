@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { ChatError } from "../chat/errors.ts";
 import type { Change, Limits, Message, Notice, Page, Position, User } from "../chat/model.ts";
 import { explain } from "./explain.ts";
-import type { ErrorFrame, Hello, LimitsBody, NoticeFrame, ServerFrame } from "./frames.ts";
+import type { ErrorFrame, HelloFrame, LimitsBody, NoticeFrame, ServerFrame } from "./frames.ts";
 import {
   type Command,
   commandIdSchema,
@@ -13,9 +13,9 @@ import {
 } from "./schemas.ts";
 import { encodeMessage, formatTime, userBody } from "./serialize.ts";
 
-/** Frames of `chat.v2`: commands are parsed, frames of the server are encoded. Described in docs/protocol.md. */
+/** Frames of `chat.v2`, as docs/protocol.md describes them: parses those of clients, encodes those of the server. */
 
-/** A client's frame: the command, or why it is refused; and the `id` to answer it with, if there is one. */
+/** A client's frame: its command, or the error to refuse it with, and its `id`, if it has a valid one. */
 export interface ParsedFrame {
   id: string | undefined;
   command: Command | ChatError;
@@ -53,7 +53,7 @@ function invalidCommand(issues: Parameters<typeof explain>[0] | undefined): Chat
   return new ChatError("invalid_command", reason);
 }
 
-/** UTF-16 units of messages in one frame: a single frame must not exceed a slow reader's send buffer. */
+/** UTF-16 units of encoded messages in one frame: a single frame must not exceed a slow reader's send buffer. */
 const MAX_CHUNK_LENGTH = 65_536;
 
 /** Changes that fit into one frame, and the `rev` to which they advance a cursor. */
@@ -64,7 +64,7 @@ export interface Chunk {
   rev: number;
 }
 
-/** A page in chunks: at least one, although the page may be empty. */
+/** Splits a page into chunks. Yields at least one, even for an empty page. */
 export function* encodeChunks({ messages, rev }: Page): Iterable<Chunk> {
   let encoded = "";
   let count = 0;
@@ -78,7 +78,7 @@ export function* encodeChunks({ messages, rev }: Page): Iterable<Chunk> {
   yield { messages: encoded, count, rev };
 }
 
-/** The last messages, separated by commas. Where they exceed `maxBytes`, the oldest are left out. */
+/** Encodes the last messages, separated by commas. If they exceed `maxBytes`, the oldest are left out. */
 export function encodeMessages(messages: readonly Message[], maxBytes: number): string {
   const parts: string[] = [];
   let bytes = 0;
@@ -91,9 +91,9 @@ export function encodeMessages(messages: readonly Message[], maxBytes: number): 
   return parts.toReversed().join(",");
 }
 
-/** The first frame. `messages` encodes its messages and is given the length of the rest, in bytes. */
+/** Encodes the first frame. `messages` returns its encoded messages; it is passed the length of the rest, in bytes. */
 export function encodeHello(
-  parts: Omit<Hello, "type" | "messages">,
+  parts: Omit<HelloFrame, "type" | "messages">,
   messages: (restBytes: number) => string,
 ): string {
   const { room, me, rev, resumed, ...rest } = parts;
@@ -114,7 +114,7 @@ export function encodeAck(id: string, { seq, rev }: Position): string {
   return JSON.stringify({ type: "ack", id, seq, rev } satisfies ServerFrame);
 }
 
-/** An error, for the sender of the frame alone. */
+/** Encodes an error, for the sender of the refused frame. */
 export function encodeError(id: string | undefined, error: ChatError): string {
   const { code, message, retryAfterMs, details } = error;
   const frame: ErrorFrame = {

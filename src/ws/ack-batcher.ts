@@ -1,8 +1,8 @@
 import type { Connection } from "./connection.ts";
 
 /**
- * Gathers the acks of one turn and sends those of each connection with one write. A batch answers many commands at once,
- * and a write costs more than an ack.
+ * Gathers the acks of one turn and sends those of each connection with one write. A batch acknowledges many commands at
+ * once, and a write costs more than an ack.
  */
 export class AckBatcher {
   #frames = new Map<Connection, string[]>();
@@ -15,8 +15,8 @@ export class AckBatcher {
   }
 
   #flush(): void {
-    const due = this.#frames;
+    const gathered = this.#frames;
     this.#frames = new Map();
-    for (const [connection, frames] of due) connection.sendAll(frames);
+    for (const [connection, frames] of gathered) connection.sendAll(frames);
   }
 }

@@ -7,18 +7,18 @@ import { encodeChange, encodeChanges, encodeChunks } from "../protocol/v2.ts";
 export const topics = {
   classic: (room: RoomKey) => `room:${room}:classic`,
   v2: (room: RoomKey) => `room:${room}:v2`,
-  /** Apart from the changes, so that a slow reader can go without them. */
+  /** Separate from the changes, so that they can be withheld from slow readers. */
   notices: (room: RoomKey) => `room:${room}:notices`,
 };
 
-/** What is needed of Bun's server to publish. */
+/** The part of Bun's server that publishing needs. */
 export interface TopicServer {
   subscriberCount(topic: string): number;
   /** Negative when bytes wait for at least one subscriber. */
   publish(topic: string, frame: string, compress: boolean): number;
 }
 
-/** Publishes a room's changes to its connections: one encoding for each dialect, however many they are. */
+/** Publishes a room's changes to its connections. Each change is encoded once per dialect, however many connections there are. */
 export function createBroadcaster(server: TopicServer): Broadcaster {
   return {
     publish(room, changes) {
@@ -32,7 +32,7 @@ export function createBroadcaster(server: TopicServer): Broadcaster {
     },
     publishMissed(room, page, created) {
       for (const message of created) {
-        // Nobody has seen a message that was deleted since.
+        // A message that has been deleted since was never shown, so there is nothing to announce.
         if (message.text !== null)
           server.publish(topics.classic(room), classic.encodeCreated(message), false);
       }

@@ -4,26 +4,26 @@ import type { Connection } from "./connection.ts";
 
 /** Bytes that may wait for a reader while there is more to send to it. */
 const MAX_BUFFERED_BYTES = 262_144;
-/** Messages per read. Fewer where texts are long: a page of them must not fill the memory. */
+/** Messages per read. Fewer if texts are long, so that a page does not fill the memory. */
 const MAX_PAGE_SIZE = 128;
 const MIN_PAGE_SIZE = 8;
 
-/** Sends connections what they missed, at each reader's pace, and all together one page in a turn of the event loop. */
+/** Sends connections what they missed: at each reader's pace, and one page per turn of the event loop in total. */
 export class CatchUp {
   readonly #queue: (() => void)[] = [];
 
   constructor(private readonly chat: Chat) {}
 
   /**
-   * Sends `changes` frames after `cursor`. Calls `onLevel` in the turn in which the connection has everything that was
+   * Sends `changes` frames after `cursor`. Calls `onCaughtUp` in the turn in which the connection has everything that was
    * published. Resolves then, or when the connection has ended. Rejects when the store cannot be read.
    */
-  async run(connection: Connection, cursor: number, onLevel: () => void): Promise<void> {
+  async run(connection: Connection, cursor: number, onCaughtUp: () => void): Promise<void> {
     const { room } = connection;
     let pageSize = MAX_PAGE_SIZE;
     while (connection.isOpen) {
       if (cursor >= this.chat.position(room).rev) {
-        onLevel();
+        onCaughtUp();
         return;
       }
       if (connection.bufferedBytes > MAX_BUFFERED_BYTES) {
@@ -36,10 +36,10 @@ export class CatchUp {
       let sent = 0;
       let isFull = false;
       for (const chunk of encodeChunks(page)) {
-        // The rest is read again when there is room for it, so slow readers hold no memory.
+        // The rest is read again once the buffer has drained, so slow readers hold no memory.
         isFull = connection.bufferedBytes > MAX_BUFFERED_BYTES;
         if (isFull) break;
-        // An empty page, all of whose messages were changed later, is only worth a frame at the end.
+        // A page is empty if all of its messages were changed later. Only the last one is worth a frame without messages.
         if (chunk.count > 0 || isLast) connection.send(encodeChanges(chunk));
         cursor = chunk.rev;
         sent += chunk.count;

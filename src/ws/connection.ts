@@ -7,7 +7,7 @@ import type { Participant } from "../chat/participants.ts";
 import { errorCodes } from "../protocol/error-codes.ts";
 import type { Protocol } from "./subprotocol.ts";
 
-/** A socket that is opened only to be closed, with a code that a browser's page can read. */
+/** A socket that is opened only to be closed with a code, which a page can read. */
 export class RefusedConnection {
   constructor(readonly code: Code) {}
 }
@@ -15,7 +15,7 @@ export class RefusedConnection {
 export type SocketData = Connection | RefusedConnection;
 export type Socket = ServerWebSocket<SocketData>;
 
-/** Frames, and their bytes, that may wait until the first frame of the server was sent. */
+/** Frames, and bytes in them, that may wait until the server has sent its first frame. */
 const MAX_QUEUED_FRAMES = 64;
 const MAX_QUEUED_BYTES = 262_144;
 
@@ -23,9 +23,9 @@ export interface ConnectionOptions {
   protocol: Protocol;
   identity: Identity;
   user: Actor;
-  /** The room that it enters, as it was when the user was admitted. */
+  /** The room to join, and the user's role in it before the upgrade. */
   membership: Membership;
-  /** The `rev` from which to resume. */
+  /** The `rev` to resume from. */
   since: number | undefined;
 }
 
@@ -36,21 +36,21 @@ export class Connection implements Participant {
   readonly since: number | undefined;
   user: Actor;
   identity: Identity;
-  /** Gone once the room is joined. */
+  /** Undefined once the connection has started to join the room. */
   membership: Membership | undefined;
-  /** When the peer last gave a sign of life. */
-  heardAt: number;
+  /** When the peer last showed a sign of life. */
+  lastSeenAt: number;
   /** When the peer was last pinged. */
   pingedAt: number;
-  /** When the client is told that its token expires soon. */
+  /** When to tell the client that its token expires soon, in milliseconds since the epoch. */
   warnAt = 0;
   /** Commands refused by the rate limit, less those accepted since, for each budget. */
   readonly excess: Record<Budget, number> = { changes: 0, reads: 0 };
   /** Pings and pongs since the last sweep. */
   controlFrames = 0;
-  /** While notices are withheld from a slow reader: who is online as far as it knows. */
-  withheldSince: ReadonlyMap<UserKey, User> | undefined;
-  /** Settles when every token that was presented so far is accepted or refused. */
+  /** The users whom the client knows to be online, while notices are withheld from it. Otherwise undefined. */
+  knownOnline: ReadonlyMap<UserKey, User> | undefined;
+  /** Settles when every token presented so far has been accepted or refused. */
   renewal: Promise<unknown> = settled;
   #socket: Socket | undefined;
   #queuedFrames: (string | Buffer)[] | undefined = [];
@@ -64,7 +64,7 @@ export class Connection implements Participant {
     this.membership = membership;
     this.room = membership.room.key;
     this.since = since;
-    this.heardAt = now;
+    this.lastSeenAt = now;
     this.pingedAt = now;
   }
 
@@ -110,22 +110,22 @@ export class Connection implements Participant {
     this.#socket?.ping();
   }
 
-  /** Closes the connection with the error's close code, and the error as the reason. */
+  /** Closes the connection with the close code of an error, and the error's code as the reason. */
   close(code: Code): void {
     if (this.#socket) closeSocket(this.#socket, code);
   }
 
-  /** Cuts a connection whose peer does not answer. */
+  /** Closes a connection without a close frame, since its peer does not respond. */
   terminate(): void {
     this.#socket?.terminate();
   }
 
-  /** The user lost their place in the room: this connection has no other. */
+  /** Closes the connection, which is for this room alone. */
   expel(_room: RoomKey, reason: "removed" | "room_deleted"): void {
     this.close(reason);
   }
 
-  /** Keeps a frame that came before the first frame was sent. False when frames need not wait any more. */
+  /** Queues a frame that arrived before the first frame was sent. Returns false once that is done. */
   queueFrame(frame: string | Buffer): boolean {
     if (!this.#queuedFrames) return false;
     this.#queuedBytes += frame.length;
@@ -137,14 +137,14 @@ export class Connection implements Participant {
     return true;
   }
 
-  /** The first frame was sent: returns the frames that waited for it. */
+  /** Returns the queued frames once the first frame has been sent. Later ones are not queued. */
   takeQueuedFrames(): readonly (string | Buffer)[] {
     const frames = this.#queuedFrames ?? [];
     this.#queuedFrames = undefined;
     return frames;
   }
 
-  /** Resolves when what waited for the reader was sent, or the connection has ended. */
+  /** Resolves when the send buffer has drained, or the connection has ended. */
   drained(): Promise<void> {
     return new Promise((resolve) => (this.#onDrain = resolve));
   }

@@ -5,45 +5,46 @@ import { encodeRestarting, encodeTokenExpiring } from "../protocol/v2.ts";
 import type { Connection } from "./connection.ts";
 
 export interface ConnectionLimits {
-  /** Connections of one user. They may also connect this often per second. 0 lifts both limits. */
+  /** Connections of one user, who may also open this many per second. 0 means no limit for either. */
   perUser: number;
-  /** Connections in all; 0 lifts the limit. */
+  /** Connections in total. 0 means no limit. */
   total: number;
 }
 
 export interface HeartbeatOptions {
   /** Milliseconds between two pings. */
   pingIntervalMs: number;
-  /** Milliseconds without a sign of life after which a peer counts as gone. */
+  /** Milliseconds without a sign of life after which a peer is considered gone. */
   silenceTimeoutMs: number;
-  /** Milliseconds for the answer to a ping, when the user needs the place of a dead connection. */
+  /** Milliseconds to answer a ping, for connections of a user who is at their limit and opens another one. */
   pongTimeoutMs: number;
 }
 
-export const defaultHeartbeat: HeartbeatOptions = {
+export const DEFAULT_HEARTBEAT: HeartbeatOptions = {
   pingIntervalMs: 25_000,
   silenceTimeoutMs: 60_000,
   pongTimeoutMs: 5000,
 };
 
-/** A user may connect this many times their limit at once, after a pause. */
+/** After a pause, a user may open this many times their limit at once. */
 const CONNECT_BURST_FACTOR = 10;
-/** How long before its token expires a client is told. */
+/** How long before its token expires a client is warned. */
 const TOKEN_WARNING_MS = 60_000;
 /** How often tokens, heartbeats and control frames are checked. */
 const SWEEP_INTERVAL_MS = 1000;
-/** Pings and pongs of one connection between two sweeps. */
+/** Pings and pongs that one connection may send between two sweeps. */
 const MAX_CONTROL_FRAMES = 100;
-/** Time from the last closed connection until a restarted server accepts new ones. */
+/** Estimated time from the last closed connection until a restarted server accepts new ones. */
 const RESTART_MS = 1000;
-/** When a full server is tried again. */
+/** When a client should try a full server again. */
 const FULL_RETRY_MS = 30_000;
-/** How long a drain waits for the close handshakes. */
+/** How long a drain waits for the close handshakes, and how often it looks. */
 const CLOSE_HANDSHAKE_MS = 1000;
+const CLOSE_POLL_MS = 20;
 
 const monotonic = () => performance.now();
 
-/** All live connections: their limits, heartbeats, tokens and end. Who is in which room is known to `Participants`. */
+/** All live connections: limits, heartbeats, token expiry and draining. `Participants` knows who is in which room. */
 export class Connections {
   readonly #byUser = new Map<UserKey, Set<Connection>>();
   readonly #attempts: RateLimiter;
@@ -54,7 +55,7 @@ export class Connections {
 
   constructor(
     private readonly limits: ConnectionLimits,
-    private readonly heartbeat: HeartbeatOptions = defaultHeartbeat,
+    private readonly heartbeat: HeartbeatOptions = DEFAULT_HEARTBEAT,
   ) {
     const { perUser } = limits;
     this.#attempts = new RateLimiter(perUser, perUser * CONNECT_BURST_FACTOR, monotonic);
@@ -66,7 +67,7 @@ export class Connections {
     return this.#size;
   }
 
-  /** Shutting down: new connections are refused. */
+  /** Whether the server is shutting down, so that new connections are refused. */
   get draining(): boolean {
     return this.#draining;
   }
@@ -75,20 +76,20 @@ export class Connections {
   admit(user: UserKey): void {
     if (this.#draining) throw new ChatError("restarting", "The server is shutting down.");
     const retryAfterMs = this.#attempts.take(user);
-    if (retryAfterMs > 0) throw tooMany("You connect too often.", retryAfterMs);
+    if (retryAfterMs > 0) throw tooManyConnections("You connect too often.", retryAfterMs);
     const { perUser, total } = this.limits;
-    if (perUser > 0 && this.#count(user) >= perUser) this.#cutUnresponsive(user);
+    if (perUser > 0 && this.#count(user) >= perUser) this.#terminateUnresponsive(user);
     if (perUser > 0 && this.#count(user) >= perUser)
-      throw tooMany(`You already have ${perUser} connections.`, this.heartbeat.pongTimeoutMs);
+      throw tooManyConnections(`You already have ${perUser} connections.`, this.heartbeat.pongTimeoutMs);
     if (total > 0 && this.#size >= total)
-      throw tooMany("The server has the maximum number of connections.", FULL_RETRY_MS);
+      throw tooManyConnections("The server has the maximum number of connections.", FULL_RETRY_MS);
   }
 
   add(connection: Connection): void {
     const { user, identity } = connection;
     connection.warnAt = identity.expiresAt - TOKEN_WARNING_MS;
-    const own = this.#byUser.get(user.key);
-    if (own) own.add(connection);
+    const ofUser = this.#byUser.get(user.key);
+    if (ofUser) ofUser.add(connection);
     else this.#byUser.set(user.key, new Set([connection]));
     this.#size++;
   }
@@ -96,28 +97,28 @@ export class Connections {
   /** Does nothing when the connection was not added. */
   remove(connection: Connection): void {
     const { key } = connection.user;
-    const own = this.#byUser.get(key);
-    if (!own?.delete(connection)) return;
-    if (own.size === 0) this.#byUser.delete(key);
+    const ofUser = this.#byUser.get(key);
+    if (!ofUser?.delete(connection)) return;
+    if (ofUser.size === 0) this.#byUser.delete(key);
     this.#size--;
   }
 
-  /** The peer gave a sign of life. */
-  heard(connection: Connection): void {
-    connection.heardAt = monotonic();
+  /** Records a sign of life of the peer. */
+  markAlive(connection: Connection): void {
+    connection.lastSeenAt = monotonic();
   }
 
-  /** The peer sent a ping or a pong. A flood of them closes the connection. */
-  heardControlFrame(connection: Connection): void {
-    this.heard(connection);
+  /** Counts a ping or pong of the peer, and records a sign of life. A flood of them closes the connection. */
+  countControlFrame(connection: Connection): void {
+    this.markAlive(connection);
     if (++connection.controlFrames === MAX_CONTROL_FRAMES) connection.close("rate_limited");
   }
 
-  /** The same user has presented another token. */
+  /** Replaces the connection's token by another one of the same user. */
   renew(connection: Connection, user: Actor, identity: Identity): void {
     connection.user = user;
     connection.identity = identity;
-    // At half of a short lifetime: a client that only gets short tokens would otherwise be told at once, in a loop.
+    // No earlier than halfway to its expiry. A client that only gets short tokens would be warned at once, in a loop.
     const now = Date.now();
     const { expiresAt } = identity;
     connection.warnAt = Math.max(expiresAt - TOKEN_WARNING_MS, now + (expiresAt - now) / 2);
@@ -129,7 +130,7 @@ export class Connections {
       if (signingKeys.has(connection.identity.signingKey)) connection.close("unauthorized");
   }
 
-  /** Closes all connections, spread over `durationMs`. Resolves when they have ended, or soon after. */
+  /** Closes all connections, spread over `durationMs`. Resolves when they have ended, or after a grace period. */
   async drain(durationMs: number): Promise<void> {
     this.#draining = true;
     const connections = [...this.#all()];
@@ -141,7 +142,7 @@ export class Connections {
       connection.close("restarting");
     }
     const deadline = monotonic() + CLOSE_HANDSHAKE_MS;
-    while (this.#size > 0 && monotonic() < deadline) await Bun.sleep(20);
+    while (this.#size > 0 && monotonic() < deadline) await Bun.sleep(CLOSE_POLL_MS);
     clearInterval(this.#timer);
   }
 
@@ -150,13 +151,13 @@ export class Connections {
   }
 
   /**
-   * Pings a user's connections and cuts those that did not answer the last ping in time. After a network failure the dead
-   * ones must not keep the user out until the silence timeout.
+   * Pings a user's connections and terminates those that did not answer the last ping in time. After a network failure, dead
+   * connections must not keep the user out until the silence timeout.
    */
-  #cutUnresponsive(user: UserKey): void {
+  #terminateUnresponsive(user: UserKey): void {
     const now = monotonic();
     for (const connection of Array.from(this.#byUser.get(user) ?? [])) {
-      const answered = connection.heardAt >= connection.pingedAt;
+      const answered = connection.lastSeenAt >= connection.pingedAt;
       if (answered) connection.ping(now);
       else if (now - connection.pingedAt >= this.heartbeat.pongTimeoutMs) connection.terminate();
     }
@@ -165,22 +166,22 @@ export class Connections {
   #sweep(): void {
     const now = monotonic();
     const { silenceTimeoutMs } = this.heartbeat;
-    // The whole process was suspended: the silence is not the peers' fault.
+    // If the whole process was suspended, the silence is not the peers' fault.
     const pausedMs = now - this.#sweptAt > silenceTimeoutMs / 2 ? now - this.#sweptAt : 0;
     this.#sweptAt = now;
     for (const connection of this.#all()) {
-      connection.heardAt += pausedMs;
+      connection.lastSeenAt += pausedMs;
       connection.controlFrames = 0;
       this.#checkToken(connection, Date.now());
       this.#checkHeartbeat(connection, now);
     }
   }
 
-  #checkToken(connection: Connection, date: number): void {
+  #checkToken(connection: Connection, nowEpochMs: number): void {
     const { expiresAt, acceptedUntil } = connection.identity;
-    if (date >= acceptedUntil) {
+    if (nowEpochMs >= acceptedUntil) {
       connection.close("token_expired");
-    } else if (connection.protocol === "chat.v2" && date >= connection.warnAt) {
+    } else if (connection.protocol === "chat.v2" && nowEpochMs >= connection.warnAt) {
       connection.warnAt = Infinity;
       connection.send(encodeTokenExpiring(expiresAt));
     }
@@ -188,15 +189,15 @@ export class Connections {
 
   #checkHeartbeat(connection: Connection, now: number): void {
     const { pingIntervalMs, silenceTimeoutMs } = this.heartbeat;
-    if (now - connection.heardAt >= silenceTimeoutMs) connection.terminate();
+    if (now - connection.lastSeenAt >= silenceTimeoutMs) connection.terminate();
     else if (now - connection.pingedAt >= pingIntervalMs) connection.ping(now);
   }
 
   *#all(): Iterable<Connection> {
-    for (const own of this.#byUser.values()) yield* own;
+    for (const ofUser of this.#byUser.values()) yield* ofUser;
   }
 }
 
-function tooMany(message: string, retryAfterMs: number): ChatError {
+function tooManyConnections(message: string, retryAfterMs: number): ChatError {
   return new ChatError("too_many_connections", message, { retryAfterMs });
 }

@@ -5,10 +5,10 @@ import { asChatError, type ChatError } from "../chat/errors.ts";
 import type { Metrics } from "../http/metrics.ts";
 import type { Connection } from "./connection.ts";
 
-/** Commands refused by the rate limit, less those accepted since, after which a connection is closed. */
+/** A connection is closed when the rate limit has refused this many more commands than it has accepted since. */
 const MAX_EXCESS_COMMANDS = 50;
 
-/** Charges each frame to its sender and answers those that are refused, in every dialect. */
+/** Charges each frame to its sender's rate limit, and answers refused frames. Shared by the dialects. */
 export class FrameGuard {
   constructor(
     private readonly chat: Chat,
@@ -16,15 +16,15 @@ export class FrameGuard {
     private readonly log: Logger,
   ) {}
 
-  /** Throws `rate_limited`. */
+  /** Charges one frame. Throws `rate_limited`. */
   charge({ user, excess }: Connection, budget: Budget): void {
-    // Counted first, for a frame that is refused. Each accepted frame cancels itself and one refusal.
+    // Incremented first, because `chat.charge` throws. An accepted frame takes this back, and one earlier refusal with it.
     excess[budget]++;
     this.chat.charge(user, budget);
     excess[budget] = Math.max(0, excess[budget] - 2);
   }
 
-  /** Answers with the encoded error, and closes a connection that may not stay. */
+  /** Answers a frame with an error. Closes the connection if its user may not stay, or floods the server. */
   refuse(connection: Connection, error: unknown, encode: (error: ChatError) => string): void {
     const refusal = asChatError(error);
     const { code } = refusal;
@@ -33,7 +33,7 @@ export class FrameGuard {
     if (!connection.isOpen) return;
     connection.send(encode(refusal));
     const { changes, reads } = connection.excess;
-    const floods = code === "rate_limited" && Math.max(changes, reads) >= MAX_EXCESS_COMMANDS;
-    if (code === "removed" || code === "room_deleted" || floods) connection.close(code);
+    const isFlooding = code === "rate_limited" && Math.max(changes, reads) >= MAX_EXCESS_COMMANDS;
+    if (code === "removed" || code === "room_deleted" || isFlooding) connection.close(code);
   }
 }

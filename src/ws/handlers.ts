@@ -18,14 +18,14 @@ export interface HandlerOptions {
   log: Logger;
 }
 
-/** Close codes of a user who leaves or loses the network: not worth a line in the log. */
-const ordinaryCloseCodes = new Set([1000, 1001, 1005, 1006]);
+/** Close codes of users who leave or lose the network: logged at `debug` only. */
+const ORDINARY_CLOSE_CODES = new Set([1000, 1001, 1005, 1006]);
 
-/** Handlers of Bun's WebSocket server: they find the connection of a socket and pass events on to it and its dialect. */
+/** Returns the handlers of Bun's WebSocket server, which pass the events of a socket on to its connection and dialect. */
 export function createHandlers(options: HandlerOptions): WebSocketHandler<SocketData> {
   const { chat, connections, dialects, metrics, log } = options;
 
-  async function begin(connection: Connection): Promise<void> {
+  async function join(connection: Connection): Promise<void> {
     const { protocol, membership, since } = connection;
     const dialect = dialects[protocol];
     if (!membership) return;
@@ -51,7 +51,7 @@ export function createHandlers(options: HandlerOptions): WebSocketHandler<Socket
     backpressureLimit: MAX_BACKPRESSURE_BYTES,
     closeOnBackpressureLimit: true,
     perMessageDeflate: false,
-    // Bun takes what it sends to a peer for a sign of life, so `Connections` has a heartbeat of its own.
+    // Bun counts its own sends as a sign of life of the peer, so `Connections` has its own heartbeat.
     idleTimeout: 0,
     sendPings: false,
     open(socket) {
@@ -62,25 +62,25 @@ export function createHandlers(options: HandlerOptions): WebSocketHandler<Socket
       }
       data.attach(socket);
       connections.add(data);
-      void begin(data);
+      void join(data);
     },
     message({ data }, frame) {
       if (data instanceof RefusedConnection) return;
-      connections.heard(data);
+      connections.markAlive(data);
       if (!data.queueFrame(frame)) dialects[data.protocol].message(data, frame);
     },
     drain({ data }) {
       if (data instanceof RefusedConnection) return;
-      // A peer that reads is alive, although its pong may be waiting behind much else.
-      connections.heard(data);
+      // A peer that reads is alive, even if its pong is delayed.
+      connections.markAlive(data);
       data.notifyDrained();
       dialects[data.protocol].drained?.(data);
     },
     ping({ data }) {
-      if (data instanceof Connection) connections.heardControlFrame(data);
+      if (data instanceof Connection) connections.countControlFrame(data);
     },
     pong({ data }) {
-      if (data instanceof Connection) connections.heardControlFrame(data);
+      if (data instanceof Connection) connections.countControlFrame(data);
     },
     close({ data }, code, reason) {
       metrics.countClose(code);
@@ -88,7 +88,7 @@ export function createHandlers(options: HandlerOptions): WebSocketHandler<Socket
       connections.remove(data);
       chat.leave(data, data.room);
       data.notifyDrained();
-      log[ordinaryCloseCodes.has(code) ? "debug" : "info"](
+      log[ORDINARY_CLOSE_CODES.has(code) ? "debug" : "info"](
         { user: data.user.id, code, reason },
         "Connection closed",
       );

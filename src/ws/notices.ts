@@ -7,7 +7,7 @@ import { Connection } from "./connection.ts";
 /** Bytes that may wait for a reader before notices are withheld from it. */
 const SLOW_READER_BYTES = 65_536;
 
-/** Publishes what is not stored. Slow readers go without notices first, and are told later who came and went. */
+/** Publishes notices. They are withheld from slow readers, who are told later who came and went. */
 export class Notices {
   constructor(
     private readonly chat: Chat,
@@ -21,17 +21,17 @@ export class Notices {
     if (this.server.publish(topic, encodeNotice(notice), false) < 0) this.#withholdFromSlowReaders(room);
   }
 
-  /** The connection was told who is online and gets no notices until `resume`. */
+  /** Withholds notices from a connection until `resume`. `online` is what its client knows. */
   withhold(connection: Connection, online: readonly User[]): void {
-    connection.withheldSince = new Map(online.map((user) => [user.key, user]));
+    connection.knownOnline = new Map(online.map((user) => [user.key, user]));
   }
 
-  /** Tells a connection that keeps up again who came and went, and lets it have notices from here on. */
+  /** Ends the withholding once the reader has caught up: tells it who came and went, and subscribes it again. */
   resume(connection: Connection): void {
-    const { withheldSince: known, room, user: viewer } = connection;
-    // While bytes wait, another `drain` event follows.
+    const { knownOnline: known, room, user: viewer } = connection;
+    // As long as bytes wait, another `drain` event will follow.
     if (!known || connection.bufferedBytes > SLOW_READER_BYTES) return;
-    connection.withheldSince = undefined;
+    connection.knownOnline = undefined;
     const online = new Map(this.chat.online(room, viewer.key).map((user) => [user.key, user]));
     for (const [key, user] of known) if (!online.has(key)) connection.send(encodePresence(user, false));
     for (const [key, user] of online) if (!known.has(key)) connection.send(encodePresence(user, true));
@@ -42,9 +42,9 @@ export class Notices {
     let announced: ReadonlyMap<UserKey, User> | undefined;
     for (const connection of this.chat.participants(room)) {
       if (!(connection instanceof Connection) || connection.protocol !== "chat.v2") continue;
-      if (connection.withheldSince || connection.bufferedBytes <= SLOW_READER_BYTES) continue;
+      if (connection.knownOnline || connection.bufferedBytes <= SLOW_READER_BYTES) continue;
       connection.unsubscribe(topics.notices(room));
-      connection.withheldSince = announced ??= this.chat.announcedOnline(room);
+      connection.knownOnline = announced ??= this.chat.announcedOnline(room);
     }
   }
 }

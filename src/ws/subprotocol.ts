@@ -1,18 +1,18 @@
 import { ChatError } from "../chat/errors.ts";
 
-/** The dialects, in the order in which the server prefers them. */
+/** The names of the dialects, most preferred first. */
 export const protocols = ["chat.v2", "classic"] as const;
 export type Protocol = (typeof protocols)[number];
 
 const TOKEN_PREFIX = "bearer.";
 
-/** What a client offers in `Sec-WebSocket-Protocol`. */
+/** A client's offer in `Sec-WebSocket-Protocol`. */
 export interface Offer {
-  /** The protocol that the server chooses. Undefined when none of its own was offered. */
+  /** The protocol that the server chooses. Undefined if it knows none of those offered. */
   protocol: Protocol | undefined;
-  /** Tokens that are offered as `bearer.<jwt>`. */
+  /** Tokens offered as `bearer.<jwt>`. */
   tokens: string[];
-  /** Whether nothing was offered. An empty header counts as none. */
+  /** Whether the header is absent or empty. */
   empty: boolean;
 }
 
@@ -29,8 +29,8 @@ export function readOffer(header: string | undefined): Offer {
 }
 
 /**
- * Throws `invalid_command` when only unknown protocols are offered. Beside a token in the Authorization header they are
- * ignored: native clients offer protocols of their own.
+ * Throws `invalid_command` when only unknown protocols are offered. With an Authorization header they are ignored, because
+ * native clients may offer protocols of their own.
  */
 export function checkOffer({ protocol, empty }: Offer, hasAuthorization: boolean): void {
   if (protocol !== undefined || empty || hasAuthorization) return;

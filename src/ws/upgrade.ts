@@ -19,12 +19,12 @@ export interface UpgradeOptions {
   originPolicy: OriginPolicy;
 }
 
-/** Sixteen bytes in base64. */
-const keyPattern = /^[A-Za-z0-9+/]{22}==$/;
+/** `Sec-WebSocket-Key`: sixteen bytes in base64. */
+const WEBSOCKET_KEY = /^[A-Za-z0-9+/]{22}==$/;
 
 /**
- * `GET /ws/chat/:room`. Everything is checked before the 101: the request, the Origin, the token, the room and the
- * membership, the limits. The room is joined after it.
+ * Handles `GET /ws/chat/:room`. The request, the Origin, the token, the membership and the limits are checked before the 101;
+ * the room is joined after it.
  */
 export function createUpgrade({ chat, verifier, connections, originPolicy }: UpgradeOptions) {
   return async (c: Context<Env>): Promise<Response> => {
@@ -34,9 +34,9 @@ export function createUpgrade({ chat, verifier, connections, originPolicy }: Upg
     checkHandshake(c);
     const offer = readOffer(c.req.header("sec-websocket-protocol"));
     const hasAuthorization = c.req.header("authorization") !== undefined;
-    // No page can set the Authorization header, so its Origin says nothing.
+    // No page can set the Authorization header, so the Origin need not be checked.
     const originAllowed = hasAuthorization || originPolicy.allows(c);
-    // Nothing is opened for a page of a foreign origin, not even to be closed.
+    // A page of a foreign origin gets an HTTP status: no socket is opened for it.
     if (originAllowed && offer.protocol === "chat.v2") c.set("refuseAfterUpgrade", true);
     if (connections.draining) throw new ChatError("restarting", "The server is shutting down.");
     const roomId = c.req.param("room") ?? "";
@@ -48,7 +48,7 @@ export function createUpgrade({ chat, verifier, connections, originPolicy }: Upg
     const identity = await verifier.verify(readUpgradeToken(c, offer));
     const user = await chat.signIn(identity);
     const membership = await chat.rooms.enter(user, roomId);
-    // From here on `onKeysRevoked` finds the connection.
+    // From here on `onKeysRevoked` finds the connection, as there is no `await` before it is added.
     if (!verifier.trusts(identity.signingKey))
       throw new ChatError("unauthorized", "The token is not valid here.");
     connections.admit(user.key);
@@ -60,7 +60,7 @@ export function createUpgrade({ chat, verifier, connections, originPolicy }: Upg
   };
 }
 
-/** Opens the socket only to close it with the error's code. Undefined when that is not possible. */
+/** Opens the socket only to close it with the error's code. Returns undefined when that is not possible. */
 export function refuseAfterUpgrade(c: Context<Env>, error: unknown): Response | undefined {
   if (!c.get("refuseAfterUpgrade")) return undefined;
   const { code } = asChatError(error);
@@ -73,7 +73,7 @@ function checkHandshake(c: Context): void {
   const host = c.req.header("host");
   if (
     !connection.some((token) => token.trim() === "upgrade") ||
-    !keyPattern.test(c.req.header("sec-websocket-key") ?? "") ||
+    !WEBSOCKET_KEY.test(c.req.header("sec-websocket-key") ?? "") ||
     host === undefined ||
     host.includes(",")
   ) {
@@ -81,7 +81,7 @@ function checkHandshake(c: Context): void {
   }
 }
 
-/** The cookie counts only for a page of an allowed origin: no other site can use it. */
+/** The cookie counts only with an Origin, which has been checked by then, so no other site can use it. */
 function readUpgradeToken(c: Context, { tokens }: Offer): string {
   const fromPage = c.req.header("origin") !== undefined;
   return readToken(c, tokens, fromPage ? () => readSessionCookie(c) : undefined);
@@ -94,14 +94,14 @@ function switchProtocols(c: Context<Env>, data: SocketData, protocol: Protocol |
   return c.env.server.upgrade(c.req.raw, { data, headers });
 }
 
-/** Bun has sent its own answer by now. */
+/** A response for Hono. Bun has sent the 101 itself by now. */
 function switched(): Response {
   return new Response(null, { status: 101 });
 }
 
 function readSince(since: string | undefined): number | undefined {
   if (since === undefined) return undefined;
-  // Of any length: a number that no room can have reached is beyond every room's end.
+  // Any length will do: a huge number is beyond the end of every room, and is handled as such.
   if (/^\d+$/.test(since)) return Number(since);
-  throw new ChatError("invalid_command", "since: must be the `rev` from which to resume.");
+  throw new ChatError("invalid_command", "since: must be the `rev` to resume from.");
 }

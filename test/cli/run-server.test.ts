@@ -38,8 +38,8 @@ test("a shutdown that takes too long is given up, and the log says so", async ()
   const { code, stdout } = await server.ended;
   expect(code).toBe(1);
   expect(logged(stdout)).toMatchObject([
-    { msg: "shutting down", signal: "SIGTERM" },
-    { msg: "the shutdown takes too long, exiting", limitMs: 100 },
+    { msg: "Shutting down", signal: "SIGTERM" },
+    { msg: "Shutdown takes too long, exiting", limitMs: 100 },
   ]);
   expect(stdout).toContain("The shutdown took longer than 0.1 seconds.");
 });
@@ -68,8 +68,8 @@ test("a shutdown that fails is logged with its reason", async () => {
   const { code, stdout } = await server.ended;
   expect(code).toBe(1);
   expect(logged(stdout)).toMatchObject([
-    { msg: "shutting down" },
-    { msg: "the shutdown failed", err: { message: "the disk is gone" } },
+    { msg: "Shutting down" },
+    { msg: "Shutdown failed", err: { message: "the disk is gone" } },
   ]);
   expect(stdout).toContain("The shutdown failed. See the log.");
 });
@@ -91,6 +91,6 @@ test.each([
   expect(code).toBe(1);
   expect(logged(stdout)).toMatchObject([
     { msg: "listening" },
-    { level: 60, msg: "unexpected error, exiting", err: { message: "oops" } },
+    { level: 60, msg: "Unexpected error, exiting", err: { message: "oops" } },
   ]);
 });

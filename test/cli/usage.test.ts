@@ -137,7 +137,7 @@ describe("suggestions", () => {
 
 test("an id that looks like a mistyped email is refused, with how to write it", async () => {
   const { stderr } = await cli("member add team bobexample.com");
-  expect(stderr).toContain("It looks like a mistyped email. If it is a user id, write sub:bobexample.com");
+  expect(stderr).toContain("This looks like a mistyped email. If it is a user id, write sub:bobexample.com");
 });
 
 describe("tokens and databases", () => {

@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from "bun:test";
 
 import { callApi, expectProblem } from "../support/api.ts";
+import { RawConnection } from "../support/raw.ts";
 import { useServer } from "../support/server.ts";
 
 const server = useServer();
@@ -39,4 +40,17 @@ test("without the issuer's keys a token is refused with 503", async () => {
   const answer = await callApi(parley, "GET /api/me", { token: unverifiable });
   expectProblem(answer, 503, "keys_unavailable");
   expect(answer.headers.get("retry-after")).toMatch(/^\d+$/);
+});
+
+test.each([
+  ["GET // HTTP/1.0", 404],
+  ["GET //[/healthz HTTP/1.0", 404],
+  ["DELETE /api/session HTTP/1.1\r\nHost: a:99999", 204],
+  ["DELETE /api/session HTTP/1.1\r\nHost: [::", 204],
+])("a request whose URL cannot be parsed is an ordinary one: %j", async (head, status) => {
+  const raw = await RawConnection.open(server.host);
+  raw.write(`${head}\r\n\r\n`);
+  expect((await raw.answer()).status).toBe(status);
+  raw.destroy();
+  expect(server.logs.filter(({ level }) => Number(level) >= 50)).toEqual([]);
 });

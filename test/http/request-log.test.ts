@@ -14,7 +14,7 @@ test("each request is one line, without token, cookie and query string", async (
   const headers = { cookie: `parley_session=${token}` };
   await callApi(server, `GET ${path}?token=${token}`, { token, headers });
   expect(linesFor(path)).toEqual([
-    expect.objectContaining({ msg: "request", method: "GET", path, status: 404, ms: expect.any(Number) }),
+    expect.objectContaining({ msg: "Request", method: "GET", path, status: 404, ms: expect.any(Number) }),
   ]);
   const room = await server.createRoom([]);
   const protocols = ["classic", `bearer.${token}`];

@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 
 import { ChatError } from "../../src/chat/errors.ts";
 import type { Message } from "../../src/chat/model.ts";
-import type { Hello, MessageBody } from "../../src/protocol/frames.ts";
+import type { HelloFrame, MessageBody } from "../../src/protocol/frames.ts";
 import type { Command } from "../../src/protocol/schemas.ts";
 import { encodeMessage } from "../../src/protocol/serialize.ts";
 import {
@@ -102,7 +102,7 @@ test("an error has the id, the time to wait and the details, where there are any
 });
 
 test("a hello has its messages among its other keys, and tells how long those are", () => {
-  const parts: Omit<Hello, "type" | "messages"> = {
+  const parts: Omit<HelloFrame, "type" | "messages"> = {
     room: {
       id: "r",
       name: '"messages":[',

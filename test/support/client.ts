@@ -2,7 +2,13 @@ import { join } from "node:path";
 
 import type * as ws from "ws";
 
-import type { AckFrame, ErrorFrame, Hello, MessageBody, ServerFrame } from "../../src/protocol/frames.ts";
+import type {
+  AckFrame,
+  ErrorFrame,
+  HelloFrame,
+  MessageBody,
+  ServerFrame,
+} from "../../src/protocol/frames.ts";
 import type { Command } from "../../src/protocol/schemas.ts";
 
 // By its path: Bun answers `import "ws"` with a client of its own.
@@ -233,7 +239,7 @@ export class V2Client extends Client<ServerFrame> {
   readonly messages: Map<number, MessageBody>;
   /** The `rev` up to which the messages are known. */
   cursor: number;
-  hello!: Hello;
+  hello!: HelloFrame;
   #cursorWaiters: { rev: number; resolve: () => void; reject: (error: Error) => void }[] = [];
 
   constructor(socket: ws.WebSocket, after?: V2Client) {

@@ -123,7 +123,7 @@ describe("the heartbeat", () => {
     const [silent, alive] = [connect(), connect()];
     for (let second = 0; second < 10; second++) {
       jest.advanceTimersByTime(1000);
-      connections.heard(alive);
+      connections.markAlive(alive);
     }
     expect([silent.isTerminated, alive.isTerminated]).toEqual([true, false]);
     expect(alive.pings).toBeGreaterThanOrEqual(9);
@@ -140,7 +140,7 @@ describe("the heartbeat", () => {
     expect(admission(1)).toMatchObject({ code: "too_many_connections" });
     expect([dead.pings, alive.pings]).toEqual([1, 1]);
     jest.advanceTimersByTime(1000);
-    connections.heard(alive);
+    connections.markAlive(alive);
     expect([admission(1)?.code, dead.isTerminated]).toEqual(["too_many_connections", false]);
     jest.advanceTimersByTime(1000);
     admission(1);
@@ -152,9 +152,9 @@ describe("a flood of control frames", () => {
   test("closes the connection, once", () => {
     const { connections, connect } = createConnections();
     const connection = connect();
-    for (let each = 0; each < 99; each++) connections.heardControlFrame(connection);
+    for (let each = 0; each < 99; each++) connections.countControlFrame(connection);
     expect(connection.closes).toEqual([]);
-    for (let each = 0; each < 50; each++) connections.heardControlFrame(connection);
+    for (let each = 0; each < 50; each++) connections.countControlFrame(connection);
     expect(connection.closes).toEqual(["rate_limited"]);
   });
 
@@ -162,7 +162,7 @@ describe("a flood of control frames", () => {
     const { connections, connect } = createConnections({}, { ...noHeartbeat, silenceTimeoutMs: 3000 });
     const connection = connect();
     for (let second = 0; second < 10; second++) {
-      for (let each = 0; each < 99; each++) connections.heardControlFrame(connection);
+      for (let each = 0; each < 99; each++) connections.countControlFrame(connection);
       jest.advanceTimersByTime(1000);
     }
     expect([connection.closes, connection.isTerminated]).toEqual([[], false]);

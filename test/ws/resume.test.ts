@@ -1,7 +1,7 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 
-import type { Changes, Hello } from "../../src/protocol/frames.ts";
+import type { ChangesFrame, HelloFrame } from "../../src/protocol/frames.ts";
 import type { CommandInput, V2Client } from "../support/client.ts";
 import { fillRoom, replay, storedMessages } from "../support/messages.ts";
 import { Random } from "../support/random.ts";
@@ -271,9 +271,9 @@ describe("while others write", () => {
 });
 
 /** The next frame that advances the cursor. */
-async function nextPage(raw: RawConnection): Promise<{ bytes: number; frame: Hello | Changes }> {
+async function nextPage(raw: RawConnection): Promise<{ bytes: number; frame: HelloFrame | ChangesFrame }> {
   const text = await raw.nextPayload();
-  const frame = JSON.parse(text) as Hello | Changes;
+  const frame = JSON.parse(text) as HelloFrame | ChangesFrame;
   if (frame.type !== "hello" && frame.type !== "changes") throw new Error(`unexpected: ${text}`);
   return { bytes: Buffer.byteLength(text), frame };
 }

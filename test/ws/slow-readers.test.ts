@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import type { Hello } from "../../src/protocol/frames.ts";
+import type { HelloFrame } from "../../src/protocol/frames.ts";
 import { dialects } from "../support/client.ts";
 import { fillRoom, replay, storedMessages } from "../support/messages.ts";
 import { connectRaw, encodeFrame, opcodes, openRaw } from "../support/raw.ts";
@@ -186,7 +186,7 @@ describe.if(isLinux)("notices", () => {
     const [writer, leaver] = [await server.connectV2(room, bob), await server.connectV2(room, carol)];
     await writer.next(isPresence(carol, true));
     const slow = await openRaw("chat.v2", server.host, room, await server.token(alice), 0);
-    const hello = (await slow.next()) as Hello;
+    const hello = (await slow.next()) as HelloFrame;
     expect(hello.online.map(({ email }) => email)).toEqual([bob, carol, alice]);
     slow.socket.pause();
     await writer.next(isPresence(alice, true));

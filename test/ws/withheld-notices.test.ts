@@ -41,7 +41,7 @@ test("notices are withheld from readers for whom more than 64 KiB wait", async (
   notices.publish(room, { type: "typing", user: actor(9) });
   expect(published).toHaveLength(1);
   expect(readers.map(({ topics: own }) => own.has(topic))).toEqual([true, true, false]);
-  expect(readers.map(({ withheldSince }) => withheldSince)).toEqual([undefined, undefined, new Map()]);
+  expect(readers.map(({ knownOnline }) => knownOnline)).toEqual([undefined, undefined, new Map()]);
 });
 
 test("a reader that keeps up again is told who came and went, and is sent notices from there on", async () => {
@@ -69,5 +69,5 @@ test("connections of classic, which have no notices, are left alone", async () =
   const { room, notices, join } = setUp();
   const reader = await join({ protocol: "classic", waitingBytes: LIMIT + 1 });
   notices.publish(room, { type: "typing", user: actor(9) });
-  expect([reader.withheldSince, reader.topics.size]).toEqual([undefined, 1]);
+  expect([reader.knownOnline, reader.topics.size]).toEqual([undefined, 1]);
 });

@@ -15,10 +15,10 @@ export interface ApiOptions {
   verifier: Pick<Verifier, "verify">;
 }
 
-/** Matched as a whole: a room, or a user, may be named "read". */
-const readMarkPath = /^\/api\/rooms\/[^/]+\/read$/;
+/** The whole path, because a room or a user may be named "read". */
+const READ_MARK_PATH = /^\/api\/rooms\/[^/]+\/read$/;
 
-/** The HTTP API. It follows the same rules as the sockets, through the same `Chat`. */
+/** The HTTP API. It goes through the same `Chat` as the WebSockets, so the same rules apply. */
 export function createApi({ chat, verifier }: ApiOptions): Hono<ApiEnv> {
   const api = new Hono<ApiEnv>();
 
@@ -36,7 +36,7 @@ export function createApi({ chat, verifier }: ApiOptions): Hono<ApiEnv> {
   });
   api.use(async (c, next) => {
     const { method, path } = c.req;
-    const isRead = method === "GET" || (method === "PUT" && readMarkPath.test(path));
+    const isRead = method === "GET" || (method === "PUT" && READ_MARK_PATH.test(path));
     chat.charge(c.get("actor"), isRead ? "reads" : "changes");
     await next();
   });

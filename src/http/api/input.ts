@@ -7,7 +7,7 @@ import { parseInvitee } from "../../chat/validation.ts";
 import { explain } from "../../protocol/explain.ts";
 import { roomIdSchema } from "../../protocol/schemas.ts";
 
-/** Each throws `invalid_command` with the reason. */
+/** Readers of a request's input. Each throws `invalid_command` with the reason. */
 
 export async function readBody<T extends v.GenericSchema>(c: Context, schema: T): Promise<v.InferOutput<T>> {
   const text = await c.req.text();

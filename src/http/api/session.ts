@@ -3,7 +3,7 @@ import { type Context, Hono } from "hono";
 import { deleteSessionCookie, setSessionCookie } from "../credentials.ts";
 import type { ApiEnv } from "./env.ts";
 
-/** The cookie with which a page's own `new WebSocket(url)` works. */
+/** Sets the session cookie, which lets a page's unmodified `new WebSocket(url)` connect. */
 export function createSessionRoutes(): Hono<ApiEnv> {
   const session = new Hono<ApiEnv>();
   session.post("/", (c) => {

@@ -157,7 +157,7 @@ function pragma(client: Database, name: "application_id"): unknown {
 }
 
 /** What to tell the operator, by the prefix of an error code. */
-const reasons: Record<string, string> = {
+const OPEN_FAILURES: Record<string, string> = {
   SQLITE_NOTADB: "this is not a database",
   SQLITE_CORRUPT: "the database is damaged",
   SQLITE_CANTOPEN: "the file cannot be opened. Does its folder exist, and may Parley write there?",
@@ -174,7 +174,7 @@ function toOpenError(path: string, error: unknown): OpenError {
   if (error instanceof OpenError) return error;
   const cause = sqliteError(error) ?? error;
   const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-  const known = Object.entries(reasons).find(([name]) => code.startsWith(name))?.[1];
+  const known = Object.entries(OPEN_FAILURES).find(([name]) => code.startsWith(name))?.[1];
   return new OpenError(`${path}: ${known ?? (error instanceof Error ? error.message : String(error))}`, {
     cause: error,
   });

@@ -45,7 +45,7 @@ export function isMessage(row: Nullable<MessageRow>): row is MessageRow {
   return row[0] !== null;
 }
 
-const noReactions: readonly Reaction[] = [];
+const NO_REACTIONS: readonly Reaction[] = [];
 
 export function toUser(row: UserRow | undefined): User | undefined {
   return row && { key: row[0], id: row[1], email: row[2], name: row[3] };
@@ -64,7 +64,7 @@ export function toMessages(
       sender = toUser(userByKey.get({ key })) ?? { key, id: null, email: null, name: null };
       senders.set(key, sender);
     }
-    const reactions = json === null ? noReactions : (JSON.parse(json) as Reaction[]);
+    const reactions = json === null ? NO_REACTIONS : (JSON.parse(json) as Reaction[]);
     return { seq, rev, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, reactions };
   });
 }

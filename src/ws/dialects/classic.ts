@@ -19,9 +19,9 @@ export interface ClassicOptions {
   log: Logger;
 }
 
-/** The dialect of the server that Parley replaces. */
+/** The dialect of the Django Channels server that Parley replaces. */
 export function createClassic({ chat, guard, log }: ClassicOptions): Dialect {
-  /** Encoded histories, for as long as the same one may be sent to somebody else. */
+  /** Encoded histories by array, as long as the history cache keeps it. */
   const encodedHistories = new WeakMap<readonly Message[], string>();
 
   function encode(history: readonly Message[]): string {
@@ -33,10 +33,10 @@ export function createClassic({ chat, guard, log }: ClassicOptions): Dialect {
     return frame;
   }
 
-  /** Sends messages that were created after `from`, and subscribes in the turn in which none is missing. */
+  /** Sends the messages that were created after `from`, and subscribes in the turn in which none is missing. */
   async function catchUp(connection: Connection, from: Position): Promise<void> {
     const { room } = connection;
-    // Messages that changed again come with a later page than their neighbours, or a second time.
+    // A message that was changed after its creation may come later than its neighbours, or twice.
     const sent = new Set<number>();
     let { rev } = from;
     while (connection.isOpen) {

@@ -1,14 +1,14 @@
 import type { JoinResult } from "../../chat/join.ts";
 import type { Connection } from "../connection.ts";
 
-/** How a connection speaks. */
+/** A protocol, as connections speak it. */
 export interface Dialect {
-  /** Whether a connection begins with an empty history when it cannot be read, instead of ending. */
+  /** Whether a connection starts with an empty history when the history cannot be read, instead of being closed. */
   readonly historyOptional: boolean;
-  /** Sends the first frame, then what was published in the meantime, and subscribes. */
+  /** Sends the first frame and what was published in the meantime, and subscribes to the room's topic. */
   start(connection: Connection, joined: JoinResult): void;
   /** Handles a frame of the client. Never throws. */
   message(connection: Connection, frame: string | Buffer): void;
-  /** The reader keeps up again. */
+  /** The send buffer has drained: the reader has caught up. */
   drained?(connection: Connection): void;
 }

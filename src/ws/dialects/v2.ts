@@ -48,7 +48,7 @@ export function createV2(options: V2Options): Dialect {
     const { user, identity } = connection;
     const { room, role, messages, resumed } = joined;
     const rev = joined.position?.rev ?? 0;
-    // What does not fit into the first frame follows in `changes` frames.
+    // Changes that do not fit into the first frame follow in `changes` frames.
     const [first = { messages: "", rev, count: 0 }] = resumed ? encodeChunks({ messages, rev }) : [];
     const parts = {
       room: roomBody({ room: { ...room, ...chat.position(room.key) }, role }),
@@ -65,14 +65,14 @@ export function createV2(options: V2Options): Dialect {
     return { frame, cursor: first.rev };
   }
 
-  /** Accepts a fresh token of the same user. One after the other, so that the last one counts. */
+  /** Replaces the connection's token. Tokens are checked one after the other, so that the last one wins. */
   function renewToken(connection: Connection, token: string): Promise<Ack> {
     const renewed = connection.renewal.then(async () => {
       const identity = await verifier.verify(token);
       if (identity.sub !== connection.user.id)
         throw new ChatError("forbidden", "This is another user's token.");
       const user = await chat.signIn(identity);
-      // An administrator whose new token is an ordinary one must be a member to stay.
+      // An administrator whose new token lacks the scope may only stay as a member.
       await chat.assertMember(user, connection.room);
       if (!verifier.trusts(identity.signingKey))
         throw new ChatError("unauthorized", "The token is not valid here.");
@@ -96,17 +96,17 @@ export function createV2(options: V2Options): Dialect {
       const { frame, cursor } = hello(connection, joined);
       connection.send(frame);
       notices.withhold(connection, chat.online(room, connection.user.key));
-      const onLevel = () => {
+      const onCaughtUp = () => {
         connection.subscribe(topics.v2(room));
         notices.resume(connection);
       };
-      catchUp.run(connection, cursor, onLevel).catch((err: unknown) => {
+      catchUp.run(connection, cursor, onCaughtUp).catch((err: unknown) => {
         log.error({ err, room: joined.room.id }, "Missed changes could not be read; connection closed");
         connection.close(asChatError(err).code);
       });
     },
     message(connection, frame) {
-      const { id, command } = typeof frame === "string" ? parseCommand(frame) : notText;
+      const { id, command } = typeof frame === "string" ? parseCommand(frame) : NOT_TEXT;
       const refuse = (error: unknown) =>
         guard.refuse(connection, error, (refusal) => encodeError(id, refusal));
       try {
@@ -123,13 +123,13 @@ export function createV2(options: V2Options): Dialect {
       }
     },
     drained(connection) {
-      // Not before the connection has everything that it missed.
+      // Not before the connection has caught up.
       if (connection.isSubscribed(topics.v2(connection.room))) notices.resume(connection);
     },
   };
 }
 
-const notText = {
+const NOT_TEXT = {
   id: undefined,
   command: new ChatError("invalid_command", "Frames must be text."),
 };
@@ -148,7 +148,7 @@ function toAction(command: Exclude<Command, { type: "typing" | "auth" }>): Actio
   return { type: "send", text, clientId, replyTo };
 }
 
-/** Encodes messages once for as long as the same array may be sent to somebody else. */
+/** Returns an encoder that encodes each array once, as long as the history cache keeps it. */
 function cachedEncoder(): (messages: readonly Message[], maxBytes: number) => string {
   const encoded = new WeakMap<readonly Message[], string>();
   return (messages, maxBytes) => {

@@ -1,4 +1,10 @@
-import type { ChangeFrame, Changes, Hello, MessageBody, ServerFrame } from "../../../src/protocol/frames.ts";
+import type {
+  ChangeFrame,
+  ChangesFrame,
+  HelloFrame,
+  MessageBody,
+  ServerFrame,
+} from "../../../src/protocol/frames.ts";
 import { hello, message } from "./fake-server.ts";
 
 /** A model of a room on the server and of one connection to it. Its frames wait until a test delivers them. */
@@ -87,13 +93,13 @@ export class FakeRoom {
     return this.messages.slice(0, before - 1).slice(-limit);
   }
 
-  #nextPage(since: number): Pick<Changes, "rev" | "messages"> {
+  #nextPage(since: number): Pick<ChangesFrame, "rev" | "messages"> {
     const all = this.messages.filter(({ rev }) => rev > since).toSorted((a, b) => a.rev - b.rev);
     const messages = all.slice(0, this.pageSize);
     return { rev: all.length > this.pageSize ? (messages.at(-1)?.rev ?? since) : this.rev, messages };
   }
 
-  #send(frame: Hello | Changes): void {
+  #send(frame: HelloFrame | ChangesFrame): void {
     this.frames.push(frame);
     this.#sentRev = frame.rev;
     this.#isLive = frame.rev === this.rev;

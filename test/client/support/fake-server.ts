@@ -1,5 +1,5 @@
 import { connect, type ConnectOptions, type Room, type RoomEvent } from "../../../src/client/index.ts";
-import type { Hello, MessageBody, ServerFrame, UserBody } from "../../../src/protocol/frames.ts";
+import type { HelloFrame, MessageBody, ServerFrame, UserBody } from "../../../src/protocol/frames.ts";
 import type { Command } from "../../../src/protocol/schemas.ts";
 import { settle } from "../../support/people.ts";
 import { TestClock } from "./clock.ts";
@@ -16,7 +16,7 @@ export function message(seq: number, rev = seq, fields: Partial<MessageBody> = {
   return { seq, rev, ...defaults, ...fields };
 }
 
-export function hello(rev: number, messages: MessageBody[], fields: Partial<Hello> = {}): Hello {
+export function hello(rev: number, messages: MessageBody[], fields: Partial<HelloFrame> = {}): HelloFrame {
   const seq = Math.max(0, ...messages.map((each) => each.seq));
   return {
     type: "hello",
@@ -33,7 +33,7 @@ export function hello(rev: number, messages: MessageBody[], fields: Partial<Hell
 }
 
 /** The `hello` of a second room with the same id, as an answer to a resume. */
-export function helloOfRecreatedRoom(rev: number, messages: MessageBody[]): Hello {
+export function helloOfRecreatedRoom(rev: number, messages: MessageBody[]): HelloFrame {
   const frame = hello(rev, messages, { resumed: true });
   frame.room.created_at = recreatedAt;
   return frame;
@@ -117,7 +117,7 @@ export interface Harness {
   events: RoomEvent[];
   eventsOf: <T extends RoomEvent["type"]>(type: T) => Extract<RoomEvent, { type: T }>[];
   /** The newest socket receives a `hello`. */
-  welcome: (frame?: Hello) => Promise<void>;
+  welcome: (frame?: HelloFrame) => Promise<void>;
 }
 
 const eventTypes: RoomEvent["type"][] = [
