@@ -180,8 +180,9 @@ describe.if(isLinux)("notices", () => {
 
   test("are withheld while a client catches up; then it is told who came and went", async () => {
     const room = await server.createRoom([alice, bob, carol, dave]);
-    const length = 100_000;
-    fillRoom(server, room, length);
+    // More than the kernel's buffers take.
+    const length = 20_000;
+    fillRoom(server, room, length, "x".repeat(2000));
     const [writer, leaver] = [await server.connectV2(room, bob), await server.connectV2(room, carol)];
     await writer.next(isPresence(carol, true));
     const slow = await openRaw("chat.v2", server.host, room, await server.token(alice), 0);
@@ -209,7 +210,8 @@ describe.if(isLinux)("notices", () => {
 
 test("a client that sends commands while it catches up, and never reads, is cut", async () => {
   const room = await server.createRoom([alice, bob]);
-  fillRoom(server, room, 100_000);
+  // More than the kernel's buffers take.
+  fillRoom(server, room, 20_000, "x".repeat(2000));
   const watcher = await server.connectV2(room, bob);
   const raw = await openRaw("chat.v2", server.host, room, await server.token(alice), 0);
   await raw.next();
