@@ -6,9 +6,13 @@ import { Connection } from "./connection.ts";
 
 /** Bytes that may wait for a reader before notices are withheld from it. */
 const SLOW_READER_BYTES = 65_536;
+/** Notices of one room, in a row, for which its readers are checked once: each check looks at everybody in the room. */
+const NOTICES_PER_CHECK = 32;
 
 /** Publishes notices. They are withheld from slow readers, who are told later who came and went. */
 export class Notices {
+  #lastCheck: { room: RoomKey; noticesLeft: number } | undefined;
+
   constructor(
     private readonly chat: Chat,
     private readonly server: TopicServer,
@@ -18,7 +22,7 @@ export class Notices {
     const topic = topics.notices(room);
     if (this.server.subscriberCount(topic) === 0) return;
     // A negative result means that bytes wait for at least one subscriber.
-    if (this.server.publish(topic, encodeNotice(notice), false) < 0) this.#withholdFromSlowReaders(room);
+    if (this.server.publish(topic, encodeNotice(notice), false) < 0) this.#checkReaders(room);
   }
 
   /** Withholds notices from a connection until `resume`. `online` is what its client knows. */
@@ -36,6 +40,13 @@ export class Notices {
     for (const [key, user] of known) if (!online.has(key)) connection.send(encodePresence(user, false));
     for (const [key, user] of online) if (!known.has(key)) connection.send(encodePresence(user, true));
     connection.subscribe(topics.notices(room));
+  }
+
+  #checkReaders(room: RoomKey): void {
+    const last = this.#lastCheck;
+    if (last?.room === room && last.noticesLeft-- > 0) return;
+    this.#lastCheck = { room, noticesLeft: NOTICES_PER_CHECK - 1 };
+    this.#withholdFromSlowReaders(room);
   }
 
   #withholdFromSlowReaders(room: RoomKey): void {
