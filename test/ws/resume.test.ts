@@ -294,7 +294,7 @@ describe("of more than fits into any buffer", () => {
       while (rev < length) {
         const { bytes, frame } = await nextPage(raw);
         for (const message of frame.messages) {
-          expect(message.seq).toBe(++seq);
+          if (message.seq !== ++seq) throw new Error(`${message.seq}, not ${seq}`);
           if (!message.text.endsWith(` ${generation}`)) waitingBytes += bytes / frame.messages.length;
         }
         ({ rev } = frame);
