@@ -1,4 +1,4 @@
-import { expect, spyOn, test } from "bun:test";
+import { expect, test } from "bun:test";
 
 import type { NoticeFrame, ServerFrame } from "../../src/protocol/frames.ts";
 import { callApi } from "../support/api.ts";
@@ -171,18 +171,4 @@ test("other rooms are told nothing", async () => {
   const types = (await noticesOf(inside, client)).map(({ type }) => type);
   expect(types).toEqual(["typing", "read", "member", "room"]);
   for (const each of outside) expect(await noticesOf(each, each)).toEqual([]);
-});
-
-test("of a burst of notices, one in 32 looks for slow readers; and a first one in another room", async () => {
-  const { chat, room, notices, join } = setUp();
-  const reader = await join();
-  const looks = spyOn(chat, "participants");
-  const burst = (count: number, where = room) => {
-    for (let each = 0; each < count; each++) notices.publish(where, { type: "typing", user: actor(9) });
-    return looks.mock.calls.length;
-  };
-  expect(burst(32)).toBe(1);
-  reader.waitingBytes = LIMIT + 1;
-  expect([burst(1), reader.topics.size]).toEqual([2, 0]);
-  expect([burst(1, room + 1), burst(31, room + 1), burst(1)]).toEqual([3, 3, 4]);
 });

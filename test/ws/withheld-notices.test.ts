@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 
 import { topics } from "../../src/ws/broadcast.ts";
 import { Notices } from "../../src/ws/notices.ts";
@@ -70,4 +70,18 @@ test("connections of classic, which have no notices, are left alone", async () =
   const reader = await join({ protocol: "classic", waitingBytes: LIMIT + 1 });
   notices.publish(room, { type: "typing", user: actor(9) });
   expect([reader.knownOnline, reader.topics.size]).toEqual([undefined, 1]);
+});
+
+test("one in 32 notices of a burst looks for slow readers, and the first one in another room does", async () => {
+  const { chat, room, notices, join } = setUp();
+  const reader = await join();
+  const looks = spyOn(chat, "participants");
+  const burst = (count: number, where = room) => {
+    for (let each = 0; each < count; each++) notices.publish(where, { type: "typing", user: actor(9) });
+    return looks.mock.calls.length;
+  };
+  expect(burst(32)).toBe(1);
+  reader.waitingBytes = LIMIT + 1;
+  expect([burst(1), reader.topics.size]).toEqual([2, 0]);
+  expect([burst(1, room + 1), burst(31, room + 1), burst(1)]).toEqual([3, 3, 4]);
 });
