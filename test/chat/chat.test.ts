@@ -4,7 +4,7 @@ import { type Budget, Chat } from "../../src/chat/chat.ts";
 import { asChatError } from "../../src/chat/errors.ts";
 import type { Actor } from "../../src/chat/model.ts";
 import { createChat, noLimits } from "../support/chat-harness.ts";
-import { actor, range, send, settle } from "../support/people.ts";
+import { actor, range, send, settle } from "../support/samples.ts";
 import { openSqliteStore } from "../support/sqlite-store.ts";
 
 const [bob, admin] = [actor(2), actor(3, true)];

@@ -4,7 +4,7 @@ import { CommitQueue } from "../../src/chat/commit-queue.ts";
 import { asChatError, StoreError } from "../../src/chat/errors.ts";
 import type { Draft, RoomKey } from "../../src/chat/model.ts";
 import type { Outcome } from "../../src/chat/store.ts";
-import { actor, draft, message, range, settle } from "../support/people.ts";
+import { actor, draft, message, range, settle } from "../support/samples.ts";
 
 afterEach(() => void jest.useRealTimers());
 

@@ -11,7 +11,7 @@ import {
 import { isRefused } from "../../src/chat/errors.ts";
 import { type Actor, type Member, type Role, roles } from "../../src/chat/model.ts";
 import { can, type Permission } from "../../src/chat/permissions.ts";
-import { actor } from "../support/people.ts";
+import { actor } from "../support/samples.ts";
 
 const actorFacts = (role: Role | undefined, user = actor(1)): ActorFacts => ({
   actor: user,

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { amend, type Amendment, Batch, type SentMessage } from "../../src/chat/decide.ts";
 import { isRefused } from "../../src/chat/errors.ts";
 import type { Action, Actor, Message, Position, Reaction, Role } from "../../src/chat/model.ts";
-import { actor, message, outcomeLine, range, send } from "../support/people.ts";
+import { actor, message, outcomeLine, range, send } from "../support/samples.ts";
 
 const [alice, bob, carol, admin] = [actor(1), actor(2), actor(3), actor(9, true)];
 const room = 7;

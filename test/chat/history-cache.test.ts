@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { HistoryCache } from "../../src/chat/history-cache.ts";
 import type { History } from "../../src/chat/store.ts";
-import { message, range } from "../support/people.ts";
+import { message, range } from "../support/samples.ts";
 
 const history = (text = "text"): History => ({ seq: 1, rev: 1, messages: [message(1, 1, text)] });
 

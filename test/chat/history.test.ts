@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { HistoryReader } from "../../src/chat/history.ts";
 import type { Page } from "../../src/chat/model.ts";
 import type { History } from "../../src/chat/store.ts";
-import { range, settle } from "../support/people.ts";
+import { range, settle } from "../support/samples.ts";
 import { createSync } from "../support/sync-harness.ts";
 
 /** A room that is followed from the start, in a store whose reads the test answers. */

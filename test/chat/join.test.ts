@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 
 import type { Change } from "../../src/chat/model.ts";
 import { type ConnectOptions, createChat, type FakeConnection } from "../support/chat-harness.ts";
-import { actor, range, settle } from "../support/people.ts";
+import { actor, range, settle } from "../support/samples.ts";
 
 afterEach(() => void jest.useRealTimers());
 

@@ -4,7 +4,7 @@ import { MembershipWatch } from "../../src/chat/membership-watch.ts";
 import type { Actor } from "../../src/chat/model.ts";
 import { type Participant, Participants } from "../../src/chat/participants.ts";
 import { ManualStore } from "../support/manual-store.ts";
-import { actor, settle } from "../support/people.ts";
+import { actor, settle } from "../support/samples.ts";
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());

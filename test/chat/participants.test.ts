@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import type { Actor } from "../../src/chat/model.ts";
 import { type Participant, Participants } from "../../src/chat/participants.ts";
-import { actor } from "../support/people.ts";
+import { actor } from "../support/samples.ts";
 
 function setUp() {
   const events: string[] = [];

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, jest, test } from "bun:test";
 import * as fc from "fast-check";
 
 import { Presence } from "../../src/chat/presence.ts";
-import { actor, range } from "../support/people.ts";
+import { actor, range } from "../support/samples.ts";
 
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, jest, test } from "bun:test";
 import * as fc from "fast-check";
 
 import type { Change, Position } from "../../src/chat/model.ts";
-import { range, settle } from "../support/people.ts";
+import { range, settle } from "../support/samples.ts";
 import { createSync, type Published } from "../support/sync-harness.ts";
 
 beforeEach(() => void jest.useFakeTimers());

@@ -3,7 +3,7 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 import * as fc from "fast-check";
 
 import type { Ack } from "../../src/client/index.ts";
-import { settle } from "../support/people.ts";
+import { settle } from "../support/samples.ts";
 import { FakeRoom } from "./support/fake-room.ts";
 import { connectToFake, type FakeSocket, type Harness, me } from "./support/fake-server.ts";
 import { weighted } from "./support/weighted.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { connect } from "../../src/client/index.ts";
-import { settle } from "../support/people.ts";
+import { settle } from "../support/samples.ts";
 import { connectToFake, created, FakeSocket, outcome } from "./support/fake-server.ts";
 
 const closedError = { code: "closed" };

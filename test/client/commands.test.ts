@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import type { Command } from "../../src/protocol/schemas.ts";
-import { settle } from "../support/people.ts";
+import { settle } from "../support/samples.ts";
 import {
   connectToFake,
   type FakeSocket,

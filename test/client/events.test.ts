@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 
 import type { RoomEvent } from "../../src/client/index.ts";
-import { settle } from "../support/people.ts";
 import { root, runProcess } from "../support/process.ts";
+import { settle } from "../support/samples.ts";
 import { connectToFake, created, createdAt, hello, message } from "./support/fake-server.ts";
 
 /** The types of the events that are left for an iterator. */

@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 
 import { type Change, History } from "../../src/client/history.ts";
 import type { MessageBody } from "../../src/protocol/frames.ts";
-import { settle } from "../support/people.ts";
+import { settle } from "../support/samples.ts";
 import { FakeRoom } from "./support/fake-room.ts";
 import { weighted } from "./support/weighted.ts";
 

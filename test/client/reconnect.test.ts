@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import type { ParleyError } from "../../src/client/index.ts";
 import { errorCodes } from "../../src/protocol/error-codes.ts";
-import { settle } from "../support/people.ts";
+import { settle } from "../support/samples.ts";
 import { connectToFake } from "./support/fake-server.ts";
 
 /** The browser reports that the network is back, or gone. */

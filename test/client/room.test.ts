@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import type { RoomEvent } from "../../src/client/index.ts";
-import { settle } from "../support/people.ts";
+import { settle } from "../support/samples.ts";
 import {
   connectToFake,
   created,

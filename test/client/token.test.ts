@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { ParleyError } from "../../src/client/index.ts";
-import { settle } from "../support/people.ts";
+import { settle } from "../support/samples.ts";
 import { connectToFake, createdAt } from "./support/fake-server.ts";
 
 const never = () => new Promise<string>(() => undefined);

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import type { Action, Message } from "../../src/chat/model.ts";
 import type { Range } from "../../src/chat/store.ts";
-import { range, send } from "../support/people.ts";
+import { range, send } from "../support/samples.ts";
 import type { StoreHarness } from "./store-harness.ts";
 
 const seqs = (messages: readonly Message[]) => messages.map(({ seq }) => seq);

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import type { Action } from "../../src/chat/model.ts";
-import { send } from "../support/people.ts";
+import { send } from "../support/samples.ts";
 import { type StoreHarness, subOf } from "./store-harness.ts";
 
 const read = (seq: number): Action => ({ type: "read", seq });

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import { unwrap } from "../../src/chat/errors.ts";
 import { type Actor, operator } from "../../src/chat/model.ts";
-import { send } from "../support/people.ts";
+import { send } from "../support/samples.ts";
 import { type StoreHarness, subOf } from "./store-harness.ts";
 
 export function roomsContract(harness: () => StoreHarness): void {

@@ -11,7 +11,7 @@ import {
   type Room,
 } from "../../src/chat/model.ts";
 import type { Granted, Store } from "../../src/chat/store.ts";
-import { outcomeLine, send } from "../support/people.ts";
+import { outcomeLine, send } from "../support/samples.ts";
 
 /** Makes users and rooms in a store for one test, under names that no other test uses. */
 export class StoreHarness {

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { send } from "../support/people.ts";
+import { send } from "../support/samples.ts";
 import { type StoreHarness, subOf } from "./store-harness.ts";
 
 export function usersContract(harness: () => StoreHarness): void {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { asChatError, ChatError } from "../../src/chat/errors.ts";
 import { encodeCreated, encodeError, encodeHistory, parseMessage } from "../../src/protocol/classic.ts";
 import { MAX_FIRST_FRAME_BYTES } from "../../src/ws/limits.ts";
-import { actor, message, range } from "../support/people.ts";
+import { actor, message, range } from "../support/samples.ts";
 
 /** The history of 50 messages with this text, and what a client reads of it. */
 const filled = (text: string) => range(1, 50).map((seq) => message(seq, seq, text));

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import type { RoomSummary } from "../../src/chat/model.ts";
 import { memberBody, summaryBody } from "../../src/protocol/serialize.ts";
-import { actor, message } from "../support/people.ts";
+import { actor, message } from "../support/samples.ts";
 
 const room = { key: 7, id: "lobby", name: "Lobby", seq: 3, rev: 4, createdAt: 0 };
 const summary = (text?: string): RoomSummary => ({

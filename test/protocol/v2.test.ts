@@ -17,7 +17,7 @@ import {
   encodeMessages,
   parseCommand,
 } from "../../src/protocol/v2.ts";
-import { message, range } from "../support/people.ts";
+import { message, range } from "../support/samples.ts";
 
 const read = (json: string): unknown => JSON.parse(json);
 const readList = (json: string) => read(`[${json}]`) as MessageBody[];

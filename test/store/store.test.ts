@@ -7,7 +7,7 @@ import { open } from "../../src/store/sqlite/open.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { StoreHarness, subOf } from "../contract/store-harness.ts";
 import { storeContract } from "../contract/suite.ts";
-import { send } from "../support/people.ts";
+import { send } from "../support/samples.ts";
 import { openSqliteStore } from "../support/sqlite-store.ts";
 
 storeContract("the store on a SQLite file", async () => openSqliteStore());

@@ -6,7 +6,7 @@ import type { Actor, Change, Limits, Membership, Message, Notice, Page } from ".
 import type { Participant } from "../../src/chat/participants.ts";
 import type { Broadcaster } from "../../src/chat/room-sync.ts";
 import { ManualStore } from "./manual-store.ts";
-import { actor } from "./people.ts";
+import { actor } from "./samples.ts";
 
 /** Every limit lifted. */
 export const noLimits: Limits = {

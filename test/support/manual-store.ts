@@ -2,7 +2,7 @@ import { Batch, type Facts } from "../../src/chat/decide.ts";
 import { StoreError } from "../../src/chat/errors.ts";
 import type { Change, Draft, Message, Page, Position, Role, RoomKey, UserKey } from "../../src/chat/model.ts";
 import type { History, Outcome, Store } from "../../src/chat/store.ts";
-import { message, settle } from "./people.ts";
+import { message, settle } from "./samples.ts";
 
 const unused = () => Promise.reject(new Error("not part of this test"));
 

@@ -2,7 +2,7 @@ import type { Code } from "../../src/chat/errors.ts";
 import type { Identity } from "../../src/chat/model.ts";
 import { Connection } from "../../src/ws/connection.ts";
 import type { Protocol } from "../../src/ws/subprotocol.ts";
-import { actor } from "./people.ts";
+import { actor } from "./samples.ts";
 
 const FAR_FUTURE = Date.UTC(2100, 0, 1);
 

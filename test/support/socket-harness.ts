@@ -16,8 +16,8 @@ import { Notices } from "../../src/ws/notices.ts";
 import type { Protocol } from "../../src/ws/subprotocol.ts";
 import { createChat, noLimits } from "./chat-harness.ts";
 import { ClassicClient, V2Client, WebSocket } from "./client.ts";
-import { actor } from "./people.ts";
 import { identity } from "./recorded-connection.ts";
+import { actor } from "./samples.ts";
 
 export interface SocketOptions {
   user?: Actor;

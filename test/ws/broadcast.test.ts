@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import type { Message } from "../../src/chat/model.ts";
 import { createBroadcaster } from "../../src/ws/broadcast.ts";
-import { message } from "../support/people.ts";
+import { message } from "../support/samples.ts";
 
 /** A broadcaster to so many subscribers of each dialect, and what was published. */
 function createRecorder(subscribers: { classic: number; v2: number }) {

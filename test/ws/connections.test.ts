@@ -2,12 +2,12 @@ import { afterEach, beforeEach, describe, expect, jest, test } from "bun:test";
 
 import { asChatError } from "../../src/chat/errors.ts";
 import { type ConnectionLimits, Connections, type HeartbeatOptions } from "../../src/ws/connections.ts";
-import { actor, range } from "../support/people.ts";
 import {
   identity,
   RecordedConnection,
   type RecordedConnectionOptions,
 } from "../support/recorded-connection.ts";
+import { actor, range } from "../support/samples.ts";
 
 const start = Date.UTC(2026, 0, 1);
 beforeEach(() => void jest.useFakeTimers({ now: start }));

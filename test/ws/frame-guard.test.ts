@@ -6,8 +6,8 @@ import { asChatError, ChatError, type Code } from "../../src/chat/errors.ts";
 import { createMetrics } from "../../src/http/metrics.ts";
 import { FrameGuard } from "../../src/ws/frame-guard.ts";
 import { createChat } from "../support/chat-harness.ts";
-import { range } from "../support/people.ts";
 import { RecordedConnection } from "../support/recorded-connection.ts";
+import { range } from "../support/samples.ts";
 
 /** Encodes an error as its code. */
 const encode = ({ code }: ChatError) => JSON.stringify(code);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import type { ClassicClient, V2Client } from "../support/client.ts";
-import { range, settle } from "../support/people.ts";
+import { range, settle } from "../support/samples.ts";
 import { startSockets } from "../support/socket-harness.ts";
 import { waitUntil } from "../support/wait.ts";
 

@@ -3,8 +3,8 @@ import { expect, spyOn, test } from "bun:test";
 import { topics } from "../../src/ws/broadcast.ts";
 import { Notices } from "../../src/ws/notices.ts";
 import { createChat } from "../support/chat-harness.ts";
-import { actor } from "../support/people.ts";
 import { RecordedConnection, type RecordedConnectionOptions } from "../support/recorded-connection.ts";
+import { actor } from "../support/samples.ts";
 
 /** Bytes that may wait for a reader that is sent notices. */
 const LIMIT = 65_536;

@@ -1,5 +1,5 @@
 import type { Clock } from "../../../src/client/index.ts";
-import { settle } from "../../support/people.ts";
+import { settle } from "../../support/samples.ts";
 
 interface Timer {
   at: number;

@@ -1,7 +1,7 @@
 import { connect, type ConnectOptions, type Room, type RoomEvent } from "../../../src/client/index.ts";
 import type { HelloFrame, MessageBody, ServerFrame, UserBody } from "../../../src/protocol/frames.ts";
 import type { Command } from "../../../src/protocol/schemas.ts";
-import { settle } from "../../support/people.ts";
+import { settle } from "../../support/samples.ts";
 import { TestClock } from "./clock.ts";
 
 export const me: UserBody = { id: "user|me", email: "me@example.com", name: null };

@@ -1,8 +1,8 @@
 import { beforeAll, expect, test } from "bun:test";
 
 import { callApi, expectProblem } from "../../support/api.ts";
-import { range } from "../../support/people.ts";
 import { connectRaw, encodeText } from "../../support/raw.ts";
+import { range } from "../../support/samples.ts";
 import { unlimited, useServer } from "../../support/server.ts";
 
 const server = useServer({ env: unlimited });
