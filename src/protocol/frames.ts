@@ -46,9 +46,20 @@ export interface RoomBody {
   created_at: string;
 }
 
+/** A room in a user's list, as of `rev`. */
 export interface RoomSummaryBody extends RoomBody {
+  /** The user's read mark. */
+  read: number;
+  /** Messages after the mark that are not deleted. */
   unread: number;
+  /** The newest message that is not deleted, its text cut to 200 UTF-16 units. */
   last_message: MessageBody | null;
+}
+
+/** How far a member has read a room. */
+export interface ReadBody {
+  user: UserBody;
+  seq: number;
 }
 
 export interface MemberBody extends UserBody {
@@ -67,23 +78,85 @@ export interface LimitsBody {
   burst: number;
 }
 
-/** The first frame. It sets the client's cursor to `rev`. */
-export interface HelloFrame {
-  type: "hello";
+/** The limits of a session: those of the server, and the rooms that may be open at once. */
+export interface SessionLimitsBody extends LimitsBody {
+  open_rooms: number;
+}
+
+/** A room as a connection begins to follow it. */
+interface RoomStart {
   room: RoomBody;
-  me: UserBody;
+  /** The client's new cursor. */
   rev: number;
   /** Whether `messages` is what changed after the requested `since`; otherwise it is the room's last messages. */
   resumed: boolean;
   messages: MessageBody[];
   online: UserBody[];
+}
+
+/** The first frame of a connection to one room. */
+export interface HelloFrame extends RoomStart {
+  type: "hello";
+  me: UserBody;
   token_expires_at: string;
   limits: LimitsBody;
+}
+
+/** The first frame of a session. */
+export interface SessionHelloFrame {
+  type: "hello";
+  me: UserBody;
+  token_expires_at: string;
+  limits: SessionLimitsBody;
+  /** The user's rooms, most recent activity first. */
+  rooms: RoomSummaryBody[];
+  /** Whether a `rooms` frame with more of them follows. */
+  more: boolean;
+}
+
+/** Summaries that follow `hello`, or replace what the client knows of these rooms. */
+export interface RoomsFrame {
+  type: "rooms";
+  rooms: RoomSummaryBody[];
+  more: boolean;
+}
+
+/** Answers the command `open`. */
+export interface OpenedFrame extends RoomStart {
+  type: "opened";
+  id: string;
+  reads: ReadBody[];
+}
+
+/** A room that is not open in this session has changed. This is its latest state. */
+export interface ActivityFrame {
+  type: "activity";
+  room: string;
+  seq: number;
+  rev: number;
+  last_message: MessageBody | null;
+  /** Messages deleted since the last activity of this room, and the `rev` of each deletion. */
+  deleted?: number[];
+  deleted_revs?: number[];
+}
+
+/** The user has become a member of a room. */
+export interface JoinedFrame {
+  type: "joined";
+  room: RoomSummaryBody;
+}
+
+/** The user is no longer a member of a room, or it was deleted. */
+export interface LeftFrame {
+  type: "left";
+  room: string;
+  reason: "removed" | "room_deleted" | "left";
 }
 
 /** Changes that the client missed. The frame advances its cursor to `rev`. */
 export interface ChangesFrame {
   type: "changes";
+  room: string;
   rev: number;
   messages: MessageBody[];
 }
@@ -91,21 +164,27 @@ export interface ChangesFrame {
 /** A live change. `message.rev` is the cursor + 1. */
 export interface ChangeFrame {
   type: "change";
+  room: string;
   kind: "created" | "edited" | "deleted" | "reacted";
   message: MessageBody;
 }
 
-/** The result of the command is on disk. */
+/**
+ * The result of the command is on disk. In a session, `auth` has no room, and only commands that are stored have `seq` and
+ * `rev`.
+ */
 export interface AckFrame {
   type: "ack";
+  room?: string;
   id: string;
-  seq: number;
-  rev: number;
+  seq?: number;
+  rev?: number;
 }
 
-/** The command was refused and changed nothing. `id` is absent if the frame had none that could be read. */
+/** The command was refused and changed nothing. `id` and `room` are absent if the frame had none that could be read. */
 export interface ErrorFrame {
   type: "error";
+  room?: string;
   id?: string;
   code: Code;
   message: string;
@@ -114,16 +193,28 @@ export interface ErrorFrame {
   seq?: number;
 }
 
+/** A user's read mark has moved to `seq`. */
+export interface ReadFrame {
+  type: "read";
+  room: string;
+  user: UserBody;
+  seq: number;
+  /** The user's unread messages as of `room_rev`, when `room_seq` was the newest message. */
+  unread?: number;
+  room_seq?: number;
+  room_rev?: number;
+}
+
 export type NoticeFrame =
-  | { type: "presence"; user: UserBody; online: boolean }
-  | { type: "typing"; user: UserBody }
-  | { type: "read"; user: UserBody; seq: number }
+  | ReadFrame
+  | { type: "presence"; room: string; user: UserBody; online: boolean }
+  | { type: "typing"; room: string; user: UserBody }
   /** A new member or a new role; `role` is null for a user who is no longer a member. */
-  | { type: "member"; user: UserBody; role: Role | null }
+  | { type: "member"; room: string; user: UserBody; role: Role | null }
   | { type: "room"; room: { id: string; name: string } };
 
-export type ServerFrame =
-  | HelloFrame
+/** Frames of both URLs. */
+export type RoomFrame =
   | ChangesFrame
   | ChangeFrame
   | AckFrame
@@ -131,3 +222,10 @@ export type ServerFrame =
   | NoticeFrame
   | { type: "token.expiring"; expires_at: string }
   | { type: "restarting"; retry_after_ms: number };
+
+/** What the server sends to a session. */
+export type SessionFrame =
+  SessionHelloFrame | RoomsFrame | OpenedFrame | ActivityFrame | JoinedFrame | LeftFrame | RoomFrame;
+
+/** What the server sends. */
+export type ServerFrame = HelloFrame | SessionFrame;

@@ -22,26 +22,39 @@ const clientId = text(
 const emoji = text(isEmoji, "must be one emoji or a short word");
 const seq = integer(1);
 const readMark = integer(0);
+const room = text(isRoomId, ROOM_ID_RULE);
+/** Required in a session, which is not checked here. On a room's URL it may be left out. */
+const inRoom = { room: v.exactOptional(room) };
 
 /**
  * The commands of `chat.v2`, by type. The client chooses `id`, which comes back in the `ack` or `error`. Unknown keys are
  * refused: a mistyped `client_id` would let a message be stored twice.
  */
 export const commandSchemas = {
+  open: v.strictObject({
+    type: v.literal("open"),
+    id: clientName,
+    room,
+    since: v.exactOptional(readMark),
+  }),
+  close: v.strictObject({ type: v.literal("close"), id: clientName, room }),
   send: v.strictObject({
     type: v.literal("send"),
     id: clientName,
+    ...inRoom,
     text: v.string(),
     client_id: v.exactOptional(clientId),
     reply_to: v.exactOptional(seq),
   }),
-  edit: v.strictObject({ type: v.literal("edit"), id: clientName, seq, text: v.string() }),
-  delete: v.strictObject({ type: v.literal("delete"), id: clientName, seq }),
-  react: v.strictObject({ type: v.literal("react"), id: clientName, seq, emoji, on: v.boolean() }),
-  /** `seq` 0 moves nothing, and probes whether the connection is alive. */
-  read: v.strictObject({ type: v.literal("read"), id: clientName, seq: readMark }),
+  edit: v.strictObject({ type: v.literal("edit"), id: clientName, ...inRoom, seq, text: v.string() }),
+  delete: v.strictObject({ type: v.literal("delete"), id: clientName, ...inRoom, seq }),
+  react: v.strictObject({ type: v.literal("react"), id: clientName, ...inRoom, seq, emoji, on: v.boolean() }),
+  /** `seq` 0 moves nothing. */
+  read: v.strictObject({ type: v.literal("read"), id: clientName, ...inRoom, seq: readMark }),
+  /** Changes nothing, and is acknowledged: a check of the connection for clients that cannot send WebSocket pings. */
+  ping: v.strictObject({ type: v.literal("ping"), id: clientName }),
   auth: v.strictObject({ type: v.literal("auth"), id: clientName, token: v.string() }),
-  typing: v.strictObject({ type: v.literal("typing"), id: v.exactOptional(clientName) }),
+  typing: v.strictObject({ type: v.literal("typing"), id: v.exactOptional(clientName), ...inRoom }),
 };
 export type CommandType = keyof typeof commandSchemas;
 export type Command = { [T in CommandType]: v.InferOutput<(typeof commandSchemas)[T]> }[CommandType];
