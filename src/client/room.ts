@@ -1,128 +1,177 @@
-import type { LimitsBody, MemberBody, MessageBody, UserBody } from "../protocol/frames.ts";
-import type { PendingMessage, RoomEvent, RoomEventOf, Status } from "./events.ts";
+import type { MemberBody, SessionLimitsBody, UserBody } from "../protocol/frames.ts";
+import type { Ack } from "./command-queue.ts";
+import type { RoomEvent, RoomEventOf, RoomStatus } from "./events.ts";
 import type { RoomPosition } from "./history.ts";
-import type { ConnectOptions, SendOptions } from "./options.ts";
-import type { Ack } from "./outbox.ts";
-import { RoomReplica } from "./room-replica.ts";
-
-/** The largest page of messages that the HTTP API returns. */
-const MAX_PAGE_SIZE = 100;
+import type { Message, PendingMessage, Sender } from "./messages.ts";
+import type { SendOptions } from "./options.ts";
+import type { RoomReplica } from "./room-replica.ts";
 
 /**
- * A room on a server, over a connection that reconnects whenever it is lost.
+ * An open room of a chat.
  *
  * The methods that change something (`send`, `edit`, `remove`, `react`, `read`) queue a command, wait for a connection if
  * need be, and repeat the command until the server answers. Their promises resolve once the change is on disk, and reject
- * with a `ParleyError`: with the server's code if it refused, `closed` if the room was closed first, `too_many_pending`
- * if 1,000 commands are waiting, or `conflict` if the room was recreated or restored meanwhile. A rejection may be
- * ignored.
+ * with a `ParleyError`: with the server's code if it refused, `closed` if the chat was closed first, `too_many_pending` if
+ * 1,000 commands are waiting, or `conflict` if the room was recreated or restored meanwhile. A rejection may be ignored.
+ * Commands that wait when the room is closed are still sent.
  *
- * `online`, `me`, `name`, `role` and `limits` are empty or undefined until the room is first open.
+ * Arrays, maps and objects that it returns are never changed. Each is the same one until something in it changes, and
+ * every change is followed by an event.
  */
 export class Room implements AsyncIterable<RoomEvent> {
   readonly id: string;
+  readonly #replica: RoomReplica;
+
+  constructor(replica: RoomReplica) {
+    this.#replica = replica;
+    this.id = replica.id;
+  }
+
+  get status(): RoomStatus {
+    return this.#replica.status;
+  }
+
   /** Resolves when the room is first open. Rejects with a `ParleyError` if it is closed before that. */
-  readonly ready: Promise<void>;
-  readonly #sync: RoomReplica;
-  #loadingOlder: Promise<MessageBody[]> | undefined;
-
-  constructor(options: ConnectOptions) {
-    this.id = options.room;
-    this.#sync = new RoomReplica(options);
-    this.ready = this.#sync.ready.promise;
+  get ready(): Promise<void> {
+    return this.#replica.ready.promise;
   }
 
-  get status(): Status {
-    return this.#sync.status;
+  /** The room's name. Undefined until it is known. */
+  get name(): string | undefined {
+    return this.#replica.info?.name;
   }
 
-  /** The newest messages, oldest first, without gaps. The same array until something in it changes. */
-  get messages(): readonly MessageBody[] {
-    return this.#sync.history.messages;
+  /** This user's role. Null for an administrator who is not a member, undefined until it is known. */
+  get role(): MemberBody["role"] | null | undefined {
+    return this.#replica.info?.role;
+  }
+
+  /** This user's unread messages. */
+  get unread(): number {
+    return this.#replica.unread;
+  }
+
+  /** This user, as `Chat.me`. */
+  get me(): Sender | undefined {
+    return this.#replica.me;
+  }
+
+  /** The server's limits, as `Chat.limits`. */
+  get limits(): SessionLimitsBody | undefined {
+    return this.#replica.limits;
+  }
+
+  /**
+   * The newest messages, oldest first, without gaps. Edits, deletions and reactions made here show at once, and are taken
+   * back if the server refuses them.
+   */
+  get messages(): readonly Message[] {
+    return this.#replica.messages;
   }
 
   /** Whether `messages` starts with the room's first message, so that `older` has nothing to load. */
   get complete(): boolean {
-    const { hello, history } = this.#sync;
-    return hello !== undefined && history.cursor !== undefined && history.first === 1;
+    return this.#replica.complete;
   }
 
-  /** Messages sent here that are not among `messages` yet. The same array until something in it changes. */
+  /** Messages sent here that are not among `messages`: waiting, stored a moment ago, or failed. */
   get pending(): readonly PendingMessage[] {
-    return this.#sync.sender.pending;
+    return this.#replica.pending;
   }
 
-  /** The users who are connected to the room. */
-  get online(): readonly UserBody[] {
-    return this.#sync.hello?.online ?? [];
-  }
-
-  /** This user. */
-  get me(): UserBody | undefined {
-    return this.#sync.hello?.me;
-  }
-
-  /** The room's name. */
-  get name(): string | undefined {
-    return this.#sync.hello?.room.name;
-  }
-
-  /** This user's role. Null for an administrator who is not a member. */
-  get role(): MemberBody["role"] | null | undefined {
-    return this.#sync.hello?.room.role;
-  }
-
-  /** The server's limits for texts, frames and commands. */
-  get limits(): LimitsBody | undefined {
-    return this.#sync.hello?.limits;
-  }
-
-  /** How far the room is known. Store it as JSON, and pass it to a later `connect` as `since`. */
+  /** How far the room is known. Store it as JSON, and pass it to a later `Chat.open` as `since`. */
   get position(): RoomPosition | undefined {
-    return this.#sync.history.position;
+    return this.#replica.history.position;
+  }
+
+  /** The users who are connected to the room, this one included. */
+  get online(): readonly UserBody[] {
+    return this.#replica.users.online;
+  }
+
+  /** The other users who are typing: for 5 seconds after the last sign of it, or until their next message. */
+  get typingUsers(): readonly UserBody[] {
+    return this.#replica.users.typing;
+  }
+
+  /**
+   * The other users' read marks: the `seq` up to which they have read, by user id. In a room of more than 100 members the
+   * server does not tell them.
+   */
+  get reads(): ReadonlyMap<string, number> {
+    return this.#replica.users.reads;
+  }
+
+  /** The members, kept up to date once `loadMembers` has loaded them. Empty before that. */
+  get members(): readonly MemberBody[] {
+    return this.#replica.users.members;
+  }
+
+  /** Loads `members` if it has not been loaded yet. Rejects with a `ParleyError`, or with what `token` threw. */
+  loadMembers(): Promise<readonly MemberBody[]> {
+    return this.#replica.loadMembers();
+  }
+
+  /** The users who have read a message, without its sender and this user. */
+  seenBy(seq: number): UserBody[] {
+    return this.#replica.seenBy(seq);
   }
 
   /** Calls `listener` for each event of a type. Returns a function that removes the listener. */
   on<T extends RoomEvent["type"]>(type: T, listener: (event: RoomEventOf<T>) => void): () => void {
-    return this.#sync.events.on(type, listener);
+    return this.#replica.events.on(type, listener);
   }
 
+  /** Calls `listener` after each event of any type. Returns a function that removes the listener. */
+  readonly subscribe = (listener: (event: RoomEvent) => void): (() => void) =>
+    this.#replica.events.on(undefined, listener);
+
   /**
-   * Iterates over all events: the first iterator over those since `connect`, each other one over those from now on. Ends
+   * Iterates over all events: the first iterator over those since `Chat.open`, each other one over those from now on. Ends
    * when the room is closed. If more than 1,000 events wait for an iterator, one `reset` replaces them.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<RoomEvent, undefined> {
-    return this.#sync.events.iterate();
+    return this.#replica.events.iterate();
   }
 
   /** Sends a message. It is in `pending` until it is among `messages`, and is stored once however often it is repeated. */
   send(text: string, options: SendOptions = {}): Promise<Ack> {
-    return this.#sync.sender.sendMessage(text, options);
+    return this.#replica.send(text, options);
+  }
+
+  /** Sends a failed message again. */
+  resend(message: PendingMessage): Promise<Ack> {
+    return this.#replica.resend(message);
+  }
+
+  /** Removes a failed message from `pending`. */
+  discard(message: PendingMessage): void {
+    this.#replica.discard(message);
   }
 
   /** Replaces the text of one of this user's messages. */
   edit(seq: number, text: string): Promise<Ack> {
-    return this.#sync.sender.outbox.add({ type: "edit", seq, text });
+    return this.#replica.add({ type: "edit", seq, text });
   }
 
   /** Deletes a message. Moderators and owners may also delete the messages of others. */
   remove(seq: number): Promise<Ack> {
-    return this.#sync.sender.outbox.add({ type: "delete", seq });
+    return this.#replica.add({ type: "delete", seq });
   }
 
   /** Adds or removes this user's reaction to a message. */
   react(seq: number, emoji: string, on = true): Promise<Ack> {
-    return this.#sync.sender.outbox.add({ type: "react", seq, emoji, on });
+    return this.#replica.add({ type: "react", seq, emoji, on });
   }
 
   /** Moves this user's read mark forward. Default: to the newest message. */
-  read(seq = this.#sync.history.last): Promise<Ack> {
-    return this.#sync.sender.outbox.add({ type: "read", seq });
+  read(seq = this.#replica.history.last): Promise<Ack> {
+    return this.#replica.add({ type: "read", seq });
   }
 
   /** Tells the others that this user is typing. Call it at every key press: it sends at most every 3 seconds. */
   typing(): void {
-    if (this.status === "open") this.#sync.sender.sendTyping();
+    this.#replica.sendTyping();
   }
 
   /**
@@ -130,25 +179,15 @@ export class Room implements AsyncIterable<RoomEvent> {
    * there are no older messages, or if `messages` has reached `keep`. Rejects with a `ParleyError`, or with what `token`
    * threw. A call during another one gets the same result.
    */
-  older(limit = 50): Promise<MessageBody[]> {
-    const { history, api } = this.#sync;
-    return (this.#loadingOlder ??= history
-      .loadOlder(Math.min(limit, MAX_PAGE_SIZE), (before, count) =>
-        api.messages(this.id, { before, limit: count }),
-      )
-      .finally(() => (this.#loadingOlder = undefined)));
+  older(limit = 50): Promise<Message[]> {
+    return this.#replica.loadOlder(limit);
   }
 
-  /** Connects now if there is no connection, and otherwise checks it. For a page that returns to the foreground. */
-  readonly retry = (): void => this.#sync.connection.retry();
-
-  /** Closes the room for good. Commands that were not acknowledged reject with `closed`, and iterators end. */
+  /**
+   * Gives the room back: the counterpart of one `Chat.open`. Shortly after the last one, the room is closed and its
+   * iterators end. Commands that wait are still sent.
+   */
   close(): void {
-    this.#sync.close();
+    this.#replica.release();
   }
-}
-
-/** Opens a room and returns it at once. Later failures are events. Throws a `TypeError` if an option is invalid. */
-export function connect(options: ConnectOptions): Room {
-  return new Room(options);
 }
