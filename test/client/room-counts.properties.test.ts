@@ -69,9 +69,12 @@ test("the counts are the server's, whichever frames are repeated or overlap", ()
         tell((counts) => counts.applyMessages(page, rev));
       for (const each of steps) {
         switch (each.action) {
-          case "create":
+          case "create": {
             room.create(each.isOwn);
+            const told = mark();
+            if (each.isOwn) late.push((counts) => counts.applyMark(told));
             break;
+          }
           case "delete":
           case "edit":
             room.change(each.back, each.action === "delete");
