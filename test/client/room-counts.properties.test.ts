@@ -42,7 +42,7 @@ class Room {
 type Frame = (counts: RoomCounts) => void;
 
 const step = fc.oneof(
-  weighted(6, fc.record({ action: fc.constant("create"), isOwn: fc.boolean() })),
+  weighted(6, fc.record({ action: fc.constant("create"), isOwn: fc.constantFrom(false, false, true) })),
   weighted(5, fc.record({ action: fc.constantFrom("delete", "edit", "mark"), back: fc.nat(6) })),
   weighted(6, fc.record({ action: fc.constantFrom("tell changes", "tell activity"), size: fc.nat(3) })),
   weighted(4, fc.record({ action: fc.constantFrom("tell mark", "tell late marks", "tell summary") })),
@@ -51,7 +51,7 @@ const step = fc.oneof(
 
 test("the counts are the server's, whichever frames are repeated or overlap", () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+    fc.property(fc.array(step, { maxLength: 60, size: "max" }), (steps) => {
       const room = new Room();
       const client = new RoomCounts(room.counts);
       const sent: Frame[] = [];
@@ -142,7 +142,7 @@ test("the counts are the server's, whichever frames are repeated or overlap", ()
 
 test("changes alone keep the counts exact, without the marks", () => {
   fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), fc.nat(20), (steps, before) => {
+    fc.property(fc.array(step, { maxLength: 60, size: "max" }), fc.nat(20), (steps, before) => {
       const room = new Room();
       for (let n = 0; n < before; n++) room.create(n % 3 === 0);
       const client = new RoomCounts(room.counts);
