@@ -21,7 +21,7 @@ import { RoomList } from "./room-list.ts";
 import { type RoomContext, RoomReplica } from "./room-replica.ts";
 import type { Room } from "./room.ts";
 import { systemClock, Timer } from "./timer.ts";
-import { serverUrl, subjectOf } from "./url.ts";
+import { serverUrl } from "./url.ts";
 
 /** WebSocket close codes (RFC 6455, section 7.4; 4000 and up are Parley's). */
 const NORMAL_CLOSURE = 1000;
@@ -46,6 +46,8 @@ class Session implements Chat, RoomContext {
   me: Sender | undefined;
   limits: SessionLimitsBody | undefined;
   #ready = deferred<void>();
+  /** The last token. */
+  #token: string | undefined;
   readonly #keep: number;
   readonly #opener: Opener;
   readonly #replicas = new Map<string, RoomReplica>();
@@ -79,9 +81,8 @@ class Session implements Chat, RoomContext {
     const connection = (this.connection = new Connection({
       url: `${serverUrl(url, "ws")}/ws/`,
       token: async (request) => {
-        const jwt = await token(request);
-        this.outbox.setTokenUser(subjectOf(jwt));
-        return jwt;
+        this.#token = await token(request);
+        return this.#token;
       },
       WebSocket,
       clock,
@@ -104,6 +105,7 @@ class Session implements Chat, RoomContext {
       storage,
       prefix: `parley-chat:${serverUrl(url, "http")}:`,
       onError,
+      token: () => this.#token,
       me: () => this.me,
       isReady: (room) => connection.isOpen && this.list.isCurrent(room),
       forRoom: (room) => ({
