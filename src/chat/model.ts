@@ -58,6 +58,12 @@ export interface Room {
   createdAt: number;
 }
 
+/** A room's key, and the id by which clients know it. */
+export type RoomRef = Pick<Room, "key" | "id">;
+
+/** Why a user is no longer in a room. `left`: at their own request. */
+export type Departure = "removed" | "room_deleted" | "left";
+
 /** A user in a room. */
 export interface Member {
   user: User;
