@@ -71,15 +71,28 @@ export interface Member {
   joinedAt: number;
 }
 
+/** How far a user has read a room; 0 when they have read nothing. */
+export interface ReadMark {
+  user: User;
+  seq: number;
+}
+
 /** A room as one user sees it. `role` is null for an administrator who is not a member. */
 export interface Membership {
   room: Room;
   role: Role | null;
 }
 
-/** A room in a user's own list. */
-export interface RoomSummary extends Membership {
+/** A room in a user's own list, as of the room's `rev`. */
+export interface RoomEntry extends Membership {
+  /** The user's read mark. */
+  read: number;
+  /** Messages after the mark that are not deleted. */
   unread: number;
+}
+
+/** A room in a user's own list, with what it shows of the conversation. */
+export interface RoomSummary extends RoomEntry {
   /** The newest message that is not deleted. */
   lastMessage: Message | null;
 }

@@ -14,6 +14,7 @@ import {
   type RoomSummary,
 } from "./model.ts";
 import { can } from "./permissions.ts";
+import { RoomList } from "./room-list.ts";
 import type { Granted, Store } from "./store.ts";
 import { isRoomId, parseRoomName, ROOM_ID_RULE } from "./validation.ts";
 
@@ -29,7 +30,12 @@ export interface RoomsOptions {
 
 /** Rooms and their members. Permissions are checked by `decide-rooms.ts`, within the store's transaction. */
 export class Rooms {
-  constructor(private readonly options: RoomsOptions) {}
+  /** The rooms of each user, with their last messages. */
+  readonly list: RoomList;
+
+  constructor(private readonly options: RoomsOptions) {
+    this.list = new RoomList(options);
+  }
 
   /** The room and the actor's role in it. Rejects with `room_not_found`, also when the actor may not be in the room. */
   async enter(actor: Actor, roomId: string): Promise<Membership> {
@@ -58,9 +64,9 @@ export class Rooms {
     return this.options.store.rooms();
   }
 
-  /** The rooms that the actor is a member of. */
+  /** The rooms that the actor is a member of, most recent activity first. */
   of(actor: Actor): Promise<RoomSummary[]> {
-    return this.options.store.roomsOf(actor.key);
+    return this.list.of(actor.key);
   }
 
   async rename(actor: Actor, roomId: string, name: string): Promise<Membership> {

@@ -50,8 +50,13 @@ export function roomBody({ room: { id, name, seq, rev, createdAt }, role }: Memb
 const MAX_SUMMARY_TEXT_LENGTH = 200;
 
 export function summaryBody(summary: RoomSummary): RoomSummaryBody {
-  const { unread, lastMessage } = summary;
-  return { ...roomBody(summary), unread, last_message: lastMessage && messageBody(shortened(lastMessage)) };
+  const { read, unread, lastMessage } = summary;
+  return {
+    ...roomBody(summary),
+    read,
+    unread,
+    last_message: lastMessage && messageBody(shortened(lastMessage)),
+  };
 }
 
 function shortened(message: Message): Message {
