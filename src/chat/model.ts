@@ -147,7 +147,6 @@ export interface Change {
 export type Notice =
   | { type: "presence"; user: User; online: boolean }
   | { type: "typing"; user: User }
-  | { type: "read"; user: User; seq: number }
   /** `role` is null for a user who is no longer a member. */
   | { type: "member"; user: User; role: Role | null }
   | { type: "room"; room: Pick<Room, "id" | "name"> };

@@ -48,15 +48,18 @@ export class Rooms {
   async create(actor: Actor, id: string, name: string): Promise<Room> {
     if (!isRoomId(id)) throw new ChatError("invalid_command", ROOM_ID_RULE);
     const { store, limits, now } = this.options;
-    return this.#write(
+    const owner = actor === operator ? null : actor.key;
+    const room = await this.#write(
       store.createRoom({
         id,
         name: parseRoomName(name),
-        owner: actor === operator ? null : actor.key,
+        owner,
         createdAt: now(),
         roomsPerUser: actor.admin ? 0 : limits.roomsPerUser,
       }),
     );
+    if (owner !== null) this.options.bus.publish({ kind: "member_added", room: room.key, user: owner });
+    return room;
   }
 
   /** Every room, by id. For the operator only: it checks no permission. */
@@ -96,6 +99,8 @@ export class Rooms {
     const grant = { by: actor, joinedAt: now(), membersPerRoom: limits.membersPerRoom };
     const granted = await this.#write(store.setMember(room.key, who, role, grant));
     const { user, role: given } = granted.member;
+    if (granted.added)
+      this.options.bus.publish({ kind: "member_added", room: room.key, user: user.key });
     this.#notify(room.key, { type: "member", user, role: given });
     return granted;
   }
@@ -106,8 +111,9 @@ export class Rooms {
     const removed = await this.#write(this.options.store.removeMember(room.key, who, actor));
     if (!removed) return undefined;
     const { user } = removed;
-    // Before the notice: the removed user learns it from the close code.
-    this.options.bus.publish({ kind: "member_removed", room: room.key, user: user.key });
+    const reason = user.key === actor.key ? "left" : "removed";
+    // Before the notice, so that the removed user learns it in another way.
+    this.options.bus.publish({ kind: "member_removed", room: room.key, user: user.key, reason });
     this.#notify(room.key, { type: "member", user, role: null });
     return removed;
   }

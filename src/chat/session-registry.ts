@@ -4,12 +4,12 @@ import type { Actor, Departure, RoomKey, RoomRef, RoomSummary, UserKey } from ".
 export interface Session {
   readonly user: Actor;
   readonly isOpen: boolean;
-  /** The user's rooms, most recent activity first. Called once, before the other methods. */
-  start(rooms: readonly RoomSummary[]): void;
+  /** The user's rooms, most recent activity first. Called once, before the other methods. Resolves when all were sent. */
+  start(rooms: readonly RoomSummary[]): Promise<void>;
   /** The user has become a member of a room. */
   joined(room: RoomSummary): void;
-  /** The session may have missed something about these rooms. */
-  refreshed(rooms: readonly RoomSummary[]): void;
+  /** The session may have missed something about these rooms. Resolves when all were sent. */
+  refreshed(rooms: readonly RoomSummary[]): Promise<void>;
   /** The user is no longer in a room. */
   left(room: RoomRef, reason: Departure): void;
 }
@@ -18,17 +18,15 @@ export interface Session {
 export class SessionUser {
   /** Sessions that have started. */
   readonly started = new Set<Session>();
+  /** Sessions that have not started yet. */
+  starting = 0;
   readonly rooms = new Set<RoomKey>();
-  /** Rooms in which something has happened that the sessions may not know. They must be read again. */
-  readonly stale = new Set<RoomKey>();
-  /** Whether the list of rooms must be read again. */
-  allStale = false;
-  /** Rooms that the user has lost while they were being read. */
-  readonly departed = new Set<RoomKey>();
-  /** Reads of all rooms under way, for single sessions. */
-  reads = 0;
-  /** Whether stale rooms are being read. */
-  isReading = false;
+  /** Rooms whose membership must be read again. */
+  readonly unchecked = new Set<RoomKey>();
+  /** Whether the whole list of rooms must be read again. */
+  allUnchecked = false;
+  /** Whether such a read is under way. */
+  isChecking = false;
 
   constructor(public actor: Actor) {}
 }
@@ -65,7 +63,7 @@ export class SessionRegistry {
   /** Removes the user from all rooms, once they have no session any more. */
   removeIfUnused(user: SessionUser): void {
     const { key } = user.actor;
-    if (user.started.size > 0 || user.reads > 0 || this.#users.get(key) !== user) return;
+    if (user.started.size > 0 || user.starting > 0 || this.#users.get(key) !== user) return;
     for (const room of Array.from(user.rooms)) this.unregister(user, room);
     this.#users.delete(key);
   }

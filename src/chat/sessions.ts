@@ -6,7 +6,7 @@ import type { Store } from "./store.ts";
 
 export interface SessionsOptions extends SessionListener {
   roomList: Pick<RoomList, "of" | "one" | "invalidate">;
-  store: Pick<Store, "head">;
+  store: Pick<Store, "head" | "role">;
   /** A room has another name than before: another process has renamed it. */
   roomRenamed: (room: Room) => void;
   /** A user's rooms could not be read after a change. The read is retried. */
@@ -16,52 +16,48 @@ export interface SessionsOptions extends SessionListener {
 /** Delay before a failed read is retried. */
 const RETRY_MS = 1000;
 
+/** A read of a user's rooms. */
+interface RoomsRead {
+  user: SessionUser;
+  /** Rooms in which something has happened since the read began. */
+  stale: Set<RoomKey>;
+  /** Rooms that the user has lost since then. */
+  departed: Set<RoomKey>;
+}
+
 /**
- * The sessions on this node. They are told which rooms their users have. Whatever happens in a room while it is being read
- * makes it stale, and stale rooms are read again. So a session misses nothing between its list of rooms and the live frames.
+ * The sessions on this node. They are told which rooms their users have. What happens in a room while it is being read is
+ * noted, and the room is read again. So a session misses nothing between its list of rooms and the live frames.
  */
 export class Sessions {
   readonly #registry: SessionRegistry;
-  /** Users whose rooms are being read. */
-  readonly #reading = new Set<SessionUser>();
+  readonly #reads = new Set<RoomsRead>();
 
   constructor(private readonly options: SessionsOptions) {
     this.#registry = new SessionRegistry(options);
   }
 
   /** Reads the user's rooms and starts the session. Rejects with `StoreError`. Call `close` when the connection ends. */
-  open(session: Session): Promise<void> {
+  async open(session: Session): Promise<void> {
     const user = this.#registry.add(session.user);
-    return this.#readFor(session, user, (rooms) => {
-      for (const room of rooms) this.#registry.register(user, room);
-      user.started.add(session);
-      session.start(rooms);
-    });
+    user.starting++;
+    try {
+      await this.#readFor(session, user, (rooms) => {
+        user.starting--;
+        for (const room of rooms) this.#registry.register(user, room);
+        user.started.add(session);
+        return session.start(rooms);
+      });
+    } finally {
+      if (!user.started.has(session)) user.starting--;
+      this.#registry.removeIfUnused(user);
+    }
   }
 
   /** Reads the user's rooms for a session that may have missed changes of any of them. Rejects with `StoreError`. */
   async refresh(session: Session): Promise<void> {
     const user = this.#registry.get(session.user.key);
     if (user) await this.#readFor(session, user, (rooms) => session.refreshed(rooms));
-  }
-
-  /** Reads the user's rooms, and then those again in which something has happened meanwhile. */
-  async #readFor(
-    session: Session,
-    user: SessionUser,
-    deliver: (rooms: readonly RoomSummary[]) => void,
-  ): Promise<void> {
-    user.reads++;
-    this.#reading.add(user);
-    try {
-      const rooms = await this.options.roomList.of(user.actor.key);
-      if (session.isOpen) deliver(rooms.filter(({ room }) => !user.departed.has(room.key)));
-    } finally {
-      user.reads--;
-      this.#endReading(user);
-      this.#registry.removeIfUnused(user);
-      void this.#readStale(user);
-    }
   }
 
   /** Ends a session. Does nothing if it had not started. */
@@ -111,25 +107,26 @@ export class Sessions {
     switch (event.kind) {
       case "changes":
       case "read":
-        this.#markStale(event.room);
+        for (const { stale } of this.#reads) stale.add(event.room);
         break;
       case "member_added":
-        this.#readAgain(event.user, event.room);
+        this.#check(event.user, event.room);
         break;
       case "member_removed":
+        for (const { user, departed } of this.#reads)
+          if (user.actor.key === event.user) departed.add(event.room);
         this.#leave(this.#registry.get(event.user), event.room, event.reason);
         break;
       case "room_deleted":
-        for (const user of this.#reading) user.departed.add(event.room);
-        for (const user of this.#registry.usersIn(event.room))
-          this.#leave(user, event.room, "room_deleted");
+        for (const { departed } of this.#reads) departed.add(event.room);
+        for (const user of this.#registry.usersIn(event.room)) this.#leave(user, event.room, "room_deleted");
         break;
       case "rooms_changed":
-        this.#readAgain(event.user);
+        this.#check(event.user);
         break;
       case "invalidate":
         this.options.roomList.invalidate();
-        void this.#readEveryone();
+        void this.#checkEveryone();
         break;
       case "notice":
         if (event.notice.type === "room") this.#registry.rename(event.room, event.notice.room.name);
@@ -138,97 +135,125 @@ export class Sessions {
   }
 
   #leave(user: SessionUser | undefined, room: RoomKey, reason: Departure): void {
-    if (!user) return;
-    if (this.#reading.has(user)) {
-      user.departed.add(room);
-      user.stale.add(room);
-    }
-    const left = this.#registry.unregister(user, room);
+    const left = user && this.#registry.unregister(user, room);
     if (left) for (const session of Array.from(user.started)) session.left(left, reason);
   }
 
-  #markStale(room: RoomKey): void {
-    for (const user of this.#reading) user.stale.add(room);
+  /** Reads all of the user's rooms for one session, and then those again in which something has happened meanwhile. */
+  async #readFor(
+    session: Session,
+    user: SessionUser,
+    deliver: (rooms: readonly RoomSummary[]) => Promise<void>,
+  ): Promise<void> {
+    const delivered = new Set<RoomKey>();
+    const stale = await this.#read(
+      user,
+      () => this.options.roomList.of(user.actor.key),
+      async (rooms) => {
+        if (!session.isOpen) return;
+        for (const { room } of rooms) delivered.add(room.key);
+        await deliver(rooms);
+      },
+    );
+    // Memberships that began during the read were announced to the sessions that had started by then.
+    const missed = [...user.rooms].filter((room) => !delivered.has(room));
+    await this.#refreshStale(user, [...stale, ...missed], () => [session]);
   }
 
-  #readAgain(key: UserKey, room?: RoomKey): void {
+  /** Reads rooms and delivers those that the user still has. Resolves with the stale ones among the user's rooms. */
+  async #read(
+    user: SessionUser,
+    load: () => Promise<readonly RoomSummary[]>,
+    deliver: (rooms: readonly RoomSummary[]) => void | Promise<void>,
+  ): Promise<RoomKey[]> {
+    const read: RoomsRead = { user, stale: new Set(), departed: new Set() };
+    this.#reads.add(read);
+    try {
+      const rooms = await load();
+      await deliver(rooms.filter(({ room }) => !read.departed.has(room.key)));
+    } finally {
+      this.#reads.delete(read);
+    }
+    return [...read.stale].filter((room) => user.rooms.has(room));
+  }
+
+  /** Once is enough: by now the sessions are told of further changes. */
+  async #refreshStale(
+    user: SessionUser,
+    stale: readonly RoomKey[],
+    sessions: () => Iterable<Session>,
+  ): Promise<void> {
+    for (const key of stale) {
+      const summary = await this.options.roomList.one(user.actor.key, key);
+      if (!summary || !user.rooms.has(key)) continue;
+      for (const session of sessions()) if (session.isOpen) void session.refreshed([summary]);
+    }
+  }
+
+  #check(key: UserKey, room?: RoomKey): void {
     const user = this.#registry.get(key);
     if (!user) return;
-    if (room === undefined) user.allStale = true;
-    else user.stale.add(room);
-    void this.#readStale(user);
+    if (room === undefined) user.allUnchecked = true;
+    else user.unchecked.add(room);
+    void this.#checkMemberships(user);
   }
 
   /** One user in each turn of the event loop, since there may be many. */
-  async #readEveryone(): Promise<void> {
+  async #checkEveryone(): Promise<void> {
     for (const user of this.#registry.users()) {
-      user.allStale = true;
-      await this.#readStale(user);
+      user.allUnchecked = true;
+      await this.#checkMemberships(user);
       await new Promise((resolve) => setImmediate(resolve));
     }
   }
 
-  async #readStale(user: SessionUser): Promise<void> {
-    if (user.isReading || user.reads > 0) return;
-    user.isReading = true;
-    this.#reading.add(user);
+  async #checkMemberships(user: SessionUser): Promise<void> {
+    if (user.isChecking) return;
+    user.isChecking = true;
     try {
-      while (user.started.size > 0 && (user.allStale || user.stale.size > 0)) {
-        const rooms = user.allStale ? undefined : [...user.stale];
-        user.allStale = false;
-        user.stale.clear();
-        user.departed.clear();
-        await (rooms ? this.#readRooms(user, rooms) : this.#readAll(user));
+      while (user.allUnchecked || user.unchecked.size > 0) {
+        const rooms = user.allUnchecked ? undefined : [...user.unchecked];
+        user.allUnchecked = false;
+        user.unchecked.clear();
+        await this.#readMemberships(user, rooms);
       }
     } catch (error) {
       this.options.readFailed(error);
-      setTimeout(() => this.#readAgain(user.actor.key), RETRY_MS).unref();
+      setTimeout(() => this.#check(user.actor.key), RETRY_MS).unref();
     } finally {
-      user.isReading = false;
-      this.#endReading(user);
+      user.isChecking = false;
     }
   }
 
-  #endReading(user: SessionUser): void {
-    if (user.reads > 0 || user.isReading) return;
-    this.#reading.delete(user);
-    user.departed.clear();
+  /** Compares the memberships in the store with those that the user's sessions know, in some rooms or in all. */
+  async #readMemberships(user: SessionUser, keys: readonly RoomKey[] | undefined): Promise<void> {
+    const { roomList } = this.options;
+    const { key } = user.actor;
+    const load = async () => {
+      if (!keys) return roomList.of(key);
+      return (await Promise.all(keys.map((room) => roomList.one(key, room)))).flatMap((room) => room ?? []);
+    };
+    let present = new Set<RoomKey>();
+    const stale = await this.#read(user, load, (rooms) => {
+      present = new Set(rooms.map(({ room }) => room.key));
+      for (const summary of rooms) this.#announce(user, summary);
+    });
+    await this.#refreshStale(user, stale, () => user.started);
+    for (const room of keys ?? Array.from(user.rooms))
+      if (user.rooms.has(room) && !present.has(room)) await this.#announceLoss(user, room);
   }
 
-  async #readAll(user: SessionUser): Promise<void> {
-    const rooms = await this.options.roomList.of(user.actor.key);
-    const present = new Set(rooms.map(({ room }) => room.key));
-    // What has changed within known rooms was announced at the time.
-    this.#apply(user, rooms);
-    for (const key of Array.from(user.rooms)) if (!present.has(key)) await this.#checkGone(user, key);
+  #announce(user: SessionUser, summary: RoomSummary): void {
+    const { room } = summary;
+    if (this.#registry.rename(room.key, room.name)) this.options.roomRenamed(room);
+    if (!this.#registry.register(user, summary)) return;
+    for (const session of Array.from(user.started)) session.joined(summary);
   }
 
-  async #readRooms(user: SessionUser, keys: readonly RoomKey[]): Promise<void> {
-    for (const key of keys) {
-      const room = await this.options.roomList.one(user.actor.key, key);
-      if (room) this.#apply(user, [room], { tellKnown: true });
-      else await this.#checkGone(user, key);
-    }
-  }
-
-  /** Tells the user's sessions about rooms that were read, except those in which something has happened since. */
-  #apply(user: SessionUser, read: readonly RoomSummary[], { tellKnown = false } = {}): void {
-    for (const summary of read) {
-      const { room } = summary;
-      if (user.stale.has(room.key)) continue;
-      if (this.#registry.rename(room.key, room.name)) this.options.roomRenamed(room);
-      const isNew = this.#registry.register(user, summary);
-      for (const session of Array.from(user.started)) {
-        if (isNew) session.joined(summary);
-        else if (tellKnown) session.refreshed([summary]);
-      }
-    }
-  }
-
-  /** The user is not a member of the room, as far as was read. */
-  async #checkGone(user: SessionUser, room: RoomKey): Promise<void> {
-    if (!user.rooms.has(room) || user.stale.has(room)) return;
-    const reason = (await this.options.store.head(room)) ? "removed" : "room_deleted";
-    if (!user.stale.has(room)) this.#leave(user, room, reason);
+  async #announceLoss(user: SessionUser, room: RoomKey): Promise<void> {
+    const { store } = this.options;
+    // The user may have become a member since the list was read.
+    if ((await store.role(room, user.actor.key)) !== undefined) return;
+    this.#leave(user, room, (await store.head(room)) ? "removed" : "room_deleted");
   }
 }

@@ -34,6 +34,8 @@ export class FrameGuard {
     connection.send(encode(refusal));
     const { changes, reads } = connection.excess;
     const isFlooding = code === "rate_limited" && Math.max(changes, reads) >= MAX_EXCESS_COMMANDS;
-    if (code === "removed" || code === "room_deleted" || isFlooding) connection.close(code);
+    // A session stays open: it has other rooms.
+    const hasLostItsRoom = (code === "removed" || code === "room_deleted") && !connection.session;
+    if (hasLostItsRoom || isFlooding) connection.close(code);
   }
 }

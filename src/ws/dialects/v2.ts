@@ -1,162 +1,147 @@
-import type { Logger } from "pino";
-
-import type { Verifier } from "../../auth/verifier.ts";
 import type { Budget, Chat } from "../../chat/chat.ts";
-import { asChatError, ChatError } from "../../chat/errors.ts";
-import type { JoinResult } from "../../chat/join.ts";
-import type { Ack, Action, Limits, Message } from "../../chat/model.ts";
+import { ChatError } from "../../chat/errors.ts";
+import type { Action, Limits, Position, RoomKey } from "../../chat/model.ts";
 import type { Command } from "../../protocol/schemas.ts";
-import { formatTime, roomBody, userBody } from "../../protocol/serialize.ts";
-import {
-  encodeAck,
-  encodeChunks,
-  encodeError,
-  encodeHello,
-  encodeMessages,
-  limitsBody,
-  parseCommand,
-} from "../../protocol/v2.ts";
+import { formatTime, userBody } from "../../protocol/serialize.ts";
+import { encodeAck, encodeError, encodeHello, limitsBody, parseCommand } from "../../protocol/v2.ts";
 import { AckBatcher } from "../ack-batcher.ts";
-import { topics } from "../broadcast.ts";
-import { CatchUp } from "../catch-up.ts";
 import type { Connection } from "../connection.ts";
-import type { Connections } from "../connections.ts";
 import type { FrameGuard } from "../frame-guard.ts";
 import { MAX_FIRST_FRAME_BYTES, MAX_FRAME_BYTES } from "../limits.ts";
-import type { Notices } from "../notices.ts";
+import type { RoomFeeds } from "../room-feeds.ts";
+import type { Session } from "../session.ts";
+import type { TokenRenewal } from "../token-renewal.ts";
 import type { Dialect } from "./dialect.ts";
 
 export interface V2Options {
   chat: Chat;
-  verifier: Pick<Verifier, "verify" | "trusts">;
-  connections: Connections;
-  notices: Notices;
+  feeds: RoomFeeds;
+  renewal: TokenRenewal;
   guard: FrameGuard;
   limits: Limits;
-  log: Logger;
 }
 
-/** Parley's own dialect. */
-export function createV2(options: V2Options): Dialect {
-  const { chat, verifier, connections, notices, guard, log } = options;
-  const limits = limitsBody(options.limits, MAX_FRAME_BYTES);
-  const catchUp = new CatchUp(chat);
+type CommandType = Command["type"];
+/** A command about a room, other than those that open and close it. */
+type RoomCommand = Exclude<Command, { type: "open" | "close" | "auth" | "ping" }>;
+
+/** Commands that change nothing in the room count as reads. */
+const reads: ReadonlySet<CommandType> = new Set(["open", "close", "typing", "read", "ping", "auth"]);
+
+/** Parley's own dialect, spoken by connections to a room's URL and by sessions. */
+export function createV2({ chat, feeds, renewal, guard, limits }: V2Options): Dialect {
+  const limitsInHello = limitsBody(limits, MAX_FRAME_BYTES);
   const acks = new AckBatcher();
-  const encodeLast = cachedEncoder();
 
-  function hello(connection: Connection, joined: JoinResult): { frame: string; cursor: number } {
-    const { user, identity } = connection;
-    const { room, role, messages, resumed } = joined;
-    const rev = joined.position?.rev ?? 0;
-    // Changes that do not fit into the first frame follow in `changes` frames.
-    const [first = { messages: "", rev, count: 0 }] = resumed ? encodeChunks({ messages, rev }) : [];
-    const parts = {
-      room: roomBody({ room: { ...room, ...chat.position(room.key) }, role }),
-      me: userBody(user),
-      rev: first.rev,
-      resumed,
-      online: chat.listOnline(room.key, user.key).map(userBody),
-      token_expires_at: formatTime(identity.expiresAt),
-      limits,
-    };
-    const frame = encodeHello(parts, (restBytes) =>
-      resumed ? first.messages : encodeLast(messages, MAX_FIRST_FRAME_BYTES - restBytes),
-    );
-    return { frame, cursor: first.rev };
+  /** Resolves with the encoded ack. Undefined for a command that is answered by another frame, or not at all. */
+  async function executeInSession(session: Session, command: Command): Promise<string | undefined> {
+    const { connection } = session;
+    switch (command.type) {
+      case "open":
+        await session.open(command);
+        return undefined;
+      case "close":
+        await session.close(command.room);
+        return encodeAck(command.room, command.id);
+      case "auth":
+        await renewal.renew(connection, command.token);
+        return encodeAck(undefined, command.id);
+      case "ping":
+        return encodeAck(undefined, command.id);
+      default:
+        return executeNamed(session, command);
+    }
   }
 
-  /** Replaces the connection's token. Tokens are checked one after the other, so that the last one wins. */
-  function renewToken(connection: Connection, token: string): Promise<Ack> {
-    const renewed = connection.renewal.then(async () => {
-      const identity = await verifier.verify(token);
-      if (identity.sub !== connection.user.id)
-        throw new ChatError("forbidden", "This is another user's token.");
-      const user = await chat.signIn(identity);
-      // An administrator whose new token lacks the scope may only stay as a member.
-      await chat.assertMember(user, connection.room);
-      if (!verifier.trusts(identity.signingKey))
-        throw new ChatError("unauthorized", "The token is not valid here.");
-      connections.renew(connection, user, identity);
-      chat.updateUser(connection.room, user);
-      return chat.position(connection.room);
-    });
-    connection.renewal = renewed.catch(() => undefined);
-    return renewed;
+  function executeNamed(session: Session, command: RoomCommand): Promise<string | undefined> {
+    const { room: id } = command;
+    if (id === undefined) throw new ChatError("invalid_command", "frame.room: is missing");
+    const room = session.resolve(id);
+    // Without an `await` if possible, so that the commands of a connection are stored in their order.
+    if (!(room instanceof Promise)) return executeInRoom(session.connection, room, command);
+    return room.then((found) => executeInRoom(session.connection, found, command));
   }
 
-  function execute(connection: Connection, command: Exclude<Command, { type: "typing" }>): Promise<Ack> {
-    if (command.type === "auth") return renewToken(connection, command.token);
-    return chat.execute(connection.user, connection.room, toAction(command));
+  async function executeOnRoomUrl(
+    connection: Connection,
+    room: { key: RoomKey; id: string },
+    command: Command,
+  ): Promise<string | undefined> {
+    switch (command.type) {
+      case "open":
+      case "close":
+        throw new ChatError("invalid_command", `frame.type: ${command.type} is for sessions, at /ws/`);
+      case "auth":
+        await renewal.renew(connection, command.token);
+        return encodeAck(room.id, command.id, chat.position(room.key));
+      case "ping":
+        return encodeAck(room.id, command.id, chat.position(room.key));
+      default:
+        if (command.room !== undefined && command.room !== room.id)
+          throw new ChatError("invalid_command", "frame.room: must be the room of this connection");
+        return executeInRoom(connection, room, command);
+    }
+  }
+
+  function executeInRoom(
+    { user }: Connection,
+    { key, id: room }: { key: RoomKey; id: string },
+    command: RoomCommand,
+  ): Promise<string | undefined> {
+    if (command.type === "typing") return chat.typing(user, key).then(() => undefined);
+    const { id } = command;
+    return chat.execute(user, key, toAction(command)).then((ack: Position) => encodeAck(room, id, ack));
   }
 
   return {
     historyOptional: false,
-    start(connection, joined) {
-      const { room } = connection;
-      const { frame, cursor } = hello(connection, joined);
-      connection.send(frame);
-      notices.withhold(connection, chat.listOnline(room, connection.user.key));
-      const onCaughtUp = () => {
-        connection.subscribe(topics.v2(room));
-        notices.resume(connection);
-      };
-      catchUp.run(connection, cursor, onCaughtUp).catch((err: unknown) => {
-        log.error({ err, room: joined.room.id }, "Missed changes could not be read; connection closed");
-        connection.close(asChatError(err).code);
+    start(open, joined) {
+      const { user, identity } = open.connection;
+      const rest = { token_expires_at: formatTime(identity.expiresAt), limits: limitsInHello };
+      feeds.start(open, joined, {
+        maxBytes: MAX_FIRST_FRAME_BYTES,
+        encode: ({ room, rev, resumed, online }, messages) =>
+          encodeHello({ room, me: userBody(user), rev, resumed, online, ...rest }, messages),
       });
     },
     message(connection, frame) {
-      const { id, command } = typeof frame === "string" ? parseCommand(frame) : NOT_TEXT;
+      const { id, room, command } = typeof frame === "string" ? parseCommand(frame) : NOT_TEXT;
       const refuse = (error: unknown) =>
-        guard.refuse(connection, error, (refusal) => encodeError(id, refusal));
+        guard.refuse(connection, error, (refusal) =>
+          encodeError(room ?? connection.room?.room.id, id, refusal),
+        );
       try {
         guard.charge(connection, budgetOf(command));
         if (command instanceof ChatError) throw command;
-        if (command.type === "typing") {
-          chat.typing(connection.user, connection.room).catch(refuse);
-          return;
-        }
-        const { id: commandId } = command;
-        execute(connection, command).then((ack) => acks.send(connection, encodeAck(commandId, ack)), refuse);
+        const executed = connection.session
+          ? executeInSession(connection.session, command)
+          : connection.room && executeOnRoomUrl(connection, connection.room.room, command);
+        executed?.then((ack) => {
+          if (ack !== undefined) acks.send(connection, ack);
+        }, refuse);
       } catch (error) {
         refuse(error);
       }
     },
     drained(connection) {
-      // Not before the connection has caught up.
-      if (connection.isSubscribed(topics.v2(connection.room))) notices.resume(connection);
+      connection.session?.drained();
+      if (connection.room) feeds.drained(connection.room);
     },
   };
 }
 
 const NOT_TEXT = {
   id: undefined,
+  room: undefined,
   command: new ChatError("invalid_command", "Frames must be text."),
 };
 
-/** Commands that change nothing in the room count as reads. */
 function budgetOf(command: Command | ChatError): Budget {
-  if (command instanceof ChatError) return "changes";
-  return command.type === "typing" || command.type === "read" || command.type === "auth"
-    ? "reads"
-    : "changes";
+  return command instanceof ChatError || !reads.has(command.type) ? "changes" : "reads";
 }
 
-function toAction(command: Exclude<Command, { type: "typing" | "auth" }>): Action {
+function toAction(command: Exclude<RoomCommand, { type: "typing" }>): Action {
   if (command.type !== "send") return command;
   const { text, client_id: clientId = null, reply_to: replyTo = null } = command;
   return { type: "send", text, clientId, replyTo };
-}
-
-/** Returns an encoder that encodes each array once, as long as the history cache keeps it. */
-function cachedEncoder(): (messages: readonly Message[], maxBytes: number) => string {
-  const encoded = new WeakMap<readonly Message[], string>();
-  return (messages, maxBytes) => {
-    let json = encoded.get(messages);
-    if (json === undefined || Buffer.byteLength(json) > maxBytes) {
-      json = encodeMessages(messages, maxBytes);
-      encoded.set(messages, json);
-    }
-    return json;
-  };
 }
