@@ -97,7 +97,10 @@ export class ActivityFeed {
   }
 }
 
-function gather(before: PendingActivity | undefined, changes: readonly Change[]): PendingActivity | undefined {
+function gather(
+  before: PendingActivity | undefined,
+  changes: readonly Change[],
+): PendingActivity | undefined {
   let pending = before;
   for (const { kind, message } of changes) {
     pending ??= { rev: 0, seq: undefined, last: undefined, deleted: [] };

@@ -99,8 +99,7 @@ export class Rooms {
     const grant = { by: actor, joinedAt: now(), membersPerRoom: limits.membersPerRoom };
     const granted = await this.#write(store.setMember(room.key, who, role, grant));
     const { user, role: given } = granted.member;
-    if (granted.added)
-      this.options.bus.publish({ kind: "member_added", room: room.key, user: user.key });
+    if (granted.added) this.options.bus.publish({ kind: "member_added", room: room.key, user: user.key });
     this.#notify(room.key, { type: "member", user, role: given });
     return granted;
   }

@@ -2,6 +2,7 @@ import * as v from "valibot";
 
 import { ChatError } from "../chat/errors.ts";
 import type { Change, Limits, Message, Notice, Page, Position, User } from "../chat/model.ts";
+import type { MarkMove } from "../chat/store.ts";
 import { explain } from "./explain.ts";
 import type { AckFrame, ErrorFrame, HelloFrame, LimitsBody, NoticeFrame, RoomFrame } from "./frames.ts";
 import {
@@ -12,7 +13,6 @@ import {
   type CommandType,
   unknownCommandSchema,
 } from "./schemas.ts";
-import type { MarkMove } from "../chat/store.ts";
 import { encodeMessage, formatTime, userBody } from "./serialize.ts";
 
 /** Frames of `chat.v2`, as docs/protocol.md describes them: parses those of clients, encodes those of the server. */

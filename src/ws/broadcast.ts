@@ -43,12 +43,10 @@ export function createBroadcaster(
     publishMissed({ key, id }, page, created) {
       for (const message of created) {
         // A message that has been deleted since was never shown, so there is nothing to announce.
-        if (message.text !== null)
-          server.publish(topics.classic(key), classic.encodeCreated(message), false);
+        if (message.text !== null) server.publish(topics.classic(key), classic.encodeCreated(message), false);
       }
       if (server.subscriberCount(topics.v2(key)) === 0) return;
-      for (const chunk of encodeChunks(page))
-        server.publish(topics.v2(key), encodeChanges(id, chunk), false);
+      for (const chunk of encodeChunks(page)) server.publish(topics.v2(key), encodeChanges(id, chunk), false);
     },
     isFollowed: (room) => server.subscriberCount(topics.activity(room)) > 0,
     publishActivity({ key, id }, activity) {

@@ -4,13 +4,7 @@ import type { Logger } from "pino";
 import type { Chat } from "../chat/chat.ts";
 import { asChatError } from "../chat/errors.ts";
 import type { Metrics } from "../http/metrics.ts";
-import {
-  closeSocket,
-  Connection,
-  type Entrance,
-  RefusedConnection,
-  type SocketData,
-} from "./connection.ts";
+import { closeSocket, Connection, type Entrance, RefusedConnection, type SocketData } from "./connection.ts";
 import type { Connections } from "./connections.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import { MAX_BACKPRESSURE_BYTES, MAX_FRAME_BYTES } from "./limits.ts";
@@ -65,7 +59,8 @@ export function createHandlers(options: HandlerOptions): WebSocketHandler<Socket
   }
 
   function handleQueued(connection: Connection): void {
-    for (const frame of connection.takeQueuedFrames()) dialects[connection.protocol].message(connection, frame);
+    for (const frame of connection.takeQueuedFrames())
+      dialects[connection.protocol].message(connection, frame);
   }
 
   return {
