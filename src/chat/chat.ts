@@ -1,7 +1,8 @@
 import { type ActivityBroadcaster, ActivityFeed } from "./activity.ts";
+import { type Budget, Budgets } from "./budgets.ts";
 import type { Bus, BusEvent } from "./bus.ts";
 import { CommitQueue } from "./commit-queue.ts";
-import { ChatError, refusalError, StoreError } from "./errors.ts";
+import { refusalError } from "./errors.ts";
 import { HistoryReader } from "./history.ts";
 import { Joiner, type JoinOptions, type JoinResult } from "./join.ts";
 import { MembershipWatch } from "./membership-watch.ts";
@@ -23,6 +24,7 @@ import type {
   User,
   UserKey,
 } from "./model.ts";
+import type { Observer } from "./observer.ts";
 import { type Participant, Participants } from "./participants.ts";
 import { can } from "./permissions.ts";
 import { Presence } from "./presence.ts";
@@ -30,20 +32,9 @@ import { RateLimiter } from "./rate-limiter.ts";
 import { type Broadcaster, RoomSync } from "./room-sync.ts";
 import { Rooms } from "./rooms.ts";
 import { Sessions } from "./sessions.ts";
+import { SignIn } from "./sign-in.ts";
 import type { MarkMove, Range, Store } from "./store.ts";
 import { checkMessageText } from "./validation.ts";
-
-/** Receives failures that no caller sees, or that the operator should know about. */
-export interface Observer {
-  /** A connection started with an empty history, because the history could not be read. */
-  historyFailed(error: unknown): void;
-  /** A batch of messages could not be stored. */
-  commitFailed(error: unknown): void;
-  /** A room could not be checked for missed changes. The check is retried. */
-  syncFailed(error: unknown): void;
-  /** The members of a room, or the rooms of a user, could not be read to check connections. The check is retried. */
-  recheckFailed(error: unknown): void;
-}
 
 export interface ChatOptions {
   store: Store;
@@ -56,10 +47,6 @@ export interface ChatOptions {
   /** Milliseconds on a clock that never goes back. */
   monotonic: () => number;
 }
-
-/** The rate limit that a command counts against. Reads are allowed at ten times the rate of changes. */
-export type Budget = "changes" | "reads";
-const READS_PER_CHANGE = 10;
 
 /** Least time between two typing notices of a user. */
 const TYPING_INTERVAL_S = 3;
@@ -80,21 +67,18 @@ export class Chat {
   readonly #activity: ActivityFeed;
   readonly #membershipWatch: MembershipWatch;
   readonly #joiner: Joiner;
-  readonly #budgets: Record<Budget, RateLimiter>;
+  readonly #budgets: Budgets;
   readonly #typing: RateLimiter;
-  /** Users by identity object. The verifier caches these objects, so each token costs one look-up. */
-  readonly #actors = new WeakMap<Profile, Actor>();
+  readonly #signIn: SignIn;
   #healthy = true;
 
   constructor(options: ChatOptions) {
     const { store, bus, limits, broadcaster, observer, now, monotonic } = options;
-    const { messageRate: rate, messageBurst: burst } = limits;
     this.#options = options;
-    this.rooms = new Rooms({ store, bus, limits, now, writeFailed: () => (this.#healthy = false) });
-    this.#budgets = {
-      changes: new RateLimiter(rate, burst, monotonic),
-      reads: new RateLimiter(rate * READS_PER_CHANGE, burst * READS_PER_CHANGE, monotonic),
-    };
+    const writeFailed = () => void (this.#healthy = false);
+    this.rooms = new Rooms({ store, bus, limits, now, writeFailed });
+    this.#signIn = new SignIn({ store, bus, writeFailed });
+    this.#budgets = new Budgets(limits, monotonic);
     this.#typing = new RateLimiter(1 / TYPING_INTERVAL_S, 1, monotonic);
     this.#presence = new Presence((room, notice) => this.#notify(room, notice));
     this.#sync = new RoomSync(store, broadcaster, (error) => observer.syncFailed(error));
@@ -163,27 +147,13 @@ export class Chat {
   }
 
   /** Returns the user of a verified token, created if new. Rejects with `StoreError`. */
-  async signIn(identity: Profile & Pick<Identity, "admin">): Promise<Actor> {
-    const known = this.#actors.get(identity);
-    if (known) return known;
-    try {
-      const actor = { ...(await this.#options.store.signIn(identity)), admin: identity.admin };
-      // A verified email may have brought invitations.
-      if (identity.email !== undefined) this.#options.bus.publish({ kind: "rooms_changed", user: actor.key });
-      // A new name that could not be stored is tried again next time.
-      if (identity.name === undefined || identity.name === actor.name) this.#actors.set(identity, actor);
-      return actor;
-    } catch (error) {
-      if (error instanceof StoreError) this.#healthy = false;
-      throw error;
-    }
+  signIn(identity: Profile & Pick<Identity, "admin">): Promise<Actor> {
+    return this.#signIn.signIn(identity);
   }
 
   /** Counts one command against the user's budget. Throws `rate_limited`. */
   charge(actor: Actor, budget: Budget): void {
-    if (actor.admin) return;
-    const retryAfterMs = this.#budgets[budget].take(actor.key);
-    if (retryAfterMs > 0) throw new ChatError("rate_limited", "Too many requests.", { retryAfterMs });
+    this.#budgets.charge(actor, budget);
   }
 
   /** Joins a connection to a room, as `Joiner.join` describes. Call `leave` when the connection ends. */

@@ -130,14 +130,10 @@ export class Session implements ChatSession {
       const { room } = await this.options.chat.rooms.enter(this.user, roomId);
       return room;
     });
-    const settled = lookup.then(
-      () => undefined,
-      () => undefined,
-    );
+    const settled: Promise<void> = lookup
+      .then(noop, noop)
+      .finally(() => this.#lookups === settled && (this.#lookups = undefined));
     this.#lookups = settled;
-    void settled.then(() => {
-      if (this.#lookups === settled) this.#lookups = undefined;
-    });
     return lookup;
   }
 
@@ -170,7 +166,7 @@ export class Session implements ChatSession {
 
   #enqueue(work: () => Promise<void>): Promise<void> {
     const done = this.#work.then(work);
-    this.#work = done.catch(() => undefined);
+    this.#work = done.catch(noop);
     return done;
   }
 
@@ -241,3 +237,5 @@ export class Session implements ChatSession {
     }
   }
 }
+
+const noop = () => undefined;
