@@ -275,11 +275,8 @@ export class Chat {
         void this.#sync.refreshAll();
         this.#membershipWatch.recheckAll();
         break;
-      // Sessions and connections receive these.
-      case "read":
-      case "member_added":
-      case "rooms_changed":
-      case "notice":
+      // The others concern only sessions and single connections.
+      default:
         break;
     }
   }
