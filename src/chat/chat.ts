@@ -108,7 +108,12 @@ export class Chat {
       roomRenamed: (room) => this.#notify(room.key, { type: "room", room }),
       readFailed: (error) => observer.recheckFailed(error),
     });
-    this.#activity = new ActivityFeed(store, broadcaster, (error) => observer.syncFailed(error));
+    this.#activity = new ActivityFeed({
+      store,
+      broadcaster,
+      idOf: (room) => this.sessions.idOf(room),
+      readFailed: (error) => observer.syncFailed(error),
+    });
     this.#membershipWatch = new MembershipWatch(store, this.#participants, (error) =>
       observer.recheckFailed(error),
     );
@@ -252,18 +257,14 @@ export class Chat {
   }
 
   /** Purges some rows of deleted rooms. Resolves with true while more remain. */
-  purge(): Promise<boolean> {
-    return this.#options.store.purge();
-  }
+  purge = (): Promise<boolean> => this.#options.store.purge();
 
   #receive(event: BusEvent): void {
     switch (event.kind) {
-      case "changes": {
+      case "changes":
         this.#sync.receive(event.room, event.changes);
-        const id = this.sessions.idOf(event.room);
-        if (id !== undefined) this.#activity.receive({ key: event.room, id }, event.changes);
+        this.#activity.receive(event.room, event.changes);
         break;
-      }
       case "member_removed":
         this.#membershipWatch.memberRemoved(event.room, event.user, event.reason);
         break;
@@ -275,8 +276,11 @@ export class Chat {
         void this.#sync.refreshAll();
         this.#membershipWatch.recheckAll();
         break;
-      // The others concern only sessions and single connections.
-      default:
+      // Sessions and single connections receive these.
+      case "read":
+      case "member_added":
+      case "rooms_changed":
+      case "notice":
         break;
     }
   }
