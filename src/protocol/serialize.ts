@@ -94,7 +94,3 @@ export function summaryBody(summary: RoomSummary): RoomSummaryBody {
 export function memberBody({ user, role, joinedAt }: Member): MemberBody {
   return { ...userBody(user), role, joined_at: formatTime(joinedAt) };
 }
-
-export const encodeSummary = (summary: RoomSummary): string => JSON.stringify(summaryBody(summary));
-export const encodeLastMessage = (message: Message | null): string =>
-  JSON.stringify(message && messageBody(shortened(message)));

@@ -41,7 +41,7 @@ export function encodeActivity(room: string, { seq, rev, lastMessage, deleted }:
   const seqs = deleted.map((each) => each.seq);
   const revs = deleted.map((each) => each.rev);
   const rest = deleted.length > 0 ? `,"deleted":[${seqs.join()}],"deleted_revs":[${revs.join()}]` : "";
-  const last = encodeLastMessage(lastMessage);
+  const last = lastMessage ? encodeLastMessage(lastMessage) : "null";
   return `{"type":"activity","room":"${room}","seq":${seq},"rev":${rev},"last_message":${last}${rest}}`;
 }
 
