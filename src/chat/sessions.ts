@@ -40,16 +40,16 @@ export class Sessions {
   /** Reads the user's rooms and starts the session. Rejects with `StoreError`. Call `close` when the connection ends. */
   async open(session: Session): Promise<void> {
     const user = this.#registry.add(session.user);
-    user.starting++;
+    user.starting.add(session);
     try {
       await this.#readFor(session, user, (rooms) => {
-        user.starting--;
         for (const room of rooms) this.#registry.register(user, room);
+        user.starting.delete(session);
         user.started.add(session);
         return session.start(rooms);
       });
     } finally {
-      if (!user.started.has(session)) user.starting--;
+      user.starting.delete(session);
       this.#registry.removeIfUnused(user);
     }
   }
