@@ -246,7 +246,8 @@ export class Sessions {
   #announce(user: SessionUser, summary: RoomSummary): void {
     const { room } = summary;
     if (this.#registry.rename(room.key, room.name)) this.options.roomRenamed(room);
-    if (!this.#registry.register(user, summary)) return;
+    // The user's last session may have ended during the read.
+    if (this.#registry.get(user.actor.key) !== user || !this.#registry.register(user, summary)) return;
     for (const session of Array.from(user.started)) session.joined(summary);
   }
 
