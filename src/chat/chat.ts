@@ -28,7 +28,6 @@ import type { Observer } from "./observer.ts";
 import { type Participant, Participants } from "./participants.ts";
 import { can } from "./permissions.ts";
 import { Presence } from "./presence.ts";
-import { RateLimiter } from "./rate-limiter.ts";
 import { type Broadcaster, RoomSync } from "./room-sync.ts";
 import { Rooms } from "./rooms.ts";
 import { Sessions } from "./sessions.ts";
@@ -48,11 +47,8 @@ export interface ChatOptions {
   monotonic: () => number;
 }
 
-/** Least time between two typing notices of a user. */
-const TYPING_INTERVAL_S = 3;
-
-/** Above this many people online, read receipts are not broadcast: their cost is quadratic. In larger rooms marks are not listed. */
-const MAX_READ_RECEIPT_USERS = 100;
+/** With more people online, read marks are not broadcast, since the cost is quadratic. With more members, they are not listed. */
+const MAX_READ_MARK_USERS = 100;
 
 /** The use cases of the chat. HTTP, WebSockets and the command line all go through here. */
 export class Chat {
@@ -68,7 +64,6 @@ export class Chat {
   readonly #membershipWatch: MembershipWatch;
   readonly #joiner: Joiner;
   readonly #budgets: Budgets;
-  readonly #typing: RateLimiter;
   readonly #signIn: SignIn;
   #healthy = true;
 
@@ -79,7 +74,6 @@ export class Chat {
     this.rooms = new Rooms({ store, bus, limits, now, writeFailed });
     this.#signIn = new SignIn({ store, bus, writeFailed });
     this.#budgets = new Budgets(limits, monotonic);
-    this.#typing = new RateLimiter(1 / TYPING_INTERVAL_S, 1, monotonic);
     this.#presence = new Presence((room, notice) => this.#notify(room, notice));
     this.#sync = new RoomSync(store, broadcaster, (error) => observer.syncFailed(error));
     this.#history = new HistoryReader(store, this.#sync, monotonic);
@@ -108,7 +102,12 @@ export class Chat {
       roomRenamed: (room) => this.#notify(room.key, { type: "room", room }),
       readFailed: (error) => observer.recheckFailed(error),
     });
-    this.#activity = new ActivityFeed(store, broadcaster, (error) => observer.syncFailed(error));
+    this.#activity = new ActivityFeed({
+      store,
+      broadcaster,
+      idOf: (room) => this.sessions.idOf(room),
+      readFailed: (error) => observer.syncFailed(error),
+    });
     this.#membershipWatch = new MembershipWatch(store, this.#participants, (error) =>
       observer.recheckFailed(error),
     );
@@ -195,13 +194,13 @@ export class Chat {
 
   /** Whether read marks of the room are broadcast. */
   announcesReads(room: RoomKey): boolean {
-    return this.#presence.count(room) <= MAX_READ_RECEIPT_USERS;
+    return this.#presence.count(room) <= MAX_READ_MARK_USERS;
   }
 
   /** The read marks of a room's members. In a large room only the actor's own. Rejects with `StoreError`. */
   async readMarks(actor: Actor, room: RoomKey): Promise<ReadMark[]> {
     const { store } = this.#options;
-    const marks = await store.readMarks(room, MAX_READ_RECEIPT_USERS);
+    const marks = await store.readMarks(room, MAX_READ_MARK_USERS);
     return marks ?? [{ user: actor, seq: await store.readMark(room, actor.key) }];
   }
 
@@ -234,7 +233,7 @@ export class Chat {
 
   /** Tells the room that the actor is typing, unless it was told a moment ago. Rejects as `assertMember` does. */
   async typing(actor: Actor, room: RoomKey): Promise<void> {
-    if (this.#typing.take(actor.key) > 0) return;
+    if (!this.#budgets.takeTyping(actor)) return;
     await this.assertMember(actor, room);
     this.#notify(room, { type: "typing", user: actor });
   }
@@ -252,18 +251,14 @@ export class Chat {
   }
 
   /** Purges some rows of deleted rooms. Resolves with true while more remain. */
-  purge(): Promise<boolean> {
-    return this.#options.store.purge();
-  }
+  purge = (): Promise<boolean> => this.#options.store.purge();
 
   #receive(event: BusEvent): void {
     switch (event.kind) {
-      case "changes": {
+      case "changes":
         this.#sync.receive(event.room, event.changes);
-        const id = this.sessions.idOf(event.room);
-        if (id !== undefined) this.#activity.receive({ key: event.room, id }, event.changes);
+        this.#activity.receive(event.room, event.changes);
         break;
-      }
       case "member_removed":
         this.#membershipWatch.memberRemoved(event.room, event.user, event.reason);
         break;
@@ -275,8 +270,11 @@ export class Chat {
         void this.#sync.refreshAll();
         this.#membershipWatch.recheckAll();
         break;
-      // The others concern only sessions and single connections.
-      default:
+      // Sessions and single connections receive these.
+      case "read":
+      case "member_added":
+      case "rooms_changed":
+      case "notice":
         break;
     }
   }
