@@ -60,6 +60,12 @@ export class Sessions {
     if (user) await this.#readFor(session, user, (rooms) => session.refreshed(rooms));
   }
 
+  /** Reads one of the user's rooms for a session that may have missed changes of it. Rejects with `StoreError`. */
+  async refreshRoom(session: Session, room: RoomKey): Promise<void> {
+    const user = this.#registry.get(session.user.key);
+    if (user?.rooms.has(room)) await this.#refreshStale(user, [room], () => [session]);
+  }
+
   /** Ends a session. Does nothing if it had not started. */
   close(session: Session): void {
     const user = this.#registry.get(session.user.key);

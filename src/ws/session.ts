@@ -190,6 +190,8 @@ export class Session implements ChatSession {
     try {
       const joined = await joining;
       const marks = await chat.readMarks(this.user, key);
+      // The last messages do not tell of deletions before them, which may not have been told by `activity` yet.
+      if (!joined.resumed) await chat.sessions.refreshRoom(this, key);
       if (open.departure) {
         const refused = open.departure === "room_deleted" ? "room_deleted" : "removed";
         throw refusalError({ refused });
