@@ -28,7 +28,7 @@ test("a deletion that no activity has told of yet is counted when the room is op
   await writer.ack({ type: "delete", seq: 2 });
   session.send({ type: "open", id: "1", room });
   const opened = await session.next((frame) => frame.type === "opened");
-  const [summaries] = session.unread().filter((frame) => frame.type === "rooms");
+  const summaries = session.unread().find((frame) => frame.type === "rooms");
   expect(opened).toMatchObject({ resumed: false, rev: 62 });
   expect(summaries?.rooms).toMatchObject([{ id: room, rev: 62, unread: 58 }]);
 });
