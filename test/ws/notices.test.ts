@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 
-import type { NoticeFrame, ServerFrame } from "../../src/protocol/frames.ts";
+import type { NoticeFrame } from "../../src/protocol/frames.ts";
 import { callApi } from "../support/api.ts";
-import type { V2Client } from "../support/client.ts";
+import type { V2Client, V2Frame } from "../support/client.ts";
 import { unlimited, useServer } from "../support/server.ts";
 
 // What is told to everyone in a room and not stored: typing, read marks, members and the room's name.
@@ -29,14 +29,14 @@ async function api(email: string, request: string, input?: unknown): Promise<Rec
   return { status: answer.status, ...answer.body };
 }
 
-const isNotice = (frame: ServerFrame): frame is NoticeFrame =>
+const isNotice = (frame: V2Frame): frame is NoticeFrame =>
   frame.type === "typing" || frame.type === "read" || frame.type === "member" || frame.type === "room";
 
 /** All notices that a client has received, presence aside. A message is sent first, so that none is still under way. */
 async function noticesOf(client: V2Client, writer: V2Client): Promise<NoticeFrame[]> {
   const { rev } = await writer.say("fence");
   await client.reach(rev);
-  return client.texts.map((text) => JSON.parse(text) as ServerFrame).filter(isNotice);
+  return client.texts.map((text) => JSON.parse(text) as V2Frame).filter(isNotice);
 }
 
 test("typing is announced once for each user who types, and is not stored", async () => {

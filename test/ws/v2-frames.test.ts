@@ -2,9 +2,8 @@ import { expect, test } from "bun:test";
 
 import { decodeJwt } from "jose";
 
-import type { ServerFrame } from "../../src/protocol/frames.ts";
 import type { Command } from "../../src/protocol/schemas.ts";
-import { connectV2 } from "../support/client.ts";
+import { connectV2, type V2Frame } from "../support/client.ts";
 import { encodeFrame, openRaw } from "../support/raw.ts";
 import { useServer } from "../support/server.ts";
 
@@ -22,9 +21,9 @@ async function open(email = alice) {
   const token = await server.token(email);
   const raw = await openRaw("chat.v2", server.host, room, token);
   /** The next frame that is not about presence. */
-  const next = async (): Promise<{ text: string; frame: ServerFrame }> => {
+  const next = async (): Promise<{ text: string; frame: V2Frame }> => {
     const text = await raw.nextPayload();
-    const frame = JSON.parse(text) as ServerFrame;
+    const frame = JSON.parse(text) as V2Frame;
     return frame.type === "presence" ? next() : { text, frame };
   };
   const send = (command: Command) => raw.write(encodeFrame(JSON.stringify(command)));
