@@ -8,6 +8,7 @@ const room = { key: 7, id: "lobby", name: "Lobby", seq: 3, rev: 4, createdAt: 0 
 const summary = (text?: string): RoomSummary => ({
   room,
   role: "member",
+  read: 1,
   unread: 2,
   lastMessage: text === undefined ? null : message(1, 1, text),
 });
@@ -20,8 +21,17 @@ test("a room list shows what a user needs to know of a room, and nothing of the 
     seq: 3,
     rev: 4,
     created_at: "1970-01-01T00:00:00.000Z",
+    read: 1,
     unread: 2,
     last_message: null,
+  });
+});
+
+test("a name may hold anything, and the role may be that of nobody", () => {
+  const name = '"\\ \u2028 </script>';
+  expect(summaryBody({ ...summary(), room: { ...room, name }, role: null })).toMatchObject({
+    name,
+    role: null,
   });
 });
 

@@ -353,7 +353,13 @@ function isAbout(frame: V2Frame, hello: HelloFrame): boolean {
       return frame.room.id === hello.room.id;
     case "error":
       return frame.room !== undefined;
-    default:
+    case "change":
+    case "changes":
+    case "presence":
+    case "typing":
+    case "read":
+    case "member":
+    case "ack":
       return frame.room === hello.room.id;
   }
 }
