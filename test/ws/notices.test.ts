@@ -51,7 +51,8 @@ test("typing is announced once for each user who types, and is not stored", asyn
   if (!writer) throw new Error("not connected");
   const notices = await noticesOf(watcher, writer);
   expect(notices).toHaveLength(2);
-  for (const email of [alice, bob]) expect(notices).toContainEqual({ type: "typing", user: body(email) });
+  for (const email of [alice, bob])
+    expect(notices).toContainEqual({ type: "typing", room, user: body(email) });
   for (const client of typists) expect(client.unread("ack", "error")).toEqual([]);
   const late = await server.connectV2(room, bob, { since: 0 });
   expect(late.hello).toMatchObject({ rev: 1, messages: [{ seq: 1 }] });
@@ -84,7 +85,10 @@ test("a read mark moves forward only, up to the newest message, and everyone is 
   expect(marks).toEqual([3, 3, 3, 3, 4, 5, 5]);
   for (const client of [tab, writer, reader])
     expect(await noticesOf(client, writer)).toEqual(
-      [3, 4, 5].map((seq) => ({ type: "read", user: body(alice), seq })),
+      [3, 4, 5].map((seq) => {
+        const counts = { unread: 5 - seq, room_seq: 5, room_rev: 5 };
+        return { type: "read", room, user: body(alice), seq, ...counts };
+      }),
     );
   // It is no change of the room: five messages and three fences.
   expect(writer.cursor).toBe(8);
@@ -104,7 +108,9 @@ test("sending a message moves the sender's read mark to it, and nobody is told",
   expect(await unread(alice)).toBe(3);
   await client.say("an answer");
   expect([await unread(alice), await unread(bob)]).toEqual([0, 1]);
-  expect(await noticesOf(other, client)).toEqual([{ type: "read", user: body(alice), seq: 2 }]);
+  expect(await noticesOf(other, client)).toEqual([
+    { type: "read", room, user: body(alice), seq: 2, unread: 3, room_seq: 5, room_rev: 5 },
+  ]);
 });
 
 test("a read mark that is moved over HTTP is announced, too", async () => {
@@ -119,7 +125,10 @@ test("a read mark that is moved over HTTP is announced, too", async () => {
   ] as const)
     expect(await api(alice, `PUT /api/rooms/${room}/read`, { seq })).toEqual({ status: 200, seq: mark });
   expect(await noticesOf(writer, writer)).toEqual(
-    [2, 3].map((seq) => ({ type: "read", user: body(alice), seq })),
+    [2, 3].map((seq) => {
+      const counts = { unread: 3 - seq, room_seq: 3, room_rev: 3 };
+      return { type: "read", room, user: body(alice), seq, ...counts };
+    }),
   );
 });
 
@@ -130,14 +139,19 @@ test("new members, new roles and removals are announced", async () => {
   const path = `/api/rooms/${room}/members/${alice}`;
   expect(await api(owner, `PUT ${path}`)).toMatchObject({ status: 201 });
   const invited = { id: null, email: alice, name: null };
-  expect(await watcher.next("member")).toStrictEqual({ type: "member", user: invited, role: "member" });
+  expect(await watcher.next("member")).toStrictEqual({ type: "member", room, user: invited, role: "member" });
   // By connecting she presents her id.
   const client = await server.connectV2(room, alice);
   expect(await api(owner, `PUT ${path}`, { role: "moderator" })).toMatchObject({ status: 200 });
   for (const each of [watcher, client])
-    expect(await each.next("member")).toStrictEqual({ type: "member", user: body(alice), role: "moderator" });
+    expect(await each.next("member")).toStrictEqual({
+      type: "member",
+      room,
+      user: body(alice),
+      role: "moderator",
+    });
   expect(await api(owner, `DELETE ${path}`)).toMatchObject({ status: 204 });
-  expect(await watcher.next("member")).toStrictEqual({ type: "member", user: body(alice), role: null });
+  expect(await watcher.next("member")).toStrictEqual({ type: "member", room, user: body(alice), role: null });
   // These change nothing.
   await api(owner, `DELETE ${path}`);
   expect(await api(bob, `PUT ${path}`)).toMatchObject({ status: 403 });
