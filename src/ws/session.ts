@@ -121,9 +121,7 @@ export class Session implements ChatSession {
   close(roomId: string): Promise<void> {
     return this.#enqueue(async () => {
       const open = this.#open.get(roomId);
-      if (!open) return;
-      this.#close(open);
-      if (this.options.chat.sessions.has(open.room.key, this.user.key)) this.#followActivity(open.room.key);
+      if (open) this.#close(open);
     });
   }
 
@@ -201,8 +199,8 @@ export class Session implements ChatSession {
       feeds.start(open, joined, {
         maxBytes: MAX_OPENED_BYTES,
         encode: (parts, messages) => encodeOpened({ id, ...parts, reads }, messages),
+        onLive: () => connection.unsubscribe(topics.activity(key)),
       });
-      connection.unsubscribe(topics.activity(key));
     } catch (error) {
       if (this.#open.get(roomId) === open) this.#close(open);
       throw error;
@@ -224,11 +222,17 @@ export class Session implements ChatSession {
 
   #leave(open: OpenRoom): void {
     open.close();
-    this.options.chat.leave(open, open.room.key);
+    const { chat } = this.options;
+    const { key } = open.room;
+    chat.leave(open, key);
+    // In the turn in which the changes end, so that nothing is missed.
+    if (chat.sessions.has(key, this.user.key)) this.#followActivity(key);
   }
 
+  /** Subscribes to a room's activity, unless the session gets its changes, which say more. */
   #followActivity(room: RoomKey): void {
-    if (this.isLive && !this.isFollowing(room)) this.connection.subscribe(topics.activity(room));
+    if (this.isOpen && this.isLive && !this.isFollowing(room))
+      this.connection.subscribe(topics.activity(room));
   }
 
   /** Sends summaries at the reader's pace. Stops when they are withheld: then all are sent again. */
