@@ -37,7 +37,10 @@ export function createHandlers(options: HandlerOptions): WebSocketHandler<Socket
       const { code } = asChatError(err);
       metrics.refusals.inc({ code });
       if (code === "internal" || code === "storage_unavailable")
-        log.error({ err, user: connection.user.id }, "A connection could not be started");
+        log.error(
+          { err, user: connection.user.id, room: room?.room.id },
+          "A connection could not be started",
+        );
       connection.close(code);
     }
   }

@@ -50,7 +50,8 @@ export function createUpgrade(options: UpgradeOptions) {
     if (roomId === undefined && protocol !== "chat.v2")
       throw new ChatError("invalid_command", "This URL needs the protocol chat.v2.");
     if (!originAllowed) throw new ChatError("forbidden", "Pages of this origin may not connect.");
-    const since = protocol === "chat.v2" ? readSince(c.req.query("since")) : undefined;
+    const resumes = roomId !== undefined && protocol === "chat.v2";
+    const since = resumes ? readSince(c.req.query("since")) : undefined;
     const identity = await verifier.verify(readUpgradeToken(c, offer));
     const user = await chat.signIn(identity);
     const entrance = roomId === undefined ? undefined : { ...(await chat.rooms.enter(user, roomId)), since };

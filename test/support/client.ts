@@ -7,6 +7,7 @@ import type {
   ErrorFrame,
   HelloFrame,
   MessageBody,
+  RoomFrame,
   ServerFrame,
 } from "../../src/protocol/frames.ts";
 import type { Command } from "../../src/protocol/schemas.ts";
@@ -22,6 +23,9 @@ export interface ClassicFrame {
   message?: string;
   error?: { code: string; message: string };
 }
+
+/** What the server sends on a room's URL in `chat.v2`. */
+export type V2Frame = HelloFrame | RoomFrame;
 
 type AnyFrame = ClassicFrame | ServerFrame;
 
@@ -215,8 +219,10 @@ export async function connectClassic(
   return client;
 }
 
-type FrameType = ServerFrame["type"];
-export type FrameOf<T extends FrameType> = Extract<ServerFrame, { type: T }>;
+type FrameType = V2Frame["type"];
+export type FrameOf<T extends FrameType> = Extract<V2Frame, { type: T }>;
+/** An ack on a room's URL. */
+export type RoomAck = Required<AckFrame>;
 type OptionalId<T> = T extends { id?: string } ? Omit<T, "id"> & { id?: string } : never;
 /** A command that is answered. Without an `id` it is given one. */
 export type CommandInput = OptionalId<Exclude<Command, { type: "typing" }>>;
@@ -232,9 +238,9 @@ let commands = 0;
 
 /**
  * A client of `chat.v2` that keeps its own copy of the room by the protocol's rules. A live change that is not the next one
- * after the cursor is a failure: from then on the client rejects everything.
+ * after the cursor is a failure, and so is a frame about another room: from then on the client rejects everything.
  */
-export class V2Client extends Client<ServerFrame> {
+export class V2Client extends Client<V2Frame> {
   /** Known messages by `seq`. */
   readonly messages: Map<number, MessageBody>;
   /** The `rev` up to which the messages are known. */
@@ -250,13 +256,13 @@ export class V2Client extends Client<ServerFrame> {
 
   /** The next frame of a type, or that matches; frames before it are kept. Rejects when the connection ends first. */
   override next<T extends FrameType>(type: T): Promise<FrameOf<T>>;
-  override next(matches?: (frame: ServerFrame) => boolean): Promise<ServerFrame>;
-  override next(wanted?: FrameType | ((frame: ServerFrame) => boolean)): Promise<ServerFrame> {
+  override next(matches?: (frame: V2Frame) => boolean): Promise<V2Frame>;
+  override next(wanted?: FrameType | ((frame: V2Frame) => boolean)): Promise<V2Frame> {
     return super.next(typeof wanted === "string" ? (frame) => frame.type === wanted : wanted);
   }
 
   /** Frames that were received and not asked for, of these types only where there are any. */
-  override unread(...types: FrameType[]): readonly ServerFrame[] {
+  override unread(...types: FrameType[]): readonly V2Frame[] {
     return super.unread().filter(({ type }) => types.length === 0 || types.includes(type));
   }
 
@@ -269,17 +275,17 @@ export class V2Client extends Client<ServerFrame> {
   }
 
   /** Sends a command and resolves with its answer. */
-  async command(input: CommandInput): Promise<AckFrame | ErrorFrame> {
+  async command(input: CommandInput): Promise<RoomAck | ErrorFrame> {
     const { id = `command-${++commands}`, ...rest } = input;
     this.send({ ...rest, id });
     const answer = await this.next(
       (frame) => (frame.type === "ack" || frame.type === "error") && frame.id === id,
     );
-    return answer as AckFrame | ErrorFrame;
+    return answer as RoomAck | ErrorFrame;
   }
 
   /** Sends a command and resolves with its ack. Rejects when it is refused. */
-  async ack(input: CommandInput): Promise<AckFrame> {
+  async ack(input: CommandInput): Promise<RoomAck> {
     const answer = await this.command(input);
     if (answer.type === "ack") return answer;
     throw new Error(`${input.type} was refused: ${JSON.stringify(answer)}`);
@@ -293,7 +299,7 @@ export class V2Client extends Client<ServerFrame> {
   }
 
   /** Sends a message and resolves with its ack. */
-  say(text: string): Promise<AckFrame> {
+  say(text: string): Promise<RoomAck> {
     return this.ack({ type: "send", text });
   }
 
@@ -309,7 +315,7 @@ export class V2Client extends Client<ServerFrame> {
     return [...this.messages.values()].toSorted((a, b) => a.seq - b.seq);
   }
 
-  protected override receive(frame: ServerFrame): void {
+  protected override receive(frame: V2Frame): void {
     this.#apply(frame);
     super.receive(frame);
     const reached = this.#cursorWaiters.filter(({ rev }) => rev <= this.cursor);
@@ -322,20 +328,43 @@ export class V2Client extends Client<ServerFrame> {
     for (const { reject } of this.#cursorWaiters.splice(0)) reject(this.failure ?? error);
   }
 
-  #apply(frame: ServerFrame): void {
+  #apply(frame: V2Frame): void {
     if (frame.type === "hello") {
       this.hello = frame;
       if (!frame.resumed) this.messages.clear();
     }
     if (frame.type === "change" && frame.message.rev !== this.cursor + 1)
       this.fail(new Error(`change ${frame.message.rev} came when the cursor was ${this.cursor}`));
+    if (!isAbout(frame, this.hello)) this.fail(new Error(`not about this room: ${frame.type}`));
     for (const message of messagesOf(frame)) this.messages.set(message.seq, message);
     if (frame.type === "change") this.cursor = frame.message.rev;
     if (frame.type === "changes" || frame.type === "hello") this.cursor = frame.rev;
   }
 }
 
-function messagesOf(frame: ServerFrame): readonly MessageBody[] {
+/** Whether a frame belongs in a connection to the room of this `hello`. An error names the room of its command, which may be another one. */
+function isAbout(frame: V2Frame, hello: HelloFrame): boolean {
+  switch (frame.type) {
+    case "token.expiring":
+    case "restarting":
+      return true;
+    case "hello":
+    case "room":
+      return frame.room.id === hello.room.id;
+    case "error":
+      return frame.room !== undefined;
+    case "change":
+    case "changes":
+    case "presence":
+    case "typing":
+    case "read":
+    case "member":
+    case "ack":
+      return frame.room === hello.room.id;
+  }
+}
+
+function messagesOf(frame: V2Frame): readonly MessageBody[] {
   if (frame.type === "change") return [frame.message];
   return frame.type === "changes" || frame.type === "hello" ? frame.messages : [];
 }
