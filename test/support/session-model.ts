@@ -18,6 +18,8 @@ export interface ListedRoom extends RoomSummaryBody {
 export interface OpenedRoom {
   createdAt: string;
   isOpen: boolean;
+  /** It was resumed from a `since` of a deleted room of the same id. A client opens it again. */
+  isForeign: boolean;
   /** Known messages by `seq`. */
   messages: Map<number, MessageBody>;
   /** The `rev` up to which the messages are known. */
@@ -89,6 +91,7 @@ export class SessionModel {
         break;
       case "left":
         this.#left(frame.room);
+        if (frame.reason === "room_deleted") this.opened.delete(frame.room);
         break;
       case "opened":
         this.#opened(frame);
@@ -144,11 +147,12 @@ export class SessionModel {
 
   #opened({ room: { id, name, role, seq, created_at }, rev, resumed, messages, online, reads }: OpenedFrame) {
     const before = this.opened.get(id);
-    if (resumed && !before) throw new Error(`${id} was resumed without a since`);
-    const kept = resumed ? before?.messages : undefined;
+    const isSame = before?.createdAt === created_at;
+    const kept = resumed && isSame ? before.messages : undefined;
     const open: OpenedRoom = {
       createdAt: created_at,
       isOpen: true,
+      isForeign: resumed && !isSame,
       messages: kept ?? new Map(),
       cursor: rev,
       online: new Set(online.map(({ email }) => email)),
@@ -194,6 +198,9 @@ export class SessionModel {
       if (message.rev <= open.cursor || message.rev > rev)
         throw new Error(`${message.rev} of ${id} came in changes from ${open.cursor} to ${rev}`);
       open.messages.set(message.seq, message);
+      // Senders have seen the room up to their own message.
+      const { email } = message.sender;
+      open.reads.set(email, Math.max(open.reads.get(email) ?? 0, message.seq));
     }
     open.cursor = rev;
     const room = this.rooms.get(id);
@@ -206,8 +213,8 @@ export class SessionModel {
   }
 
   /** The newest message of an open room that is not deleted, if the client knows the room as far as the list. */
-  #showLast(room: ListedRoom, { messages, cursor }: OpenedRoom): void {
-    if (cursor < room.lastRev) return;
+  #showLast(room: ListedRoom, { messages, cursor, isForeign }: OpenedRoom): void {
+    if (cursor < room.lastRev || isForeign) return;
     const newest = [...messages.values()]
       .filter(({ deleted_at }) => deleted_at === undefined)
       .reduce<MessageBody | undefined>((a, b) => (a && a.seq > b.seq ? a : b), undefined);
