@@ -128,7 +128,8 @@ export class SessionModel {
 
   #list({ rooms, more }: { rooms: readonly RoomSummaryBody[]; more: boolean }): void {
     for (const room of rooms) {
-      if (this.#lostUnlisted.has(room.id)) throw new Error(`${room.id} was listed after the user had lost it`);
+      if (this.#lostUnlisted.has(room.id))
+        throw new Error(`${room.id} was listed after the user had lost it`);
       const known = this.rooms.get(room.id);
       if (known && known.created_at === room.created_at && known.rev > room.rev)
         Object.assign(known, { name: room.name, role: room.role });
@@ -193,7 +194,8 @@ export class SessionModel {
       frame.type === "change" ? [[frame.message], frame.message.rev] : [frame.messages, frame.rev];
     if (frame.type === "change" && rev !== open.cursor + 1)
       throw new Error(`change ${rev} of ${id} came when the cursor was ${open.cursor}`);
-    if (rev < open.cursor) throw new Error(`changes up to ${rev} of ${id} came when the cursor was ${open.cursor}`);
+    if (rev < open.cursor)
+      throw new Error(`changes up to ${rev} of ${id} came when the cursor was ${open.cursor}`);
     for (const message of messages) {
       if (message.rev <= open.cursor || message.rev > rev)
         throw new Error(`${message.rev} of ${id} came in changes from ${open.cursor} to ${rev}`);
@@ -236,7 +238,8 @@ export class SessionModel {
     if (unread === undefined || room_seq === undefined || room_rev === undefined)
       throw new Error("a read mark of the user's own came without counts");
     if (room_rev >= room.rev) Object.assign(room, { seq: room_seq, rev: room_rev, read: seq, unread });
-    else if (seq > room.read) throw new Error(`a read mark as of ${room_rev} came when ${room.rev} was known`);
+    else if (seq > room.read)
+      throw new Error(`a read mark as of ${room_rev} came when ${room.rev} was known`);
   }
 
   #member({ room: id, user, role }: Extract<SessionFrame, { type: "member" }>): void {

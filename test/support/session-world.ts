@@ -173,7 +173,13 @@ export class SessionWorld {
       case "delete":
         return this.#command(step, { type: "delete", room: id, seq: this.#seq(step) });
       case "react":
-        return this.#command(step, { type: "react", room: id, seq: this.#seq(step), emoji: "👍", on: n % 3 > 0 });
+        return this.#command(step, {
+          type: "react",
+          room: id,
+          seq: this.#seq(step),
+          emoji: "👍",
+          on: n % 3 > 0,
+        });
       case "read":
         if (n % 3 > 0) return this.#command(step, { type: "read", room: id, seq: this.#seq(step) });
         await this.#call(user, `PUT /api/rooms/${id}/read`, { seq: this.#seq(step) });
