@@ -42,7 +42,7 @@ export interface Step {
 }
 
 /** How long a session may take to be level with the database: activity is told after 250 ms, presence after 100 ms. */
-const LEVEL_MS = 3000;
+const LEVEL_MS = 2000;
 
 let worlds = 0;
 

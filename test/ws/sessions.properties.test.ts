@@ -15,6 +15,8 @@ import {
 // Whatever happens, and wherever: what every session knows is what the database has.
 
 setDefaultTimeout(60_000);
+/** How long a failure is made smaller. */
+const SHRINK_MS = 40_000;
 
 const server = useServer({ env: { ...unlimited, PARLEY_ROOMS_PER_USER: "0" } });
 
@@ -63,6 +65,6 @@ const sessionsAreLevel = fc.asyncProperty(
 );
 
 test("every session's rooms, counts, marks and messages equal the database's", async () => {
-  const options = { numRuns: RUNS };
+  const options = { numRuns: RUNS, interruptAfterTimeLimit: SHRINK_MS };
   await Promise.all(Array.from({ length: PARALLEL }, () => fc.assert(sessionsAreLevel, options)));
 });
