@@ -16,6 +16,15 @@ export interface ActivityBroadcaster {
   publishActivity(room: RoomRef, activity: Activity): void;
 }
 
+export interface ActivityFeedOptions {
+  store: Pick<Store, "head" | "lastMessages">;
+  broadcaster: ActivityBroadcaster;
+  /** The id of a room that has a member with a session; undefined for other rooms. */
+  idOf: (room: RoomKey) => string | undefined;
+  /** Called when a room's last message could not be read. The read is retried. */
+  readFailed: (error: unknown) => void;
+}
+
 /** Least time between two publications for one room. */
 const ACTIVITY_INTERVAL_MS = 250;
 /** Deletions in one publication. Beyond that it does not wait for the interval. */
@@ -44,25 +53,23 @@ export class ActivityFeed {
   /** Rooms that were published within the last interval. */
   readonly #rooms = new Map<RoomKey, RoomActivity>();
 
-  constructor(
-    private readonly store: Pick<Store, "head" | "lastMessages">,
-    private readonly broadcaster: ActivityBroadcaster,
-    /** Called when a room's last message could not be read. The read is retried. */
-    private readonly readFailed: (error: unknown) => void,
-  ) {}
+  constructor(private readonly options: ActivityFeedOptions) {}
 
   /** Receives changes that are on disk, in order of `rev`. */
-  receive({ key, id }: RoomRef, changes: readonly Change[]): void {
+  receive(key: RoomKey, changes: readonly Change[]): void {
+    const { idOf, broadcaster } = this.options;
     const room = this.#rooms.get(key);
     if (room) {
       room.pending = gather(room.pending, changes);
       if ((room.pending?.deleted.length ?? 0) >= MAX_DELETIONS) void this.#publish(key, room);
-    } else if (this.broadcaster.isFollowed(key)) {
-      const added = { id, pending: gather(undefined, changes) };
-      this.#rooms.set(key, added);
-      void this.#publish(key, added);
-      this.#scheduleNext(key, added);
+      return;
     }
+    const id = idOf(key);
+    if (id === undefined || !broadcaster.isFollowed(key)) return;
+    const added = { id, pending: gather(undefined, changes) };
+    this.#rooms.set(key, added);
+    void this.#publish(key, added);
+    this.#scheduleNext(key, added);
   }
 
   #scheduleNext(key: RoomKey, room: RoomActivity): void {
@@ -81,9 +88,9 @@ export class ActivityFeed {
     if (!pending) return;
     room.pending = undefined;
     try {
-      this.broadcaster.publishActivity({ key, id: room.id }, await this.#complete(key, pending));
+      this.options.broadcaster.publishActivity({ key, id: room.id }, await this.#complete(key, pending));
     } catch (error) {
-      this.readFailed(error);
+      this.options.readFailed(error);
       room.pending = merge(pending, room.pending);
     }
   }
@@ -91,7 +98,7 @@ export class ActivityFeed {
   /** Reads what the changes themselves do not tell. It may be newer than their `rev`, which does no harm. */
   async #complete(key: RoomKey, { rev, seq, last, deleted }: PendingActivity): Promise<Activity> {
     if (seq !== undefined && last) return { rev, seq, lastMessage: last, deleted };
-    const { store } = this;
+    const { store } = this.options;
     const [head, messages] = await Promise.all([store.head(key), store.lastMessages([key])]);
     return { rev, seq: head?.seq ?? 0, lastMessage: messages.get(key) ?? null, deleted };
   }

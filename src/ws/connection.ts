@@ -1,6 +1,6 @@
 import type { ServerWebSocket } from "bun";
 
-import type { Budget } from "../chat/chat.ts";
+import type { Budget } from "../chat/budgets.ts";
 import type { Code } from "../chat/errors.ts";
 import type { Actor, Identity, Membership } from "../chat/model.ts";
 import { errorCodes } from "../protocol/error-codes.ts";

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 
-import type { Budget, Chat } from "../chat/chat.ts";
+import type { Budget } from "../chat/budgets.ts";
+import type { Chat } from "../chat/chat.ts";
 import { asChatError, type ChatError } from "../chat/errors.ts";
 import type { Metrics } from "../http/metrics.ts";
 import type { Connection } from "./connection.ts";

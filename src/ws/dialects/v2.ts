@@ -1,6 +1,7 @@
-import type { Budget, Chat } from "../../chat/chat.ts";
+import type { Budget } from "../../chat/budgets.ts";
+import type { Chat } from "../../chat/chat.ts";
 import { ChatError } from "../../chat/errors.ts";
-import type { Action, Limits, Position, RoomKey } from "../../chat/model.ts";
+import type { Action, Limits, RoomRef } from "../../chat/model.ts";
 import type { Command } from "../../protocol/schemas.ts";
 import { formatTime, userBody } from "../../protocol/serialize.ts";
 import { encodeAck, encodeError, encodeHello, limitsBody, parseCommand } from "../../protocol/v2.ts";
@@ -21,76 +22,60 @@ export interface V2Options {
   limits: Limits;
 }
 
-type CommandType = Command["type"];
-/** A command about a room, other than those that open and close it. */
+/** A command that is executed in a room. */
 type RoomCommand = Exclude<Command, { type: "open" | "close" | "auth" | "ping" }>;
 
 /** Commands that change nothing in the room count as reads. */
-const reads: ReadonlySet<CommandType> = new Set(["open", "close", "typing", "read", "ping", "auth"]);
+const reads: ReadonlySet<Command["type"]> = new Set(["open", "close", "typing", "read", "ping", "auth"]);
 
 /** Parley's own dialect, spoken by connections to a room's URL and by sessions. */
 export function createV2({ chat, feeds, renewal, guard, limits }: V2Options): Dialect {
   const limitsInHello = limitsBody(limits, MAX_FRAME_BYTES);
   const acks = new AckBatcher();
 
-  /** Resolves with the encoded ack. Undefined for a command that is answered by another frame, or not at all. */
-  async function executeInSession(session: Session, command: Command): Promise<string | undefined> {
-    const { connection } = session;
+  /** Executes a command. Resolves with its ack, unless it is answered by another frame, or not at all. */
+  function execute(connection: Connection, command: Command): Promise<string | undefined> {
     switch (command.type) {
       case "open":
-        await session.open(command);
-        return undefined;
+        return sessionOf(connection, command)
+          .open(command)
+          .then(() => undefined);
       case "close":
-        await session.close(command.room);
-        return encodeAck(command.room, command.id);
+        return sessionOf(connection, command)
+          .close(command.room)
+          .then(() => encodeAck(command.room, command.id));
       case "auth":
-        await renewal.renew(connection, command.token);
-        return encodeAck(undefined, command.id);
+        return renewal.renew(connection, command.token).then(() => acknowledge(connection, command.id));
       case "ping":
-        return encodeAck(undefined, command.id);
-      default:
-        return executeNamed(session, command);
+        return Promise.resolve(acknowledge(connection, command.id));
+      case "send":
+      case "edit":
+      case "delete":
+      case "react":
+      case "read":
+      case "typing":
+        return executeInRoom(connection, roomOf(connection, command), command);
     }
-  }
-
-  function executeNamed(session: Session, command: RoomCommand): Promise<string | undefined> {
-    const { room: id } = command;
-    if (id === undefined) throw new ChatError("invalid_command", "frame.room: is missing");
-    const room = session.resolve(id);
-    // Without an `await` if possible, so that the commands of a connection are stored in their order.
-    if (!(room instanceof Promise)) return executeInRoom(session.connection, room, command);
-    return room.then((found) => executeInRoom(session.connection, found, command));
-  }
-
-  async function executeOnRoomUrl(
-    connection: Connection,
-    room: { key: RoomKey; id: string },
-    command: Command,
-  ): Promise<string | undefined> {
-    switch (command.type) {
-      case "open":
-      case "close":
-        throw new ChatError("invalid_command", `frame.type: ${command.type} is for sessions, at /ws/`);
-      case "auth":
-        await renewal.renew(connection, command.token);
-        return encodeAck(room.id, command.id, chat.position(room.key));
-      case "ping":
-        return encodeAck(room.id, command.id, chat.position(room.key));
-      default:
-        if (command.room !== undefined && command.room !== room.id)
-          throw new ChatError("invalid_command", "frame.room: must be the room of this connection");
-        return executeInRoom(connection, room, command);
-    }
+    return command satisfies never;
   }
 
   function executeInRoom(
-    { user }: Connection,
-    { key, id: room }: { key: RoomKey; id: string },
+    connection: Connection,
+    room: RoomRef | Promise<RoomRef>,
     command: RoomCommand,
   ): Promise<string | undefined> {
+    // No `await`, since this runs for every message.
+    if (room instanceof Promise) return room.then((found) => executeInRoom(connection, found, command));
+    const { user } = connection;
+    const { key } = room;
     if (command.type === "typing") return chat.typing(user, key).then(() => undefined);
     const { id } = command;
-    return chat.execute(user, key, toAction(command)).then((ack: Position) => encodeAck(room, id, ack));
+    return chat.execute(user, key, toAction(command)).then((ack) => encodeAck(room.id, id, ack));
+  }
+
+  /** The ack of a command that is not about a room. */
+  function acknowledge({ room }: Connection, id: string): string {
+    return room ? encodeAck(room.room.id, id, chat.position(room.room.key)) : encodeAck(undefined, id);
   }
 
   return {
@@ -113,12 +98,7 @@ export function createV2({ chat, feeds, renewal, guard, limits }: V2Options): Di
       try {
         guard.charge(connection, budgetOf(command));
         if (command instanceof ChatError) throw command;
-        const executed = connection.session
-          ? executeInSession(connection.session, command)
-          : connection.room && executeOnRoomUrl(connection, connection.room.room, command);
-        executed?.then((ack) => {
-          if (ack !== undefined) acks.send(connection, ack);
-        }, refuse);
+        execute(connection, command).then((ack) => acks.send(connection, ack), refuse);
       } catch (error) {
         refuse(error);
       }
@@ -135,6 +115,20 @@ const NOT_TEXT = {
   room: undefined,
   command: new ChatError("invalid_command", "Frames must be text."),
 };
+
+/** Throws `invalid_command` on a room's URL. */
+function sessionOf({ session }: Connection, { type }: Command): Session {
+  if (session) return session;
+  throw new ChatError("invalid_command", `frame.type: "${type}" is for sessions, whose URL is /ws/`);
+}
+
+/** The room of a command: in a session the one that it names, on a room's URL that room. */
+function roomOf({ session, room: open }: Connection, { room: id }: RoomCommand): RoomRef | Promise<RoomRef> {
+  if (open && (id === undefined || id === open.room.id)) return open.room;
+  if (session && id !== undefined) return session.resolve(id);
+  const rule = session ? "is missing" : "must be the room of this connection";
+  throw new ChatError("invalid_command", `frame.room: ${rule}`);
+}
 
 function budgetOf(command: Command | ChatError): Budget {
   return command instanceof ChatError || !reads.has(command.type) ? "changes" : "reads";
