@@ -89,7 +89,7 @@ export interface RoomSeed {
   messages: number;
 }
 
-/** Fills a new database with rooms whose members have not read the last messages. */
+/** Fills a new database with rooms. */
 export function fillRooms(path: string, rooms: readonly RoomSeed[]): void {
   open(path).$client.close();
   using db = new Database(path);
@@ -120,7 +120,8 @@ export function fillRooms(path: string, rooms: readonly RoomSeed[]): void {
     const memberKeys = members.map((email) => keys.get(email) ?? 0);
     for (const [position, memberKey] of memberKeys.entries()) {
       member.run(key, memberKey);
-      mark.run(key, memberKey, Math.max(0, messages - (position % UNREAD_MESSAGES)));
+      // One in five members has not read the last messages.
+      mark.run(key, memberKey, Math.max(0, messages - (position % 5 === 0 ? UNREAD_MESSAGES : 0)));
     }
     for (let seq = 1; seq <= messages; seq++) {
       const sender = memberKeys[seq % memberKeys.length] ?? 0;
@@ -138,5 +139,5 @@ export function revAfter(messages: number): number {
   return messages + Math.floor(messages / 10);
 }
 
-const UNREAD_MESSAGES = 5;
+const UNREAD_MESSAGES = 3;
 const FIRST_SENT_AT = Date.UTC(2026, 0, 1);

@@ -1,5 +1,5 @@
 import { companyDatabase, departmentRoom, DEPARTMENTS, ROOMS_PER_USER } from "../company.ts";
-import { type Dialect, idleSession, v2 } from "../dialects.ts";
+import { classic, type Dialect, idleSession, v2 } from "../dialects.ts";
 import { cpuTime, integer, percentile, residentMemory } from "../measure.ts";
 import type { RawSocket } from "../raw-socket.ts";
 import type { Server } from "../server.ts";
@@ -19,21 +19,23 @@ export async function sessions(testbed: Testbed): Promise<string[]> {
   const database = await companyDatabase(testbed);
   const memory: number[] = [];
   const costs: number[] = [];
-  const roomCosts: number[] = [];
+  const bareCosts: number[] = [];
   for (let round = 0; round < testbed.rounds; round++) {
     await using server = await testbed.parley(database);
     // From here on the tokens are known to the server.
     await connectAll(server, testbed, v2);
     memory.push(await idleMemory(server, testbed));
     for (let warmUp = 0; warmUp < WARM_UP_ROUNDS; warmUp++) await connectAll(server, testbed, idleSession);
-    roomCosts.push(await connectAll(server, testbed, v2));
     costs.push(await connectAll(server, testbed, idleSession));
+    await using bare = await testbed.bare();
+    await connectAll(bare, testbed, classic);
+    bareCosts.push(await connectAll(bare, testbed, classic));
   }
   const [cost, bytes] = [percentile(costs, 0.5), percentile(memory, 0.5)];
   return [
     `${integer(CROWD_SIZE)} sessions of ${ROOMS_PER_USER} rooms each, tokens seen before`,
     `  connect: ${cost.toFixed(0)} µs of CPU, ${(cost / MAX_CONNECT_US).toFixed(2)} × the limit (rounds: ${list(costs)})`,
-    `  a connection to a room: ${percentile(roomCosts, 0.5).toFixed(0)} µs (rounds: ${list(roomCosts)})`,
+    `  bare: ${percentile(bareCosts, 0.5).toFixed(0)} µs (rounds: ${list(bareCosts)})`,
     `  memory: ${kibibytes(bytes)} KiB, ${(bytes / MAX_IDLE_BYTES).toFixed(2)} × the limit (rounds: ${memory.map(kibibytes).join(", ")})`,
   ];
 }
