@@ -1,37 +1,12 @@
-import { and, asc, count, desc, eq, gt, isNotNull, isNull, lt, lte, sql } from "drizzle-orm";
-import { alias } from "drizzle-orm/sqlite-core";
+import { and, asc, desc, eq, gt, isNotNull, lt, lte, sql } from "drizzle-orm";
 
 import type { Position, Role, RoomKey, UserKey } from "../../chat/model.ts";
+import { $, messageColumns, roomColumns, roomExists, userColumns } from "./columns.ts";
 import { compile } from "./compile.ts";
 import type { Db } from "./open.ts";
-import type { CreatedRow, HeadRow, MembershipRow, MessageRow, SentRow, SummaryRow, UserRow } from "./rows.ts";
+import { prepareRoomListQueries } from "./room-list-queries.ts";
+import type { CreatedRow, HeadRow, MembershipRow, MessageRow, SentRow, UserRow } from "./rows.ts";
 import { emails, members, messages, reads, rooms, users } from "./schema.ts";
-
-export const userColumns = { key: users.pk, id: users.sub, email: users.email, name: users.name };
-export const roomColumns = {
-  key: rooms.pk,
-  id: rooms.id,
-  name: rooms.name,
-  seq: rooms.seq,
-  rev: rooms.rev,
-  createdAt: rooms.createdAt,
-};
-const messageColumns = {
-  seq: messages.seq,
-  rev: sql<number>`coalesce(${messages.changedRev}, ${messages.createdRev})`,
-  sender: messages.sender,
-  text: messages.text,
-  sentAt: messages.sentAt,
-  editedAt: messages.editedAt,
-  deletedAt: messages.deletedAt,
-  replyTo: messages.replyTo,
-  clientId: messages.clientId,
-  reactions: messages.reactions,
-};
-
-export const roomExists = isNull(rooms.deletedAt);
-/** A named parameter. */
-const $ = sql.placeholder;
 
 /** The statements that run for every message or connection, prepared once. */
 export function prepareQueries(db: Db) {
@@ -42,8 +17,6 @@ export function prepareQueries(db: Db) {
     lt(messages.seq, $("before")),
   );
   const selectUser = db.select(userColumns).from(users);
-  const [deleted, newest] = [alias(messages, "deleted"), alias(messages, "newest")];
-  const read = sql`coalesce(${reads.seq}, 0)`;
   return {
     head: compile<{ room: RoomKey }, HeadRow>(
       db,
@@ -158,41 +131,7 @@ export function prepareQueries(db: Db) {
         .from(rooms)
         .where(and(eq(rooms.id, $("id")), roomExists)),
     ),
-    summaries: compile<{ user: UserKey }, SummaryRow>(
-      db,
-      db
-        .select({
-          ...roomColumns,
-          role: members.role,
-          read,
-          deletedAfterRead: sql`(${db
-            .select({ n: count() })
-            // SQLite would choose the primary key, and read every unread message.
-            .from(sql`${messages} as ${deleted} indexed by messages_deleted`)
-            .where(and(eq(deleted.room, rooms.pk), gt(deleted.seq, read), isNotNull(deleted.deletedAt)))})`,
-          message: messageColumns,
-        })
-        .from(members)
-        .innerJoin(rooms, and(eq(rooms.pk, members.room), roomExists))
-        .leftJoin(reads, and(eq(reads.room, members.room), eq(reads.user, members.user)))
-        .leftJoin(
-          messages,
-          and(
-            eq(messages.room, rooms.pk),
-            eq(
-              messages.seq,
-              sql`(${db
-                .select({ seq: newest.seq })
-                .from(newest)
-                .where(and(eq(newest.room, rooms.pk), isNull(newest.deletedAt)))
-                .orderBy(desc(newest.seq))
-                .limit(1)})`,
-            ),
-          ),
-        )
-        .where(eq(members.user, $("user")))
-        .orderBy(rooms.id),
-    ),
+    ...prepareRoomListQueries(db),
     userBySub: compile<{ sub: string }, UserRow>(db, selectUser.where(eq(users.sub, $("sub")))),
     signedInUser: compile<{ sub: string }, [...UserRow, emailOwner: UserKey | null]>(
       db,
