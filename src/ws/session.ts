@@ -86,7 +86,7 @@ export class Session implements ChatSession {
       token_expires_at: formatTime(connection.identity.expiresAt),
       limits: { ...limitsBody(options.limits, MAX_FRAME_BYTES), open_rooms: MAX_OPEN_ROOMS },
     };
-    const pages = encodeRoomPages(rooms);
+    const pages = this.#encodePages(rooms);
     const first = pages.next().value;
     if (first) connection.send(encodeSessionHello(parts, first));
     this.#hasStarted = true;
@@ -102,7 +102,7 @@ export class Session implements ChatSession {
 
   async refreshed(rooms: readonly RoomSummary[]): Promise<void> {
     for (const { room } of rooms) this.#followActivity(room.key);
-    await this.#sendPages(encodeRoomPages(rooms));
+    await this.#sendPages(this.#encodePages(rooms));
   }
 
   left({ key, id }: RoomRef, reason: Departure): void {
@@ -190,6 +190,8 @@ export class Session implements ChatSession {
     try {
       const joined = await joining;
       const marks = await chat.readMarks(this.user, key);
+      // The last messages do not tell of deletions before them, which may not have been told by `activity` yet.
+      if (!joined.resumed) await chat.sessions.refreshRoom(this, key);
       if (open.departure) {
         const refused = open.departure === "room_deleted" ? "room_deleted" : "removed";
         throw refusalError({ refused });
@@ -235,13 +237,22 @@ export class Session implements ChatSession {
       this.connection.subscribe(topics.activity(room));
   }
 
+  /** While the reader is slow, its user may lose some of the rooms. */
+  #encodePages(rooms: readonly RoomSummary[]): Iterator<RoomsPage> {
+    const { sessions } = this.options.chat;
+    return encodeRoomPages(rooms, (room) => sessions.has(room, this.user.key));
+  }
+
   /** Sends summaries at the reader's pace. Stops when they are withheld: then all are sent again. */
-  async #sendPages(pages: Iterable<RoomsPage>): Promise<void> {
+  async #sendPages(pages: Iterator<RoomsPage>): Promise<void> {
     const { connection } = this;
-    for (const page of pages) {
+    for (;;) {
       while (connection.isOpen && connection.bufferedBytes > MAX_BYTES_BEFORE_PAGE)
         await connection.drained();
       if (!connection.isOpen || this.#isWithheld) return;
+      // Not encoded before, so that it is as current as possible.
+      const { value: page, done = false } = pages.next();
+      if (done) return;
       connection.send(encodeRooms(page));
     }
   }

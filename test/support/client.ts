@@ -76,8 +76,6 @@ interface Waiter<Frame extends AnyFrame> {
 
 /** A WebSocket connection over `ws`, which is not Bun's client. Frames are kept until a test asks for them. */
 export abstract class Client<Frame extends AnyFrame> {
-  /** The texts of the messages in the first frame. */
-  abstract readonly initialTexts: readonly string[];
   /** Every frame that was received, as its text. */
   readonly texts: string[] = [];
   /** Resolves when the connection has ended. */
@@ -135,9 +133,6 @@ export abstract class Client<Frame extends AnyFrame> {
     this.socket.send(typeof frame === "string" || Buffer.isBuffer(frame) ? frame : JSON.stringify(frame));
   }
 
-  /** Sends a message without waiting for an answer. */
-  abstract post(text: string): void;
-
   /** Closes the connection and waits for its end. Rejects when the client has failed before. */
   async close(): Promise<void> {
     if (this.failure && !(this.failure instanceof Closed)) throw this.failure;
@@ -165,7 +160,7 @@ export interface ConnectOptions {
   headers?: Record<string, string>;
 }
 
-function openSocket(url: string, options: ConnectOptions): ws.WebSocket {
+export function openSocket(url: string, options: ConnectOptions): ws.WebSocket {
   const { token, protocols = [], headers = {} } = options;
   return new WebSocket(url, protocols, {
     headers: { ...(token !== undefined && { authorization: `Bearer ${token}` }), ...headers },
@@ -174,7 +169,7 @@ function openSocket(url: string, options: ConnectOptions): ws.WebSocket {
 }
 
 /** Rejects with `Refused` when the upgrade is refused, and with the error when there is no answer. */
-function refused(socket: ws.WebSocket): Promise<never> {
+export function refused(socket: ws.WebSocket): Promise<never> {
   return new Promise((_, reject) => {
     socket.on("error", reject);
     socket.on("unexpected-response", (__, response) => {
@@ -196,11 +191,13 @@ export class ClassicClient extends Client<ClassicFrame> {
   /** The messages of the first frame. */
   history: ClassicItem[] = [];
 
-  override get initialTexts(): string[] {
+  /** The texts of the messages in the first frame. */
+  get initialTexts(): string[] {
     return this.history.map(({ text }) => text);
   }
 
-  override post(text: string): void {
+  /** Sends a message without waiting for an answer. */
+  post(text: string): void {
     this.send({ message: text });
   }
 }
@@ -266,11 +263,13 @@ export class V2Client extends Client<V2Frame> {
     return super.unread().filter(({ type }) => types.length === 0 || types.includes(type));
   }
 
-  override get initialTexts(): string[] {
+  /** The texts of the messages in the first frame. */
+  get initialTexts(): string[] {
     return this.hello.messages.map(({ text }) => text);
   }
 
-  override post(text: string): void {
+  /** Sends a message without waiting for an answer. */
+  post(text: string): void {
     this.send({ type: "send", id: `command-${++commands}`, text });
   }
 
