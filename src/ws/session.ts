@@ -178,6 +178,8 @@ export class Session implements ChatSession {
     const { connection } = this;
     while (connection.isOpen && connection.bufferedBytes > SLOW_READER_BYTES) await connection.drained();
     const membership = await chat.rooms.enter(this.user, roomId);
+    // A room that is joined from now on would never be left.
+    if (!connection.isOpen) return;
     const { key } = membership.room;
     const before = this.#open.get(roomId);
     if (!before && this.#open.size >= MAX_OPEN_ROOMS)
@@ -190,6 +192,7 @@ export class Session implements ChatSession {
     try {
       const joined = await joining;
       const marks = await chat.readMarks(this.user, key);
+      const summary = joined.resumed ? undefined : await chat.untoldSummary(this.user, key);
       // The last messages do not tell of deletions before them, which may not have been told by `activity` yet.
       if (!joined.resumed) await chat.sessions.refreshRoom(this, key);
       if (open.departure) {
@@ -203,6 +206,7 @@ export class Session implements ChatSession {
         encode: (parts, messages) => encodeOpened({ id, ...parts, reads }, messages),
         onLive: () => connection.unsubscribe(topics.activity(key)),
       });
+      if (summary) await this.refreshed([summary]);
     } catch (error) {
       if (this.#open.get(roomId) === open) this.#close(open);
       throw error;
