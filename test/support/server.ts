@@ -143,7 +143,8 @@ function usersOf(issuer: () => Issuer, host: () => string): Users {
       connectClassic(host(), room, { token: await token(email), ...options }),
     connectV2: async (room, email, options) =>
       connectV2(host(), room, { token: await token(email), ...options }),
-    connectSession: async (email, options) => connectSession(host(), { token: await token(email), ...options }),
+    connectSession: async (email, options) =>
+      connectSession(host(), { token: await token(email), ...options }),
   };
 }
 
