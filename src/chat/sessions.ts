@@ -57,7 +57,7 @@ export class Sessions {
   /** Reads the user's rooms for a session that may have missed changes of any of them. Rejects with `StoreError`. */
   async refresh(session: Session): Promise<void> {
     const user = this.#registry.get(session.user.key);
-    if (user) await this.#readFor(session, user, (rooms) => session.refreshed(rooms));
+    if (user) await this.#readFor(session, user, (rooms) => session.restart(rooms));
   }
 
   /** Reads one of the user's rooms for a session that may have missed changes of it. Rejects with `StoreError`. */
@@ -208,7 +208,7 @@ export class Sessions {
     for (const key of stale) {
       const summary = await this.options.roomList.one(user.actor.key, key);
       if (!summary || !user.rooms.has(key)) continue;
-      for (const session of sessions()) if (session.isOpen) void session.refreshed([summary]);
+      for (const session of sessions()) if (session.isOpen) session.refreshed(summary);
     }
   }
 

@@ -1,5 +1,4 @@
-import type { Activity } from "../chat/activity.ts";
-import type { Departure, RoomKey, RoomSummary } from "../chat/model.ts";
+import type { Activity, Departure, RoomKey, RoomSummary } from "../chat/model.ts";
 import type { JoinedFrame, LeftFrame, OpenedFrame, SessionHelloFrame } from "./frames.ts";
 import { encodeLastMessage, encodeSummary } from "./serialize.ts";
 import { encodeAround } from "./v2.ts";

@@ -1,7 +1,7 @@
 import { expect, spyOn, test } from "bun:test";
 
-import { topics } from "../../src/ws/broadcast.ts";
 import { Notices } from "../../src/ws/notices.ts";
+import { topics } from "../../src/ws/topics.ts";
 import { createChat } from "../support/chat-harness.ts";
 import { RecordedConnection, type RecordedConnectionOptions } from "../support/recorded-connection.ts";
 import { actor } from "../support/samples.ts";
