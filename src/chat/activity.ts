@@ -47,11 +47,6 @@ export class ActivityFeed {
 
   constructor(private readonly options: ActivityFeedOptions) {}
 
-  /** Whether something was published within the last interval, or is still to be published. */
-  wasActive(room: RoomKey): boolean {
-    return this.#rooms.has(room);
-  }
-
   /** Receives changes that are on disk, in order of `rev`. */
   receive(key: RoomKey, changes: readonly Change[]): void {
     const { idOf, broadcaster } = this.options;

@@ -22,7 +22,6 @@ import type {
   Profile,
   ReadMark,
   RoomKey,
-  RoomSummary,
   User,
   UserKey,
 } from "./model.ts";
@@ -204,14 +203,6 @@ export class Chat {
     const { store } = this.#options;
     const marks = await store.readMarks(room, MAX_READ_MARK_USERS);
     return marks ?? [{ user: actor, seq: await store.readMark(room, actor.key) }];
-  }
-
-  /**
-   * The room in the user's list, if some of its activity may still be untold. A session that opens the room now is not told the
-   * rest, and the last messages do not show which older ones were deleted. Rejects with `StoreError`.
-   */
-  async untoldSummary(user: Actor, room: RoomKey): Promise<RoomSummary | undefined> {
-    return this.#activity.wasActive(room) ? this.rooms.list.one(user.key, room) : undefined;
   }
 
   /** Users who are online according to the presence notices sent so far. */

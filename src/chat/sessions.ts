@@ -186,13 +186,15 @@ export class Sessions {
   async #read(
     user: SessionUser,
     load: () => Promise<readonly RoomSummary[]>,
-    deliver: (rooms: readonly RoomSummary[]) => void | Promise<void>,
+    deliver: (rooms: readonly RoomSummary[], departed: ReadonlySet<RoomKey>) => void | Promise<void>,
   ): Promise<RoomKey[]> {
     const read: RoomsRead = { user, stale: new Set(), departed: new Set() };
     this.#reads.add(read);
     try {
       const rooms = await load();
-      await deliver(rooms.filter(({ room }) => !read.departed.has(room.key)));
+      const { departed } = read;
+      const present = rooms.filter(({ room }) => !departed.has(room.key));
+      await deliver(present, departed);
     } finally {
       this.#reads.delete(read);
     }
@@ -255,14 +257,14 @@ export class Sessions {
       if (!keys) return roomList.of(key);
       return (await Promise.all(keys.map((room) => roomList.one(key, room)))).flatMap((room) => room ?? []);
     };
-    let present = new Set<RoomKey>();
-    const stale = await this.#read(user, load, (rooms) => {
-      present = new Set(rooms.map(({ room }) => room.key));
-      for (const summary of rooms) this.#announce(user, summary);
+    const stale = await this.#read(user, load, async (rooms, departed) => {
+      const present = new Set(rooms.map(({ room }) => room.key));
+      // Losses first: a room that was deleted and made again has the same id.
+      for (const room of keys ?? Array.from(user.rooms))
+        if (user.rooms.has(room) && !present.has(room)) await this.#announceLoss(user, room);
+      for (const summary of rooms) if (!departed.has(summary.room.key)) this.#announce(user, summary);
     });
     await this.#refreshStale(user, stale, () => user.started);
-    for (const room of keys ?? Array.from(user.rooms))
-      if (user.rooms.has(room) && !present.has(room)) await this.#announceLoss(user, room);
   }
 
   #announce(user: SessionUser, summary: RoomSummary): void {

@@ -199,7 +199,6 @@ export class Session implements ConnectionSession {
     try {
       const joined = await joining;
       const marks = await chat.readMarks(this.user, key);
-      const summary = joined.resumed ? undefined : await chat.untoldSummary(this.user, key);
       // The last messages do not tell of deletions before them, which may not have been told by `activity` yet.
       if (!joined.resumed) await chat.sessions.refreshRoom(this, key);
       if (open.departure) {
@@ -213,7 +212,6 @@ export class Session implements ConnectionSession {
         encode: (parts, messages) => encodeOpened({ id, ...parts, reads }, messages),
         onLive: () => connection.unsubscribe(topics.activity(key)),
       });
-      if (summary) await this.refreshed([summary]);
     } catch (error) {
       if (this.#open.get(roomId) === open) this.#close(open);
       throw error;
