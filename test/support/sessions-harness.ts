@@ -24,7 +24,7 @@ export class ManualRooms {
 
   set(key: RoomKey, members: readonly UserKey[], more: Partial<StoredRoom> = {}): void {
     const roles = new Map(members.map((user): [UserKey, Role] => [user, "member"]));
-    this.stored.set(key, { id: `room-${key}`, name: `Room ${key}`, rev: 0, members: roles, ...more });
+    this.stored.set(key, { id: `room-${key}`, name: `name-${key}`, rev: 0, members: roles, ...more });
   }
 
   room(key: RoomKey): StoredRoom {
@@ -44,9 +44,9 @@ export class ManualRooms {
     await settle();
   }
 
-  /** Answers every read that waits or comes to wait. */
-  async answerAll(): Promise<void> {
-    for (await settle(); this.#reads.length > 0; await settle()) await this.answer();
+  /** Answers every read that waits or comes to wait, but for the first ones. */
+  async answerAll({ except = 0 } = {}): Promise<void> {
+    for (await settle(); this.#reads.length > except; await settle()) await this.answer(except);
   }
 
   readonly of = (user: UserKey) =>
@@ -130,6 +130,11 @@ export class FakeSession implements Session {
     this.known.delete(id);
   }
 
+  renamed(id: string, name: string): void {
+    const known = this.known.get(id);
+    if (known !== undefined) this.known.set(id, known.replace(/^\S+/, name));
+  }
+
   resume(): void {
     this.isSlow = false;
     this.#resume();
@@ -155,7 +160,8 @@ export class FakeSession implements Session {
 export function createSessions() {
   const rooms = new ManualRooms();
   const online: string[] = [];
-  const renamed: string[] = [];
+  /** The new names that were told of, and those among them that were not the room's any more. */
+  const [renamed, outdated]: [string[], string[]] = [[], []];
   const failures: unknown[] = [];
   const sessions: Sessions = new Sessions({
     store: rooms,
@@ -163,7 +169,9 @@ export function createSessions() {
     userJoined: (room, user) => void online.push(`${user.key} in ${room}`),
     userLeft: (room, user) => void online.splice(online.indexOf(`${user} in ${room}`), 1),
     roomRenamed: ({ key, id, name }) => {
+      for (const session of opened) if (session.isOpen) session.renamed(id, name);
       renamed.push(name);
+      if (name !== rooms.stored.get(key)?.name) outdated.push(name);
       sessions.receive({ kind: "notice", room: key, notice: { type: "room", room: { id, name } } });
     },
     readFailed: (error) => void failures.push(error),
@@ -206,8 +214,8 @@ export function createSessions() {
     );
 
   // The store, and the event that tells of it.
-  const add = (key: RoomKey, user: UserKey) => {
-    rooms.room(key).members.set(user, "member");
+  const add = (key: RoomKey, user: UserKey, role: Role = "member") => {
+    rooms.room(key).members.set(user, role);
     receive({ kind: "member_added", room: key, user });
   };
   const remove = (key: RoomKey, user: UserKey, reason: Departure = "removed") => {
@@ -218,6 +226,13 @@ export function createSessions() {
     rooms.stored.delete(key);
     receive({ kind: "room_deleted", room: key });
   };
+  const rename = (key: RoomKey, name: string) => {
+    const room = rooms.room(key);
+    room.name = name;
+    // A topic tells the sessions that know the room.
+    for (const session of opened) if (session.isOpen) session.renamed(room.id, name);
+    receive({ kind: "notice", room: key, notice: { type: "room", room: { id: room.id, name } } });
+  };
   const change = (key: RoomKey) => {
     rooms.room(key).rev++;
     receive({ kind: "changes", room: key, changes: [] });
@@ -227,6 +242,7 @@ export function createSessions() {
     sessions,
     online,
     renamed,
+    outdated,
     failures,
     opened,
     receive,
@@ -237,6 +253,7 @@ export function createSessions() {
     add,
     remove,
     deleteRoom,
+    rename,
     change,
   };
 }
