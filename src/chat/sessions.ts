@@ -103,8 +103,8 @@ export class Sessions {
   }
 
   /** The rooms of a user who has sessions. */
-  roomsOf(user: UserKey): ReadonlySet<RoomKey> {
-    return this.#registry.get(user)?.rooms ?? new Set();
+  roomsOf(user: UserKey): Iterable<RoomKey> {
+    return this.#registry.get(user)?.rooms.keys() ?? [];
   }
 
   /** Members of a room who have a session. */
@@ -147,6 +147,8 @@ export class Sessions {
       this.#registry.rename(room, notice.room.name);
       this.#markStale(room);
     } else if (notice.type === "member") {
+      const user = this.#registry.get(notice.user.key);
+      if (user) this.#registry.setRole(user, room, notice.role);
       this.#markStale(room, notice.user.key);
     }
   }
@@ -180,7 +182,7 @@ export class Sessions {
       },
     );
     // Memberships that began during the read were announced to the sessions that had started by then.
-    const missed = [...user.rooms].filter((room) => !delivered.has(room));
+    const missed = [...user.rooms.keys()].filter((room) => !delivered.has(room));
     await this.#refreshStale(user, [...stale, ...missed], () => [session]);
   }
 
@@ -214,15 +216,21 @@ export class Sessions {
   /** Reads and delivers a room. Resolves with true, and delivers nothing, if it is out of date by then. */
   async #isStaleAfter(user: SessionUser, room: RoomKey, sessions: () => Iterable<Session>): Promise<boolean> {
     let isStale = false;
+    let isMissing = true;
     const load = async () => {
       const summary = await this.options.roomList.one(user.actor.key, room);
       return summary ? [summary] : [];
     };
     await this.#read(user, load, ([summary], { stale }) => {
       isStale = stale.has(room);
+      isMissing = summary === undefined;
       if (!summary || isStale || !user.rooms.has(room)) return;
       for (const session of sessions()) if (session.isOpen) session.refreshed(summary);
     });
+    if (isMissing && user.rooms.has(room)) {
+      await this.#announceLoss(user, room);
+      return user.rooms.has(room);
+    }
     return isStale;
   }
 
@@ -272,7 +280,7 @@ export class Sessions {
     const stale = await this.#read(user, load, async (rooms, read) => {
       const present = new Set(rooms.map(({ room }) => room.key));
       // Losses first: a room that was deleted and made again has the same id.
-      for (const room of keys ?? Array.from(user.rooms))
+      for (const room of keys ?? Array.from(user.rooms.keys()))
         if (user.rooms.has(room) && !present.has(room)) await this.#announceLoss(user, room);
       for (const summary of rooms)
         if (!read.departed.has(summary.room.key)) this.#announce(user, summary, read);
@@ -280,13 +288,20 @@ export class Sessions {
     await this.#refreshStale(user, stale, () => user.started);
   }
 
-  #announce(user: SessionUser, summary: RoomSummary, { stale }: RoomsRead): void {
-    const { room } = summary;
+  #announce(user: SessionUser, summary: RoomSummary, read: RoomsRead): void {
+    const { room, role } = summary;
+    const isStale = read.stale.has(room.key);
     // Since the room was read it may have been renamed, and everybody told.
-    if (!stale.has(room.key) && this.#registry.rename(room.key, room.name)) this.options.roomRenamed(room);
+    if (!isStale && this.#registry.rename(room.key, room.name)) this.options.roomRenamed(room);
     // The user's last session may have ended during the read.
-    if (this.#registry.get(user.actor.key) !== user || !this.#registry.register(user, summary)) return;
-    for (const session of Array.from(user.started)) session.joined(summary);
+    if (this.#registry.get(user.actor.key) !== user) return;
+    const isNew = this.#registry.register(user, summary);
+    if (!isNew && (isStale || !this.#registry.setRole(user, room.key, role))) return;
+    for (const other of this.#reads) if (other !== read && other.user === user) other.stale.add(room.key);
+    for (const session of Array.from(user.started)) {
+      if (isNew) session.joined(summary);
+      else session.refreshed(summary);
+    }
   }
 
   async #announceLoss(user: SessionUser, room: RoomKey): Promise<void> {
