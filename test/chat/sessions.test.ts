@@ -239,15 +239,24 @@ describe("when another process has written", () => {
     expect(session.told).toEqual(["start room-1", "left room-1 room_deleted", "joined room-1"]);
   });
 
-  test("another name and another role are told", async () => {
+  test("another name is told to the room", async () => {
     const { rooms, start, receive, renamed } = createSessions();
     rooms.set(1, [1]);
-    const session = await start();
-    rooms.room(1).name = "Another";
-    rooms.room(1).members.set(1, "owner");
+    await start();
+    rooms.room(1).name = "another";
     receive({ kind: "invalidate" });
     await rooms.answerAll();
-    expect(renamed).toEqual(["Another"]);
+    expect(renamed).toEqual(["another"]);
+  });
+
+  test("another role is told to the user's sessions, once", async () => {
+    const { rooms, start, receive } = createSessions();
+    rooms.set(1, [1]);
+    const session = await start();
+    rooms.room(1).members.set(1, "owner");
+    for (let times = 0; times < 2; times++) receive({ kind: "invalidate" });
+    await rooms.answerAll();
+    expect(session.told).toEqual(["start room-1", "refreshed room-1"]);
     expect(session.known.get("room-1")).toContain("owner");
   });
 
@@ -292,6 +301,7 @@ const everything = [
     "change",
     "rename",
     "outside",
+    "role",
     "invalidate",
     "open",
     "close",
@@ -321,6 +331,7 @@ test("whatever happens, and in whatever order it is read, sessions know their ro
         if (what === "delete" && members) harness.deleteRoom(room);
         if (what === "rename" && members) harness.rename(room, `another-${n}`);
         // Another process tells of nothing.
+        if (what === "role" && members?.has(1)) members.set(1, n > 2 ? "owner" : "member");
         if (what === "outside" && members?.delete(1) === false) members.set(1, "member");
         if (what === "invalidate") receive({ kind: "invalidate" });
         if (what === "open" && opened.length < 4) open(actor(1), { isSlow: n > 2 });

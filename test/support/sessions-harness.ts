@@ -185,7 +185,8 @@ export function createSessions() {
     session.isSlow = isSlow;
     opened.push(session);
     const started = sessions.open(session);
-    started.catch(() => undefined);
+    // Its connection is closed.
+    started.catch(() => close(session));
     return { session, started };
   }
 
