@@ -82,6 +82,7 @@ class Session implements Chat, RoomContext {
       url: `${serverUrl(url, "ws")}/ws/`,
       token: async (request) => {
         this.#token = await token(request);
+        this.outbox.save();
         return this.#token;
       },
       WebSocket,

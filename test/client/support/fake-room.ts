@@ -1,4 +1,5 @@
 import type { Message } from "../../../src/client/index.ts";
+import { asMessages } from "../../../src/client/messages.ts";
 import type { ChangeFrame, ChangesFrame, OpenedFrame } from "../../../src/protocol/frames.ts";
 import { message, opened, type SentFrame } from "./fake-server.ts";
 
@@ -72,7 +73,7 @@ export class FakeRoom {
       rev: this.rev,
       created_at: String(this.createdAt),
     };
-    const { me: _, ...frame } = opened(first.rev, first.messages, { id, resumed, room });
+    const { me: _, ...frame } = opened(first.rev, asMessages(first.messages), { id, resumed, room });
     this.#send(frame);
   }
 
