@@ -35,6 +35,8 @@ interface PendingActivity {
 interface RoomActivity {
   id: string;
   pending: PendingActivity | undefined;
+  /** Whether a publication waits for the store. The next one must not overtake it. */
+  isPublishing: boolean;
 }
 
 /**
@@ -58,7 +60,7 @@ export class ActivityFeed {
     }
     const id = idOf(key);
     if (id === undefined || !broadcaster.isFollowed(key)) return;
-    const added = { id, pending: gather(undefined, changes) };
+    const added = { id, pending: gather(undefined, changes), isPublishing: false };
     this.#rooms.set(key, added);
     void this.#publish(key, added);
     this.#scheduleNext(key, added);
@@ -66,7 +68,7 @@ export class ActivityFeed {
 
   #scheduleNext(key: RoomKey, room: RoomActivity): void {
     setTimeout(() => {
-      if (room.pending) {
+      if (room.pending || room.isPublishing) {
         void this.#publish(key, room);
         this.#scheduleNext(key, room);
       } else {
@@ -77,13 +79,16 @@ export class ActivityFeed {
 
   async #publish(key: RoomKey, room: RoomActivity): Promise<void> {
     const { pending } = room;
-    if (!pending) return;
+    if (!pending || room.isPublishing) return;
     room.pending = undefined;
+    room.isPublishing = true;
     try {
       this.options.broadcaster.publishActivity({ key, id: room.id }, await this.#complete(key, pending));
     } catch (error) {
       this.options.readFailed(error);
       room.pending = merge(pending, room.pending);
+    } finally {
+      room.isPublishing = false;
     }
   }
 
