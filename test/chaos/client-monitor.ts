@@ -65,6 +65,8 @@ export class ClientMonitor {
     });
     room.on("closed", ({ reason }) => {
       if (reason === "closed") history.loseConnection(id);
+      // A token that is valid for two seconds may expire before the server reads it, twice in a row.
+      else if (reason === "token_expired") chat.retry();
       else this.#violation(`closed for good: ${reason}`);
     });
     chat.on("error", ({ error }) =>
