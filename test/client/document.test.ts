@@ -37,7 +37,7 @@ async function runExample(example: string, email: string, setup = ""): Promise<s
 }
 
 test("the examples in docs/client.md print what they should", async () => {
-  await server.createRoom([alice], { id: "team", name: "team", role: "owner" });
+  await server.createRoom([alice], { id: "team", role: "owner" });
   expect((await runExample(firstSteps, alice)).trim().split("\n")).toEqual([
     "created 1 Hello!",
     "reacted 1 Hello!",
