@@ -19,11 +19,12 @@ const target = join(root, "dist/client");
 /** A module of its own, loaded only by applications that pass a `storage`. */
 const storageModule: BunPlugin = {
   name: "storage module",
-  setup: ({ onResolve }) =>
-    void onResolve({ filter: /outbox-storage\.ts$/ }, () => ({
+  setup(build) {
+    build.onResolve({ filter: /outbox-storage\.ts$/ }, () => ({
       path: "./outbox-storage.js",
       external: true,
-    })),
+    }));
+  },
 };
 
 await rm(target, { recursive: true, force: true });
