@@ -86,7 +86,8 @@ export class ClientMonitor {
     const violation = (what: string) => this.#violation(`${id}: ${what}`);
     room.on("change", ({ kind, message, position }) => {
       history.observe(name, { id, created_at }, message);
-      if (position.created_at !== created_at) violation(`another room at rev ${message.rev}, without a reset`);
+      if (position.created_at !== created_at)
+        violation(`another room at rev ${message.rev}, without a reset`);
       if (message.rev <= rev) violation(`rev ${message.rev} was reported after ${rev}`);
       rev = message.rev;
       if (position.rev > rev || position.rev < positionRev)
@@ -117,7 +118,7 @@ export class ClientMonitor {
   #observeList(chat: Chat): void {
     const { name, history } = this.#options;
     for (const summary of chat.rooms) {
-      const { id, created_at, seq, rev, read, unread, last_message } = summary;
+      const { id, created_at, seq, rev, read, unread } = summary;
       const known = this.#summaries.get(id);
       if (known === summary) continue;
       this.#summaries.set(id, summary);
@@ -126,7 +127,7 @@ export class ClientMonitor {
         this.#violation(`${id} has ${unread} unread messages, read up to ${read} of ${seq}`);
       if (known?.created_at === created_at && rev < known.rev)
         this.#violation(`${id} went from rev ${known.rev} to ${rev}`);
-      history.observeCounts(name, summary, { seq, rev, read, unread, last: last_message?.seq });
+      history.observeCounts(name, summary, { seq, rev, read, unread });
     }
   }
 

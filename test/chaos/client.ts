@@ -171,7 +171,8 @@ export class ChaosClient {
     const outcome = await outcomeOf(execute(room, command));
     history.settle(operation, outcome, monitor.connectionsLost - losses);
     history.count(outcome.type === "refused" ? `refused: ${outcome.code}` : outcome.type);
-    if (operation.kind === "send" && outcome.type !== "acked") this.#failed.set(operation.clientId, operation);
+    if (operation.kind === "send" && outcome.type !== "acked")
+      this.#failed.set(operation.clientId, operation);
     this.#handleFailed(index);
   }
 

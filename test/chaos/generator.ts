@@ -135,8 +135,7 @@ export class Generator {
         seq: (random.chance(0.1) ? any : own).seq,
         text: this.#text(random, id, room),
       };
-    if (roll < 0.8)
-      return { kind: "react", seq: any.seq, emoji: random.pick(EMOJI), on: random.chance(0.7) };
+    if (roll < 0.8) return { kind: "react", seq: any.seq, emoji: random.pick(EMOJI), on: random.chance(0.7) };
     if (roll < 0.9) return { kind: "read", seq: (random.chance(0.5) ? (messages.at(-1) ?? any) : any).seq };
     return { kind: "delete", seq: (random.chance(0.2) ? any : own).seq };
   }

@@ -83,8 +83,6 @@ export interface Counted {
   rev: number;
   read: number;
   unread: number;
-  /** `seq` of the last message. Undefined when there is none, and while a client looks for it. */
-  last: number | undefined;
 }
 
 /** Everything that clients asked for, were answered and were shown. */
@@ -98,6 +96,11 @@ export class History {
   readonly #counted = new Map<string, Map<string, Counted & { client: string }>>();
   /** When a room was last deleted. */
   readonly #recreations = new Map<string, { began: number; ended: number }>();
+
+  /** The time on a clock that counts events. */
+  get now(): number {
+    return this.#now;
+  }
 
   /** Records a command that is about to be sent. */
   invoke(operation: Command & Pick<Invocation, "room" | "client" | "user">): Operation {
@@ -127,6 +130,11 @@ export class History {
     return () => (recreation.ended = ++this.#now);
   }
 
+  /** When the room was last deleted, or 0. */
+  recreatedAt(room: string): number {
+    return this.#recreations.get(room)?.ended ?? 0;
+  }
+
   /**
    * The operations on the present room with this id. Those in flight while an earlier one was deleted count as unknown: they
    * may have been about that one.
@@ -149,7 +157,9 @@ export class History {
     const known = seen.get(message.rev);
     if (known === undefined) seen.set(message.rev, hash);
     else if (known !== hash)
-      this.violation(`${observer} in ${room.id} saw another state at rev ${message.rev}: ${canonical(message)}`);
+      this.violation(
+        `${observer} in ${room.id} saw another state at rev ${message.rev}: ${canonical(message)}`,
+      );
   }
 
   /** Fingerprints of the room's messages by the `rev` at which anyone saw them. */
@@ -159,8 +169,8 @@ export class History {
 
   /** Records what a client's list said about a room. */
   observeCounts(client: string, room: RoomIdentity, counted: Counted): void {
-    const { seq, rev, read, unread, last } = counted;
-    const key = `${rev} ${seq} ${read} ${unread} ${last}`;
+    const { seq, rev, read, unread } = counted;
+    const key = `${rev} ${seq} ${read} ${unread}`;
     getOrCreate(this.countedIn(room), key, () => ({ ...counted, client }));
   }
 

@@ -139,8 +139,8 @@ export class Observer implements AsyncDisposable {
 
 /** Reads a room in `classic`, which has nothing but texts. */
 export class ClassicObserver implements AsyncDisposable {
-  /** What each connection received. */
-  readonly connections: { history: string[]; live: string[] }[] = [];
+  /** What each connection received, and when it began on the history's clock. */
+  readonly connections: { began: number; history: string[]; live: string[] }[] = [];
   readonly user: string;
   readonly roomId: string;
   #stopped = false;
@@ -157,12 +157,13 @@ export class ClassicObserver implements AsyncDisposable {
     const { host, room, token } = this.options;
     while (!this.#stopped) {
       try {
+        const began = this.options.history.now;
         const client = await connectClassic(host, room, { token: await token() });
         this.#close = () => client.socket.close();
         if (this.#stopped) this.#close();
         const { history } = client;
         const live: string[] = [];
-        this.connections.push({ history: history.map(({ text }) => text), live });
+        this.connections.push({ began, history: history.map(({ text }) => text), live });
         for (;;) live.push((await client.next()).message ?? "");
       } catch {
         // The server is down for a moment.
