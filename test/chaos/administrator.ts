@@ -68,7 +68,7 @@ export class Administrator {
       await this.#retry("members added or changed", () => api.setMember(room, user, pickRole(random)));
     } else if (roll < 0.72) {
       await this.#retry("members removed", () => api.removeMember(room, user), "room_not_found");
-    } else if (roll < 0.9) {
+    } else if (roll < 0.95) {
       await this.#retry("rooms renamed", () => api.renameRoom(room, `${room} ${random.integer(1000)}`));
     } else {
       const other = rooms[Math.ceil(rooms.length / 2) + random.integer(Math.floor(rooms.length / 2))];

@@ -89,9 +89,9 @@ export class Generator {
       return roll < probability ? picked : undefined;
     };
     return {
-      open: pick(open.length < 2 ? 0.6 : 0.1, random.chance(0.9) ? list : rooms),
+      open: pick(open.length < 3 ? 0.6 : 0.12, random.chance(0.9) ? list : rooms),
       resumes: random.chance(0.5),
-      close: pick(open.length > 2 ? 0.1 : 0.02, open),
+      close: pick(open.length > 3 ? 0.08 : 0.02, open),
       leave: pick(0.004, list),
       markRead: pick(0.03, list),
     };
