@@ -214,3 +214,42 @@ test("a client must show who is online, each user once", () => {
   expect(check(ALICE, BOB, "user|carol")).toBe(1);
   expect(check(ALICE, BOB, BOB)).toBe(1);
 });
+
+test("only what was done in the present room counts after a room was deleted and created again", () => {
+  const history = new History();
+  const send = (text: string) =>
+    history.invoke({ kind: "send", clientId: text, text, room: "room", client: ALICE, user: ALICE });
+  const room: StoredRoom = {
+    ...ROOM,
+    seq: 2,
+    rev: 2,
+    messages: [],
+    members: new Set([ALICE]),
+    readMarks: new Map([[ALICE, 2]]),
+  };
+  const check = () => {
+    const found: string[] = [];
+    checkRoom(room, history, (violation) => found.push(violation));
+    return found.join("\n");
+  };
+  const store = (seq: number, text: string) =>
+    (room.messages[seq - 1] = { createdRev: seq, body: { ...stored(seq).body, text, client_id: text } });
+  history.settle(send("before"), { type: "acked", seq: 1, rev: 1 }, 0);
+  const [early, late] = [send("early"), send("late")];
+  const isDeleted = history.deleteRoom("room");
+  history.settle(early, { type: "acked", seq: 2, rev: 2 }, 0);
+  isDeleted();
+  history.settle(late, { type: "acked", seq: 1, rev: 1 }, 0);
+  history.settle(send("after"), { type: "acked", seq: 2, rev: 2 }, 0);
+  store(1, "late");
+  store(2, "after");
+  expect(check()).toBe("");
+  // Either of those in flight may have been about the new room.
+  store(1, "early");
+  expect(check()).toBe("");
+  store(1, "before");
+  expect(check()).toContain("message 1 was sent by nobody");
+  store(1, "late");
+  room.messages.pop();
+  expect(check()).toContain("after was acked, and is lost");
+});
