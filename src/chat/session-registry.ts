@@ -1,4 +1,4 @@
-import type { Actor, Departure, RoomKey, RoomRef, RoomSummary, UserKey } from "./model.ts";
+import type { Actor, Departure, Role, RoomKey, RoomRef, RoomSummary, UserKey } from "./model.ts";
 
 /** A connection for all of a user's rooms, as the chat sees it. The methods are called in the order of the events. */
 export interface Session {
@@ -22,7 +22,8 @@ export class SessionUser {
   readonly started = new Set<Session>();
   /** Sessions that have not started yet. */
   readonly starting = new Set<Session>();
-  readonly rooms = new Set<RoomKey>();
+  /** The user's rooms, and their role in each. */
+  readonly rooms = new Map<RoomKey, Role | null>();
   /** Rooms whose membership must be read again. */
   readonly unchecked = new Set<RoomKey>();
   /** Whether the whole list of rooms must be read again. */
@@ -66,8 +67,10 @@ export class SessionRegistry {
   removeIfUnused(user: SessionUser): void {
     const { key } = user.actor;
     if (user.started.size > 0 || user.starting.size > 0 || this.#users.get(key) !== user) return;
-    for (const room of Array.from(user.rooms)) this.unregister(user, room);
     this.#users.delete(key);
+    const rooms = Array.from(user.rooms.keys());
+    user.rooms.clear();
+    for (const room of rooms) this.#removeFrom(room, key);
   }
 
   get(user: UserKey): SessionUser | undefined {
@@ -80,27 +83,32 @@ export class SessionRegistry {
   }
 
   /** Adds a room of the user. Returns false if it was registered already. */
-  register(user: SessionUser, { room: { key, id, name } }: RoomSummary): boolean {
+  register(user: SessionUser, { room: { key, id, name }, role }: RoomSummary): boolean {
     if (user.rooms.has(key)) return false;
     let room = this.#rooms.get(key);
-    if (!room) this.#rooms.set(key, (room = { id, name, users: new Set() }));
-    this.#keys.set(id, key);
+    if (!room) {
+      this.#rooms.set(key, (room = { id, name, users: new Set() }));
+      this.#keys.set(id, key);
+    }
     room.users.add(user.actor.key);
-    user.rooms.add(key);
+    user.rooms.set(key, role);
     this.listener.userJoined(key, user.actor);
     return true;
   }
 
   /** Removes a room of the user. Returns undefined if it was not registered. */
   unregister(user: SessionUser, key: RoomKey): RoomRef | undefined {
+    return user.rooms.delete(key) ? this.#removeFrom(key, user.actor.key) : undefined;
+  }
+
+  #removeFrom(key: RoomKey, user: UserKey): RoomRef | undefined {
     const room = this.#rooms.get(key);
-    if (!room || !user.rooms.delete(key)) return undefined;
-    room.users.delete(user.actor.key);
+    if (!room?.users.delete(user)) return undefined;
     if (room.users.size === 0) {
       this.#rooms.delete(key);
       if (this.#keys.get(room.id) === key) this.#keys.delete(room.id);
     }
-    this.listener.userLeft(key, user.actor.key);
+    this.listener.userLeft(key, user);
     return { key, id: room.id };
   }
 
@@ -109,6 +117,13 @@ export class SessionRegistry {
     const room = this.#rooms.get(key);
     if (!room || room.name === name) return false;
     room.name = name;
+    return true;
+  }
+
+  /** Sets a user's role in a room of theirs. Returns whether they had another one. */
+  setRole(user: SessionUser, room: RoomKey, role: Role | null): boolean {
+    if (!user.rooms.has(room) || user.rooms.get(room) === role) return false;
+    user.rooms.set(room, role);
     return true;
   }
 

@@ -1,6 +1,7 @@
 import type { BusEvent } from "./bus.ts";
 import type { Actor, Departure, Notice, Room, RoomKey, RoomSummary, UserKey } from "./model.ts";
 import type { RoomList } from "./room-list.ts";
+import { type RoomRead, RoomReads } from "./room-reads.ts";
 import { type Session, type SessionListener, SessionRegistry, type SessionUser } from "./session-registry.ts";
 import type { Store } from "./store.ts";
 
@@ -16,22 +17,13 @@ export interface SessionsOptions extends SessionListener {
 /** Delay before a failed read is retried. */
 const RETRY_MS = 1000;
 
-/** A read of a user's rooms. */
-interface RoomsRead {
-  user: SessionUser;
-  /** Rooms in which something has happened since the read began. */
-  stale: Set<RoomKey>;
-  /** Rooms that the user has lost since then. */
-  departed: Set<RoomKey>;
-}
-
 /**
  * The sessions on this node. They are told which rooms their users have. What happens in a room while it is being read is
  * noted, and the room is read again. So a session misses nothing between its list of rooms and the live frames.
  */
 export class Sessions {
   readonly #registry: SessionRegistry;
-  readonly #reads = new Set<RoomsRead>();
+  readonly #reads = new RoomReads();
 
   constructor(private readonly options: SessionsOptions) {
     this.#registry = new SessionRegistry(options);
@@ -42,8 +34,9 @@ export class Sessions {
     const user = this.#registry.add(session.user);
     user.starting.add(session);
     try {
-      await this.#readFor(session, user, (rooms) => {
-        for (const room of rooms) this.#registry.register(user, room);
+      await this.#readFor(session, user, (rooms, read) => {
+        // The other sessions may not have been told of all of them.
+        for (const room of rooms) this.#announce(user, room, read);
         user.starting.delete(session);
         user.started.add(session);
         return session.start(rooms);
@@ -100,8 +93,8 @@ export class Sessions {
   }
 
   /** The rooms of a user who has sessions. */
-  roomsOf(user: UserKey): ReadonlySet<RoomKey> {
-    return this.#registry.get(user)?.rooms ?? new Set();
+  roomsOf(user: UserKey): Iterable<RoomKey> {
+    return this.#registry.get(user)?.rooms.keys() ?? [];
   }
 
   /** Members of a room who have a session. */
@@ -113,19 +106,17 @@ export class Sessions {
     switch (event.kind) {
       case "changes":
       case "read":
-        this.#markStale(event.room);
+        this.#reads.markChanged(event.room);
         break;
       case "member_added":
-        this.#markStale(event.room, event.user);
+        this.#reads.markStale(event.room, event.user);
         this.#check(event.user, event.room);
         break;
       case "member_removed":
-        for (const { user, departed } of this.#reads)
-          if (user.actor.key === event.user) departed.add(event.room);
         this.#leave(this.#registry.get(event.user), event.room, event.reason);
         break;
       case "room_deleted":
-        for (const { departed } of this.#reads) departed.add(event.room);
+        this.#reads.markDeparted(event.room);
         for (const user of this.#registry.usersIn(event.room)) this.#leave(user, event.room, "room_deleted");
         break;
       case "rooms_changed":
@@ -144,20 +135,18 @@ export class Sessions {
   #receiveNotice(room: RoomKey, notice: Notice): void {
     if (notice.type === "room") {
       this.#registry.rename(room, notice.room.name);
-      this.#markStale(room);
+      this.#reads.markStale(room);
     } else if (notice.type === "member") {
-      this.#markStale(room, notice.user.key);
+      const user = this.#registry.get(notice.user.key);
+      if (user) this.#registry.setRole(user, room, notice.role);
+      this.#reads.markStale(room, notice.user.key);
     }
   }
 
-  /** What is being read of this room may be out of date: for one of its members, or for all. */
-  #markStale(room: RoomKey, key?: UserKey): void {
-    for (const { user, stale } of this.#reads)
-      if (key === undefined || user.actor.key === key) stale.add(room);
-  }
-
   #leave(user: SessionUser | undefined, room: RoomKey, reason: Departure): void {
-    const left = user && this.#registry.unregister(user, room);
+    if (!user) return;
+    this.#reads.markDeparted(room, user);
+    const left = this.#registry.unregister(user, room);
     if (left) for (const session of Array.from(user.started)) session.left(left, reason);
   }
 
@@ -165,51 +154,55 @@ export class Sessions {
   async #readFor(
     session: Session,
     user: SessionUser,
-    deliver: (rooms: readonly RoomSummary[]) => Promise<void>,
+    deliver: (rooms: readonly RoomSummary[], read: RoomRead) => Promise<void>,
   ): Promise<void> {
     const delivered = new Set<RoomKey>();
-    const stale = await this.#read(
+    const stale = await this.#reads.read(
       user,
       () => this.options.roomList.of(user.actor.key),
-      async (rooms) => {
+      async (rooms, read) => {
         if (!session.isOpen) return;
         for (const { room } of rooms) delivered.add(room.key);
-        await deliver(rooms);
+        await deliver(rooms, read);
       },
     );
     // Memberships that began during the read were announced to the sessions that had started by then.
-    const missed = [...user.rooms].filter((room) => !delivered.has(room));
+    const missed = [...user.rooms.keys()].filter((room) => !delivered.has(room));
     await this.#refreshStale(user, [...stale, ...missed], () => [session]);
   }
 
-  /** Reads rooms and delivers those that the user still has. Resolves with the stale ones among the user's rooms. */
-  async #read(
-    user: SessionUser,
-    load: () => Promise<readonly RoomSummary[]>,
-    deliver: (rooms: readonly RoomSummary[]) => void | Promise<void>,
-  ): Promise<RoomKey[]> {
-    const read: RoomsRead = { user, stale: new Set(), departed: new Set() };
-    this.#reads.add(read);
-    try {
-      const rooms = await load();
-      await deliver(rooms.filter(({ room }) => !read.departed.has(room.key)));
-    } finally {
-      this.#reads.delete(read);
-    }
-    return [...read.stale].filter((room) => user.rooms.has(room));
-  }
-
-  /** Once is enough: by now the sessions are told of further changes. */
+  /** Reads rooms, each until it is current, for sessions that are told of further changes. */
   async #refreshStale(
     user: SessionUser,
-    stale: readonly RoomKey[],
+    rooms: readonly RoomKey[],
     sessions: () => Iterable<Session>,
   ): Promise<void> {
-    for (const key of stale) {
-      const summary = await this.options.roomList.one(user.actor.key, key);
-      if (!summary || !user.rooms.has(key)) continue;
-      for (const session of sessions()) if (session.isOpen) session.refreshed(summary);
+    for (const room of rooms) {
+      let outcome: "current" | "stale" | "missing";
+      do outcome = await this.#refreshRoom(user, room, sessions);
+      while (outcome === "stale");
+      if (outcome === "missing" && user.rooms.has(room)) await this.#announceLoss(user, room);
     }
+  }
+
+  /** Reads a room, and delivers it unless it is out of date by then. */
+  async #refreshRoom(
+    user: SessionUser,
+    room: RoomKey,
+    sessions: () => Iterable<Session>,
+  ): Promise<"current" | "stale" | "missing"> {
+    let outcome: "current" | "stale" | "missing" = "missing";
+    const load = async () => {
+      const summary = await this.options.roomList.one(user.actor.key, room);
+      return summary ? [summary] : [];
+    };
+    await this.#reads.read(user, load, ([summary], { stale }) => {
+      if (!summary) return;
+      outcome = stale.has(room) ? "stale" : "current";
+      if (outcome === "stale" || !user.rooms.has(room)) return;
+      for (const session of sessions()) if (session.isOpen) session.refreshed(summary);
+    });
+    return outcome;
   }
 
   #check(key: UserKey, room?: RoomKey): void {
@@ -255,22 +248,31 @@ export class Sessions {
       if (!keys) return roomList.of(key);
       return (await Promise.all(keys.map((room) => roomList.one(key, room)))).flatMap((room) => room ?? []);
     };
-    let present = new Set<RoomKey>();
-    const stale = await this.#read(user, load, (rooms) => {
-      present = new Set(rooms.map(({ room }) => room.key));
-      for (const summary of rooms) this.#announce(user, summary);
+    const stale = await this.#reads.read(user, load, async (rooms, read) => {
+      const present = new Set(rooms.map(({ room }) => room.key));
+      // Losses first: a room that was deleted and made again has the same id.
+      for (const room of keys ?? Array.from(user.rooms.keys()))
+        if (user.rooms.has(room) && !present.has(room)) await this.#announceLoss(user, room);
+      for (const summary of rooms)
+        if (!read.departed.has(summary.room.key)) this.#announce(user, summary, read);
     });
     await this.#refreshStale(user, stale, () => user.started);
-    for (const room of keys ?? Array.from(user.rooms))
-      if (user.rooms.has(room) && !present.has(room)) await this.#announceLoss(user, room);
   }
 
-  #announce(user: SessionUser, summary: RoomSummary): void {
-    const { room } = summary;
-    if (this.#registry.rename(room.key, room.name)) this.options.roomRenamed(room);
+  #announce(user: SessionUser, summary: RoomSummary, read: RoomRead): void {
+    const { room, role } = summary;
+    const isStale = read.stale.has(room.key);
+    // Since the room was read it may have been renamed, and everybody told.
+    if (!isStale && this.#registry.rename(room.key, room.name)) this.options.roomRenamed(room);
     // The user's last session may have ended during the read.
-    if (this.#registry.get(user.actor.key) !== user || !this.#registry.register(user, summary)) return;
-    for (const session of Array.from(user.started)) session.joined(summary);
+    if (this.#registry.get(user.actor.key) !== user) return;
+    const isNew = this.#registry.register(user, summary);
+    if (!isNew && (isStale || !this.#registry.setRole(user, room.key, role))) return;
+    this.#reads.markStaleElsewhere(room.key, read);
+    for (const session of Array.from(user.started)) {
+      if (isNew) session.joined(summary);
+      else session.refreshed(summary);
+    }
   }
 
   async #announceLoss(user: SessionUser, room: RoomKey): Promise<void> {
