@@ -102,12 +102,14 @@ describe.each([
     ["removed", (at: Sockets) => at.remove()],
     ["room_deleted", (at: Sockets) => at.deleteRoom()],
   ] as const)("is left and not opened, if its user is %s at any moment", async (reason, happen) => {
-    let reads = 1;
-    for (let index = 0; index < reads; index++) {
+    for (let index = 0, reads = 1; index < reads; index++) {
       await using at = await startSession();
       const { session, store, chat, room } = at;
       const id = session.issue(open);
-      reads = Math.max(reads, await answerReads(at, index, () => happen(at)));
+      const answered = await answerReads(at, index, () => happen(at));
+      // It took fewer reads than the time before, so nothing has happened.
+      if (answered <= index) break;
+      reads = Math.max(reads, answered + 1);
       await store.answerAll();
       const answer = await session.answer(id);
       if (answer.type === "error") expect([reason, "room_not_found"]).toContain(answer.code);
