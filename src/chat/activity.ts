@@ -38,6 +38,8 @@ interface PendingActivity {
 interface RoomActivity {
   id: string;
   pending: PendingActivity | undefined;
+  /** Whether a publication waits for the store. The next one must not overtake it. */
+  isPublishing: boolean;
   /** The tick from which on the room may be published again. */
   dueAt: number;
 }
@@ -66,8 +68,9 @@ export class ActivityFeed {
     }
     const id = idOf(key);
     if (id === undefined || broadcaster.followers(key) === 0) return;
-    // The next tick may come before the interval has passed.
-    const added = { id, pending: gather(undefined, changes), dueAt: this.#dueAfter(key, this.#ticks + 2) };
+    // If the timer runs already, its next tick may come before the interval has passed.
+    const dueAt = this.#dueAfter(key, this.#ticks + (this.#timer ? 2 : 1));
+    const added = { id, pending: gather(undefined, changes), isPublishing: false, dueAt };
     this.#rooms.set(key, added);
     void this.#publish(key, added);
     this.#timer ??= setInterval(() => this.#tick(), ACTIVITY_INTERVAL_MS).unref();
@@ -77,7 +80,7 @@ export class ActivityFeed {
     this.#ticks++;
     for (const [key, room] of this.#rooms) {
       if (room.dueAt > this.#ticks) continue;
-      if (room.pending) void this.#publish(key, room);
+      if (room.pending || room.isPublishing) void this.#publish(key, room);
       else this.#rooms.delete(key);
       room.dueAt = this.#dueAfter(key, this.#ticks + 1);
     }
@@ -95,13 +98,16 @@ export class ActivityFeed {
 
   async #publish(key: RoomKey, room: RoomActivity): Promise<void> {
     const { pending } = room;
-    if (!pending) return;
+    if (!pending || room.isPublishing) return;
     room.pending = undefined;
+    room.isPublishing = true;
     try {
       this.options.broadcaster.publishActivity({ key, id: room.id }, await this.#complete(key, pending));
     } catch (error) {
       this.options.readFailed(error);
       room.pending = merge(pending, room.pending);
+    } finally {
+      room.isPublishing = false;
     }
   }
 

@@ -1,26 +1,39 @@
 export type {
-  LimitsBody,
-  MemberBody,
-  MessageBody,
-  ReactionBody,
-  RoomBody,
-  RoomSummaryBody,
-  UserBody,
+  LimitsBody as Limits,
+  MemberBody as Member,
+  ReactionBody as Reaction,
+  RoomBody as RoomInfo,
+  RoomSummaryBody as RoomSummary,
+  SessionLimitsBody as SessionLimits,
+  UserBody as User,
 } from "../protocol/frames.ts";
 export { Api, api, type Page } from "./api.ts";
+export type { Chat } from "./chat.ts";
+export type { Ack } from "./command-queue.ts";
 export { type ErrorCode, ParleyError } from "./error.ts";
-export type { PendingMessage, RoomEvent, RoomEventOf, Status } from "./events.ts";
+export type {
+  ChatEvent,
+  ChatEventOf,
+  ChatStatus,
+  FailedEvent,
+  RoomEvent,
+  RoomEventOf,
+  RoomStatus,
+} from "./events.ts";
 export type { Change, RoomPosition } from "./history.ts";
+export type { Message, PendingMessage, Sender } from "./messages.ts";
 export type {
   ApiOptions,
   Clock,
   ConnectOptions,
   Fetch,
+  OpenOptions,
+  OutboxStorage,
   Random,
   SendOptions,
   Socket,
   SocketClass,
   Token,
 } from "./options.ts";
-export type { Ack } from "./outbox.ts";
-export { connect, Room } from "./room.ts";
+export type { Room } from "./room.ts";
+export { connect } from "./session.ts";

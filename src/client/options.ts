@@ -43,16 +43,24 @@ export interface Clock {
 /** Returns a number from 0 (inclusive) to 1 (exclusive), as `Math.random` does. */
 export type Random = () => number;
 
+/**
+ * Where commands are kept that were not acknowledged, so that they survive a reload: `localStorage`, `sessionStorage`, or
+ * any object with the same three methods, which may be asynchronous.
+ */
+export interface OutboxStorage {
+  getItem(key: string): string | null | Promise<string | null>;
+  setItem(key: string, value: string): unknown;
+  removeItem(key: string): unknown;
+}
+
 /** Options of `connect`. */
 export interface ConnectOptions {
   /** URL of the server: http(s) or ws(s), including the path under which Parley is served, if any. */
   url: string;
-  /** Id of the room. */
-  room: string;
   token: Token;
-  /** Position to resume from. Default: start with the room's last 50 messages. */
-  since?: RoomPosition | undefined;
-  /** Maximum number of messages in `messages`; the oldest are dropped first. Default: 10,000. */
+  /** Default: none. Commands that were not acknowledged are lost when the page is closed. */
+  storage?: OutboxStorage | undefined;
+  /** Maximum number of messages in the `messages` of each room; the oldest are dropped first. Default: 10,000. */
   keep?: number;
   /** WebSocket class. Default: the global `WebSocket`. */
   WebSocket?: SocketClass;
@@ -62,6 +70,14 @@ export interface ConnectOptions {
   clock?: Clock;
   /** Source of the jitter in reconnection delays. Default: `Math.random`. */
   random?: Random;
+}
+
+/** Options of `Chat.open`. They are ignored if the room is open already. */
+export interface OpenOptions {
+  /** Position to resume from. Default: start with the room's last 50 messages. */
+  since?: RoomPosition | undefined;
+  /** Maximum number of messages in `messages`. Default: that of `connect`. */
+  keep?: number | undefined;
 }
 
 /** Options of `Room.send`. */

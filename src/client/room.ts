@@ -1,154 +1,127 @@
-import type { LimitsBody, MemberBody, MessageBody, UserBody } from "../protocol/frames.ts";
-import type { PendingMessage, RoomEvent, RoomEventOf, Status } from "./events.ts";
+import type { MemberBody, SessionLimitsBody, UserBody } from "../protocol/frames.ts";
+import type { Ack } from "./command-queue.ts";
+import type { RoomEvent, RoomEventOf, RoomStatus } from "./events.ts";
 import type { RoomPosition } from "./history.ts";
-import type { ConnectOptions, SendOptions } from "./options.ts";
-import type { Ack } from "./outbox.ts";
-import { RoomReplica } from "./room-replica.ts";
-
-/** The largest page of messages that the HTTP API returns. */
-const MAX_PAGE_SIZE = 100;
+import type { Message, PendingMessage, Sender } from "./messages.ts";
+import type { SendOptions } from "./options.ts";
 
 /**
- * A room on a server, over a connection that reconnects whenever it is lost.
+ * An open room of a chat.
  *
  * The methods that change something (`send`, `edit`, `remove`, `react`, `read`) queue a command, wait for a connection if
  * need be, and repeat the command until the server answers. Their promises resolve once the change is on disk, and reject
- * with a `ParleyError`: with the server's code if it refused, `closed` if the room was closed first, `too_many_pending`
- * if 1,000 commands are waiting, or `conflict` if the room was recreated or restored meanwhile. A rejection may be
- * ignored.
+ * with a `ParleyError`: with the server's code if it refused, `closed` if the chat was closed first, `too_many_pending` if
+ * 1,000 commands are waiting, or `conflict` if the room was recreated or restored meanwhile. A rejection may be ignored.
+ * Commands that wait when the room is closed are still sent.
  *
- * `online`, `me`, `name`, `role` and `limits` are empty or undefined until the room is first open.
+ * Arrays, maps and objects that it returns are never changed. Each is the same one until something in it changes, and
+ * every change is followed by an event.
  */
-export class Room implements AsyncIterable<RoomEvent> {
+export interface Room extends AsyncIterable<RoomEvent> {
   readonly id: string;
+
+  readonly status: RoomStatus;
+
   /** Resolves when the room is first open. Rejects with a `ParleyError` if it is closed before that. */
   readonly ready: Promise<void>;
-  readonly #sync: RoomReplica;
-  #loadingOlder: Promise<MessageBody[]> | undefined;
 
-  constructor(options: ConnectOptions) {
-    this.id = options.room;
-    this.#sync = new RoomReplica(options);
-    this.ready = this.#sync.ready.promise;
-  }
+  /** The room's name. Undefined until it is known. */
+  readonly name: string | undefined;
 
-  get status(): Status {
-    return this.#sync.status;
-  }
+  /** This user's role. Null for an administrator who is not a member, undefined until it is known. */
+  readonly role: MemberBody["role"] | null | undefined;
 
-  /** The newest messages, oldest first, without gaps. The same array until something in it changes. */
-  get messages(): readonly MessageBody[] {
-    return this.#sync.history.messages;
-  }
+  /** This user's unread messages. */
+  readonly unread: number;
+
+  /** This user, as `Chat.me`. */
+  readonly me: Sender | undefined;
+
+  /** The server's limits, as `Chat.limits`. */
+  readonly limits: SessionLimitsBody | undefined;
+
+  /**
+   * The newest messages, oldest first, without gaps. Edits, deletions and reactions made here show at once, and are taken
+   * back if the server refuses them.
+   */
+  readonly messages: readonly Message[];
 
   /** Whether `messages` starts with the room's first message, so that `older` has nothing to load. */
-  get complete(): boolean {
-    const { hello, history } = this.#sync;
-    return hello !== undefined && history.cursor !== undefined && history.first === 1;
-  }
+  readonly complete: boolean;
 
-  /** Messages sent here that are not among `messages` yet. The same array until something in it changes. */
-  get pending(): readonly PendingMessage[] {
-    return this.#sync.sender.pending;
-  }
+  /** Messages sent here that are not among `messages`: waiting, stored a moment ago, or failed. */
+  readonly pending: readonly PendingMessage[];
 
-  /** The users who are connected to the room. */
-  get online(): readonly UserBody[] {
-    return this.#sync.hello?.online ?? [];
-  }
+  /** How far the room is known. Store it as JSON, and pass it to a later `Chat.open` as `since`. */
+  readonly position: RoomPosition | undefined;
 
-  /** This user. */
-  get me(): UserBody | undefined {
-    return this.#sync.hello?.me;
-  }
+  /** The users who are connected to the room, this one included. */
+  readonly online: readonly UserBody[];
 
-  /** The room's name. */
-  get name(): string | undefined {
-    return this.#sync.hello?.room.name;
-  }
+  /** The other users who are typing: for 5 seconds after the last sign of it, or until their next message. */
+  readonly typingUsers: readonly UserBody[];
 
-  /** This user's role. Null for an administrator who is not a member. */
-  get role(): MemberBody["role"] | null | undefined {
-    return this.#sync.hello?.room.role;
-  }
+  /**
+   * The other users' read marks: the `seq` up to which they have read, by user id. In a room of more than 100 members the
+   * server does not tell them.
+   */
+  readonly reads: ReadonlyMap<string, number>;
 
-  /** The server's limits for texts, frames and commands. */
-  get limits(): LimitsBody | undefined {
-    return this.#sync.hello?.limits;
-  }
+  /** The members, kept up to date once `loadMembers` has loaded them. Empty before that. */
+  readonly members: readonly MemberBody[];
 
-  /** How far the room is known. Store it as JSON, and pass it to a later `connect` as `since`. */
-  get position(): RoomPosition | undefined {
-    return this.#sync.history.position;
-  }
+  /** Loads `members` if it has not been loaded yet. Rejects with a `ParleyError`, or with what `token` threw. */
+  loadMembers(): Promise<readonly MemberBody[]>;
+
+  /** The users who have read a message, without its sender and this user. */
+  seenBy(seq: number): UserBody[];
 
   /** Calls `listener` for each event of a type. Returns a function that removes the listener. */
-  on<T extends RoomEvent["type"]>(type: T, listener: (event: RoomEventOf<T>) => void): () => void {
-    return this.#sync.events.on(type, listener);
-  }
+  on<T extends RoomEvent["type"]>(type: T, listener: (event: RoomEventOf<T>) => void): () => void;
+
+  /** Calls `listener` after each event of any type. Returns a function that removes the listener. */
+  readonly subscribe: (listener: (event: RoomEvent) => void) => () => void;
 
   /**
-   * Iterates over all events: the first iterator over those since `connect`, each other one over those from now on. Ends
+   * Iterates over all events: the first iterator over those since `Chat.open`, each other one over those from now on. Ends
    * when the room is closed. If more than 1,000 events wait for an iterator, one `reset` replaces them.
    */
-  [Symbol.asyncIterator](): AsyncIterableIterator<RoomEvent, undefined> {
-    return this.#sync.events.iterate();
-  }
+  [Symbol.asyncIterator](): AsyncIterableIterator<RoomEvent, undefined>;
 
   /** Sends a message. It is in `pending` until it is among `messages`, and is stored once however often it is repeated. */
-  send(text: string, options: SendOptions = {}): Promise<Ack> {
-    return this.#sync.sender.sendMessage(text, options);
-  }
+  send(text: string, options?: SendOptions): Promise<Ack>;
+
+  /** Sends a failed message again. */
+  resend(message: PendingMessage): Promise<Ack>;
+
+  /** Removes a failed message from `pending`. */
+  discard(message: PendingMessage): void;
 
   /** Replaces the text of one of this user's messages. */
-  edit(seq: number, text: string): Promise<Ack> {
-    return this.#sync.sender.outbox.add({ type: "edit", seq, text });
-  }
+  edit(seq: number, text: string): Promise<Ack>;
 
   /** Deletes a message. Moderators and owners may also delete the messages of others. */
-  remove(seq: number): Promise<Ack> {
-    return this.#sync.sender.outbox.add({ type: "delete", seq });
-  }
+  remove(seq: number): Promise<Ack>;
 
-  /** Adds or removes this user's reaction to a message. */
-  react(seq: number, emoji: string, on = true): Promise<Ack> {
-    return this.#sync.sender.outbox.add({ type: "react", seq, emoji, on });
-  }
+  /** Adds this user's reaction to a message, or removes it if `on` is false. */
+  react(seq: number, emoji: string, on?: boolean): Promise<Ack>;
 
   /** Moves this user's read mark forward. Default: to the newest message. */
-  read(seq = this.#sync.history.last): Promise<Ack> {
-    return this.#sync.sender.outbox.add({ type: "read", seq });
-  }
+  read(seq?: number): Promise<Ack>;
 
   /** Tells the others that this user is typing. Call it at every key press: it sends at most every 3 seconds. */
-  typing(): void {
-    if (this.status === "open") this.#sync.sender.sendTyping();
-  }
+  typing(): void;
 
   /**
-   * Loads up to `limit` older messages, 100 at most, and prepends them to `messages`. Resolves with them; with none if
+   * Loads up to `limit` older messages, 50 by default and 100 at most, and prepends them to `messages`. Resolves with them; with none if
    * there are no older messages, or if `messages` has reached `keep`. Rejects with a `ParleyError`, or with what `token`
    * threw. A call during another one gets the same result.
    */
-  older(limit = 50): Promise<MessageBody[]> {
-    const { history, api } = this.#sync;
-    return (this.#loadingOlder ??= history
-      .loadOlder(Math.min(limit, MAX_PAGE_SIZE), (before, count) =>
-        api.messages(this.id, { before, limit: count }),
-      )
-      .finally(() => (this.#loadingOlder = undefined)));
-  }
+  older(limit?: number): Promise<Message[]>;
 
-  /** Connects now if there is no connection, and otherwise checks it. For a page that returns to the foreground. */
-  readonly retry = (): void => this.#sync.connection.retry();
-
-  /** Closes the room for good. Commands that were not acknowledged reject with `closed`, and iterators end. */
-  close(): void {
-    this.#sync.close();
-  }
-}
-
-/** Opens a room and returns it at once. Later failures are events. Throws a `TypeError` if an option is invalid. */
-export function connect(options: ConnectOptions): Room {
-  return new Room(options);
+  /**
+   * Gives the room back: the counterpart of one `Chat.open`. Shortly after the last one, the room is closed and its
+   * iterators end. Commands that wait are still sent.
+   */
+  close(): void;
 }

@@ -26,9 +26,9 @@ const [firstSteps = "", sharedToken = "", bot = "", httpApi = ""] = examples;
 async function runExample(example: string, email: string, setup = ""): Promise<string> {
   const path = join(folder.path, `example-${examples.indexOf(example)}.ts`);
   const program = example
-    .replace('"parley/client"', JSON.stringify(join(root, "src/client/index.ts")))
+    .replace('"parley-chat"', JSON.stringify(join(root, "src/client/index.ts")))
     .replace("https://chat.example.com", server.url)
-    .replace('room: "team", token, since', 'room: "bots", token, since');
+    .replace('open("team", { since', 'open("bots", { since');
   const token = JSON.stringify(await server.token(email));
   await Bun.write(path, `${setup}\n${program}\nasync function getToken(_: unknown) { return ${token}; }\n`);
   const { code, stdout, stderr } = await runProcess([process.execPath, path], { cwd: folder.path });
@@ -43,6 +43,7 @@ test("the examples in docs/client.md print what they should", async () => {
     "reacted 1 Hello!",
     "edited 1 Hello, everyone!",
     '[ "Hello, everyone!" ]',
+    '[ "team: 0 unread" ]',
     "closed: closed",
   ]);
   expect(await runExample(httpApi, alice)).toBe("team 0\n");
@@ -51,7 +52,8 @@ test("the examples in docs/client.md print what they should", async () => {
 
 test("the bot in docs/client.md answers once, even if it starts from the same position twice", async () => {
   await server.createRoom([bob], { id: "bots" });
-  const room = connect({ url: server.url, room: "bots", token: () => server.token(bob) });
+  const chat = connect({ url: server.url, token: () => server.token(bob) });
+  const room = chat.open("bots");
   await room.send("ping");
   const { rev } = await room.send("anything else");
   const since = { seq: 0, rev: 0, created_at: room.position?.created_at };
@@ -63,5 +65,5 @@ test("the bot in docs/client.md answers once, even if it starts from the same po
   for (let start = 0; start < 2; start++) await runExample(bot, bob, setup);
   await waitUntil("Bob receives the answer", () => room.messages.length === 3);
   expect(room.messages.slice(2)).toMatchObject([{ text: "pong", reply_to: 1, client_id: "pong-1" }]);
-  room.close();
+  chat.close();
 });

@@ -1,0 +1,363 @@
+import type {
+  LeftFrame,
+  OpenedFrame,
+  RoomSummaryBody,
+  SessionFrame,
+  SessionHelloFrame,
+  SessionLimitsBody,
+} from "../protocol/frames.ts";
+import { Api } from "./api.ts";
+import type { Chat } from "./chat.ts";
+import { Connection } from "./connection.ts";
+import { deferred } from "./deferred.ts";
+import { EventEmitter } from "./emitter.ts";
+import { type ErrorCode, ParleyError } from "./error.ts";
+import type { ChatEvent, ChatStatus } from "./events.ts";
+import { asMessages, type Sender } from "./messages.ts";
+import { NetworkStatus } from "./network-status.ts";
+import { Opener } from "./opener.ts";
+import type { Clock, ConnectOptions, OpenOptions } from "./options.ts";
+import { Outbox } from "./outbox.ts";
+import type { RoomContext } from "./room-context.ts";
+import { RoomList } from "./room-list.ts";
+import { RoomReplica } from "./room-replica.ts";
+import type { Room } from "./room.ts";
+import { systemClock } from "./timer.ts";
+import { serverUrl } from "./url.ts";
+
+/** WebSocket close codes (RFC 6455, section 7.4; 4000 and up are Parley's). */
+const NORMAL_CLOSURE = 1000;
+const MESSAGE_TOO_BIG = 1009;
+const UNAUTHORIZED = 4401;
+const FORBIDDEN = 4403;
+
+/** A chat's connection and its state: passes the frames to the list of rooms and to the rooms, and emits what changes. */
+class Session implements Chat, RoomContext {
+  readonly events = new EventEmitter<ChatEvent>({ type: "rooms" });
+  readonly on = this.events.on;
+  readonly subscribe = this.events.subscribe;
+  readonly [Symbol.asyncIterator] = this.events.iterate;
+  readonly api: Api;
+  readonly list: RoomList;
+  readonly outbox: Outbox;
+  readonly connection: Connection;
+  readonly clock: Clock;
+  status: ChatStatus = "connecting";
+  me: Sender | undefined;
+  limits: SessionLimitsBody | undefined;
+  #ready = deferred<void>();
+  /** The last token. */
+  #token: string | undefined;
+  readonly #keep: number;
+  readonly #opener: Opener;
+  readonly #replicas = new Map<string, RoomReplica>();
+  readonly #abort = new AbortController();
+  readonly #network: NetworkStatus;
+  /** Why the chat is closed, if it is. */
+  #closedWith: ParleyError | undefined;
+  /** Whether changes of the list are reported together, later. */
+  #isBatch = false;
+
+  constructor(options: ConnectOptions) {
+    const {
+      url,
+      token,
+      storage,
+      keep = 10_000,
+      WebSocket = globalThis.WebSocket,
+      fetch,
+      clock = systemClock,
+      random = Math.random,
+    } = options;
+    if (typeof WebSocket !== "function") throw new TypeError("No WebSocket class: pass one in the options");
+    const { signal } = this.#abort;
+    const onError = (error: unknown) => this.events.emit({ type: "error", error });
+    this.clock = clock;
+    this.#keep = keep;
+    this.api = new Api({ url, token, fetch, signal });
+    const connection = (this.connection = new Connection({
+      url: `${serverUrl(url, "ws")}/ws/`,
+      token: async (request) => {
+        this.#token = await token(request);
+        this.outbox.save();
+        return this.#token;
+      },
+      WebSocket,
+      clock,
+      random,
+      onReceive: () => this.#network.set(false),
+      onFrame: (frame) => this.#apply(frame),
+      onDisconnect: (code) => this.#onDisconnect(code),
+      onError,
+      onStop: (code, reason) => this.#stop(code, (reason || "internal") as ErrorCode),
+    }));
+    this.#opener = new Opener({
+      clock,
+      random,
+      connection,
+      onOpened: ({ room, messages, rev }) => this.#count(room.id, messages, rev),
+    });
+    this.list = new RoomList({
+      onChange: (id) => this.#onListChange(id),
+      loadOlder: (id, before) => this.api.messages(id, { before, limit: 100 }),
+    });
+    this.outbox = new Outbox({
+      clock,
+      random,
+      connection,
+      storage,
+      prefix: `parley-chat:${serverUrl(url, "http")}:`,
+      onError,
+      token: () => this.#token,
+      me: () => this.me,
+      isReady: (room) => connection.isOpen && this.list.isCurrent(room),
+      forRoom: (room) => ({
+        cursor: () => this.#replicas.get(room)?.history.cursor,
+        createdAt: () => (this.#replicas.get(room)?.info ?? this.list.get(room))?.created_at,
+        emit: (event) => {
+          this.#replicas.get(room)?.events.emit(event);
+          if (event.type === "failed") this.events.emit(event);
+        },
+      }),
+    });
+    this.#network = new NetworkStatus({
+      clock,
+      connection,
+      signal,
+      onChange: () => this.#updateStatus(),
+      onReturn: () => {
+        if (!this.isClosed) this.retry();
+      },
+    });
+    void connection.connect();
+  }
+
+  get isOnline(): boolean {
+    return this.status === "open";
+  }
+
+  get isClosed(): boolean {
+    return this.#closedWith !== undefined;
+  }
+
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  get rooms(): readonly RoomSummaryBody[] {
+    return this.list.rooms;
+  }
+
+  get unread(): number {
+    return this.list.unread;
+  }
+
+  get complete(): boolean {
+    return this.list.complete;
+  }
+
+  room(id: string): RoomSummaryBody | undefined {
+    return this.list.get(id);
+  }
+
+  open(id: string, { since, keep = this.#keep }: OpenOptions = {}): Room {
+    if (!id) throw new TypeError("The id of the room is empty");
+    let replica = this.#replicas.get(id);
+    if (!replica) {
+      replica = new RoomReplica(id, this, keep, since);
+      if (this.#abort.signal.aborted && this.#closedWith) {
+        replica.end(this.#closedWith);
+      } else {
+        this.#replicas.set(id, replica);
+        this.openOnServer(id);
+      }
+    }
+    replica.hold();
+    return replica;
+  }
+
+  openOnServer(room: string): void {
+    const replica = this.#replicas.get(room);
+    if (replica) this.#opener.open(replica);
+  }
+
+  onEnd(room: string, code: ErrorCode): void {
+    this.#replicas.delete(room);
+    if (code === "closed") this.#opener.close(room);
+  }
+
+  readonly retry = (): void => {
+    if (this.#abort.signal.aborted) return;
+    if (!this.#closedWith) return this.connection.retry();
+    this.#closedWith = undefined;
+    this.#ready = deferred();
+    this.#updateStatus();
+    for (const replica of this.#replicas.values()) replica.restart();
+    void this.connection.connect();
+  };
+
+  close(): void {
+    this.#end(NORMAL_CLOSURE, new ParleyError("closed", "The chat was closed."));
+  }
+
+  #apply(frame: SessionFrame): void {
+    switch (frame.type) {
+      case "hello":
+        this.#applyHello(frame);
+        break;
+      case "rooms":
+        this.#addToList(frame.rooms, frame.more);
+        break;
+      case "joined":
+        this.#addToList([frame.room], true);
+        this.events.emit(frame);
+        break;
+      case "left":
+        this.#leave(frame);
+        break;
+      case "activity":
+        this.list.applyActivity(frame);
+        break;
+      case "change":
+        this.#replicas.get(frame.room)?.apply(frame);
+        this.#count(frame.room, [frame.message], frame.message.rev, true);
+        break;
+      case "changes":
+        this.#replicas.get(frame.room)?.apply(frame);
+        this.#count(frame.room, frame.messages, frame.rev);
+        break;
+      case "presence":
+      case "typing":
+        this.#replicas.get(frame.room)?.applyNotice(frame);
+        break;
+      case "read":
+        if (frame.user.id === this.me?.id) this.list.applyMark(frame);
+        this.#replicas.get(frame.room)?.applyNotice(frame);
+        break;
+      case "member":
+        if (frame.user.id === this.me?.id && frame.role) this.list.change(frame.room, { role: frame.role });
+        this.#replicas.get(frame.room)?.applyNotice(frame);
+        break;
+      case "room":
+        this.list.change(frame.room.id, { name: frame.room.name });
+        this.#replicas.get(frame.room.id)?.applyNotice(frame);
+        break;
+      // The connection handles these.
+      case "ack":
+      case "error":
+      case "opened":
+      case "token.expiring":
+      case "restarting":
+        break;
+    }
+  }
+
+  /** Counts changes, even of a room that has been closed meanwhile. */
+  #count(room: string, messages: OpenedFrame["messages"], rev: number, isLive = false): void {
+    const window = this.#replicas.get(room)?.history.messages ?? [];
+    this.list.applyMessages(room, asMessages(messages), rev, window, isLive);
+  }
+
+  #applyHello({ me, limits, rooms, more }: SessionHelloFrame): void {
+    // Commands of one user must not be sent as another.
+    if (this.me && this.me.id !== me.id) return this.#end(FORBIDDEN, closedBy("forbidden"));
+    this.me = me as Sender;
+    this.limits = limits;
+    this.list.restart(me.id);
+    this.outbox.updateSender();
+    this.#addToList(rooms, more);
+    for (const room of this.#replicas.keys()) this.openOnServer(room);
+    this.#ready.resolve();
+    this.#updateStatus();
+  }
+
+  #addToList(rooms: readonly RoomSummaryBody[], more: boolean): void {
+    this.#isBatch = true;
+    // A room that is another one than before, or was restored: its messages may have other numbers now.
+    for (const room of rooms) if (!this.list.set(room)) this.outbox.dropNamed(room.id);
+    this.#isBatch = false;
+    this.#onListChange();
+    if (!more && !this.list.complete) {
+      for (const room of this.list.finish()) this.#leave({ type: "left", room, reason: "removed" });
+      void this.outbox.restore();
+    }
+    this.outbox.open();
+  }
+
+  #leave(frame: LeftFrame): void {
+    const error = closedBy(frame.reason);
+    this.list.remove(frame.room);
+    this.#replicas.get(frame.room)?.end(error);
+    this.outbox.dropRoom(frame.room, error);
+    this.events.emit(frame);
+  }
+
+  #onListChange(id?: string): void {
+    if (this.#isBatch) return;
+    this.events.emit({ type: "rooms" });
+    for (const replica of this.#replicas.values()) {
+      if (id === undefined || id === replica.id) replica.updateUnread();
+    }
+  }
+
+  #onDisconnect(code: number | undefined): void {
+    const { outbox } = this;
+    if (code === MESSAGE_TOO_BIG)
+      outbox.failLargest(new ParleyError("message_too_long", "The message is too long."));
+    outbox.pause();
+    this.#opener.reset();
+    for (const replica of this.#replicas.values()) replica.disconnect();
+    this.#updateStatus();
+  }
+
+  #updateStatus(): void {
+    let status: ChatStatus = this.connection.isOpen ? "open" : "connecting";
+    if (this.#network.isOffline) status = "offline";
+    if (this.#closedWith) status = "closed";
+    if (this.status === status) return;
+    this.status = status;
+    this.events.emit({ type: "status", status });
+    for (const replica of this.#replicas.values()) replica.updateStatus();
+  }
+
+  /** The server has closed the chat. `retry` begins again. */
+  #stop(code: number, reason: ErrorCode): void {
+    const error = (this.#closedWith = closedBy(reason));
+    const isHeard = this.events.hasListener("closed", "error");
+    this.#ready.reject(error);
+    this.#onDisconnect(code);
+    // Someone who signs in again still wants to send what waits.
+    if (code !== UNAUTHORIZED) this.outbox.drop(error);
+    // A listener may call `retry`.
+    for (const replica of this.#replicas.values()) if (this.#closedWith === error) replica.stop(error);
+    if (this.#closedWith === error) {
+      this.events.emit({ type: "closed", code, reason });
+      this.events.endReaders();
+    }
+    if (!isHeard) console.error(`Parley: ${error.message} Listen for \`closed\` events to handle this.`);
+  }
+
+  #end(code: number, error: ParleyError): void {
+    if (this.#abort.signal.aborted) return;
+    this.#closedWith = error;
+    this.connection.close();
+    this.#abort.abort(error);
+    this.#network.close();
+    this.#opener.reset();
+    this.outbox.close(error);
+    for (const replica of this.#replicas.values()) replica.end(error);
+    this.#updateStatus();
+    this.#ready.reject(error);
+    this.events.emit({ type: "closed", code, reason: error.code });
+    this.events.end();
+  }
+}
+
+function closedBy(reason: ErrorCode): ParleyError {
+  return new ParleyError(reason, `Connection closed: ${reason.replaceAll("_", " ")}.`);
+}
+
+/** Connects to a server and returns the chat at once. Later failures are events. Throws a `TypeError` if an option is invalid. */
+export function connect(options: ConnectOptions): Chat {
+  return new Session(options);
+}
