@@ -4,8 +4,9 @@ import type { Logger } from "pino";
 import { DEV_AUDIENCE, type DevIssuer } from "./auth/dev-issuer.ts";
 import { Verifier, type VerifierOptions } from "./auth/verifier.ts";
 import { createLocalBus } from "./bus/local.ts";
-import { Chat, type Observer } from "./chat/chat.ts";
+import { Chat } from "./chat/chat.ts";
 import type { Change, Limits } from "./chat/model.ts";
+import type { Observer } from "./chat/observer.ts";
 import { type Config, ConfigError, requireIssuers } from "./config.ts";
 import { createApp } from "./http/app.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
@@ -14,13 +15,16 @@ import { openFileLimit, OpenFiles } from "./open-files.ts";
 import { open } from "./store/sqlite/open.ts";
 import { SqliteStore } from "./store/sqlite/store.ts";
 import { createBroadcaster } from "./ws/broadcast.ts";
-import type { SocketData } from "./ws/connection.ts";
+import type { Connection, SocketData } from "./ws/connection.ts";
 import { Connections, type HeartbeatOptions } from "./ws/connections.ts";
 import { createClassic } from "./ws/dialects/classic.ts";
 import { createV2 } from "./ws/dialects/v2.ts";
 import { FrameGuard } from "./ws/frame-guard.ts";
 import { createHandlers } from "./ws/handlers.ts";
 import { Notices } from "./ws/notices.ts";
+import { RoomFeeds } from "./ws/room-feeds.ts";
+import { Session } from "./ws/session.ts";
+import { TokenRenewal } from "./ws/token-renewal.ts";
 import { createUpgrade, refuseAfterUpgrade } from "./ws/upgrade.ts";
 
 /** How often deleted rooms are purged, and a failed disk is probed. */
@@ -63,7 +67,12 @@ export function openChat(config: Config, options: { create: boolean }) {
     store,
     bus,
     limits: limitsOf(config),
-    broadcaster: { publish: ignore, publishMissed: ignore },
+    broadcaster: {
+      publish: ignore,
+      publishMissed: ignore,
+      isFollowed: () => false,
+      publishActivity: ignore,
+    },
     observer: { historyFailed: ignore, commitFailed: ignore, syncFailed: ignore, recheckFailed: ignore },
     now: Date.now,
     monotonic: () => performance.now(),
@@ -98,19 +107,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     dataVersion: () => store.dataVersion(),
     failed: (err) => log.error({ err }, "Some events may not have been delivered"),
   });
-  const chat = new Chat({
-    store,
-    bus,
-    limits,
-    broadcaster: createBroadcaster(server),
-    observer: createObserver(log, metrics),
-    now: Date.now,
-    monotonic: () => performance.now(),
-  });
   const connections = new Connections(
     { perUser: config.connectionsPerUser, total: maxConnections },
     heartbeat,
   );
+  const chat = new Chat({
+    store,
+    bus,
+    limits,
+    broadcaster: createBroadcaster(server, () => connections.checkSessions()),
+    observer: createObserver(log, metrics),
+    now: Date.now,
+    monotonic: () => performance.now(),
+  });
   const verifier = new Verifier({
     ...config,
     log,
@@ -119,17 +128,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     onKeysRevoked: (signingKeys) => connections.revokeKeys(signingKeys),
     ...(keys && { keys }),
   });
-  const notices = new Notices(chat, server);
+  const notices = new Notices(chat, connections, server);
   bus.subscribe((event) => {
+    notices.receive(event);
     if (event.kind === "changes") countChanges(metrics, event.changes);
-    else if (event.kind === "notice") notices.publish(event.room, event.notice);
   });
 
   const guard = new FrameGuard(chat, metrics, log);
+  const feeds = new RoomFeeds({ chat, notices, log });
+  const renewal = new TokenRenewal({ chat, verifier, connections });
   const dialects = {
     classic: createClassic({ chat, guard, log }),
-    "chat.v2": createV2({ chat, verifier, connections, notices, guard, limits, log }),
+    "chat.v2": createV2({ chat, feeds, renewal, guard, limits }),
   };
+  const createSession = (connection: Connection) => new Session(connection, { chat, feeds, limits, log });
   const originPolicy = new OriginPolicy(config.allowedOrigins);
   const openFiles = new OpenFiles(fileLimit);
   const app = createApp({
@@ -147,7 +159,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       if (!chat.healthy) return "storage";
       return verifier.ready ? undefined : "signing keys";
     },
-    upgrade: createUpgrade({ chat, verifier, connections, originPolicy }),
+    upgrade: createUpgrade({ chat, verifier, connections, originPolicy, createSession }),
     refuseAfterUpgrade,
   });
   server.reload({

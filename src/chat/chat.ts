@@ -1,6 +1,8 @@
+import { type ActivityBroadcaster, ActivityFeed } from "./activity.ts";
+import { type Budget, Budgets } from "./budgets.ts";
 import type { Bus, BusEvent } from "./bus.ts";
 import { CommitQueue } from "./commit-queue.ts";
-import { ChatError, refusalError, StoreError } from "./errors.ts";
+import { refusalError } from "./errors.ts";
 import { HistoryReader } from "./history.ts";
 import { Joiner, type JoinOptions, type JoinResult } from "./join.ts";
 import { MembershipWatch } from "./membership-watch.ts";
@@ -17,36 +19,27 @@ import type {
   Page,
   Position,
   Profile,
+  ReadMark,
   RoomKey,
   User,
   UserKey,
 } from "./model.ts";
+import type { Observer } from "./observer.ts";
 import { type Participant, Participants } from "./participants.ts";
 import { can } from "./permissions.ts";
 import { Presence } from "./presence.ts";
-import { RateLimiter } from "./rate-limiter.ts";
 import { type Broadcaster, RoomSync } from "./room-sync.ts";
 import { Rooms } from "./rooms.ts";
-import type { Range, Store } from "./store.ts";
+import { Sessions } from "./sessions.ts";
+import { SignIn } from "./sign-in.ts";
+import type { MarkMove, Range, Store } from "./store.ts";
 import { checkMessageText } from "./validation.ts";
-
-/** Receives failures that no caller sees, or that the operator should know about. */
-export interface Observer {
-  /** A connection started with an empty history, because the history could not be read. */
-  historyFailed(error: unknown): void;
-  /** A batch of messages could not be stored. */
-  commitFailed(error: unknown): void;
-  /** A room could not be checked for missed changes. The check is retried. */
-  syncFailed(error: unknown): void;
-  /** The members of a room could not be read to check its connections. The check is retried. */
-  recheckFailed(error: unknown): void;
-}
 
 export interface ChatOptions {
   store: Store;
   bus: Bus;
   limits: Limits;
-  broadcaster: Broadcaster;
+  broadcaster: Broadcaster & ActivityBroadcaster;
   observer: Observer;
   /** Milliseconds since the epoch. */
   now: () => number;
@@ -54,51 +47,66 @@ export interface ChatOptions {
   monotonic: () => number;
 }
 
-/** The rate limit that a command counts against. Reads are allowed at ten times the rate of changes. */
-export type Budget = "changes" | "reads";
-const READS_PER_CHANGE = 10;
-
-/** Least time between two typing notices of a user. */
-const TYPING_INTERVAL_S = 3;
-
-/** Above this many people online, read receipts are not broadcast: their cost is quadratic. */
-const MAX_READ_RECEIPT_USERS = 100;
+/** With more people online, read marks are not broadcast, since the cost is quadratic. With more members, they are not listed. */
+const MAX_READ_MARK_USERS = 100;
 
 /** The use cases of the chat. HTTP, WebSockets and the command line all go through here. */
 export class Chat {
   readonly rooms: Rooms;
+  readonly sessions: Sessions;
   readonly #options: ChatOptions;
   readonly #sync: RoomSync;
   readonly #history: HistoryReader;
   readonly #commitQueue: CommitQueue;
   readonly #presence: Presence;
   readonly #participants: Participants;
+  readonly #activity: ActivityFeed;
   readonly #membershipWatch: MembershipWatch;
   readonly #joiner: Joiner;
-  readonly #budgets: Record<Budget, RateLimiter>;
-  readonly #typing: RateLimiter;
-  /** Users by identity object. The verifier caches these objects, so each token costs one look-up. */
-  readonly #actors = new WeakMap<Profile, Actor>();
+  readonly #budgets: Budgets;
+  readonly #signIn: SignIn;
   #healthy = true;
 
   constructor(options: ChatOptions) {
     const { store, bus, limits, broadcaster, observer, now, monotonic } = options;
-    const { messageRate: rate, messageBurst: burst } = limits;
     this.#options = options;
-    this.rooms = new Rooms({ store, bus, limits, now, writeFailed: () => (this.#healthy = false) });
-    this.#budgets = {
-      changes: new RateLimiter(rate, burst, monotonic),
-      reads: new RateLimiter(rate * READS_PER_CHANGE, burst * READS_PER_CHANGE, monotonic),
-    };
-    this.#typing = new RateLimiter(1 / TYPING_INTERVAL_S, 1, monotonic);
+    const writeFailed = () => void (this.#healthy = false);
+    this.rooms = new Rooms({ store, bus, limits, now, writeFailed });
+    this.#signIn = new SignIn({ store, bus, writeFailed });
+    this.#budgets = new Budgets(limits, monotonic);
     this.#presence = new Presence((room, notice) => this.#notify(room, notice));
     this.#sync = new RoomSync(store, broadcaster, (error) => observer.syncFailed(error));
     this.#history = new HistoryReader(store, this.#sync, monotonic);
+    const arrive = (room: RoomKey, user: User) => this.#presence.arrive(room, user);
+    const depart = (room: RoomKey, user: UserKey) => {
+      const isOnline = this.#participants.has(room, user) || this.sessions.has(room, user);
+      if (!isOnline) this.#presence.depart(room, user);
+    };
     this.#participants = new Participants({
-      roomOccupied: (room) => this.#sync.follow(room),
-      userJoined: (room, user) => this.#presence.arrive(room, user),
-      userLeft: (room, user) => this.#presence.depart(room, user),
-      roomEmptied: (room) => this.#sync.unfollow(room),
+      roomOccupied: (room) => {
+        this.#sync.follow(room);
+        this.#presence.open(room.key, this.sessions.usersIn(room.key));
+      },
+      userJoined: arrive,
+      userLeft: depart,
+      roomEmptied: (room) => {
+        this.#sync.unfollow(room);
+        this.#presence.close(room);
+      },
+    });
+    this.sessions = new Sessions({
+      store,
+      roomList: this.rooms.list,
+      userJoined: arrive,
+      userLeft: depart,
+      roomRenamed: (room) => this.#notify(room.key, { type: "room", room }),
+      readFailed: (error) => observer.recheckFailed(error),
+    });
+    this.#activity = new ActivityFeed({
+      store,
+      broadcaster,
+      idOf: (room) => this.sessions.idOf(room),
+      readFailed: (error) => observer.syncFailed(error),
     });
     this.#membershipWatch = new MembershipWatch(store, this.#participants, (error) =>
       observer.recheckFailed(error),
@@ -110,10 +118,13 @@ export class Chat {
     this.#commitQueue = new CommitQueue({
       store,
       publish: (room, changes) => bus.publish({ kind: "changes", room, changes }),
-      readMarkMoved: (draft, seq) => this.#readMarkMoved(draft, seq),
+      readMarkMoved: (draft, mark) => this.#readMarkMoved(draft, mark),
       settled: (error) => this.#batchSettled(error),
     });
-    bus.subscribe((event) => this.#receive(event));
+    bus.subscribe((event) => {
+      this.#receive(event);
+      this.sessions.receive(event);
+    });
   }
 
   /** Whether the last write succeeded. */
@@ -135,25 +146,13 @@ export class Chat {
   }
 
   /** Returns the user of a verified token, created if new. Rejects with `StoreError`. */
-  async signIn(identity: Profile & Pick<Identity, "admin">): Promise<Actor> {
-    const known = this.#actors.get(identity);
-    if (known) return known;
-    try {
-      const actor = { ...(await this.#options.store.signIn(identity)), admin: identity.admin };
-      // A new name that could not be stored is tried again next time.
-      if (identity.name === undefined || identity.name === actor.name) this.#actors.set(identity, actor);
-      return actor;
-    } catch (error) {
-      if (error instanceof StoreError) this.#healthy = false;
-      throw error;
-    }
+  signIn(identity: Profile & Pick<Identity, "admin">): Promise<Actor> {
+    return this.#signIn.signIn(identity);
   }
 
   /** Counts one command against the user's budget. Throws `rate_limited`. */
   charge(actor: Actor, budget: Budget): void {
-    if (actor.admin) return;
-    const retryAfterMs = this.#budgets[budget].take(actor.key);
-    if (retryAfterMs > 0) throw new ChatError("rate_limited", "Too many requests.", { retryAfterMs });
+    this.#budgets.charge(actor, budget);
   }
 
   /** Joins a connection to a room, as `Joiner.join` describes. Call `leave` when the connection ends. */
@@ -173,6 +172,11 @@ export class Chat {
     return this.#participants.in(room);
   }
 
+  /** The id of a room that is followed here, or that has a member with a session. */
+  roomId(room: RoomKey): string | undefined {
+    return this.#participants.idOf(room) ?? this.sessions.idOf(room);
+  }
+
   /** How far a room has been published on this node; 0 when it is not followed. */
   position(room: RoomKey): Position {
     return this.#sync.position(room) ?? { seq: 0, rev: 0 };
@@ -186,6 +190,18 @@ export class Chat {
   /** Users who are online, in order of arrival, up to a limit. `viewer` is the user who is about to see the list. */
   listOnline(room: RoomKey, viewer: UserKey): User[] {
     return this.#presence.listOnline(room, viewer);
+  }
+
+  /** Whether read marks of the room are broadcast. */
+  announcesReads(room: RoomKey): boolean {
+    return this.#presence.count(room) <= MAX_READ_MARK_USERS;
+  }
+
+  /** The read marks of a room's members. In a large room only the actor's own. Rejects with `StoreError`. */
+  async readMarks(actor: Actor, room: RoomKey): Promise<ReadMark[]> {
+    const { store } = this.#options;
+    const marks = await store.readMarks(room, MAX_READ_MARK_USERS);
+    return marks ?? [{ user: actor, seq: await store.readMark(room, actor.key) }];
   }
 
   /** Users who are online according to the presence notices sent so far. */
@@ -209,14 +225,15 @@ export class Chat {
     throw refusalError({ refused: (await store.head(room)) ? "removed" : "room_deleted" });
   }
 
-  /** A user in the room has presented a new token, perhaps with another name. */
-  updateUser(room: RoomKey, user: User): void {
-    this.#presence.update(room, user);
+  /** A user has presented a new token, perhaps with another name. `rooms` are those that their connection follows. */
+  updateUser(user: Actor, rooms: Iterable<RoomKey>): void {
+    this.sessions.update(user);
+    for (const room of rooms) this.#presence.update(room, user);
   }
 
   /** Tells the room that the actor is typing, unless it was told a moment ago. Rejects as `assertMember` does. */
   async typing(actor: Actor, room: RoomKey): Promise<void> {
-    if (this.#typing.take(actor.key) > 0) return;
+    if (!this.#budgets.takeTyping(actor)) return;
     await this.assertMember(actor, room);
     this.#notify(room, { type: "typing", user: actor });
   }
@@ -234,17 +251,16 @@ export class Chat {
   }
 
   /** Purges some rows of deleted rooms. Resolves with true while more remain. */
-  purge(): Promise<boolean> {
-    return this.#options.store.purge();
-  }
+  purge = (): Promise<boolean> => this.#options.store.purge();
 
   #receive(event: BusEvent): void {
     switch (event.kind) {
       case "changes":
         this.#sync.receive(event.room, event.changes);
+        this.#activity.receive(event.room, event.changes);
         break;
       case "member_removed":
-        this.#membershipWatch.memberRemoved(event.room, event.user);
+        this.#membershipWatch.memberRemoved(event.room, event.user, event.reason);
         break;
       case "room_deleted":
         this.#membershipWatch.roomDeleted(event.room);
@@ -254,15 +270,20 @@ export class Chat {
         void this.#sync.refreshAll();
         this.#membershipWatch.recheckAll();
         break;
-      // Notices go straight to the connections.
+      // Sessions and single connections receive these.
+      case "read":
+      case "member_added":
+      case "rooms_changed":
       case "notice":
         break;
     }
   }
 
-  #readMarkMoved({ room, actor }: Draft, seq: number): void {
-    if (this.#presence.count(room) > MAX_READ_RECEIPT_USERS) return;
-    this.#notify(room, { type: "read", user: actor, seq });
+  #readMarkMoved({ room, actor, action }: Draft, mark: MarkMove): void {
+    const sent = action.type === "send";
+    // The others learn it from the new message.
+    if (sent && !this.sessions.hasUser(actor.key)) return;
+    this.#options.bus.publish({ kind: "read", room, user: actor, mark, sent });
   }
 
   #batchSettled(error: unknown): void {

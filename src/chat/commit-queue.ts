@@ -1,6 +1,6 @@
 import { asChatError, ChatError, isRefused, refusalError } from "./errors.ts";
 import type { Ack, Change, Draft, RoomKey } from "./model.ts";
-import type { Outcome, Store } from "./store.ts";
+import type { MarkMove, Outcome, Store } from "./store.ts";
 
 /** Drafts that may wait for the disk, and UTF-16 units of text in them. Beyond that, new drafts are refused. */
 const MAX_QUEUED_DRAFTS = 65_536;
@@ -29,8 +29,8 @@ export interface CommitQueueOptions {
   store: Pick<Store, "append">;
   /** Called once per room and batch, after the commit, with changes in order of `rev`. */
   publish: (room: RoomKey, changes: readonly Change[]) => void;
-  /** Called for each draft that moved its actor's read mark, after the changes were published. */
-  readMarkMoved: (draft: Draft, seq: number) => void;
+  /** Called for each draft that moved its actor's read mark, before the batch's changes are published. */
+  readMarkMoved: (draft: Draft, mark: MarkMove) => void;
   /** Called for every batch: with undefined when it was stored, otherwise with the error. */
   settled: (error: unknown) => void;
 }
@@ -124,8 +124,16 @@ export class CommitQueue {
       return;
     }
     settled(undefined);
+    this.#announceMarks(batch, outcomes);
     this.#publish(batch, outcomes);
     this.#answer(batch, outcomes);
+  }
+
+  #announceMarks(batch: readonly Pending[], outcomes: readonly Outcome[]): void {
+    for (const [index, { draft }] of batch.entries()) {
+      const outcome = outcomes[index];
+      if (outcome && !isRefused(outcome) && outcome.mark) this.options.readMarkMoved(draft, outcome.mark);
+    }
   }
 
   #publish(batch: readonly Pending[], outcomes: readonly Outcome[]): void {
@@ -141,14 +149,13 @@ export class CommitQueue {
   }
 
   #answer(batch: readonly Pending[], outcomes: readonly Outcome[]): void {
-    for (const [index, { draft, resolve, reject }] of batch.entries()) {
+    for (const [index, { resolve, reject }] of batch.entries()) {
       const outcome = outcomes[index];
       if (outcome === undefined) {
         reject(new ChatError("internal", "The store did not answer this command."));
       } else if (isRefused(outcome)) {
         reject(refusalError(outcome));
       } else {
-        if (outcome.marked) this.options.readMarkMoved(draft, outcome.ack.seq);
         resolve(outcome.ack);
       }
     }

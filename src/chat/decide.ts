@@ -13,6 +13,7 @@ import type {
 } from "./model.ts";
 import { can } from "./permissions.ts";
 import type { Outcome } from "./store.ts";
+import { unreadCount } from "./unread.ts";
 import { emojiKey } from "./validation.ts";
 
 /** Different emoji on one message. */
@@ -42,6 +43,8 @@ export interface Facts {
   /** The message that the sender stored under a `clientId`. */
   sentAs(room: RoomKey, sender: UserKey, clientId: string): SentMessage | undefined;
   message(room: RoomKey, seq: number): Message | undefined;
+  /** The number of messages after `seq` that are deleted. */
+  deletedAfter(room: RoomKey, seq: number): number;
 }
 
 /** What a batch writes in one room. */
@@ -94,6 +97,8 @@ class RoomState implements RoomWrites {
   readonly #roles = new Map<UserKey, Role | undefined>();
   /** By sender and `clientId`. */
   readonly #sent = new Map<string, SentMessage>();
+  /** Messages that were deleted in this batch. */
+  readonly #deleted: number[] = [];
   readonly #firstNewSeq: number;
 
   constructor(
@@ -136,7 +141,8 @@ class RoomState implements RoomWrites {
     if (clientId !== null) this.#sent.set(`${sender.key} ${clientId}`, { seq, rev, text, replyTo });
     // Senders have seen the room up to their own message.
     this.readMarks.set(sender.key, seq);
-    return { ack: { seq, rev }, change: { kind: "created", message } };
+    const ack = { seq, rev };
+    return { ack, change: { kind: "created", message }, mark: { seq, unread: 0, head: ack } };
   }
 
   read(user: UserKey, wanted: number): Outcome {
@@ -145,7 +151,7 @@ class RoomState implements RoomWrites {
     const ack = { seq, rev: this.rev };
     if (seq === before) return { ack };
     this.readMarks.set(user, seq);
-    return { ack, marked: true };
+    return { ack, mark: { seq, unread: this.#unreadAfter(seq), head: { seq: this.seq, rev: this.rev } } };
   }
 
   amend(action: Amendment, by: { actor: Actor; role: Role | undefined; at: number }): Outcome {
@@ -157,7 +163,15 @@ class RoomState implements RoomWrites {
     if ("refused" in change) return change;
     const message = { ...change.message, rev: ++this.rev };
     this.changed.set(seq, message);
+    if (change.kind === "deleted") this.#deleted.push(seq);
     return { ack: { seq, rev: message.rev }, change: { kind: change.kind, message } };
+  }
+
+  #unreadAfter(read: number): number {
+    if (read === this.seq) return 0;
+    const deletedBefore = this.facts.deletedAfter(this.room, read);
+    const deletedHere = this.#deleted.filter((seq) => seq > read).length;
+    return unreadCount({ seq: this.seq, read, deletedAfterRead: deletedBefore + deletedHere });
   }
 
   #sentAs(sender: UserKey, clientId: string): SentMessage | undefined {

@@ -47,7 +47,7 @@ export class Joiner {
     { room, role }: Membership,
     options: JoinOptions,
   ): Promise<JoinResult> {
-    this.participants.add(room.key, participant);
+    this.participants.add(room, participant);
     try {
       return await this.#read(participant, room, options);
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { RoomKey, UserKey } from "./model.ts";
+import type { Departure, RoomKey, UserKey } from "./model.ts";
 import type { Participant, Participants } from "./participants.ts";
 import type { Store } from "./store.ts";
 
@@ -17,12 +17,12 @@ export class MembershipWatch {
     private readonly readFailed: (error: unknown) => void,
   ) {}
 
-  memberRemoved(room: RoomKey, user: UserKey): void {
-    expelRemoved(room, this.participants.of(room, user));
+  memberRemoved(room: RoomKey, user: UserKey, reason: Departure): void {
+    expelRemoved(this.participants.of(room, user), reason);
   }
 
   roomDeleted(room: RoomKey): void {
-    for (const participant of this.participants.in(room)) participant.expel(room, "room_deleted");
+    for (const participant of this.participants.in(room)) participant.expel("room_deleted");
   }
 
   /** Another process has written: any membership may have ended. */
@@ -47,10 +47,7 @@ export class MembershipWatch {
     try {
       const members = await this.store.memberKeys(room);
       if (members) {
-        expelRemoved(
-          room,
-          present.filter(({ user }) => !members.has(user.key)),
-        );
+        expelRemoved(present.filter(({ user }) => !members.has(user.key)));
       } else {
         this.roomDeleted(room);
       }
@@ -61,6 +58,6 @@ export class MembershipWatch {
 }
 
 /** Administrators stay: they need no membership. */
-function expelRemoved(room: RoomKey, participants: readonly Participant[]): void {
-  for (const participant of participants) if (!participant.user.admin) participant.expel(room, "removed");
+function expelRemoved(participants: readonly Participant[], reason: Departure = "removed"): void {
+  for (const participant of participants) if (!participant.user.admin) participant.expel(reason);
 }

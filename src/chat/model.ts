@@ -58,11 +58,23 @@ export interface Room {
   createdAt: number;
 }
 
+/** A room's key, and the id by which clients know it. */
+export type RoomRef = Pick<Room, "key" | "id">;
+
+/** Why a user is no longer in a room. `left`: at their own request. */
+export type Departure = "removed" | "room_deleted" | "left";
+
 /** A user in a room. */
 export interface Member {
   user: User;
   role: Role;
   joinedAt: number;
+}
+
+/** How far a user has read a room; 0 when they have read nothing. */
+export interface ReadMark {
+  user: User;
+  seq: number;
 }
 
 /** A room as one user sees it. `role` is null for an administrator who is not a member. */
@@ -71,9 +83,16 @@ export interface Membership {
   role: Role | null;
 }
 
-/** A room in a user's own list. */
-export interface RoomSummary extends Membership {
+/** A room in a user's own list, as of the room's `rev`. */
+export interface RoomEntry extends Membership {
+  /** The user's read mark. */
+  read: number;
+  /** Messages after the mark that are not deleted. */
   unread: number;
+}
+
+/** A room in a user's own list, with what it shows of the conversation. */
+export interface RoomSummary extends RoomEntry {
   /** The newest message that is not deleted. */
   lastMessage: Message | null;
 }
@@ -128,7 +147,6 @@ export interface Change {
 export type Notice =
   | { type: "presence"; user: User; online: boolean }
   | { type: "typing"; user: User }
-  | { type: "read"; user: User; seq: number }
   /** `role` is null for a user who is no longer a member. */
   | { type: "member"; user: User; role: Role | null }
   | { type: "room"; room: Pick<Room, "id" | "name"> };

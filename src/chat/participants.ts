@@ -1,57 +1,62 @@
-import type { Actor, RoomKey, UserKey } from "./model.ts";
+import type { Actor, Departure, RoomKey, RoomRef, UserKey } from "./model.ts";
 
-/** One connection in one room, as the chat sees it. */
+/** One connection in one room that it follows, as the chat sees it. */
 export interface Participant {
   readonly user: Actor;
   /** Tells the connection that its user may no longer be in the room. It must leave. */
-  expel(room: RoomKey, reason: "removed" | "room_deleted"): void;
+  expel(reason: Departure): void;
 }
 
-/** Callbacks for changes in who is in a room. Each is called synchronously, as part of the change. */
+/** Callbacks for changes in who follows a room. Each is called synchronously, as part of the change. */
 export interface ParticipantListener {
-  roomOccupied(room: RoomKey): void;
+  roomOccupied(room: RoomRef): void;
   userJoined(room: RoomKey, user: Actor): void;
   userLeft(room: RoomKey, user: UserKey): void;
   roomEmptied(room: RoomKey): void;
 }
 
+interface OccupiedRoom {
+  id: string;
+  users: Map<UserKey, Set<Participant>>;
+}
+
 /**
- * Who is in which room on this node. This is the one place that knows: room sync follows the rooms that are occupied,
- * presence shows their users, and removals find the connections of the user who was removed.
+ * Which connections follow which room on this node. This is the one place that knows: room sync follows the rooms that are
+ * occupied, and removals find the connections of the user who was removed.
  */
 export class Participants {
-  readonly #rooms = new Map<RoomKey, Map<UserKey, Set<Participant>>>();
+  readonly #rooms = new Map<RoomKey, OccupiedRoom>();
 
   constructor(private readonly listener: ParticipantListener) {}
 
-  add(room: RoomKey, participant: Participant): void {
+  add({ key, id }: RoomRef, participant: Participant): void {
     const { user } = participant;
-    let users = this.#rooms.get(room);
-    if (!users) {
-      this.#rooms.set(room, (users = new Map()));
-      this.listener.roomOccupied(room);
+    let room = this.#rooms.get(key);
+    if (!room) {
+      this.#rooms.set(key, (room = { id, users: new Map() }));
+      this.listener.roomOccupied({ key, id });
     }
-    const ofUser = users.get(user.key);
+    const ofUser = room.users.get(user.key);
     if (ofUser) {
       ofUser.add(participant);
     } else {
-      users.set(user.key, new Set([participant]));
-      this.listener.userJoined(room, user);
+      room.users.set(user.key, new Set([participant]));
+      this.listener.userJoined(key, user);
     }
   }
 
   /** Returns false if the participant was not in the room. */
-  remove(room: RoomKey, participant: Participant): boolean {
-    const { key } = participant.user;
-    const users = this.#rooms.get(room);
-    const ofUser = users?.get(key);
-    if (!users || !ofUser?.delete(participant)) return false;
+  remove(key: RoomKey, participant: Participant): boolean {
+    const { key: userKey } = participant.user;
+    const room = this.#rooms.get(key);
+    const ofUser = room?.users.get(userKey);
+    if (!room || !ofUser?.delete(participant)) return false;
     if (ofUser.size > 0) return true;
-    users.delete(key);
-    this.listener.userLeft(room, key);
-    if (users.size === 0) {
-      this.#rooms.delete(room);
-      this.listener.roomEmptied(room);
+    room.users.delete(userKey);
+    this.listener.userLeft(key, userKey);
+    if (room.users.size === 0) {
+      this.#rooms.delete(key);
+      this.listener.roomEmptied(key);
     }
     return true;
   }
@@ -61,13 +66,23 @@ export class Participants {
     return [...this.#rooms.keys()];
   }
 
+  /** The id of an occupied room. */
+  idOf(room: RoomKey): string | undefined {
+    return this.#rooms.get(room)?.id;
+  }
+
+  /** Whether the user follows the room. */
+  has(room: RoomKey, user: UserKey): boolean {
+    return this.#rooms.get(room)?.users.has(user) ?? false;
+  }
+
   /** Everyone in a room: a snapshot, so that participants may leave while the caller iterates. */
   in(room: RoomKey): Participant[] {
-    return Array.from(this.#rooms.get(room)?.values() ?? [], (ofUser) => [...ofUser]).flat();
+    return Array.from(this.#rooms.get(room)?.users.values() ?? [], (ofUser) => [...ofUser]).flat();
   }
 
   /** A user's connections to a room: a snapshot too. */
   of(room: RoomKey, user: UserKey): Participant[] {
-    return [...(this.#rooms.get(room)?.get(user) ?? [])];
+    return [...(this.#rooms.get(room)?.users.get(user) ?? [])];
   }
 }

@@ -22,25 +22,39 @@ interface DirtyUser {
   listed: boolean;
 }
 
-/** Who is online in each room of this node, and who was announced as such. */
+/** Who is online in each occupied room of this node, and who was announced as such. */
 export class Presence {
   readonly #rooms = new Map<RoomKey, RoomPresence>();
   readonly #dirtyRooms = new Set<RoomKey>();
 
   constructor(private readonly notify: (room: RoomKey, notice: Notice) => void) {}
 
-  /** The user's first connection has joined. */
+  /** The room is occupied from now on. `online` are the users who are online in it already. */
+  open(room: RoomKey, online: Iterable<User>): void {
+    const users = Array.from(online, (user) => [user.key, user] as const);
+    const shown = users.slice(0, MAX_SHOWN_USERS);
+    this.#rooms.set(room, {
+      shown: new Map(shown),
+      overflow: new Map(users.slice(MAX_SHOWN_USERS)),
+      announced: new Map(shown),
+      dirty: new Map(),
+    });
+  }
+
+  /** The room is empty: there is nobody to notify. */
+  close(room: RoomKey): void {
+    this.#rooms.delete(room);
+  }
+
+  /** A user is online in the room from now on. Does nothing if they were already, or the room is not open. */
   arrive(room: RoomKey, user: User): void {
-    let presence = this.#rooms.get(room);
-    if (!presence) {
-      presence = { shown: new Map(), overflow: new Map(), announced: new Map(), dirty: new Map() };
-      this.#rooms.set(room, presence);
-    }
+    const presence = this.#rooms.get(room);
+    if (!presence || presence.shown.has(user.key) || presence.overflow.has(user.key)) return;
     if (presence.shown.size < MAX_SHOWN_USERS) this.#show(room, presence, user);
     else presence.overflow.set(user.key, user);
   }
 
-  /** The user's last connection has left. */
+  /** The user is no longer online in the room. */
   depart(room: RoomKey, user: UserKey): void {
     const presence = this.#rooms.get(room);
     const departed = presence?.shown.get(user);
@@ -52,8 +66,6 @@ export class Presence {
       presence.overflow.delete(next.key);
       this.#show(room, presence, next);
     }
-    // The room is empty: there is nobody to notify.
-    if (presence.shown.size === 0) this.#rooms.delete(room);
   }
 
   /**

@@ -1,15 +1,16 @@
-import type { Change, Message, Page, Position, RoomKey } from "./model.ts";
+import type { Change, Message, Page, Position, RoomKey, RoomRef } from "./model.ts";
 import type { Store } from "./store.ts";
 
 /** Sends a room's changes to its connections on this node. */
 export interface Broadcaster {
   /** Changes as they happen: each advances the room's `rev` by one. */
-  publish(room: RoomKey, changes: readonly Change[]): void;
+  publish(room: RoomRef, changes: readonly Change[]): void;
   /** Changes that this node missed and read from the store. `created` are the messages that are new here. */
-  publishMissed(room: RoomKey, page: Page, created: readonly Message[]): void;
+  publishMissed(room: RoomRef, page: Page, created: readonly Message[]): void;
 }
 
 interface RoomState {
+  id: string;
   /** How far the room has been published here. Undefined while that is not known. */
   position: Position | undefined;
   /** The highest `rev` seen in an event or in the store. */
@@ -46,15 +47,15 @@ export class RoomSync {
     private readonly readFailed: (error: unknown) => void,
   ) {}
 
-  follow(room: RoomKey): void {
-    const state: RoomState = {
+  follow({ key, id }: RoomRef): void {
+    this.#rooms.set(key, {
+      id,
       position: undefined,
       knownRev: 0,
       reading: undefined,
       refreshAfterRead: false,
       deferredSeqs: new Set(),
-    };
-    this.#rooms.set(room, state);
+    });
   }
 
   unfollow(room: RoomKey): void {
@@ -129,7 +130,7 @@ export class RoomSync {
 
   #publish(room: RoomKey, state: RoomState, changes: readonly Change[], after: Position): void {
     state.position = changes.reduce((position, { message }) => advance(position, message), after);
-    this.broadcaster.publish(room, changes);
+    this.broadcaster.publish({ key: room, id: state.id }, changes);
   }
 
   async #load(room: RoomKey, state: RoomState): Promise<void> {
@@ -167,7 +168,7 @@ export class RoomSync {
     const present = new Set(created.map((each) => each.seq));
     for (let each = from.seq + 1; each < seq; each++) if (!present.has(each)) deferredSeqs.add(each);
     state.position = { seq, rev: page.rev };
-    this.broadcaster.publishMissed(room, page, created);
+    this.broadcaster.publishMissed({ key: room, id: state.id }, page, created);
   }
 
   async #read(room: RoomKey, state: RoomState, work: Promise<void>): Promise<void> {

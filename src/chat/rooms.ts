@@ -14,6 +14,7 @@ import {
   type RoomSummary,
 } from "./model.ts";
 import { can } from "./permissions.ts";
+import { RoomList } from "./room-list.ts";
 import type { Granted, Store } from "./store.ts";
 import { isRoomId, parseRoomName, ROOM_ID_RULE } from "./validation.ts";
 
@@ -29,7 +30,12 @@ export interface RoomsOptions {
 
 /** Rooms and their members. Permissions are checked by `decide-rooms.ts`, within the store's transaction. */
 export class Rooms {
-  constructor(private readonly options: RoomsOptions) {}
+  /** The rooms of each user, with their last messages. */
+  readonly list: RoomList;
+
+  constructor(private readonly options: RoomsOptions) {
+    this.list = new RoomList(options);
+  }
 
   /** The room and the actor's role in it. Rejects with `room_not_found`, also when the actor may not be in the room. */
   async enter(actor: Actor, roomId: string): Promise<Membership> {
@@ -42,15 +48,18 @@ export class Rooms {
   async create(actor: Actor, id: string, name: string): Promise<Room> {
     if (!isRoomId(id)) throw new ChatError("invalid_command", ROOM_ID_RULE);
     const { store, limits, now } = this.options;
-    return this.#write(
+    const owner = actor === operator ? null : actor.key;
+    const room = await this.#write(
       store.createRoom({
         id,
         name: parseRoomName(name),
-        owner: actor === operator ? null : actor.key,
+        owner,
         createdAt: now(),
         roomsPerUser: actor.admin ? 0 : limits.roomsPerUser,
       }),
     );
+    if (owner !== null) this.options.bus.publish({ kind: "member_added", room: room.key, user: owner });
+    return room;
   }
 
   /** Every room, by id. For the operator only: it checks no permission. */
@@ -58,9 +67,9 @@ export class Rooms {
     return this.options.store.rooms();
   }
 
-  /** The rooms that the actor is a member of. */
+  /** The rooms that the actor is a member of, most recent activity first. */
   of(actor: Actor): Promise<RoomSummary[]> {
-    return this.options.store.roomsOf(actor.key);
+    return this.list.of(actor.key);
   }
 
   async rename(actor: Actor, roomId: string, name: string): Promise<Membership> {
@@ -90,6 +99,7 @@ export class Rooms {
     const grant = { by: actor, joinedAt: now(), membersPerRoom: limits.membersPerRoom };
     const granted = await this.#write(store.setMember(room.key, who, role, grant));
     const { user, role: given } = granted.member;
+    if (granted.added) this.options.bus.publish({ kind: "member_added", room: room.key, user: user.key });
     this.#notify(room.key, { type: "member", user, role: given });
     return granted;
   }
@@ -100,8 +110,9 @@ export class Rooms {
     const removed = await this.#write(this.options.store.removeMember(room.key, who, actor));
     if (!removed) return undefined;
     const { user } = removed;
-    // Before the notice: the removed user learns it from the close code.
-    this.options.bus.publish({ kind: "member_removed", room: room.key, user: user.key });
+    const reason = user.key === actor.key ? "left" : "removed";
+    // Before the notice, so that the removed user learns it in another way.
+    this.options.bus.publish({ kind: "member_removed", room: room.key, user: user.key, reason });
     this.#notify(room.key, { type: "member", user, role: null });
     return removed;
   }

@@ -11,10 +11,11 @@ import type {
   Page,
   Position,
   Profile,
+  ReadMark,
   Role,
   Room,
+  RoomEntry,
   RoomKey,
-  RoomSummary,
   User,
   UserKey,
 } from "./model.ts";
@@ -55,8 +56,12 @@ export interface Store {
   deleteRoom(room: RoomKey, by: Actor): Promise<Result<undefined>>;
   /** All rooms, by id. */
   rooms(): Promise<Room[]>;
-  /** The rooms that a user is a member of, by id. */
-  roomsOf(user: UserKey): Promise<RoomSummary[]>;
+  /** The rooms that a user is a member of, in no particular order. */
+  roomsOf(user: UserKey): Promise<RoomEntry[]>;
+  /** One of these rooms. Undefined when the user is not a member, or the room has been deleted. */
+  roomOf(user: UserKey, room: RoomKey): Promise<RoomEntry | undefined>;
+  /** The newest message of each of these rooms that is not deleted; null when there is none. */
+  lastMessages(rooms: readonly RoomKey[]): Promise<Map<RoomKey, Message | null>>;
 
   /** Members of a room, owners first, then by email. */
   members(room: RoomKey): Promise<Member[]>;
@@ -64,6 +69,10 @@ export interface Store {
   memberKeys(room: RoomKey): Promise<Set<UserKey> | undefined>;
   /** A user's role. Undefined when they are not a member, or the room has been deleted. */
   role(room: RoomKey, user: UserKey): Promise<Role | undefined>;
+  /** A user's read mark; 0 when they have none. */
+  readMark(room: RoomKey, user: UserKey): Promise<number>;
+  /** The read marks of a room's members. Undefined when it has more than `limit` members, or has been deleted. */
+  readMarks(room: RoomKey, limit: number): Promise<ReadMark[] | undefined>;
   /** Adds a member or changes their role. An undefined role keeps the present one, or adds a `member`. */
   setMember(room: RoomKey, who: Invitee, role: Role | undefined, grant: Grant): Promise<Result<Granted>>;
   /** Resolves with the removed member; undefined when there was none. An email means the member who is shown with it. */
@@ -84,8 +93,18 @@ export interface Done {
   ack: Ack;
   /** Absent when nothing had to change: the `clientId` is known already, or the message is already as wanted. */
   change?: Change;
-  /** The actor's read mark was moved by a `read` action, to `ack.seq`. */
-  marked?: true;
+  /** Present when the actor's read mark was moved, by a `read` action or by sending a message. */
+  mark?: MarkMove;
+}
+
+/** A read mark that was moved, and what that means for its user. As of the draft, within its batch. */
+export interface MarkMove {
+  /** Where the mark is now. */
+  seq: number;
+  /** Messages after the mark that are not deleted. */
+  unread: number;
+  /** The room's newest `seq` and `rev`. */
+  head: Position;
 }
 
 export interface History extends Position {

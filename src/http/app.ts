@@ -52,7 +52,6 @@ export function createApp(options: AppOptions): Hono<Env> {
   }
   app.use("/api/*", allowOrigins(originPolicy), refuseWhileDraining(options.isDraining), limitBody());
   app.route("/api", createApi(options));
-  app.all("/ws/chat/:room", upgrade);
-  app.all("/ws/chat/:room/", upgrade);
+  for (const path of ["/ws", "/ws/", "/ws/chat/:room", "/ws/chat/:room/"]) app.all(path, upgrade);
   return app;
 }

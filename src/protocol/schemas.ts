@@ -61,8 +61,9 @@ export type Command = { [T in CommandType]: v.InferOutput<(typeof commandSchemas
 
 /** Fails for a frame of unknown type; the issue goes into its error. */
 export const unknownCommandSchema = v.object({ type: v.picklist(Object.keys(commandSchemas)) });
-/** The `id` of a refused frame, if it has a valid one. */
+/** The `id` and the `room` of a refused frame, if they are valid. */
 export const commandIdSchema = v.object({ id: clientName });
+export const commandRoomSchema = v.object({ room });
 
 /** A frame of `classic`. Other keys are ignored, as the server did that Parley replaces. */
 export const classicMessageSchema = v.object({ message: v.string() });

@@ -1,4 +1,5 @@
-import type { Member, Membership, Message, RoomSummary, User } from "../chat/model.ts";
+import { cutLastMessage } from "../chat/last-message.ts";
+import type { Member, Membership, Message, Room, RoomSummary, User } from "../chat/model.ts";
 import type { MemberBody, MessageBody, RoomBody, RoomSummaryBody, UserBody } from "./frames.ts";
 
 let lastTime = { at: Number.NaN, text: "" };
@@ -46,18 +47,48 @@ export function roomBody({ room: { id, name, seq, rev, createdAt }, role }: Memb
   return { id, name, role, seq, rev, created_at: formatTime(createdAt) };
 }
 
-/** UTF-16 units of the text of a room list's last message. */
-const MAX_SUMMARY_TEXT_LENGTH = 200;
+/** Encoded last messages by object. The room list keeps its objects while nothing changes. */
+const encodedLastMessages = new WeakMap<Message, string>();
 
-export function summaryBody(summary: RoomSummary): RoomSummaryBody {
-  const { unread, lastMessage } = summary;
-  return { ...roomBody(summary), unread, last_message: lastMessage && messageBody(shortened(lastMessage)) };
+/** Returns the JSON of a `MessageBody` for a room list: a long text is cut. */
+export function encodeLastMessage(message: Message): string {
+  let encoded = encodedLastMessages.get(message);
+  if (encoded === undefined)
+    encodedLastMessages.set(message, (encoded = encodeMessage(cutLastMessage(message))));
+  return encoded;
 }
 
-function shortened(message: Message): Message {
-  if (message.text === null || message.text.length <= MAX_SUMMARY_TEXT_LENGTH) return message;
-  // The cut may fall inside a surrogate pair.
-  return { ...message, text: message.text.slice(0, MAX_SUMMARY_TEXT_LENGTH).replace(/[\ud800-\udbff]$/, "") };
+/** A room's JSON before and after the role, which is the user's and not the room's. */
+interface EncodedRoom {
+  start: string;
+  end: string;
+}
+
+const encodedRooms = new WeakMap<Room, EncodedRoom>();
+
+function encodeRoom(room: Room): EncodedRoom {
+  let encoded = encodedRooms.get(room);
+  if (encoded === undefined) {
+    const { id, name, seq, rev, createdAt } = room;
+    encoded = {
+      start: `{"id":${JSON.stringify(id)},"name":${JSON.stringify(name)},"role":`,
+      end: `,"seq":${seq},"rev":${rev},"created_at":"${formatTime(createdAt)}"`,
+    };
+    encodedRooms.set(room, encoded);
+  }
+  return encoded;
+}
+
+/** Returns the JSON of a `RoomSummaryBody`. Written by hand like `encodeMessage`: a session begins with a hundred of them. */
+export function encodeSummary({ room, role, read, unread, lastMessage }: RoomSummary): string {
+  const { start, end } = encodeRoom(room);
+  const shownRole = role === null ? "null" : `"${role}"`;
+  const last = lastMessage ? encodeLastMessage(lastMessage) : "null";
+  return `${start}${shownRole}${end},"read":${read},"unread":${unread},"last_message":${last}}`;
+}
+
+export function summaryBody(summary: RoomSummary): RoomSummaryBody {
+  return JSON.parse(encodeSummary(summary)) as RoomSummaryBody;
 }
 
 export function memberBody({ user, role, joinedAt }: Member): MemberBody {

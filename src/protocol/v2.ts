@@ -2,11 +2,13 @@ import * as v from "valibot";
 
 import { ChatError } from "../chat/errors.ts";
 import type { Change, Limits, Message, Notice, Page, Position, User } from "../chat/model.ts";
+import type { MarkMove } from "../chat/store.ts";
 import { explain } from "./explain.ts";
-import type { ErrorFrame, HelloFrame, LimitsBody, NoticeFrame, ServerFrame } from "./frames.ts";
+import type { AckFrame, ErrorFrame, HelloFrame, LimitsBody, NoticeFrame, RoomFrame } from "./frames.ts";
 import {
   type Command,
   commandIdSchema,
+  commandRoomSchema,
   commandSchemas,
   type CommandType,
   unknownCommandSchema,
@@ -15,9 +17,10 @@ import { encodeMessage, formatTime, userBody } from "./serialize.ts";
 
 /** Frames of `chat.v2`, as docs/protocol.md describes them: parses those of clients, encodes those of the server. */
 
-/** A client's frame: its command, or the error to refuse it with, and its `id`, if it has a valid one. */
+/** A client's frame: its command, or the error to refuse it with, and its `id` and `room`, if they are valid. */
 export interface ParsedFrame {
   id: string | undefined;
+  room: string | undefined;
   command: Command | ChatError;
 }
 
@@ -27,25 +30,27 @@ export function parseCommand(frame: string): ParsedFrame {
     json = JSON.parse(frame);
   } catch (cause) {
     const command = new ChatError("invalid_command", "A frame must be one JSON object.", { cause });
-    return { id: undefined, command };
+    return { id: undefined, room: undefined, command };
   }
   const type = typeof json === "object" && json !== null && "type" in json ? json.type : undefined;
   if (!isCommandType(type)) {
     const { issues } = v.safeParse(unknownCommandSchema, json);
-    return { id: idOf(json), command: invalidCommand(issues) };
+    return { ...addressOf(json), command: invalidCommand(issues) };
   }
   const parsed = v.safeParse(commandSchemas[type], json);
-  if (!parsed.success) return { id: idOf(json), command: invalidCommand(parsed.issues) };
-  return { id: parsed.output.id, command: parsed.output };
+  if (!parsed.success) return { ...addressOf(json), command: invalidCommand(parsed.issues) };
+  const command: Command = parsed.output;
+  return { id: command.id, room: "room" in command ? command.room : undefined, command };
 }
 
 function isCommandType(type: unknown): type is CommandType {
   return typeof type === "string" && Object.hasOwn(commandSchemas, type);
 }
 
-function idOf(json: unknown): string | undefined {
-  const parsed = v.safeParse(commandIdSchema, json);
-  return parsed.success ? parsed.output.id : undefined;
+/** The valid parts of a refused frame that go into its error. */
+function addressOf(json: unknown): { id: string | undefined; room: string | undefined } {
+  const [id, room] = [v.safeParse(commandIdSchema, json), v.safeParse(commandRoomSchema, json)];
+  return { id: id.success ? id.output.id : undefined, room: room.success ? room.output.room : undefined };
 }
 
 function invalidCommand(issues: Parameters<typeof explain>[0] | undefined): ChatError {
@@ -91,34 +96,43 @@ export function encodeMessages(messages: readonly Message[], maxBytes: number): 
   return parts.toReversed().join(",");
 }
 
-/** Encodes the first frame. `messages` returns its encoded messages; it is passed the length of the rest, in bytes. */
+/** Encodes the first frame of a room's URL. `messages` returns its encoded messages; it is passed the bytes of the rest. */
 export function encodeHello(
-  parts: Omit<HelloFrame, "type" | "messages">,
+  { room, me, rev, resumed, ...rest }: Omit<HelloFrame, "type" | "messages">,
   messages: (restBytes: number) => string,
 ): string {
-  const { room, me, rev, resumed, ...rest } = parts;
-  const front = JSON.stringify({ type: "hello", room, me, rev, resumed }).slice(0, -1);
-  const back = JSON.stringify(rest).slice(1);
+  return encodeAround({ type: "hello", room, me, rev, resumed }, rest, messages);
+}
+
+/** Encodes an object with the key `messages` between the keys of two others. */
+export function encodeAround(before: object, after: object, messages: (restBytes: number) => string): string {
+  const front = JSON.stringify(before).slice(0, -1);
+  const back = JSON.stringify(after).slice(1);
   return `${front},"messages":[${messages(Buffer.byteLength(front) + Buffer.byteLength(back))}],${back}`;
 }
 
-export function encodeChanges({ messages, rev }: Pick<Chunk, "messages" | "rev">): string {
-  return `{"type":"changes","rev":${rev},"messages":[${messages}]}`;
+// Room ids are written without escaping: they consist of letters, digits, dots, underscores and hyphens.
+
+export function encodeChanges(room: string, { messages, rev }: Pick<Chunk, "messages" | "rev">): string {
+  return `{"type":"changes","room":"${room}","rev":${rev},"messages":[${messages}]}`;
 }
 
-export function encodeChange({ kind, message }: Change): string {
-  return `{"type":"change","kind":"${kind}","message":${encodeMessage(message)}}`;
+export function encodeChange(room: string, { kind, message }: Change): string {
+  return `{"type":"change","room":"${room}","kind":"${kind}","message":${encodeMessage(message)}}`;
 }
 
-export function encodeAck(id: string, { seq, rev }: Position): string {
-  return JSON.stringify({ type: "ack", id, seq, rev } satisfies ServerFrame);
+/** Encodes an ack. Those of commands that store nothing have no position, and `auth` in a session has no room. */
+export function encodeAck(room: string | undefined, id: string, position?: Position): string {
+  const frame: AckFrame = { type: "ack", ...(room !== undefined && { room }), id };
+  return JSON.stringify(position ? { ...frame, seq: position.seq, rev: position.rev } : frame);
 }
 
 /** Encodes an error, for the sender of the refused frame. */
-export function encodeError(id: string | undefined, error: ChatError): string {
+export function encodeError(room: string | undefined, id: string | undefined, error: ChatError): string {
   const { code, message, retryAfterMs, details } = error;
   const frame: ErrorFrame = {
     type: "error",
+    ...(room !== undefined && { room }),
     ...(id !== undefined && { id }),
     code,
     message,
@@ -128,27 +142,35 @@ export function encodeError(id: string | undefined, error: ChatError): string {
   return JSON.stringify(frame);
 }
 
-export function encodeNotice(notice: Notice): string {
-  return JSON.stringify(noticeFrame(notice));
+/** Encodes a notice for everyone in the room. */
+export function encodeNotice(room: string, notice: Notice): string {
+  return JSON.stringify(noticeFrame(room, notice));
 }
 
-function noticeFrame(notice: Notice): NoticeFrame {
+function noticeFrame(room: string, notice: Notice): NoticeFrame {
   if (notice.type === "room") return { type: "room", room: { id: notice.room.id, name: notice.room.name } };
-  return { ...notice, user: userBody(notice.user) };
+  const { type, user, ...rest } = notice;
+  return { type, room, user: userBody(user), ...rest } as NoticeFrame;
 }
 
-export function encodePresence(user: User, online: boolean): string {
-  return encodeNotice({ type: "presence", user, online });
+export function encodePresence(room: string, user: User, online: boolean): string {
+  return encodeNotice(room, { type: "presence", user, online });
+}
+
+/** Encodes a read mark that has moved, for its user and for the others. */
+export function encodeRead(room: string, user: User, { seq, unread, head }: MarkMove): string {
+  const counts = { unread, room_seq: head.seq, room_rev: head.rev };
+  return JSON.stringify({ type: "read", room, user: userBody(user), seq, ...counts } satisfies NoticeFrame);
 }
 
 /** `expiresAt` is in milliseconds since the epoch. */
 export function encodeTokenExpiring(expiresAt: number): string {
-  const frame: ServerFrame = { type: "token.expiring", expires_at: formatTime(expiresAt) };
+  const frame: RoomFrame = { type: "token.expiring", expires_at: formatTime(expiresAt) };
   return JSON.stringify(frame);
 }
 
 export function encodeRestarting(retryAfterMs: number): string {
-  const frame: ServerFrame = { type: "restarting", retry_after_ms: Math.ceil(retryAfterMs) };
+  const frame: RoomFrame = { type: "restarting", retry_after_ms: Math.ceil(retryAfterMs) };
   return JSON.stringify(frame);
 }
 

@@ -7,7 +7,9 @@ import type { Connection } from "./connection.ts";
 export class AckBatcher {
   #frames = new Map<Connection, string[]>();
 
-  send(connection: Connection, frame: string): void {
+  /** Sends nothing for a command that is not acknowledged. */
+  send(connection: Connection, frame: string | undefined): void {
+    if (frame === undefined) return;
     if (this.#frames.size === 0) queueMicrotask(() => this.#flush());
     const frames = this.#frames.get(connection);
     if (frames) frames.push(frame);

@@ -1,6 +1,6 @@
 import type { Chat } from "../chat/chat.ts";
 import { encodeChanges, encodeChunks } from "../protocol/v2.ts";
-import type { Connection } from "./connection.ts";
+import type { OpenRoom } from "./open-room.ts";
 
 /** Bytes that may wait for a reader while there is more to send to it. */
 const MAX_BUFFERED_BYTES = 262_144;
@@ -15,14 +15,14 @@ export class CatchUp {
   constructor(private readonly chat: Chat) {}
 
   /**
-   * Sends `changes` frames after `cursor`. Calls `onCaughtUp` in the turn in which the connection has everything that was
-   * published. Resolves then, or when the connection has ended. Rejects when the store cannot be read.
+   * Sends `changes` frames of a room after `cursor`. Calls `onCaughtUp` in the turn in which the connection has everything
+   * that was published. Resolves then, or when the room has been closed. Rejects when the store cannot be read.
    */
-  async run(connection: Connection, cursor: number, onCaughtUp: () => void): Promise<void> {
-    const { room } = connection;
+  async run(openRoom: OpenRoom, cursor: number, onCaughtUp: () => void): Promise<void> {
+    const { connection, room } = openRoom;
     let pageSize = MAX_PAGE_SIZE;
-    while (connection.isOpen) {
-      if (cursor >= this.chat.position(room).rev) {
+    while (openRoom.isOpen) {
+      if (cursor >= this.chat.position(room.key).rev) {
         onCaughtUp();
         return;
       }
@@ -31,8 +31,9 @@ export class CatchUp {
         continue;
       }
       await this.#ownTurn();
-      const page = await this.chat.changesSince(room, cursor, pageSize);
-      const isLast = page.rev >= this.chat.position(room).rev;
+      const page = await this.chat.changesSince(room.key, cursor, pageSize);
+      if (!openRoom.isOpen) return;
+      const isLast = page.rev >= this.chat.position(room.key).rev;
       let sent = 0;
       let isFull = false;
       for (const chunk of encodeChunks(page)) {
@@ -40,7 +41,7 @@ export class CatchUp {
         isFull = connection.bufferedBytes > MAX_BUFFERED_BYTES;
         if (isFull) break;
         // A page is empty if all of its messages were changed later. Only the last one is worth a frame without messages.
-        if (chunk.count > 0 || isLast) connection.send(encodeChanges(chunk));
+        if (chunk.count > 0 || isLast) connection.send(encodeChanges(room.id, chunk));
         cursor = chunk.rev;
         sent += chunk.count;
       }

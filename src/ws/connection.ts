@@ -1,10 +1,11 @@
 import type { ServerWebSocket } from "bun";
 
-import type { Budget } from "../chat/chat.ts";
+import type { Budget } from "../chat/budgets.ts";
 import type { Code } from "../chat/errors.ts";
-import type { Actor, Identity, Membership, RoomKey, User, UserKey } from "../chat/model.ts";
-import type { Participant } from "../chat/participants.ts";
+import type { Actor, Identity, Membership } from "../chat/model.ts";
 import { errorCodes } from "../protocol/error-codes.ts";
+import { OpenRoom } from "./open-room.ts";
+import type { Session } from "./session.ts";
 import type { Protocol } from "./subprotocol.ts";
 
 /** A socket that is opened only to be closed with a code, which a page can read. */
@@ -23,21 +24,26 @@ export interface ConnectionOptions {
   protocol: Protocol;
   identity: Identity;
   user: Actor;
-  /** The room to join, and the user's role in it before the upgrade. */
-  membership: Membership;
-  /** The `rev` to resume from. */
+  /** What a connection to a room's URL joins. Absent for a session. */
+  entrance?: Entrance;
+}
+
+/** The room to join, the user's role in it before the upgrade, and the `rev` to resume from. */
+export interface Entrance extends Membership {
   since: number | undefined;
 }
 
 /** One live socket and what is known about it. Times are on the monotonic clock, unless they are a token's. */
-export class Connection implements Participant {
+export class Connection {
   readonly protocol: Protocol;
-  readonly room: RoomKey;
-  readonly since: number | undefined;
   user: Actor;
   identity: Identity;
-  /** Undefined once the connection has started to join the room. */
-  membership: Membership | undefined;
+  /** The room of a connection to a room's URL. */
+  readonly room: OpenRoom | undefined;
+  /** The session of a connection to the URL of sessions. */
+  session: Session | undefined;
+  /** Undefined for a session, and once the connection has started to join its room. */
+  entrance: Entrance | undefined;
   /** When the peer last showed a sign of life. */
   lastSeenAt: number;
   /** When the peer was last pinged. */
@@ -48,22 +54,25 @@ export class Connection implements Participant {
   readonly excess: Record<Budget, number> = { changes: 0, reads: 0 };
   /** Pings and pongs since the last sweep. */
   controlFrames = 0;
-  /** The users whom the client knows to be online, while notices are withheld from it. Otherwise undefined. */
-  knownOnline: ReadonlyMap<UserKey, User> | undefined;
   /** Settles when every token presented so far has been accepted or refused. */
   renewal: Promise<unknown> = settled;
   #socket: Socket | undefined;
   #queuedFrames: (string | Buffer)[] | undefined = [];
   #queuedBytes = 0;
-  #onDrain: (() => void) | undefined;
+  /** Those who wait for the send buffer to drain. */
+  #waiting: (() => void)[] = [];
 
-  constructor({ protocol, identity, user, membership, since }: ConnectionOptions, now: number) {
+  constructor({ protocol, identity, user, entrance }: ConnectionOptions, now: number) {
     this.protocol = protocol;
     this.identity = identity;
     this.user = user;
-    this.membership = membership;
-    this.room = membership.room.key;
-    this.since = since;
+    this.entrance = entrance;
+    if (entrance) {
+      const { key, id } = entrance.room;
+      this.room = new OpenRoom(this, { key, id }, (_, reason) =>
+        this.close(reason === "room_deleted" ? reason : "removed"),
+      );
+    }
     this.lastSeenAt = now;
     this.pingedAt = now;
   }
@@ -120,11 +129,6 @@ export class Connection implements Participant {
     this.#socket?.terminate();
   }
 
-  /** Closes the connection, which is for this room alone. */
-  expel(_room: RoomKey, reason: "removed" | "room_deleted"): void {
-    this.close(reason);
-  }
-
   /** Queues a frame that arrived before the first frame was sent. Returns false once that is done. */
   queueFrame(frame: string | Buffer): boolean {
     if (!this.#queuedFrames) return false;
@@ -146,12 +150,11 @@ export class Connection implements Participant {
 
   /** Resolves when the send buffer has drained, or the connection has ended. */
   drained(): Promise<void> {
-    return new Promise((resolve) => (this.#onDrain = resolve));
+    return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
   notifyDrained(): void {
-    this.#onDrain?.();
-    this.#onDrain = undefined;
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
 

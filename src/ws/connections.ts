@@ -32,6 +32,8 @@ const CONNECT_BURST_FACTOR = 10;
 const TOKEN_WARNING_MS = 60_000;
 /** How often tokens, heartbeats and control frames are checked. */
 const SWEEP_INTERVAL_MS = 1000;
+/** Least time between two checks for slow readers among the sessions: each looks at all of them. */
+const SESSION_CHECK_INTERVAL_MS = 50;
 /** Pings and pongs that one connection may send between two sweeps. */
 const MAX_CONTROL_FRAMES = 100;
 /** Estimated time from the last closed connection until a restarted server accepts new ones. */
@@ -50,6 +52,7 @@ export class Connections {
   readonly #attempts: RateLimiter;
   readonly #timer: ReturnType<typeof setInterval>;
   #sweptAt = monotonic();
+  #sessionsCheckedAt = 0;
   #size = 0;
   #draining = false;
 
@@ -101,6 +104,19 @@ export class Connections {
     if (!ofUser?.delete(connection)) return;
     if (ofUser.size === 0) this.#byUser.delete(key);
     this.#size--;
+  }
+
+  /** A user's connections. */
+  of(user: UserKey): ReadonlySet<Connection> {
+    return this.#byUser.get(user) ?? new Set();
+  }
+
+  /** Withholds activity from the sessions of slow readers. Bytes wait for one of them. */
+  checkSessions(): void {
+    const now = monotonic();
+    if (now - this.#sessionsCheckedAt < SESSION_CHECK_INTERVAL_MS) return;
+    this.#sessionsCheckedAt = now;
+    for (const { session } of this.#all()) session?.checkReader();
   }
 
   /** Records a sign of life of the peer. */

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 
-import type { Budget, Chat } from "../chat/chat.ts";
+import type { Budget } from "../chat/budgets.ts";
+import type { Chat } from "../chat/chat.ts";
 import { asChatError, type ChatError } from "../chat/errors.ts";
 import type { Metrics } from "../http/metrics.ts";
 import type { Connection } from "./connection.ts";
@@ -34,6 +35,8 @@ export class FrameGuard {
     connection.send(encode(refusal));
     const { changes, reads } = connection.excess;
     const isFlooding = code === "rate_limited" && Math.max(changes, reads) >= MAX_EXCESS_COMMANDS;
-    if (code === "removed" || code === "room_deleted" || isFlooding) connection.close(code);
+    // A session stays open: it has other rooms.
+    const hasLostItsRoom = (code === "removed" || code === "room_deleted") && !connection.session;
+    if (hasLostItsRoom || isFlooding) connection.close(code);
   }
 }

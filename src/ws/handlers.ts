@@ -4,10 +4,12 @@ import type { Logger } from "pino";
 import type { Chat } from "../chat/chat.ts";
 import { asChatError } from "../chat/errors.ts";
 import type { Metrics } from "../http/metrics.ts";
-import { closeSocket, Connection, RefusedConnection, type SocketData } from "./connection.ts";
+import { closeSocket, Connection, type Entrance, RefusedConnection, type SocketData } from "./connection.ts";
 import type { Connections } from "./connections.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import { MAX_BACKPRESSURE_BYTES, MAX_FRAME_BYTES } from "./limits.ts";
+import type { OpenRoom } from "./open-room.ts";
+import type { Session } from "./session.ts";
 import type { Protocol } from "./subprotocol.ts";
 
 export interface HandlerOptions {
@@ -25,24 +27,40 @@ const ORDINARY_CLOSE_CODES = new Set([1000, 1001, 1005, 1006]);
 export function createHandlers(options: HandlerOptions): WebSocketHandler<SocketData> {
   const { chat, connections, dialects, metrics, log } = options;
 
-  async function join(connection: Connection): Promise<void> {
-    const { protocol, membership, since } = connection;
-    const dialect = dialects[protocol];
-    if (!membership) return;
-    connection.membership = undefined;
+  /** Joins the room of a connection to a room's URL, or starts the session of one to the URL of sessions. */
+  async function start(connection: Connection): Promise<void> {
+    const { session, room, entrance } = connection;
     try {
-      const { historyOptional } = dialect;
-      const joined = await chat.join(connection, membership, { since, historyOptional });
-      if (!connection.isOpen) return;
-      dialect.start(connection, joined);
-      for (const frame of connection.takeQueuedFrames()) dialect.message(connection, frame);
+      if (session) await startSession(session);
+      else if (room && entrance) await join(room, entrance);
     } catch (err) {
       const { code } = asChatError(err);
       metrics.refusals.inc({ code });
       if (code === "internal" || code === "storage_unavailable")
-        log.error({ err, room: membership.room.id }, "A connection could not join its room");
+        log.error({ err, user: connection.user.id }, "A connection could not be started");
       connection.close(code);
     }
+  }
+
+  async function startSession(session: Session): Promise<void> {
+    void session.started.then(() => handleQueued(session.connection));
+    await chat.sessions.open(session);
+  }
+
+  async function join(room: OpenRoom, { since, ...membership }: Entrance): Promise<void> {
+    const { connection } = room;
+    connection.entrance = undefined;
+    const dialect = dialects[connection.protocol];
+    const { historyOptional } = dialect;
+    const joined = await chat.join(room, membership, { since, historyOptional });
+    if (!connection.isOpen) return;
+    dialect.start(room, joined);
+    handleQueued(connection);
+  }
+
+  function handleQueued(connection: Connection): void {
+    for (const frame of connection.takeQueuedFrames())
+      dialects[connection.protocol].message(connection, frame);
   }
 
   return {
@@ -62,7 +80,7 @@ export function createHandlers(options: HandlerOptions): WebSocketHandler<Socket
       }
       data.attach(socket);
       connections.add(data);
-      void join(data);
+      void start(data);
     },
     message({ data }, frame) {
       if (data instanceof RefusedConnection) return;
@@ -86,7 +104,8 @@ export function createHandlers(options: HandlerOptions): WebSocketHandler<Socket
       metrics.countClose(code);
       if (data instanceof RefusedConnection) return;
       connections.remove(data);
-      chat.leave(data, data.room);
+      if (data.room) chat.leave(data.room, data.room.room.key);
+      data.session?.end();
       data.notifyDrained();
       log[ORDINARY_CLOSE_CODES.has(code) ? "debug" : "info"](
         { user: data.user.id, code, reason },

@@ -1,11 +1,14 @@
+import type { BusEvent } from "../chat/bus.ts";
 import type { Chat } from "../chat/chat.ts";
 import type { Notice, RoomKey, User, UserKey } from "../chat/model.ts";
-import { encodeNotice, encodePresence } from "../protocol/v2.ts";
+import type { MarkMove } from "../chat/store.ts";
+import { encodeNotice, encodePresence, encodeRead } from "../protocol/v2.ts";
 import { topics, type TopicServer } from "./broadcast.ts";
-import { Connection } from "./connection.ts";
+import type { Connection } from "./connection.ts";
+import type { Connections } from "./connections.ts";
+import { SLOW_READER_BYTES } from "./limits.ts";
+import { OpenRoom } from "./open-room.ts";
 
-/** Bytes that may wait for a reader before notices are withheld from it. */
-const SLOW_READER_BYTES = 65_536;
 /** Notices of one room, in a row, for which its readers are checked once: each check looks at everybody in the room. */
 const NOTICES_PER_CHECK = 32;
 
@@ -15,31 +18,88 @@ export class Notices {
 
   constructor(
     private readonly chat: Chat,
+    private readonly connections: Pick<Connections, "of">,
     private readonly server: TopicServer,
   ) {}
 
+  receive(event: BusEvent): void {
+    if (event.kind === "notice") this.publish(event.room, event.notice);
+    else if (event.kind === "read" && event.sent) this.#publishSent(event.room, event.user, event.mark);
+    else if (event.kind === "read") this.#publishRead(event.room, event.user, event.mark);
+  }
+
+  /** Publishes a notice to everyone who has the room open, and to the sessions that need it for their list of rooms. */
   publish(room: RoomKey, notice: Notice): void {
-    const topic = topics.notices(room);
-    if (this.server.subscriberCount(topic) === 0) return;
-    // A negative result means that bytes wait for at least one subscriber.
-    if (this.server.publish(topic, encodeNotice(notice), false) < 0) this.#checkReaders(room);
+    const id = this.chat.roomId(room);
+    if (id === undefined) return;
+    this.#publish(room, () => encodeNotice(id, notice));
+    if (notice.type === "room") {
+      this.server.publish(topics.activity(room), encodeNotice(id, notice), false);
+    } else if (notice.type === "member" && notice.role !== null) {
+      const { key } = notice.user;
+      // A membership that has just begun is announced by `joined`.
+      const sessions = this.chat.sessions.has(room, key) ? this.#sessionsOf(key) : [];
+      const unaware = sessions.filter((each) => !each.isSubscribed(topics.notices(room)));
+      sendToEach(unaware, () => encodeNotice(id, notice));
+    }
+  }
+
+  /** Publishes a read mark that has moved: to the room, unless it is large, and to all connections of its user. */
+  #publishRead(room: RoomKey, user: User, mark: MarkMove): void {
+    const id = this.chat.roomId(room);
+    if (id === undefined) return;
+    const encode = () => encodeRead(id, user, mark);
+    const isPublished = this.chat.announcesReads(room);
+    if (isPublished) this.#publish(room, encode);
+    const own = [...this.#sessionsOf(user.key), ...this.#roomConnectionsOf(user.key, room)];
+    const unaware = own.filter((each) => !isPublished || !each.isSubscribed(topics.notices(room)));
+    sendToEach(unaware, encode);
+  }
+
+  /** Publishes a read mark that has moved by sending a message. Clients that have the room open learn it from the message. */
+  #publishSent(room: RoomKey, user: User, mark: MarkMove): void {
+    const id = this.chat.roomId(room);
+    if (id === undefined) return;
+    const unaware = this.#sessionsOf(user.key).filter((each) => !each.isSubscribed(topics.v2(room)));
+    sendToEach(unaware, () => encodeRead(id, user, mark));
   }
 
   /** Withholds notices from a connection until `resume`. `online` is what its client knows. */
-  withhold(connection: Connection, online: readonly User[]): void {
-    connection.knownOnline = new Map(online.map((user) => [user.key, user]));
+  withhold(open: OpenRoom, online: readonly User[]): void {
+    open.knownOnline = new Map(online.map((user) => [user.key, user]));
   }
 
   /** Ends the withholding once the reader has caught up: tells it who came and went, and subscribes it again. */
-  resume(connection: Connection): void {
-    const { knownOnline: known, room, user: viewer } = connection;
+  resume(open: OpenRoom): void {
+    const { knownOnline: known, connection, room } = open;
     // As long as bytes wait, another `drain` event will follow.
     if (!known || connection.bufferedBytes > SLOW_READER_BYTES) return;
-    connection.knownOnline = undefined;
-    const online = new Map(this.chat.listOnline(room, viewer.key).map((user) => [user.key, user]));
-    for (const [key, user] of known) if (!online.has(key)) connection.send(encodePresence(user, false));
-    for (const [key, user] of online) if (!known.has(key)) connection.send(encodePresence(user, true));
-    connection.subscribe(topics.notices(room));
+    open.knownOnline = undefined;
+    const viewer = connection.user.key;
+    const online = new Map(this.chat.listOnline(room.key, viewer).map((user) => [user.key, user]));
+    for (const [key, user] of known)
+      if (!online.has(key)) connection.send(encodePresence(room.id, user, false));
+    for (const [key, user] of online)
+      if (!known.has(key)) connection.send(encodePresence(room.id, user, true));
+    connection.subscribe(topics.notices(room.key));
+  }
+
+  #publish(room: RoomKey, encode: () => string): void {
+    const topic = topics.notices(room);
+    if (this.server.subscriberCount(topic) === 0) return;
+    // A negative result means that bytes wait for at least one subscriber.
+    if (this.server.publish(topic, encode(), false) < 0) this.#checkReaders(room);
+  }
+
+  /** Connections with a session to which frames about the list of rooms can be sent. */
+  #sessionsOf(user: UserKey): Connection[] {
+    return [...this.connections.of(user)].filter(({ session }) => session?.isLive);
+  }
+
+  #roomConnectionsOf(user: UserKey, key: RoomKey): Connection[] {
+    return [...this.connections.of(user)].filter(
+      ({ protocol, room }) => protocol === "chat.v2" && room?.room.key === key && room.isLive,
+    );
   }
 
   #checkReaders(room: RoomKey): void {
@@ -51,11 +111,17 @@ export class Notices {
 
   #withholdFromSlowReaders(room: RoomKey): void {
     let announced: ReadonlyMap<UserKey, User> | undefined;
-    for (const connection of this.chat.participants(room)) {
-      if (!(connection instanceof Connection) || connection.protocol !== "chat.v2") continue;
-      if (connection.knownOnline || connection.bufferedBytes <= SLOW_READER_BYTES) continue;
-      connection.unsubscribe(topics.notices(room));
-      connection.knownOnline = announced ??= this.chat.announcedOnline(room);
+    for (const open of this.chat.participants(room)) {
+      if (!(open instanceof OpenRoom) || open.connection.protocol !== "chat.v2") continue;
+      if (open.knownOnline || open.connection.bufferedBytes <= SLOW_READER_BYTES) continue;
+      open.connection.unsubscribe(topics.notices(room));
+      open.knownOnline = announced ??= this.chat.announcedOnline(room);
     }
   }
+}
+
+function sendToEach(connections: readonly Connection[], encode: () => string): void {
+  if (connections.length === 0) return;
+  const frame = encode();
+  for (const connection of connections) connection.send(frame);
 }

@@ -10,6 +10,7 @@ import type { OriginPolicy } from "../http/origin.ts";
 import { problem } from "../http/problem.ts";
 import { Connection, RefusedConnection, type SocketData } from "./connection.ts";
 import type { Connections } from "./connections.ts";
+import type { Session } from "./session.ts";
 import { checkOffer, type Offer, type Protocol, readOffer } from "./subprotocol.ts";
 
 export interface UpgradeOptions {
@@ -17,16 +18,18 @@ export interface UpgradeOptions {
   verifier: Pick<Verifier, "verify" | "trusts">;
   connections: Connections;
   originPolicy: OriginPolicy;
+  createSession: (connection: Connection) => Session;
 }
 
 /** `Sec-WebSocket-Key`: sixteen bytes in base64. */
 const WEBSOCKET_KEY = /^[A-Za-z0-9+/]{22}==$/;
 
 /**
- * Handles `GET /ws/chat/:room`. The request, the Origin, the token, the membership and the limits are checked before the 101;
- * the room is joined after it.
+ * Handles `GET /ws/chat/:room` and `GET /ws`, the URL of sessions. The request, the Origin, the token, the membership and the
+ * limits are checked before the 101; rooms are joined after it.
  */
-export function createUpgrade({ chat, verifier, connections, originPolicy }: UpgradeOptions) {
+export function createUpgrade(options: UpgradeOptions) {
+  const { chat, verifier, connections, originPolicy, createSession } = options;
   return async (c: Context<Env>): Promise<Response> => {
     if (c.req.method !== "GET" || c.req.header("upgrade")?.toLowerCase() !== "websocket") {
       return problem(new ChatError("invalid_command", "This is a WebSocket endpoint."), 426);
@@ -39,20 +42,27 @@ export function createUpgrade({ chat, verifier, connections, originPolicy }: Upg
     // A page of a foreign origin gets an HTTP status: no socket is opened for it.
     if (originAllowed && offer.protocol === "chat.v2") c.set("refuseAfterUpgrade", true);
     if (connections.draining) throw new ChatError("restarting", "The server is shutting down.");
-    const roomId = c.req.param("room") ?? "";
-    if (!isRoomId(roomId)) throw new ChatError("invalid_command", ROOM_ID_RULE);
+    // Absent on the URL of sessions.
+    const roomId = c.req.param("room");
+    if (roomId !== undefined && !isRoomId(roomId)) throw new ChatError("invalid_command", ROOM_ID_RULE);
     checkOffer(offer, hasAuthorization);
-    if (!originAllowed) throw new ChatError("forbidden", "Pages of this origin may not connect.");
     const protocol = offer.protocol ?? "classic";
+    if (roomId === undefined && protocol !== "chat.v2")
+      throw new ChatError("invalid_command", "This URL needs the protocol chat.v2.");
+    if (!originAllowed) throw new ChatError("forbidden", "Pages of this origin may not connect.");
     const since = protocol === "chat.v2" ? readSince(c.req.query("since")) : undefined;
     const identity = await verifier.verify(readUpgradeToken(c, offer));
     const user = await chat.signIn(identity);
-    const membership = await chat.rooms.enter(user, roomId);
+    const entrance = roomId === undefined ? undefined : { ...(await chat.rooms.enter(user, roomId)), since };
     // From here on `onKeysRevoked` finds the connection, as there is no `await` before it is added.
     if (!verifier.trusts(identity.signingKey))
       throw new ChatError("unauthorized", "The token is not valid here.");
     connections.admit(user.key);
-    const connection = new Connection({ protocol, identity, user, membership, since }, performance.now());
+    const connection = new Connection(
+      { protocol, identity, user, ...(entrance && { entrance }) },
+      performance.now(),
+    );
+    if (!entrance) connection.session = createSession(connection);
     if (!switchProtocols(c, connection, offer.protocol)) {
       throw new ChatError("invalid_command", "The connection could not be upgraded.");
     }

@@ -96,6 +96,7 @@ export class ManualStore implements Store {
       readMark: (_, user) => this.#marks.get(user) ?? 0,
       sentAs: () => undefined,
       message: (_, seq) => this.stored[seq - 1],
+      deletedAfter: (_, seq) => this.stored.slice(seq).filter(({ deletedAt }) => deletedAt !== null).length,
     };
     const batch = new Batch(facts);
     const outcomes = drafts.map((each) => batch.decide(each));
@@ -116,6 +117,10 @@ export class ManualStore implements Store {
   deleteRoom = unused;
   rooms = unused;
   roomsOf = unused;
+  roomOf = unused;
+  lastMessages = unused;
+  readMark = unused;
+  readMarks = unused;
   members = unused;
   setMember = unused;
   removeMember = unused;

@@ -23,8 +23,8 @@ export function message(seq: number, rev = seq, text = `text ${seq}`): Message {
 /** An outcome in one line: what was done or why not, and `seq/rev` of the ack or the `seq` of a conflict. */
 export function outcomeLine(outcome: Outcome): string {
   if ("refused" in outcome) return [outcome.refused, ...Object.values(outcome.details ?? {})].join(" ");
-  const { ack, change, marked } = outcome;
-  return `${marked ? "marked" : (change?.kind ?? "unchanged")} ${ack.seq}/${ack.rev}`;
+  const { ack, change, mark } = outcome;
+  return `${change?.kind ?? (mark ? "marked" : "unchanged")} ${ack.seq}/${ack.rev}`;
 }
 
 /** Resolves when everything has happened that waits for nothing from outside. */

@@ -28,6 +28,7 @@ export function factsOf(queries: Queries): Facts {
       return { seq, rev, text: editedAt === null ? text : null, replyTo };
     },
     message: (room, seq) => toMessages(queries, queries.message.all({ room, seq }))[0],
+    deletedAfter: (room, seq) => queries.deletedAfter.get({ room, seq })?.[0] ?? 0,
   };
 }
 

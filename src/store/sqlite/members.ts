@@ -2,10 +2,10 @@ import { and, count, desc, eq, inArray, isNotNull } from "drizzle-orm";
 
 import { type ActorFacts, decideGrant, decideRemoval } from "../../chat/decide-rooms.ts";
 import { isRefused, type Result } from "../../chat/errors.ts";
-import type { Invitee, Member, Role, RoomKey, UserKey } from "../../chat/model.ts";
+import type { Invitee, Member, ReadMark, Role, RoomKey, UserKey } from "../../chat/model.ts";
 import type { Grant, Granted } from "../../chat/store.ts";
 import type { Db } from "./open.ts";
-import { userColumns } from "./queries.ts";
+import { type Queries, userColumns } from "./queries.ts";
 import { members, reads, users as userTable } from "./schema.ts";
 import type { Users } from "./users.ts";
 
@@ -13,6 +13,7 @@ import type { Users } from "./users.ts";
 export class Members {
   constructor(
     private readonly db: Db,
+    private readonly queries: Pick<Queries, "memberCount" | "readMarks">,
     private readonly users: Users,
   ) {}
 
@@ -21,6 +22,15 @@ export class Members {
     return this.#select(eq(members.room, room))
       .orderBy(desc(eq(members.role, "owner")), userTable.email, userTable.sub)
       .all();
+  }
+
+  /** Undefined when the room has more than `limit` members, or has been deleted. */
+  readMarks(room: RoomKey, limit: number): ReadMark[] | undefined {
+    const [count] = this.queries.memberCount.get({ room, limit: limit + 1 }) ?? [];
+    if (count === undefined || count > limit) return undefined;
+    return this.queries.readMarks.all({ room }).map(([key, id, email, name, seq]) => {
+      return { user: { key, id, email, name }, seq };
+    });
   }
 
   set(

@@ -1,10 +1,19 @@
-import { and, asc, count, desc, eq, gt, isNotNull, isNull, lt, lte, sql } from "drizzle-orm";
+import { and, asc, count, desc, eq, gt, isNotNull, isNull, lt, lte, type SQL, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/sqlite-core";
 
 import type { Position, Role, RoomKey, UserKey } from "../../chat/model.ts";
 import { compile } from "./compile.ts";
 import type { Db } from "./open.ts";
-import type { CreatedRow, HeadRow, MembershipRow, MessageRow, SentRow, SummaryRow, UserRow } from "./rows.ts";
+import type {
+  CreatedRow,
+  EntryRow,
+  HeadRow,
+  LastMessageRow,
+  MembershipRow,
+  MessageRow,
+  SentRow,
+  UserRow,
+} from "./rows.ts";
 import { emails, members, messages, reads, rooms, users } from "./schema.ts";
 
 export const userColumns = { key: users.pk, id: users.sub, email: users.email, name: users.name };
@@ -42,8 +51,18 @@ export function prepareQueries(db: Db) {
     lt(messages.seq, $("before")),
   );
   const selectUser = db.select(userColumns).from(users);
-  const [deleted, newest] = [alias(messages, "deleted"), alias(messages, "newest")];
+  const newest = alias(messages, "newest");
   const read = sql`coalesce(${reads.seq}, 0)`;
+  const selectEntries = db
+    .select({
+      ...roomColumns,
+      role: members.role,
+      read,
+      deletedAfterRead: sql`(${countDeleted(db, sql`${rooms.pk}`, read)})`,
+    })
+    .from(members)
+    .innerJoin(rooms, and(eq(rooms.pk, members.room), roomExists))
+    .leftJoin(reads, and(eq(reads.room, members.room), eq(reads.user, members.user)));
   return {
     head: compile<{ room: RoomKey }, HeadRow>(
       db,
@@ -158,40 +177,63 @@ export function prepareQueries(db: Db) {
         .from(rooms)
         .where(and(eq(rooms.id, $("id")), roomExists)),
     ),
-    summaries: compile<{ user: UserKey }, SummaryRow>(
+    entries: compile<{ user: UserKey }, EntryRow>(db, selectEntries.where(eq(members.user, $("user")))),
+    entry: compile<{ user: UserKey; room: RoomKey }, EntryRow>(
+      db,
+      selectEntries.where(and(eq(members.user, $("user")), eq(members.room, $("room")))),
+    ),
+    lastMessages: compile<{ rooms: string }, LastMessageRow>(
       db,
       db
-        .select({
-          ...roomColumns,
-          role: members.role,
-          read,
-          deletedAfterRead: sql`(${db
-            .select({ n: count() })
-            // SQLite would choose the primary key, and read every unread message.
-            .from(sql`${messages} as ${deleted} indexed by messages_deleted`)
-            .where(and(eq(deleted.room, rooms.pk), gt(deleted.seq, read), isNotNull(deleted.deletedAt)))})`,
-          message: messageColumns,
-        })
-        .from(members)
-        .innerJoin(rooms, and(eq(rooms.pk, members.room), roomExists))
-        .leftJoin(reads, and(eq(reads.room, members.room), eq(reads.user, members.user)))
-        .leftJoin(
+        .select({ message: messageColumns, room: sql`value`, sender: userColumns })
+        .from(sql`json_each(${$("rooms")})`)
+        .innerJoin(
           messages,
           and(
-            eq(messages.room, rooms.pk),
+            eq(messages.room, sql`value`),
             eq(
               messages.seq,
               sql`(${db
                 .select({ seq: newest.seq })
                 .from(newest)
-                .where(and(eq(newest.room, rooms.pk), isNull(newest.deletedAt)))
+                .where(and(eq(newest.room, sql`value`), isNull(newest.deletedAt)))
                 .orderBy(desc(newest.seq))
                 .limit(1)})`,
             ),
           ),
         )
-        .where(eq(members.user, $("user")))
-        .orderBy(rooms.id),
+        .innerJoin(users, eq(users.pk, messages.sender)),
+    ),
+    deletedAfter: compile<{ room: RoomKey; seq: number }, [count: number]>(
+      db,
+      countDeleted(db, sql`${$("room")}`, sql`${$("seq")}`),
+    ),
+    memberCount: compile<{ room: RoomKey; limit: number }, [count: number]>(
+      db,
+      db
+        .select({
+          n: sql`(${db
+            .select({ n: count() })
+            .from(
+              db
+                .select({ user: members.user })
+                .from(members)
+                .where(eq(members.room, rooms.pk))
+                .limit($("limit"))
+                .as("some"),
+            )})`,
+        })
+        .from(rooms)
+        .where(and(eq(rooms.pk, $("room")), roomExists)),
+    ),
+    readMarks: compile<{ room: RoomKey }, [...UserRow, seq: number]>(
+      db,
+      db
+        .select({ ...userColumns, seq: sql`coalesce(${reads.seq}, 0)` })
+        .from(members)
+        .innerJoin(users, eq(users.pk, members.user))
+        .leftJoin(reads, and(eq(reads.room, members.room), eq(reads.user, members.user)))
+        .where(eq(members.room, $("room"))),
     ),
     userBySub: compile<{ sub: string }, UserRow>(db, selectUser.where(eq(users.sub, $("sub")))),
     signedInUser: compile<{ sub: string }, [...UserRow, emailOwner: UserKey | null]>(
@@ -262,6 +304,18 @@ export function prepareQueries(db: Db) {
         .where(eq(members.room, $("room"))),
     ),
   };
+}
+
+/** Deleted messages after `seq`. */
+function countDeleted(db: Db, room: SQL, seq: SQL) {
+  const deleted = alias(messages, "deleted");
+  return (
+    db
+      .select({ n: count() })
+      // SQLite would choose the primary key, and read every message after `seq`.
+      .from(sql`${messages} as ${deleted} indexed by messages_deleted`)
+      .where(and(eq(deleted.room, room), gt(deleted.seq, seq), isNotNull(deleted.deletedAt)))
+  );
 }
 
 /** A subquery for the user's role in the room of the row. A join costs ten times as much. */

@@ -2,12 +2,11 @@ import { and, count, desc, eq, gt, isNotNull } from "drizzle-orm";
 
 import { type ActorFacts, decideCreation, decideRoomChange } from "../../chat/decide-rooms.ts";
 import type { Result } from "../../chat/errors.ts";
-import type { Room, RoomKey, RoomSummary, UserKey } from "../../chat/model.ts";
+import type { Message, Room, RoomEntry, RoomKey, UserKey } from "../../chat/model.ts";
 import type { NewRoom } from "../../chat/store.ts";
-import { unreadCount } from "../../chat/unread.ts";
 import type { Db } from "./open.ts";
 import { type Queries, roomColumns, roomExists } from "./queries.ts";
-import { isMessage, toMessages } from "./rows.ts";
+import { toEntry, toLastMessages } from "./rows.ts";
 import { members, messages, reads, rooms } from "./schema.ts";
 import type { Users } from "./users.ts";
 
@@ -63,18 +62,19 @@ export class Rooms {
     return this.db.select(roomColumns).from(rooms).where(roomExists).orderBy(rooms.id).all();
   }
 
-  /** A user's rooms, by id. */
-  of(user: UserKey): RoomSummary[] {
-    return this.queries.summaries.all({ user }).map((row) => {
-      const [key, id, name, seq, rev, createdAt, role, read, deletedAfterRead, ...message] = row;
-      const [lastMessage = null] = isMessage(message) ? toMessages(this.queries, [message]) : [];
-      return {
-        room: { key, id, name, seq, rev, createdAt },
-        role,
-        unread: unreadCount({ seq, read, deletedAfterRead }),
-        lastMessage,
-      };
-    });
+  /** A user's rooms, in no particular order. */
+  of(user: UserKey): RoomEntry[] {
+    return this.queries.entries.all({ user }).map(toEntry);
+  }
+
+  one(user: UserKey, room: RoomKey): RoomEntry | undefined {
+    const row = this.queries.entry.get({ user, room });
+    return row && toEntry(row);
+  }
+
+  lastMessages(keys: readonly RoomKey[]): Map<RoomKey, Message | null> {
+    const found = toLastMessages(this.queries.lastMessages.all({ rooms: JSON.stringify(keys) }));
+    return new Map(keys.map((key) => [key, found.get(key) ?? null]));
   }
 
   #isTaken(id: string): boolean {

@@ -1,4 +1,5 @@
-import type { Message, Reaction, Role, RoomKey, User, UserKey } from "../../chat/model.ts";
+import type { Message, Reaction, Role, RoomEntry, RoomKey, User, UserKey } from "../../chat/model.ts";
+import { unreadCount } from "../../chat/unread.ts";
 
 /** Rows of the compiled queries, in the order of their selections. */
 
@@ -27,23 +28,14 @@ export type MessageRow = [
 export type CreatedRow = [...MessageRow, createdRev: number];
 /** Positions of columns in a `MessageRow` and a `CreatedRow`. */
 export const REV = 1;
+const SENDER = 2;
 export const CREATED_REV = 10;
 
 type RoomRow = [key: RoomKey, id: string, name: string, seq: number, rev: number, createdAt: number];
 export type MembershipRow = [...RoomRow, role: Role | null];
-export type SummaryRow = [
-  ...RoomRow,
-  role: Role,
-  read: number,
-  deletedAfterRead: number,
-  ...Nullable<MessageRow>,
-];
-/** The columns of a left join. */
-type Nullable<Row> = { [Column in keyof Row]: Row[Column] | null };
-
-export function isMessage(row: Nullable<MessageRow>): row is MessageRow {
-  return row[0] !== null;
-}
+export type EntryRow = [...RoomRow, role: Role, read: number, deletedAfterRead: number];
+/** A message with its room and its sender. */
+export type LastMessageRow = [...MessageRow, room: RoomKey, ...UserRow];
 
 const NO_REACTIONS: readonly Reaction[] = [];
 
@@ -58,13 +50,37 @@ export function toMessages(
 ): Message[] {
   const senders = new Map<UserKey, User>();
   return rows.map((row) => {
-    const [seq, rev, key, text, sentAt, editedAt, deletedAt, replyTo, clientId, json] = row;
+    const key = row[SENDER];
     let sender = senders.get(key);
     if (!sender) {
       sender = toUser(userByKey.get({ key })) ?? { key, id: null, email: null, name: null };
       senders.set(key, sender);
     }
-    const reactions = json === null ? NO_REACTIONS : (JSON.parse(json) as Reaction[]);
-    return { seq, rev, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, reactions };
+    return toMessage(row, sender);
   });
+}
+
+/** Messages by room, with their senders. Rows of one sender share the object. */
+export function toLastMessages(rows: readonly LastMessageRow[]): Map<RoomKey, Message> {
+  const senders = new Map<UserKey, User>();
+  return new Map(
+    rows.map((row) => {
+      const [, , , , , , , , , , room, key, id, email, name] = row;
+      const sender = senders.get(key) ?? { key, id, email, name };
+      senders.set(key, sender);
+      return [room, toMessage(row, sender)];
+    }),
+  );
+}
+
+function toMessage(row: readonly [...MessageRow, ...unknown[]], sender: User): Message {
+  const [seq, rev, , text, sentAt, editedAt, deletedAt, replyTo, clientId, json] = row;
+  const reactions = json === null ? NO_REACTIONS : (JSON.parse(json) as Reaction[]);
+  return { seq, rev, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, reactions };
+}
+
+export function toEntry(row: EntryRow): RoomEntry {
+  const [key, id, name, seq, rev, createdAt, role, read, deletedAfterRead] = row;
+  const unread = unreadCount({ seq, read, deletedAfterRead });
+  return { room: { key, id, name, seq, rev, createdAt }, role, read, unread };
 }

@@ -80,7 +80,11 @@ export const members = sqliteTable(
     role: text({ enum: roles }).notNull(),
     joinedAt: integer("joined_at").notNull(),
   },
-  (table) => [primaryKey({ columns: [table.room, table.user] }), index("members_user").on(table.user)],
+  (table) => [
+    primaryKey({ columns: [table.room, table.user] }),
+    // Has all columns that a user's room list needs: their rows in the table are far apart.
+    index("members_user").on(table.user, table.room, table.role),
+  ],
 );
 
 /** How far a user has read a room. */
@@ -134,9 +138,9 @@ export const messages = sqliteTable(
     uniqueIndex("messages_client_id")
       .on(table.room, table.sender, table.clientId)
       .where(sql`client_id IS NOT NULL`),
-    // Unread counts leave out deleted messages.
+    // Unread counts leave out deleted messages. With `deletedAt`, SQLite counts them without looking each of them up.
     index("messages_deleted")
-      .on(table.room, table.seq)
+      .on(table.room, table.seq, table.deletedAt)
       .where(sql`deleted_at IS NOT NULL`),
   ],
 );

@@ -11,10 +11,11 @@ import type {
   Page,
   Position,
   Profile,
+  ReadMark,
   Role,
   Room,
+  RoomEntry,
   RoomKey,
-  RoomSummary,
   User,
   UserKey,
 } from "../../chat/model.ts";
@@ -51,7 +52,7 @@ export class SqliteStore implements Store {
     this.#writer = new Writer(db.$client);
     this.#messages = new Messages(this.#queries);
     this.#users = new Users(db, this.#queries);
-    this.#members = new Members(db, this.#users);
+    this.#members = new Members(db, this.#queries, this.#users);
     this.#rooms = new Rooms(db, this.#queries, this.#users);
   }
 
@@ -110,8 +111,16 @@ export class SqliteStore implements Store {
     return read(() => this.#rooms.all());
   }
 
-  async roomsOf(user: UserKey): Promise<RoomSummary[]> {
+  async roomsOf(user: UserKey): Promise<RoomEntry[]> {
     return read(() => this.#rooms.of(user));
+  }
+
+  async roomOf(user: UserKey, room: RoomKey): Promise<RoomEntry | undefined> {
+    return read(() => this.#rooms.one(user, room));
+  }
+
+  async lastMessages(rooms: readonly RoomKey[]): Promise<Map<RoomKey, Message | null>> {
+    return read(() => this.#rooms.lastMessages(rooms));
   }
 
   async members(room: RoomKey): Promise<Member[]> {
@@ -127,6 +136,14 @@ export class SqliteStore implements Store {
 
   async role(room: RoomKey, user: UserKey): Promise<Role | undefined> {
     return read(() => this.#facts.role(room, user));
+  }
+
+  async readMark(room: RoomKey, user: UserKey): Promise<number> {
+    return read(() => this.#facts.readMark(room, user));
+  }
+
+  async readMarks(room: RoomKey, limit: number): Promise<ReadMark[] | undefined> {
+    return read(() => this.#members.readMarks(room, limit));
   }
 
   setMember(room: RoomKey, who: Invitee, role: Role | undefined, grant: Grant): Promise<Result<Granted>> {

@@ -5,9 +5,9 @@ import { asChatError, ChatError } from "../../chat/errors.ts";
 import type { Message, Position } from "../../chat/model.ts";
 import { encodeCreated, encodeError, encodeHistory, parseMessage } from "../../protocol/classic.ts";
 import { topics } from "../broadcast.ts";
-import type { Connection } from "../connection.ts";
 import type { FrameGuard } from "../frame-guard.ts";
 import { MAX_FIRST_FRAME_BYTES } from "../limits.ts";
+import type { OpenRoom } from "../open-room.ts";
 import type { Dialect } from "./dialect.ts";
 
 /** Changes per read while a new connection catches up. */
@@ -34,17 +34,17 @@ export function createClassic({ chat, guard, log }: ClassicOptions): Dialect {
   }
 
   /** Sends the messages that were created after `from`, and subscribes in the turn in which none is missing. */
-  async function catchUp(connection: Connection, from: Position): Promise<void> {
-    const { room } = connection;
+  async function catchUp({ connection, room }: OpenRoom, from: Position): Promise<void> {
+    const { key } = room;
     // A message that was changed after its creation may come later than its neighbours, or twice.
     const sent = new Set<number>();
     let { rev } = from;
     while (connection.isOpen) {
-      if (rev >= chat.position(room).rev) {
-        connection.subscribe(topics.classic(room));
+      if (rev >= chat.position(key).rev) {
+        connection.subscribe(topics.classic(key));
         return;
       }
-      const page = await chat.changesSince(room, rev, PAGE_SIZE);
+      const page = await chat.changesSince(key, rev, PAGE_SIZE);
       const created = page.messages.filter(({ seq }) => seq > from.seq && !sent.has(seq));
       for (const message of created.toSorted((a, b) => a.seq - b.seq)) {
         sent.add(message.seq);
@@ -56,25 +56,28 @@ export function createClassic({ chat, guard, log }: ClassicOptions): Dialect {
 
   return {
     historyOptional: true,
-    start(connection, { messages, position }) {
+    start(open, { messages, position }) {
+      const { connection, room } = open;
       connection.send(encode(messages));
       if (position === undefined) {
-        connection.subscribe(topics.classic(connection.room));
+        connection.subscribe(topics.classic(room.key));
         return;
       }
-      catchUp(connection, position).catch((err: unknown) => {
-        log.error({ err, room: connection.room }, "Missed messages could not be read; connection closed");
+      catchUp(open, position).catch((err: unknown) => {
+        log.error({ err, room: room.id }, "Missed messages could not be read; connection closed");
         connection.close(asChatError(err).code);
       });
     },
     message(connection, frame) {
+      const { user, room } = connection;
+      if (!room) return;
       const refuse = (error: unknown) => guard.refuse(connection, error, encodeError);
       try {
         guard.charge(connection, "changes");
         if (typeof frame !== "string") throw new ChatError("invalid_message", "Frames must be text.");
-        const { user, room } = connection;
         const text = parseMessage(frame);
-        chat.execute(user, room, { type: "send", text, clientId: null, replyTo: null }).catch(refuse);
+        const action = { type: "send", text, clientId: null, replyTo: null } as const;
+        chat.execute(user, room.room.key, action).catch(refuse);
       } catch (error) {
         refuse(error);
       }

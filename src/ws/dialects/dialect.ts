@@ -1,12 +1,13 @@
 import type { JoinResult } from "../../chat/join.ts";
 import type { Connection } from "../connection.ts";
+import type { OpenRoom } from "../open-room.ts";
 
 /** A protocol, as connections speak it. */
 export interface Dialect {
   /** Whether a connection starts with an empty history when the history cannot be read, instead of being closed. */
   readonly historyOptional: boolean;
   /** Sends the first frame and what was published in the meantime, and subscribes to the room's topic. */
-  start(connection: Connection, joined: JoinResult): void;
+  start(room: OpenRoom, joined: JoinResult): void;
   /** Handles a frame of the client. Never throws. */
   message(connection: Connection, frame: string | Buffer): void;
   /** The send buffer has drained: the reader has caught up. */

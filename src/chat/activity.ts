@@ -1,0 +1,132 @@
+import type { Change, Message, Position, RoomKey, RoomRef } from "./model.ts";
+import type { Store } from "./store.ts";
+
+/** The latest state of a room, for sessions in which it is not open. */
+export interface Activity extends Position {
+  /** The newest message that is not deleted. */
+  lastMessage: Message | null;
+  /** Messages deleted since the last activity of this room: the `seq` of each, and the `rev` of its deletion. */
+  deleted: readonly Position[];
+}
+
+/** Tells sessions about the activity of rooms that they do not follow. */
+export interface ActivityBroadcaster {
+  /** Whether there is a session to be told. */
+  isFollowed(room: RoomKey): boolean;
+  publishActivity(room: RoomRef, activity: Activity): void;
+}
+
+export interface ActivityFeedOptions {
+  store: Pick<Store, "head" | "lastMessages">;
+  broadcaster: ActivityBroadcaster;
+  /** The id of a room that has a member with a session; undefined for other rooms. */
+  idOf: (room: RoomKey) => string | undefined;
+  /** Called when a room's last message could not be read. The read is retried. */
+  readFailed: (error: unknown) => void;
+}
+
+/** Least time between two publications for one room. */
+const ACTIVITY_INTERVAL_MS = 250;
+/** Deletions in one publication. Beyond that it does not wait for the interval. */
+const MAX_DELETIONS = 1000;
+
+/** What has changed in a room since its last publication. */
+interface PendingActivity {
+  rev: number;
+  /** The room's newest message. Undefined while only older messages have changed. */
+  seq: number | undefined;
+  /** The newest message that is not deleted, if these changes tell which one it is. */
+  last: Message | undefined;
+  deleted: Position[];
+}
+
+interface RoomActivity {
+  id: string;
+  pending: PendingActivity | undefined;
+}
+
+/**
+ * Gathers the changes of each room and publishes the result: the first change at once, later ones together after an
+ * interval. So a busy room costs its many readers a few frames per second.
+ */
+export class ActivityFeed {
+  /** Rooms that were published within the last interval. */
+  readonly #rooms = new Map<RoomKey, RoomActivity>();
+
+  constructor(private readonly options: ActivityFeedOptions) {}
+
+  /** Receives changes that are on disk, in order of `rev`. */
+  receive(key: RoomKey, changes: readonly Change[]): void {
+    const { idOf, broadcaster } = this.options;
+    const room = this.#rooms.get(key);
+    if (room) {
+      room.pending = gather(room.pending, changes);
+      if ((room.pending?.deleted.length ?? 0) >= MAX_DELETIONS) void this.#publish(key, room);
+      return;
+    }
+    const id = idOf(key);
+    if (id === undefined || !broadcaster.isFollowed(key)) return;
+    const added = { id, pending: gather(undefined, changes) };
+    this.#rooms.set(key, added);
+    void this.#publish(key, added);
+    this.#scheduleNext(key, added);
+  }
+
+  #scheduleNext(key: RoomKey, room: RoomActivity): void {
+    setTimeout(() => {
+      if (room.pending) {
+        void this.#publish(key, room);
+        this.#scheduleNext(key, room);
+      } else {
+        this.#rooms.delete(key);
+      }
+    }, ACTIVITY_INTERVAL_MS).unref();
+  }
+
+  async #publish(key: RoomKey, room: RoomActivity): Promise<void> {
+    const { pending } = room;
+    if (!pending) return;
+    room.pending = undefined;
+    try {
+      this.options.broadcaster.publishActivity({ key, id: room.id }, await this.#complete(key, pending));
+    } catch (error) {
+      this.options.readFailed(error);
+      room.pending = merge(pending, room.pending);
+    }
+  }
+
+  /** Reads what the changes themselves do not tell. It may be newer than their `rev`, which does no harm. */
+  async #complete(key: RoomKey, { rev, seq, last, deleted }: PendingActivity): Promise<Activity> {
+    if (seq !== undefined && last) return { rev, seq, lastMessage: last, deleted };
+    const { store } = this.options;
+    const [head, messages] = await Promise.all([store.head(key), store.lastMessages([key])]);
+    return { rev, seq: head?.seq ?? 0, lastMessage: messages.get(key) ?? null, deleted };
+  }
+}
+
+function gather(
+  before: PendingActivity | undefined,
+  changes: readonly Change[],
+): PendingActivity | undefined {
+  let pending = before;
+  for (const { kind, message } of changes) {
+    pending ??= { rev: 0, seq: undefined, last: undefined, deleted: [] };
+    pending.rev = message.rev;
+    if (kind === "created") {
+      pending.seq = message.seq;
+      pending.last = message;
+    } else if (kind === "deleted") {
+      pending.deleted.push({ seq: message.seq, rev: message.rev });
+      if (pending.last?.seq === message.seq) pending.last = undefined;
+    } else if (pending.last?.seq === message.seq) {
+      pending.last = message;
+    }
+  }
+  return pending;
+}
+
+function merge(earlier: PendingActivity, later: PendingActivity | undefined): PendingActivity {
+  if (!later) return earlier;
+  const { rev, seq = earlier.seq, last, deleted } = later;
+  return { rev, seq, last, deleted: [...earlier.deleted, ...deleted] };
+}

@@ -1,0 +1,37 @@
+import { ChatError } from "./errors.ts";
+import type { Actor, Limits } from "./model.ts";
+import { RateLimiter } from "./rate-limiter.ts";
+
+/** The rate limit that a command counts against. Reads are allowed at ten times the rate of changes. */
+export type Budget = "changes" | "reads";
+const READS_PER_CHANGE = 10;
+
+/** Least time between two typing notices of a user. */
+const TYPING_INTERVAL_S = 3;
+
+/** The rate limits of each user, over all of their connections and requests. Administrators have none. */
+export class Budgets {
+  readonly #limiters: Record<Budget, RateLimiter>;
+  readonly #typing: RateLimiter;
+
+  /** `monotonic` returns milliseconds on a clock that never goes back. */
+  constructor({ messageRate: rate, messageBurst: burst }: Limits, monotonic: () => number) {
+    this.#limiters = {
+      changes: new RateLimiter(rate, burst, monotonic),
+      reads: new RateLimiter(rate * READS_PER_CHANGE, burst * READS_PER_CHANGE, monotonic),
+    };
+    this.#typing = new RateLimiter(1 / TYPING_INTERVAL_S, 1, monotonic);
+  }
+
+  /** Counts one command. Throws `rate_limited`. */
+  charge(actor: Actor, budget: Budget): void {
+    if (actor.admin) return;
+    const retryAfterMs = this.#limiters[budget].take(actor.key);
+    if (retryAfterMs > 0) throw new ChatError("rate_limited", "Too many requests.", { retryAfterMs });
+  }
+
+  /** Returns whether a typing notice of the user may be sent now. */
+  takeTyping(actor: Actor): boolean {
+    return this.#typing.take(actor.key) === 0;
+  }
+}

@@ -1,0 +1,99 @@
+import { cutLastMessage } from "./last-message.ts";
+import type { Message, Room, RoomEntry, RoomKey, RoomSummary, UserKey } from "./model.ts";
+import type { Store } from "./store.ts";
+
+const MAX_CACHED_ROOMS = 4096;
+/** UTF-16 units of users' ids. A message with more reactions than that is not cached. */
+const MAX_CACHED_REACTIONS_LENGTH = 4096;
+/** A sender's name may change, which is no change of the room. */
+const LIFETIME_MS = 60_000;
+
+export interface RoomListOptions {
+  store: Pick<Store, "roomsOf" | "roomOf" | "lastMessages">;
+  /** Milliseconds. */
+  now: () => number;
+}
+
+interface CachedRoom {
+  room: Room;
+  lastMessage: Message | null;
+  expiresAt: number;
+}
+
+/**
+ * The rooms of users, with the last message of each. Last messages are cached by room, because many users read the same ones
+ * when they reconnect together. While nothing changes, `room` and `lastMessage` of a summary stay the same objects, so that
+ * encodings can be cached by them. A long text is cut.
+ */
+export class RoomList {
+  readonly #cache = new Map<RoomKey, CachedRoom>();
+
+  constructor(private readonly options: RoomListOptions) {}
+
+  /** A user's rooms, most recent activity first: that of the last message, or else of the room's creation. */
+  async of(user: UserKey): Promise<RoomSummary[]> {
+    const summaries = await this.#summarize(await this.options.store.roomsOf(user));
+    return summaries.sort(compareActivity);
+  }
+
+  /** One of a user's rooms. Undefined when they are not a member, or the room has been deleted. */
+  async one(user: UserKey, room: RoomKey): Promise<RoomSummary | undefined> {
+    const entry = await this.options.store.roomOf(user, room);
+    return entry && (await this.#summarize([entry]))[0];
+  }
+
+  /** Another process has written: cached messages may be out of date. */
+  invalidate(): void {
+    this.#cache.clear();
+  }
+
+  async #summarize(entries: readonly RoomEntry[]): Promise<RoomSummary[]> {
+    const now = this.options.now();
+    const found = entries.map(({ room }) => this.#find(room, now));
+    const missing = entries.filter((_, index) => !found[index]).map(({ room }) => room.key);
+    const read = missing.length > 0 ? await this.options.store.lastMessages(missing) : undefined;
+    return entries.map(({ room, role, read: mark, unread }, index) => {
+      const cached = found[index] ?? this.#add(room, read?.get(room.key) ?? null, now);
+      return { room: cached.room, role, read: mark, unread, lastMessage: cached.lastMessage };
+    });
+  }
+
+  #find(room: Room, now: number): CachedRoom | undefined {
+    const cached = this.#cache.get(room.key);
+    if (!cached || cached.room.rev !== room.rev || cached.expiresAt <= now) return undefined;
+    // A new name is no change of the room either.
+    if (cached.room.name !== room.name) cached.room = room;
+    return cached;
+  }
+
+  #add(room: Room, message: Message | null, now: number): CachedRoom {
+    const lastMessage = message && cutLastMessage(message);
+    const added = { room, lastMessage, expiresAt: now + LIFETIME_MS };
+    this.#cache.delete(room.key);
+    // A message that changed after the room was read is not the last one as of the room's `rev`.
+    if (
+      lastMessage &&
+      (lastMessage.rev > room.rev || reactionsLength(lastMessage) > MAX_CACHED_REACTIONS_LENGTH)
+    )
+      return added;
+    if (this.#cache.size >= MAX_CACHED_ROOMS) {
+      const [oldest] = this.#cache.keys();
+      if (oldest !== undefined) this.#cache.delete(oldest);
+    }
+    this.#cache.set(room.key, added);
+    return added;
+  }
+}
+
+function reactionsLength({ reactions }: Message): number {
+  return reactions.reduce((sum, { by }) => by.reduce((length, id) => length + id.length, sum), 0);
+}
+
+/** Rooms of the same moment are in the order of their ids. */
+function compareActivity(a: RoomSummary, b: RoomSummary): number {
+  return activityAt(b) - activityAt(a) || (a.room.id < b.room.id ? -1 : 1);
+}
+
+function activityAt({ room, lastMessage }: RoomSummary): number {
+  return lastMessage ? lastMessage.sentAt : room.createdAt;
+}

@@ -1,0 +1,259 @@
+import type { BusEvent } from "./bus.ts";
+import type { Actor, Departure, Room, RoomKey, RoomSummary, UserKey } from "./model.ts";
+import type { RoomList } from "./room-list.ts";
+import { type Session, type SessionListener, SessionRegistry, type SessionUser } from "./session-registry.ts";
+import type { Store } from "./store.ts";
+
+export interface SessionsOptions extends SessionListener {
+  roomList: Pick<RoomList, "of" | "one" | "invalidate">;
+  store: Pick<Store, "head" | "role">;
+  /** A room has another name than before: another process has renamed it. */
+  roomRenamed: (room: Room) => void;
+  /** A user's rooms could not be read after a change. The read is retried. */
+  readFailed: (error: unknown) => void;
+}
+
+/** Delay before a failed read is retried. */
+const RETRY_MS = 1000;
+
+/** A read of a user's rooms. */
+interface RoomsRead {
+  user: SessionUser;
+  /** Rooms in which something has happened since the read began. */
+  stale: Set<RoomKey>;
+  /** Rooms that the user has lost since then. */
+  departed: Set<RoomKey>;
+}
+
+/**
+ * The sessions on this node. They are told which rooms their users have. What happens in a room while it is being read is
+ * noted, and the room is read again. So a session misses nothing between its list of rooms and the live frames.
+ */
+export class Sessions {
+  readonly #registry: SessionRegistry;
+  readonly #reads = new Set<RoomsRead>();
+
+  constructor(private readonly options: SessionsOptions) {
+    this.#registry = new SessionRegistry(options);
+  }
+
+  /** Reads the user's rooms and starts the session. Rejects with `StoreError`. Call `close` when the connection ends. */
+  async open(session: Session): Promise<void> {
+    const user = this.#registry.add(session.user);
+    user.starting++;
+    try {
+      await this.#readFor(session, user, (rooms) => {
+        user.starting--;
+        for (const room of rooms) this.#registry.register(user, room);
+        user.started.add(session);
+        return session.start(rooms);
+      });
+    } finally {
+      if (!user.started.has(session)) user.starting--;
+      this.#registry.removeIfUnused(user);
+    }
+  }
+
+  /** Reads the user's rooms for a session that may have missed changes of any of them. Rejects with `StoreError`. */
+  async refresh(session: Session): Promise<void> {
+    const user = this.#registry.get(session.user.key);
+    if (user) await this.#readFor(session, user, (rooms) => session.refreshed(rooms));
+  }
+
+  /** Ends a session. Does nothing if it had not started. */
+  close(session: Session): void {
+    const user = this.#registry.get(session.user.key);
+    if (user?.started.delete(session)) this.#registry.removeIfUnused(user);
+  }
+
+  /** The user has presented a new token, perhaps with another name. */
+  update(actor: Actor): void {
+    const user = this.#registry.get(actor.key);
+    if (user) user.actor = actor;
+  }
+
+  /** The key of a room that the user is a member of. Undefined for other rooms, and for users without sessions. */
+  keyOf(user: UserKey, id: string): RoomKey | undefined {
+    const key = this.#registry.keyOf(id);
+    return key !== undefined && this.has(key, user) ? key : undefined;
+  }
+
+  /** The id of a room that has a member with a session. */
+  idOf(room: RoomKey): string | undefined {
+    return this.#registry.idOf(room);
+  }
+
+  /** Whether the user has a session and is a member of the room. */
+  has(room: RoomKey, user: UserKey): boolean {
+    return this.#registry.has(room, user);
+  }
+
+  /** Whether the user has sessions that have started. */
+  hasUser(user: UserKey): boolean {
+    return this.#registry.get(user) !== undefined;
+  }
+
+  /** The rooms of a user who has sessions. */
+  roomsOf(user: UserKey): ReadonlySet<RoomKey> {
+    return this.#registry.get(user)?.rooms ?? new Set();
+  }
+
+  /** Members of a room who have a session. */
+  usersIn(room: RoomKey): Actor[] {
+    return this.#registry.usersIn(room).map(({ actor }) => actor);
+  }
+
+  receive(event: BusEvent): void {
+    switch (event.kind) {
+      case "changes":
+      case "read":
+        for (const { stale } of this.#reads) stale.add(event.room);
+        break;
+      case "member_added":
+        this.#check(event.user, event.room);
+        break;
+      case "member_removed":
+        for (const { user, departed } of this.#reads)
+          if (user.actor.key === event.user) departed.add(event.room);
+        this.#leave(this.#registry.get(event.user), event.room, event.reason);
+        break;
+      case "room_deleted":
+        for (const { departed } of this.#reads) departed.add(event.room);
+        for (const user of this.#registry.usersIn(event.room)) this.#leave(user, event.room, "room_deleted");
+        break;
+      case "rooms_changed":
+        this.#check(event.user);
+        break;
+      case "invalidate":
+        this.options.roomList.invalidate();
+        void this.#checkEveryone();
+        break;
+      case "notice":
+        if (event.notice.type === "room") this.#registry.rename(event.room, event.notice.room.name);
+        break;
+    }
+  }
+
+  #leave(user: SessionUser | undefined, room: RoomKey, reason: Departure): void {
+    const left = user && this.#registry.unregister(user, room);
+    if (left) for (const session of Array.from(user.started)) session.left(left, reason);
+  }
+
+  /** Reads all of the user's rooms for one session, and then those again in which something has happened meanwhile. */
+  async #readFor(
+    session: Session,
+    user: SessionUser,
+    deliver: (rooms: readonly RoomSummary[]) => Promise<void>,
+  ): Promise<void> {
+    const delivered = new Set<RoomKey>();
+    const stale = await this.#read(
+      user,
+      () => this.options.roomList.of(user.actor.key),
+      async (rooms) => {
+        if (!session.isOpen) return;
+        for (const { room } of rooms) delivered.add(room.key);
+        await deliver(rooms);
+      },
+    );
+    // Memberships that began during the read were announced to the sessions that had started by then.
+    const missed = [...user.rooms].filter((room) => !delivered.has(room));
+    await this.#refreshStale(user, [...stale, ...missed], () => [session]);
+  }
+
+  /** Reads rooms and delivers those that the user still has. Resolves with the stale ones among the user's rooms. */
+  async #read(
+    user: SessionUser,
+    load: () => Promise<readonly RoomSummary[]>,
+    deliver: (rooms: readonly RoomSummary[]) => void | Promise<void>,
+  ): Promise<RoomKey[]> {
+    const read: RoomsRead = { user, stale: new Set(), departed: new Set() };
+    this.#reads.add(read);
+    try {
+      const rooms = await load();
+      await deliver(rooms.filter(({ room }) => !read.departed.has(room.key)));
+    } finally {
+      this.#reads.delete(read);
+    }
+    return [...read.stale].filter((room) => user.rooms.has(room));
+  }
+
+  /** Once is enough: by now the sessions are told of further changes. */
+  async #refreshStale(
+    user: SessionUser,
+    stale: readonly RoomKey[],
+    sessions: () => Iterable<Session>,
+  ): Promise<void> {
+    for (const key of stale) {
+      const summary = await this.options.roomList.one(user.actor.key, key);
+      if (!summary || !user.rooms.has(key)) continue;
+      for (const session of sessions()) if (session.isOpen) void session.refreshed([summary]);
+    }
+  }
+
+  #check(key: UserKey, room?: RoomKey): void {
+    const user = this.#registry.get(key);
+    if (!user) return;
+    if (room === undefined) user.allUnchecked = true;
+    else user.unchecked.add(room);
+    void this.#checkMemberships(user);
+  }
+
+  /** One user in each turn of the event loop, since there may be many. */
+  async #checkEveryone(): Promise<void> {
+    for (const user of this.#registry.users()) {
+      user.allUnchecked = true;
+      await this.#checkMemberships(user);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
+  async #checkMemberships(user: SessionUser): Promise<void> {
+    if (user.isChecking) return;
+    user.isChecking = true;
+    try {
+      while (user.allUnchecked || user.unchecked.size > 0) {
+        const rooms = user.allUnchecked ? undefined : [...user.unchecked];
+        user.allUnchecked = false;
+        user.unchecked.clear();
+        await this.#readMemberships(user, rooms);
+      }
+    } catch (error) {
+      this.options.readFailed(error);
+      setTimeout(() => this.#check(user.actor.key), RETRY_MS).unref();
+    } finally {
+      user.isChecking = false;
+    }
+  }
+
+  /** Compares the memberships in the store with those that the user's sessions know, in some rooms or in all. */
+  async #readMemberships(user: SessionUser, keys: readonly RoomKey[] | undefined): Promise<void> {
+    const { roomList } = this.options;
+    const { key } = user.actor;
+    const load = async () => {
+      if (!keys) return roomList.of(key);
+      return (await Promise.all(keys.map((room) => roomList.one(key, room)))).flatMap((room) => room ?? []);
+    };
+    let present = new Set<RoomKey>();
+    const stale = await this.#read(user, load, (rooms) => {
+      present = new Set(rooms.map(({ room }) => room.key));
+      for (const summary of rooms) this.#announce(user, summary);
+    });
+    await this.#refreshStale(user, stale, () => user.started);
+    for (const room of keys ?? Array.from(user.rooms))
+      if (user.rooms.has(room) && !present.has(room)) await this.#announceLoss(user, room);
+  }
+
+  #announce(user: SessionUser, summary: RoomSummary): void {
+    const { room } = summary;
+    if (this.#registry.rename(room.key, room.name)) this.options.roomRenamed(room);
+    if (!this.#registry.register(user, summary)) return;
+    for (const session of Array.from(user.started)) session.joined(summary);
+  }
+
+  async #announceLoss(user: SessionUser, room: RoomKey): Promise<void> {
+    const { store } = this.options;
+    // The user may have become a member since the list was read.
+    if ((await store.role(room, user.actor.key)) !== undefined) return;
+    this.#leave(user, room, (await store.head(room)) ? "removed" : "room_deleted");
+  }
+}

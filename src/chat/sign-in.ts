@@ -1,0 +1,37 @@
+import type { Bus } from "./bus.ts";
+import { StoreError } from "./errors.ts";
+import type { Actor, Identity, Profile } from "./model.ts";
+import type { Store } from "./store.ts";
+
+export interface SignInOptions {
+  store: Pick<Store, "signIn">;
+  bus: Bus;
+  /** Called when a write failed. */
+  writeFailed: () => void;
+}
+
+/** Turns the identities of verified tokens into users. */
+export class SignIn {
+  /** Users by identity object. The verifier caches these objects, so each token costs one look-up. */
+  readonly #actors = new WeakMap<Profile, Actor>();
+
+  constructor(private readonly options: SignInOptions) {}
+
+  /** Returns the user of a verified token, created if new. Rejects with `StoreError`. */
+  async signIn(identity: Profile & Pick<Identity, "admin">): Promise<Actor> {
+    const known = this.#actors.get(identity);
+    if (known) return known;
+    const { store, bus, writeFailed } = this.options;
+    try {
+      const actor = { ...(await store.signIn(identity)), admin: identity.admin };
+      // A verified email may have brought memberships, of which the user's other sessions do not know.
+      if (identity.email !== undefined) bus.publish({ kind: "rooms_changed", user: actor.key });
+      // A new name that could not be stored is tried again next time.
+      if (identity.name === undefined || identity.name === actor.name) this.#actors.set(identity, actor);
+      return actor;
+    } catch (error) {
+      if (error instanceof StoreError) writeFailed();
+      throw error;
+    }
+  }
+}

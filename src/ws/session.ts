@@ -1,0 +1,241 @@
+import type { Logger } from "pino";
+
+import type { Chat } from "../chat/chat.ts";
+import { asChatError, ChatError, refusalError } from "../chat/errors.ts";
+import type { Actor, Departure, Limits, RoomKey, RoomRef, RoomSummary } from "../chat/model.ts";
+import type { Session as ChatSession } from "../chat/session-registry.ts";
+import type { Command } from "../protocol/schemas.ts";
+import { formatTime, userBody } from "../protocol/serialize.ts";
+import {
+  encodeJoined,
+  encodeLeft,
+  encodeOpened,
+  encodeRooms,
+  encodeSessionHello,
+  ROOMS_PER_FRAME,
+} from "../protocol/session.ts";
+import { limitsBody } from "../protocol/v2.ts";
+import { topics } from "./broadcast.ts";
+import type { Connection } from "./connection.ts";
+import { MAX_FRAME_BYTES, MAX_OPEN_ROOMS, MAX_OPENED_BYTES, SLOW_READER_BYTES } from "./limits.ts";
+import { OpenRoom } from "./open-room.ts";
+import type { RoomFeeds } from "./room-feeds.ts";
+
+type Open = Extract<Command, { type: "open" }>;
+
+export interface SessionOptions {
+  chat: Chat;
+  feeds: RoomFeeds;
+  limits: Limits;
+  log: Logger;
+}
+
+/** A connection for all of a user's rooms: the live list of rooms, and the rooms that the client has opened. */
+export class Session implements ChatSession {
+  /** Open rooms by id. */
+  readonly #open = new Map<string, OpenRoom>();
+  /** Settles when all opens and closes so far have been handled. */
+  #work: Promise<unknown> = Promise.resolve();
+  /** Settles when the rooms of all commands so far are known, while one of them had to be looked up. */
+  #lookups: Promise<unknown> | undefined;
+  readonly #hello = Promise.withResolvers<void>();
+  #hasStarted = false;
+  /** Activity is withheld from a slow reader, who gets fresh summaries once it has caught up. */
+  #isWithheld = false;
+
+  constructor(
+    readonly connection: Connection,
+    private readonly options: SessionOptions,
+  ) {}
+
+  get user(): Actor {
+    return this.connection.user;
+  }
+
+  /** Resolves when `hello` has been sent. */
+  get started(): Promise<void> {
+    return this.#hello.promise;
+  }
+
+  get isOpen(): boolean {
+    return this.connection.isOpen;
+  }
+
+  /** Whether frames about the room list can be sent: they would be out of place before `hello`, and useless if withheld. */
+  get isLive(): boolean {
+    return this.#hasStarted && !this.#isWithheld;
+  }
+
+  /** The open rooms: a snapshot. */
+  openRooms(): OpenRoom[] {
+    return [...this.#open.values()];
+  }
+
+  isFollowing(room: RoomKey): boolean {
+    return this.connection.isSubscribed(topics.v2(room));
+  }
+
+  async start(rooms: readonly RoomSummary[]): Promise<void> {
+    const { connection, options } = this;
+    const [first, rest] = [rooms.slice(0, ROOMS_PER_FRAME), rooms.slice(ROOMS_PER_FRAME)];
+    const parts = {
+      me: userBody(connection.user),
+      token_expires_at: formatTime(connection.identity.expiresAt),
+      limits: { ...limitsBody(options.limits, MAX_FRAME_BYTES), open_rooms: MAX_OPEN_ROOMS },
+    };
+    connection.send(encodeSessionHello(parts, first, rest.length > 0));
+    this.#hasStarted = true;
+    this.#hello.resolve();
+    for (const { room } of rooms) connection.subscribe(topics.activity(room.key));
+    await this.#sendRooms(rest);
+  }
+
+  joined(room: RoomSummary): void {
+    this.#followActivity(room.room.key);
+    this.connection.send(encodeJoined(room));
+  }
+
+  async refreshed(rooms: readonly RoomSummary[]): Promise<void> {
+    for (const { room } of rooms) this.#followActivity(room.key);
+    await this.#sendRooms(rooms);
+  }
+
+  left({ key, id }: RoomRef, reason: Departure): void {
+    const open = this.#open.get(id);
+    if (open?.room.key === key) this.#close(open);
+    this.connection.unsubscribe(topics.activity(key));
+    this.connection.send(encodeLeft(id, reason));
+  }
+
+  /** Opens a room and answers with `opened`. Rejects with a `ChatError`. One after the other, at the reader's pace. */
+  open(command: Open): Promise<void> {
+    return this.#enqueue(() => this.#openNow(command));
+  }
+
+  /** Closes a room, if it is open. */
+  close(roomId: string): Promise<void> {
+    return this.#enqueue(async () => {
+      const open = this.#open.get(roomId);
+      if (!open) return;
+      this.#close(open);
+      if (this.options.chat.sessions.has(open.room.key, this.user.key)) this.#followActivity(open.room.key);
+    });
+  }
+
+  /** The room of a command. A promise if it must be looked up; commands of one connection keep their order. */
+  resolve(roomId: string): RoomRef | Promise<RoomRef> {
+    const key = this.#open.get(roomId)?.room.key ?? this.options.chat.sessions.keyOf(this.user.key, roomId);
+    if (key !== undefined && !this.#lookups) return { key, id: roomId };
+    const lookup = (this.#lookups ?? Promise.resolve()).then(async () => {
+      const { room } = await this.options.chat.rooms.enter(this.user, roomId);
+      return room;
+    });
+    const settled: Promise<void> = lookup
+      .then(noop, noop)
+      .finally(() => this.#lookups === settled && (this.#lookups = undefined));
+    this.#lookups = settled;
+    return lookup;
+  }
+
+  /** Withholds activity if too much waits for the reader. */
+  checkReader(): void {
+    const { connection } = this;
+    if (!this.isLive || connection.bufferedBytes <= SLOW_READER_BYTES) return;
+    this.#isWithheld = true;
+    for (const room of this.options.chat.sessions.roomsOf(this.user.key))
+      connection.unsubscribe(topics.activity(room));
+  }
+
+  /** The send buffer has drained: sends what was withheld. */
+  drained(): void {
+    if (this.connection.bufferedBytes > SLOW_READER_BYTES) return;
+    for (const open of this.#open.values()) this.options.feeds.drained(open);
+    if (!this.#isWithheld) return;
+    this.#isWithheld = false;
+    this.options.chat.sessions.refresh(this).catch((err: unknown) => {
+      this.options.log.error({ err }, "A list of rooms could not be read; connection closed");
+      this.connection.close(asChatError(err).code);
+    });
+  }
+
+  /** The connection has ended. */
+  end(): void {
+    for (const open of this.openRooms()) this.#close(open);
+    this.options.chat.sessions.close(this);
+  }
+
+  #enqueue(work: () => Promise<void>): Promise<void> {
+    const done = this.#work.then(work);
+    this.#work = done.catch(noop);
+    return done;
+  }
+
+  async #openNow({ id, room: roomId, since }: Open): Promise<void> {
+    const { chat, feeds } = this.options;
+    const { connection } = this;
+    while (connection.isOpen && connection.bufferedBytes > SLOW_READER_BYTES) await connection.drained();
+    const membership = await chat.rooms.enter(this.user, roomId);
+    const { key } = membership.room;
+    const before = this.#open.get(roomId);
+    if (!before && this.#open.size >= MAX_OPEN_ROOMS)
+      throw new ChatError("forbidden", `You can have ${MAX_OPEN_ROOMS} rooms open at once.`);
+    const open = new OpenRoom(connection, { key, id: roomId }, (left, reason) => this.#expel(left, reason));
+    this.#open.set(roomId, open);
+    // The new one joins before the old one leaves, so that the user does not go offline in between.
+    const joining = chat.join(open, membership, { since, historyOptional: false });
+    if (before) this.#leave(before);
+    try {
+      const joined = await joining;
+      const marks = await chat.readMarks(this.user, key);
+      if (open.departure) {
+        const refused = open.departure === "room_deleted" ? "room_deleted" : "removed";
+        throw refusalError({ refused });
+      }
+      if (!open.isOpen) return;
+      const reads = marks.map(({ user, seq }) => ({ user: userBody(user), seq }));
+      feeds.start(open, joined, {
+        maxBytes: MAX_OPENED_BYTES,
+        encode: (parts, messages) => encodeOpened({ id, ...parts, reads }, messages),
+      });
+      connection.unsubscribe(topics.activity(key));
+    } catch (error) {
+      if (this.#open.get(roomId) === open) this.#close(open);
+      throw error;
+    }
+  }
+
+  #expel(open: OpenRoom, reason: Departure): void {
+    if (this.#open.get(open.room.id) === open) this.#close(open);
+    else this.#leave(open);
+    // Members are told by `left`.
+    const { sessions } = this.options.chat;
+    if (!sessions.has(open.room.key, this.user.key)) this.connection.send(encodeLeft(open.room.id, reason));
+  }
+
+  #close(open: OpenRoom): void {
+    this.#open.delete(open.room.id);
+    this.#leave(open);
+  }
+
+  #leave(open: OpenRoom): void {
+    open.close();
+    this.options.chat.leave(open, open.room.key);
+  }
+
+  #followActivity(room: RoomKey): void {
+    if (this.isLive && !this.isFollowing(room)) this.connection.subscribe(topics.activity(room));
+  }
+
+  /** Sends summaries at the reader's pace. Stops when they are withheld: then all are sent again. */
+  async #sendRooms(rooms: readonly RoomSummary[]): Promise<void> {
+    const { connection } = this;
+    for (let start = 0; start < rooms.length; start += ROOMS_PER_FRAME) {
+      while (connection.isOpen && connection.bufferedBytes > SLOW_READER_BYTES) await connection.drained();
+      if (!connection.isOpen || this.#isWithheld) return;
+      const end = start + ROOMS_PER_FRAME;
+      connection.send(encodeRooms(rooms.slice(start, end), end < rooms.length));
+    }
+  }
+}
+
+const noop = () => undefined;
