@@ -1,5 +1,6 @@
-import type { MemberBody, MessageBody, RoomBody, RoomSummaryBody, UserBody } from "../protocol/frames.ts";
+import type { MemberBody, RoomBody, RoomSummaryBody, UserBody } from "../protocol/frames.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
+import type { Message } from "./messages.ts";
 import type { ApiOptions, Fetch } from "./options.ts";
 import { serverUrl } from "./url.ts";
 
@@ -73,12 +74,12 @@ export class Api {
   }
 
   /** A page of messages, oldest first. */
-  async messages(id: string, page: Page = {}): Promise<MessageBody[]> {
+  async messages(id: string, page: Page = {}): Promise<Message[]> {
     const query = Object.entries(page)
       .filter(([, value]) => value !== undefined)
       .map((entry) => entry.join("="));
     const path = ["rooms", id, "messages"];
-    return (await this.#request<{ messages: MessageBody[] }>("GET", path, undefined, query.join("&")))
+    return (await this.#request<{ messages: Message[] }>("GET", path, undefined, query.join("&")))
       .messages;
   }
 

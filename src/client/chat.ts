@@ -86,7 +86,7 @@ export class Chat implements AsyncIterable<ChatEvent> {
 
   /** Calls `listener` after each event of any type. Returns a function that removes the listener. */
   readonly subscribe = (listener: (event: ChatEvent) => void): (() => void) =>
-    this.#session.events.on(undefined, listener);
+    this.#session.events.subscribe(listener);
 
   /**
    * Iterates over all events: the first iterator over those since `connect`, each other one over those from now on. Ends

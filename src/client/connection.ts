@@ -1,25 +1,33 @@
 import { afterClose } from "../protocol/error-codes.ts";
-import type { ServerFrame } from "../protocol/frames.ts";
+import type { AckFrame, ErrorFrame, OpenedFrame, SessionFrame } from "../protocol/frames.ts";
 import type { Command } from "../protocol/schemas.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
-import { parseFrame } from "./frame.ts";
 import type { Clock, Random, Socket, SocketClass, Token } from "./options.ts";
+import { parseFrame } from "./parse-frame.ts";
 import { backoff, Timer } from "./timer.ts";
 
+/** Answers a command: the frame that has its `id`. */
+export type Answer = AckFrame | ErrorFrame | OpenedFrame;
+
+type WithoutId<C> = C extends Command ? Omit<C, "id"> : never;
+/** A command without its `id`, which the connection assigns. */
+export type CommandBody = WithoutId<Command>;
+
 export interface ConnectionOptions {
-  /** Returns the URL to connect to. Called for each attempt, since the URL includes the cursor. */
-  url: () => string;
+  url: string;
   token: Token;
   WebSocket: SocketClass;
   clock: Clock;
   random: Random;
-  /** The first frame of each connection is its `hello`. */
-  onFrame: (frame: ServerFrame) => void;
+  /** A frame has been received, whatever it is. */
+  onReceive: () => void;
+  /** The first frame of each connection is its `hello`. Answers to commands are not among them. */
+  onFrame: (frame: SessionFrame) => void;
   /** The connection was lost, or an attempt failed; another one follows. `code` is the server's close code, if any. */
   onDisconnect: (code: number | undefined) => void;
   /** Something failed and will be tried again. */
   onError: (error: unknown) => void;
-  /** The server has closed the connection with a code that makes another attempt pointless. */
+  /** The server has closed the connection with a code that makes another attempt pointless, or refused two tokens. */
   onStop: (code: number, reason: string) => void;
 }
 
@@ -35,8 +43,6 @@ const TOKEN_RETRY_MS = 5_000;
 const PROBE_AFTER_MS = 30_000;
 /** How long the server may take to answer a probe. */
 const PROBE_TIMEOUT_MS = 10_000;
-/** A younger connection is only replaced after a delay, so that the client does not reconnect in a tight loop. */
-const MIN_AGE_TO_REPLACE_MS = 1_000;
 /** A connection that lasted this long resets the backoff. */
 const BACKOFF_RESET_MS = 5_000;
 
@@ -64,6 +70,11 @@ export class Connection {
   #failures = 0;
   /** Whether the server has rejected the last token. */
   #refreshToken = false;
+  /** Whether the token of this attempt was requested after the server had rejected another one. */
+  #isRefreshed = false;
+  #lastId = 0;
+  /** The commands that were sent on this connection and not answered, by `id`. */
+  readonly #unanswered = new Map<string, (answer: Answer) => void>();
   /** Milliseconds that the server asked the client to wait after this connection. */
   #retryAfterMs = 0;
   /** Time before which `retry` does not connect, on the clock of the options. */
@@ -90,8 +101,9 @@ export class Connection {
       this.#timer.set(TOKEN_TIMEOUT_MS, this.#onTimeout);
       const token = await this.#getToken(this.#refreshToken);
       if (generation !== this.#generation) return;
+      this.#isRefreshed = this.#refreshToken;
       this.#refreshToken = false;
-      const socket = new WebSocket(url() as never, ["chat.v2", `bearer.${token}`] as never);
+      const socket = new WebSocket(url as never, ["chat.v2", `bearer.${token}`] as never);
       this.#socket = socket;
       const on = (type: "open" | "message" | "close" | "error", listener: (event: SocketEvent) => void) =>
         socket.addEventListener(type, (event) => {
@@ -111,21 +123,24 @@ export class Connection {
     }
   }
 
-  send(command: Command): void {
-    if (this.#isOpen) this.#socket?.send(JSON.stringify(command));
+  /** Whether the `hello` has been received. */
+  get isOpen(): boolean {
+    return this.#isOpen;
   }
 
-  /** Drops this connection and makes another one: at once, or after a delay if this one is new. */
-  replace(): void {
-    this.#reconnect(undefined, this.#options.clock.now() - this.#openedAt >= MIN_AGE_TO_REPLACE_MS);
+  /** Sends a command, if there is a connection. Its answer is passed to `onAnswer`, unless the connection is lost first. */
+  send(command: CommandBody, onAnswer?: (answer: Answer) => void): void {
+    if (!this.#isOpen) return;
+    const id = String(++this.#lastId);
+    if (onAnswer) this.#unanswered.set(id, onAnswer);
+    this.#socket?.send(JSON.stringify({ ...command, id }));
   }
 
   /** Checks that the server still answers, and reconnects if it does not. */
   probe(): void {
     if (!this.#isOpen || this.#isProbing) return;
     this.#isProbing = true;
-    // A read mark at 0 changes nothing, and is acknowledged.
-    this.send({ type: "read", id: "probe", seq: 0 });
+    this.send({ type: "ping" });
     this.#timer.set(PROBE_TIMEOUT_MS, () => (this.#isProbing ? this.#reconnect() : this.#scheduleProbe()));
   }
 
@@ -142,7 +157,8 @@ export class Connection {
   }
 
   #onMessage(data: unknown): void {
-    const { clock, onFrame, onError } = this.#options;
+    const { clock, onReceive, onError } = this.#options;
+    onReceive();
     this.#lastFrameAt = clock.now();
     this.#isProbing = false;
     const frame = parseFrame(data);
@@ -155,12 +171,9 @@ export class Connection {
       this.#retryAfterMs = frame.retry_after_ms;
     } else if (frame.type === "token.expiring") {
       void this.#renewToken();
-    } else if (frame.type === "error" && (frame.id === undefined || frame.id === "auth")) {
-      const { code, message, retry_after_ms: retryAfterMs } = frame;
-      onError(new ParleyError(code, message, { retryAfterMs }));
     }
     try {
-      if (this.#isOpen) onFrame(frame);
+      if (this.#isOpen) this.#dispatch(frame);
     } catch (error) {
       // The frame lacks fields of its type: this is not a Parley server, or a broken one.
       onError(error);
@@ -168,11 +181,28 @@ export class Connection {
     }
   }
 
+  #dispatch(frame: SessionFrame): void {
+    if (frame.type !== "ack" && frame.type !== "error" && frame.type !== "opened") {
+      this.#options.onFrame(frame);
+    } else if (frame.id !== undefined) {
+      const onAnswer = this.#unanswered.get(frame.id);
+      this.#unanswered.delete(frame.id);
+      onAnswer?.(frame);
+    } else if (frame.type === "error") {
+      this.#reportError(frame);
+    }
+  }
+
+  #reportError({ code, message, retry_after_ms: retryAfterMs }: ErrorFrame): void {
+    this.#options.onError(new ParleyError(code, message, { retryAfterMs }));
+  }
+
   readonly #onTimeout = () => this.#onClose(1006, "");
 
   #onClose(code: number, reason: string): void {
     const action = afterClose(code);
-    if (action === "stop") {
+    // A new token that is rejected as well shows that the user is not signed in any more.
+    if (action === "stop" || (action === "renew" && this.#isRefreshed && !this.#isOpen)) {
       this.close();
       this.#options.onStop(code, reason);
       return;
@@ -189,7 +219,7 @@ export class Connection {
     if (generation === this.#generation) this.#reconnect(code);
   }
 
-  #reconnect(code?: number, immediately = false): void {
+  #reconnect(code?: number): void {
     const { clock, random, onDisconnect } = this.#options;
     const generation = ++this.#generation;
     if (this.#isOpen && Math.abs(clock.now() - this.#openedAt) >= BACKOFF_RESET_MS) this.#failures = 0;
@@ -198,8 +228,7 @@ export class Connection {
     onDisconnect(code);
     // `onDisconnect` may have closed this connection.
     if (generation !== this.#generation) return;
-    const delay =
-      immediately && this.#retryAfterMs === 0 ? 0 : this.#retryAfterMs + backoff(this.#failures++, random);
+    const delay = this.#retryAfterMs + backoff(this.#failures++, random);
     this.#retryNotBefore = clock.now() + this.#retryAfterMs;
     this.#retryAfterMs = 0;
     this.#timer.set(delay, () => void this.connect());
@@ -220,7 +249,10 @@ export class Connection {
     const generation = this.#generation;
     try {
       const token = await this.#getToken(true);
-      if (generation === this.#generation) this.send({ type: "auth", id: "auth", token });
+      if (generation !== this.#generation) return;
+      this.send({ type: "auth", token }, (answer) => {
+        if (answer.type === "error") this.#reportError(answer);
+      });
     } catch (error) {
       if (generation !== this.#generation) return;
       this.#options.onError(error);
@@ -238,6 +270,7 @@ export class Connection {
     const socket = this.#socket;
     this.#socket = undefined;
     this.#isOpen = false;
+    this.#unanswered.clear();
     this.#tokenRetryTimer.clear();
     // A lost server does not answer a close frame.
     if (code === undefined && socket?.terminate) socket.terminate();

@@ -2,11 +2,12 @@ import type { ErrorFrame } from "../protocol/frames.ts";
 
 /**
  * Why something failed: one of the server's error codes, or one of this client's own:
+ * - `left`: the user has left the room
  * - `network`: no response from the server
- * - `closed`: the room was closed with `close()`
+ * - `closed`: the chat or the room was closed with `close()`
  * - `too_many_pending`: too many commands are waiting to be sent
  */
-export type ErrorCode = ErrorFrame["code"] | "network" | "closed" | "too_many_pending";
+export type ErrorCode = ErrorFrame["code"] | "left" | "network" | "closed" | "too_many_pending";
 
 /** The error with which every promise of this client rejects. */
 export class ParleyError extends Error {

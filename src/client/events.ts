@@ -68,7 +68,7 @@ export type RoomEvent =
    * The room is closed; iterators end. `reason` is `closed` after `close()`, otherwise the server's error code, such as
    * `removed`, `room_deleted`, `room_not_found`, `forbidden` (too many rooms are open), or that of the chat.
    */
-  | { type: "closed"; reason: ErrorCode | LeftFrame["reason"] };
+  | { type: "closed"; reason: ErrorCode };
 
 /** The event of one type. */
 export type ChatEventOf<T extends ChatEvent["type"]> = Extract<ChatEvent, { type: T }>;

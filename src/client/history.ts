@@ -1,4 +1,5 @@
-import type { ChangeFrame, ChangesFrame, HelloFrame, MessageBody, RoomBody } from "../protocol/frames.ts";
+import type { ChangeFrame, ChangesFrame, OpenedFrame, RoomBody } from "../protocol/frames.ts";
+import { asMessages, type Message } from "./messages.ts";
 
 /**
  * A position in a room's history: every change up to `rev` and every message up to `seq` has been seen. `created_at`
@@ -12,8 +13,8 @@ export interface Change {
   /** What happened. If several things happened while the client was away: the last one, as far as it can be told. */
   kind: ChangeFrame["kind"];
   /** The message as it is now. */
-  message: MessageBody;
-  /** The `since` for a later `connect` that continues after this change. */
+  message: Message;
+  /** The `since` for a later `open` that continues after this change. */
   position: RoomPosition;
 }
 
@@ -25,13 +26,13 @@ export interface Change {
  * was created comes late, so newer messages may be received before it.
  */
 export class History {
-  /** Every change up to this `rev` has been applied. Undefined before the first `hello`. */
+  /** Every change up to this `rev` has been applied. Undefined before the room is first open. */
   cursor: number | undefined;
   /** The message at index `i` has the `seq` `#first + i`. */
-  #window: MessageBody[] = [];
+  #window: Message[] = [];
   #first = 1;
   /** Messages received before the one that precedes them, by `seq`. They wait to be appended to the window. */
-  readonly #outOfOrder = new Map<number, MessageBody>();
+  readonly #outOfOrder = new Map<number, Message>();
   /** Every message up to this `seq` has been reported. */
   #reportedSeq = 0;
   /** Messages after `#reportedSeq` that have been reported, by `seq`. */
@@ -39,8 +40,8 @@ export class History {
   /** Everything up to here has been reported. */
   #position: RoomPosition = { seq: 0, rev: 0, created_at: "" };
   /** Messages older than the window that changed while a page of them is being loaded, by `seq`. */
-  #changedWhileLoading: Map<number, MessageBody> | undefined;
-  #snapshot: readonly MessageBody[] | undefined;
+  #changedWhileLoading: Map<number, Message> | undefined;
+  #snapshot: readonly Message[] | undefined;
 
   /** `keep` is the maximum number of messages in the window; the oldest are dropped first. */
   constructor(
@@ -56,7 +57,7 @@ export class History {
   }
 
   /** The window, oldest message first. The same array until something in it changes. */
-  get messages(): readonly MessageBody[] {
+  get messages(): readonly Message[] {
     return (this.#snapshot ??= [...this.#window]);
   }
 
@@ -75,10 +76,10 @@ export class History {
   }
 
   /**
-   * Applies a `hello`. Returns the changes that were missed, or "reset" if the window was replaced, or "diverged" if the
-   * server resumed a different room or a different past. After "diverged" the history is empty and needs a new `hello`.
+   * Applies an `opened` frame. Returns the changes that were missed, or "reset" if the window was replaced, or "diverged" if the
+   * server resumed a different room or a different past. After "diverged" the history is empty and needs to be opened again.
    */
-  applyHello(frame: HelloFrame): Change[] | "reset" | "diverged" {
+  applyOpened(frame: Pick<OpenedFrame, "room" | "rev" | "resumed" | "messages">): Change[] | "reset" | "diverged" {
     const { room, rev, messages } = frame;
     if (frame.resumed && this.cursor !== undefined) {
       if (room.created_at === this.#position.created_at && rev >= this.cursor)
@@ -89,7 +90,7 @@ export class History {
     this.#clear();
     // Its `seq` and `rev` are set below.
     this.#position = room;
-    for (const message of messages) this.#outOfOrder.set(message.seq, message);
+    for (const message of asMessages(messages)) this.#outOfOrder.set(message.seq, message);
     this.#completeUpTo(rev);
     return "reset";
   }
@@ -98,7 +99,7 @@ export class History {
   applyChanges({ rev, messages }: Pick<ChangesFrame, "rev" | "messages">): Change[] {
     const before = this.cursor ?? 0;
     const missed: Change[] = [];
-    for (const message of messages) {
+    for (const message of asMessages(messages)) {
       if (message.rev <= before) continue;
       const { seq, edited_at, deleted_at } = message;
       const known = this.#window[seq - this.#first] ?? this.#outOfOrder.get(seq);
@@ -118,8 +119,10 @@ export class History {
    * Applies a live change and returns it. Returns undefined if it is known already, or "gap" if a change before it was
    * missed; then nothing is applied.
    */
-  applyChange({ kind, message }: ChangeFrame): Change | "gap" | undefined {
+  applyChange(frame: ChangeFrame): Change | "gap" | undefined {
     const { cursor } = this;
+    const { kind } = frame;
+    const message = frame.message as Message;
     if (cursor === undefined || message.rev <= cursor) return undefined;
     if (message.rev !== cursor + 1) return "gap";
     this.#store(message);
@@ -130,15 +133,15 @@ export class History {
   /** Loads a page of older messages with `load` and prepends it to the window. Resolves with the messages added. */
   async loadOlder(
     limit: number,
-    load: (before: number, limit: number) => Promise<MessageBody[]>,
-  ): Promise<MessageBody[]> {
+    load: (before: number, limit: number) => Promise<Message[]>,
+  ): Promise<Message[]> {
     const count = Math.min(limit, this.keep - this.#window.length);
     if (count <= 0 || this.#first <= 1) return [];
-    // Changes received from now on may be newer than the page. A `hello` that resets the window removes this map.
-    const changed = (this.#changedWhileLoading = new Map<number, MessageBody>());
+    // Changes received from now on may be newer than the page. An `opened` that resets the window removes this map.
+    const changed = (this.#changedWhileLoading = new Map<number, Message>());
     try {
       const page = new Map((await load(this.#first, count)).map((message) => [message.seq, message]));
-      const added: MessageBody[] = [];
+      const added: Message[] = [];
       if (this.#changedWhileLoading !== changed) return added;
       for (let seq = this.#first - 1; added.length < count; seq--) {
         const message = page.get(seq);
@@ -164,7 +167,7 @@ export class History {
     this.#first = 1;
   }
 
-  #changeOf(kind: Change["kind"], message: MessageBody): Change {
+  #changeOf(kind: Change["kind"], message: Message): Change {
     return { type: "change", kind, message, position: this.#position };
   }
 
@@ -183,7 +186,7 @@ export class History {
     this.#advanceCursor(rev);
   }
 
-  #store(message: MessageBody): void {
+  #store(message: Message): void {
     const { seq } = message;
     const index = seq - this.#first;
     if (seq > this.#reportedSeq) this.#reportedOutOfOrder.add(seq);
@@ -232,6 +235,6 @@ export class History {
 }
 
 /** The newer of two states of one message. */
-function newerOf(a: MessageBody | undefined, b: MessageBody): MessageBody {
+function newerOf(a: Message | undefined, b: Message): Message {
   return a && a.rev > b.rev ? a : b;
 }

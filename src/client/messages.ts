@@ -26,3 +26,6 @@ export interface PendingMessage extends Message {
   /** Why it failed. */
   error?: ParleyError;
 }
+
+/** The messages of a frame or a response: everybody who has sent a message has an id. */
+export const asMessages = (messages: readonly MessageBody[]) => messages as Message[];

@@ -1,180 +1,140 @@
-import type { AckFrame, ErrorFrame } from "../protocol/frames.ts";
-import type { Command } from "../protocol/schemas.ts";
-import type { Connection } from "./connection.ts";
-import { type Deferred, deferred } from "./deferred.ts";
+import type { Ack, RoomCommand } from "./command-queue.ts";
+import { deferred } from "./deferred.ts";
 import { ParleyError } from "./error.ts";
-import type { Clock, Random } from "./options.ts";
-import { backoff, Timer } from "./timer.ts";
+import { CommandStore, type CommandStoreOptions, type StoredCommand } from "./outbox-storage.ts";
+import { RoomOutbox, type RoomOutboxOptions } from "./room-outbox.ts";
 
-/** Where a command was stored: `seq` of the message and `rev` of the room. */
-export type Ack = Pick<AckFrame, "seq" | "rev">;
-
-/** The types of the commands that the server acknowledges and a room sends. */
-export type CommandType = "send" | "edit" | "delete" | "react" | "read";
-
-/** A command that waits for an ack. */
-export type AckedCommand = Extract<Command, { type: CommandType }>;
-
-/** A command without its `id`, which the outbox assigns. */
-export type CommandBody = AckedCommand extends infer C
-  ? C extends AckedCommand
-    ? Omit<C, "id">
-    : never
-  : never;
-
-interface Entry extends Deferred<Ack> {
-  command: AckedCommand;
+export interface OutboxOptions
+  extends
+    Pick<RoomOutboxOptions, "clock" | "random" | "connection" | "me">,
+    Pick<CommandStoreOptions, "prefix" | "onError"> {
+  storage: CommandStoreOptions["storage"] | undefined;
+  /** Whether a room's commands may be sent. */
+  isReady: (room: string) => boolean;
+  forRoom: (room: string) => Pick<RoomOutboxOptions, "cursor" | "createdAt" | "emit">;
 }
 
-export interface OutboxOptions {
-  clock: Clock;
-  random: Random;
-  /** Sends the commands. It is probed when a command has had no answer for `ACK_TIMEOUT_MS`. */
-  connection: Pick<Connection, "send" | "probe">;
-  onStored: (command: AckedCommand, ack: Ack) => void;
-  /** Called when a command was refused or dropped. */
-  onFailed: (command: AckedCommand, error: ParleyError) => void;
-}
-
-/** Maximum number of commands in the outbox, including the one in flight. */
+/** Maximum number of commands that wait, in all rooms. */
 const MAX_QUEUED_COMMANDS = 1_000;
-const ACK_TIMEOUT_MS = 15_000;
-/** Number of failures that the jitter assumes when the server says how long to wait: up to 2 s of jitter. */
-const RETRY_JITTER_FAILURES = 2;
-/** Refusals after which the same command may succeed. */
-const RETRYABLE_CODES: ReadonlySet<string> = new Set<ErrorFrame["code"]>([
-  "rate_limited",
-  "too_many_connections",
-  "storage_unavailable",
-  "keys_unavailable",
-  "restarting",
-]);
 
-/**
- * A queue of commands, sent in order. Only one is in flight at a time, so that none overtakes a command that has to be
- * repeated. A command without an answer when the connection ends is sent again on the next connection.
- */
+/** The commands of this user that wait, in all rooms. They survive a reload if there is a storage. */
 export class Outbox {
   readonly #options: OutboxOptions;
-  #queue: Entry[] = [];
-  #lastId = 0;
-  /** Retryable refusals of the first command. */
-  #refusals = 0;
-  #isOpen = false;
-  /** Whether the first command has been sent and not answered. */
-  #inFlight = false;
-  /** Runs while the first command is in flight, or until it is sent again. */
-  readonly #timer: Timer;
+  readonly #rooms = new Map<string, RoomOutbox>();
+  readonly #store: CommandStore | undefined;
+  #loading: Promise<void> | undefined;
+  /** User of the token, before the server has told who this user is. */
+  #tokenUser: string | undefined;
   #closedWith: ParleyError | undefined;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
-    this.#timer = new Timer(options.clock);
+    const { storage } = options;
+    if (!storage) return;
+    this.#store = new CommandStore({ ...options, storage, commands: () => this.#commands() });
+    this.#loading = this.#store.load();
+  }
+
+  /** The outbox of a room, open or not. */
+  of(room: string): RoomOutbox {
+    let outbox = this.#rooms.get(room);
+    if (!outbox) {
+      const options = { ...this.#options, ...this.#options.forRoom(room), onChange: () => this.#store?.save() };
+      this.#rooms.set(room, (outbox = new RoomOutbox({ ...options, room })));
+      if (options.isReady(room)) outbox.queue.open();
+    }
+    return outbox;
   }
 
   /** Queues a command. Resolves when it is stored; rejects with a `ParleyError` when it is refused or dropped. */
-  add(body: CommandBody): Promise<Ack> {
-    const command = { id: String(++this.#lastId), ...body };
-    if (command.type === "read") {
-      // Only the furthest of the waiting read marks matters. The first entry may be in flight.
-      for (const { command: waiting, promise } of this.#queue.slice(1)) {
-        if (waiting.type !== "read") continue;
-        waiting.seq = Math.max(waiting.seq, command.seq);
-        return promise;
-      }
-    }
-    const entry: Entry = { command, ...deferred<Ack>() };
-    if (this.#closedWith || this.#queue.length >= MAX_QUEUED_COMMANDS) {
-      // Without `onFailed`: a listener that sends again would do so without end.
-      entry.reject(this.#closedWith ?? new ParleyError("too_many_pending", "Too many commands are pending."));
-    } else {
-      this.#queue.push(entry);
-      this.#sendNext();
-    }
-    return entry.promise;
+  add(command: RoomCommand): Promise<Ack> {
+    let error = this.#closedWith;
+    if (this.#size >= MAX_QUEUED_COMMANDS)
+      error ??= new ParleyError("too_many_pending", "Too many commands are pending.");
+    if (!error) return this.of(command.room).add(command);
+    // Without an event: a listener that sends again would do so without end.
+    const refused = deferred<Ack>();
+    refused.reject(error);
+    return refused.promise;
   }
 
-  /** A connection has been established: starts sending. */
+  /** There is a token of this user. */
+  setTokenUser(user: string | undefined): void {
+    this.#tokenUser = user;
+    this.#store?.save();
+  }
+
+  /** The server has told who this user is. */
+  updateSender(): void {
+    for (const room of this.#rooms.values()) room.updateSender();
+    this.#store?.save();
+  }
+
+  /** Starts sending the commands of rooms that are ready. */
   open(): void {
-    this.#isOpen = true;
-    this.#sendNext();
+    for (const [room, { queue }] of this.#rooms) if (this.#options.isReady(room)) queue.open();
   }
 
-  /** The connection has been lost: stops sending until `open`. */
+  /** The connection has been lost. */
   pause(): void {
-    // A delay that the server asked for still applies on the next connection.
-    if (this.#inFlight) this.#timer.clear();
-    this.#isOpen = this.#inFlight = false;
+    for (const { queue } of this.#rooms.values()) queue.pause();
   }
 
-  onAnswer(frame: AckFrame | ErrorFrame): void {
-    const [entry] = this.#queue;
-    if (!entry || !this.#inFlight || frame.id !== entry.command.id) return;
-    const { random, onStored } = this.#options;
-    if (frame.type === "ack") {
-      this.#shift();
-      const ack = { seq: frame.seq, rev: frame.rev };
-      entry.resolve(ack);
-      onStored(entry.command, ack);
-      this.#sendNext();
-    } else if (RETRYABLE_CODES.has(frame.code)) {
-      this.#inFlight = false;
-      // The jitter spreads the retries of a user's rooms, which may have been told the same time.
-      const { retry_after_ms: retryAfterMs } = frame;
-      const failures = retryAfterMs === undefined ? this.#refusals++ : RETRY_JITTER_FAILURES;
-      this.#timer.set((retryAfterMs ?? 0) + backoff(failures, random), () => this.#sendNext());
-    } else {
-      this.fail(new ParleyError(frame.code, frame.message));
+  /** Fails the largest of the commands in flight: the server has closed the connection because of its size. */
+  failLargest(error: ParleyError): void {
+    const sizeOf = ({ queue }: RoomOutbox) => JSON.stringify(queue.inFlight?.command ?? "").length;
+    const [largest] = Array.from(this.#rooms.values()).toSorted((a, b) => sizeOf(b) - sizeOf(a));
+    largest?.queue.fail(error);
+  }
+
+  /** Queues what this user has left in the storage. Their rooms must be known. */
+  async restore(): Promise<void> {
+    await (this.#loading = this.#loading?.then(() => this.#store?.load()));
+    const user = this.#options.me()?.id;
+    if (!this.#store || this.#closedWith || user === undefined) return;
+    const rooms = new Map<string, StoredCommand[]>();
+    for (const stored of this.#store.take(user)) {
+      const { room } = stored.command;
+      rooms.set(room, [...(rooms.get(room) ?? []), stored]);
     }
+    for (const [room, commands] of rooms)
+      this.of(room).restore(commands.map((each) => ({ ...each, ...deferred<Ack>() })));
+    this.#store.save();
   }
 
-  /** Fails the command in flight, if any. */
-  fail(error: ParleyError): void {
-    if (!this.#inFlight) return;
-    const entry = this.#shift();
-    if (entry) this.#failEntry(entry, error);
-    this.#sendNext();
+  /** Fails the commands of a room that name a message. */
+  dropNamed(room: string): void {
+    this.#rooms.get(room)?.dropNamed();
   }
 
-  /** Fails the queued commands, except those of one type. */
-  drop(error: ParleyError, except?: CommandType): void {
-    const dropped = this.#queue.filter(({ command }) => command.type !== except);
-    this.#queue = this.#queue.filter(({ command }) => command.type === except);
-    for (const entry of dropped) this.#failEntry(entry, error);
+  /** Fails the commands of a room. */
+  dropRoom(room: string, error: ParleyError): void {
+    this.#rooms.get(room)?.queue.drop(error);
   }
 
-  /** Fails all queued commands, and all that are added later. */
+  /** Fails all commands. */
+  drop(error: ParleyError): void {
+    for (const { queue } of this.#rooms.values()) queue.drop(error);
+  }
+
+  /** Fails all commands, and those that are added later. What is in the storage stays there. */
   close(error: ParleyError): void {
     this.#closedWith = error;
-    this.pause();
-    this.#timer.clear();
-    this.drop(error);
+    this.#store?.close();
+    for (const { queue } of this.#rooms.values()) queue.close(error);
   }
 
-  #failEntry({ command, reject }: Entry, error: ParleyError): void {
-    reject(error);
-    this.#options.onFailed(command, error);
+  get #size(): number {
+    let size = 0;
+    for (const { queue } of this.#rooms.values()) size += queue.entries.length;
+    return size;
   }
 
-  #shift(): Entry | undefined {
-    this.#inFlight = false;
-    this.#refusals = 0;
-    this.#timer.clear();
-    return this.#queue.shift();
-  }
-
-  #sendNext(): void {
-    const [entry] = this.#queue;
-    if (!entry || !this.#isOpen || this.#timer.isSet) return;
-    this.#inFlight = true;
-    this.#startAckTimer();
-    this.#options.connection.send(entry.command);
-  }
-
-  #startAckTimer(): void {
-    this.#timer.set(ACK_TIMEOUT_MS, () => {
-      this.#startAckTimer();
-      this.#options.connection.probe();
-    });
+  #commands(): StoredCommand[] {
+    const user = this.#options.me()?.id ?? this.#tokenUser;
+    const entries = Array.from(this.#rooms.values()).flatMap(({ queue }) => queue.entries);
+    return entries
+      .filter(({ command }) => command.type !== "read")
+      .map(({ command, at, room_created_at }) => ({ user, at, room_created_at, command }));
   }
 }

@@ -1,183 +1,326 @@
-import type { HelloFrame, NoticeFrame, ServerFrame } from "../protocol/frames.ts";
-import { Api } from "./api.ts";
-import { Connection } from "./connection.ts";
+import type {
+  ChangeFrame,
+  ChangesFrame,
+  MemberBody,
+  NoticeFrame,
+  OpenedFrame,
+  RoomBody,
+  SessionLimitsBody,
+  UserBody,
+} from "../protocol/frames.ts";
+import type { Api } from "./api.ts";
+import type { Ack, RoomCommand } from "./command-queue.ts";
+import type { Connection } from "./connection.ts";
 import { deferred } from "./deferred.ts";
+import { EventEmitter } from "./emitter.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
-import { EventEmitter, type Status } from "./events.ts";
+import type { RoomEvent, RoomStatus } from "./events.ts";
 import { type Change, History } from "./history.ts";
-import type { ConnectOptions } from "./options.ts";
-import { Sender } from "./sender.ts";
-import { systemClock } from "./timer.ts";
-import { serverUrl } from "./url.ts";
+import { asMessages, type Message, type PendingMessage, type Sender } from "./messages.ts";
+import type { Clock, OpenOptions, SendOptions } from "./options.ts";
+import type { Outbox } from "./outbox.ts";
+import type { RoomList } from "./room-list.ts";
+import { RoomUsers } from "./room-users.ts";
+import { Timer } from "./timer.ts";
 
-/** WebSocket close codes (RFC 6455, section 7.4; 4000 and up are Parley's). */
-const NORMAL_CLOSURE = 1000;
-const MESSAGE_TOO_BIG = 1009;
-const FORBIDDEN = 4403;
+/** What a room needs of its chat. */
+export interface RoomContext {
+  readonly me: Sender | undefined;
+  readonly limits: SessionLimitsBody | undefined;
+  /** Whether its connection is open. */
+  readonly isOnline: boolean;
+  readonly isClosed: boolean;
+  readonly api: Api;
+  readonly list: RoomList;
+  readonly outbox: Outbox;
+  readonly connection: Connection;
+  readonly clock: Clock;
+  /** Opens the room on the server, again if need be. */
+  openOnServer(replica: RoomReplica): void;
+  /** The room has ended. */
+  onEnd(replica: RoomReplica, code: ErrorCode): void;
+}
 
-/** Keeps a local copy of a room in sync with the server: applies its frames, reconnects, and emits what changes. */
+/** The largest page of messages that the HTTP API returns. */
+const MAX_PAGE_SIZE = 100;
+const TYPING_INTERVAL_MS = 3_000;
+/** How long a room stays open that nobody holds, since it may be opened again at once. */
+const CLOSE_DELAY_MS = 100;
+
+/** Keeps a local copy of an open room in step with the server: applies its frames, and emits what changes. */
 export class RoomReplica {
   /** Settled when the room is first open, or closed before that. */
-  readonly ready = deferred<void>();
-  readonly events = new EventEmitter();
+  ready = deferred<void>();
+  readonly events = new EventEmitter<RoomEvent>({ type: "reset" });
   readonly history: History;
-  readonly sender: Sender;
-  readonly connection: Connection;
-  /** Its requests end when the room is closed. */
-  readonly api: Api;
-  status: Status = "connecting";
-  /** The latest `hello`, kept up to date by the notices that followed. */
-  hello: HelloFrame | undefined;
-  readonly #abort = new AbortController();
+  readonly users: RoomUsers;
+  status: RoomStatus = "connecting";
+  /** Why it has ended. */
+  #error: ParleyError | undefined;
+  /** As of `opened`. */
+  #room: RoomBody | undefined;
+  /** Whether frames of the room are received from the history's cursor on. */
+  #isLevel = false;
+  /** The `open` that was sent last. */
+  #opening: object | undefined;
+  /** Calls of `Chat.open` without their `close`. */
+  #holders = 0;
+  #lastUnread = 0;
+  #lastTypingAt = -Infinity;
+  #loadingOlder: Promise<Message[]> | undefined;
+  #loadingMembers: Promise<void> | undefined;
+  readonly #closeTimer: Timer;
 
-  constructor(options: ConnectOptions) {
-    const {
-      url,
-      room,
-      token,
-      since,
-      keep = 10_000,
-      WebSocket = globalThis.WebSocket,
-      fetch,
-      clock = systemClock,
-      random = Math.random,
-    } = options;
-    if (typeof WebSocket !== "function") throw new TypeError("No WebSocket class: pass one in the options");
-    if (!room) throw new TypeError("`room` is empty");
-    const history = (this.history = new History(keep, since));
-    const { events } = this;
-    const { signal } = this.#abort;
-    this.api = new Api({ url, token, fetch, signal });
-    const socketUrl = `${serverUrl(url, "ws")}/ws/chat/${encodeURIComponent(room)}/`;
-    const connection = (this.connection = new Connection({
-      url: () => socketUrl + (history.cursor === undefined ? "" : `?since=${history.cursor}`),
-      token,
-      WebSocket,
-      clock,
-      random,
-      onFrame: (frame) => this.#apply(frame),
-      onDisconnect: (code) => this.#onDisconnect(code),
-      onError: (error) => events.emit({ type: "error", error }),
-      onStop: (code, reason) => this.#end(code, (reason || "internal") as ErrorCode),
-    }));
-    this.sender = new Sender({ clock, random, connection, history, events });
-    globalThis.addEventListener?.("online", () => connection.retry(), { signal });
-    globalThis.addEventListener?.("offline", () => connection.probe(), { signal });
-    void connection.connect();
+  constructor(
+    readonly id: string,
+    private readonly context: RoomContext,
+    keep: number,
+    since: OpenOptions["since"],
+  ) {
+    this.history = new History(keep, since);
+    this.users = new RoomUsers(context.clock, (event) => this.events.emit(event));
+    this.#closeTimer = new Timer(context.clock);
   }
 
-  close(): void {
-    this.#end(NORMAL_CLOSURE, "closed", "The room was closed.");
+  get me(): Sender | undefined {
+    return this.context.me;
   }
 
-  #apply(frame: ServerFrame): void {
-    switch (frame.type) {
-      case "hello":
-        this.#applyHello(frame);
-        break;
-      case "changes":
-        this.#emitChanges(this.history.applyChanges(frame));
-        break;
-      case "change": {
-        const change = this.history.applyChange(frame);
-        if (change === "gap") this.connection.replace();
-        else if (change) this.#emitChanges([change]);
-        break;
-      }
-      case "ack":
-      case "error":
-        this.sender.outbox.onAnswer(frame);
-        break;
-      case "presence":
-      case "room":
-      case "member":
-      case "typing":
-      case "read":
-        if (this.hello) this.#applyNotice(frame, this.hello);
-        break;
-      // The connection handles these.
-      case "token.expiring":
-      case "restarting":
-        break;
-    }
+  get limits(): SessionLimitsBody | undefined {
+    return this.context.limits;
   }
 
-  #applyHello(frame: HelloFrame): void {
-    // Commands of one user must not be sent as another.
-    if (this.hello && this.hello.me.id !== frame.me.id) {
-      this.#end(FORBIDDEN, "forbidden");
-      return;
+  get info(): Pick<RoomBody, "name" | "role" | "created_at"> | undefined {
+    return this.context.list.get(this.id) ?? this.#room;
+  }
+
+  get unread(): number {
+    return this.context.list.get(this.id)?.unread ?? 0;
+  }
+
+  get messages(): readonly Message[] {
+    return this.context.outbox.of(this.id).view(this.history.messages);
+  }
+
+  get complete(): boolean {
+    const { cursor, first } = this.history;
+    return this.#room !== undefined && cursor !== undefined && first === 1;
+  }
+
+  get pending(): readonly PendingMessage[] {
+    return this.context.outbox.of(this.id).pending;
+  }
+
+  hold(): void {
+    this.#holders++;
+    this.#closeTimer.clear();
+  }
+
+  release(): void {
+    this.#holders--;
+    if (this.#holders > 0 || this.#error) return;
+    this.#closeTimer.set(CLOSE_DELAY_MS, () => this.end(new ParleyError("closed", "The room was closed.")));
+  }
+
+  add(command: RoomCommand | Omit<RoomCommand, "room">): Promise<Ack> {
+    if (this.#error) return failure(this.#error);
+    return this.context.outbox.add({ ...command, room: this.id } as RoomCommand);
+  }
+
+  send(
+    text: string,
+    {
+      replyTo,
+      // Not `crypto.randomUUID`, which pages served over plain http do not have.
+      clientId = crypto.getRandomValues(new Uint32Array(4)).join("-"),
+    }: SendOptions,
+  ): Promise<Ack> {
+    const reply = replyTo !== undefined && { reply_to: replyTo };
+    return this.add({ type: "send", text, client_id: clientId, ...reply });
+  }
+
+  resend(message: PendingMessage): Promise<Ack> {
+    const failed = this.discard(message);
+    if (!failed) return failure(new ParleyError("message_not_found", "This message has not failed."));
+    return this.send(failed.text, { clientId: failed.client_id, replyTo: failed.reply_to });
+  }
+
+  discard(message: PendingMessage): PendingMessage | undefined {
+    return this.context.outbox.of(this.id).discard(message);
+  }
+
+  /** Sends `typing`, unless it was sent within `TYPING_INTERVAL_MS`. */
+  sendTyping(): void {
+    const now = this.context.clock.now();
+    // The absolute difference, so that a clock that was set back does not suppress it.
+    if (this.status !== "open" || Math.abs(now - this.#lastTypingAt) < TYPING_INTERVAL_MS) return;
+    this.#lastTypingAt = now;
+    this.context.connection.send({ type: "typing", room: this.id });
+  }
+
+  loadOlder(limit: number): Promise<Message[]> {
+    return (this.#loadingOlder ??= this.history
+      .loadOlder(Math.min(limit, MAX_PAGE_SIZE), (before, count) =>
+        this.context.api.messages(this.id, { before, limit: count }),
+      )
+      .then((messages) => {
+        if (messages.length > 0) this.events.emit({ type: "messages" });
+        return messages;
+      })
+      .finally(() => (this.#loadingOlder = undefined)));
+  }
+
+  async loadMembers(): Promise<readonly MemberBody[]> {
+    await (this.#loadingMembers ??= this.users
+      .loadMembers(() => this.context.api.members(this.id))
+      .catch((error: unknown) => {
+        this.#loadingMembers = undefined;
+        throw error;
+      }));
+    return this.users.members;
+  }
+
+  seenBy(seq: number): UserBody[] {
+    const sender = this.history.messages.find((message) => message.seq === seq)?.sender.id;
+    return this.users.readersOf(seq).filter(({ id }) => id !== sender);
+  }
+
+  /** An `open` is sent. Frames that come before its answer belong to an earlier one, and are ignored. */
+  startOpening(): object {
+    this.#isLevel = false;
+    this.updateStatus();
+    return (this.#opening = {});
+  }
+
+  isOpening(request: object | undefined): boolean {
+    return !this.#error && this.#opening === request;
+  }
+
+  /** The connection has been lost. */
+  disconnect(): void {
+    this.#isLevel = false;
+    this.#opening = undefined;
+    this.users.stopTyping();
+    this.updateStatus();
+  }
+
+  applyOpened(frame: OpenedFrame): void {
+    const { id, history, context } = this;
+    const isFirst = history.cursor === undefined;
+    const outcome = history.applyOpened(frame);
+    if (!isFirst && !Array.isArray(outcome)) context.outbox.of(id).dropNamed();
+    if (outcome === "diverged") return context.openOnServer(this);
+    this.#room = frame.room;
+    this.#isLevel = true;
+    this.users.restart(frame.online, frame.reads, this.me?.id ?? "");
+    // Membership may have changed meanwhile.
+    if (this.#loadingMembers && !isFirst) {
+      this.#loadingMembers = undefined;
+      this.loadMembers().catch(() => undefined);
     }
-    const isFirst = this.history.cursor === undefined;
-    const outcome = this.history.applyHello(frame);
-    if (!isFirst && !Array.isArray(outcome)) {
-      // A command that names a `seq` might change a different message now.
-      const error = new ParleyError("conflict", "The room was recreated or restored.");
-      this.sender.outbox.drop(error, "send");
-    }
-    if (outcome === "diverged") {
-      this.connection.replace();
-      return;
-    }
-    this.hello = frame;
     this.ready.resolve();
-    this.#setStatus("open");
+    this.updateStatus();
     if (outcome === "reset") {
-      // Every message that was stored is in this `hello`, or was lost with the room's past.
-      this.sender.onReceived(frame.me, frame.messages, Infinity);
+      // Every message that was stored before is in this frame, or was lost with the room's past.
+      this.#received(frame.messages, frame.rev, isFirst ? frame.rev : Infinity);
       this.events.emit({ type: "reset" });
     } else {
+      this.#received(frame.messages, frame.rev);
       this.#emitChanges(outcome);
     }
-    this.sender.outbox.open();
   }
 
-  #applyNotice(notice: NoticeFrame, hello: HelloFrame): void {
-    const isMe = notice.type !== "room" && notice.user.id === hello.me.id;
+  apply(frame: ChangeFrame | ChangesFrame): void {
+    if (!this.#isLevel) return;
+    if (frame.type === "changes") {
+      const changes = this.history.applyChanges(frame);
+      this.#received(frame.messages, frame.rev);
+      return this.#emitChanges(changes);
+    }
+    const change = this.history.applyChange(frame);
+    if (change === "gap") return this.context.openOnServer(this);
+    if (!change) return;
+    this.#received([frame.message], frame.message.rev);
+    this.#emitChanges([change]);
+  }
+
+  applyNotice(notice: NoticeFrame): void {
+    if (!this.#isLevel) return;
+    const isMe = notice.type !== "room" && notice.user.id === this.me?.id;
+    if (notice.type === "presence") this.users.setOnline(notice.user, notice.online);
+    if (notice.type === "read" && !isMe) this.users.setRead(notice.user, notice.seq);
+    if (notice.type === "member") this.users.setMember(notice, this.#loadingMembers !== undefined);
+    if (notice.type === "room" && this.#room) this.#room = { ...this.#room, name: notice.room.name };
+    if (notice.type === "member" && isMe && this.#room) this.#room = { ...this.#room, role: notice.role };
     // This user is typing on another connection.
     if (notice.type === "typing" && isMe) return;
-    if (notice.type === "presence") {
-      const others = hello.online.filter(({ id }) => id !== notice.user.id);
-      hello.online = notice.online ? [...others, notice.user] : others;
-    }
-    if (notice.type === "room") hello.room.name = notice.room.name;
-    if (notice.type === "member" && isMe) hello.room.role = notice.role;
     this.events.emit(notice);
+    if (notice.type === "typing") this.users.setTyping(notice.user);
   }
 
-  #emitChanges(changes: Change[]): void {
-    const messages = changes.map(({ message }) => message);
-    this.sender.onReceived(this.hello?.me, messages);
-    for (const change of changes) this.events.emit(change);
-  }
-
-  #onDisconnect(code: number | undefined): void {
-    const { outbox } = this.sender;
-    if (code === MESSAGE_TOO_BIG)
-      outbox.fail(new ParleyError("message_too_long", "The message is too long."));
-    outbox.pause();
-    this.#setStatus("connecting");
-  }
-
-  #setStatus(status: Status): void {
-    if (this.status === status || this.status === "closed") return;
+  updateStatus(): void {
+    const { isOnline, isClosed } = this.context;
+    let status: RoomStatus = this.#isLevel && isOnline ? "open" : "connecting";
+    if (this.#error || isClosed) status = "closed";
+    if (this.status === status) return;
     this.status = status;
     this.events.emit({ type: "status", status });
   }
 
-  #end(
-    code: number,
-    reason: ErrorCode,
-    message = `Connection closed: ${reason.replaceAll("_", " ")}.`,
-  ): void {
-    if (this.status === "closed") return;
-    const error = new ParleyError(reason, message);
-    this.connection.close();
-    this.#abort.abort(error);
-    this.#setStatus("closed");
-    this.sender.outbox.close(error);
+  updateUnread(): void {
+    const { unread } = this;
+    if (unread === this.#lastUnread) return;
+    this.#lastUnread = unread;
+    this.events.emit({ type: "unread" });
+  }
+
+  /** The server has closed the chat, which may begin again. */
+  stop(error: ParleyError): void {
     this.ready.reject(error);
-    this.events.emit({ type: "closed", code, reason });
+    this.events.emit({ type: "closed", reason: error.code });
+    this.events.endReaders();
+  }
+
+  /** The chat begins again. */
+  restart(): void {
+    this.ready = deferred();
+  }
+
+  /** Ends the room. */
+  end(error: ParleyError): void {
+    if (this.#error) return;
+    this.#error = error;
+    this.disconnect();
+    this.#closeTimer.clear();
+    this.ready.reject(error);
+    this.context.onEnd(this, error.code);
+    this.events.emit({ type: "closed", reason: error.code });
     this.events.end();
   }
+
+  /** Messages have been applied to the history, up to `rev`. */
+  #received(messages: OpenedFrame["messages"], rev: number, storedRev = this.history.cursor ?? rev): void {
+    const { context, id } = this;
+    const received = asMessages(messages);
+    context.list.applyMessages(id, received, rev, this.history.messages);
+    context.outbox.of(id).onReceived(received, storedRev);
+  }
+
+  #emitChanges(changes: Change[]): void {
+    for (const change of changes) {
+      const { kind, message } = change;
+      if (kind === "created") {
+        // Who sends a message has stopped typing, and has read what is before it.
+        this.users.stopTyping(message.sender.id);
+        if (message.sender.id !== this.me?.id) this.users.setRead(message.sender, message.seq);
+      }
+      this.events.emit(change);
+    }
+  }
+}
+
+function failure(error: ParleyError): Promise<never> {
+  const { promise, reject } = deferred<never>();
+  reject(error);
+  return promise;
 }

@@ -124,7 +124,7 @@ export class Room implements AsyncIterable<RoomEvent> {
 
   /** Calls `listener` after each event of any type. Returns a function that removes the listener. */
   readonly subscribe = (listener: (event: RoomEvent) => void): (() => void) =>
-    this.#replica.events.on(undefined, listener);
+    this.#replica.events.subscribe(listener);
 
   /**
    * Iterates over all events: the first iterator over those since `Chat.open`, each other one over those from now on. Ends

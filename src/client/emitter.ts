@@ -1,0 +1,114 @@
+/** Maximum number of events that wait for one reader. */
+const MAX_BUFFERED_EVENTS = 1_000;
+
+interface Reader<E> {
+  buffer: E[];
+  /** Resolves the promises of `next` that wait for an event. */
+  waiting: ((result: IteratorResult<E, undefined>) => void)[];
+}
+
+const done = { value: undefined, done: true } as const;
+
+/** Passes events to listeners, and to readers that iterate over them. */
+export class EventEmitter<E extends { type: string }> {
+  /**
+   * `type` is undefined for a listener to all events. Replaced, not changed, so that a listener that is added during an
+   * event starts with the next one.
+   */
+  #listeners: readonly { type: string | undefined; listener: (event: never) => void }[] = [];
+  /** Buffers events for the first reader from the start, since programs usually await `ready` before they iterate. */
+  #firstReader: Reader<E> | undefined = { buffer: [], waiting: [] };
+  readonly #readers = new Set([this.#firstReader as Reader<E>]);
+  #hasEnded = false;
+
+  /** `overflow` takes the place of the events of a reader that is too far behind. */
+  constructor(readonly overflow: E) {}
+
+  on<T extends E["type"]>(type: T, listener: (event: Extract<E, { type: T }>) => void): () => void {
+    return this.#add(type, listener);
+  }
+
+  subscribe(listener: (event: E) => void): () => void {
+    return this.#add(undefined, listener);
+  }
+
+  /** Whether somebody listens for one of these types or iterates. */
+  hasListener(...types: E["type"][]): boolean {
+    return (
+      this.#readers.size > (this.#firstReader ? 1 : 0) ||
+      this.#listeners.some(({ type }) => type !== undefined && types.includes(type))
+    );
+  }
+
+  emit(event: E): void {
+    const listeners = this.#listeners;
+    // Those for all events come last: they see what the others have done.
+    for (const wanted of [event.type, undefined]) {
+      for (const { type, listener } of listeners) {
+        if (type !== wanted) continue;
+        try {
+          listener(event as never);
+        } catch (error) {
+          // Reported as an uncaught error, without stopping the client.
+          queueMicrotask(() => {
+            throw error;
+          });
+        }
+      }
+    }
+    for (const reader of this.#readers) {
+      const resolve = reader.waiting.shift();
+      if (resolve) resolve({ value: event, done: false });
+      else if (reader.buffer.push(event) > MAX_BUFFERED_EVENTS) reader.buffer = [this.overflow];
+    }
+  }
+
+  /** Readers end after the events they have buffered. */
+  endReaders(): void {
+    for (const reader of this.#readers) this.#remove(reader);
+  }
+
+  /** Removes all listeners, and ends all readers. */
+  end(): void {
+    this.#hasEnded = true;
+    this.#listeners = [];
+    this.endReaders();
+  }
+
+  /** The first iterator starts with the events that were emitted before it. */
+  iterate(): AsyncIterableIterator<E, undefined> {
+    const reader: Reader<E> = this.#firstReader ?? { buffer: [], waiting: [] };
+    if (!this.#firstReader && !this.#hasEnded) this.#readers.add(reader);
+    this.#firstReader = undefined;
+    return {
+      [Symbol.asyncIterator]() {
+        return this;
+      },
+      next: () =>
+        new Promise((resolve) => {
+          const value = reader.buffer.shift();
+          if (value) resolve({ value, done: false });
+          else if (this.#readers.has(reader)) reader.waiting.push(resolve);
+          else resolve(done);
+        }),
+      return: async () => {
+        reader.buffer = [];
+        this.#remove(reader);
+        return done;
+      },
+    };
+  }
+
+  #add(type: string | undefined, listener: (event: never) => void): () => void {
+    const entry = { type, listener };
+    if (!this.#hasEnded) this.#listeners = [...this.#listeners, entry];
+    return () => {
+      this.#listeners = this.#listeners.filter((other) => other !== entry);
+    };
+  }
+
+  #remove(reader: Reader<E>): void {
+    this.#readers.delete(reader);
+    for (const resolve of reader.waiting.splice(0)) resolve(done);
+  }
+}

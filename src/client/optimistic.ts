@@ -1,0 +1,34 @@
+import type { ReactionBody } from "../protocol/frames.ts";
+import type { RoomCommand } from "./command-queue.ts";
+import type { Message } from "./messages.ts";
+
+/** A message as it will be when a command is stored. `me` is the id of this user, `at` the time of the command. */
+export function withCommand(message: Message, command: RoomCommand, me: string, at: string): Message {
+  if (!("seq" in command) || command.seq !== message.seq || message.deleted_at !== undefined) return message;
+  switch (command.type) {
+    case "edit":
+      return { ...message, text: command.text, edited_at: at };
+    case "delete":
+      return { ...message, text: "", reactions: [], deleted_at: at };
+    case "react":
+      return { ...message, reactions: withReaction(message.reactions, command.emoji, me, command.on) };
+    case "read":
+      return message;
+  }
+}
+
+function withReaction(
+  reactions: readonly ReactionBody[],
+  emoji: string,
+  me: string,
+  isOn: boolean,
+): ReactionBody[] {
+  const isKnown = reactions.some((reaction) => reaction.emoji === emoji);
+  const all = isKnown ? reactions : [...reactions, { emoji, by: [] }];
+  return all
+    .map((reaction) => {
+      if (reaction.emoji !== emoji || reaction.by.includes(me) === isOn) return reaction;
+      return { emoji, by: isOn ? [...reaction.by, me] : reaction.by.filter((id) => id !== me) };
+    })
+    .filter(({ by }) => by.length > 0);
+}

@@ -1,0 +1,168 @@
+import { browser, type Locks } from "./browser.ts";
+import type { RoomCommand } from "./command-queue.ts";
+import type { OutboxStorage, Random } from "./options.ts";
+
+/** A command that waits, as it is stored. */
+export interface StoredCommand {
+  /** Id of its user. */
+  user: string | undefined;
+  at: string;
+  room_created_at?: string | undefined;
+  command: RoomCommand;
+}
+
+export interface CommandStoreOptions {
+  storage: OutboxStorage;
+  /** Beginning of the keys. */
+  prefix: string;
+  random: Random;
+  /** Returns the commands that wait. */
+  commands: () => readonly StoredCommand[];
+  onError: (error: unknown) => void;
+}
+
+/** Pages that can use a storage at the same time. */
+const SLOTS = 16;
+const MAX_STORED_COMMANDS = 1_000;
+
+/**
+ * Keeps the commands that wait in a storage that may be shared by several pages.
+ *
+ * The storage has `SLOTS` slots. A page reads and writes a slot only while it holds the lock of that name (Web Locks API),
+ * and keeps the lock of its own slot until it ends, when the browser releases it. Whatever is in a slot that can be locked
+ * was therefore left by a page that has ended: it is moved to the page's own slot first, and deleted then.
+ *
+ * Where there are no locks, a page uses a random slot, and takes what the others hold without being able to tell whether
+ * their pages have ended. Nothing is lost, and a command that two pages send is stored once.
+ */
+export class CommandStore {
+  readonly #options: CommandStoreOptions;
+  readonly #locks: Locks | undefined;
+  /** Key of this page's slot. */
+  #key: string | undefined;
+  #unlock: (() => void) | undefined;
+  /** What was found and not taken. */
+  #found: StoredCommand[] = [];
+  #isWriting = false;
+  #isDirty = false;
+  #isClosed = false;
+  #hasReported = false;
+
+  constructor(options: CommandStoreOptions) {
+    this.#options = options;
+    // Each page has a `sessionStorage` of its own.
+    this.#locks = isSessionStorage(options.storage) ? undefined : browser.navigator?.locks;
+  }
+
+  /** Finds the commands that were left by pages that have ended. */
+  async load(): Promise<void> {
+    const { storage, prefix, random } = this.#options;
+    if (this.#key && !this.#locks) return;
+    const first = this.#locks ? 0 : Math.floor(random() * SLOTS) % SLOTS;
+    const emptied: string[] = [];
+    const unlocks: (() => void)[] = [];
+    try {
+      for (let n = 0; n < SLOTS && !this.#isClosed; n++) {
+        const key = `${prefix}${(first + n) % SLOTS}`;
+        const unlock = key === this.#key ? undefined : await this.#lock(key);
+        if (!unlock) continue;
+        const isOwn = this.#key === undefined;
+        if (isOwn) this.#unlock = unlock;
+        else unlocks.push(unlock);
+        const text = await storage.getItem(key);
+        if (text !== null) this.#found.push(...parse(text));
+        if (isOwn) this.#key = key;
+        else if (text !== null) emptied.push(key);
+      }
+      this.#found = this.#found.slice(-MAX_STORED_COMMANDS);
+      if (emptied.length > 0) await this.#write();
+      for (const key of emptied) await storage.removeItem(key);
+      if (this.#key === undefined) throw new Error("The storage is used by too many pages.");
+    } catch (error) {
+      this.#report(error);
+    } finally {
+      for (const unlock of unlocks) unlock();
+      if (this.#isClosed) this.#unlock?.();
+    }
+    void this.#flush();
+  }
+
+  /** Removes and returns the commands of a user that were found. Those of other users stay in the storage. */
+  take(user: string): StoredCommand[] {
+    const taken = this.#found.filter((stored) => stored.user === user);
+    // A command without a user was queued before there was a token. It might be anybody's.
+    this.#found = this.#found.filter((stored) => stored.user !== user && stored.user !== undefined);
+    return taken;
+  }
+
+  /** The commands that wait have changed. They are written a moment later. */
+  save(): void {
+    this.#isDirty = true;
+    void this.#flush();
+  }
+
+  /** Lets other pages have this page's slot. What is in the storage stays there. */
+  close(): void {
+    this.#isClosed = true;
+    this.#unlock?.();
+  }
+
+  async #flush(): Promise<void> {
+    if (this.#isWriting || this.#key === undefined) return;
+    this.#isWriting = true;
+    // Several commands of one turn are written at once.
+    await Promise.resolve();
+    while (this.#isDirty && !this.#isClosed) {
+      this.#isDirty = false;
+      await this.#write().catch((error: unknown) => this.#report(error));
+    }
+    this.#isWriting = false;
+  }
+
+  async #write(): Promise<void> {
+    const { storage, commands } = this.#options;
+    const all = [...this.#found, ...commands()];
+    if (this.#key === undefined) return;
+    if (all.length === 0) await storage.removeItem(this.#key);
+    else await storage.setItem(this.#key, JSON.stringify(all));
+  }
+
+  /** Resolves with a function that releases the lock, or with undefined if another page holds it. */
+  #lock(key: string): Promise<(() => void) | undefined> {
+    const locks = this.#locks;
+    if (!locks) return Promise.resolve(() => undefined);
+    return new Promise((resolve, reject) => {
+      locks
+        .request(key, { ifAvailable: true }, (lock) =>
+          lock ? new Promise<void>((release) => resolve(release)) : resolve(undefined),
+        )
+        .catch(reject);
+    });
+  }
+
+  /** A full storage fails again and again; it is reported once. */
+  #report(error: unknown): void {
+    if (this.#hasReported || this.#isClosed) return;
+    this.#hasReported = true;
+    this.#options.onError(error);
+  }
+}
+
+function isSessionStorage(storage: OutboxStorage): boolean {
+  try {
+    return storage === browser.sessionStorage;
+  } catch {
+    // A page without access to its own storage uses another one.
+    return false;
+  }
+}
+
+/** Ignores what is not a list of commands. */
+function parse(text: string): StoredCommand[] {
+  try {
+    const stored = JSON.parse(text) as StoredCommand[];
+    return stored.filter(({ command }) => typeof command.room === "string");
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,209 @@
+import type { ActivityFrame, ReadFrame, RoomSummaryBody } from "../protocol/frames.ts";
+import type { Message } from "./messages.ts";
+import { RoomCounts } from "./room-counts.ts";
+
+interface Entry {
+  summary: RoomSummaryBody;
+  counts: RoomCounts;
+  /** Whether it is from an earlier connection, and its summary has not been received on this one. */
+  isStale: boolean;
+  /** The search for the last message among older ones, if one is in progress. */
+  search?: object | undefined;
+}
+
+export interface RoomListOptions {
+  /** Called after each change of a room. */
+  onChange: (id: string) => void;
+  /** Loads messages before a `seq`, oldest first. */
+  loadOlder: (id: string, before: number) => Promise<Message[]>;
+}
+
+/** UTF-16 units of the text of a summary's message. */
+const MAX_SUMMARY_TEXT_LENGTH = 200;
+
+/** A user's rooms with their unread messages, in step with the server. */
+export class RoomList {
+  /** Whether all rooms have been received on this connection. */
+  complete = false;
+  /** Id of the user. */
+  #me: string | null = null;
+  readonly #options: RoomListOptions;
+  readonly #entries = new Map<string, Entry>();
+  /** What was received about rooms before their summaries, by room. */
+  readonly #early = new Map<string, ((entry: Entry) => void)[]>();
+  #rooms: readonly RoomSummaryBody[] | undefined;
+
+  constructor(options: RoomListOptions) {
+    this.#options = options;
+  }
+
+  /** Most recent activity first. The same array until something changes. */
+  get rooms(): readonly RoomSummaryBody[] {
+    return (this.#rooms ??= Array.from(this.#entries.values(), ({ summary }) => summary).toSorted(byActivity));
+  }
+
+  get unread(): number {
+    return this.rooms.reduce((sum, { unread }) => sum + unread, 0);
+  }
+
+  get(id: string): RoomSummaryBody | undefined {
+    return this.#entries.get(id)?.summary;
+  }
+
+  /** Whether what is known of a room is from this connection. True for a room that is not in the list. */
+  isCurrent(id: string): boolean {
+    return this.complete || this.#entries.get(id)?.isStale === false;
+  }
+
+  /** A connection has begun: the whole list follows. */
+  restart(me: string | null): void {
+    this.#me = me;
+    this.complete = false;
+    this.#early.clear();
+    for (const entry of this.#entries.values()) entry.isStale = true;
+  }
+
+  /** The list has been received. Returns the ids of the rooms that are no longer in it. */
+  finish(): string[] {
+    this.complete = true;
+    this.#early.clear();
+    return [...this.#entries].filter(([, { isStale }]) => isStale).map(([id]) => id);
+  }
+
+  /** Adds a room, or takes its new summary. Returns false if it is another room than before, or has lost changes. */
+  set(summary: RoomSummaryBody): boolean {
+    const { id, name, role, created_at } = summary;
+    const known = this.#entries.get(id);
+    const isSame = known?.summary.created_at === created_at;
+    if (known && isSame && !known.isStale) {
+      const isNewer = summary.rev >= known.counts.rev;
+      known.counts.replace(summary);
+      this.#update(known, isNewer ? summary : { name, role });
+      return true;
+    }
+    const entry: Entry = { summary, counts: new RoomCounts(summary), isStale: false };
+    this.#entries.set(id, entry);
+    this.#update(entry, {});
+    for (const apply of this.#early.get(id) ?? []) apply(entry);
+    this.#early.delete(id);
+    return !known || (isSame && summary.rev >= known.counts.rev);
+  }
+
+  remove(id: string): void {
+    if (!this.#entries.delete(id)) return;
+    this.#rooms = undefined;
+    this.#options.onChange(id);
+  }
+
+  /** A room has a new name, or the user a new role. */
+  change(id: string, fields: Partial<Pick<RoomSummaryBody, "name" | "role">>): void {
+    this.#apply(id, (entry) => this.#update(entry, fields));
+  }
+
+  applyActivity({ room, seq, rev, last_message, deleted = [], deleted_revs = [] }: ActivityFrame): void {
+    this.#apply(room, (entry) => {
+      if (rev <= entry.counts.rev) return;
+      const newest = { seq, rev, isDeleted: false, isOwn: false };
+      const deletions = deleted.map((each, index) => ({
+        ...newest,
+        seq: each,
+        rev: deleted_revs[index] ?? rev,
+        isDeleted: true,
+      }));
+      const last = last_message ? [this.#counted(last_message)] : [];
+      entry.counts.applyMessages([newest, ...deletions, ...last], rev);
+      this.#update(entry, { last_message });
+    });
+  }
+
+  /** This user's read mark has moved. */
+  applyMark(frame: ReadFrame): void {
+    this.#apply(frame.room, (entry) => {
+      entry.counts.applyMark(frame);
+      this.#update(entry, {});
+    });
+  }
+
+  /** An open room has changed up to `rev`. `window` has its newest messages, with these changes. */
+  applyMessages(id: string, messages: readonly Message[], rev: number, window: readonly Message[]): void {
+    this.#apply(id, (entry) => {
+      const { counts } = entry;
+      const changed = messages.filter((message) => message.rev > counts.rev);
+      let last = entry.summary.last_message;
+      let isLost = false;
+      for (const message of changed) {
+        if (!last && (isLost || entry.search) && message.seq <= counts.seq) {
+          // An older message than the window has may have changed, so the search begins again.
+          isLost = true;
+        } else if (message.deleted_at === undefined) {
+          if (last && message.seq < last.seq) continue;
+          last = message;
+          isLost = false;
+        } else if (message.seq === last?.seq) {
+          last = window.findLast(isPresent) ?? null;
+          isLost = !last && (window[0]?.seq ?? 2) > 1;
+        }
+      }
+      counts.applyMessages(
+        changed.map((message) => this.#counted(message)),
+        rev,
+      );
+      this.#update(entry, { last_message: last && shortened(last) }, isLost);
+      if (isLost) void this.#searchLast(entry, window[0]?.seq ?? counts.seq + 1);
+    });
+  }
+
+  /** Looks for the last message among those that are older than the window of the room. */
+  async #searchLast(entry: Entry, before: number): Promise<void> {
+    const search = (entry.search = {});
+    try {
+      for (;;) {
+        const page = await this.#options.loadOlder(entry.summary.id, before);
+        if (entry.search !== search) return;
+        const found = page.findLast(isPresent);
+        before = page[0]?.seq ?? 1;
+        if (found) this.#update(entry, { last_message: shortened(found) });
+        if (found || before <= 1) break;
+      }
+    } catch {
+      // The summary of the next connection has it.
+    }
+    if (entry.search === search) entry.search = undefined;
+  }
+
+  /** Applies something to a room, once its summary has been received. */
+  #apply(id: string, apply: (entry: Entry) => void): void {
+    const entry = this.#entries.get(id);
+    if (entry && !entry.isStale) apply(entry);
+    else if (!this.complete) this.#early.set(id, [...(this.#early.get(id) ?? []), apply]);
+  }
+
+  #update(entry: Entry, fields: Partial<RoomSummaryBody>, isSearched = false): void {
+    if ("last_message" in fields && !isSearched) entry.search = undefined;
+    const { seq, rev, read, unread } = entry.counts;
+    entry.summary = { ...entry.summary, ...fields, seq, rev, read, unread };
+    this.#rooms = undefined;
+    this.#options.onChange(entry.summary.id);
+  }
+
+  #counted({ seq, rev, sender, deleted_at }: NonNullable<RoomSummaryBody["last_message"]>) {
+    return { seq, rev, isDeleted: deleted_at !== undefined, isOwn: sender.id === this.#me };
+  }
+}
+
+const isPresent = ({ deleted_at }: Message) => deleted_at === undefined;
+
+/** As the server does it. The cut may fall inside a surrogate pair. */
+function shortened<T extends { text: string }>(message: T): T {
+  const { text } = message;
+  if (text.length <= MAX_SUMMARY_TEXT_LENGTH) return message;
+  return { ...message, text: text.slice(0, MAX_SUMMARY_TEXT_LENGTH).replace(/[\ud800-\udbff]$/, "") };
+}
+
+function byActivity(a: RoomSummaryBody, b: RoomSummaryBody): number {
+  const [timeA, timeB] = [activityAt(a), activityAt(b)];
+  if (timeA === timeB) return a.id < b.id ? -1 : 1;
+  return timeA > timeB ? -1 : 1;
+}
+
+const activityAt = ({ last_message, created_at }: RoomSummaryBody) => last_message?.sent_at ?? created_at;

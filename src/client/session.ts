@@ -1,0 +1,342 @@
+import type { LeftFrame, RoomSummaryBody, SessionFrame, SessionHelloFrame, SessionLimitsBody } from "../protocol/frames.ts";
+import { Api } from "./api.ts";
+import { browser } from "./browser.ts";
+import { Connection } from "./connection.ts";
+import { deferred } from "./deferred.ts";
+import { EventEmitter } from "./emitter.ts";
+import { type ErrorCode, ParleyError } from "./error.ts";
+import type { ChatEvent, ChatStatus } from "./events.ts";
+import type { Sender } from "./messages.ts";
+import { Opener } from "./opener.ts";
+import type { Clock, ConnectOptions, OpenOptions } from "./options.ts";
+import { Outbox } from "./outbox.ts";
+import { RoomList } from "./room-list.ts";
+import { type RoomContext, RoomReplica } from "./room-replica.ts";
+import { systemClock, Timer } from "./timer.ts";
+import { serverUrl, subjectOf } from "./url.ts";
+
+/** WebSocket close codes (RFC 6455, section 7.4; 4000 and up are Parley's). */
+const NORMAL_CLOSURE = 1000;
+const MESSAGE_TOO_BIG = 1009;
+const UNAUTHORIZED = 4401;
+const FORBIDDEN = 4403;
+/** How long the server may take to show that it is reachable after the browser has reported that it is offline. */
+const OFFLINE_DELAY_MS = 1_500;
+
+/** A chat's connection and its state: passes the frames to the list of rooms and to the rooms, and emits what changes. */
+export class Session implements RoomContext {
+  /** Settled when the chat is first open, or closed before that. */
+  ready = deferred<void>();
+  readonly events = new EventEmitter<ChatEvent>({ type: "rooms" });
+  readonly api: Api;
+  readonly list: RoomList;
+  readonly outbox: Outbox;
+  readonly connection: Connection;
+  readonly clock: Clock;
+  status: ChatStatus = "connecting";
+  me: Sender | undefined;
+  limits: SessionLimitsBody | undefined;
+  readonly #keep: number;
+  readonly #opener: Opener;
+  readonly #replicas = new Map<string, RoomReplica>();
+  readonly #abort = new AbortController();
+  readonly #offlineTimer: Timer;
+  /** Whether the browser is offline. */
+  #isOffline = browser.navigator?.onLine === false;
+  /** Why the chat is closed, if it is. */
+  #closedWith: ParleyError | undefined;
+  /** Whether changes of the list are reported together, later. */
+  #isBatch = false;
+
+  constructor(options: ConnectOptions) {
+    const {
+      url,
+      token,
+      storage,
+      keep = 10_000,
+      WebSocket = globalThis.WebSocket,
+      fetch,
+      clock = systemClock,
+      random = Math.random,
+    } = options;
+    if (typeof WebSocket !== "function") throw new TypeError("No WebSocket class: pass one in the options");
+    const { signal } = this.#abort;
+    const onError = (error: unknown) => this.events.emit({ type: "error", error });
+    this.clock = clock;
+    this.#keep = keep;
+    this.#offlineTimer = new Timer(clock);
+    this.api = new Api({ url, token, fetch, signal });
+    const connection = (this.connection = new Connection({
+      url: `${serverUrl(url, "ws")}/ws/`,
+      token: async (request) => {
+        const jwt = await token(request);
+        this.outbox.setTokenUser(subjectOf(jwt));
+        return jwt;
+      },
+      WebSocket,
+      clock,
+      random,
+      onReceive: () => this.#setOffline(false),
+      onFrame: (frame) => this.#apply(frame),
+      onDisconnect: (code) => this.#onDisconnect(code),
+      onError,
+      onStop: (code, reason) => this.#stop(code, (reason || "internal") as ErrorCode),
+    }));
+    this.#opener = new Opener({ clock, random, connection });
+    this.list = new RoomList({
+      onChange: (id) => this.#onListChange(id),
+      loadOlder: (id, before) => this.api.messages(id, { before, limit: 100 }),
+    });
+    this.outbox = new Outbox({
+      clock,
+      random,
+      connection,
+      storage,
+      prefix: `parley-chat:${serverUrl(url, "http")}:`,
+      onError,
+      me: () => this.me,
+      isReady: (room) => connection.isOpen && this.list.isCurrent(room),
+      forRoom: (room) => ({
+        cursor: () => this.#replicas.get(room)?.history.cursor,
+        createdAt: () => (this.#replicas.get(room)?.info ?? this.list.get(room))?.created_at,
+        emit: (event) => {
+          this.#replicas.get(room)?.events.emit(event);
+          if (event.type === "failed") this.events.emit(event);
+        },
+      }),
+    });
+    this.#listen(signal);
+    void connection.connect();
+  }
+
+  get isOnline(): boolean {
+    return this.status === "open";
+  }
+
+  get isClosed(): boolean {
+    return this.#closedWith !== undefined;
+  }
+
+  open(id: string, { since, keep = this.#keep }: OpenOptions): RoomReplica {
+    if (!id) throw new TypeError("The id of the room is empty");
+    let replica = this.#replicas.get(id);
+    if (!replica) {
+      replica = new RoomReplica(id, this, keep, since);
+      if (this.#abort.signal.aborted && this.#closedWith) {
+        replica.end(this.#closedWith);
+      } else {
+        this.#replicas.set(id, replica);
+        this.openOnServer(replica);
+      }
+    }
+    replica.hold();
+    return replica;
+  }
+
+  openOnServer(replica: RoomReplica): void {
+    this.#opener.open(replica);
+  }
+
+  onEnd(replica: RoomReplica, code: ErrorCode): void {
+    if (this.#replicas.get(replica.id) === replica) this.#replicas.delete(replica.id);
+    if (code === "closed") this.#opener.close(replica.id);
+  }
+
+  retry(): void {
+    if (this.#abort.signal.aborted) return;
+    if (!this.#closedWith) return this.connection.retry();
+    this.#closedWith = undefined;
+    this.ready = deferred();
+    this.#updateStatus();
+    for (const replica of this.#replicas.values()) replica.restart();
+    void this.connection.connect();
+  }
+
+  close(): void {
+    this.#end(NORMAL_CLOSURE, new ParleyError("closed", "The chat was closed."));
+  }
+
+  /** Reacts to what the browser reports about the network and the page. */
+  #listen(signal: AbortSignal): void {
+    const retry = () => {
+      if (!this.isClosed) this.retry();
+    };
+    const { document } = browser;
+    browser.addEventListener?.("pageshow", retry, { signal });
+    document?.addEventListener(
+      "visibilitychange",
+      () => {
+        if (document.visibilityState === "visible") retry();
+      },
+      { signal },
+    );
+    browser.addEventListener?.(
+      "online",
+      () => {
+        this.#setOffline(false);
+        retry();
+      },
+      { signal },
+    );
+    browser.addEventListener?.(
+      "offline",
+      () => {
+        // Some browsers are wrong about it: the server may still answer.
+        this.connection.probe();
+        const delay = this.connection.isOpen ? OFFLINE_DELAY_MS : 0;
+        this.#offlineTimer.set(delay, () => this.#setOffline(true));
+      },
+      { signal },
+    );
+  }
+
+  #apply(frame: SessionFrame): void {
+    switch (frame.type) {
+      case "hello":
+        this.#applyHello(frame);
+        break;
+      case "rooms":
+        this.#addToList(frame.rooms, frame.more);
+        break;
+      case "joined":
+        this.#addToList([frame.room], true);
+        this.events.emit(frame);
+        break;
+      case "left":
+        this.#leave(frame);
+        break;
+      case "activity":
+        this.list.applyActivity(frame);
+        break;
+      case "change":
+      case "changes":
+        this.#replicas.get(frame.room)?.apply(frame);
+        break;
+      case "presence":
+      case "typing":
+        this.#replicas.get(frame.room)?.applyNotice(frame);
+        break;
+      case "read":
+        if (frame.user.id === this.me?.id) this.list.applyMark(frame);
+        this.#replicas.get(frame.room)?.applyNotice(frame);
+        break;
+      case "member":
+        if (frame.user.id === this.me?.id && frame.role) this.list.change(frame.room, { role: frame.role });
+        this.#replicas.get(frame.room)?.applyNotice(frame);
+        break;
+      case "room":
+        this.list.change(frame.room.id, { name: frame.room.name });
+        this.#replicas.get(frame.room.id)?.applyNotice(frame);
+        break;
+      // The connection handles these.
+      case "ack":
+      case "error":
+      case "opened":
+      case "token.expiring":
+      case "restarting":
+        break;
+    }
+  }
+
+  #applyHello({ me, limits, rooms, more }: SessionHelloFrame): void {
+    // Commands of one user must not be sent as another.
+    if (this.me && this.me.id !== me.id) return this.#end(FORBIDDEN, closedBy("forbidden"));
+    this.me = me as Sender;
+    this.limits = limits;
+    this.list.restart(me.id);
+    this.outbox.updateSender();
+    this.#addToList(rooms, more);
+    for (const replica of this.#replicas.values()) this.openOnServer(replica);
+    this.ready.resolve();
+    this.#updateStatus();
+  }
+
+  #addToList(rooms: readonly RoomSummaryBody[], more: boolean): void {
+    this.#isBatch = true;
+    // A room that is another one than before, or was restored: its messages may have other numbers now.
+    for (const room of rooms) if (!this.list.set(room)) this.outbox.dropNamed(room.id);
+    this.#isBatch = false;
+    this.#onListChange();
+    if (!more && !this.list.complete) {
+      for (const room of this.list.finish()) this.#leave({ type: "left", room, reason: "removed" });
+      void this.outbox.restore();
+    }
+    this.outbox.open();
+  }
+
+  #leave(frame: LeftFrame): void {
+    const error = closedBy(frame.reason);
+    this.list.remove(frame.room);
+    this.#replicas.get(frame.room)?.end(error);
+    this.outbox.dropRoom(frame.room, error);
+    this.events.emit(frame);
+  }
+
+  #onListChange(id?: string): void {
+    if (this.#isBatch) return;
+    this.events.emit({ type: "rooms" });
+    for (const replica of this.#replicas.values()) {
+      if (id === undefined || id === replica.id) replica.updateUnread();
+    }
+  }
+
+  #onDisconnect(code: number | undefined): void {
+    const { outbox } = this;
+    if (code === MESSAGE_TOO_BIG)
+      outbox.failLargest(new ParleyError("message_too_long", "The message is too long."));
+    outbox.pause();
+    this.#opener.reset();
+    for (const replica of this.#replicas.values()) replica.disconnect();
+    this.#updateStatus();
+  }
+
+  #setOffline(isOffline: boolean): void {
+    this.#offlineTimer.clear();
+    if (this.#isOffline === isOffline) return;
+    this.#isOffline = isOffline;
+    this.#updateStatus();
+  }
+
+  #updateStatus(): void {
+    let status: ChatStatus = this.connection.isOpen ? "open" : "connecting";
+    if (this.#isOffline) status = "offline";
+    if (this.#closedWith) status = "closed";
+    if (this.status === status) return;
+    this.status = status;
+    this.events.emit({ type: "status", status });
+    for (const replica of this.#replicas.values()) replica.updateStatus();
+  }
+
+  /** The server has closed the chat. `retry` begins again. */
+  #stop(code: number, reason: ErrorCode): void {
+    const error = (this.#closedWith = closedBy(reason));
+    this.#onDisconnect(code);
+    for (const replica of this.#replicas.values()) replica.stop(error);
+    this.ready.reject(error);
+    // Someone who signs in again still wants to send what waits.
+    if (code !== UNAUTHORIZED) this.outbox.drop(error);
+    const isHeard = this.events.hasListener("closed", "error");
+    this.events.emit({ type: "closed", code, reason });
+    this.events.endReaders();
+    if (!isHeard) console.error(`Parley: ${error.message} Listen for \`closed\` events to handle this.`);
+  }
+
+  #end(code: number, error: ParleyError): void {
+    if (this.#abort.signal.aborted) return;
+    this.#closedWith = error;
+    this.connection.close();
+    this.#abort.abort(error);
+    this.#offlineTimer.clear();
+    this.#opener.reset();
+    this.outbox.close(error);
+    for (const replica of this.#replicas.values()) replica.end(error);
+    this.#updateStatus();
+    this.ready.reject(error);
+    this.events.emit({ type: "closed", code, reason: error.code });
+    this.events.end();
+  }
+}
+
+function closedBy(reason: ErrorCode): ParleyError {
+  return new ParleyError(reason, `Connection closed: ${reason.replaceAll("_", " ")}.`);
+}
