@@ -101,7 +101,9 @@ function Name({ room }: Props) {
 function Messages({ room }: Props) {
   count("messages");
   const { messages, complete } = useMessages(room);
-  const texts = messages.map((message) => ("status" in message ? `${message.text} (${message.status})` : message.text));
+  const texts = messages.map((message) =>
+    "status" in message ? `${message.text} (${message.status})` : message.text,
+  );
   return <p className="messages">{[...texts, complete ? "all" : "more"].join(", ")}</p>;
 }
 
@@ -129,7 +131,7 @@ function Members({ room }: Props) {
 /** Shows who has read the first message. */
 function Seen({ room }: Props) {
   count("seen");
-  const marks = [...useReads(room).values()].join(" ");
+  const marks = [...useReads(room).values()].toSorted().join(" ");
   return <p className="seen">{`${names(useSeenBy(room, 1))}: ${marks}`}</p>;
 }
 

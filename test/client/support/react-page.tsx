@@ -70,13 +70,17 @@ const page = {
     const options = { url, token: () => (tokens++, token) };
     if (own) page.chat = connectCounted(options);
     view = { provider: own ? { chat: page.chat } : options, rooms, ...rest };
-    const element = document.body.appendChild(document.querySelector("main") ?? document.createElement("main"));
-    if (hydrate)
+    const element = document.body.appendChild(
+      document.querySelector("main") ?? document.createElement("main"),
+    );
+    if (hydrate) {
       root = hydrateRoot(element, <App {...view} />, {
         onRecoverableError: (error) => void page.errors.push(String(error)),
       });
-    else root = createRoot(element);
-    page.show({});
+    } else {
+      root = createRoot(element);
+      page.show({});
+    }
   },
   show(change: Partial<View>): void {
     view = { ...view, ...change };
