@@ -33,7 +33,7 @@ export class RoomList {
   /** A user's rooms, most recent activity first: that of the last message, or else of the room's creation. */
   async of(user: UserKey): Promise<RoomSummary[]> {
     const summaries = await this.#summarize(await this.options.store.roomsOf(user));
-    return summaries.sort(compareActivity);
+    return summaries.toSorted(compareActivity);
   }
 
   /** One of a user's rooms. Undefined when they are not a member, or the room has been deleted. */

@@ -19,7 +19,7 @@ export class SessionUser {
   /** Sessions that have started. */
   readonly started = new Set<Session>();
   /** Sessions that have not started yet. */
-  starting = 0;
+  readonly starting = new Set<Session>();
   readonly rooms = new Set<RoomKey>();
   /** Rooms whose membership must be read again. */
   readonly unchecked = new Set<RoomKey>();
@@ -63,7 +63,7 @@ export class SessionRegistry {
   /** Removes the user from all rooms, once they have no session any more. */
   removeIfUnused(user: SessionUser): void {
     const { key } = user.actor;
-    if (user.started.size > 0 || user.starting > 0 || this.#users.get(key) !== user) return;
+    if (user.started.size > 0 || user.starting.size > 0 || this.#users.get(key) !== user) return;
     for (const room of Array.from(user.rooms)) this.unregister(user, room);
     this.#users.delete(key);
   }

@@ -40,16 +40,16 @@ export class Sessions {
   /** Reads the user's rooms and starts the session. Rejects with `StoreError`. Call `close` when the connection ends. */
   async open(session: Session): Promise<void> {
     const user = this.#registry.add(session.user);
-    user.starting++;
+    user.starting.add(session);
     try {
       await this.#readFor(session, user, (rooms) => {
-        user.starting--;
         for (const room of rooms) this.#registry.register(user, room);
+        user.starting.delete(session);
         user.started.add(session);
         return session.start(rooms);
       });
     } finally {
-      if (!user.started.has(session)) user.starting--;
+      user.starting.delete(session);
       this.#registry.removeIfUnused(user);
     }
   }
@@ -246,7 +246,8 @@ export class Sessions {
   #announce(user: SessionUser, summary: RoomSummary): void {
     const { room } = summary;
     if (this.#registry.rename(room.key, room.name)) this.options.roomRenamed(room);
-    if (!this.#registry.register(user, summary)) return;
+    // The user's last session may have ended during the read.
+    if (this.#registry.get(user.actor.key) !== user || !this.#registry.register(user, summary)) return;
     for (const session of Array.from(user.started)) session.joined(summary);
   }
 

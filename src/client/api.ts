@@ -79,8 +79,7 @@ export class Api {
       .filter(([, value]) => value !== undefined)
       .map((entry) => entry.join("="));
     const path = ["rooms", id, "messages"];
-    return (await this.#request<{ messages: Message[] }>("GET", path, undefined, query.join("&")))
-      .messages;
+    return (await this.#request<{ messages: Message[] }>("GET", path, undefined, query.join("&"))).messages;
   }
 
   /** Moves this user's read mark forward. Resolves with the `seq` it has then. */

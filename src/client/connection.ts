@@ -131,8 +131,8 @@ export class Connection {
   /** Sends a command, if there is a connection. Its answer is passed to `onAnswer`, unless the connection is lost first. */
   send(command: CommandBody, onAnswer?: (answer: Answer) => void): void {
     if (!this.#isOpen) return;
-    const id = String(++this.#lastId);
-    if (onAnswer) this.#unanswered.set(id, onAnswer);
+    const id = onAnswer && String(++this.#lastId);
+    if (id && onAnswer) this.#unanswered.set(id, onAnswer);
     this.#socket?.send(JSON.stringify({ ...command, id }));
   }
 
@@ -140,7 +140,7 @@ export class Connection {
   probe(): void {
     if (!this.#isOpen || this.#isProbing) return;
     this.#isProbing = true;
-    this.send({ type: "ping" });
+    this.send({ type: "ping" }, () => undefined);
     this.#timer.set(PROBE_TIMEOUT_MS, () => (this.#isProbing ? this.#reconnect() : this.#scheduleProbe()));
   }
 

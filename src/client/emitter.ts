@@ -41,25 +41,22 @@ export class EventEmitter<E extends { type: string }> {
   }
 
   emit(event: E): void {
-    const listeners = this.#listeners;
-    // Those for all events come last: they see what the others have done.
-    for (const wanted of [event.type, undefined]) {
-      for (const { type, listener } of listeners) {
-        if (type !== wanted) continue;
-        try {
-          listener(event as never);
-        } catch (error) {
-          // Reported as an uncaught error, without stopping the client.
-          queueMicrotask(() => {
-            throw error;
-          });
-        }
-      }
-    }
+    // Before the listeners, which may cause further events.
     for (const reader of this.#readers) {
       const resolve = reader.waiting.shift();
       if (resolve) resolve({ value: event, done: false });
       else if (reader.buffer.push(event) > MAX_BUFFERED_EVENTS) reader.buffer = [this.overflow];
+    }
+    for (const { type = event.type, listener } of this.#listeners) {
+      if (type !== event.type) continue;
+      try {
+        listener(event as never);
+      } catch (error) {
+        // Reported as an uncaught error, without stopping the client.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
     }
   }
 

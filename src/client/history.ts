@@ -79,7 +79,9 @@ export class History {
    * Applies an `opened` frame. Returns the changes that were missed, or "reset" if the window was replaced, or "diverged" if the
    * server resumed a different room or a different past. After "diverged" the history is empty and needs to be opened again.
    */
-  applyOpened(frame: Pick<OpenedFrame, "room" | "rev" | "resumed" | "messages">): Change[] | "reset" | "diverged" {
+  applyOpened(
+    frame: Pick<OpenedFrame, "room" | "rev" | "resumed" | "messages">,
+  ): Change[] | "reset" | "diverged" {
     const { room, rev, messages } = frame;
     if (frame.resumed && this.cursor !== undefined) {
       if (room.created_at === this.#position.created_at && rev >= this.cursor)

@@ -67,7 +67,12 @@ export class Opener {
     }
   }
 
-  #onAnswer(room: string, replica: RoomReplica | undefined, answer: Answer, request: object | undefined): void {
+  #onAnswer(
+    room: string,
+    replica: RoomReplica | undefined,
+    answer: Answer,
+    request: object | undefined,
+  ): void {
     // The room has been closed or opened again meanwhile.
     if (replica && !replica.isOpening(request)) return;
     if (answer.type === "opened") {

@@ -39,7 +39,11 @@ export class Outbox {
   of(room: string): RoomOutbox {
     let outbox = this.#rooms.get(room);
     if (!outbox) {
-      const options = { ...this.#options, ...this.#options.forRoom(room), onChange: () => this.#store?.save() };
+      const options = {
+        ...this.#options,
+        ...this.#options.forRoom(room),
+        onChange: () => this.#store?.save(),
+      };
       this.#rooms.set(room, (outbox = new RoomOutbox({ ...options, room })));
       if (options.isReady(room)) outbox.queue.open();
     }

@@ -16,4 +16,3 @@ export function parseFrame(data: unknown): SessionFrame | undefined {
     return undefined;
   }
 }
-

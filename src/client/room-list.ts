@@ -39,7 +39,9 @@ export class RoomList {
 
   /** Most recent activity first. The same array until something changes. */
   get rooms(): readonly RoomSummaryBody[] {
-    return (this.#rooms ??= Array.from(this.#entries.values(), ({ summary }) => summary).toSorted(byActivity));
+    return (this.#rooms ??= Array.from(this.#entries.values(), ({ summary }) => summary).toSorted(
+      byActivity,
+    ));
   }
 
   get unread(): number {
@@ -128,6 +130,7 @@ export class RoomList {
   applyMessages(id: string, messages: readonly Message[], rev: number, window: readonly Message[]): void {
     this.#apply(id, (entry) => {
       const { counts } = entry;
+      if (rev <= counts.rev) return;
       const changed = messages.filter((message) => message.rev > counts.rev);
       let last = entry.summary.last_message;
       let isLost = false;

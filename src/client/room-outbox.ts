@@ -120,7 +120,9 @@ export class RoomOutbox {
   /** Removes what is in the room's history now: messages that have been received, and what was stored up to `rev`. */
   onReceived(received: readonly Message[], rev: number): void {
     const me = this.#options.me()?.id;
-    const ownIds = new Set(received.filter(({ sender }) => sender.id === me).map(({ client_id }) => client_id));
+    const ownIds = new Set(
+      received.filter(({ sender }) => sender.id === me).map(({ client_id }) => client_id),
+    );
     this.#setItems(
       this.#items.filter(
         // A comparison with NaN is false: what is not stored yet stays.
@@ -175,7 +177,8 @@ export class RoomOutbox {
       const { rev } = result;
       // Stored at or before the cursor: it is in the history. If the room is not open, there is no history.
       if (rev <= (cursor() ?? Infinity)) this.#setItems(others);
-      else if (item.message) this.#setItems(replace({ ...item, rev, message: { ...item.message, status: "stored" } }));
+      else if (item.message)
+        this.#setItems(replace({ ...item, rev, message: { ...item.message, status: "stored" } }));
       else this.#setItems(replace({ ...item, rev }), false);
     }
     onChange();

@@ -97,7 +97,8 @@ export class RoomUsers {
     const joined_at = known?.joined_at ?? new Date(this.clock.now()).toISOString();
     const others = this.members.filter((member) => member !== known);
     if (role === null) this.members = others;
-    else if (known) this.members = this.members.map((each) => (each === known ? { ...known, ...user, role } : each));
+    else if (known)
+      this.members = this.members.map((each) => (each === known ? { ...known, ...user, role } : each));
     else this.members = [...this.members, { ...user, role, joined_at }];
   }
 }

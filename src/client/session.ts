@@ -1,4 +1,10 @@
-import type { LeftFrame, RoomSummaryBody, SessionFrame, SessionHelloFrame, SessionLimitsBody } from "../protocol/frames.ts";
+import type {
+  LeftFrame,
+  RoomSummaryBody,
+  SessionFrame,
+  SessionHelloFrame,
+  SessionLimitsBody,
+} from "../protocol/frames.ts";
 import { Api } from "./api.ts";
 import { browser } from "./browser.ts";
 import { Connection } from "./connection.ts";

@@ -6,27 +6,44 @@ import { encodeAround } from "./v2.ts";
 
 /** Frames of `chat.v2` that only sessions get, as docs/protocol.md describes them. */
 
-/** Rooms in one frame of the room list. */
-export const ROOMS_PER_FRAME = 100;
+/** Rooms in one frame of the room list, and UTF-16 units of their JSON. */
+const MAX_ROOMS_PER_FRAME = 100;
+const MAX_ROOMS_LENGTH = 49_152;
+
+/** Summaries that fit into one frame. */
+export interface RoomsPage {
+  /** Encoded, separated by commas. */
+  rooms: string;
+  /** Whether another page follows. */
+  more: boolean;
+}
+
+/** Splits a list of rooms into pages. Yields at least one, even for an empty list. */
+export function* encodeRoomPages(rooms: readonly RoomSummary[]): Generator<RoomsPage, undefined> {
+  let encoded = "";
+  let count = 0;
+  for (const room of rooms) {
+    const summary = encodeSummary(room);
+    if (count === MAX_ROOMS_PER_FRAME || (count > 0 && encoded.length + summary.length > MAX_ROOMS_LENGTH)) {
+      yield { rooms: encoded, more: true };
+      [encoded, count] = ["", 0];
+    }
+    encoded += count++ === 0 ? summary : `,${summary}`;
+  }
+  yield { rooms: encoded, more: false };
+}
 
 /** Encodes the first frame of a session. */
 export function encodeSessionHello(
   parts: Omit<SessionHelloFrame, "type" | "rooms" | "more">,
-  rooms: readonly RoomSummary[],
-  more: boolean,
+  { rooms, more }: RoomsPage,
 ): string {
   const front = JSON.stringify({ type: "hello", ...parts }).slice(0, -1);
-  return `${front},"rooms":[${encodeSummaries(rooms)}],"more":${more}}`;
+  return `${front},"rooms":[${rooms}],"more":${more}}`;
 }
 
-export function encodeRooms(rooms: readonly RoomSummary[], more: boolean): string {
-  return `{"type":"rooms","rooms":[${encodeSummaries(rooms)}],"more":${more}}`;
-}
-
-function encodeSummaries(rooms: readonly RoomSummary[]): string {
-  let encoded = "";
-  for (const room of rooms) encoded += encoded === "" ? encodeSummary(room) : `,${encodeSummary(room)}`;
-  return encoded;
+export function encodeRooms({ rooms, more }: RoomsPage): string {
+  return `{"type":"rooms","rooms":[${rooms}],"more":${more}}`;
 }
 
 /** Encodes the answer to `open`. `messages` returns its encoded messages; it is passed the bytes of the rest. */

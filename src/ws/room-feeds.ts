@@ -20,6 +20,8 @@ export interface FirstFrame {
   maxBytes: number;
   /** `messages` returns the encoded messages; it is passed the bytes of the rest of the frame. */
   encode: (parts: RoomStart, messages: (restBytes: number) => string) => string;
+  /** Called when the connection has been subscribed. */
+  onLive?: () => void;
 }
 
 export interface RoomFeedsOptions {
@@ -61,6 +63,7 @@ export class RoomFeeds {
     const onCaughtUp = () => {
       connection.subscribe(topics.v2(room.key));
       notices.resume(open);
+      frame.onLive?.();
     };
     this.#catchUp.run(open, first.rev, onCaughtUp).catch((err: unknown) => {
       log.error({ err, room: room.id }, "Missed changes could not be read; connection closed");

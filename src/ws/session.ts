@@ -10,9 +10,10 @@ import {
   encodeJoined,
   encodeLeft,
   encodeOpened,
+  encodeRoomPages,
   encodeRooms,
   encodeSessionHello,
-  ROOMS_PER_FRAME,
+  type RoomsPage,
 } from "../protocol/session.ts";
 import { limitsBody } from "../protocol/v2.ts";
 import { topics } from "./broadcast.ts";
@@ -22,6 +23,9 @@ import { OpenRoom } from "./open-room.ts";
 import type { RoomFeeds } from "./room-feeds.ts";
 
 type Open = Extract<Command, { type: "open" }>;
+
+/** Bytes that may wait for the reader before a page of the room list. With the page, the reader does not count as slow. */
+const MAX_BYTES_BEFORE_PAGE = 16_384;
 
 export interface SessionOptions {
   chat: Chat;
@@ -77,17 +81,18 @@ export class Session implements ChatSession {
 
   async start(rooms: readonly RoomSummary[]): Promise<void> {
     const { connection, options } = this;
-    const [first, rest] = [rooms.slice(0, ROOMS_PER_FRAME), rooms.slice(ROOMS_PER_FRAME)];
     const parts = {
       me: userBody(connection.user),
       token_expires_at: formatTime(connection.identity.expiresAt),
       limits: { ...limitsBody(options.limits, MAX_FRAME_BYTES), open_rooms: MAX_OPEN_ROOMS },
     };
-    connection.send(encodeSessionHello(parts, first, rest.length > 0));
+    const pages = encodeRoomPages(rooms);
+    const first = pages.next().value;
+    if (first) connection.send(encodeSessionHello(parts, first));
     this.#hasStarted = true;
     this.#hello.resolve();
     for (const { room } of rooms) connection.subscribe(topics.activity(room.key));
-    await this.#sendRooms(rest);
+    await this.#sendPages(pages);
   }
 
   joined(room: RoomSummary): void {
@@ -97,7 +102,7 @@ export class Session implements ChatSession {
 
   async refreshed(rooms: readonly RoomSummary[]): Promise<void> {
     for (const { room } of rooms) this.#followActivity(room.key);
-    await this.#sendRooms(rooms);
+    await this.#sendPages(encodeRoomPages(rooms));
   }
 
   left({ key, id }: RoomRef, reason: Departure): void {
@@ -116,9 +121,7 @@ export class Session implements ChatSession {
   close(roomId: string): Promise<void> {
     return this.#enqueue(async () => {
       const open = this.#open.get(roomId);
-      if (!open) return;
-      this.#close(open);
-      if (this.options.chat.sessions.has(open.room.key, this.user.key)) this.#followActivity(open.room.key);
+      if (open) this.#close(open);
     });
   }
 
@@ -196,8 +199,8 @@ export class Session implements ChatSession {
       feeds.start(open, joined, {
         maxBytes: MAX_OPENED_BYTES,
         encode: (parts, messages) => encodeOpened({ id, ...parts, reads }, messages),
+        onLive: () => connection.unsubscribe(topics.activity(key)),
       });
-      connection.unsubscribe(topics.activity(key));
     } catch (error) {
       if (this.#open.get(roomId) === open) this.#close(open);
       throw error;
@@ -219,21 +222,27 @@ export class Session implements ChatSession {
 
   #leave(open: OpenRoom): void {
     open.close();
-    this.options.chat.leave(open, open.room.key);
+    const { chat } = this.options;
+    const { key } = open.room;
+    chat.leave(open, key);
+    // In the turn in which the changes end, so that nothing is missed.
+    if (chat.sessions.has(key, this.user.key)) this.#followActivity(key);
   }
 
+  /** Subscribes to a room's activity, unless the session gets its changes, which say more. */
   #followActivity(room: RoomKey): void {
-    if (this.isLive && !this.isFollowing(room)) this.connection.subscribe(topics.activity(room));
+    if (this.isOpen && this.isLive && !this.isFollowing(room))
+      this.connection.subscribe(topics.activity(room));
   }
 
   /** Sends summaries at the reader's pace. Stops when they are withheld: then all are sent again. */
-  async #sendRooms(rooms: readonly RoomSummary[]): Promise<void> {
+  async #sendPages(pages: Iterable<RoomsPage>): Promise<void> {
     const { connection } = this;
-    for (let start = 0; start < rooms.length; start += ROOMS_PER_FRAME) {
-      while (connection.isOpen && connection.bufferedBytes > SLOW_READER_BYTES) await connection.drained();
+    for (const page of pages) {
+      while (connection.isOpen && connection.bufferedBytes > MAX_BYTES_BEFORE_PAGE)
+        await connection.drained();
       if (!connection.isOpen || this.#isWithheld) return;
-      const end = start + ROOMS_PER_FRAME;
-      connection.send(encodeRooms(rooms.slice(start, end), end < rooms.length));
+      connection.send(encodeRooms(page));
     }
   }
 }

@@ -31,19 +31,29 @@ function createBatch(stored: Stored = {}) {
     ...roles.map(([{ key }, role]) => [key, role] as const),
   ]);
   const markByUser = new Map(marks.map(([{ key }, seq]) => [key, seq]));
+  const lookUps: number[] = [];
   const batch = new Batch({
     head: (key) => (key === room ? head : { seq: 0, rev: 0 }),
     role: (_, user) => roleByUser.get(user),
     readMark: (_, user) => markByUser.get(user) ?? 0,
     sentAs: (_, sender, clientId) => sent[`${sender} ${clientId}`],
     message: (_, seq) => messages[seq - 1],
+    deletedAfter(_, seq) {
+      lookUps.push(seq);
+      return messages.filter((each) => each.seq > seq && each.deletedAt !== null).length;
+    },
   });
   const outcome = (user: Actor, action: Action, key = room) =>
     batch.decide({ room: key, actor: user, at: 9, action });
   const decide = (user: Actor, ...actions: Action[]) =>
     actions.map((action) => outcomeLine(outcome(user, action)));
   const writes = () => new Map(batch.writes()).get(room) ?? expect.unreachable();
-  return { outcome, decide, writes, batch };
+  /** The mark that an action moved. */
+  const mark = (user: Actor, action: Action) => {
+    const done = outcome(user, action);
+    return isRefused(done) ? done : done.mark;
+  };
+  return { outcome, decide, mark, writes, batch, lookUps };
 }
 
 describe("a batch", () => {
@@ -243,6 +253,42 @@ describe("a read mark", () => {
         [alice.key, 3],
       ]),
     );
+  });
+});
+
+const gone = (seq: number): Message => ({ ...message(seq), text: null, deletedAt: 5 });
+
+describe("a moved mark", () => {
+  const messages = [message(1), gone(2), message(3), gone(4), message(5)];
+
+  test("tells how many messages after it are not deleted, and where the room is", () => {
+    const { mark, lookUps } = createBatch({ messages, head: { seq: 5, rev: 9 } });
+    const head = { seq: 5, rev: 9 };
+    expect(mark(alice, read(1))).toEqual({ seq: 1, unread: 2, head });
+    expect(mark(alice, read(1))).toBeUndefined();
+    expect(mark(alice, read(3))).toEqual({ seq: 3, unread: 1, head });
+    expect(mark(alice, read(99))).toEqual({ seq: 5, unread: 0, head });
+    // At the newest message there is nothing to count.
+    expect(lookUps).toEqual([1, 3]);
+  });
+
+  test("counts what earlier drafts of the batch sent and deleted, once", () => {
+    const { mark, decide } = createBatch({ messages, roles: [[alice, "owner"]] });
+    decide(bob, send("six"), send("seven"));
+    decide(alice, remove(3), remove(3), remove(2), remove(7));
+    const head = { seq: 7, rev: 9 };
+    expect(mark(alice, read(1))).toEqual({ seq: 1, unread: 2, head });
+    expect(mark(alice, read(5))).toEqual({ seq: 5, unread: 1, head });
+    decide(alice, remove(6));
+    expect(mark(alice, read(6))).toEqual({ seq: 6, unread: 0, head: { seq: 7, rev: 10 } });
+  });
+
+  test("by sending a message leaves nothing unread, and costs no look-up", () => {
+    const { mark, lookUps } = createBatch({ messages, head: { seq: 5, rev: 9 } });
+    expect(mark(alice, send("x", "c"))).toEqual({ seq: 6, unread: 0, head: { seq: 6, rev: 10 } });
+    expect(mark(alice, send("x", "c"))).toBeUndefined();
+    expect(mark(alice, edit(6))).toBeUndefined();
+    expect(lookUps).toEqual([]);
   });
 });
 

@@ -5,9 +5,9 @@ import { settle } from "../support/samples.ts";
 import {
   connectToFake,
   type FakeSocket,
-  hello,
-  helloOfRecreatedRoom,
   message,
+  opened,
+  openedRecreatedRoom,
   other,
   outcome,
 } from "./support/fake-server.ts";
@@ -42,6 +42,9 @@ describe("commands", () => {
     expect(new Set(socket.sent.map(({ id }) => id)).size).toBe(acks.length);
     expect(new Set(clientIds([socket]).slice(0, 2)).size).toBe(2);
     expect(socket.sent).toMatchObject(expected);
+    expect(new Set(socket.sent.map((command) => "room" in command && command.room))).toEqual(
+      new Set(["lobby"]),
+    );
   });
 
   test("may have a client_id given by the caller", async () => {
@@ -55,11 +58,11 @@ describe("commands", () => {
     const { room, socket, welcome } = await connectToFake();
     await welcome();
     const sent = room.send("one");
-    socket.receive({ type: "ack", id: "other", seq: 9, rev: 9 });
-    socket.receive({ type: "error", id: "other", code: "forbidden", message: "" });
+    socket.receiveInLobby({ type: "ack", id: "other", seq: 9, rev: 9 });
+    socket.receiveInLobby({ type: "error", id: "other", code: "forbidden", message: "" });
     socket.receiveAck(1, 1);
     // A second ack.
-    socket.receive({ type: "ack", id: socket.lastSent.id ?? "", seq: 9, rev: 9 });
+    socket.receiveInLobby({ type: "ack", id: socket.lastSent.id ?? "", seq: 9, rev: 9 });
     expect(await sent).toEqual({ seq: 1, rev: 1 });
   });
 
@@ -89,7 +92,7 @@ describe("commands", () => {
     void room.send("one");
     for (let n = 1; n <= 3; n++) {
       await clock.advance(15_000);
-      expect(socket.sent.filter(({ type }) => type === "read")).toHaveLength(n);
+      expect(socket.sent.filter(({ type }) => type === "ping")).toHaveLength(n);
       socket.receiveAck();
     }
     expect(socket.sentTexts).toEqual(["one"]);
@@ -102,7 +105,7 @@ describe("commands", () => {
     await clock.advance(14_999);
     expect(sockets[0]?.sent).toHaveLength(1);
     await clock.advance(1);
-    expect(sockets[0]?.lastSent).toMatchObject({ type: "read", seq: 0 });
+    expect(sockets[0]?.lastSent).toMatchObject({ type: "ping" });
     await clock.advance(9_999);
     expect(sockets[0]?.closed).toBeUndefined();
     await clock.advance(501);
@@ -117,56 +120,59 @@ describe("commands", () => {
     const sent = room.send("one");
     for (let rev = 1; rev <= 20; rev++) {
       await clock.advance(8_000);
-      socket.receive({ type: "changes", rev, messages: [message(rev)] });
+      socket.receiveInLobby({ type: "changes", rev, messages: [message(rev)] });
     }
     expect(socket.closed).toBeUndefined();
     expect(socket.sentTexts).toEqual(["one"]);
-    socket.receive({ type: "ack", id: socket.sent[0]?.id ?? "", seq: 21, rev: 21 });
+    socket.receiveInLobby({ type: "ack", id: socket.sent[0]?.id ?? "", seq: 21, rev: 21 });
     expect(await sent).toEqual({ seq: 21, rev: 21 });
   });
 
   test("that name a message are dropped when the room was recreated or restored; messages are sent", async () => {
     const { room, sockets, clock, welcome, eventsOf } = await connectToFake();
-    await welcome(hello(4, [message(4)]));
+    await welcome(opened(4, [message(4)]));
     sockets[0]?.disconnect();
     const dropped = [room.remove(4), room.edit(4, "x"), room.react(4, "👍"), room.read(4)].map(outcome);
     void room.send("still to be sent");
     await clock.advance(500);
-    await welcome(helloOfRecreatedRoom(9, []));
+    await welcome(openedRecreatedRoom(9, []));
     expect(room.complete).toBe(false);
+    sockets[1]?.receiveOpened({ ...openedRecreatedRoom(9, [message(9)]), resumed: false });
     for (const error of await Promise.all(dropped)) expect(error).toMatchObject({ code: "conflict" });
     expect(eventsOf("failed").map(({ command }) => command)).toEqual(["delete", "edit", "react", "read"]);
-    await clock.advanceToNextTimer();
-    await welcome(hello(9, [message(9)]));
-    expect(sentTexts(sockets)).toEqual([[], [], ["still to be sent"]]);
+    expect(sentTexts(sockets)).toEqual([[], ["still to be sent"]]);
 
     // Restored: the server does not know the cursor.
-    sockets[2]?.disconnect();
+    sockets[1]?.disconnect();
     const removed = outcome(room.remove(9));
     await clock.advanceToNextTimer();
-    await welcome(hello(3, [message(3)]));
+    await welcome(opened(3, [message(3)]));
     expect(await removed).toMatchObject({ code: "conflict" });
-    expect(sockets[3]?.sent.map(({ type }) => type)).toEqual(["send"]);
+    expect(sockets[2]?.sent.map(({ type }) => type)).toEqual(["send"]);
   });
 
   test("of one user are not sent as another", async () => {
-    const { room, sockets, clock, welcome, eventsOf } = await connectToFake();
+    const { chat, room, sockets, clock, welcome, eventsOf, chatEventsOf } = await connectToFake();
     await welcome();
     const sent = outcome(room.send("mine"));
     sockets[0]?.disconnect();
     await clock.advance(500);
-    await welcome(hello(0, [], { me: other, resumed: true }));
+    await welcome(opened(0, [], { me: other, resumed: true }));
     expect(sockets[1]?.sent).toEqual([]);
     expect(eventsOf("closed")).toMatchObject([{ reason: "forbidden" }]);
+    expect(chatEventsOf("closed")).toMatchObject([{ code: 4403, reason: "forbidden" }]);
+    chat.retry();
+    await settle();
+    expect(sockets).toHaveLength(2);
     expect(await sent).toMatchObject({ code: "forbidden" });
   });
 
-  test("beyond 1,000 are rejected, without an event", async () => {
-    const { room, eventsOf } = await connectToFake();
-    for (let n = 0; n < 1_000; n++) void room.send(String(n));
-    expect(room.pending).toHaveLength(1_000);
+  test("beyond 1,000 in all rooms are rejected, without an event", async () => {
+    const { chat, room, eventsOf } = await connectToFake();
+    for (let n = 0; n < 999; n++) void room.send(String(n));
+    void chat.open("other").send("in another room");
     expect(await outcome(room.send("one more"))).toMatchObject({ code: "too_many_pending" });
-    expect(room.pending).toHaveLength(1_000);
+    expect(room.pending).toHaveLength(999);
     expect(eventsOf("failed")).toEqual([]);
   });
 
@@ -174,12 +180,12 @@ describe("commands", () => {
     const unhandled: unknown[] = [];
     const listener = (error: unknown) => void unhandled.push(error);
     process.on("unhandledRejection", listener);
-    const { room, socket, welcome } = await connectToFake();
+    const { chat, room, socket, welcome } = await connectToFake();
     await welcome();
     void room.send("one");
     socket.receiveError("forbidden");
     void room.read(1);
-    room.close();
+    chat.close();
     void room.send("two");
     await settle();
     process.off("unhandledRejection", listener);
@@ -213,7 +219,7 @@ describe("read marks", () => {
 
   test("default to the newest message", async () => {
     const { room, socket, welcome } = await connectToFake();
-    await welcome(hello(9, [message(7), message(8)]));
+    await welcome(opened(9, [message(7), message(8)]));
     void room.read();
     expect(socket.lastSent).toMatchObject({ type: "read", seq: 8 });
   });
@@ -227,7 +233,7 @@ test("typing is sent at most every three seconds, and not without a connection",
     room.typing();
     await clock.advance(100);
   }
-  expect(sockets[0]?.sent).toEqual([{ type: "typing" }, { type: "typing" }, { type: "typing" }]);
+  expect(sockets[0]?.sent).toEqual(Array(3).fill({ type: "typing", room: "lobby" }));
   sockets[0]?.disconnect();
   room.typing();
   await clock.advance(500);

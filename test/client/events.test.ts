@@ -4,16 +4,27 @@ import { join } from "node:path";
 import type { RoomEvent } from "../../src/client/index.ts";
 import { root, runProcess } from "../support/process.ts";
 import { settle } from "../support/samples.ts";
-import { connectToFake, created, createdAt, hello, message } from "./support/fake-server.ts";
+import { connectToFake, created, createdAt, me, message, opened } from "./support/fake-server.ts";
 
 /** The types of the events that are left for an iterator. */
-async function typesOf(events: AsyncIterable<RoomEvent>): Promise<string[]> {
+async function typesOf(events: AsyncIterable<{ type: string }>): Promise<string[]> {
   const types: string[] = [];
   for await (const { type } of events) types.push(type);
   return types;
 }
 
 describe("a listener", () => {
+  test("to all events is called after each one, until it is removed", async () => {
+    const { chat, room, socket, welcome } = await connectToFake();
+    const types: string[] = [];
+    const remove = [room, chat].map(({ subscribe }) => subscribe(({ type }) => void types.push(type)));
+    await welcome();
+    expect(types).toEqual(["rooms", "status", "status", "reset"]);
+    for (const each of remove) each();
+    socket.receive(created(1));
+    expect(types).toHaveLength(4);
+  });
+
   test("is called for events of its type until it is removed, and can be added twice", async () => {
     const { room, socket, welcome } = await connectToFake();
     await welcome();
@@ -44,18 +55,18 @@ describe("a listener", () => {
 
   test("that throws causes an uncaught error, and nothing else stops", async () => {
     const program = `
-      import { connectToFake, hello, created } from ${JSON.stringify(join(import.meta.dir, "support/fake-server.ts"))};
+      import { connectToFake, opened, created } from ${JSON.stringify(join(import.meta.dir, "support/fake-server.ts"))};
       process.on("uncaughtException", (error) => console.log("uncaught", error.message));
-      const { room, socket, welcome } = await connectToFake();
+      const { chat, room, socket, welcome } = await connectToFake();
       room.on("change", () => { throw new Error("mine"); });
       room.on("change", ({ message }) => console.log("change", message.seq));
-      await welcome(hello(0, []));
+      await welcome(opened(0, []));
       socket.receive(created(1));
       await new Promise((resolve) => setTimeout(resolve));
       socket.receive(created(2));
       await new Promise((resolve) => setTimeout(resolve));
       console.log(room.messages.length, room.status);
-      room.close();
+      chat.close();
     `;
     const { stdout, code } = await runProcess([process.execPath, "-e", program], { cwd: root });
     expect(stdout.trim().split("\n")).toEqual([
@@ -71,29 +82,41 @@ describe("a listener", () => {
 
 describe("an iterator", () => {
   test("yields every event, and ends with the room", async () => {
-    const { room, socket, welcome } = await connectToFake();
-    const types = typesOf(room);
+    const { chat, room, socket, welcome } = await connectToFake();
+    const [types, chatTypes] = [typesOf(room), typesOf(chat)];
     await welcome();
     socket.receive(created(1));
     await settle();
     socket.receive(created(2));
-    room.close();
-    expect(await types).toEqual(["status", "reset", "change", "change", "status", "closed"]);
+    chat.close();
+    expect(await types).toEqual([
+      "status",
+      "reset",
+      "unread",
+      "change",
+      "unread",
+      "change",
+      "status",
+      "closed",
+    ]);
+    expect(await chatTypes).toEqual(["rooms", "status", "rooms", "rooms", "status", "closed"]);
   });
 
   test("that is the first also yields the events before it, such as what was missed", async () => {
-    const { room, welcome } = await connectToFake({ since: { seq: 1, rev: 1, created_at: createdAt } });
-    await welcome(hello(3, [message(2), message(3)], { resumed: true }));
+    const { chat, room, welcome } = await connectToFake({
+      since: { seq: 1, rev: 1, created_at: createdAt },
+    });
+    await welcome(opened(3, [message(2), message(3)], { resumed: true }));
     await room.ready;
     const [first, second] = [room[Symbol.asyncIterator](), room[Symbol.asyncIterator]()];
-    room.close();
+    chat.close();
     expect(await typesOf(first)).toEqual(["status", "change", "change", "status", "closed"]);
     expect(await typesOf(second)).toEqual(["status", "closed"]);
   });
 
   test("of a closed room yields nothing, unless it is the first", async () => {
-    const { room } = await connectToFake();
-    room.close();
+    const { chat, room } = await connectToFake();
+    chat.close();
     expect(await typesOf(room)).toEqual(["status", "closed"]);
     expect(await room[Symbol.asyncIterator]().next()).toEqual({ value: undefined, done: true });
   });
@@ -108,6 +131,7 @@ describe("an iterator", () => {
     socket.receive(created(1));
     expect((await second.next()).value).toMatchObject({ type: "status" });
     expect((await second.next()).value).toMatchObject({ type: "reset" });
+    expect((await second.next()).value).toMatchObject({ type: "unread" });
     expect((await second.next()).value).toMatchObject({ type: "change" });
   });
 
@@ -130,7 +154,8 @@ describe("an iterator", () => {
     await welcome();
     await iterator.next();
     await iterator.next();
-    for (let seq = 1; seq <= 1_003; seq++) socket.receive(created(seq));
+    // Messages of this user: they change no unread count.
+    for (let seq = 1; seq <= 1_003; seq++) socket.receive(created(seq, seq, { sender: me }));
     const events: RoomEvent[] = [];
     for (let n = 0; n < 3; n++) events.push((await iterator.next()).value as RoomEvent);
     const expected = [{ type: "reset" }, { message: { seq: 1_002 } }, { message: { seq: 1_003 } }];

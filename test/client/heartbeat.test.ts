@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { TestClock } from "./support/clock.ts";
 import { connectToFake, created } from "./support/fake-server.ts";
 
-const probe = { type: "read", id: expect.any(String) as string, seq: 0 } as const;
+const probe = { type: "ping", id: expect.any(String) as string } as const;
 
 describe("a server that is silent for 30 seconds", () => {
   test("is probed, and replaced if it does not answer within ten seconds", async () => {
@@ -26,7 +26,15 @@ describe("a server that is silent for 30 seconds", () => {
     for (let n = 1; n <= 3; n++) {
       await clock.advance(n === 1 ? 30_000 : 20_000);
       expect(socket.sent).toHaveLength(n);
-      const frame = { type, id: "probe", code: "rate_limited", user: {}, seq: 0, rev: 0 };
+      const frame = {
+        type,
+        room: "lobby",
+        id: socket.lastSent.id,
+        code: "rate_limited",
+        user: {},
+        seq: 0,
+        rev: 0,
+      };
       socket.receive(JSON.stringify(frame));
       await clock.advance(10_000);
     }
@@ -34,11 +42,11 @@ describe("a server that is silent for 30 seconds", () => {
   });
 
   test("is not given more time by a second probe", async () => {
-    const { room, clock, socket, welcome } = await connectToFake();
+    const { chat, room, clock, socket, welcome } = await connectToFake();
     await welcome();
-    room.retry();
+    chat.retry();
     await clock.advance(9_000);
-    room.retry();
+    chat.retry();
     expect(socket.sent).toEqual([probe]);
     await clock.advance(1_000);
     expect(room.status).toBe("connecting");
@@ -80,6 +88,6 @@ describe("a clock that is set back by an hour", () => {
     room.typing();
     adjustable.offset = -3_600_000;
     room.typing();
-    expect(socket.sent).toEqual([{ type: "typing" }, { type: "typing" }]);
+    expect(socket.sent).toEqual(Array(2).fill({ type: "typing", room: "lobby" }));
   });
 });

@@ -3,7 +3,7 @@ import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import * as fc from "fast-check";
 
 import { type Change, History } from "../../src/client/history.ts";
-import type { MessageBody } from "../../src/protocol/frames.ts";
+import type { Message } from "../../src/client/index.ts";
 import { settle } from "../support/samples.ts";
 import { FakeRoom } from "./support/fake-room.ts";
 import { weighted } from "./support/weighted.ts";
@@ -19,8 +19,7 @@ class Reader {
   readonly changes = new Map<number, Change[]>();
   /** Where the history started at the last reset. */
   start = { rev: 0, seq: 0 };
-  #request:
-    { before: number; limit: number; page?: MessageBody[]; answer(page?: MessageBody[]): void } | undefined;
+  #request: { before: number; limit: number; page?: Message[]; answer(page?: Message[]): void } | undefined;
 
   constructor(keep: number, pageSize: number, messages: number) {
     this.history = new History(keep);
@@ -37,8 +36,8 @@ class Reader {
   deliver(times = 1): void {
     const frame = this.server.frames.shift();
     for (let n = 0; n < times; n++) {
-      if (frame?.type === "hello") {
-        const outcome = this.history.applyHello(frame);
+      if (frame?.type === "opened") {
+        const outcome = this.history.applyOpened(frame);
         if (outcome === "diverged") this.connect();
         else if (outcome === "reset") {
           this.changes.clear();
@@ -59,8 +58,8 @@ class Reader {
     if (this.#request) return;
     void this.history
       .loadOlder(limit, (before, count) => {
-        const { promise, resolve, reject } = Promise.withResolvers<MessageBody[]>();
-        const answer = (page?: MessageBody[]) => (page ? resolve(page) : reject(new Error("lost")));
+        const { promise, resolve, reject } = Promise.withResolvers<Message[]>();
+        const answer = (page?: Message[]) => (page ? resolve(page) : reject(new Error("lost")));
         this.#request = { before, limit: count, answer };
         return promise;
       })
@@ -260,7 +259,7 @@ describe("whatever the network does, and whenever older messages are loaded,", (
         server.connect(history.cursor);
         while (!server.isDelivered) {
           const frame = server.frames.shift();
-          if (frame?.type === "hello") history.applyHello(frame);
+          if (frame?.type === "opened") history.applyOpened(frame);
           else if (frame?.type === "changes") history.applyChanges(frame);
           else server.continueResume();
         }

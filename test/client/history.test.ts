@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
 import { type Change, History } from "../../src/client/history.ts";
-import type { MessageBody } from "../../src/protocol/frames.ts";
-import { createdAt, hello, helloOfRecreatedRoom, message } from "./support/fake-server.ts";
+import type { Message } from "../../src/client/index.ts";
+import { createdAt, message, opened, openedRecreatedRoom } from "./support/fake-server.ts";
 
 /** Kinds and `seq`s of changes. */
 const kinds = (changes: unknown) => (changes as Change[]).map(({ kind, message: { seq } }) => [kind, seq]);
@@ -10,18 +10,23 @@ const kinds = (changes: unknown) => (changes as Change[]).map(({ kind, message: 
 /** A history whose last message is `seq` 10, and whose window begins with 9. */
 function historyOfTen(): History {
   const history = new History(100);
-  history.applyHello(hello(10, [message(9), message(10)]));
+  history.applyOpened(opened(10, [message(9), message(10)]));
   return history;
 }
 
 describe("loading older messages", () => {
   test("a change received meanwhile is newer than the page", async () => {
     const history = historyOfTen();
-    const { promise, resolve } = Promise.withResolvers<MessageBody[]>();
+    const { promise, resolve } = Promise.withResolvers<Message[]>();
     const older = history.loadOlder(50, () => promise);
     const edited = message(8, 12, { text: "newer" });
-    history.applyChange({ type: "change", kind: "edited", message: message(8, 11, { text: "new" }) });
-    history.applyChange({ type: "change", kind: "edited", message: edited });
+    history.applyChange({
+      type: "change",
+      room: "lobby",
+      kind: "edited",
+      message: message(8, 11, { text: "new" }),
+    });
+    history.applyChange({ type: "change", room: "lobby", kind: "edited", message: edited });
     resolve([message(7), message(8)]);
     expect(await older).toEqual([message(7), edited]);
     expect(history.messages).toEqual([message(7), edited, message(9), message(10)]);
@@ -32,7 +37,7 @@ describe("loading older messages", () => {
     const edited = message(8, 12, { text: "newer" });
     await history.loadOlder(50, () => Promise.resolve([edited]));
     for (const each of [message(8, 11, { text: "new" }), edited]) {
-      const change = history.applyChange({ type: "change", kind: "edited", message: each });
+      const change = history.applyChange({ type: "change", room: "lobby", kind: "edited", message: each });
       expect(change).toMatchObject({ kind: "edited", message: each });
       expect(history.messages).toEqual([edited, message(9), message(10)]);
     }
@@ -41,9 +46,9 @@ describe("loading older messages", () => {
 
   test("a page that arrives after a reset is ignored", async () => {
     const history = historyOfTen();
-    const { promise, resolve } = Promise.withResolvers<MessageBody[]>();
+    const { promise, resolve } = Promise.withResolvers<Message[]>();
     const older = history.loadOlder(50, () => promise);
-    history.applyHello(hello(3, [message(3)]));
+    history.applyOpened(opened(3, [message(3)]));
     resolve([message(2), message(8)]);
     expect(await older).toEqual([]);
     expect(history.messages).toEqual([message(3)]);
@@ -51,7 +56,7 @@ describe("loading older messages", () => {
 
   test("nothing is requested when the window is full", async () => {
     const history = new History(2);
-    history.applyHello(hello(10, [message(8), message(9), message(10)]));
+    history.applyOpened(opened(10, [message(8), message(9), message(10)]));
     expect(history.messages).toEqual([message(9), message(10)]);
     expect(await history.loadOlder(50, () => Promise.reject(new Error("requested")))).toEqual([]);
   });
@@ -60,9 +65,9 @@ describe("loading older messages", () => {
 test("`messages` is the same array until one of them changes", () => {
   const history = historyOfTen();
   const { messages } = history;
-  history.applyChange({ type: "change", kind: "edited", message: message(3, 11) });
+  history.applyChange({ type: "change", room: "lobby", kind: "edited", message: message(3, 11) });
   expect(history.messages).toBe(messages);
-  history.applyChange({ type: "change", kind: "edited", message: message(9, 12) });
+  history.applyChange({ type: "change", room: "lobby", kind: "edited", message: message(9, 12) });
   expect(history.messages).not.toBe(messages);
   expect(messages).toEqual([message(9), message(10)]);
 });
@@ -70,10 +75,10 @@ test("`messages` is the same array until one of them changes", () => {
 describe("a resume", () => {
   test("reports a message as created once, even if it is received twice", () => {
     const history = new History(10);
-    history.applyHello(hello(1, [message(1)]));
+    history.applyOpened(opened(1, [message(1)]));
     // Message 3 is edited during the resume, and message 2 after that.
     const missed = [
-      history.applyHello(hello(3, [message(3)], { resumed: true })),
+      history.applyOpened(opened(3, [message(3)], { resumed: true })),
       history.applyChanges({ rev: 5, messages: [message(3, 5, { edited_at: "now" })] }),
       history.applyChanges({ rev: 6, messages: [message(2, 6, { edited_at: "now" })] }),
     ].flat() as Change[];
@@ -94,7 +99,7 @@ describe("a resume", () => {
     const history = new History(3, { seq: 0, rev: 0, created_at: createdAt });
     const later = [2, 3, 4, 5, 6].map((seq) => message(seq));
     const missed = [
-      history.applyHello(hello(6, later, { resumed: true })),
+      history.applyOpened(opened(6, later, { resumed: true })),
       history.applyChanges({ rev: 8, messages: [message(1, 7), message(2, 8)] }),
     ].flat() as Change[];
     const created = missed.filter(({ kind }) => kind === "created").map((change) => change.message.seq);
@@ -105,7 +110,7 @@ describe("a resume", () => {
   test("reports as created only messages after the position", () => {
     const history = new History(10, { seq: 3, rev: 5, created_at: createdAt });
     const missed = [message(2, 6, { edited_at: "now" }), message(3, 7), message(4, 8)];
-    expect(kinds(history.applyHello(hello(8, missed, { resumed: true })))).toEqual([
+    expect(kinds(history.applyOpened(opened(8, missed, { resumed: true })))).toEqual([
       ["edited", 2],
       ["reacted", 3],
       ["created", 4],
@@ -115,9 +120,9 @@ describe("a resume", () => {
   test("reports a message as edited only if its last edit is new", () => {
     const history = new History(10);
     const edited = message(1, 2, { edited_at: "then" });
-    history.applyHello(hello(2, [edited]));
+    history.applyOpened(opened(2, [edited]));
     const missed = [{ ...edited, rev: 3 }];
-    expect(kinds(history.applyHello(hello(3, missed, { resumed: true })))).toEqual([["reacted", 1]]);
+    expect(kinds(history.applyOpened(opened(3, missed, { resumed: true })))).toEqual([["reacted", 1]]);
     // Message 3, received before message 2.
     const outOfOrder = message(3, 5, { edited_at: "then" });
     history.applyChanges({ rev: 5, messages: [outOfOrder] });
@@ -127,7 +132,7 @@ describe("a resume", () => {
 
   test("moves the cursor to the frame's rev, and never back", () => {
     const history = new History(10);
-    history.applyHello(hello(1, [message(1)]));
+    history.applyOpened(opened(1, [message(1)]));
     history.applyChanges({ rev: 4, messages: [] });
     expect(history.cursor).toBe(4);
     history.applyChanges({ rev: 2, messages: [] });
@@ -136,8 +141,8 @@ describe("a resume", () => {
 
   test("holds no more out-of-order messages than the window may have", () => {
     const history = new History(2);
-    history.applyHello(hello(1, [message(1)]));
-    history.applyHello(hello(5, [message(3), message(4), message(5)], { resumed: true }));
+    history.applyOpened(opened(1, [message(1)]));
+    history.applyOpened(opened(5, [message(3), message(4), message(5)], { resumed: true }));
     expect(history.messages).toEqual([message(4), message(5)]);
     const late = { rev: 7, messages: [message(6), message(2, 7)] };
     expect(history.applyChanges(late)).toMatchObject([{ kind: "created" }, { kind: "created" }]);
@@ -147,11 +152,11 @@ describe("a resume", () => {
 
 describe("a hello diverges, and the history is emptied,", () => {
   test.each([
-    ["if the room was created at another time", helloOfRecreatedRoom(12, [message(11)])],
-    ["if the room's rev is lower than the cursor", hello(9, [], { resumed: true })],
+    ["if the room was created at another time", openedRecreatedRoom(12, [message(11)])],
+    ["if the room's rev is lower than the cursor", opened(9, [], { resumed: true })],
   ])("%s", (_, frame) => {
     const history = historyOfTen();
-    expect(history.applyHello(frame)).toBe("diverged");
+    expect(history.applyOpened(frame)).toBe("diverged");
     expect(history.cursor).toBeUndefined();
     expect(history.messages).toEqual([]);
   });
@@ -159,7 +164,7 @@ describe("a hello diverges, and the history is emptied,", () => {
 
 test("a hello that is not a resume replaces everything", () => {
   const history = historyOfTen();
-  expect(history.applyHello(hello(4, [message(4)]))).toBe("reset");
+  expect(history.applyOpened(opened(4, [message(4)]))).toBe("reset");
   expect(history.messages).toEqual([message(4)]);
   expect(history.cursor).toBe(4);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { connectToFake, created, hello, me, message } from "./support/fake-server.ts";
+import { connectToFake, created, me, message, opened } from "./support/fake-server.ts";
 
 describe("a message that was sent", () => {
   test("is pending at once, until it is among the messages", async () => {
@@ -8,12 +8,22 @@ describe("a message that was sent", () => {
     await welcome();
     const sent = room.send("hi", { replyTo: 4 });
     const [pending] = room.pending;
-    const { clientId = "" } = pending ?? {};
-    expect(pending).toEqual({ clientId, text: "hi", sentAt: clock.now(), replyTo: 4, status: "waiting" });
+    const { client_id = "" } = pending ?? {};
+    expect(pending).toEqual({
+      seq: 0,
+      rev: 0,
+      sender: me,
+      text: "hi",
+      sent_at: new Date(clock.now()).toISOString(),
+      client_id,
+      reply_to: 4,
+      reactions: [],
+      status: "waiting",
+    });
     expect(eventsOf("pending")).toHaveLength(1);
     let lengths: unknown;
     room.on("change", () => (lengths = [room.messages.length, room.pending.length]));
-    socket.receive(created(1, 1, { sender: me, client_id: clientId }));
+    socket.receive(created(1, 1, { sender: me, client_id }));
     expect(lengths).toEqual([1, 0]);
     expect(eventsOf("pending")).toHaveLength(2);
     socket.receiveAck(1, 1);
@@ -25,7 +35,7 @@ describe("a message that was sent", () => {
   test("before the first hello stays pending when that arrives", async () => {
     const { room, socket, welcome } = await connectToFake();
     void room.send("early");
-    await welcome(hello(4, [message(4)]));
+    await welcome(opened(4, [message(4)]));
     expect(room.pending).toMatchObject([{ text: "early", status: "waiting" }]);
     socket.receiveAck(5, 5);
     expect(room.pending).toMatchObject([{ text: "early", status: "stored" }]);
@@ -57,7 +67,7 @@ describe("a message that was sent", () => {
 
   test("and stored by an earlier process is not pending after its ack", async () => {
     const { room, socket, welcome } = await connectToFake();
-    await welcome(hello(9, [message(9)]));
+    await welcome(opened(9, [message(9)]));
     void room.send("hi", { clientId: "mine" });
     socket.receiveAck(3, 3);
     expect(room.pending).toEqual([]);
@@ -77,10 +87,10 @@ describe("a message that was sent", () => {
     const { room, sockets, clock, welcome } = await connectToFake();
     await welcome();
     void room.send("hi");
-    const client_id = room.pending[0]?.clientId ?? "";
+    const client_id = room.pending[0]?.client_id ?? "";
     sockets[0]?.disconnect();
     await clock.advance(500);
-    await welcome(hello(2, [message(1, 2, { sender: me, client_id, text: "ho" })], { resumed: true }));
+    await welcome(opened(2, [message(1, 2, { sender: me, client_id, text: "ho" })], { resumed: true }));
     expect(room.pending).toEqual([]);
     expect(room.messages).toMatchObject([{ text: "ho" }]);
     // The command is repeated all the same, for its ack.
@@ -90,12 +100,12 @@ describe("a message that was sent", () => {
 
   test("and stored in a room that was then replaced is no longer pending", async () => {
     const { room, sockets, clock, welcome } = await connectToFake();
-    await welcome(hello(10, [message(10)]));
+    await welcome(opened(10, [message(10)]));
     void room.send("hi");
     sockets[0]?.receiveAck(11, 12);
     sockets[0]?.disconnect();
     await clock.advance(500);
-    await welcome(hello(3, [message(3)]));
+    await welcome(opened(3, [message(3)]));
     expect(room.pending).toEqual([]);
   });
 });

@@ -3,11 +3,8 @@ import { describe, expect, test } from "bun:test";
 import type { ParleyError } from "../../src/client/index.ts";
 import { errorCodes } from "../../src/protocol/error-codes.ts";
 import { settle } from "../support/samples.ts";
-import { connectToFake } from "./support/fake-server.ts";
-
-/** The browser reports that the network is back, or gone. */
-const report = (type: "online" | "offline") =>
-  (globalThis as Partial<EventTarget>).dispatchEvent?.(new Event(type));
+import { browserListeners } from "./support/browser-events.ts";
+import { connectChat, connectToFake, outcome } from "./support/fake-server.ts";
 
 describe("the delay before a reconnection", () => {
   test("is up to 500 ms, and doubles with each failure up to 30 seconds", async () => {
@@ -47,18 +44,6 @@ describe("the delay before a reconnection", () => {
     expect(clock.timers).toEqual([500]);
   });
 
-  test("grows as well while a new token is rejected", async () => {
-    const { clock, sockets, tokenRequests } = await connectToFake();
-    const delays: (number | undefined)[] = [];
-    for (let n = 0; n < 4; n++) {
-      sockets.at(-1)?.disconnect(4401, "unauthorized");
-      delays.push(clock.timers[0]);
-      await clock.advanceToNextTimer();
-    }
-    expect(delays).toEqual([500, 1_000, 2_000, 4_000]);
-    expect(tokenRequests.map(({ refresh }) => refresh)).toEqual([false, true, true, true, true]);
-  });
-
   test("is added to the time for which a restarting server asks", async () => {
     const { clock, sockets, welcome } = await connectToFake();
     await welcome();
@@ -82,19 +67,26 @@ describe("after close code", () => {
     rows.filter(([code]) => stopCodes.has(code) === stop),
   ) as [typeof rows, typeof rows];
 
-  test.each(stops)("%d %s the room is closed", async (code, reason) => {
-    const { room, clock, sockets, welcome, eventsOf } = await connectToFake();
+  test.each(stops)("%d %s the chat is closed, until retry()", async (code, reason) => {
+    const { chat, room, clock, sockets, welcome, eventsOf, chatEventsOf } = await connectToFake();
+    chat.on("closed", () => undefined);
     await welcome();
+    const sent = outcome(room.send("one"));
     sockets[0]?.disconnect(code, reason);
-    expect(room.status).toBe("closed");
-    expect(eventsOf("closed")).toEqual([
-      { type: "closed", code, reason: (reason || "internal") as ParleyError["code"] },
-    ]);
+    const expected = (reason || "internal") as ParleyError["code"];
+    expect([chat.status, room.status]).toEqual(["closed", "closed"]);
+    expect(chatEventsOf("closed")).toEqual([{ type: "closed", code, reason: expected }]);
+    expect(eventsOf("closed")).toEqual([{ type: "closed", reason: expected }]);
+    expect(await sent).toMatchObject({ code: expected });
     expect(clock.timers).toEqual([]);
+    chat.retry();
+    await settle();
+    await welcome();
+    expect([chat.status, room.status]).toEqual(["open", "open"]);
   });
 
   test.each(reconnects)("%d %s the client reconnects", async (code, reason) => {
-    const { clock, sockets, tokenRequests, welcome, eventsOf } = await connectToFake();
+    const { clock, sockets, tokenRequests, welcome, eventsOf, chatEventsOf } = await connectToFake();
     await welcome();
     sockets[0]?.disconnect(code, reason);
     await clock.advance(500);
@@ -102,17 +94,18 @@ describe("after close code", () => {
     expect(tokenRequests[1]).toEqual({ refresh: code === 4401 });
     await welcome();
     expect(eventsOf("status").map(({ status }) => status)).toEqual(["open", "connecting", "open"]);
+    expect(chatEventsOf("status").map(({ status }) => status)).toEqual(["open", "connecting", "open"]);
   });
 });
 
 test("each failed attempt is reported as an error with the server's code, or `network`", async () => {
-  const { clock, sockets, eventsOf } = await connectToFake();
+  const { clock, sockets, chatEventsOf } = await connectChat();
   sockets[0]?.disconnect(4401, "unauthorized");
   await clock.advanceToNextTimer();
   sockets[1]?.disconnect(1013, "too_many_connections");
   await clock.advanceToNextTimer();
   sockets[2]?.disconnect();
-  expect(eventsOf("error")).toMatchObject([
+  expect(chatEventsOf("error")).toMatchObject([
     { error: { code: "unauthorized", message: "Connection refused: unauthorized." } },
     { error: { code: "too_many_connections", message: "Connection refused: too many connections." } },
     { error: { code: "network" } },
@@ -120,10 +113,10 @@ test("each failed attempt is reported as an error with the server's code, or `ne
 });
 
 test("an error event without a close event, as in old versions of Node, ends an attempt", async () => {
-  const { clock, sockets, socket, eventsOf } = await connectToFake();
+  const { clock, sockets, socket, chatEventsOf } = await connectChat();
   socket.dispatchEvent(new Event("error"));
   await clock.advance(0);
-  expect(eventsOf("error")).toMatchObject([{ error: { code: "network" } }]);
+  expect(chatEventsOf("error")).toMatchObject([{ error: { code: "network" } }]);
   await clock.advance(500);
   expect(sockets).toHaveLength(2);
 });
@@ -139,47 +132,109 @@ test("a lost connection is reported once, however many attempts fail", async () 
 });
 
 describe("when the browser reports", () => {
-  test("offline, an open connection is probed", async () => {
-    const { socket, welcome } = await connectToFake();
-    await welcome();
-    report("offline");
-    expect(socket.sent).toMatchObject([{ type: "read", seq: 0 }]);
+  test("online, or shows the page, an open connection is probed, and a lost one is made again at once", async () => {
+    for (const type of ["online", "pageshow", "visibilitychange"]) {
+      using browser = browserListeners();
+      const { chat, sockets, begin } = await connectChat();
+      await begin();
+      browser.report(type);
+      expect(sockets[0]?.sent).toMatchObject([{ type: "ping" }]);
+      sockets[0]?.disconnect();
+      browser.report(type);
+      await settle();
+      expect(sockets).toHaveLength(2);
+      // An attempt in progress is left alone.
+      browser.report(type);
+      await settle();
+      expect(sockets).toHaveLength(2);
+      expect(sockets[1]?.closed).toBeUndefined();
+      chat.close();
+    }
   });
 
-  test("online, an open connection is probed, and a lost one is made again at once", async () => {
-    const { sockets, welcome } = await connectToFake();
-    await welcome();
-    report("online");
-    expect(sockets[0]?.sent).toMatchObject([{ type: "read", seq: 0 }]);
-    sockets[0]?.disconnect();
-    report("online");
-    await settle();
-    expect(sockets).toHaveLength(2);
-    // An attempt in progress is left alone.
-    report("online");
-    await settle();
-    expect(sockets).toHaveLength(2);
-    expect(sockets[1]?.closed).toBeUndefined();
+  test("that the page is hidden, nothing happens", async () => {
+    using browser = browserListeners();
+    const { socket, begin } = await connectChat();
+    await begin();
+    browser.document.visibilityState = "hidden";
+    browser.report("visibilitychange");
+    expect(socket.sent).toEqual([]);
   });
 
   test("online, the delay for which a server asked is kept", async () => {
-    const { clock, sockets, socket, welcome } = await connectToFake();
-    await welcome();
+    using browser = browserListeners();
+    const { clock, sockets, socket, begin } = await connectChat();
+    await begin();
     socket.receive({ type: "restarting", retry_after_ms: 20_000 });
     socket.disconnect(1012, "restarting");
-    report("online");
+    browser.report("online");
     await clock.advance(19_999);
     expect(sockets).toHaveLength(1);
     await clock.advance(501);
     expect(sockets).toHaveLength(2);
   });
+
+  test("anything, a chat that the server has closed stays closed", async () => {
+    using browser = browserListeners();
+    const { chat, sockets, begin } = await connectChat();
+    chat.on("closed", () => undefined);
+    await begin();
+    sockets[0]?.disconnect(4403, "forbidden");
+    for (const type of ["online", "pageshow", "visibilitychange"]) browser.report(type);
+    await settle();
+    expect([chat.status, sockets.length]).toEqual(["closed", 1]);
+  });
+});
+
+describe("when the browser reports offline", () => {
+  test("an open connection is probed, and the chat is offline two seconds later, until it is online", async () => {
+    using browser = browserListeners();
+    const { chat, room, clock, sockets, socket, welcome } = await connectToFake();
+    await welcome();
+    browser.report("offline");
+    expect(socket.sent).toMatchObject([{ type: "ping" }]);
+    expect(chat.status).toBe("open");
+    await clock.advance(2_000);
+    expect([chat.status, room.status]).toEqual(["offline", "connecting"]);
+    socket.disconnect();
+    expect(chat.status).toBe("offline");
+    browser.report("online");
+    await settle();
+    expect([chat.status, sockets.length]).toEqual(["connecting", 2]);
+    await welcome();
+    expect([chat.status, room.status]).toEqual(["open", "open"]);
+    chat.close();
+    expect(clock.timers).toEqual([]);
+  });
+
+  test("wrongly, and the server still answers, the chat stays open", async () => {
+    using browser = browserListeners();
+    const { chat, clock, socket, begin } = await connectChat();
+    await begin();
+    browser.report("offline");
+    socket.receiveAck();
+    await clock.advance(5_000);
+    expect(chat.status).toBe("open");
+  });
+
+  test("a chat that is connecting is offline at once, and goes on trying", async () => {
+    using browser = browserListeners();
+    const { chat, clock, socket, begin } = await connectChat();
+    socket.disconnect();
+    browser.report("offline");
+    await clock.advance(0);
+    expect(chat.status).toBe("offline");
+    await clock.advance(500);
+    await begin();
+    expect(chat.status).toBe("open");
+  });
 });
 
 test("retry() connects at once, as an online event does", async () => {
-  const { room, sockets, welcome } = await connectToFake();
-  await welcome();
+  const { chat, sockets, begin } = await connectChat();
+  await begin();
   sockets[0]?.disconnect();
-  room.retry();
+  chat.retry();
   await settle();
   expect(sockets).toHaveLength(2);
 });

@@ -44,12 +44,16 @@ describe("a command refused with", () => {
     expect(eventsOf("failed")).toEqual([
       {
         type: "failed",
+        room: "lobby",
         command: "send",
         error: error as ParleyError,
         message: expect.objectContaining({ text: "one" }) as never,
       },
     ]);
-    expect(room.pending.map(({ text }) => text)).toEqual(["two"]);
+    expect(room.pending).toMatchObject([
+      { text: "one", status: "failed", error },
+      { text: "two", status: "waiting" },
+    ]);
     // One event for each `send`, and one for the failure.
     expect(eventsOf("pending")).toHaveLength(3);
     expect(socket.sentTexts).toEqual(["one", "two"]);
@@ -110,13 +114,13 @@ describe("a command refused with", () => {
   });
 
   test("the end of the room fails with its reason, as do later ones", async () => {
-    const { room, socket, welcome, eventsOf } = await connectToFake();
+    const { room, socket, welcome, chatEventsOf } = await connectToFake();
     await welcome();
     const sent = [room.send("one"), room.send("two")];
-    socket.disconnect(4403, "removed");
+    socket.receiveInLobby({ type: "left", reason: "removed" });
     const expected = { code: "removed", message: "Connection closed: removed." };
     for (const ack of sent) expect(await outcome(ack)).toMatchObject(expected);
-    expect(eventsOf("failed")).toHaveLength(2);
+    expect(chatEventsOf("failed")).toHaveLength(2);
     expect(await outcome(room.send("three"))).toMatchObject({ code: "removed" });
   });
 });

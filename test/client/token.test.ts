@@ -27,17 +27,17 @@ describe("the token for a connection", () => {
       if (++requests < 3) throw failure;
       return "late";
     };
-    const { clock, sockets, eventsOf } = await connectToFake({ token });
+    const { clock, sockets, chatEventsOf } = await connectToFake({ token });
     await clock.advance(500);
     await clock.advance(1_000);
-    expect(eventsOf("error").map(({ error }) => error)).toEqual([failure, failure]);
+    expect(chatEventsOf("error").map(({ error }) => error)).toEqual([failure, failure]);
     expect(sockets.map(({ protocols }) => protocols[1])).toEqual(["bearer.late"]);
   });
 
   test("must not be empty", async () => {
-    const { sockets, eventsOf } = await connectToFake({ token: () => undefined as never });
+    const { sockets, chatEventsOf } = await connectToFake({ token: () => undefined as never });
     expect(sockets).toEqual([]);
-    expect(eventsOf("error")).toMatchObject([{ error: new TypeError("token() returned no token") }]);
+    expect(chatEventsOf("error")).toMatchObject([{ error: new TypeError("token() returned no token") }]);
   });
 
   test("is requested again if it takes more than a minute", async () => {
@@ -55,9 +55,9 @@ describe("the token for a connection", () => {
 
   test("is requested again if the network comes back meanwhile", async () => {
     const tokens = [never(), "late"];
-    const { room, sockets } = await connectToFake({ token: () => tokens.shift() ?? "later" });
+    const { chat, sockets } = await connectToFake({ token: () => tokens.shift() ?? "later" });
     expect(sockets).toEqual([]);
-    room.retry();
+    chat.retry();
     await settle();
     expect(sockets.map(({ protocols }) => protocols[1])).toEqual(["bearer.late"]);
   });
@@ -84,16 +84,16 @@ describe("when the token expires soon", () => {
     const failure = new Error("not now");
     let requests = 0;
     const failing = new Set([2, 3]);
-    const { room, socket, clock, welcome, eventsOf } = await connectToFake({
+    const { room, socket, clock, welcome, chatEventsOf } = await connectToFake({
       token: () => (failing.delete(++requests) ? Promise.reject(failure) : `token-${requests}`),
     });
     await welcome();
     socket.receive(expiring);
     await settle();
-    expect(eventsOf("error")).toEqual([{ type: "error", error: failure }]);
+    expect(chatEventsOf("error")).toEqual([{ type: "error", error: failure }]);
     await clock.advance(10_000);
     expect(socket.sent).toMatchObject([{ type: "auth", token: "token-4" }]);
-    expect(eventsOf("error")).toHaveLength(2);
+    expect(chatEventsOf("error")).toHaveLength(2);
     expect(room.status).toBe("open");
 
     failing.add(5);
@@ -108,12 +108,12 @@ describe("when the token expires soon", () => {
   });
 
   test("and the server refuses the new one, that is reported", async () => {
-    const { socket, welcome, eventsOf } = await connectToFake();
+    const { socket, welcome, chatEventsOf } = await connectToFake();
     await welcome();
     socket.receive(expiring);
     await settle();
     socket.receiveError("unauthorized");
-    expect(eventsOf("error")).toEqual([{ type: "error", error: expect.any(ParleyError) as never }]);
+    expect(chatEventsOf("error")).toEqual([{ type: "error", error: expect.any(ParleyError) as never }]);
   });
 
   test("and the new one arrives after the connection was lost, it is not sent on the next one", async () => {

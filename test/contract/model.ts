@@ -3,7 +3,10 @@ import { expect, test } from "bun:test";
 import * as fc from "fast-check";
 
 import type { Amendment } from "../../src/chat/decide.ts";
+import { isRefused } from "../../src/chat/errors.ts";
 import type { Action, Actor, Message } from "../../src/chat/model.ts";
+import type { MarkMove } from "../../src/chat/store.ts";
+import { outcomeLine } from "../support/samples.ts";
 import { type StoreHarness, subOf } from "./store-harness.ts";
 
 /** A message as the model has it. */
@@ -53,6 +56,13 @@ class Model {
 
   join(person: Person): void {
     if (person.role === undefined) Object.assign(person, { role: "member", mark: this.messages.length });
+  }
+
+  /** What a moved mark says of its user and the room. Undefined for an outcome that moved none. */
+  markOf(person: Person, outcome: string): MarkMove | undefined {
+    if (!/^(created|marked) /.test(outcome)) return undefined;
+    const head = { seq: this.messages.length, rev: this.rev };
+    return { seq: person.mark, unread: this.unread(person), head };
   }
 
   unread({ mark }: Person): number {
@@ -177,6 +187,27 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom("bob joins", "dave joins", "bob leaves", "dave leaves") },
   { weight: 1, arbitrary: fc.constantFrom("dave is invited", "dave signs in") },
 );
+/** Batches in which one user writes, and others read what is there or gone. */
+const readings = fc.array(
+  fc.array(
+    fc.oneof(
+      fc.record({
+        who: fc.constant("moderator" as const),
+        action: fc.oneof(
+          fc.constant({ type: "send" as const, text: "x", clientId: null, replyTo: null }),
+          fc.record({ type: fc.constant("delete" as const), seq: someSeq }),
+          fc.record({ type: fc.constant("edit" as const), seq: someSeq, text: fc.constantFrom("x", "z") }),
+        ),
+      }),
+      fc.record({
+        who: fc.constantFrom("alice" as const, "bob" as const, "admin" as const),
+        action: fc.record({ type: fc.constant("read" as const), seq: someSeq }),
+      }),
+    ),
+    { maxLength: 12 },
+  ),
+  { minLength: 1, maxLength: 5 },
+);
 const histories = fc.array(step, { minLength: 1, maxLength: 12 });
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
@@ -222,12 +253,39 @@ async function run(h: StoreHarness, steps: readonly Step[]) {
       await memberships[each]?.();
       continue;
     }
-    const outcomes = await h.append(
-      ...each.map(({ who, action }) => h.draft(room, people[who].actor, action)),
-    );
-    expect(outcomes).toEqual(each.map(({ who, action }) => model.act(people[who], action)));
+    const drafts = each.map(({ who, action }) => h.draft(room, people[who].actor, action));
+    const expected = each.map(({ who, action }) => {
+      const line = model.act(people[who], action);
+      return { line, mark: model.markOf(people[who], line) };
+    });
+    const outcomes = await h.store.append(drafts);
+    expect(
+      outcomes.map((outcome) => ({
+        line: outcomeLine(outcome),
+        mark: isRefused(outcome) ? undefined : outcome.mark,
+      })),
+    ).toEqual(expected);
   }
   return { room, people: Object.values(people), model };
+}
+
+/** Compares what the store says of rooms, read marks and last messages with the model. */
+async function expectLists(h: StoreHarness, { room, people, model }: Awaited<ReturnType<typeof run>>) {
+  const messages = await h.store.messages(room.key, { limit: 999 });
+  const head = { seq: model.messages.length, rev: model.rev };
+  const lastMessage = messages.findLast(({ text }) => text !== null) ?? null;
+  expect(await h.store.lastMessages([room.key])).toEqual(new Map([[room.key, lastMessage]]));
+  const marks = (await h.store.readMarks(room.key, 9)) ?? [];
+  for (const person of people) {
+    const { role, mark: read, actor } = person;
+    const entries = role ? [{ room: { ...room, ...head }, role, read, unread: model.unread(person) }] : [];
+    expect(await h.store.roomsOf(actor.key)).toEqual(entries);
+    const entry = await h.store.roomOf(actor.key, room.key);
+    expect(entry ? [entry] : []).toEqual(entries);
+    const ofRoom = marks.filter(({ user }) => user.key === actor.key).map(({ seq }) => seq);
+    expect(ofRoom).toEqual(role ? [read] : []);
+    if (role) expect(await h.store.readMark(room.key, actor.key)).toBe(read);
+  }
 }
 
 export function modelContract(harness: () => StoreHarness): void {
@@ -235,16 +293,19 @@ export function modelContract(harness: () => StoreHarness): void {
     const property = fc.asyncProperty(histories, async (steps) => {
       const h = harness();
       const { room, people, model } = await run(h, steps);
-      expect(await h.store.head(room.key)).toEqual({ seq: model.messages.length, rev: model.rev });
+      const head = { seq: model.messages.length, rev: model.rev };
+      expect(await h.store.head(room.key)).toEqual(head);
       const messages = await h.store.messages(room.key, { limit: 999 });
       expect(messages.map(fromStore)).toEqual(model.messages.map(fromModel));
-      const lastMessage = messages.findLast(({ text }) => text !== null) ?? null;
-      for (const person of people) {
-        const { role } = person;
-        const [summary] = await h.store.roomsOf(person.actor.key);
-        if (role) expect(summary).toMatchObject({ unread: model.unread(person), lastMessage, role });
-        else expect(summary).toBeUndefined();
-      }
+      await expectLists(h, { room, people, model });
+    });
+    await fc.assert(property, { numRuns: 80 });
+  }, 60_000);
+
+  test("read marks and unread counts are what the model has at every moment, within batches too", async () => {
+    const property = fc.asyncProperty(readings, async (steps) => {
+      const h = harness();
+      await expectLists(h, await run(h, steps));
     });
     await fc.assert(property, { numRuns: 80 });
   }, 60_000);

@@ -123,25 +123,83 @@ export function readMarksContract(harness: () => StoreHarness): void {
     expect(await h.unread(room, alice)).toBe(1);
   });
 
-  test("a user's list has their rooms by id, with role, unread count and the newest message that is not deleted", async () => {
+  test("a user's list has their rooms with role, read mark and unread count", async () => {
     const h = harness();
     const [alice, bob] = [await h.user(), await h.user()];
     const [b, a, c] = [await h.createRoom(h.name("b")), await h.createRoom(h.name("a")), await h.room(bob)];
     await h.grant(b, subOf(alice), "moderator");
     await h.grant(a, subOf(alice));
     await h.grant(b, subOf(bob));
-    const texts = await h.fill(b, bob, 3);
+    await h.fill(b, bob, 3);
     await h.fill(c, bob, 1);
-    const list = () => h.store.roomsOf(alice.key);
-    expect(await list()).toMatchObject([
-      { room: { ...a, seq: 0 }, role: "member", unread: 0, lastMessage: null },
-      { room: { ...b, seq: 3, rev: 3 }, role: "moderator", unread: 3, lastMessage: { text: texts[2] ?? "" } },
+    await h.act(b, alice, read(1));
+    const list = await h.store.roomsOf(alice.key);
+    expect(list.toSorted((one, other) => (one.room.id < other.room.id ? -1 : 1))).toEqual([
+      { room: a, role: "member", read: 0, unread: 0 },
+      { room: { ...b, seq: 3, rev: 3 }, role: "moderator", read: 1, unread: 2 },
     ]);
-    await h.act(b, bob, remove(3), { type: "edit", seq: 2, text: "edited" });
-    expect((await list())[1]?.lastMessage).toEqual(
-      (await h.store.messages(b.key, { before: 3, limit: 1 }))[0] ?? null,
+    for (const entry of list) expect(await h.store.roomOf(alice.key, entry.room.key)).toEqual(entry);
+    // Not a member, no longer a member, deleted.
+    expect(await h.store.roomOf(alice.key, c.key)).toBeUndefined();
+    await h.remove(a, subOf(alice));
+    await h.delete(b);
+    for (const { key } of [a, b]) expect(await h.store.roomOf(alice.key, key)).toBeUndefined();
+    expect(await h.store.roomsOf(alice.key)).toEqual([]);
+  });
+
+  test("the last message of a room is the newest that is not deleted, as it is now", async () => {
+    const h = harness();
+    const [alice, bob] = [await h.user(), await h.user()];
+    const [room, empty, other] = [await h.room(alice, bob), await h.room(), await h.room(bob)];
+    await h.fill(room, alice, 1);
+    await h.fill(room, bob, 2);
+    await h.fill(other, bob, 1);
+    const keys = [room.key, empty.key, other.key];
+    const last = () => h.store.lastMessages(keys);
+    const message = async (key: number, seq: number) =>
+      (await h.store.messages(key, { before: seq + 1, limit: 1 }))[0] ?? null;
+    expect(await last()).toEqual(
+      new Map([
+        [room.key, await message(room.key, 3)],
+        [empty.key, null],
+        [other.key, await message(other.key, 1)],
+      ]),
     );
-    await h.act(b, bob, remove(1), remove(2));
-    expect((await list())[1]).toMatchObject({ unread: 0, lastMessage: null });
+    await h.act(room, bob, remove(3), { type: "edit", seq: 2, text: "edited" });
+    await h.act(room, alice, { type: "react", seq: 2, emoji: "👍", on: true });
+    expect((await last()).get(room.key)).toEqual(await message(room.key, 2));
+    await h.act(room, bob, remove(2));
+    await h.act(room, alice, remove(1));
+    expect((await last()).get(room.key)).toBeNull();
+    expect(await h.store.lastMessages([])).toEqual(new Map());
+  });
+
+  test("the read marks of a room are those of its members, up to a limit", async () => {
+    const { h, alice, bob, room } = await setUp();
+    const admin = { ...(await h.user()), admin: true };
+    await h.fill(room, bob, 3);
+    await h.act(room, admin, read(3));
+    await h.act(room, alice, read(2));
+    const invited = h.email();
+    await h.grant(room, { email: invited });
+    const marks = (await h.store.readMarks(room.key, 3)) ?? [];
+    expect(new Map(marks.map(({ user, seq }) => [user.email, seq]))).toEqual(
+      new Map([
+        [alice.email, 2],
+        [bob.email, 3],
+        [invited, 3],
+      ]),
+    );
+    const { admin: _, ...user } = alice;
+    expect(marks.find(({ user: { key } }) => key === alice.key)?.user).toEqual(user);
+    expect(await h.store.readMarks(room.key, 2)).toBeUndefined();
+    const single = [alice, bob, admin].map(({ key }) => h.store.readMark(room.key, key));
+    expect(await Promise.all(single)).toEqual([2, 3, 3]);
+    expect(await h.store.readMark(room.key, (await h.user()).key)).toBe(0);
+    // A member who has read nothing is one all the same.
+    const fresh = await h.room(alice);
+    expect(await h.store.readMarks(fresh.key, 1)).toMatchObject([{ seq: 0 }]);
+    await h.delete(room);
+    expect(await h.store.readMarks(room.key, 9)).toBeUndefined();
   });
 }

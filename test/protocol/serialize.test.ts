@@ -1,13 +1,23 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 
-import type { RoomSummary } from "../../src/chat/model.ts";
-import { memberBody, summaryBody } from "../../src/protocol/serialize.ts";
+import * as fc from "fast-check";
+
+import { type Message, type Role, roles, type RoomSummary } from "../../src/chat/model.ts";
+import {
+  encodeLastMessage,
+  encodeSummary,
+  memberBody,
+  messageBody,
+  roomBody,
+  summaryBody,
+} from "../../src/protocol/serialize.ts";
 import { actor, message } from "../support/samples.ts";
 
 const room = { key: 7, id: "lobby", name: "Lobby", seq: 3, rev: 4, createdAt: 0 };
 const summary = (text?: string): RoomSummary => ({
   room,
   role: "member",
+  read: 1,
   unread: 2,
   lastMessage: text === undefined ? null : message(1, 1, text),
 });
@@ -20,6 +30,7 @@ test("a room list shows what a user needs to know of a room, and nothing of the 
     seq: 3,
     rev: 4,
     created_at: "1970-01-01T00:00:00.000Z",
+    read: 1,
     unread: 2,
     last_message: null,
   });
@@ -33,6 +44,73 @@ test.each([
   [`${"x".repeat(198)}😀x`, `${"x".repeat(198)}😀`],
 ])("a last message is cut after 200 UTF-16 units", (text, shown) => {
   expect(summaryBody(summary(text)).last_message).toMatchObject({ seq: 1, text: shown });
+});
+
+const name = fc.string({ unit: "binary" });
+const time = fc.integer({ min: 0, max: 4e12 });
+const seq = fc.nat();
+const someUser = fc.record({
+  key: fc.nat(),
+  id: fc.option(name),
+  email: fc.option(name),
+  name: fc.option(name),
+});
+const someMessage: fc.Arbitrary<Message> = fc.record({
+  seq,
+  rev: seq,
+  sender: someUser,
+  text: fc.option(fc.string({ unit: "binary", maxLength: 300, size: "max" })),
+  sentAt: time,
+  editedAt: fc.option(time),
+  deletedAt: fc.option(time),
+  replyTo: fc.option(seq),
+  clientId: fc.option(name),
+  reactions: fc.array(fc.record({ emoji: name, by: fc.array(name) }), { maxLength: 3 }),
+});
+const someSummary: fc.Arbitrary<RoomSummary> = fc.record({
+  room: fc.record({ key: fc.nat(), id: name, name, seq, rev: seq, createdAt: time }),
+  role: fc.option(fc.constantFrom<Role[]>(...roles)),
+  read: seq,
+  unread: seq,
+  lastMessage: fc.option(someMessage),
+});
+
+/** The half of a surrogate pair at the cut goes. */
+const cut = (text: string) => text.slice(0, 200).replace(/[\ud800-\udbff]$/, "");
+
+test("the JSON of any summary is that of its parts", () => {
+  fc.assert(
+    fc.property(someSummary, (any) => {
+      const { read, unread, lastMessage } = any;
+      const whole = lastMessage && messageBody(lastMessage);
+      const last_message = whole && {
+        ...whole,
+        text: whole.text.length > 200 ? cut(whole.text) : whole.text,
+      };
+      const expected = JSON.stringify({ ...roomBody(any), read, unread, last_message });
+      // The second time from the cache.
+      for (let round = 0; round < 2; round++) expect(encodeSummary(any)).toBe(expected);
+      expect(JSON.stringify(summaryBody(any))).toBe(expected);
+    }),
+  );
+});
+
+test("a room and its last message are encoded once, however many users see them", () => {
+  const shared = summary("hello");
+  const first = encodeSummary(shared);
+  const stringify = spyOn(JSON, "stringify");
+  try {
+    const other = encodeSummary({ ...shared, role: "owner", read: 3, unread: 0 });
+    expect(other).toBe(
+      first
+        .replace('"role":"member"', '"role":"owner"')
+        .replace('"read":1,"unread":2', '"read":3,"unread":0'),
+    );
+    expect(encodeLastMessage(shared.lastMessage ?? expect.unreachable())).toContain('"text":"hello"');
+    expect(stringify).not.toHaveBeenCalled();
+  } finally {
+    stringify.mockRestore();
+  }
 });
 
 test("a member is a user with a role", () => {

@@ -63,7 +63,8 @@ test.each(
     ],
   });
   // One message is after the mark, and one more that is deleted.
-  expect(await store.roomsOf(1)).toMatchObject([{ room, role: "owner", unread: 1, lastMessage: { seq: 2 } }]);
+  expect(await store.roomsOf(1)).toEqual([{ room, role: "owner", read: 1, unread: 1 }]);
+  expect((await store.lastMessages([1])).get(1)).toMatchObject({ seq: 2 });
   const old = await h.signIn("sub|old");
   expect(old).toMatchObject(user);
   expect(await h.act(room, old, { type: "send", text: "text 1", clientId: "c", replyTo: null })).toEqual([

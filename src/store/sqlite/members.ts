@@ -4,8 +4,9 @@ import { type ActorFacts, decideGrant, decideRemoval } from "../../chat/decide-r
 import { isRefused, type Result } from "../../chat/errors.ts";
 import type { Invitee, Member, ReadMark, Role, RoomKey, UserKey } from "../../chat/model.ts";
 import type { Grant, Granted } from "../../chat/store.ts";
+import { userColumns } from "./columns.ts";
 import type { Db } from "./open.ts";
-import { type Queries, userColumns } from "./queries.ts";
+import type { Queries } from "./queries.ts";
 import { members, reads, users as userTable } from "./schema.ts";
 import type { Users } from "./users.ts";
 
@@ -26,8 +27,8 @@ export class Members {
 
   /** Undefined when the room has more than `limit` members, or has been deleted. */
   readMarks(room: RoomKey, limit: number): ReadMark[] | undefined {
-    const [count] = this.queries.memberCount.get({ room, limit: limit + 1 }) ?? [];
-    if (count === undefined || count > limit) return undefined;
+    const [counted] = this.queries.memberCount.get({ room, limit: limit + 1 }) ?? [];
+    if (counted === undefined || counted > limit) return undefined;
     return this.queries.readMarks.all({ room }).map(([key, id, email, name, seq]) => {
       return { user: { key, id, email, name }, seq };
     });

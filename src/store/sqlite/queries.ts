@@ -1,46 +1,12 @@
-import { and, asc, count, desc, eq, gt, isNotNull, isNull, lt, lte, type SQL, sql } from "drizzle-orm";
-import { alias } from "drizzle-orm/sqlite-core";
+import { and, asc, desc, eq, gt, isNotNull, lt, lte, sql } from "drizzle-orm";
 
 import type { Position, Role, RoomKey, UserKey } from "../../chat/model.ts";
+import { $, messageColumns, roomColumns, roomExists, userColumns } from "./columns.ts";
 import { compile } from "./compile.ts";
 import type { Db } from "./open.ts";
-import type {
-  CreatedRow,
-  EntryRow,
-  HeadRow,
-  LastMessageRow,
-  MembershipRow,
-  MessageRow,
-  SentRow,
-  UserRow,
-} from "./rows.ts";
+import { prepareRoomListQueries } from "./room-list-queries.ts";
+import type { CreatedRow, HeadRow, MembershipRow, MessageRow, SentRow, UserRow } from "./rows.ts";
 import { emails, members, messages, reads, rooms, users } from "./schema.ts";
-
-export const userColumns = { key: users.pk, id: users.sub, email: users.email, name: users.name };
-export const roomColumns = {
-  key: rooms.pk,
-  id: rooms.id,
-  name: rooms.name,
-  seq: rooms.seq,
-  rev: rooms.rev,
-  createdAt: rooms.createdAt,
-};
-const messageColumns = {
-  seq: messages.seq,
-  rev: sql<number>`coalesce(${messages.changedRev}, ${messages.createdRev})`,
-  sender: messages.sender,
-  text: messages.text,
-  sentAt: messages.sentAt,
-  editedAt: messages.editedAt,
-  deletedAt: messages.deletedAt,
-  replyTo: messages.replyTo,
-  clientId: messages.clientId,
-  reactions: messages.reactions,
-};
-
-export const roomExists = isNull(rooms.deletedAt);
-/** A named parameter. */
-const $ = sql.placeholder;
 
 /** The statements that run for every message or connection, prepared once. */
 export function prepareQueries(db: Db) {
@@ -51,18 +17,6 @@ export function prepareQueries(db: Db) {
     lt(messages.seq, $("before")),
   );
   const selectUser = db.select(userColumns).from(users);
-  const newest = alias(messages, "newest");
-  const read = sql`coalesce(${reads.seq}, 0)`;
-  const selectEntries = db
-    .select({
-      ...roomColumns,
-      role: members.role,
-      read,
-      deletedAfterRead: sql`(${countDeleted(db, sql`${rooms.pk}`, read)})`,
-    })
-    .from(members)
-    .innerJoin(rooms, and(eq(rooms.pk, members.room), roomExists))
-    .leftJoin(reads, and(eq(reads.room, members.room), eq(reads.user, members.user)));
   return {
     head: compile<{ room: RoomKey }, HeadRow>(
       db,
@@ -177,64 +131,7 @@ export function prepareQueries(db: Db) {
         .from(rooms)
         .where(and(eq(rooms.id, $("id")), roomExists)),
     ),
-    entries: compile<{ user: UserKey }, EntryRow>(db, selectEntries.where(eq(members.user, $("user")))),
-    entry: compile<{ user: UserKey; room: RoomKey }, EntryRow>(
-      db,
-      selectEntries.where(and(eq(members.user, $("user")), eq(members.room, $("room")))),
-    ),
-    lastMessages: compile<{ rooms: string }, LastMessageRow>(
-      db,
-      db
-        .select({ message: messageColumns, room: sql`value`, sender: userColumns })
-        .from(sql`json_each(${$("rooms")})`)
-        .innerJoin(
-          messages,
-          and(
-            eq(messages.room, sql`value`),
-            eq(
-              messages.seq,
-              sql`(${db
-                .select({ seq: newest.seq })
-                .from(newest)
-                .where(and(eq(newest.room, sql`value`), isNull(newest.deletedAt)))
-                .orderBy(desc(newest.seq))
-                .limit(1)})`,
-            ),
-          ),
-        )
-        .innerJoin(users, eq(users.pk, messages.sender)),
-    ),
-    deletedAfter: compile<{ room: RoomKey; seq: number }, [count: number]>(
-      db,
-      countDeleted(db, sql`${$("room")}`, sql`${$("seq")}`),
-    ),
-    memberCount: compile<{ room: RoomKey; limit: number }, [count: number]>(
-      db,
-      db
-        .select({
-          n: sql`(${db
-            .select({ n: count() })
-            .from(
-              db
-                .select({ user: members.user })
-                .from(members)
-                .where(eq(members.room, rooms.pk))
-                .limit($("limit"))
-                .as("some"),
-            )})`,
-        })
-        .from(rooms)
-        .where(and(eq(rooms.pk, $("room")), roomExists)),
-    ),
-    readMarks: compile<{ room: RoomKey }, [...UserRow, seq: number]>(
-      db,
-      db
-        .select({ ...userColumns, seq: sql`coalesce(${reads.seq}, 0)` })
-        .from(members)
-        .innerJoin(users, eq(users.pk, members.user))
-        .leftJoin(reads, and(eq(reads.room, members.room), eq(reads.user, members.user)))
-        .where(eq(members.room, $("room"))),
-    ),
+    ...prepareRoomListQueries(db),
     userBySub: compile<{ sub: string }, UserRow>(db, selectUser.where(eq(users.sub, $("sub")))),
     signedInUser: compile<{ sub: string }, [...UserRow, emailOwner: UserKey | null]>(
       db,
@@ -304,18 +201,6 @@ export function prepareQueries(db: Db) {
         .where(eq(members.room, $("room"))),
     ),
   };
-}
-
-/** Deleted messages after `seq`. */
-function countDeleted(db: Db, room: SQL, seq: SQL) {
-  const deleted = alias(messages, "deleted");
-  return (
-    db
-      .select({ n: count() })
-      // SQLite would choose the primary key, and read every message after `seq`.
-      .from(sql`${messages} as ${deleted} indexed by messages_deleted`)
-      .where(and(eq(deleted.room, room), gt(deleted.seq, seq), isNotNull(deleted.deletedAt)))
-  );
 }
 
 /** A subquery for the user's role in the room of the row. A join costs ten times as much. */

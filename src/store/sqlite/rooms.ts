@@ -4,8 +4,9 @@ import { type ActorFacts, decideCreation, decideRoomChange } from "../../chat/de
 import type { Result } from "../../chat/errors.ts";
 import type { Message, Room, RoomEntry, RoomKey, UserKey } from "../../chat/model.ts";
 import type { NewRoom } from "../../chat/store.ts";
+import { roomColumns, roomExists } from "./columns.ts";
 import type { Db } from "./open.ts";
-import { type Queries, roomColumns, roomExists } from "./queries.ts";
+import type { Queries } from "./queries.ts";
 import { toEntry, toLastMessages } from "./rows.ts";
 import { members, messages, reads, rooms } from "./schema.ts";
 import type { Users } from "./users.ts";

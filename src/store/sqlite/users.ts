@@ -3,8 +3,9 @@ import { and, eq, isNull, sql } from "drizzle-orm";
 import { higherRole } from "../../chat/decide-rooms.ts";
 import { changesNothing, decideSignIn } from "../../chat/decide-users.ts";
 import type { Invitee, Profile, User, UserKey } from "../../chat/model.ts";
+import { userColumns } from "./columns.ts";
 import type { Db } from "./open.ts";
-import { type Queries, userColumns } from "./queries.ts";
+import type { Queries } from "./queries.ts";
 import { toUser } from "./rows.ts";
 import { emails, members, reads, users } from "./schema.ts";
 

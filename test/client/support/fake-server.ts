@@ -1,51 +1,108 @@
-import { connect, type ConnectOptions, type Room, type RoomEvent } from "../../../src/client/index.ts";
-import type { HelloFrame, MessageBody, ServerFrame, UserBody } from "../../../src/protocol/frames.ts";
+import {
+  type Chat,
+  type ChatEvent,
+  connect,
+  type ConnectOptions,
+  type OpenOptions,
+  type Room,
+  type RoomEvent,
+  type RoomSummary,
+} from "../../../src/client/index.ts";
+import type { Message, Sender } from "../../../src/client/messages.ts";
+import type {
+  HelloFrame,
+  OpenedFrame,
+  ServerFrame,
+  SessionHelloFrame,
+  UserBody,
+} from "../../../src/protocol/frames.ts";
 import type { Command } from "../../../src/protocol/schemas.ts";
 import { settle } from "../../support/samples.ts";
 import { TestClock } from "./clock.ts";
 
-export const me: UserBody = { id: "user|me", email: "me@example.com", name: null };
-export const other: UserBody = { id: "user|other", email: "other@example.com", name: null };
+export const me: Sender = { id: "user|me", email: "me@example.com", name: null };
+export const other: Sender = { id: "user|other", email: "other@example.com", name: null };
 export const createdAt = "2026-01-01T00:00:00.000Z";
 /** When a second room with the same id was created. */
 export const recreatedAt = "2026-06-06T00:00:00.000Z";
+export const limits = { text_bytes: 16_384, frame_bytes: 65_536, rate: 10, burst: 20, open_rooms: 100 };
 
 /** A message of `other`, unchanged since it was sent unless the arguments say so. */
-export function message(seq: number, rev = seq, fields: Partial<MessageBody> = {}): MessageBody {
+export function message(seq: number, rev = seq, fields: Partial<Message> = {}): Message {
   const defaults = { sender: other, text: `text ${seq}`, sent_at: createdAt, reactions: [] };
   return { seq, rev, ...defaults, ...fields };
 }
 
-export function hello(rev: number, messages: MessageBody[], fields: Partial<HelloFrame> = {}): HelloFrame {
-  const seq = Math.max(0, ...messages.map((each) => each.seq));
+/** The summary of a room in which everything is read, unless the fields say otherwise. */
+export function summary(id: string, fields: Partial<RoomSummary> = {}): RoomSummary {
+  const seq = fields.seq ?? 0;
+  return {
+    id,
+    name: id,
+    role: "member",
+    seq,
+    rev: fields.rev ?? seq,
+    created_at: createdAt,
+    read: seq,
+    unread: 0,
+    last_message: null,
+    ...fields,
+  };
+}
+
+export function sessionHello(
+  rooms: RoomSummary[],
+  fields: Partial<SessionHelloFrame> = {},
+): SessionHelloFrame {
   return {
     type: "hello",
+    me,
+    token_expires_at: "2026-01-01T01:00:00.000Z",
+    limits,
+    rooms,
+    more: false,
+    ...fields,
+  };
+}
+
+/** An `opened` frame, and the user to whom it is sent. `Harness.welcome` sends a session's `hello` before it. */
+export type Opened = OpenedFrame & { me: UserBody };
+
+export function opened(rev: number, messages: Message[], fields: Partial<Opened> = {}): Opened {
+  const seq = Math.max(0, ...messages.map((each) => each.seq));
+  return {
+    type: "opened",
+    id: "",
     room: { id: "lobby", name: "Lobby", role: "member", seq, rev, created_at: createdAt },
     me,
     rev,
     resumed: false,
     messages,
     online: [me],
-    token_expires_at: "2026-01-01T01:00:00.000Z",
-    limits: { text_bytes: 16_384, frame_bytes: 65_536, rate: 10, burst: 20 },
+    reads: [],
     ...fields,
   };
 }
 
-/** The `hello` of a second room with the same id, as an answer to a resume. */
-export function helloOfRecreatedRoom(rev: number, messages: MessageBody[]): HelloFrame {
-  const frame = hello(rev, messages, { resumed: true });
+/** The `opened` of a second room with the same id, as an answer to a resume. */
+export function openedRecreatedRoom(rev: number, messages: Message[]): Opened {
+  const frame = opened(rev, messages, { resumed: true });
   frame.room.created_at = recreatedAt;
   return frame;
 }
 
-export function created(seq: number, rev = seq, fields: Partial<MessageBody> = {}): ServerFrame {
-  return { type: "change", kind: "created", message: message(seq, rev, fields) };
+export function created(seq: number, rev = seq, fields: Partial<Message> = {}, room = "lobby"): ServerFrame {
+  return { type: "change", room, kind: "created", message: message(seq, rev, fields) };
 }
+
+/** What the server sends to a session. */
+export type SentFrame = Exclude<ServerFrame, HelloFrame>;
+type WithoutRoom<F> = F extends { room?: string } ? Omit<F, "room"> : never;
 
 /** A WebSocket whose other end is the test. */
 export class FakeSocket extends EventTarget {
-  readonly sent: Command[] = [];
+  /** Every command that was sent. */
+  readonly commands: Command[] = [];
   /** Set when the client has closed the socket. */
   closed: { code: number | undefined } | undefined;
 
@@ -57,11 +114,24 @@ export class FakeSocket extends EventTarget {
   }
 
   send(text: string): void {
-    if (!this.closed) this.sent.push(JSON.parse(text) as Command);
+    if (!this.closed) this.commands.push(JSON.parse(text) as Command);
   }
 
   close(code?: number): void {
     this.closed ??= { code };
+  }
+
+  /** The commands that were sent, except those that open and close rooms. */
+  get sent(): Exclude<Command, { type: "open" | "close" }>[] {
+    return this.commands.filter((command) => command.type !== "open" && command.type !== "close");
+  }
+
+  get opens(): Extract<Command, { type: "open" }>[] {
+    return this.commands.filter((command) => command.type === "open");
+  }
+
+  get closes(): Extract<Command, { type: "close" }>[] {
+    return this.commands.filter((command) => command.type === "close");
   }
 
   get lastSent(): Command {
@@ -86,15 +156,27 @@ export class FakeSocket extends EventTarget {
     this.dispatchEvent(Object.assign(new Event("message"), { data }));
   }
 
-  /** The server acknowledges the last command. */
-  receiveAck(seq = 1, rev = 1): void {
-    this.receive({ type: "ack", id: this.lastSent.id ?? "", seq, rev });
+  /** The server sends a frame about the lobby. */
+  receiveInLobby(frame: WithoutRoom<SentFrame>): void {
+    this.receive(JSON.stringify({ ...frame, room: "lobby" }));
   }
 
-  /** The server refuses the last command. */
-  receiveError(code: string, fields: { retry_after_ms?: number } = {}): void {
-    const frame = { type: "error", id: this.lastSent.id, code, message: `It is ${code}.`, ...fields };
+  /** The server acknowledges a command, by default the last one. */
+  receiveAck(seq = 1, rev = 1, command = this.lastSent): void {
+    const room = "room" in command ? command.room : undefined;
+    this.receive({ type: "ack", ...(room && { room }), id: command.id ?? "", seq, rev });
+  }
+
+  /** The server refuses a command, by default the last one. */
+  receiveError(code: string, fields: { retry_after_ms?: number } = {}, { id } = this.lastSent): void {
+    const frame = { type: "error", room: "lobby", id, code, message: `It is ${code}.`, ...fields };
     this.receive(JSON.stringify(frame));
+  }
+
+  /** The server answers the last `open` of a room. */
+  receiveOpened({ me: _, ...frame }: Opened): void {
+    const open = this.opens.findLast(({ room }) => room === frame.room.id);
+    if (open) this.receive({ ...frame, id: open.id });
   }
 
   /** The server closes the connection; by default, the network is lost. */
@@ -103,9 +185,9 @@ export class FakeSocket extends EventTarget {
   }
 }
 
-/** A room of the client, and everything it depends on under the test's control. */
-export interface Harness {
-  room: Room;
+/** A chat of the client, and everything it depends on under the test's control. */
+export interface ChatHarness {
+  chat: Chat;
   clock: TestClock;
   /** Every socket that the client has created. */
   sockets: FakeSocket[];
@@ -113,37 +195,27 @@ export interface Harness {
   socket: FakeSocket;
   /** The options of each call of `token`. */
   tokenRequests: { refresh: boolean }[];
-  /** Everything that the room has emitted. */
-  events: RoomEvent[];
-  eventsOf: <T extends RoomEvent["type"]>(type: T) => Extract<RoomEvent, { type: T }>[];
-  /** The newest socket receives a `hello`. */
-  welcome: (frame?: HelloFrame) => Promise<void>;
+  /** Everything that the chat has emitted. */
+  chatEvents: ChatEvent[];
+  chatEventsOf: <T extends ChatEvent["type"]>(type: T) => Extract<ChatEvent, { type: T }>[];
+  /** The newest socket receives a session's `hello`. */
+  begin: (rooms?: RoomSummary[], fields?: Partial<SessionHelloFrame>) => Promise<void>;
 }
 
-const eventTypes: RoomEvent["type"][] = [
-  "change",
-  "presence",
-  "typing",
-  "read",
-  "member",
-  "room",
-  "reset",
-  "pending",
-  "status",
-  "failed",
-  "error",
-  "closed",
-];
-
 /** Connects to a fake server. Delays are as long as they can be, unless `random` is given. */
-export async function connectToFake(options: Partial<ConnectOptions> = {}): Promise<Harness> {
+export async function connectChat(options: Partial<ConnectOptions> = {}): Promise<ChatHarness> {
+  const harness = startChat(options);
+  await settle();
+  return harness;
+}
+
+function startChat(options: Partial<ConnectOptions>): ChatHarness {
   const sockets: FakeSocket[] = [];
   const tokenRequests: { refresh: boolean }[] = [];
-  const events: RoomEvent[] = [];
+  const chatEvents: ChatEvent[] = [];
   const clock = new TestClock();
-  const room = connect({
+  const chat = connect({
     url: "http://chat.example.com",
-    room: "lobby",
     token: (request) => `token-${tokenRequests.push(request)}`,
     WebSocket: class extends FakeSocket {
       constructor(url: string, protocols: string[]) {
@@ -155,10 +227,9 @@ export async function connectToFake(options: Partial<ConnectOptions> = {}): Prom
     random: () => 1,
     ...options,
   });
-  for (const type of eventTypes) room.on(type, (event) => void events.push(event));
-  await settle();
+  chat.subscribe((event) => void chatEvents.push(event));
   return {
-    room,
+    chat,
     clock,
     sockets,
     get socket() {
@@ -167,13 +238,49 @@ export async function connectToFake(options: Partial<ConnectOptions> = {}): Prom
       return newest;
     },
     tokenRequests,
-    events,
-    eventsOf: (type) => events.filter((event) => event.type === type) as never,
-    async welcome(frame = hello(0, [])) {
-      sockets.at(-1)?.receive(frame);
+    chatEvents,
+    chatEventsOf: (type) => chatEvents.filter((event) => event.type === type) as never,
+    async begin(rooms = [], fields = {}) {
+      sockets.at(-1)?.receive(sessionHello(rooms, fields));
       await settle();
     },
   };
+}
+
+/** A chat with one open room, the lobby. */
+export interface Harness extends ChatHarness {
+  room: Room;
+  /** Everything that the room has emitted. */
+  events: RoomEvent[];
+  eventsOf: <T extends RoomEvent["type"]>(type: T) => Extract<RoomEvent, { type: T }>[];
+  /** The newest socket receives a `hello` with the lobby as its only room, and then the lobby is opened. */
+  welcome: (frame?: Opened) => Promise<void>;
+}
+
+/** Connects to a fake server, and opens the lobby. */
+export async function connectToFake({
+  since,
+  ...options
+}: Partial<ConnectOptions> & OpenOptions = {}): Promise<Harness> {
+  const harness = startChat(options);
+  const events: RoomEvent[] = [];
+  const room = harness.chat.open("lobby", { since });
+  room.subscribe((event) => void events.push(event));
+  await settle();
+  return Object.create(harness, {
+    room: { value: room },
+    events: { value: events },
+    eventsOf: { value: (type: string) => events.filter((event) => event.type === type) },
+    welcome: {
+      async value(frame = opened(0, [])) {
+        const { seq, rev } = frame.room;
+        const lobby = { ...summary("lobby", { seq, rev }), ...frame.room };
+        await harness.begin([lobby], { me: frame.me });
+        harness.sockets.at(-1)?.receiveOpened(frame);
+        await settle();
+      },
+    },
+  }) as Harness;
 }
 
 /** The error with which a promise rejects, or the value with which it resolves. */

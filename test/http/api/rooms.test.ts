@@ -9,6 +9,7 @@ const server = useServer({ env: unlimited });
 
 interface Summary {
   id: string;
+  read: number;
   unread: number;
   last_message: { seq: number; text: string } | null;
 }
@@ -34,8 +35,10 @@ describe("creating", () => {
     const room = { id, name: "The office", role: "owner", seq: 0, rev: 0, created_at: createdAt };
     expect(answer.body).toEqual(room);
     expect((await alice.call(`GET /api/rooms/${id}`)).body).toEqual(room);
-    const listed = { rooms: [{ ...room, unread: 0, last_message: null }] };
-    expect((await alice.call("GET /api/rooms")).body).toEqual(listed);
+    const listed = { rooms: [{ ...room, read: 0, unread: 0, last_message: null }] };
+    const list = await alice.call("GET /api/rooms");
+    expect(list.body).toEqual(listed);
+    expect(list.headers.get("content-type")).toBe("application/json");
   });
 
   test("a room without an id is given one", async () => {
@@ -140,7 +143,7 @@ describe("unread", () => {
       [1, 2],
     ] as const) {
       expect(await mark(seq)).toMatchObject({ status: 200, body: { seq: marked } });
-      expect((await onlyRoom(member)).unread).toBe(2 - marked);
+      expect(await onlyRoom(member)).toMatchObject({ read: marked, unread: 2 - marked });
     }
     for (const seq of [-1, 1.5, 2 ** 53, "1", null]) expect((await mark(seq)).status).toBe(400);
   });
@@ -172,6 +175,24 @@ describe("unread", () => {
     const users = [known, await createUser(server, {}, invited)];
     for (const user of users) expect(await onlyRoom(user)).toMatchObject({ seq: 3, unread: 1 });
   });
+});
+
+test("the rooms of a list come with the most recent activity first", async () => {
+  const alice = await createUser(server);
+  const ids = [newRoomId(), newRoomId(), newRoomId()];
+  for (const id of ids) await alice.call("POST /api/rooms", { body: { id, name: "x" } });
+  const order = async () => {
+    const { body } = await alice.call("GET /api/rooms");
+    return (body["rooms"] as Summary[]).map(({ id }) => ids.indexOf(id));
+  };
+  for (const room of [2, 0, 1]) {
+    const speaker = await server.connectV2(ids[room] ?? "", alice.email);
+    await speaker.say("hello");
+    // Another millisecond.
+    await Bun.sleep(2);
+    expect((await order())[0]).toBe(room);
+  }
+  expect(await order()).toEqual([1, 0, 2]);
 });
 
 describe("last_message", () => {
