@@ -32,6 +32,9 @@ export class RoomUsers {
   }
 
   setOnline(user: UserBody, online: boolean): void {
+    const known = this.online.find(({ id }) => id === user.id);
+    // So that `online` stays the same array. This user's own presence follows an `opened` that has it already.
+    if (online ? known?.name === user.name && known.email === user.email : !known) return;
     const others = this.online.filter(({ id }) => id !== user.id);
     this.online = online ? [...others, user] : others;
   }
