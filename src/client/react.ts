@@ -56,27 +56,18 @@ export function ChatProvider(props: ChatProviderProps): ReactElement {
 function useConnection(options: ConnectOptions | undefined): Chat | undefined {
   const [chat, setChat] = useState<Chat>();
   const latest = useRef(options);
-  const url = options?.url;
   useEffect(() => {
     latest.current = options;
   });
   useEffect(() => {
-    if (url === undefined) return;
-    let isMounted = true;
-    let connected: Chat | undefined;
-    // In strict mode, React mounts, unmounts and mounts in one turn: only the last mount connects.
-    queueMicrotask(() => {
-      const { current } = latest;
-      if (!isMounted || !current) return;
-      const { token } = current;
-      connected = connect({ ...current, token: (request) => (latest.current?.token ?? token)(request) });
-      setChat(connected);
-    });
-    return () => {
-      isMounted = false;
-      connected?.close();
-    };
-  }, [url]);
+    if (!options) return undefined;
+    const token: ConnectOptions["token"] = (request) => (latest.current ?? options).token(request);
+    const connected = connect({ ...options, token });
+    setChat(connected);
+    // In strict mode, React mounts, unmounts and mounts again in one turn. A chat that is closed in the turn in which it was
+    // made requests no token and opens no connection.
+    return () => connected.close();
+  }, [options?.url]);
   return options && chat;
 }
 

@@ -277,15 +277,15 @@ describe.each(versions)("with React %d", (version) => {
 
   test("components that are rendered in several turns show the same", async () => {
     using bobs = await roomWithBob();
-    await bobs.room.send("0");
     await using tab = await Tab.open(version);
-    await tab.start({ rooms: [bobs.id] });
-    await tab.see("messages", "0, all");
-    for (let n = 1; n <= 5; n++) {
-      await tab.page.evaluate((slow) => app.showLater({ slow }), n % 2 === 0 ? 0 : 40 + n);
-      for (let each = 0; each < 4; each++) await bobs.room.send(`${n}.${each}`);
+    await tab.start({ rooms: [bobs.id], slow: 0 });
+    await waitUntil("the room is open", () => tab.page.evaluate(() => app.room?.status === "open"));
+    for (let round = 1; round <= 5; round++) {
+      await tab.page.evaluate(() => app.show({ slow: 0 }));
+      await tab.page.evaluate(() => app.showLater({ slow: 40 }));
+      for (let n = 0; n < 8; n++) await bobs.room.send(`${round}.${n}`);
+      await tab.see("slow", ...Array.from({ length: 40 }, () => `${round}.7`));
     }
-    await tab.see("slow", ...Array.from({ length: 45 }, () => "5.3"));
     expect(await tab.page.evaluate(() => app.torn)).toEqual([]);
   });
 

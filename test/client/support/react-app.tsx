@@ -27,7 +27,10 @@ export interface View {
   provider: ChatProviderProps;
   /** A room for each view of one: several may have the same, and null is a view without a room. */
   rooms: (string | null)[];
-  /** Components that take a while to render, so that React renders them in several turns. They show `rooms[0]`. */
+  /**
+   * In place of everything else, this many components that show the first room and take a while to render, so that React
+   * renders them in several turns. Nothing but them changes when a message arrives: React would begin again.
+   */
   slow?: number;
 }
 
@@ -40,19 +43,22 @@ export const torn: string[][] = [];
 
 const count = (name: string) => void (renders[name] = (renders[name] ?? 0) + 1);
 
-export function App({ strict = false, provider, rooms, slow = 0 }: View): ReactNode {
-  const views = (
-    <ChatProvider {...provider}>
-      <Status />
-      <Rooms />
-      <Unread />
-      {rooms.map((id, index) => (
-        <RoomView key={index} id={id} />
-      ))}
-      {slow > 0 && <SlowViews count={slow} id={rooms[0] ?? null} />}
-    </ChatProvider>
-  );
-  return strict ? <StrictMode>{views}</StrictMode> : views;
+export function App({ strict = false, provider, rooms, slow }: View): ReactNode {
+  const views =
+    slow !== undefined ? (
+      <SlowRoom count={slow} id={rooms[0] ?? null} />
+    ) : (
+      <>
+        <Status />
+        <Rooms />
+        <Unread />
+        {rooms.map((id, index) => (
+          <RoomView key={index} id={id} />
+        ))}
+      </>
+    );
+  const app = <ChatProvider {...provider}>{views}</ChatProvider>;
+  return strict ? <StrictMode>{app}</StrictMode> : app;
 }
 
 function Status() {
@@ -135,8 +141,9 @@ function Seen({ room }: Props) {
   return <p className="seen">{`${names(useSeenBy(room, 1))}: ${marks}`}</p>;
 }
 
-function SlowViews({ count: size, id }: { count: number; id: string | null }) {
+function SlowRoom({ count: size, id }: { count: number; id: string | null }) {
   const room = useRoom(id);
+  current.room = room;
   useLayoutEffect(() => {
     const shown = [...document.querySelectorAll(".slow")].map(({ textContent }) => textContent ?? "");
     if (new Set(shown).size > 1) torn.push(shown);
