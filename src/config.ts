@@ -186,7 +186,7 @@ export const settings = {
     "PARLEY_CONNECTIONS_PER_USER",
     "20",
     count(),
-    "Open connections per user: each tab needs one for each room. A user may also open this many per second, and ten times as many at once.",
+    "Open connections per user. A session needs one for all rooms; on the URL of a room each tab needs one for each room. A user may also open this many per second, and ten times as many at once.",
   ),
   maxConnections: setting(
     "PARLEY_MAX_CONNECTIONS",

@@ -8,7 +8,7 @@ import { can, type Permission } from "../src/chat/permissions.ts";
 import { errorCodes } from "../src/protocol/error-codes.ts";
 import type { ServerFrame } from "../src/protocol/frames.ts";
 import type { Command } from "../src/protocol/schemas.ts";
-import { connectV2, type V2Client } from "./support/client.ts";
+import { Client, connectV2, type V2Client, WebSocket } from "./support/client.ts";
 import { root } from "./support/process.ts";
 import { useServer } from "./support/server.ts";
 
@@ -19,7 +19,7 @@ function examplesOf(side: "client" | "server"): unknown[] {
   return Array.from(blocks, ([, json = ""]) => JSON.parse(json) as unknown);
 }
 
-/** What no two sessions have in common. */
+/** A frame without what no two runs have in common. */
 function timeless(frame: unknown): string {
   return JSON.stringify(frame)
     .replace(/"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"/g, '"<time>"')
@@ -32,71 +32,120 @@ const sign = (user: "One" | "Two", claims: Record<string, unknown> = {}) => {
   return server.issuer.sign(email, { claims: { sub, name: `User ${user}`, ...claims } });
 };
 
-/** Does as an administrator what the document's notices tell of. */
-async function administer(method: string, path: string, body: unknown): Promise<void> {
-  const token = await server.issuer.sign("admin@example.com", { claims: { scope: "chat:admin" } });
-  const headers = { authorization: `Bearer ${token}` };
-  const answer = await fetch(`${server.url}/api/rooms/${path}`, {
-    method,
-    headers,
-    body: JSON.stringify(body),
-  });
-  expect(answer.status).toBe(200);
+/** A connection to the URL of sessions. */
+class SessionClient extends Client<ServerFrame> {
+  override readonly initialTexts: readonly string[] = [];
+
+  static async connect(token: string): Promise<SessionClient> {
+    const headers = { authorization: `Bearer ${token}` };
+    const client = new SessionClient(new WebSocket(`ws://${server.host}/ws/`, ["chat.v2"], { headers }));
+    await client.nextOf("hello");
+    return client;
+  }
+
+  nextOf(type: ServerFrame["type"]): Promise<ServerFrame> {
+    return this.next((frame) => frame.type === type);
+  }
+
+  override post(text: string): void {
+    this.send({ type: "send", id: text, text });
+  }
 }
 
-/** A session in which everything happens that the document shows; answers every frame that came. */
-async function session(commands: readonly Command[]): Promise<string[]> {
-  const { host } = server;
+/** Does as an administrator what the document's frames tell of. */
+async function administer(method: string, path: string, body?: unknown): Promise<void> {
+  const token = await server.issuer.sign("admin@example.com", { claims: { scope: "chat:admin" } });
+  const headers = { authorization: `Bearer ${token}` };
+  const init = { method, headers, ...(body !== undefined && { body: JSON.stringify(body) }) };
+  const answer = await fetch(`${server.url}/api/rooms/${path}`, init);
+  expect(answer.ok).toBe(true);
+}
+
+/** A user with more rooms than one frame holds. The oldest, `news`, is the last one in their list. */
+const OTHER_ROOMS = Array.from({ length: 98 }, (_, index) => `another-${index}`);
+
+async function createRooms(): Promise<void> {
+  const rooms = [
+    ["news", "News", ["user2@example.com"]],
+    ["archive", "Archive", ["user1@example.com", "user2@example.com"]],
+    ["general", "General", ["user1@example.com", "user2@example.com"]],
+    ...OTHER_ROOMS.map((id) => [id, id, ["user2@example.com"]] as const),
+  ] as const;
   await server.asOperator(async (chat, operator) => {
-    for (const [id, name] of [
-      ["general", "General"],
-      ["archive", "Archive"],
-    ] as const) {
+    for (const [id, name, members] of rooms) {
       await chat.rooms.create(operator, id, name);
-      for (const email of ["user1@example.com", "user2@example.com"])
-        await chat.rooms.setMember(operator, id, { email }, "member");
+      for (const email of members) await chat.rooms.setMember(operator, id, { email }, "member");
     }
   });
+}
+
+/** A session in which everything happens that the document shows. Returns every frame that came. */
+async function story(commands: readonly Command[]): Promise<string[]> {
+  const { host } = server;
+  await createRooms();
   const two = await connectV2(host, "general", { token: await sign("Two") });
   await two.say("Hello!");
+  const alone = await connectV2(host, "general", { token: await sign("One") });
   const soon = { exp: Math.floor(Date.now() / 1000) + 50 };
-  const one = await connectV2(host, "general", { token: await sign("One", soon) });
-  await one.next("token.expiring");
+  const one = await SessionClient.connect(await sign("One", soon));
+  await one.nextOf("token.expiring");
+  await alone.close();
+
+  await administer("PUT", "news/members/user1@example.com", {});
+  await one.nextOf("joined");
+  await administer("DELETE", "news/members/user1@example.com");
+  await one.nextOf("left");
+  await writeArchive(one);
   for (const command of commands) await perform(one, two, command);
   await administer("PUT", "general/members/user2@example.com", { role: "moderator" });
   await administer("PATCH", "general", { name: "The lobby" });
   await two.ack({ type: "read", seq: 2 });
   await two.close();
-  await one.next((frame) => frame.type === "presence" && !frame.online);
+  await one.next((frame) => frame.type === "presence" && frame.room === "general" && !frame.online);
 
-  // An administrator has no rate.
-  const writer = await connectV2(host, "archive", { token: await sign("Two", { scope: "chat:admin" }) });
-  for (let number = 1; number <= 65; number++) await writer.say(`Number ${number}`);
-  const reader = await connectV2(host, "archive", { token: await sign("One"), since: 0 });
-  await reader.next("changes");
-
+  const many = await SessionClient.connect(await sign("Two"));
+  await many.nextOf("rooms");
   await server.stop();
-  await Promise.all([one.closed, reader.closed]);
-  return [...one.texts, ...reader.texts];
+  await Promise.all([one.closed, many.closed]);
+  return [...alone.texts, ...one.texts, ...many.texts];
 }
 
-async function perform(one: V2Client, two: V2Client, command: Command): Promise<void> {
+/** 65 messages, and another one that is deleted. Returns when the session has heard of it. */
+async function writeArchive(one: SessionClient): Promise<void> {
+  const heard = (rev: number) => one.next((frame) => frame.type === "activity" && frame.rev === rev);
+  // An administrator has no rate limit.
+  const token = await sign("Two", { scope: "chat:admin" });
+  const writer = await connectV2(server.host, "archive", { token });
+  await Promise.all(Array.from({ length: 65 }, (_, index) => writer.say(`Number ${index + 1}`)));
+  await heard(65);
+  await writer.say("One more");
+  await heard(66);
+  await writer.ack({ type: "delete", seq: 66 });
+  await heard(67);
+  await writer.close();
+}
+
+async function perform(one: SessionClient, two: V2Client, command: Command): Promise<void> {
   if (command.type === "typing") {
     two.send(command);
-    await one.next("typing");
+    await one.nextOf("typing");
     return;
   }
   const token = await sign("One");
   one.send(command.type === "auth" ? { ...command, token } : command);
-  await one.next((frame) => (frame.type === "ack" || frame.type === "error") && frame.id === command.id);
+  await one.next(
+    (frame) => ["ack", "error", "opened"].includes(frame.type) && "id" in frame && frame.id === command.id,
+  );
 }
 
 test("each frame in docs/protocol.md is one that the server sends, or understands, key for key", async () => {
   const [commands, frames] = [examplesOf("client") as Command[], examplesOf("server") as ServerFrame[]];
-  const came = new Set((await session(commands)).map((text) => timeless(JSON.parse(text))));
+  const came = new Set((await story(commands)).map((text) => timeless(JSON.parse(text))));
   expect(frames.map(timeless).filter((frame) => !came.has(frame))).toEqual([]);
   // And none is missing.
   const sent: Record<Command["type"], true> = {
+    open: true,
+    close: true,
     send: true,
     edit: true,
     delete: true,
@@ -104,9 +153,15 @@ test("each frame in docs/protocol.md is one that the server sends, or understand
     read: true,
     typing: true,
     auth: true,
+    ping: true,
   };
   const heard: Record<ServerFrame["type"], true> = {
     hello: true,
+    rooms: true,
+    activity: true,
+    joined: true,
+    left: true,
+    opened: true,
     changes: true,
     change: true,
     ack: true,
@@ -123,7 +178,12 @@ test("each frame in docs/protocol.md is one that the server sends, or understand
   expect(new Set(frames.map(({ type }) => type))).toEqual(new Set(Object.keys(heard)) as never);
   const kinds = frames.flatMap((frame) => (frame.type === "change" ? [frame.kind] : []));
   expect(kinds.toSorted()).toEqual(["created", "deleted", "edited", "reacted"]);
-});
+  // Both kinds of `hello`: those of a room's URL have a room.
+  const hellos = frames.flatMap((frame) =>
+    frame.type === "hello" ? ["room" in frame ? "room" : "session"] : [],
+  );
+  expect(hellos.toSorted()).toEqual(["room", "session"]);
+}, 30_000);
 
 /** Rows of the first table after a heading, by their first cell. */
 function tableAfter(heading: string): Map<string, string[]> {

@@ -1,13 +1,5 @@
-import type { Change, Message, Position, RoomKey, RoomRef } from "./model.ts";
+import type { Activity, Change, Message, Position, RoomKey, RoomRef } from "./model.ts";
 import type { Store } from "./store.ts";
-
-/** The latest state of a room, for sessions in which it is not open. */
-export interface Activity extends Position {
-  /** The newest message that is not deleted. */
-  lastMessage: Message | null;
-  /** Messages deleted since the last activity of this room: the `seq` of each, and the `rev` of its deletion. */
-  deleted: readonly Position[];
-}
 
 /** Tells sessions about the activity of rooms that they do not follow. */
 export interface ActivityBroadcaster {

@@ -1,5 +1,4 @@
-import type { Change, Departure, Notice, RoomKey, User, UserKey } from "./model.ts";
-import type { MarkMove } from "./store.ts";
+import type { Change, Departure, MarkMove, Notice, RoomKey, User, UserKey } from "./model.ts";
 
 /**
  * An event for every node. It is a hint, never the truth: a listener may have missed earlier ones, and reads what it lacks

@@ -13,6 +13,7 @@ import type {
   Draft,
   Identity,
   Limits,
+  MarkMove,
   Membership,
   Message,
   Notice,
@@ -32,7 +33,7 @@ import { type Broadcaster, RoomSync } from "./room-sync.ts";
 import { Rooms } from "./rooms.ts";
 import { Sessions } from "./sessions.ts";
 import { SignIn } from "./sign-in.ts";
-import type { MarkMove, Range, Store } from "./store.ts";
+import type { Range, Store } from "./store.ts";
 import { checkMessageText } from "./validation.ts";
 
 export interface ChatOptions {

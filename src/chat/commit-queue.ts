@@ -1,6 +1,6 @@
 import { asChatError, ChatError, isRefused, refusalError } from "./errors.ts";
-import type { Ack, Change, Draft, RoomKey } from "./model.ts";
-import type { MarkMove, Outcome, Store } from "./store.ts";
+import type { Ack, Change, Draft, MarkMove, RoomKey } from "./model.ts";
+import type { Outcome, Store } from "./store.ts";
 
 /** Drafts that may wait for the disk, and UTF-16 units of text in them. Beyond that, new drafts are refused. */
 const MAX_QUEUED_DRAFTS = 65_536;

@@ -160,6 +160,24 @@ export interface Position {
 /** Where a command was stored. */
 export type Ack = Position;
 
+/** A read mark that was moved, and what that means for its user. As of the draft, within its batch. */
+export interface MarkMove {
+  /** Where the mark is now. */
+  seq: number;
+  /** Messages after the mark that are not deleted. */
+  unread: number;
+  /** The room's newest `seq` and `rev`. */
+  head: Position;
+}
+
+/** The latest state of a room, for sessions in which it is not open. */
+export interface Activity extends Position {
+  /** The newest message that is not deleted. */
+  lastMessage: Message | null;
+  /** Messages deleted since the last activity of this room: the `seq` of each, and the `rev` of its deletion. */
+  deleted: readonly Position[];
+}
+
 /** Messages by `rev`, and the `rev` that a reader has reached with them. */
 export interface Page {
   messages: readonly Message[];

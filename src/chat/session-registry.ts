@@ -8,8 +8,10 @@ export interface Session {
   start(rooms: readonly RoomSummary[]): Promise<void>;
   /** The user has become a member of a room. */
   joined(room: RoomSummary): void;
-  /** The session may have missed something about these rooms. Resolves when all were sent. */
-  refreshed(rooms: readonly RoomSummary[]): Promise<void>;
+  /** The session may have missed something about all rooms. Resolves when all were sent. */
+  restart(rooms: readonly RoomSummary[]): Promise<void>;
+  /** The session may have missed something about a room. */
+  refreshed(room: RoomSummary): void;
   /** The user is no longer in a room. */
   left(room: RoomRef, reason: Departure): void;
 }

@@ -1,5 +1,5 @@
 import type { BusEvent } from "./bus.ts";
-import type { Actor, Departure, Room, RoomKey, RoomSummary, UserKey } from "./model.ts";
+import type { Actor, Departure, Notice, Room, RoomKey, RoomSummary, UserKey } from "./model.ts";
 import type { RoomList } from "./room-list.ts";
 import { type Session, type SessionListener, SessionRegistry, type SessionUser } from "./session-registry.ts";
 import type { Store } from "./store.ts";
@@ -57,7 +57,13 @@ export class Sessions {
   /** Reads the user's rooms for a session that may have missed changes of any of them. Rejects with `StoreError`. */
   async refresh(session: Session): Promise<void> {
     const user = this.#registry.get(session.user.key);
-    if (user) await this.#readFor(session, user, (rooms) => session.refreshed(rooms));
+    if (user) await this.#readFor(session, user, (rooms) => session.restart(rooms));
+  }
+
+  /** Reads one of the user's rooms for a session that may have missed changes of it. Rejects with `StoreError`. */
+  async refreshRoom(session: Session, room: RoomKey): Promise<void> {
+    const user = this.#registry.get(session.user.key);
+    if (user?.rooms.has(room)) await this.#refreshStale(user, [room], () => [session]);
   }
 
   /** Ends a session. Does nothing if it had not started. */
@@ -107,9 +113,10 @@ export class Sessions {
     switch (event.kind) {
       case "changes":
       case "read":
-        for (const { stale } of this.#reads) stale.add(event.room);
+        this.#markStale(event.room);
         break;
       case "member_added":
+        this.#markStale(event.room, event.user);
         this.#check(event.user, event.room);
         break;
       case "member_removed":
@@ -129,9 +136,24 @@ export class Sessions {
         void this.#checkEveryone();
         break;
       case "notice":
-        if (event.notice.type === "room") this.#registry.rename(event.room, event.notice.room.name);
+        this.#receiveNotice(event.room, event.notice);
         break;
     }
+  }
+
+  #receiveNotice(room: RoomKey, notice: Notice): void {
+    if (notice.type === "room") {
+      this.#registry.rename(room, notice.room.name);
+      this.#markStale(room);
+    } else if (notice.type === "member") {
+      this.#markStale(room, notice.user.key);
+    }
+  }
+
+  /** What is being read of this room may be out of date: for one of its members, or for all. */
+  #markStale(room: RoomKey, key?: UserKey): void {
+    for (const { user, stale } of this.#reads)
+      if (key === undefined || user.actor.key === key) stale.add(room);
   }
 
   #leave(user: SessionUser | undefined, room: RoomKey, reason: Departure): void {
@@ -186,7 +208,7 @@ export class Sessions {
     for (const key of stale) {
       const summary = await this.options.roomList.one(user.actor.key, key);
       if (!summary || !user.rooms.has(key)) continue;
-      for (const session of sessions()) if (session.isOpen) void session.refreshed([summary]);
+      for (const session of sessions()) if (session.isOpen) session.refreshed(summary);
     }
   }
 

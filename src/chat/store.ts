@@ -5,6 +5,7 @@ import type {
   Change,
   Draft,
   Invitee,
+  MarkMove,
   Member,
   Membership,
   Message,
@@ -95,16 +96,6 @@ export interface Done {
   change?: Change;
   /** Present when the actor's read mark was moved, by a `read` action or by sending a message. */
   mark?: MarkMove;
-}
-
-/** A read mark that was moved, and what that means for its user. As of the draft, within its batch. */
-export interface MarkMove {
-  /** Where the mark is now. */
-  seq: number;
-  /** Messages after the mark that are not deleted. */
-  unread: number;
-  /** The room's newest `seq` and `rev`. */
-  head: Position;
 }
 
 export interface History extends Position {

@@ -1,5 +1,4 @@
-import type { Activity } from "../chat/activity.ts";
-import type { Departure, RoomSummary } from "../chat/model.ts";
+import type { Activity, Departure, RoomKey, RoomSummary } from "../chat/model.ts";
 import type { JoinedFrame, LeftFrame, OpenedFrame, SessionHelloFrame } from "./frames.ts";
 import { encodeLastMessage, encodeSummary } from "./serialize.ts";
 import { encodeAround } from "./v2.ts";
@@ -18,8 +17,14 @@ export interface RoomsPage {
   more: boolean;
 }
 
-/** Splits a list of rooms into pages. Yields at least one, even for an empty list. */
-export function* encodeRoomPages(rooms: readonly RoomSummary[]): Generator<RoomsPage, undefined> {
+/**
+ * Splits a list of rooms into pages. Yields at least one, even for an empty list. Each page leaves out rooms that are not
+ * `listed` by the time it is asked for.
+ */
+export function* encodeRoomPages(
+  rooms: readonly RoomSummary[],
+  listed: (room: RoomKey) => boolean,
+): Generator<RoomsPage, undefined> {
   let encoded = "";
   let count = 0;
   for (const room of rooms) {
@@ -28,7 +33,7 @@ export function* encodeRoomPages(rooms: readonly RoomSummary[]): Generator<Rooms
       yield { rooms: encoded, more: true };
       [encoded, count] = ["", 0];
     }
-    encoded += count++ === 0 ? summary : `,${summary}`;
+    if (listed(room.room.key)) encoded += count++ === 0 ? summary : `,${summary}`;
   }
   yield { rooms: encoded, more: false };
 }

@@ -1,8 +1,7 @@
 import * as v from "valibot";
 
 import { ChatError } from "../chat/errors.ts";
-import type { Change, Limits, Message, Notice, Page, Position, User } from "../chat/model.ts";
-import type { MarkMove } from "../chat/store.ts";
+import type { Change, Limits, MarkMove, Message, Notice, Page, Position, User } from "../chat/model.ts";
 import { explain } from "./explain.ts";
 import type { AckFrame, ErrorFrame, HelloFrame, LimitsBody, NoticeFrame, RoomFrame } from "./frames.ts";
 import {

@@ -1,19 +1,9 @@
 import type { ActivityBroadcaster } from "../chat/activity.ts";
-import type { RoomKey } from "../chat/model.ts";
 import type { Broadcaster } from "../chat/room-sync.ts";
 import * as classic from "../protocol/classic.ts";
 import { encodeActivity } from "../protocol/session.ts";
 import { encodeChange, encodeChanges, encodeChunks } from "../protocol/v2.ts";
-
-/** Topics of Bun's pub/sub, one set for each room. */
-export const topics = {
-  classic: (room: RoomKey) => `room:${room}:classic`,
-  v2: (room: RoomKey) => `room:${room}:v2`,
-  /** Separate from the changes, so that they can be withheld from slow readers. */
-  notices: (room: RoomKey) => `room:${room}:notices`,
-  /** For sessions in which the room is not open. */
-  activity: (room: RoomKey) => `room:${room}:activity`,
-};
+import { topics } from "./topics.ts";
 
 /** The part of Bun's server that publishing needs. */
 export interface TopicServer {

@@ -1,6 +1,6 @@
 import type { Chat } from "../chat/chat.ts";
 import { encodeChanges, encodeChunks } from "../protocol/v2.ts";
-import type { OpenRoom } from "./open-room.ts";
+import type { OpenRoom } from "./connection.ts";
 
 /** Bytes that may wait for a reader while there is more to send to it. */
 const MAX_BUFFERED_BYTES = 262_144;

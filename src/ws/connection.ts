@@ -2,11 +2,12 @@ import type { ServerWebSocket } from "bun";
 
 import type { Budget } from "../chat/budgets.ts";
 import type { Code } from "../chat/errors.ts";
-import type { Actor, Identity, Membership } from "../chat/model.ts";
+import type { Actor, Departure, Identity, Membership, RoomRef, User, UserKey } from "../chat/model.ts";
+import type { Participant } from "../chat/participants.ts";
+import type { Session as ChatSession } from "../chat/session-registry.ts";
 import { errorCodes } from "../protocol/error-codes.ts";
-import { OpenRoom } from "./open-room.ts";
-import type { Session } from "./session.ts";
 import type { Protocol } from "./subprotocol.ts";
+import { topics } from "./topics.ts";
 
 /** A socket that is opened only to be closed with a code, which a page can read. */
 export class RefusedConnection {
@@ -33,6 +34,22 @@ export interface Entrance extends Membership {
   since: number | undefined;
 }
 
+/** The session of a connection, as far as it is not about the frames of a protocol. */
+export interface ConnectionSession extends ChatSession {
+  /** Resolves when the first frame has been sent. */
+  readonly started: Promise<void>;
+  /** Whether frames about the list of rooms can be sent. */
+  readonly isLive: boolean;
+  /** The open rooms: a snapshot. */
+  openRooms(): OpenRoom[];
+  /** Withholds activity if too much waits for the reader. */
+  checkReader(): void;
+  /** The send buffer has drained. */
+  drained(): void;
+  /** The connection has ended. */
+  end(): void;
+}
+
 /** One live socket and what is known about it. Times are on the monotonic clock, unless they are a token's. */
 export class Connection {
   readonly protocol: Protocol;
@@ -41,7 +58,7 @@ export class Connection {
   /** The room of a connection to a room's URL. */
   readonly room: OpenRoom | undefined;
   /** The session of a connection to the URL of sessions. */
-  session: Session | undefined;
+  session: ConnectionSession | undefined;
   /** Undefined for a session, and once the connection has started to join its room. */
   entrance: Entrance | undefined;
   /** When the peer last showed a sign of life. */
@@ -155,6 +172,47 @@ export class Connection {
 
   notifyDrained(): void {
     for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
+
+/** A room that a connection follows: the only one of a connection to a room's URL, or one of those open in a session. */
+export class OpenRoom implements Participant {
+  /** The users whom the client knows to be online, while notices are withheld from it. Otherwise undefined. */
+  knownOnline: ReadonlyMap<UserKey, User> | undefined;
+  /** Why the user may no longer be in the room. Undefined as long as they may. */
+  departure: Departure | undefined;
+  #isClosed = false;
+
+  constructor(
+    readonly connection: Connection,
+    readonly room: RoomRef,
+    private readonly expelled: (room: OpenRoom, reason: Departure) => void,
+  ) {}
+
+  get user(): Actor {
+    return this.connection.user;
+  }
+
+  get isOpen(): boolean {
+    return !this.#isClosed && this.connection.isOpen;
+  }
+
+  /** Whether the connection is subscribed to the room's changes: it has received all that were published before. */
+  get isLive(): boolean {
+    return this.connection.isSubscribed(topics.v2(this.room.key));
+  }
+
+  expel(reason: Departure): void {
+    this.departure = reason;
+    this.expelled(this, reason);
+  }
+
+  /** Ends the subscriptions. Nothing more of the room is sent. */
+  close(): void {
+    const { connection, room } = this;
+    this.#isClosed = true;
+    connection.unsubscribe(topics.v2(room.key));
+    connection.unsubscribe(topics.notices(room.key));
   }
 }
 

@@ -4,12 +4,18 @@ import type { Logger } from "pino";
 import type { Chat } from "../chat/chat.ts";
 import { asChatError } from "../chat/errors.ts";
 import type { Metrics } from "../http/metrics.ts";
-import { closeSocket, Connection, type Entrance, RefusedConnection, type SocketData } from "./connection.ts";
+import {
+  closeSocket,
+  Connection,
+  type ConnectionSession,
+  type Entrance,
+  type OpenRoom,
+  RefusedConnection,
+  type SocketData,
+} from "./connection.ts";
 import type { Connections } from "./connections.ts";
 import type { Dialect } from "./dialects/dialect.ts";
 import { MAX_BACKPRESSURE_BYTES, MAX_FRAME_BYTES } from "./limits.ts";
-import type { OpenRoom } from "./open-room.ts";
-import type { Session } from "./session.ts";
 import type { Protocol } from "./subprotocol.ts";
 
 export interface HandlerOptions {
@@ -31,19 +37,22 @@ export function createHandlers(options: HandlerOptions): WebSocketHandler<Socket
   async function start(connection: Connection): Promise<void> {
     const { session, room, entrance } = connection;
     try {
-      if (session) await startSession(session);
+      if (session) await startSession(connection, session);
       else if (room && entrance) await join(room, entrance);
     } catch (err) {
       const { code } = asChatError(err);
       metrics.refusals.inc({ code });
       if (code === "internal" || code === "storage_unavailable")
-        log.error({ err, user: connection.user.id }, "A connection could not be started");
+        log.error(
+          { err, user: connection.user.id, room: room?.room.id },
+          "A connection could not be started",
+        );
       connection.close(code);
     }
   }
 
-  async function startSession(session: Session): Promise<void> {
-    void session.started.then(() => handleQueued(session.connection));
+  async function startSession(connection: Connection, session: ConnectionSession): Promise<void> {
+    void session.started.then(() => handleQueued(connection));
     await chat.sessions.open(session);
   }
 

@@ -1,13 +1,13 @@
 import type { BusEvent } from "../chat/bus.ts";
 import type { Chat } from "../chat/chat.ts";
-import type { Notice, RoomKey, User, UserKey } from "../chat/model.ts";
-import type { MarkMove } from "../chat/store.ts";
+import type { MarkMove, Notice, RoomKey, User, UserKey } from "../chat/model.ts";
 import { encodeNotice, encodePresence, encodeRead } from "../protocol/v2.ts";
-import { topics, type TopicServer } from "./broadcast.ts";
+import type { TopicServer } from "./broadcast.ts";
 import type { Connection } from "./connection.ts";
+import { OpenRoom } from "./connection.ts";
 import type { Connections } from "./connections.ts";
 import { SLOW_READER_BYTES } from "./limits.ts";
-import { OpenRoom } from "./open-room.ts";
+import { topics } from "./topics.ts";
 
 /** Notices of one room, in a row, for which its readers are checked once: each check looks at everybody in the room. */
 const NOTICES_PER_CHECK = 32;

@@ -7,10 +7,10 @@ import type { Message } from "../chat/model.ts";
 import type { OpenedFrame } from "../protocol/frames.ts";
 import { roomBody, userBody } from "../protocol/serialize.ts";
 import { encodeChunks, encodeMessages } from "../protocol/v2.ts";
-import { topics } from "./broadcast.ts";
 import { CatchUp } from "./catch-up.ts";
+import type { OpenRoom } from "./connection.ts";
 import type { Notices } from "./notices.ts";
-import type { OpenRoom } from "./open-room.ts";
+import { topics } from "./topics.ts";
 
 /** What the first frame about a room says, in `hello` and in `opened`, except for its messages. */
 type RoomStart = Pick<OpenedFrame, "room" | "rev" | "resumed" | "online">;

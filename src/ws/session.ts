@@ -3,9 +3,8 @@ import type { Logger } from "pino";
 import type { Chat } from "../chat/chat.ts";
 import { asChatError, ChatError, refusalError } from "../chat/errors.ts";
 import type { Actor, Departure, Limits, RoomKey, RoomRef, RoomSummary } from "../chat/model.ts";
-import type { Session as ChatSession } from "../chat/session-registry.ts";
 import type { Command } from "../protocol/schemas.ts";
-import { formatTime, userBody } from "../protocol/serialize.ts";
+import { encodeSummary, formatTime, userBody } from "../protocol/serialize.ts";
 import {
   encodeJoined,
   encodeLeft,
@@ -16,11 +15,10 @@ import {
   type RoomsPage,
 } from "../protocol/session.ts";
 import { limitsBody } from "../protocol/v2.ts";
-import { topics } from "./broadcast.ts";
-import type { Connection } from "./connection.ts";
+import { type Connection, type ConnectionSession, OpenRoom } from "./connection.ts";
 import { MAX_FRAME_BYTES, MAX_OPEN_ROOMS, MAX_OPENED_BYTES, SLOW_READER_BYTES } from "./limits.ts";
-import { OpenRoom } from "./open-room.ts";
 import type { RoomFeeds } from "./room-feeds.ts";
+import { topics } from "./topics.ts";
 
 type Open = Extract<Command, { type: "open" }>;
 
@@ -35,7 +33,7 @@ export interface SessionOptions {
 }
 
 /** A connection for all of a user's rooms: the live list of rooms, and the rooms that the client has opened. */
-export class Session implements ChatSession {
+export class Session implements ConnectionSession {
   /** Open rooms by id. */
   readonly #open = new Map<string, OpenRoom>();
   /** Settles when all opens and closes so far have been handled. */
@@ -44,6 +42,8 @@ export class Session implements ChatSession {
   #lookups: Promise<unknown> | undefined;
   readonly #hello = Promise.withResolvers<void>();
   #hasStarted = false;
+  /** Whether the last page of the list has been sent. */
+  #isListed = false;
   /** Activity is withheld from a slow reader, who gets fresh summaries once it has caught up. */
   #isWithheld = false;
 
@@ -86,9 +86,10 @@ export class Session implements ChatSession {
       token_expires_at: formatTime(connection.identity.expiresAt),
       limits: { ...limitsBody(options.limits, MAX_FRAME_BYTES), open_rooms: MAX_OPEN_ROOMS },
     };
-    const pages = encodeRoomPages(rooms);
+    const pages = this.#encodePages(rooms);
     const first = pages.next().value;
     if (first) connection.send(encodeSessionHello(parts, first));
+    this.#isListed = first?.more === false;
     this.#hasStarted = true;
     this.#hello.resolve();
     for (const { room } of rooms) connection.subscribe(topics.activity(room.key));
@@ -100,9 +101,15 @@ export class Session implements ChatSession {
     this.connection.send(encodeJoined(room));
   }
 
-  async refreshed(rooms: readonly RoomSummary[]): Promise<void> {
+  async restart(rooms: readonly RoomSummary[]): Promise<void> {
     for (const { room } of rooms) this.#followActivity(room.key);
-    await this.#sendPages(encodeRoomPages(rooms));
+    await this.#sendPages(this.#encodePages(rooms));
+  }
+
+  refreshed(room: RoomSummary): void {
+    this.#followActivity(room.room.key);
+    // It does not end the list, if that is being sent.
+    this.connection.send(encodeRooms({ rooms: encodeSummary(room), more: !this.#isListed }));
   }
 
   left({ key, id }: RoomRef, reason: Departure): void {
@@ -190,6 +197,8 @@ export class Session implements ChatSession {
     try {
       const joined = await joining;
       const marks = await chat.readMarks(this.user, key);
+      // The last messages do not tell of deletions before them, which may not have been told by `activity` yet.
+      if (!joined.resumed) await chat.sessions.refreshRoom(this, key);
       if (open.departure) {
         const refused = open.departure === "room_deleted" ? "room_deleted" : "removed";
         throw refusalError({ refused });
@@ -235,14 +244,24 @@ export class Session implements ChatSession {
       this.connection.subscribe(topics.activity(room));
   }
 
+  /** While the reader is slow, its user may lose some of the rooms. */
+  #encodePages(rooms: readonly RoomSummary[]): Iterator<RoomsPage> {
+    const { sessions } = this.options.chat;
+    return encodeRoomPages(rooms, (room) => sessions.has(room, this.user.key));
+  }
+
   /** Sends summaries at the reader's pace. Stops when they are withheld: then all are sent again. */
-  async #sendPages(pages: Iterable<RoomsPage>): Promise<void> {
+  async #sendPages(pages: Iterator<RoomsPage>): Promise<void> {
     const { connection } = this;
-    for (const page of pages) {
+    for (;;) {
       while (connection.isOpen && connection.bufferedBytes > MAX_BYTES_BEFORE_PAGE)
         await connection.drained();
       if (!connection.isOpen || this.#isWithheld) return;
+      // Not encoded before, so that it is as current as possible.
+      const { value: page, done = false } = pages.next();
+      if (done) return;
       connection.send(encodeRooms(page));
+      this.#isListed ||= !page.more;
     }
   }
 }

@@ -2,9 +2,8 @@ import type { Verifier } from "../auth/verifier.ts";
 import type { Chat } from "../chat/chat.ts";
 import { ChatError } from "../chat/errors.ts";
 import type { Actor } from "../chat/model.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, OpenRoom } from "./connection.ts";
 import type { Connections } from "./connections.ts";
-import type { OpenRoom } from "./open-room.ts";
 
 export interface TokenRenewalOptions {
   chat: Chat;

@@ -8,9 +8,8 @@ import { readSessionCookie, readToken } from "../http/credentials.ts";
 import type { Env } from "../http/env.ts";
 import type { OriginPolicy } from "../http/origin.ts";
 import { problem } from "../http/problem.ts";
-import { Connection, RefusedConnection, type SocketData } from "./connection.ts";
+import { Connection, type ConnectionSession, RefusedConnection, type SocketData } from "./connection.ts";
 import type { Connections } from "./connections.ts";
-import type { Session } from "./session.ts";
 import { checkOffer, type Offer, type Protocol, readOffer } from "./subprotocol.ts";
 
 export interface UpgradeOptions {
@@ -18,7 +17,7 @@ export interface UpgradeOptions {
   verifier: Pick<Verifier, "verify" | "trusts">;
   connections: Connections;
   originPolicy: OriginPolicy;
-  createSession: (connection: Connection) => Session;
+  createSession: (connection: Connection) => ConnectionSession;
 }
 
 /** `Sec-WebSocket-Key`: sixteen bytes in base64. */
@@ -50,7 +49,8 @@ export function createUpgrade(options: UpgradeOptions) {
     if (roomId === undefined && protocol !== "chat.v2")
       throw new ChatError("invalid_command", "This URL needs the protocol chat.v2.");
     if (!originAllowed) throw new ChatError("forbidden", "Pages of this origin may not connect.");
-    const since = protocol === "chat.v2" ? readSince(c.req.query("since")) : undefined;
+    const resumes = roomId !== undefined && protocol === "chat.v2";
+    const since = resumes ? readSince(c.req.query("since")) : undefined;
     const identity = await verifier.verify(readUpgradeToken(c, offer));
     const user = await chat.signIn(identity);
     const entrance = roomId === undefined ? undefined : { ...(await chat.rooms.enter(user, roomId)), since };

@@ -3,12 +3,14 @@ import type { Dialect } from "./dialects.ts";
 import { integer, load, measure } from "./measure.ts";
 import { type RawSocket, readInTurns } from "./raw-socket.ts";
 import type { Server } from "./server.ts";
-import { connectUsers, CROWD_SIZE, type Testbed } from "./testbed.ts";
+import { connectUsers, CROWD_SIZE, type Testbed, usersBetween } from "./testbed.ts";
 
 const SETTLE_MS = 500;
 const WARM_UP_MS = 1500;
 const MEASURE_MS = 3000;
 const SENDERS = 4;
+/** The room that everyone is in. */
+export const CROWD_ROOM = "crowd";
 
 /**
  * Everyone in the room `crowd`. Only the senders and the last member parse frames. The others count bytes, which are
@@ -46,7 +48,13 @@ export class Crowd implements Disposable {
 
   /** Connects all members. */
   static async connect(server: Server, testbed: Testbed, dialect: Dialect): Promise<Crowd> {
-    const sockets = await connectUsers(server, testbed, CROWD_SIZE, dialect, () => "crowd");
+    const sockets = await connectUsers(
+      server,
+      testbed,
+      usersBetween(0, CROWD_SIZE),
+      dialect,
+      () => CROWD_ROOM,
+    );
     const crowd = new Crowd(sockets, dialect);
     await Bun.sleep(SETTLE_MS);
     crowd.#bytesAtStart = crowd.#bytesRead();
@@ -95,6 +103,7 @@ export async function fanOut(
   inFlight: number,
 ): Promise<Result> {
   using crowd = await Crowd.connect(server, testbed, dialect);
+  const send = dialect.send(CROWD_ROOM);
   let stopped = false;
   for (const socket of crowd.senders) {
     const count = socket.onFrame;
@@ -102,10 +111,9 @@ export async function fanOut(
     let received = 0;
     socket.onFrame = (bytes, start, size) => {
       count?.(bytes, start, size);
-      if (dialect.isMessage(bytes, start) && ++received % SENDERS === 0 && !stopped)
-        socket.write(dialect.send);
+      if (dialect.isMessage(bytes, start) && ++received % SENDERS === 0 && !stopped) socket.write(send);
     };
-    for (let index = 0; index < inFlight; index++) socket.write(dialect.send);
+    for (let index = 0; index < inFlight; index++) socket.write(send);
   }
   await Bun.sleep(WARM_UP_MS);
   crowd.reset();

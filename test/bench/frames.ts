@@ -48,3 +48,14 @@ export class FrameReader {
     this.#skip = at - bytes.length;
   }
 }
+
+/** The payloads of complete frames, as text. */
+export function readFrames(bytes: Uint8Array): string[] {
+  const frames: string[] = [];
+  const decoder = new TextDecoder();
+  new FrameReader().push(bytes, (all, start, size) => {
+    const header = size < 128 ? 2 : size < 65_540 ? 4 : 10;
+    frames.push(decoder.decode(all.subarray(start, start + size - header)));
+  });
+  return frames;
+}

@@ -2,6 +2,7 @@ import { cpus } from "node:os";
 
 import { pinGenerator } from "./server.ts";
 import { createTestbed, type Testbed } from "./testbed.ts";
+import { activity } from "./workloads/activity.ts";
 import { calm } from "./workloads/calm.ts";
 import { connect } from "./workloads/connect.ts";
 import { crowd } from "./workloads/crowd.ts";
@@ -10,6 +11,9 @@ import { history } from "./workloads/history.ts";
 import { idle } from "./workloads/idle.ts";
 import { resume } from "./workloads/resume.ts";
 import { rooms } from "./workloads/rooms.ts";
+import { sessionResume } from "./workloads/session-resume.ts";
+import { sessionRooms } from "./workloads/session-rooms.ts";
+import { sessions } from "./workloads/sessions.ts";
 
 // What Parley costs beside a bare Bun server under the same load. `npm run bench -- crowd calm` runs these workloads
 // alone; ROUNDS sets how often each comparison is repeated.
@@ -23,6 +27,10 @@ const workloads: Record<string, (testbed: Testbed) => Promise<string[]>> = {
   dialects,
   resume,
   history,
+  sessions,
+  activity,
+  "session-rooms": sessionRooms,
+  "session-resume": sessionResume,
 };
 const DEFAULT_ROUNDS = 5;
 

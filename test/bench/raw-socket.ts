@@ -18,7 +18,7 @@ export class RawSocket {
   /** Called with each frame that was received. */
   onFrame: OnFrame | undefined;
   /** Called after each chunk, when its frames were reported. */
-  onChunk: (() => void) | undefined;
+  onChunk: ((chunk: Uint8Array) => void) | undefined;
   #reader: FrameReader | undefined = new FrameReader();
   #pauseAfterChunk = false;
 
@@ -74,7 +74,7 @@ export class RawSocket {
     this.bytesRead += chunk.length;
     if (this.#pauseAfterChunk) this.socket.pause();
     this.#reader?.push(chunk, this.#report);
-    this.onChunk?.();
+    this.onChunk?.(chunk);
   }
 
   readonly #report: OnFrame = (bytes, start, size) => this.onFrame?.(bytes, start, size);

@@ -5,6 +5,7 @@ import { readConfig } from "../../src/config.ts";
 import { openChat } from "../../src/server.ts";
 import { open } from "../../src/store/sqlite/open.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
+import { subjectOf } from "../support/tokens.ts";
 import { TEXT } from "./dialects.ts";
 
 // All that the benchmark needs to know of the server's own code.
@@ -78,3 +79,65 @@ export function fillDatabase(path: string, rooms: number, messages: number): voi
     for (let key = 1; key <= rooms; key++) message.run(key, seq, `message ${seq} of room ${key}`, seq);
   db.run("COMMIT");
 }
+
+/** A room to fill a database with. */
+export interface RoomSeed {
+  id: string;
+  /** Emails. The members have sent the messages in turn. */
+  members: readonly string[];
+  /** One in ten of them is edited later. */
+  messages: number;
+}
+
+/** Fills a new database with rooms. */
+export function fillRooms(path: string, rooms: readonly RoomSeed[]): void {
+  open(path).$client.close();
+  using db = new Database(path);
+  db.run("PRAGMA synchronous = OFF");
+  db.run("BEGIN");
+  const user = db.prepare<{ pk: number }, [string, string]>(
+    "INSERT INTO users (sub, email, signed_in) VALUES (?1, ?2, TRUE) RETURNING pk",
+  );
+  const ownedEmail = db.prepare("INSERT INTO emails (email, user_pk) VALUES (?1, ?2)");
+  const keys = new Map<string, number>();
+  for (const email of new Set(rooms.flatMap(({ members }) => members))) {
+    const key = user.get(subjectOf(email), email)?.pk ?? 0;
+    ownedEmail.run(email, key);
+    keys.set(email, key);
+  }
+  const room = db.prepare(
+    "INSERT INTO rooms (pk, id, name, seq, rev, created_at) VALUES (?1, ?2, ?2, ?3, ?4, 0)",
+  );
+  const member = db.prepare("INSERT INTO members VALUES (?1, ?2, 'member', 0)");
+  const mark = db.prepare("INSERT INTO reads (room_pk, user_pk, seq) VALUES (?1, ?2, ?3)");
+  const message = db.prepare(
+    `INSERT INTO messages (room_pk, seq, created_rev, changed_rev, edited_at, sender_pk, text, sent_at)
+     VALUES (?1, ?2, ?2, ?3, ?4, ?5, ?6, ?7)`,
+  );
+  for (const [index, { id, members, messages }] of rooms.entries()) {
+    const key = index + 1;
+    room.run(key, id, messages, revAfter(messages));
+    const memberKeys = members.map((email) => keys.get(email) ?? 0);
+    for (const [position, memberKey] of memberKeys.entries()) {
+      member.run(key, memberKey);
+      // One in five members has not read the last messages.
+      mark.run(key, memberKey, Math.max(0, messages - (position % 5 === 0 ? UNREAD_MESSAGES : 0)));
+    }
+    for (let seq = 1; seq <= messages; seq++) {
+      const sender = memberKeys[seq % memberKeys.length] ?? 0;
+      const sentAt = FIRST_SENT_AT + (seq * rooms.length + index) * 1000;
+      const isEdited = seq % 10 === 0;
+      const changedRev = isEdited ? messages + seq / 10 : null;
+      message.run(key, seq, changedRev, isEdited ? sentAt + 1 : null, sender, `${TEXT} ${seq}`, sentAt);
+    }
+  }
+  db.run("COMMIT");
+}
+
+/** The `rev` of a room whose messages were sent, and one in ten of them edited after that. */
+export function revAfter(messages: number): number {
+  return messages + Math.floor(messages / 10);
+}
+
+const UNREAD_MESSAGES = 3;
+const FIRST_SENT_AT = Date.UTC(2026, 0, 1);

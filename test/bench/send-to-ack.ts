@@ -3,7 +3,7 @@ import type { Dialect } from "./dialects.ts";
 import { integer, latency, load, measure } from "./measure.ts";
 import type { RawSocket } from "./raw-socket.ts";
 import type { Server } from "./server.ts";
-import { connectUsers, SMALL_ROOMS, type Testbed } from "./testbed.ts";
+import { connectUsers, SMALL_ROOMS, type Testbed, usersBetween } from "./testbed.ts";
 
 const SETTLE_MS = 300;
 const WARM_UP_MS = 1500;
@@ -16,9 +16,9 @@ export async function sendToAck(
   dialect: Dialect,
   inFlight: number,
 ): Promise<Result> {
-  const sockets = await connectUsers(server, testbed, SMALL_ROOMS, dialect, (user) => `room${user}`);
+  const sockets = await connectUsers(server, testbed, usersBetween(0, SMALL_ROOMS), dialect, roomOf);
   await Bun.sleep(SETTLE_MS);
-  const senders = sockets.map((socket) => new Sender(socket, dialect, inFlight));
+  const senders = sockets.map((socket, user) => new Sender(socket, dialect, roomOf(user), inFlight));
   await Bun.sleep(WARM_UP_MS);
   const before = senders.reduce((sum, { acks }) => sum + acks, 0);
   for (const sender of senders) sender.latencies = [];
@@ -34,6 +34,10 @@ export async function sendToAck(
   };
 }
 
+function roomOf(user: number): string {
+  return `room${user}`;
+}
+
 /** Sends a message for each ack, so that the number of messages in flight stays the same. */
 class Sender {
   acks = 0;
@@ -43,12 +47,15 @@ class Sender {
   /** The message whose latency is measured, by the number of acks that it waits for. */
   #sampled = 0;
   #sampledAt = 0;
+  readonly #frame: Uint8Array;
 
   constructor(
     private readonly socket: RawSocket,
-    private readonly dialect: Dialect,
+    dialect: Dialect,
+    room: string,
     inFlight: number,
   ) {
+    this.#frame = dialect.send(room);
     let answered = 0;
     socket.onFrame = (bytes, start) => {
       if (dialect.isAck(bytes, start)) answered++;
@@ -65,7 +72,7 @@ class Sender {
 
   #send(count: number): void {
     // Each message in a write of its own, as from many people: one large write would be cheaper to read.
-    for (let index = 0; index < count; index++) this.socket.write(this.dialect.send);
+    for (let index = 0; index < count; index++) this.socket.write(this.#frame);
     this.#sent += count;
     if (this.acks < this.#sampled) return;
     const now = performance.now();

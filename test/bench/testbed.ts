@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { audience, makeKey, sign } from "../support/tokens.ts";
 import type { Contender, Result } from "./compare.ts";
-import type { Dialect } from "./dialects.ts";
+import { type Dialect, isOpened } from "./dialects.ts";
 import { RawSocket } from "./raw-socket.ts";
 import { seedMessages, seedRooms } from "./seed.ts";
 import { type Server, startServer } from "./server.ts";
@@ -30,7 +30,8 @@ export interface Testbed extends AsyncDisposable {
   token: (user: number) => Promise<string>;
   /** A token that the server has not seen. */
   newToken: (user: number) => Promise<string>;
-  parley: () => Promise<Server>;
+  /** With another database than the testbed's, if given. */
+  parley: (database?: string) => Promise<Server>;
   bare: () => Promise<Server>;
 }
 
@@ -52,7 +53,7 @@ export async function createTestbed(rounds: number): Promise<Testbed> {
     PARLEY_CONNECTIONS_PER_USER: "0",
     PARLEY_MAX_CONNECTIONS: "0",
   };
-  const emails = Array.from({ length: CROWD_SIZE }, (_, user) => email(user));
+  const emails = usersBetween(0, CROWD_SIZE).map(email);
   const small = emails.slice(0, SMALL_ROOMS).map((member, index) => [`room${index}`, [member]] as const);
   await seedRooms(env, { ...Object.fromEntries(small), crowd: emails, long: emails.slice(0, 1) });
   const longRoomRev = await seedMessages(env, "long", LONG_ROOM_MESSAGES);
@@ -71,7 +72,11 @@ export async function createTestbed(rounds: number): Promise<Testbed> {
       return token;
     },
     newToken,
-    parley: () => startServer([join(import.meta.dir, "../../dist/parley"), "serve"], env),
+    parley: (database = env.PARLEY_DATABASE) =>
+      startServer([join(import.meta.dir, "../../dist/parley"), "serve"], {
+        ...env,
+        PARLEY_DATABASE: database,
+      }),
     bare: () => startServer([process.execPath, join(import.meta.dir, "bare.ts")]),
     async [Symbol.asyncDispose]() {
       await issuer.stop(true);
@@ -80,7 +85,8 @@ export async function createTestbed(rounds: number): Promise<Testbed> {
   };
 }
 
-function email(user: number): string {
+/** The email of a user. */
+export function email(user: number): string {
   return `user${user}@example.com`;
 }
 
@@ -99,24 +105,37 @@ export function onServer(
   };
 }
 
-export function roomPath(room: string): string {
-  return `/ws/chat/${room}/`;
+/** The users from `first` up to, and without, `end`. */
+export function usersBetween(first: number, end: number): number[] {
+  return Array.from({ length: end - first }, (_, index) => first + index);
 }
 
-/** Connects the first users, each to the room that `roomOf` returns. */
+/** Connects users, each to the room that `roomOf` returns. */
 export async function connectUsers(
   { url }: Server,
   testbed: Testbed,
-  count: number,
-  { protocol }: Dialect,
+  users: readonly number[],
+  dialect: Dialect,
   roomOf: (user: number) => string,
 ): Promise<RawSocket[]> {
-  const users = Array.from({ length: count }, (_, user) => user);
   const sockets = await inParallel(users, CONNECTS_AT_ONCE, async (user) =>
-    RawSocket.connect(url, { path: roomPath(roomOf(user)), token: await testbed.token(user), protocol }),
+    connectTo(roomOf(user), url, await testbed.token(user), dialect),
   );
   for (const socket of sockets) socket.onFrame = undefined;
   return sockets;
+}
+
+/** Connects to a room, and opens it where connecting does not. */
+async function connectTo(room: string, url: URL, token: string, dialect: Dialect): Promise<RawSocket> {
+  const { protocol, path, open } = dialect;
+  const socket = await RawSocket.connect(url, { path: path(room), token, protocol });
+  if (!open) return socket;
+  const opened = new Promise<void>((resolve) => {
+    socket.onFrame = (bytes, start) => isOpened(bytes, start) && resolve();
+  });
+  socket.write(open(room));
+  await opened;
+  return socket;
 }
 
 /** Runs `work` for each item, up to `limit` at the same time. */

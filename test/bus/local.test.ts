@@ -31,7 +31,7 @@ test("events are heard in their order by every listener, even when another one t
   bus.subscribe((event) => void last.push(event));
   const events: BusEvent[] = [
     { kind: "room_deleted", room: 7 },
-    { kind: "member_removed", room: 7, user: 1 },
+    { kind: "member_removed", room: 7, user: 1, reason: "removed" },
   ];
   for (const event of events) bus.publish(event);
   expect([heard, last]).toEqual([events, events]);

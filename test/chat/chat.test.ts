@@ -1,6 +1,8 @@
 import { expect, mock, test } from "bun:test";
 
-import { type Budget, Chat } from "../../src/chat/chat.ts";
+import type { Budget } from "../../src/chat/budgets.ts";
+import type { BusEvent } from "../../src/chat/bus.ts";
+import { Chat } from "../../src/chat/chat.ts";
 import { asChatError } from "../../src/chat/errors.ts";
 import type { Actor } from "../../src/chat/model.ts";
 import { createChat, noLimits } from "../support/chat-harness.ts";
@@ -77,23 +79,35 @@ test("an administrator, and anybody where there is no limit, is never refused", 
     expect(spend(unlimited, alice, budget).count).toBe(Infinity);
 });
 
-test("read marks are announced with up to 100 users online, and not with more", async () => {
-  const { store, chat, room, alice, notices, connect } = createChat({ messages: 9 });
+test("a room's read marks are broadcast with up to 100 users online, and not with more", async () => {
+  const { store, chat, room, connect } = createChat();
   const crowd = range(2, 101).map((key) => actor(key));
   for (const { key } of crowd) store.roles.set(key, "member");
-  let seq = 0;
-  const read = async () => {
-    await chat.execute(alice, room, { type: "read", seq: ++seq });
-    return notices.splice(0).filter(({ type }) => type === "read");
-  };
   const connections = crowd.map((user) => connect({ user }));
   await store.answerAll();
-  expect(await read()).toEqual([{ type: "read", user: alice, seq: 1 }]);
+  expect(chat.announcesReads(room)).toBe(true);
   connect();
   await store.answerAll();
-  expect(await read()).toEqual([]);
+  expect(chat.announcesReads(room)).toBe(false);
   connections[0]?.close();
-  expect(await read()).toHaveLength(1);
+  expect(chat.announcesReads(room)).toBe(true);
+});
+
+test("a read mark that moves is published with its user's unread messages, and one that stays is not", async () => {
+  const { chat, bus, room, alice } = createChat({ messages: 9 });
+  const marks: BusEvent[] = [];
+  bus.subscribe((event) => void (event.kind === "read" && marks.push(event)));
+  for (const seq of [4, 3]) await chat.execute(alice, room, { type: "read", seq });
+  const mark = { seq: 4, unread: 5, head: { seq: 9, rev: 9 } };
+  expect(marks).toEqual([{ kind: "read", room, user: alice, mark, sent: false }]);
+});
+
+test("a read mark that moves by sending is not published for a user without a session", async () => {
+  const { chat, bus, room, alice } = createChat();
+  const kinds: string[] = [];
+  bus.subscribe(({ kind }) => void kinds.push(kind));
+  await chat.execute(alice, room, send("hello"));
+  expect(kinds).toEqual(["changes"]);
 });
 
 test("a user is shown as their newest connection has them", async () => {
@@ -102,7 +116,7 @@ test("a user is shown as their newest connection has them", async () => {
   connect({ user: { ...alice, name: "Alice" } });
   await store.answerAll();
   expect(chat.listOnline(room, alice.key)).toMatchObject([{ key: alice.key, name: "Alice" }]);
-  chat.updateUser(room, { ...alice, name: "Alison" });
+  chat.updateUser({ ...alice, name: "Alison" }, [room]);
   expect(chat.listOnline(room, alice.key)).toMatchObject([{ name: "Alison" }]);
 });
 
@@ -133,7 +147,12 @@ async function openStoredChat() {
     store: opened.store,
     bus: { publish: nothing, subscribe: nothing, close: nothing },
     limits: noLimits,
-    broadcaster: { publish: nothing, publishMissed: nothing },
+    broadcaster: {
+      publish: nothing,
+      publishMissed: nothing,
+      isFollowed: () => false,
+      publishActivity: nothing,
+    },
     observer: { historyFailed: note, commitFailed: note, syncFailed: note, recheckFailed: note },
     now: () => 0,
     monotonic: () => 0,

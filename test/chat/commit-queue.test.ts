@@ -26,7 +26,7 @@ function createQueue() {
       void log.push(
         `publish ${room}: ${changes.map(({ kind, message: { rev } }) => `${kind} ${rev}`).join()}`,
       ),
-    readMarkMoved: (by, seq) => void log.push(`read ${by.actor.key} ${seq}`),
+    readMarkMoved: (by, { seq, unread }) => void log.push(`read ${by.actor.key} ${seq}, ${unread} unread`),
     settled: (error) => void log.push(error instanceof Error ? `failed: ${error.message}` : "stored"),
   });
   /** Adds a message, and logs how it ends. */
@@ -263,14 +263,14 @@ describe("refusals", () => {
   );
 });
 
-test("a read mark that moved is announced after the changes, and one that did not is not", async () => {
+test("a read mark that moved is announced before the changes, and one that did not is not", async () => {
   const { queue, batches, log } = createQueue();
   const acks = [queue.add(read(1)), queue.add(read(2)), queue.add(draft(1, "a")), queue.add(read(3))];
   await settle();
   batches[0]?.resolve([
-    { ack: { seq: 6, rev: 8 }, marked: true },
+    { ack: { seq: 6, rev: 8 }, mark: { seq: 6, unread: 2, head: { seq: 8, rev: 8 } } },
     { ack: { seq: 7, rev: 8 } },
-    created(9),
+    { ...created(9), mark: { seq: 9, unread: 0, head: { seq: 9, rev: 9 } } },
     { refused: "removed" },
   ]);
   expect(await Promise.allSettled(acks)).toMatchObject([
@@ -279,7 +279,7 @@ test("a read mark that moved is announced after the changes, and one that did no
     { value: { seq: 9, rev: 9 } },
     { reason: { code: "removed" } },
   ]);
-  expect(log).toEqual(["stored", "publish 1: created 9", "read 1 6"]);
+  expect(log).toEqual(["stored", "read 1 6, 2 unread", "read 1 9, 0 unread", "publish 1: created 9"]);
 });
 
 describe("what waits for the disk is bounded", () => {

@@ -103,7 +103,7 @@ describe.each(range(0, 3).map((answered) => [answered] as const))("after %d read
     const harness = await joining(answered);
     const { store, bus, room, alice } = harness;
     store.roles.clear();
-    bus.publish({ kind: "member_removed", room, user: alice.key });
+    bus.publish({ kind: "member_removed", room, user: alice.key, reason: "removed" });
     await expectEmpty(harness);
     expect(await ending(harness.connection)).toBe("removed");
     expect(harness.connection.joined !== undefined).toBe(answered === 3);
@@ -137,7 +137,7 @@ describe.each(range(0, 3).map((answered) => [answered] as const))("after %d read
   test("the removal of somebody else does not disturb it", async () => {
     const { store, bus, room, connection, chat } = await joining(answered);
     const before = store.waiting;
-    bus.publish({ kind: "member_removed", room, user: 2 });
+    bus.publish({ kind: "member_removed", room, user: 2, reason: "removed" });
     expect(store.waiting).toEqual(before);
     await store.answerAll();
     expect([await connection.outcome, chat.participants(room)]).toEqual(["joined", [connection]]);
@@ -248,7 +248,7 @@ test("whatever happens during joins and resumes, every connection knows the room
       resume: () => open(store.rev),
       close: () => connections[0]?.close(),
       invalidate: () => bus.publish({ kind: "invalidate" }),
-      "remove other": () => bus.publish({ kind: "member_removed", room, user: 2 }),
+      "remove other": () => bus.publish({ kind: "member_removed", room, user: 2, reason: "removed" }),
     };
     open();
     open(store.rev);

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, jest, test } from "bun:test";
 
 import { MembershipWatch } from "../../src/chat/membership-watch.ts";
-import type { Actor } from "../../src/chat/model.ts";
+import type { Actor, Departure } from "../../src/chat/model.ts";
 import { type Participant, Participants } from "../../src/chat/participants.ts";
 import { ManualStore } from "../support/manual-store.ts";
 import { actor, settle } from "../support/samples.ts";
@@ -23,8 +23,8 @@ class CountingConnection implements Participant {
     return this.owner;
   }
 
-  expel(room: number, reason: string): void {
-    this.expelled.push(`${room} ${reason}`);
+  expel(reason: Departure): void {
+    this.expelled.push(reason);
   }
 }
 
@@ -37,7 +37,7 @@ function setUp() {
   const failures: unknown[] = [];
   const watch = new MembershipWatch(store, participants, (error) => failures.push(error));
   const connections = [actor(1), actor(2), actor(3, true)].map((user) => new CountingConnection(user));
-  for (const each of connections) participants.add(store.key, each);
+  for (const each of connections) participants.add({ key: store.key, id: "lobby" }, each);
   for (const each of connections) each.looks = 0;
   const expelled = () => connections.map((each) => each.expelled.splice(0).join());
   return { store, participants, watch, connections, failures, expelled };
@@ -45,20 +45,26 @@ function setUp() {
 
 test("a removal expels the removed user, and looks at nobody else", () => {
   const { store, watch, connections, expelled } = setUp();
-  watch.memberRemoved(store.key, 1);
-  expect(expelled()).toEqual(["7 removed", "", ""]);
+  watch.memberRemoved(store.key, 1, "removed");
+  expect(expelled()).toEqual(["removed", "", ""]);
   expect(connections.slice(1).map(({ looks }) => looks)).toEqual([0, 0]);
   expect(store.waiting).toEqual([]);
-  watch.memberRemoved(8, 2);
+  watch.memberRemoved(8, 2, "removed");
   // An administrator needs no membership.
-  watch.memberRemoved(store.key, 3);
+  watch.memberRemoved(store.key, 3, "removed");
   expect(expelled()).toEqual(["", "", ""]);
+});
+
+test("a member who leaves is expelled for that reason", () => {
+  const { store, watch, expelled } = setUp();
+  watch.memberRemoved(store.key, 2, "left");
+  expect(expelled()).toEqual(["", "left", ""]);
 });
 
 test("the deletion of a room expels everybody, administrators included", () => {
   const { store, watch, expelled } = setUp();
   watch.roomDeleted(store.key);
-  expect(expelled()).toEqual(Array(3).fill("7 room_deleted"));
+  expect(expelled()).toEqual(Array(3).fill("room_deleted"));
 });
 
 test("a recheck expels those who are not members any more", async () => {
@@ -67,11 +73,11 @@ test("a recheck expels those who are not members any more", async () => {
   watch.recheckAll();
   expect(store.waiting).toEqual(["memberKeys"]);
   await store.answerAll();
-  expect(expelled()).toEqual(["", "7 removed", ""]);
+  expect(expelled()).toEqual(["", "removed", ""]);
   store.exists = false;
   watch.recheckAll();
   await store.answerAll();
-  expect(expelled()).toEqual(Array(3).fill("7 room_deleted"));
+  expect(expelled()).toEqual(Array(3).fill("room_deleted"));
 });
 
 test("a recheck spares those who join while the members are read", async () => {
@@ -79,7 +85,7 @@ test("a recheck spares those who join while the members are read", async () => {
   watch.recheckAll();
   store.roles.set(4, "member");
   const late = new CountingConnection(actor(4));
-  participants.add(store.key, late);
+  participants.add({ key: store.key, id: "lobby" }, late);
   await store.answerAll();
   expect(late.expelled).toEqual([]);
 });
@@ -96,7 +102,7 @@ test("a recheck that fails is reported once, and tried again a second later", as
   jest.advanceTimersByTime(1000);
   expect(store.waiting).toEqual(["memberKeys"]);
   await store.answerAll();
-  expect(expelled()).toEqual(["7 removed", "", ""]);
+  expect(expelled()).toEqual(["removed", "", ""]);
 });
 
 test("a scheduled recheck of a room is one read, however often it is asked for", () => {

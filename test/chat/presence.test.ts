@@ -18,6 +18,7 @@ function setUp() {
     if (notice.type !== "presence") throw new Error(`announced ${notice.type}`);
     announced.push(`${where}: ${notice.user.key} ${notice.online ? "online" : "offline"}`);
   });
+  presence.open(room, []);
   const arrive = (...users: number[]) => {
     for (const user of users) presence.arrive(room, actor(user));
   };
@@ -132,6 +133,7 @@ test("a user is shown with their newest name", () => {
 
 test("rooms are independent", () => {
   const { presence, arrive, depart, online, flushed } = setUp();
+  presence.open(8, []);
   arrive(1, 2);
   presence.arrive(8, actor(1));
   expect(flushed()).toEqual(["7: 1 online", "7: 2 online", "8: 1 online"]);
@@ -145,11 +147,43 @@ test("nothing is announced to an empty room, and nothing of it is left", () => {
   arrive(1, 2);
   flushed();
   depart(1, 2);
+  presence.close(room);
   expect([online(), presence.count(room), flushed()]).toEqual([[], 0, []]);
+  presence.open(room, []);
   arrive(1, 2);
   depart(1, 2);
+  presence.close(room);
+  presence.open(room, []);
   arrive(3);
   expect([online(), flushed()]).toEqual([[3], ["7: 3 online"]]);
+});
+
+test("who is online in a room that is not open is not known", () => {
+  const { presence, arrive, online, flushed } = setUp();
+  presence.close(room);
+  arrive(1);
+  expect([online(), flushed()]).toEqual([[], []]);
+});
+
+test("users who are online already when a room opens are listed, and not announced as newcomers", () => {
+  const { presence, arrive, depart, online, flushed } = setUp();
+  presence.open(room, [actor(5), actor(4)]);
+  arrive(6);
+  expect([online(), flushed()]).toEqual([[5, 4, 6], ["7: 6 online"]]);
+  expect([...presence.announcedOnline(room).keys()]).toEqual([5, 4, 6]);
+  depart(4);
+  expect(flushed()).toEqual(["7: 4 offline"]);
+});
+
+test("users who are online twice are announced once", () => {
+  const { arrive, online, flushed } = setUp();
+  arrive(1, 2, 1);
+  expect([online(), flushed()]).toEqual([
+    [1, 2],
+    ["7: 1 online", "7: 2 online"],
+  ]);
+  arrive(2);
+  expect([online(), flushed()]).toEqual([[1, 2], []]);
 });
 
 test("500 users are shown; when one leaves, the user who has waited longest moves up", () => {
@@ -170,6 +204,18 @@ test("500 users are shown; when one leaves, the user who has waited longest move
   expect(flushed()).toEqual(["7: 1 offline"]);
   arrive(7);
   expect(flushed()).toEqual(["7: 7 online"]);
+});
+
+test("no more than 500 of the users who are online already are shown when a room opens", () => {
+  const { presence, arrive, depart, online, flushed } = setUp();
+  presence.open(
+    room,
+    range(1, 502).map((user) => actor(user)),
+  );
+  arrive(502);
+  expect([online(), flushed()]).toEqual([range(1, 500), []]);
+  depart(1);
+  expect(flushed()).toEqual(["7: 1 offline", "7: 501 online"]);
 });
 
 test("a viewer who reads the list at any moment, and hears what is announced after it, knows who is online", () => {

@@ -242,8 +242,8 @@ test.each(["event", "refresh"] as const)(
 );
 
 test("a room whose position could not be read is followed from the next new message on", async () => {
-  const { store, key, sync, published, hear } = createSync(5);
-  sync.follow(key);
+  const { store, key, ref, sync, published, hear } = createSync(5);
+  sync.follow(ref);
   const ready = sync.ready(key);
   store.fail();
   expect(ready).rejects.toThrow("broken");
@@ -270,12 +270,12 @@ test("a room that nobody follows is neither read nor published", async () => {
 });
 
 test("a read for those who have left is of no use to those who come after them", async () => {
-  const { store, key, sync, published, hear, follow } = createSync();
+  const { store, key, ref, sync, published, hear, follow } = createSync();
   await follow();
   store.add();
   hear(store.add());
   sync.unfollow(key);
-  sync.follow(key);
+  sync.follow(ref);
   const ready = sync.ready(key);
   store.answer(1);
   await ready;
@@ -310,7 +310,7 @@ test("in whatever order events and answers come, no change is missed or publishe
     { weight: 4, arbitrary: fc.constantFrom("fail", "reopen", "join", "refresh", "hear late", "hear early") },
   );
   const property = fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
-    const { store, key, sync, listeners, hear } = createSync(2);
+    const { store, key, ref, sync, listeners, hear } = createSync(2);
     const unheard: Change[] = [];
     const all: Listener[] = [];
     const join = () => {
@@ -327,7 +327,7 @@ test("in whatever order events and answers come, no change is missed or publishe
       for (const each of all) each.left = true;
       listeners.clear();
       sync.unfollow(key);
-      sync.follow(key);
+      sync.follow(ref);
       join();
     };
     const actions: Record<string, () => unknown> = {

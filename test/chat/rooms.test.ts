@@ -65,17 +65,34 @@ describe("what a change of a room or its members announces", () => {
     const granted = await at.rooms.setMember(at.moderator, "lobby", { email: "friend@example.com" });
     expect(granted).toMatchObject({ added: true, member: { role: "member", joinedAt: 9 } });
     const { user } = granted.member;
-    expect(at.published()).toMatchObject([
-      { kind: "notice", notice: { type: "member", user, role: "member" } },
+    const room = at.room.key;
+    expect(at.published()).toEqual([
+      { kind: "member_added", room, user: user.key },
+      { kind: "notice", room, notice: { type: "member", user, role: "member" } },
+    ]);
+    await at.rooms.setMember(at.owner, "lobby", { email: "friend@example.com" }, "moderator");
+    expect(at.published()).toEqual([
+      { kind: "notice", room, notice: { type: "member", user, role: "moderator" } },
     ]);
   });
 
-  test("a removal, first to the removed user's connections and then to the room", async () => {
+  test("a new room, to its owner", async () => {
+    await using at = await openLobby();
+    const { key } = await at.rooms.create(at.member, "hall", "Hall");
+    expect(at.published()).toEqual([{ kind: "member_added", room: key, user: at.member.key }]);
+    await at.rooms.create(operator, "annex", "Annex");
+    expect(at.published()).toEqual([]);
+  });
+
+  test.each([
+    ["owner", "removed"],
+    ["member", "left"],
+  ] as const)("a removal by the %s, first to the removed user's connections, as %s", async (by, reason) => {
     await using at = await openLobby();
     const { room, member } = at;
-    expect(await at.rooms.removeMember(member, "lobby", { sub: "member" })).toMatchObject({ role: "member" });
+    expect(await at.rooms.removeMember(at[by], "lobby", { sub: "member" })).toMatchObject({ role: "member" });
     expect(at.published()).toMatchObject([
-      { kind: "member_removed", room: room.key, user: member.key },
+      { kind: "member_removed", room: room.key, user: member.key, reason },
       { kind: "notice", notice: { type: "member", user: { id: "member" }, role: null } },
     ]);
     expect(await at.rooms.removeMember(at.owner, "lobby", { sub: "member" })).toBeUndefined();

@@ -4,8 +4,7 @@ import * as fc from "fast-check";
 
 import type { Amendment } from "../../src/chat/decide.ts";
 import { isRefused } from "../../src/chat/errors.ts";
-import type { Action, Actor, Message } from "../../src/chat/model.ts";
-import type { MarkMove } from "../../src/chat/store.ts";
+import type { Action, Actor, MarkMove, Message } from "../../src/chat/model.ts";
 import { outcomeLine } from "../support/samples.ts";
 import { type StoreHarness, subOf } from "./store-harness.ts";
 

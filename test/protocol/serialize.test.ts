@@ -36,6 +36,14 @@ test("a room list shows what a user needs to know of a room, and nothing of the 
   });
 });
 
+test("a name may hold anything, and the role may be that of nobody", () => {
+  const name = '"\\ \u2028 </script>';
+  expect(summaryBody({ ...summary(), room: { ...room, name }, role: null })).toMatchObject({
+    name,
+    role: null,
+  });
+});
+
 test.each([
   ["x".repeat(200), "x".repeat(200)],
   ["x".repeat(201), "x".repeat(200)],

@@ -15,9 +15,12 @@ import {
   encodeError,
   encodeHello,
   encodeMessages,
+  encodeNotice,
+  encodePresence,
+  encodeRead,
   parseCommand,
 } from "../../src/protocol/v2.ts";
-import { message, range } from "../support/samples.ts";
+import { actor, message, range } from "../support/samples.ts";
 
 const read = (json: string): unknown => JSON.parse(json);
 const readList = (json: string) => read(`[${json}]`) as MessageBody[];
@@ -61,8 +64,9 @@ test("a message is encoded as JSON.stringify would, without the keys that it lac
       reactions: any.reactions.map(({ emoji, by }) => ({ emoji, by: [...by] })),
     };
     expect(encodeMessage(any)).toBe(JSON.stringify(body));
-    expect(read(encodeChange({ kind: "edited", message: any }))).toEqual({
+    expect(read(encodeChange("lobby", { kind: "edited", message: any }))).toEqual({
       type: "change",
+      room: "lobby",
       kind: "edited",
       message: body,
     });
@@ -77,22 +81,26 @@ test("a sender's new name is shown from their next message on", () => {
   expect(encodeMessage(renamed)).toContain('"name":"New"');
 });
 
-test("an ack returns the id of its command", () => {
+test("an ack returns the id of its command, and its room and position where there are any", () => {
   const property = fc.property(text, (id) => {
-    expect(read(encodeAck(id, { seq: 3, rev: 4 }))).toEqual({ type: "ack", id, seq: 3, rev: 4 });
+    const room = "lobby";
+    expect(read(encodeAck(room, id, { seq: 3, rev: 4 }))).toEqual({ type: "ack", room, id, seq: 3, rev: 4 });
+    expect(read(encodeAck(room, id))).toEqual({ type: "ack", room, id });
+    expect(read(encodeAck(undefined, id))).toEqual({ type: "ack", id });
   });
   fc.assert(property);
 });
 
-test("an error has the id, the time to wait and the details, where there are any", () => {
-  expect(read(encodeError(undefined, new ChatError("forbidden", "No.")))).toEqual({
+test("an error has the room, the id, the time to wait and the details, where there are any", () => {
+  expect(read(encodeError(undefined, undefined, new ChatError("forbidden", "No.")))).toEqual({
     type: "error",
     code: "forbidden",
     message: "No.",
   });
   const conflict = new ChatError("conflict", "Taken.", { retryAfterMs: 5, details: { seq: 3 } });
-  expect(read(encodeError("a", conflict))).toEqual({
+  expect(read(encodeError("lobby", "a", conflict))).toEqual({
     type: "error",
+    room: "lobby",
     id: "a",
     code: "conflict",
     message: "Taken.",
@@ -135,8 +143,10 @@ test("a page is sent in frames that advance the cursor in order, with each messa
     const rev = (messages.at(-1)?.rev ?? 7) + further;
     const chunks = [...encodeChunks({ messages, rev })];
     const frames = chunks.map(
-      (chunk) => read(encodeChanges(chunk)) as { rev: number; messages: MessageBody[] },
+      (chunk) =>
+        read(encodeChanges("lobby", chunk)) as { room: string; rev: number; messages: MessageBody[] },
     );
+    expect(new Set(frames.map((frame) => frame.room))).toEqual(new Set(["lobby"]));
     expect(frames.flatMap((frame) => frame.messages.map((each) => each.seq))).toEqual(
       messages.map((each) => each.seq),
     );
@@ -169,23 +179,69 @@ test("of messages that are too long together the oldest are left out, and no mor
 });
 
 test.each([
-  ["{", undefined, "A frame must be one JSON object."],
-  ["null", undefined, /^frame: /],
-  ['{"type":"shout","id":"a"}', "a", /^type: /],
-  ['{"type":"send","id":"a"}', "a", "text: is missing"],
-  ['{"type":"send","id":"a","text":"x","clientid":"c"}', "a", "clientid: is not a known key"],
-  ['{"type":"react","id":"a","seq":1,"emoji":"\u200b","on":true}', "a", /^emoji: must be one emoji/],
-  ['{"type":"send","id":7,"text":"x"}', undefined, /^id: /],
-])("the frame %s is refused, and answered with the id that it has", (frame, id, reason) => {
-  const parsed = parseCommand(frame);
-  expect(parsed.id).toBe(id);
-  expect(parsed.command).toMatchObject({ code: "invalid_command" });
-  const { message: sentence } = parsed.command instanceof ChatError ? parsed.command : expect.unreachable();
+  ["{", {}, "A frame must be one JSON object."],
+  ["null", {}, /^frame: /],
+  ['{"type":"shout","id":"a","room":"r"}', { id: "a", room: "r" }, /^type: /],
+  ['{"type":"send","id":"a"}', { id: "a" }, "text: is missing"],
+  ['{"type":"send","id":"a","text":"x","clientid":"c"}', { id: "a" }, "clientid: is not a known key"],
+  [
+    '{"type":"react","id":"a","room":"r","seq":1,"emoji":"\u200b","on":true}',
+    { id: "a", room: "r" },
+    /^emoji: must be one emoji/,
+  ],
+  ['{"type":"send","id":7,"room":"r","text":"x"}', { room: "r" }, /^id: /],
+  ['{"type":"send","id":"a","room":"a/b","text":"x"}', { id: "a" }, /^room: /],
+  ['{"type":"close","id":"a"}', { id: "a" }, "room: is missing"],
+  ['{"type":"open","id":"a","room":"r","since":-1}', { id: "a", room: "r" }, /^since: /],
+])("the frame %s is refused, and answered with the id and the room that it has", (frame, address, reason) => {
+  const { id, room, command } = parseCommand(frame);
+  expect({ id, room }).toEqual({ id: undefined, room: undefined, ...address });
+  expect(command).toMatchObject({ code: "invalid_command" });
+  const { message: sentence } = command instanceof ChatError ? command : expect.unreachable();
   expect(sentence).toMatch(reason);
 });
 
 test("a command is parsed into what the schema says", () => {
   const command: Command = { type: "send", id: "a", text: "x", client_id: "c", reply_to: 3 };
-  expect(parseCommand(JSON.stringify(command))).toEqual({ id: "a", command });
-  expect(parseCommand('{"type":"typing"}')).toEqual({ id: undefined, command: { type: "typing" } });
+  expect(parseCommand(JSON.stringify(command))).toEqual({ id: "a", room: undefined, command });
+  const inRoom = { ...command, room: "lobby" };
+  expect(parseCommand(JSON.stringify(inRoom))).toEqual({ id: "a", room: "lobby", command: inRoom });
+  const [typing, ping] = [{ type: "typing" } as const, { type: "ping", id: "p" } as const];
+  expect(parseCommand(JSON.stringify(typing))).toEqual({ id: undefined, room: undefined, command: typing });
+  expect(parseCommand(JSON.stringify(ping))).toEqual({ id: "p", room: undefined, command: ping });
+});
+
+test("a notice names its room", () => {
+  const user = actor(1);
+  const body = { id: "sub|1", email: "user-1@example.com", name: null };
+  expect(read(encodeNotice("lobby", { type: "member", user, role: null }))).toEqual({
+    type: "member",
+    room: "lobby",
+    user: body,
+    role: null,
+  });
+  const room = { key: 7, id: "lobby", name: "Hall", seq: 1, rev: 1, createdAt: 0 };
+  expect(read(encodeNotice("lobby", { type: "room", room }))).toEqual({
+    type: "room",
+    room: { id: "lobby", name: "Hall" },
+  });
+  expect(read(encodePresence("lobby", user, true))).toEqual({
+    type: "presence",
+    room: "lobby",
+    user: body,
+    online: true,
+  });
+});
+
+test("a read mark comes with its user's unread messages, and the position as of which they were counted", () => {
+  const frame = encodeRead("lobby", actor(1), { seq: 4, unread: 3, head: { seq: 8, rev: 12 } });
+  expect(read(frame)).toEqual({
+    type: "read",
+    room: "lobby",
+    user: { id: "sub|1", email: "user-1@example.com", name: null },
+    seq: 4,
+    unread: 3,
+    room_seq: 8,
+    room_rev: 12,
+  });
 });

@@ -1,8 +1,18 @@
+import type { ActivityBroadcaster } from "../../src/chat/activity.ts";
 import type { Bus, BusEvent } from "../../src/chat/bus.ts";
 import { Chat } from "../../src/chat/chat.ts";
 import { asChatError } from "../../src/chat/errors.ts";
 import type { JoinOptions, JoinResult } from "../../src/chat/join.ts";
-import type { Actor, Change, Limits, Membership, Message, Notice, Page } from "../../src/chat/model.ts";
+import type {
+  Actor,
+  Change,
+  Departure,
+  Limits,
+  Membership,
+  Message,
+  Notice,
+  Page,
+} from "../../src/chat/model.ts";
 import type { Participant } from "../../src/chat/participants.ts";
 import type { Broadcaster } from "../../src/chat/room-sync.ts";
 import { ManualStore } from "./manual-store.ts";
@@ -26,7 +36,7 @@ export class FakeConnection implements Participant {
   /** How far the connection knows the room. Undefined when its history could not be read. */
   cursor: number | undefined;
   readonly faults: string[] = [];
-  expelled: "removed" | "room_deleted" | undefined;
+  expelled: Departure | undefined;
   isOpen = true;
   /** Resolves with "joined", or with the code of the refusal. */
   outcome: Promise<string> = Promise.resolve("");
@@ -42,7 +52,7 @@ export class FakeConnection implements Participant {
     this.onClose(this);
   }
 
-  expel(_: number, reason: "removed" | "room_deleted"): void {
+  expel(reason: Departure): void {
     this.expelled = reason;
     this.close();
   }
@@ -79,7 +89,7 @@ export interface ChatHarnessOptions {
   messages?: number;
   limits?: Partial<Limits>;
   /** In place of one that sends to the harness's own connections. */
-  broadcaster?: Broadcaster;
+  broadcaster?: Broadcaster & ActivityBroadcaster;
 }
 
 /** A chat whose store's reads the test answers. User 1 is a member of its one room. */
@@ -101,7 +111,7 @@ export function createChat({ messages = 0, limits = {}, broadcaster }: ChatHarne
   const failures: unknown[] = [];
   const note = (error: unknown) => void failures.push(error);
   const subscribers = new Set<FakeConnection>();
-  const sendToConnections: Broadcaster = {
+  const sendToConnections: Broadcaster & ActivityBroadcaster = {
     publish(_, changes) {
       for (const { message } of changes)
         for (const each of subscribers) each.receive({ messages: [message], rev: message.rev }, true);
@@ -109,6 +119,8 @@ export function createChat({ messages = 0, limits = {}, broadcaster }: ChatHarne
     publishMissed(_, page) {
       for (const each of subscribers) each.receive(page, false);
     },
+    isFollowed: () => false,
+    publishActivity: () => undefined,
   };
   const clock = { now: 0 };
   const chat = new Chat({

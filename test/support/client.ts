@@ -7,6 +7,7 @@ import type {
   ErrorFrame,
   HelloFrame,
   MessageBody,
+  RoomFrame,
   ServerFrame,
 } from "../../src/protocol/frames.ts";
 import type { Command } from "../../src/protocol/schemas.ts";
@@ -22,6 +23,9 @@ export interface ClassicFrame {
   message?: string;
   error?: { code: string; message: string };
 }
+
+/** What the server sends on a room's URL in `chat.v2`. */
+export type V2Frame = HelloFrame | RoomFrame;
 
 type AnyFrame = ClassicFrame | ServerFrame;
 
@@ -72,8 +76,6 @@ interface Waiter<Frame extends AnyFrame> {
 
 /** A WebSocket connection over `ws`, which is not Bun's client. Frames are kept until a test asks for them. */
 export abstract class Client<Frame extends AnyFrame> {
-  /** The texts of the messages in the first frame. */
-  abstract readonly initialTexts: readonly string[];
   /** Every frame that was received, as its text. */
   readonly texts: string[] = [];
   /** Resolves when the connection has ended. */
@@ -131,9 +133,6 @@ export abstract class Client<Frame extends AnyFrame> {
     this.socket.send(typeof frame === "string" || Buffer.isBuffer(frame) ? frame : JSON.stringify(frame));
   }
 
-  /** Sends a message without waiting for an answer. */
-  abstract post(text: string): void;
-
   /** Closes the connection and waits for its end. Rejects when the client has failed before. */
   async close(): Promise<void> {
     if (this.failure && !(this.failure instanceof Closed)) throw this.failure;
@@ -161,7 +160,7 @@ export interface ConnectOptions {
   headers?: Record<string, string>;
 }
 
-function openSocket(url: string, options: ConnectOptions): ws.WebSocket {
+export function openSocket(url: string, options: ConnectOptions): ws.WebSocket {
   const { token, protocols = [], headers = {} } = options;
   return new WebSocket(url, protocols, {
     headers: { ...(token !== undefined && { authorization: `Bearer ${token}` }), ...headers },
@@ -170,7 +169,7 @@ function openSocket(url: string, options: ConnectOptions): ws.WebSocket {
 }
 
 /** Rejects with `Refused` when the upgrade is refused, and with the error when there is no answer. */
-function refused(socket: ws.WebSocket): Promise<never> {
+export function refused(socket: ws.WebSocket): Promise<never> {
   return new Promise((_, reject) => {
     socket.on("error", reject);
     socket.on("unexpected-response", (__, response) => {
@@ -192,11 +191,13 @@ export class ClassicClient extends Client<ClassicFrame> {
   /** The messages of the first frame. */
   history: ClassicItem[] = [];
 
-  override get initialTexts(): string[] {
+  /** The texts of the messages in the first frame. */
+  get initialTexts(): string[] {
     return this.history.map(({ text }) => text);
   }
 
-  override post(text: string): void {
+  /** Sends a message without waiting for an answer. */
+  post(text: string): void {
     this.send({ message: text });
   }
 }
@@ -215,8 +216,10 @@ export async function connectClassic(
   return client;
 }
 
-type FrameType = ServerFrame["type"];
-export type FrameOf<T extends FrameType> = Extract<ServerFrame, { type: T }>;
+type FrameType = V2Frame["type"];
+export type FrameOf<T extends FrameType> = Extract<V2Frame, { type: T }>;
+/** An ack on a room's URL. */
+export type RoomAck = Required<AckFrame>;
 type OptionalId<T> = T extends { id?: string } ? Omit<T, "id"> & { id?: string } : never;
 /** A command that is answered. Without an `id` it is given one. */
 export type CommandInput = OptionalId<Exclude<Command, { type: "typing" }>>;
@@ -232,9 +235,9 @@ let commands = 0;
 
 /**
  * A client of `chat.v2` that keeps its own copy of the room by the protocol's rules. A live change that is not the next one
- * after the cursor is a failure: from then on the client rejects everything.
+ * after the cursor is a failure, and so is a frame about another room: from then on the client rejects everything.
  */
-export class V2Client extends Client<ServerFrame> {
+export class V2Client extends Client<V2Frame> {
   /** Known messages by `seq`. */
   readonly messages: Map<number, MessageBody>;
   /** The `rev` up to which the messages are known. */
@@ -250,36 +253,38 @@ export class V2Client extends Client<ServerFrame> {
 
   /** The next frame of a type, or that matches; frames before it are kept. Rejects when the connection ends first. */
   override next<T extends FrameType>(type: T): Promise<FrameOf<T>>;
-  override next(matches?: (frame: ServerFrame) => boolean): Promise<ServerFrame>;
-  override next(wanted?: FrameType | ((frame: ServerFrame) => boolean)): Promise<ServerFrame> {
+  override next(matches?: (frame: V2Frame) => boolean): Promise<V2Frame>;
+  override next(wanted?: FrameType | ((frame: V2Frame) => boolean)): Promise<V2Frame> {
     return super.next(typeof wanted === "string" ? (frame) => frame.type === wanted : wanted);
   }
 
   /** Frames that were received and not asked for, of these types only where there are any. */
-  override unread(...types: FrameType[]): readonly ServerFrame[] {
+  override unread(...types: FrameType[]): readonly V2Frame[] {
     return super.unread().filter(({ type }) => types.length === 0 || types.includes(type));
   }
 
-  override get initialTexts(): string[] {
+  /** The texts of the messages in the first frame. */
+  get initialTexts(): string[] {
     return this.hello.messages.map(({ text }) => text);
   }
 
-  override post(text: string): void {
+  /** Sends a message without waiting for an answer. */
+  post(text: string): void {
     this.send({ type: "send", id: `command-${++commands}`, text });
   }
 
   /** Sends a command and resolves with its answer. */
-  async command(input: CommandInput): Promise<AckFrame | ErrorFrame> {
+  async command(input: CommandInput): Promise<RoomAck | ErrorFrame> {
     const { id = `command-${++commands}`, ...rest } = input;
     this.send({ ...rest, id });
     const answer = await this.next(
       (frame) => (frame.type === "ack" || frame.type === "error") && frame.id === id,
     );
-    return answer as AckFrame | ErrorFrame;
+    return answer as RoomAck | ErrorFrame;
   }
 
   /** Sends a command and resolves with its ack. Rejects when it is refused. */
-  async ack(input: CommandInput): Promise<AckFrame> {
+  async ack(input: CommandInput): Promise<RoomAck> {
     const answer = await this.command(input);
     if (answer.type === "ack") return answer;
     throw new Error(`${input.type} was refused: ${JSON.stringify(answer)}`);
@@ -293,7 +298,7 @@ export class V2Client extends Client<ServerFrame> {
   }
 
   /** Sends a message and resolves with its ack. */
-  say(text: string): Promise<AckFrame> {
+  say(text: string): Promise<RoomAck> {
     return this.ack({ type: "send", text });
   }
 
@@ -309,7 +314,7 @@ export class V2Client extends Client<ServerFrame> {
     return [...this.messages.values()].toSorted((a, b) => a.seq - b.seq);
   }
 
-  protected override receive(frame: ServerFrame): void {
+  protected override receive(frame: V2Frame): void {
     this.#apply(frame);
     super.receive(frame);
     const reached = this.#cursorWaiters.filter(({ rev }) => rev <= this.cursor);
@@ -322,20 +327,43 @@ export class V2Client extends Client<ServerFrame> {
     for (const { reject } of this.#cursorWaiters.splice(0)) reject(this.failure ?? error);
   }
 
-  #apply(frame: ServerFrame): void {
+  #apply(frame: V2Frame): void {
     if (frame.type === "hello") {
       this.hello = frame;
       if (!frame.resumed) this.messages.clear();
     }
     if (frame.type === "change" && frame.message.rev !== this.cursor + 1)
       this.fail(new Error(`change ${frame.message.rev} came when the cursor was ${this.cursor}`));
+    if (!isAbout(frame, this.hello)) this.fail(new Error(`not about this room: ${frame.type}`));
     for (const message of messagesOf(frame)) this.messages.set(message.seq, message);
     if (frame.type === "change") this.cursor = frame.message.rev;
     if (frame.type === "changes" || frame.type === "hello") this.cursor = frame.rev;
   }
 }
 
-function messagesOf(frame: ServerFrame): readonly MessageBody[] {
+/** Whether a frame belongs in a connection to the room of this `hello`. An error names the room of its command, which may be another one. */
+function isAbout(frame: V2Frame, hello: HelloFrame): boolean {
+  switch (frame.type) {
+    case "token.expiring":
+    case "restarting":
+      return true;
+    case "hello":
+    case "room":
+      return frame.room.id === hello.room.id;
+    case "error":
+      return frame.room !== undefined;
+    case "change":
+    case "changes":
+    case "presence":
+    case "typing":
+    case "read":
+    case "member":
+    case "ack":
+      return frame.room === hello.room.id;
+  }
+}
+
+function messagesOf(frame: V2Frame): readonly MessageBody[] {
   if (frame.type === "change") return [frame.message];
   return frame.type === "changes" || frame.type === "hello" ? frame.messages : [];
 }

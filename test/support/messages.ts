@@ -1,8 +1,8 @@
 import { Database } from "bun:sqlite";
 
-import type { MessageBody, ServerFrame } from "../../src/protocol/frames.ts";
+import type { MessageBody } from "../../src/protocol/frames.ts";
 import { messageBody } from "../../src/protocol/serialize.ts";
-import type { V2Client } from "./client.ts";
+import type { V2Client, V2Frame } from "./client.ts";
 import type { TestServer } from "./server.ts";
 
 /** Writes messages straight into the database, which is much faster than sending them. Each text begins with its `seq`. */
@@ -54,7 +54,7 @@ export function replay({ texts }: Pick<V2Client, "texts">, since: number): Map<n
   let cursor = since;
   const seen = new Map<number, number[]>();
   for (const text of texts) {
-    const frame = JSON.parse(text) as ServerFrame;
+    const frame = JSON.parse(text) as V2Frame;
     if (frame.type !== "hello" && frame.type !== "changes" && frame.type !== "change") continue;
     if (frame.type === "hello" && !frame.resumed) throw new Error("the client did not resume");
     const messages = frame.type === "change" ? [frame.message] : frame.messages;

@@ -41,8 +41,7 @@ export class RecordedConnection extends Connection {
         protocol,
         identity: identity(user, claims),
         user: actor(user),
-        membership: { room, role: "member" },
-        since: undefined,
+        entrance: { room, role: "member", since: undefined },
       },
       performance.now(),
     );

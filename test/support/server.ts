@@ -18,6 +18,7 @@ import {
   type V2Options,
 } from "./client.ts";
 import { type Issuer, startIssuer } from "./issuer.ts";
+import { connectSession, type SessionClient } from "./session-client.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 import { audience, type TokenOptions } from "./tokens.ts";
 
@@ -128,6 +129,8 @@ export interface Users {
   ) => Promise<ClassicClient | V2Client>;
   connectClassic: (room: string, email: string, options?: ConnectOptions) => Promise<ClassicClient>;
   connectV2: (room: string, email: string, options?: V2Options) => Promise<V2Client>;
+  /** Starts a session of a user. */
+  connectSession: (email: string, options?: ConnectOptions) => Promise<SessionClient>;
 }
 
 function usersOf(issuer: () => Issuer, host: () => string): Users {
@@ -140,6 +143,8 @@ function usersOf(issuer: () => Issuer, host: () => string): Users {
       connectClassic(host(), room, { token: await token(email), ...options }),
     connectV2: async (room, email, options) =>
       connectV2(host(), room, { token: await token(email), ...options }),
+    connectSession: async (email, options) =>
+      connectSession(host(), { token: await token(email), ...options }),
   };
 }
 

@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 
-import type { ServerFrame } from "../../src/protocol/frames.ts";
-import type { V2Client } from "./client.ts";
+import type { V2Client, V2Frame } from "./client.ts";
 import type { RawConnection } from "./raw.ts";
 import { waitUntil } from "./wait.ts";
 
@@ -54,22 +53,22 @@ export async function fillSendBuffer(reader: RawConnection, writer: V2Client, by
 /** Frames up to the first that matches, which is included. */
 export async function readUntil(
   raw: RawConnection,
-  matches: (frame: ServerFrame) => boolean,
-): Promise<ServerFrame[]> {
-  const frames: ServerFrame[] = [];
+  matches: (frame: V2Frame) => boolean,
+): Promise<V2Frame[]> {
+  const frames: V2Frame[] = [];
   for (;;) {
-    const frame = (await raw.next()) as ServerFrame;
+    const frame = (await raw.next()) as V2Frame;
     frames.push(frame);
     if (matches(frame)) return frames;
   }
 }
 
 /** Matches the notice that a user came or went. */
-export const isPresence = (email: string, online: boolean) => (frame: ServerFrame) =>
+export const isPresence = (email: string, online: boolean) => (frame: V2Frame) =>
   frame.type === "presence" && frame.user.email === email && frame.online === online;
 
 /** Applies a frame to a set of the emails that are online. */
-export function trackOnline(online: Set<string | null>, frame: ServerFrame): void {
+export function trackOnline(online: Set<string | null>, frame: V2Frame): void {
   if (frame.type === "hello") for (const { email } of frame.online) online.add(email);
   if (frame.type === "presence" && frame.online) online.add(frame.user.email);
   if (frame.type === "presence" && !frame.online) online.delete(frame.user.email);

@@ -13,7 +13,9 @@ import { createV2 } from "../../src/ws/dialects/v2.ts";
 import { FrameGuard } from "../../src/ws/frame-guard.ts";
 import { createHandlers } from "../../src/ws/handlers.ts";
 import { Notices } from "../../src/ws/notices.ts";
+import { RoomFeeds } from "../../src/ws/room-feeds.ts";
 import type { Protocol } from "../../src/ws/subprotocol.ts";
+import { TokenRenewal } from "../../src/ws/token-renewal.ts";
 import { createChat, noLimits } from "./chat-harness.ts";
 import { ClassicClient, V2Client, WebSocket } from "./client.ts";
 import { identity } from "./recorded-connection.ts";
@@ -31,21 +33,24 @@ export function startSockets({ messages = 0 } = {}) {
     fetch: () => new Response(),
     websocket: { message: () => undefined },
   });
-  const harness = createChat({ messages, broadcaster: createBroadcaster(server) });
+  const harness = createChat({
+    messages,
+    broadcaster: createBroadcaster(server, () => connections.checkSessions()),
+  });
   const { chat, bus, admit } = harness;
   const metrics = createMetrics();
   const errors: unknown[] = [];
   const log = pino({ level: "error" }, { write: (line) => void errors.push(JSON.parse(line)) });
   const connections = new Connections({ perUser: 0, total: 0 });
   const guard = new FrameGuard(chat, metrics, log);
-  const notices = new Notices(chat, server);
-  bus.subscribe((event) => {
-    if (event.kind === "notice") notices.publish(event.room, event.notice);
-  });
+  const notices = new Notices(chat, connections, server);
+  bus.subscribe((event) => notices.receive(event));
   const verifier = { verify: () => Promise.reject(new Error("not part of this test")), trusts: () => true };
+  const feeds = new RoomFeeds({ chat, notices, log });
+  const renewal = new TokenRenewal({ chat, verifier, connections });
   const dialects = {
     classic: createClassic({ chat, guard, log }),
-    "chat.v2": createV2({ chat, verifier, connections, notices, guard, limits: noLimits, log }),
+    "chat.v2": createV2({ chat, feeds, renewal, guard, limits: noLimits }),
   };
   /** What the next upgrades open, in their order. */
   const upgrades: SocketData[] = [];
@@ -71,8 +76,8 @@ export function startSockets({ messages = 0 } = {}) {
     return client;
   }
   function createConnection(protocol: Protocol, { user = actor(1), since }: SocketOptions): Connection {
-    const about = { protocol, identity: identity(user.key), user, membership: admit(), since };
-    return new Connection(about, performance.now());
+    const entrance = { ...admit(), since };
+    return new Connection({ protocol, identity: identity(user.key), user, entrance }, performance.now());
   }
 
   return {

@@ -14,6 +14,7 @@ export interface Published {
 export function createSync(messages = 0) {
   const store = new ManualStore(messages);
   const { key } = store;
+  const ref = { key, id: "lobby" };
   const published: string[] = [];
   const failures: unknown[] = [];
   const listeners = new Set<(published: readonly Published[]) => void>();
@@ -23,8 +24,12 @@ export function createSync(messages = 0) {
     expect(sync.position(key)?.rev).toBe(rev);
   };
   const broadcaster: Broadcaster = {
-    publish: (_, changes) => record(changes, changes.at(-1)?.message.rev ?? 0),
-    publishMissed(_, page, created) {
+    publish(room, changes) {
+      expect(room).toEqual(ref);
+      record(changes, changes.at(-1)?.message.rev ?? 0);
+    },
+    publishMissed(room, page, created) {
+      expect(room).toEqual(ref);
       const missed = page.messages.map((message): Published => {
         return { kind: created.includes(message) ? "missed new" : "missed change", message };
       });
@@ -36,10 +41,10 @@ export function createSync(messages = 0) {
   const hear = (...changes: Change[]) => sync.receive(key, changes);
   /** Follows the room. Resolves when its position is known. */
   const follow = async () => {
-    sync.follow(key);
+    sync.follow(ref);
     const ready = sync.ready(key);
     store.answer();
     await ready;
   };
-  return { store, key, sync, published, failures, listeners, hear, follow };
+  return { store, key, ref, sync, published, failures, listeners, hear, follow };
 }

@@ -31,6 +31,11 @@ export async function makeKey(alg = "RS256"): Promise<SigningKey> {
   return { kid, privateKey, publicJwk: { ...(await exportJWK(publicKey)), kid, alg, use: "sig" } };
 }
 
+/** The `sub` of the user with this email. */
+export function subjectOf(email: string): string {
+  return `user|${email}`;
+}
+
 /** A token for the user with this verified email, which expires in an hour. */
 export async function sign(
   issuer: string,
@@ -41,7 +46,7 @@ export async function sign(
   const payload = {
     iss: issuer,
     aud: audience,
-    sub: `user|${email}`,
+    sub: subjectOf(email),
     email,
     email_verified: true,
     iat: now,

@@ -10,7 +10,7 @@ export interface UpgradeRequest {
 
 export interface UpgradeResult {
   /**
-   * `classic` or `chat.v2` by the first frame; a refusal as `404 room_not_found` over HTTP, or as `4404 room_not_found` when
+   * `classic`, `chat.v2` or `session` by the first frame; a refusal as `404 room_not_found` over HTTP, or as `4404 room_not_found` when
    * the connection was opened only to be closed.
    */
   outcome: string;
@@ -58,6 +58,7 @@ async function firstFrame(raw: RawConnection): Promise<string> {
     return `${payload.readUInt16BE()} ${String(payload.subarray(2))}`;
   }
   const first: unknown = JSON.parse(String(payload));
-  expect(first).toSatisfy((frame) => Array.isArray(frame) || (frame as { type: string }).type === "hello");
-  return Array.isArray(first) ? "classic" : "chat.v2";
+  if (Array.isArray(first)) return "classic";
+  expect(first).toMatchObject({ type: "hello" });
+  return first !== null && typeof first === "object" && "room" in first ? "chat.v2" : "session";
 }

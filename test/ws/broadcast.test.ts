@@ -1,20 +1,23 @@
 import { expect, test } from "bun:test";
 
 import type { Message } from "../../src/chat/model.ts";
-import { createBroadcaster } from "../../src/ws/broadcast.ts";
+import { createBroadcaster, type TopicServer } from "../../src/ws/broadcast.ts";
 import { message } from "../support/samples.ts";
+
+const room = { key: 7, id: "lobby" };
 
 /** A broadcaster to so many subscribers of each dialect, and what was published. */
 function createRecorder(subscribers: { classic: number; v2: number }) {
   const published: [topic: string, frame: unknown][] = [];
-  const broadcaster = createBroadcaster({
+  const server: TopicServer = {
     subscriberCount: (topic) => subscribers[topic.endsWith("classic") ? "classic" : "v2"],
     publish(topic, frame, compress) {
       // Compression is the most expensive part of a broadcast.
       expect(compress).toBe(false);
       return published.push([topic, JSON.parse(frame)]);
     },
-  });
+  };
+  const broadcaster = createBroadcaster(server, () => undefined);
   const framesOf = (dialect: string) =>
     published.filter(([topic]) => topic === `room:7:${dialect}`).map(([, frame]) => frame);
   return { broadcaster, published, framesOf };
@@ -38,26 +41,26 @@ test.each([
 ])("with $classic and $v2 subscribers a change is encoded $frames times", ({ frames, ...subscribers }) => {
   const { broadcaster, published } = createRecorder(subscribers);
   const { count, counted } = countEncodings(message(3));
-  broadcaster.publish(7, [{ kind: "created", message: counted }]);
+  broadcaster.publish(room, [{ kind: "created", message: counted }]);
   expect([published.length, count.encodings]).toEqual([frames, frames]);
 });
 
 test("changes that were missed are not encoded for a dialect without subscribers", () => {
   const { broadcaster, published } = createRecorder({ classic: 1, v2: 0 });
-  broadcaster.publishMissed(7, { messages: [message(3)], rev: 3 }, []);
+  broadcaster.publishMissed(room, { messages: [message(3)], rev: 3 }, []);
   expect(published).toEqual([]);
 });
 
 test("classic is sent new messages, chat.v2 every change", () => {
   const { broadcaster, framesOf } = createRecorder({ classic: 1, v2: 1 });
-  broadcaster.publish(7, [
+  broadcaster.publish(room, [
     { kind: "created", message: message(1) },
     { kind: "edited", message: message(1, 2, "edited") },
   ]);
   expect(framesOf("classic")).toEqual([{ message: "text 1" }]);
   expect(framesOf("v2")).toMatchObject([
-    { type: "change", kind: "created", message: { rev: 1 } },
-    { type: "change", kind: "edited", message: { rev: 2, text: "edited" } },
+    { type: "change", room: "lobby", kind: "created", message: { rev: 1 } },
+    { type: "change", room: "lobby", kind: "edited", message: { rev: 2, text: "edited" } },
   ]);
 });
 
@@ -66,9 +69,9 @@ test("of what was missed, classic is sent messages that are new and not deleted,
   const deleted: Message = { ...message(5, 8), text: null, deletedAt: 1 };
   const [created, edited] = [message(4), message(6, 9, "created and edited")];
   const messages = [created, message(2, 7, "edited"), deleted, edited];
-  broadcaster.publishMissed(7, { messages, rev: 9 }, [created, deleted, edited]);
+  broadcaster.publishMissed(room, { messages, rev: 9 }, [created, deleted, edited]);
   expect(framesOf("classic")).toEqual([{ message: "text 4" }, { message: "created and edited" }]);
   expect(framesOf("v2")).toMatchObject([
-    { type: "changes", rev: 9, messages: messages.map(({ seq }) => ({ seq })) },
+    { type: "changes", room: "lobby", rev: 9, messages: messages.map(({ seq }) => ({ seq })) },
   ]);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import type { V2Client } from "../support/client.ts";
+import type { CommandInput, V2Client } from "../support/client.ts";
 import { unlimited, useServer } from "../support/server.ts";
 
 // The keys of the commands of chat.v2: which are needed, which values they take, and that others are refused.
@@ -18,24 +18,31 @@ async function open(): Promise<V2Client> {
 
 /** A valid command of each type, with all keys that it may have. */
 const commands: Record<string, unknown>[] = [
-  { type: "send", id: "1", text: "x", client_id: "a", reply_to: 1 },
-  { type: "edit", id: "1", seq: 1, text: "x" },
-  { type: "delete", id: "1", seq: 1 },
-  { type: "react", id: "1", seq: 1, emoji: "👍", on: true },
-  { type: "read", id: "1", seq: 1 },
+  { type: "send", id: "1", room: "r", text: "x", client_id: "a", reply_to: 1 },
+  { type: "edit", id: "1", room: "r", seq: 1, text: "x" },
+  { type: "delete", id: "1", room: "r", seq: 1 },
+  { type: "react", id: "1", room: "r", seq: 1, emoji: "👍", on: true },
+  { type: "read", id: "1", room: "r", seq: 1 },
+  { type: "typing", id: "1", room: "r" },
+  { type: "open", id: "1", room: "r", since: 1 },
+  { type: "close", id: "1", room: "r" },
   { type: "auth", id: "1", token: "x" },
-  { type: "typing", id: "1" },
+  { type: "ping", id: "1" },
 ];
 const byType = commands.map((command) => [String(command["type"]), command] as const);
 
 const isOptional = (type: string, key: string) =>
-  key === "client_id" || key === "reply_to" || (type === "typing" && key === "id");
+  ["client_id", "reply_to", "since"].includes(key) ||
+  (type === "typing" && key === "id") ||
+  (type !== "open" && type !== "close" && key === "room");
 
 /** JSON of wrong values for a key. As JSON, because JavaScript cannot hold some of these numbers. */
-function wrongValues(value: unknown, type: string): string[] {
-  if (typeof value === "string") return ["null", "0", "1", "true", "[]", '["x"]', "{}", '{"toString":"x"}'];
+function wrongValues(value: unknown, type: string, key: string): string[] {
+  const rooms = key === "room" ? ['""', '"."', '"a b"', '"a/b"', '"é"', JSON.stringify("a".repeat(101))] : [];
+  if (typeof value === "string")
+    return ["null", "0", "1", "true", "[]", '["x"]', "{}", '{"toString":"x"}', ...rooms];
   if (typeof value === "boolean") return ["null", "0", "1", '"true"', '""', "[]", "{}"];
-  const zero = type === "read" ? [] : ["0", "-0"];
+  const zero = type === "read" || key === "since" ? [] : ["0", "-0"];
   const numbers = ["-1", "1.5", "0.1", "9007199254740992", "1e308", "1e400", "-1e400", ...zero];
   return [...numbers, "null", "true", "[]", "[1]", "{}", '{"valueOf":1}', '"1"', '""', '"NaN"'];
 }
@@ -46,7 +53,7 @@ describe.each(byType)("%s", (type, command) => {
     for (const [key, value] of Object.entries(command)) {
       const { [key]: _, ...others } = command;
       const rest = JSON.stringify(others).slice(1, -1);
-      const frames = wrongValues(value, type).map((wrong) => `{${rest},"${key}":${wrong}}`);
+      const frames = wrongValues(value, type, key).map((wrong) => `{${rest},"${key}":${wrong}}`);
       if (!isOptional(type, key)) frames.push(`{${rest}}`);
       for (const frame of frames) {
         client.send(frame);
@@ -71,6 +78,7 @@ describe.each(byType)("%s", (type, command) => {
 
 test("unusual JSON of valid commands is accepted", async () => {
   const client = await open();
+  const room = client.hello.room.id;
   const frames: [frame: string, seq: number, rev: number][] = [
     ['{"type":"react","id":"1","seq":1.0,"emoji":":tada:","on":true}', 1, 3],
     ['{"type":"edit","id":"1","seq":10e-1,"text":"x"}', 1, 4],
@@ -86,7 +94,7 @@ test("unusual JSON of valid commands is accepted", async () => {
   ];
   for (const [frame, seq, rev] of frames) {
     client.send(frame);
-    expect([frame, await client.next("ack")]).toEqual([frame, { type: "ack", id: "1", seq, rev }]);
+    expect([frame, await client.next("ack")]).toEqual([frame, { type: "ack", room, id: "1", seq, rev }]);
   }
   const texts = ["x", "", "hi", '{"type":"delete","seq":1}', "__proto__"];
   expect(client.known().map(({ text }) => text)).toEqual(texts);
@@ -116,4 +124,76 @@ test("typing is never acked", async () => {
   client.send({ type: "typing" });
   await client.ack({ type: "read", seq: 0 });
   expect(client.unread("ack", "error")).toEqual([]);
+});
+
+describe("on a room's URL", () => {
+  test("a command may name the room", async () => {
+    const client = await open();
+    const room = client.hello.room.id;
+    const inputs: CommandInput[] = [
+      { type: "send", room, text: "three" },
+      { type: "edit", room, seq: 3, text: "tres" },
+      { type: "react", room, seq: 3, emoji: "👍", on: true },
+      { type: "delete", room, seq: 3 },
+      { type: "read", room, seq: 3 },
+    ];
+    const revs = [];
+    for (const input of inputs) revs.push((await client.ack(input)).rev);
+    expect(revs).toEqual([3, 4, 5, 6, 6]);
+    client.send({ type: "typing", room });
+    expect(await client.next("typing")).toMatchObject({ room });
+  });
+
+  test("a command for another room is refused, and changes neither", async () => {
+    const [client, other] = [await open(), await open()];
+    const room = other.hello.room.id;
+    const before = client.known();
+    const inputs: CommandInput[] = [
+      { type: "send", room, text: "three" },
+      { type: "edit", room, seq: 1, text: "uno" },
+      { type: "react", room, seq: 1, emoji: "👍", on: true },
+      { type: "delete", room, seq: 1 },
+      { type: "read", room, seq: 1 },
+      { type: "read", room: "no-such-room", seq: 1 },
+      { type: "read", room: client.hello.room.id.toUpperCase(), seq: 1 },
+    ];
+    for (const input of inputs)
+      expect(await client.error(input)).toMatchObject({
+        code: "invalid_command",
+        message: "frame.room: must be the room of this connection",
+      });
+    client.send({ type: "typing", id: "t", room });
+    expect(await client.next("error")).toMatchObject({ id: "t", code: "invalid_command" });
+    for (const each of [client, other]) expect((await each.say("next")).rev).toBe(3);
+    expect(client.known().slice(0, 2)).toEqual(before);
+    expect(other.unread("typing", "read")).toEqual([]);
+  });
+
+  test("rooms are neither opened nor closed", async () => {
+    const [client, other] = [await open(), await open()];
+    for (const { hello } of [client, other])
+      for (const type of ["open", "close"] as const)
+        expect(await client.error({ type, room: hello.room.id })).toMatchObject({
+          code: "invalid_command",
+          message: `frame.type: "${type}" is for sessions, whose URL is /ws/`,
+        });
+    await other.say("not heard");
+    expect((await client.say("still here")).rev).toBe(3);
+    expect(client.known().map(({ text }) => text)).toEqual(["one", "two", "still here"]);
+  });
+});
+
+test("a ping is acknowledged with the room's position, and changes nothing", async () => {
+  const client = await open();
+  const room = client.hello.room.id;
+  expect(await client.ack({ type: "ping", id: "p" })).toStrictEqual({
+    type: "ack",
+    room,
+    id: "p",
+    seq: 2,
+    rev: 2,
+  });
+  await client.ack({ type: "delete", seq: 1 });
+  expect(await client.ack({ type: "ping", id: "p" })).toMatchObject({ seq: 2, rev: 3 });
+  expect(client.unread("read", "typing", "member")).toEqual([]);
 });

@@ -14,6 +14,13 @@ interface Request extends UpgradeRequest {
   path?: string;
 }
 
+const offerV2 = { "sec-websocket-protocol": "chat.v2" };
+const urls = [
+  { name: "a room's URL", pathOf: (room: string) => `/ws/chat/${room}/`, offer: {}, opened: "classic" },
+  { name: "the URL of sessions", pathOf: () => "/ws/", offer: offerV2, opened: "session" },
+] as const;
+const OPENED = "opened";
+
 /** A handshake that is correct unless the request says otherwise. */
 async function attempt(room: string, { path = `/ws/chat/${room}/`, method, headers }: Request = {}) {
   const authorization = `Bearer ${await server.token(alice)}`;
@@ -33,15 +40,15 @@ async function statusOf(request: string): Promise<number> {
   return status;
 }
 
-describe("a handshake", () => {
+describe.each(urls)("a handshake at $name", ({ pathOf, offer, opened }) => {
   test.each<[name: string, request: Request, outcome: string]>([
-    ["nothing special", {}, "classic"],
-    ["Upgrade in another case", { headers: { upgrade: "WebSocket" } }, "classic"],
-    ["Connection: upgrade", { headers: { connection: "upgrade" } }, "classic"],
+    ["nothing special", {}, OPENED],
+    ["Upgrade in another case", { headers: { upgrade: "WebSocket" } }, OPENED],
+    ["Connection: upgrade", { headers: { connection: "upgrade" } }, OPENED],
     [
       "Connection: keep-alive, Upgrade, as Firefox sends it",
       { headers: { connection: "keep-alive, Upgrade" } },
-      "classic",
+      OPENED,
     ],
     ["Connection: notupgrade", { headers: { connection: "notupgrade" } }, "400 invalid_command"],
     ["Connection: keep-alive", { headers: { connection: "keep-alive" } }, "400 invalid_command"],
@@ -56,7 +63,10 @@ describe("a handshake", () => {
     ["POST", { method: "POST", headers: { "content-length": "0" } }, "426 invalid_command"],
     ["PUT", { method: "PUT", headers: { "content-length": "0" } }, "426 invalid_command"],
   ])("with %s ends as expected", async (_, request, expected) => {
-    expect(await attempt(await server.createRoom([alice]), request)).toBe(expected);
+    const room = await server.createRoom([alice]);
+    const headers = { ...offer, ...request.headers };
+    const outcome = await attempt(room, { ...request, path: pathOf(room), headers });
+    expect(outcome).toBe(expected === OPENED ? opened : expected);
   });
 
   test.each<[name: string, status: number, headers: Record<string, string | undefined>]>([
@@ -67,34 +77,34 @@ describe("a handshake", () => {
   ])("with %s is refused with %d", async (_, status, headers) => {
     const room = await server.createRoom([alice]);
     const authorization = `Bearer ${await server.token(alice)}`;
-    expect(await statusOf(handshake(server.host, `/ws/chat/${room}/`, { authorization, ...headers }))).toBe(
-      status,
-    );
+    const lines = handshake(server.host, pathOf(room), { authorization, ...offer, ...headers });
+    expect(await statusOf(lines)).toBe(status);
   });
 
   test("with two Host headers is refused", async () => {
     const room = await server.createRoom([alice]);
     const authorization = `Bearer ${await server.token(alice)}`;
-    const lines = handshake(server.host, `/ws/chat/${room}/`, { authorization });
+    const lines = handshake(server.host, pathOf(room), { authorization, ...offer });
     expect(await statusOf(lines.replace("\r\n\r\n", "\r\nHost: evil.example\r\n\r\n"))).toBe(400);
   });
 
   test("by HTTP/1.0 without a Host is refused", async () => {
     const room = await server.createRoom([alice]);
     const authorization = `Bearer ${await server.token(alice)}`;
-    const lines = handshake(server.host, `/ws/chat/${room}/`, { authorization, host: undefined });
+    const lines = handshake(server.host, pathOf(room), { authorization, ...offer, host: undefined });
     expect(await statusOf(lines.replace("HTTP/1.1", "HTTP/1.0"))).toBe(400);
   });
 
   test("agrees to no compression, although it is offered", async () => {
     const room = await server.createRoom([alice]);
-    const { outcome, headers } = await upgrade(server.host, `/ws/chat/${room}/`, {
+    const { outcome, headers } = await upgrade(server.host, pathOf(room), {
       headers: {
+        ...offer,
         authorization: `Bearer ${await server.token(alice)}`,
         "sec-websocket-extensions": "permessage-deflate; client_max_window_bits",
       },
     });
-    expect(outcome).toBe("classic");
+    expect(outcome).toBe(opened);
     expect(headers.has("sec-websocket-extensions")).toBe(false);
   });
 });
@@ -145,18 +155,26 @@ describe("the path", () => {
     ["a'OR'1'='1"],
   ])("cannot name a room %p", async (id) => {
     expect(await attempt(id)).toBe("400 invalid_command");
-    expect(await attempt(id, { headers: { "sec-websocket-protocol": "chat.v2" } })).toBe(
-      "4400 invalid_command",
-    );
+    expect(await attempt(id, { headers: offerV2 })).toBe("4400 invalid_command");
   });
+
+  test.each(["/ws", "/ws/", "/ws?x=1", "/ws/?since=x", "/%77s/", "/ws/chat/../", "/ws/chat/%2e%2e/"])(
+    "%s is the URL of sessions",
+    async (path) => {
+      expect(await attempt("a", { path, headers: offerV2 })).toBe("session");
+    },
+  );
 
   test.each([
     "/ws/chat/",
     "/ws/chat",
     "/ws/chat//",
-    "/ws/chat/../",
-    "/ws/chat/%2e%2e/",
+    "/ws/chat/../chat/",
     "/ws/chat/a/b/",
+    "/ws//",
+    "/ws/lobby/",
+    "/wss/",
+    "/WS/",
     "/WS/CHAT/a/",
     "/",
   ])("%s does not exist", async (path) => {

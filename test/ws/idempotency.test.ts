@@ -149,7 +149,7 @@ describe("a client_id", () => {
     raw.write(...commands.map((command) => encodeFrame(command)));
     expect(await raw.nextOf("change", "ack")).toMatchObject({ kind: "created", message: { seq: 1, rev: 1 } });
     for (const id of ["1", "2", "3"])
-      expect(await raw.nextOf("change", "ack")).toEqual({ type: "ack", id, seq: 1, rev: 1 });
+      expect(await raw.nextOf("change", "ack")).toEqual({ type: "ack", room, id, seq: 1, rev: 1 });
     raw.destroy();
   });
 

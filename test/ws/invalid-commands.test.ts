@@ -1,9 +1,10 @@
 import { beforeAll, expect, test } from "bun:test";
 
 import type { Code } from "../../src/chat/errors.ts";
-import type { ErrorFrame, ServerFrame } from "../../src/protocol/frames.ts";
+import type { ErrorFrame } from "../../src/protocol/frames.ts";
 import type { Command } from "../../src/protocol/schemas.ts";
 import { callApi } from "../support/api.ts";
+import type { V2Frame } from "../support/client.ts";
 import { connectRaw, encodeFrame, encodeText, opcodes, type RawConnection } from "../support/raw.ts";
 import { unlimited, useServer } from "../support/server.ts";
 
@@ -21,7 +22,7 @@ let room: string;
 let raw: RawConnection;
 
 /** The next frame that is not a notice. */
-async function next(): Promise<ServerFrame> {
+async function next(): Promise<V2Frame> {
   return raw.nextOf("change", "ack", "error");
 }
 

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 
-import type { NoticeFrame, ServerFrame } from "../../src/protocol/frames.ts";
+import type { NoticeFrame } from "../../src/protocol/frames.ts";
 import { callApi } from "../support/api.ts";
-import type { V2Client } from "../support/client.ts";
+import type { V2Client, V2Frame } from "../support/client.ts";
 import { unlimited, useServer } from "../support/server.ts";
 
 // What is told to everyone in a room and not stored: typing, read marks, members and the room's name.
@@ -29,14 +29,14 @@ async function api(email: string, request: string, input?: unknown): Promise<Rec
   return { status: answer.status, ...answer.body };
 }
 
-const isNotice = (frame: ServerFrame): frame is NoticeFrame =>
+const isNotice = (frame: V2Frame): frame is NoticeFrame =>
   frame.type === "typing" || frame.type === "read" || frame.type === "member" || frame.type === "room";
 
 /** All notices that a client has received, presence aside. A message is sent first, so that none is still under way. */
 async function noticesOf(client: V2Client, writer: V2Client): Promise<NoticeFrame[]> {
   const { rev } = await writer.say("fence");
   await client.reach(rev);
-  return client.texts.map((text) => JSON.parse(text) as ServerFrame).filter(isNotice);
+  return client.texts.map((text) => JSON.parse(text) as V2Frame).filter(isNotice);
 }
 
 test("typing is announced once for each user who types, and is not stored", async () => {
@@ -51,7 +51,8 @@ test("typing is announced once for each user who types, and is not stored", asyn
   if (!writer) throw new Error("not connected");
   const notices = await noticesOf(watcher, writer);
   expect(notices).toHaveLength(2);
-  for (const email of [alice, bob]) expect(notices).toContainEqual({ type: "typing", user: body(email) });
+  for (const email of [alice, bob])
+    expect(notices).toContainEqual({ type: "typing", room, user: body(email) });
   for (const client of typists) expect(client.unread("ack", "error")).toEqual([]);
   const late = await server.connectV2(room, bob, { since: 0 });
   expect(late.hello).toMatchObject({ rev: 1, messages: [{ seq: 1 }] });
@@ -84,7 +85,10 @@ test("a read mark moves forward only, up to the newest message, and everyone is 
   expect(marks).toEqual([3, 3, 3, 3, 4, 5, 5]);
   for (const client of [tab, writer, reader])
     expect(await noticesOf(client, writer)).toEqual(
-      [3, 4, 5].map((seq) => ({ type: "read", user: body(alice), seq })),
+      [3, 4, 5].map((seq) => {
+        const counts = { unread: 5 - seq, room_seq: 5, room_rev: 5 };
+        return { type: "read", room, user: body(alice), seq, ...counts };
+      }),
     );
   // It is no change of the room: five messages and three fences.
   expect(writer.cursor).toBe(8);
@@ -104,7 +108,9 @@ test("sending a message moves the sender's read mark to it, and nobody is told",
   expect(await unread(alice)).toBe(3);
   await client.say("an answer");
   expect([await unread(alice), await unread(bob)]).toEqual([0, 1]);
-  expect(await noticesOf(other, client)).toEqual([{ type: "read", user: body(alice), seq: 2 }]);
+  expect(await noticesOf(other, client)).toEqual([
+    { type: "read", room, user: body(alice), seq: 2, unread: 3, room_seq: 5, room_rev: 5 },
+  ]);
 });
 
 test("a read mark that is moved over HTTP is announced, too", async () => {
@@ -119,7 +125,10 @@ test("a read mark that is moved over HTTP is announced, too", async () => {
   ] as const)
     expect(await api(alice, `PUT /api/rooms/${room}/read`, { seq })).toEqual({ status: 200, seq: mark });
   expect(await noticesOf(writer, writer)).toEqual(
-    [2, 3].map((seq) => ({ type: "read", user: body(alice), seq })),
+    [2, 3].map((seq) => {
+      const counts = { unread: 3 - seq, room_seq: 3, room_rev: 3 };
+      return { type: "read", room, user: body(alice), seq, ...counts };
+    }),
   );
 });
 
@@ -130,14 +139,19 @@ test("new members, new roles and removals are announced", async () => {
   const path = `/api/rooms/${room}/members/${alice}`;
   expect(await api(owner, `PUT ${path}`)).toMatchObject({ status: 201 });
   const invited = { id: null, email: alice, name: null };
-  expect(await watcher.next("member")).toStrictEqual({ type: "member", user: invited, role: "member" });
+  expect(await watcher.next("member")).toStrictEqual({ type: "member", room, user: invited, role: "member" });
   // By connecting she presents her id.
   const client = await server.connectV2(room, alice);
   expect(await api(owner, `PUT ${path}`, { role: "moderator" })).toMatchObject({ status: 200 });
   for (const each of [watcher, client])
-    expect(await each.next("member")).toStrictEqual({ type: "member", user: body(alice), role: "moderator" });
+    expect(await each.next("member")).toStrictEqual({
+      type: "member",
+      room,
+      user: body(alice),
+      role: "moderator",
+    });
   expect(await api(owner, `DELETE ${path}`)).toMatchObject({ status: 204 });
-  expect(await watcher.next("member")).toStrictEqual({ type: "member", user: body(alice), role: null });
+  expect(await watcher.next("member")).toStrictEqual({ type: "member", room, user: body(alice), role: null });
   // These change nothing.
   await api(owner, `DELETE ${path}`);
   expect(await api(bob, `PUT ${path}`)).toMatchObject({ status: 403 });

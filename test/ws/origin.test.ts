@@ -15,7 +15,14 @@ interface Request {
   protocol?: "classic" | "chat.v2";
 }
 
-/** Connects to a new room from a page of this origin. */
+/** How a session is answered where a connection to a room's URL is answered otherwise: it always speaks `chat.v2`. */
+const sessionOutcomes: Record<string, string> = {
+  classic: "session",
+  "chat.v2": "session",
+  "401 unauthorized": "4401 unauthorized",
+};
+
+/** Connects to a new room from a page of this origin. Checks that a session is accepted or refused as the connection is. */
 async function connectFrom(
   origin: string | undefined,
   { headers = {}, carrier = "offer", protocol = "classic" }: Request = {},
@@ -23,13 +30,17 @@ async function connectFrom(
 ): Promise<string> {
   const room = await at.createRoom([alice], { id: newRoomId() });
   const token = await server.token(alice);
-  const carried: Record<string, string> = {
-    ...(carrier === "header" && { authorization: `Bearer ${token}` }),
-    ...(carrier === "cookie" && { cookie: `parley_session=${token}` }),
-    "sec-websocket-protocol": carrier === "offer" ? `${protocol}, bearer.${token}` : protocol,
+  const connect = async (path: string, dialect: string) => {
+    const carried: Record<string, string> = {
+      ...(carrier === "header" && { authorization: `Bearer ${token}` }),
+      ...(carrier === "cookie" && { cookie: `parley_session=${token}` }),
+      "sec-websocket-protocol": carrier === "offer" ? `${dialect}, bearer.${token}` : dialect,
+    };
+    return (await upgrade(at.host, path, { headers: { ...carried, origin, ...headers } })).outcome;
   };
-  const path = `/ws/chat/${room}/`;
-  return (await upgrade(at.host, path, { headers: { ...carried, origin, ...headers } })).outcome;
+  const outcome = await connect(`/ws/chat/${room}/`, protocol);
+  expect(await connect("/ws/", "chat.v2")).toBe(sessionOutcomes[outcome] ?? outcome);
+  return outcome;
 }
 
 const REFUSED = "403 forbidden";

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import type { ServerFrame } from "../../src/protocol/frames.ts";
-import { connectV2, dialects, type V2Client } from "../support/client.ts";
+import { connectV2, dialects, type V2Client, type V2Frame } from "../support/client.ts";
 import { parleyCommand, root, startProcess } from "../support/process.ts";
 import { Random } from "../support/random.ts";
 import { openRaw } from "../support/raw.ts";
@@ -24,7 +23,7 @@ const told = (client: V2Client, email: string, online: boolean) => client.next(i
 /** What a client has been told of somebody, in order. */
 const history = ({ texts }: V2Client, email: string) =>
   texts
-    .map((text) => JSON.parse(text) as ServerFrame)
+    .map((text) => JSON.parse(text) as V2Frame)
     .flatMap((frame) => (frame.type === "presence" && frame.user.email === email ? [frame.online] : []));
 
 const onlineEmails = ({ hello }: V2Client) => hello.online.map(({ email }) => email);
@@ -32,7 +31,7 @@ const onlineEmails = ({ hello }: V2Client) => hello.online.map(({ email }) => em
 /** Who is online as far as a client has been told. */
 function onlineFor({ texts }: V2Client): Set<string | null> {
   const known = new Set<string | null>();
-  for (const text of texts) trackOnline(known, JSON.parse(text) as ServerFrame);
+  for (const text of texts) trackOnline(known, JSON.parse(text) as V2Frame);
   return known;
 }
 
@@ -46,9 +45,9 @@ test("the room is told when a user comes and goes", async () => {
   const watcher = await server.connectV2(room, bob);
   const client = await server.connectV2(room, alice);
   const user = { id: `user|${alice}`, email: alice, name: null };
-  expect(await told(watcher, alice, true)).toStrictEqual({ type: "presence", user, online: true });
+  expect(await told(watcher, alice, true)).toStrictEqual({ type: "presence", room, user, online: true });
   await client.close();
-  expect(await told(watcher, alice, false)).toStrictEqual({ type: "presence", user, online: false });
+  expect(await told(watcher, alice, false)).toStrictEqual({ type: "presence", room, user, online: false });
 });
 
 test("hello lists who is online, oneself included, each once, in the order in which they came", async () => {
@@ -215,7 +214,7 @@ describe.if(isLinux)("a reader that pauses and goes on", () => {
     slow.socket.resume();
     const known = new Set<string | null>([alice, bob, ...leaving]);
     const reading = (async () => {
-      for (;;) trackOnline(known, (await slow.next()) as ServerFrame);
+      for (;;) trackOnline(known, (await slow.next()) as V2Frame);
     })().catch(() => undefined);
     const expected = list([alice, bob, ...arriving]);
     await waitUntil("the reader knows who is online", () => list(known) === expected);
@@ -232,7 +231,7 @@ describe.if(isLinux)("a reader that pauses and goes on", () => {
     const slow = await openRaw("chat.v2", server.host, room, await server.token(alice));
     const known = new Set<string | null>();
     /** Returns the `rev` of a change. */
-    const receive = (frame: ServerFrame): number => {
+    const receive = (frame: V2Frame): number => {
       trackOnline(known, frame);
       return frame.type === "change" ? frame.message.rev : 0;
     };
@@ -263,7 +262,7 @@ describe.if(isLinux)("a reader that pauses and goes on", () => {
       await readUntil(slow, (frame) => receive(frame) >= end);
     }
     const reading = (async () => {
-      for (;;) receive((await slow.next()) as ServerFrame);
+      for (;;) receive((await slow.next()) as V2Frame);
     })().catch(() => undefined);
     await waitUntil("the reader knows who is online", () => list(known) === expected());
     slow.destroy();

@@ -26,25 +26,37 @@ const statuses = {
 } as const;
 
 interface Request {
-  path?: string;
+  path: string;
   headers?: Record<string, string | undefined>;
 }
 
-describe.each([...dialects])("%s", (dialect) => {
-  /** How a handshake of this dialect ends that is correct unless the request says otherwise. */
-  async function attempt(room: string, request: Request = {}, at: Pick<TestServer, "host"> = server) {
-    const { path = `/ws/chat/${room}/`, headers } = request;
-    const authorization = `Bearer ${await server.token(alice)}`;
-    const all = { authorization, "sec-websocket-protocol": dialect, ...headers };
-    return (await upgrade(at.host, path, { headers: all })).outcome;
-  }
+/** How a refusal with this code is told to clients of a dialect. */
+const refusalOf = (dialect: Dialect, code: keyof typeof statuses) =>
+  `${statuses[code][dialect === "classic" ? 0 : 1]} ${code}`;
 
-  const refused = (code: keyof typeof statuses) => `${statuses[code][dialect === "classic" ? 0 : 1]} ${code}`;
+/** How a handshake ends that is correct unless the request says otherwise. */
+async function attemptAt(dialect: Dialect, { path, headers }: Request, at: Pick<TestServer, "host">) {
+  const authorization = `Bearer ${await server.token(alice)}`;
+  const all = { authorization, "sec-websocket-protocol": dialect, ...headers };
+  return (await upgrade(at.host, path, { headers: all })).outcome;
+}
+
+const roomPath = (room: string) => `/ws/chat/${room}/`;
+const urls = [
+  { name: "classic", dialect: "classic", pathOf: roomPath, opened: "classic" },
+  { name: "chat.v2", dialect: "chat.v2", pathOf: roomPath, opened: "chat.v2" },
+  { name: "a session", dialect: "chat.v2", pathOf: () => "/ws/", opened: "session" },
+] as const;
+
+describe.each(urls)("$name", ({ dialect, pathOf, opened }) => {
+  const refused = (code: keyof typeof statuses) => refusalOf(dialect, code);
+  const attempt = (room: string, request: Partial<Request> = {}, at: Pick<TestServer, "host"> = server) =>
+    attemptAt(dialect, { path: pathOf(room), ...request }, at);
 
   test("a token that is missing, malformed, sent twice, or in the query is refused as unauthorized", async () => {
     const room = await server.createRoom([alice]);
     const good = await server.token(alice);
-    const requests: Request[] = [
+    const requests: Partial<Request>[] = [
       ...[undefined, "", "Bearer", "Bearer ", "Basic YTpi", "Bearer a b", "Bearer a.b.c", good].map(
         (authorization) => ({ headers: { authorization } }),
       ),
@@ -55,12 +67,12 @@ describe.each([...dialects])("%s", (dialect) => {
         headers: { authorization: undefined, "sec-websocket-protocol": `${dialect}, ${offer}` },
       })),
       ...["token", "access_token", "authorization"].map((name) => ({
-        path: `/ws/chat/${room}/?${name}=${good}`,
+        path: `${pathOf(room)}?${name}=${good}`,
         headers: { authorization: undefined },
       })),
     ];
     for (const request of requests) expect(await attempt(room, request)).toBe(refused("unauthorized"));
-    expect(await attempt(room)).toBe(dialect);
+    expect(await attempt(room)).toBe(opened);
   });
 
   test("an expired token is refused as such", async () => {
@@ -68,23 +80,6 @@ describe.each([...dialects])("%s", (dialect) => {
     const token = await server.token(alice, { claims: { exp: Math.floor(Date.now() / 1000) - 60 } });
     const headers = { authorization: `Bearer ${token}` };
     expect(await attempt(room, { headers })).toBe(refused("token_expired"));
-  });
-
-  test("a room that does not exist and one that the user is not in look the same", async () => {
-    const answerFor = async (room: string) => {
-      const raw = await RawConnection.open(server.host);
-      const authorization = `Bearer ${await server.token(alice)}`;
-      const headers = { authorization, "sec-websocket-protocol": dialect };
-      raw.write(handshake(server.host, `/ws/chat/${room}/`, headers));
-      const answer = await raw.answer();
-      answer.headers.delete("date");
-      const body = answer.status === 101 ? await raw.close() : await raw.body(answer);
-      raw.destroy();
-      return { ...answer, headers: [...answer.headers], body };
-    };
-    const missing = newRoomId();
-    expect(await attempt(missing)).toBe(refused("room_not_found"));
-    expect(await answerFor(await server.createRoom([bob]))).toEqual(await answerFor(missing));
   });
 
   test("while the issuer's keys are not available the refusal says so, except for a malformed token", async () => {
@@ -106,7 +101,30 @@ describe.each([...dialects])("%s", (dialect) => {
     database.run("ALTER TABLE rooms RENAME TO hidden");
     expect(await attempt(room, {}, parley)).toBe(refused("storage_unavailable"));
     database.run("ALTER TABLE hidden RENAME TO rooms");
-    expect(await attempt(room, {}, parley)).toBe(dialect);
+    expect(await attempt(room, {}, parley)).toBe(opened);
+  });
+});
+
+describe.each([...dialects])("%s", (dialect) => {
+  const refused = (code: keyof typeof statuses) => refusalOf(dialect, code);
+  const attempt = (room: string, at: Pick<TestServer, "host"> = server) =>
+    attemptAt(dialect, { path: roomPath(room) }, at);
+
+  test("a room that does not exist and one that the user is not in look the same", async () => {
+    const answerFor = async (room: string) => {
+      const raw = await RawConnection.open(server.host);
+      const authorization = `Bearer ${await server.token(alice)}`;
+      const headers = { authorization, "sec-websocket-protocol": dialect };
+      raw.write(handshake(server.host, `/ws/chat/${room}/`, headers));
+      const answer = await raw.answer();
+      answer.headers.delete("date");
+      const body = answer.status === 101 ? await raw.close() : await raw.body(answer);
+      raw.destroy();
+      return { ...answer, headers: [...answer.headers], body };
+    };
+    const missing = newRoomId();
+    expect(await attempt(missing)).toBe(refused("room_not_found"));
+    expect(await answerFor(await server.createRoom([bob]))).toEqual(await answerFor(missing));
   });
 
   test("the checks come in the documented order, and the first that fails decides", async () => {
@@ -142,8 +160,36 @@ describe.each([...dialects])("%s", (dialect) => {
       expect((await upgrade(parley.host, path, { headers })).outcome).toBe(outcome);
     }
     await first.close();
-    await waitUntil("the connection is free", async () => (await attempt(mine, {}, parley)) === dialect);
+    await waitUntil("the connection is free", async () => (await attempt(mine, parley)) === dialect);
   });
+});
+
+test("the checks of a session come in the same order, and the first that fails decides", async () => {
+  await using parley = await server.startAnother({ env: { PARLEY_CONNECTIONS_PER_USER: "1" } });
+  const token = await server.token(alice);
+  const first = await parley.connectV2(await parley.createRoom([alice]), alice);
+  const headers = {
+    upgrade: "h2c",
+    "sec-websocket-key": "short",
+    "sec-websocket-protocol": "classic",
+    origin: "https://evil.example",
+  };
+  /** Each step corrects one thing more. */
+  const steps: [outcome: string, correct: () => unknown][] = [
+    ["426 invalid_command", () => undefined],
+    ["400 invalid_command", () => (headers.upgrade = "websocket")],
+    ["400 invalid_command", () => (headers["sec-websocket-key"] = "dGhlIHNhbXBsZSBub25jZQ==")],
+    ["403 forbidden", () => (headers["sec-websocket-protocol"] = "chat.v2, bearer.x")],
+    ["4401 unauthorized", () => (headers.origin = parley.url)],
+    ["4429 too_many_connections", () => (headers["sec-websocket-protocol"] = `chat.v2, bearer.${token}`)],
+  ];
+  const attempt = async () => (await upgrade(parley.host, "/ws/", { headers })).outcome;
+  for (const [outcome, correct] of steps) {
+    correct();
+    expect(await attempt()).toBe(outcome);
+  }
+  await first.close();
+  await waitUntil("the connection is free", async () => (await attempt()) === "session");
 });
 
 /** How an upgrade with this `since` ends. */

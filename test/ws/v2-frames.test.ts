@@ -2,9 +2,8 @@ import { expect, test } from "bun:test";
 
 import { decodeJwt } from "jose";
 
-import type { ServerFrame } from "../../src/protocol/frames.ts";
 import type { Command } from "../../src/protocol/schemas.ts";
-import { connectV2 } from "../support/client.ts";
+import { connectV2, type V2Frame } from "../support/client.ts";
 import { encodeFrame, openRaw } from "../support/raw.ts";
 import { useServer } from "../support/server.ts";
 
@@ -22,9 +21,9 @@ async function open(email = alice) {
   const token = await server.token(email);
   const raw = await openRaw("chat.v2", server.host, room, token);
   /** The next frame that is not about presence. */
-  const next = async (): Promise<{ text: string; frame: ServerFrame }> => {
+  const next = async (): Promise<{ text: string; frame: V2Frame }> => {
     const text = await raw.nextPayload();
-    const frame = JSON.parse(text) as ServerFrame;
+    const frame = JSON.parse(text) as V2Frame;
     return frame.type === "presence" ? next() : { text, frame };
   };
   const send = (command: Command) => raw.write(encodeFrame(JSON.stringify(command)));
@@ -38,9 +37,6 @@ async function open(email = alice) {
   const firstFrame = await raw.nextPayload();
   return { room, token, raw, next, send, change, firstFrame };
 }
-
-const ack = (id: string, seq: number, rev: number) => JSON.stringify({ type: "ack", id, seq, rev });
-const changeFrame = (kind: string, message: unknown) => JSON.stringify({ type: "change", kind, message });
 
 function expectTime(time: string | undefined) {
   expect(time).toMatch(timePattern);
@@ -79,9 +75,11 @@ test("hello", async () => {
 });
 
 test("change and ack, of a message that is sent, answered, reacted to, edited and deleted", async () => {
-  const { raw, next, send, change } = await open();
+  const { room, raw, next, send, change } = await open();
+  const changeFrame = (kind: string, message: unknown) =>
+    JSON.stringify({ type: "change", room, kind, message });
   const expectAck = async (id: string, seq: number, rev: number) =>
-    expect((await next()).text).toBe(ack(id, seq, rev));
+    expect((await next()).text).toBe(JSON.stringify({ type: "ack", room, id, seq, rev }));
 
   const plain = await change({ type: "send", id: "1", text: "hi" });
   const sent_at = expectTime(plain.message.sent_at);
@@ -128,18 +126,20 @@ test("change and ack, of a message that is sent, answered, reacted to, edited an
   await expectAck("6", 2, 5);
   send({ type: "auth", id: "7", token: await server.token(alice) });
   await expectAck("7", 2, 5);
+  send({ type: "ping", id: "8" });
+  await expectAck("8", 2, 5);
   raw.destroy();
 });
 
 test("error", async () => {
-  const { raw, next, send } = await open();
+  const { room, raw, next, send } = await open();
   send({ type: "edit", id: "1", seq: 9, text: "x" });
   const [code, message] = ["message_not_found", "There is no such message in this room."];
-  expect((await next()).text).toBe(JSON.stringify({ type: "error", id: "1", code, message }));
+  expect((await next()).text).toBe(JSON.stringify({ type: "error", room, id: "1", code, message }));
   raw.write(encodeFrame("hello"));
   const { text, frame } = await next();
   if (frame.type !== "error") throw new Error(text);
-  expect(text).toBe(JSON.stringify({ type: "error", code: "invalid_command", message: frame.message }));
+  expect(text).toBe(JSON.stringify({ type: "error", room, code: "invalid_command", message: frame.message }));
   send({ type: "send", id: "2", text: "one", client_id: "a" });
   for (const type of ["change", "ack"] as const) expect((await next()).frame.type).toBe(type);
   send({ type: "send", id: "3", text: "two", client_id: "a" });
@@ -147,20 +147,20 @@ test("error", async () => {
   if (conflict.frame.type !== "error") throw new Error(conflict.text);
   const { message: why } = conflict.frame;
   expect(conflict.text).toBe(
-    JSON.stringify({ type: "error", id: "3", code: "conflict", message: why, seq: 1 }),
+    JSON.stringify({ type: "error", room, id: "3", code: "conflict", message: why, seq: 1 }),
   );
   raw.destroy();
 });
 
 test("error with the time after which to try again", async () => {
-  const { raw, next, send } = await open("flora@example.com");
+  const { room, raw, next, send } = await open("flora@example.com");
   for (let n = 0; n < 80; n++) send({ type: "delete", id: `${n}`, seq: 1 });
   for (;;) {
     const { text, frame } = await next();
     if (frame.type !== "error") throw new Error(text);
     const { id, code, message, retry_after_ms } = frame;
     if (code === "message_not_found") continue;
-    expect(text).toBe(JSON.stringify({ type: "error", id, code, message, retry_after_ms }));
+    expect(text).toBe(JSON.stringify({ type: "error", room, id, code, message, retry_after_ms }));
     expect(code).toBe("rate_limited");
     // At seven commands a second.
     expect(retry_after_ms).toBeInteger();

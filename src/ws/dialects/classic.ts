@@ -4,10 +4,10 @@ import type { Chat } from "../../chat/chat.ts";
 import { asChatError, ChatError } from "../../chat/errors.ts";
 import type { Message, Position } from "../../chat/model.ts";
 import { encodeCreated, encodeError, encodeHistory, parseMessage } from "../../protocol/classic.ts";
-import { topics } from "../broadcast.ts";
+import type { OpenRoom } from "../connection.ts";
 import type { FrameGuard } from "../frame-guard.ts";
 import { MAX_FIRST_FRAME_BYTES } from "../limits.ts";
-import type { OpenRoom } from "../open-room.ts";
+import { topics } from "../topics.ts";
 import type { Dialect } from "./dialect.ts";
 
 /** Changes per read while a new connection catches up. */

@@ -1,6 +1,5 @@
 import type { JoinResult } from "../../chat/join.ts";
-import type { Connection } from "../connection.ts";
-import type { OpenRoom } from "../open-room.ts";
+import type { Connection, OpenRoom } from "../connection.ts";
 
 /** A protocol, as connections speak it. */
 export interface Dialect {

@@ -10,7 +10,7 @@ import type { Connection } from "../connection.ts";
 import type { FrameGuard } from "../frame-guard.ts";
 import { MAX_FIRST_FRAME_BYTES, MAX_FRAME_BYTES } from "../limits.ts";
 import type { RoomFeeds } from "../room-feeds.ts";
-import type { Session } from "../session.ts";
+import { Session } from "../session.ts";
 import type { TokenRenewal } from "../token-renewal.ts";
 import type { Dialect } from "./dialect.ts";
 
@@ -118,16 +118,18 @@ const NOT_TEXT = {
 
 /** Throws `invalid_command` on a room's URL. */
 function sessionOf({ session }: Connection, { type }: Command): Session {
-  if (session) return session;
+  if (session instanceof Session) return session;
   throw new ChatError("invalid_command", `frame.type: "${type}" is for sessions, whose URL is /ws/`);
 }
 
 /** The room of a command: in a session the one that it names, on a room's URL that room. */
-function roomOf({ session, room: open }: Connection, { room: id }: RoomCommand): RoomRef | Promise<RoomRef> {
+function roomOf(connection: Connection, command: RoomCommand): RoomRef | Promise<RoomRef> {
+  const { room: open } = connection;
+  const { room: id } = command;
   if (open && (id === undefined || id === open.room.id)) return open.room;
-  if (session && id !== undefined) return session.resolve(id);
-  const rule = session ? "is missing" : "must be the room of this connection";
-  throw new ChatError("invalid_command", `frame.room: ${rule}`);
+  if (open) throw new ChatError("invalid_command", "frame.room: must be the room of this connection");
+  if (id === undefined) throw new ChatError("invalid_command", "frame.room: is missing");
+  return sessionOf(connection, command).resolve(id);
 }
 
 function budgetOf(command: Command | ChatError): Budget {

@@ -1,5 +1,5 @@
 import { compare, type Result } from "../compare.ts";
-import { Crowd } from "../crowd.ts";
+import { Crowd, CROWD_ROOM } from "../crowd.ts";
 import { classic } from "../dialects.ts";
 import { latency, load, measure } from "../measure.ts";
 import type { Server } from "../server.ts";
@@ -29,7 +29,7 @@ async function sendSteadily(server: Server, testbed: Testbed): Promise<Result> {
   crowd.last.onChunk = () => latencies.push(performance.now() - sentAt);
   const timer = setInterval(() => {
     sentAt = performance.now();
-    crowd.senders[0]?.write(classic.send);
+    crowd.senders[0]?.write(classic.send(CROWD_ROOM));
   }, 1000 / MESSAGES_PER_SECOND);
   await Bun.sleep(SETTLE_MS);
   crowd.reset();

@@ -1,8 +1,9 @@
-import { classic } from "../dialects.ts";
+import { CROWD_ROOM } from "../crowd.ts";
+import { classic, roomPath } from "../dialects.ts";
 import { cpuTime, percentile } from "../measure.ts";
 import { RawSocket } from "../raw-socket.ts";
 import type { Server } from "../server.ts";
-import { connectUsers, CROWD_SIZE, inParallel, roomPath, type Testbed } from "../testbed.ts";
+import { connectUsers, CROWD_SIZE, inParallel, type Testbed } from "../testbed.ts";
 
 const CONNECTIONS = 3000;
 const CONNECTS_AT_ONCE = 8;
@@ -15,8 +16,8 @@ const SETTLE_MS = 300;
 export async function connect(testbed: Testbed): Promise<string[]> {
   await using bare = await testbed.bare();
   await using parley = await testbed.parley();
-  const [writer] = await connectUsers(parley, testbed, 1, classic, () => "crowd");
-  for (let index = 0; index < HISTORY_MESSAGES; index++) writer?.write(classic.send);
+  const [writer] = await connectUsers(parley, testbed, [0], classic, () => CROWD_ROOM);
+  for (let index = 0; index < HISTORY_MESSAGES; index++) writer?.write(classic.send(CROWD_ROOM));
   const newTokens = () =>
     Promise.all(Array.from({ length: CONNECTIONS }, (_, index) => testbed.newToken(index % CROWD_SIZE)));
 
@@ -45,7 +46,7 @@ export async function connect(testbed: Testbed): Promise<string[]> {
 async function connectAll(server: Server, tokens: readonly string[]): Promise<number> {
   const before = cpuTime(server.pid);
   await inParallel(tokens, CONNECTS_AT_ONCE, async (token) => {
-    const socket = await RawSocket.connect(server.url, { path: roomPath("crowd"), token });
+    const socket = await RawSocket.connect(server.url, { path: roomPath(CROWD_ROOM), token });
     socket.close();
   });
   await Bun.sleep(SETTLE_MS);

@@ -1,8 +1,9 @@
 import { compare, type Result } from "../compare.ts";
+import { roomPath } from "../dialects.ts";
 import { integer, residentMemory } from "../measure.ts";
 import { RawSocket } from "../raw-socket.ts";
 import type { Server } from "../server.ts";
-import { inParallel, onServer, roomPath, type Testbed } from "../testbed.ts";
+import { inParallel, onServer, type Testbed } from "../testbed.ts";
 
 const CONNECTIONS = 15_000;
 const CONNECTS_AT_ONCE = 64;

@@ -1,9 +1,9 @@
-import { v2 } from "../dialects.ts";
+import { roomPath, v2 } from "../dialects.ts";
 import { HEAD_BYTES } from "../frames.ts";
 import { cpuTime, integer, residentMemory } from "../measure.ts";
 import { RawSocket } from "../raw-socket.ts";
 import type { Server } from "../server.ts";
-import { LONG_ROOM_MESSAGES, roomPath, type Testbed } from "../testbed.ts";
+import { LONG_ROOM_MESSAGES, type Testbed } from "../testbed.ts";
 import { warmUp } from "../warm-up.ts";
 
 const MEMORY_POLL_MS = 5;
