@@ -8,9 +8,10 @@ import { can, type Permission } from "../src/chat/permissions.ts";
 import { errorCodes } from "../src/protocol/error-codes.ts";
 import type { ServerFrame } from "../src/protocol/frames.ts";
 import type { Command } from "../src/protocol/schemas.ts";
-import { Client, connectV2, type V2Client, WebSocket } from "./support/client.ts";
+import { connectV2, type V2Client } from "./support/client.ts";
 import { root } from "./support/process.ts";
 import { useServer } from "./support/server.ts";
+import { connectSession, type SessionClient } from "./support/session-client.ts";
 
 const document = readFileSync(join(root, "docs/protocol.md"), "utf8");
 
@@ -32,25 +33,7 @@ const sign = (user: "One" | "Two", claims: Record<string, unknown> = {}) => {
   return server.issuer.sign(email, { claims: { sub, name: `User ${user}`, ...claims } });
 };
 
-/** A connection to the URL of sessions. */
-class SessionClient extends Client<ServerFrame> {
-  override readonly initialTexts: readonly string[] = [];
-
-  static async connect(token: string): Promise<SessionClient> {
-    const headers = { authorization: `Bearer ${token}` };
-    const client = new SessionClient(new WebSocket(`ws://${server.host}/ws/`, ["chat.v2"], { headers }));
-    await client.nextOf("hello");
-    return client;
-  }
-
-  nextOf(type: ServerFrame["type"]): Promise<ServerFrame> {
-    return this.next((frame) => frame.type === type);
-  }
-
-  override post(text: string): void {
-    this.send({ type: "send", id: text, text });
-  }
-}
+const connectSessionOf = (token: string) => connectSession(server.host, { token });
 
 /** Does as an administrator what the document's frames tell of. */
 async function administer(method: string, path: string, body?: unknown): Promise<void> {
@@ -87,14 +70,14 @@ async function story(commands: readonly Command[]): Promise<string[]> {
   await two.say("Hello!");
   const alone = await connectV2(host, "general", { token: await sign("One") });
   const soon = { exp: Math.floor(Date.now() / 1000) + 50 };
-  const one = await SessionClient.connect(await sign("One", soon));
-  await one.nextOf("token.expiring");
+  const one = await connectSessionOf(await sign("One", soon));
+  await one.next("token.expiring");
   await alone.close();
 
   await administer("PUT", "news/members/user1@example.com", {});
-  await one.nextOf("joined");
+  await one.next("joined");
   await administer("DELETE", "news/members/user1@example.com");
-  await one.nextOf("left");
+  await one.next("left");
   await writeArchive(one);
   for (const command of commands) await perform(one, two, command);
   await administer("PUT", "general/members/user2@example.com", { role: "moderator" });
@@ -103,8 +86,8 @@ async function story(commands: readonly Command[]): Promise<string[]> {
   await two.close();
   await one.next((frame) => frame.type === "presence" && frame.room === "general" && !frame.online);
 
-  const many = await SessionClient.connect(await sign("Two"));
-  await many.nextOf("rooms");
+  const many = await connectSessionOf(await sign("Two"));
+  await many.next("rooms");
   await server.stop();
   await Promise.all([one.closed, many.closed]);
   return [...alone.texts, ...one.texts, ...many.texts];
@@ -128,11 +111,11 @@ async function writeArchive(one: SessionClient): Promise<void> {
 async function perform(one: SessionClient, two: V2Client, command: Command): Promise<void> {
   if (command.type === "typing") {
     two.send(command);
-    await one.nextOf("typing");
+    await one.next("typing");
     return;
   }
   const token = await sign("One");
-  one.send(command.type === "auth" ? { ...command, token } : command);
+  one.issue(command.type === "auth" ? { ...command, token } : command);
   await one.next(
     (frame) => ["ack", "error", "opened"].includes(frame.type) && "id" in frame && frame.id === command.id,
   );

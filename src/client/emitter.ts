@@ -24,13 +24,10 @@ export class EventEmitter<E extends { type: string }> {
   /** `overflow` takes the place of the events of a reader that is too far behind. */
   constructor(readonly overflow: E) {}
 
-  on<T extends E["type"]>(type: T, listener: (event: Extract<E, { type: T }>) => void): () => void {
-    return this.#add(type, listener);
-  }
+  readonly on = <T extends E["type"]>(type: T, listener: (event: Extract<E, { type: T }>) => void) =>
+    this.#add(type, listener);
 
-  subscribe(listener: (event: E) => void): () => void {
-    return this.#add(undefined, listener);
-  }
+  readonly subscribe = (listener: (event: E) => void) => this.#add(undefined, listener);
 
   /** Whether somebody listens for one of these types or iterates. */
   hasListener(...types: E["type"][]): boolean {
@@ -73,7 +70,7 @@ export class EventEmitter<E extends { type: string }> {
   }
 
   /** The first iterator starts with the events that were emitted before it. */
-  iterate(): AsyncIterableIterator<E, undefined> {
+  readonly iterate = (): AsyncIterableIterator<E, undefined> => {
     const reader: Reader<E> = this.#firstReader ?? { buffer: [], waiting: [] };
     if (!this.#firstReader && !this.#hasEnded) this.#readers.add(reader);
     this.#firstReader = undefined;
@@ -94,7 +91,7 @@ export class EventEmitter<E extends { type: string }> {
         return done;
       },
     };
-  }
+  };
 
   #add(type: string | undefined, listener: (event: never) => void): () => void {
     const entry = { type, listener };

@@ -8,7 +8,7 @@ export type {
   UserBody as User,
 } from "../protocol/frames.ts";
 export { Api, api, type Page } from "./api.ts";
-export { Chat, connect } from "./chat.ts";
+export type { Chat } from "./chat.ts";
 export type { Ack } from "./command-queue.ts";
 export { type ErrorCode, ParleyError } from "./error.ts";
 export type {
@@ -35,4 +35,5 @@ export type {
   SocketClass,
   Token,
 } from "./options.ts";
-export { Room } from "./room.ts";
+export type { Room } from "./room.ts";
+export { connect } from "./session.ts";

@@ -4,8 +4,8 @@ import type { OutboxStorage, Random } from "./options.ts";
 
 /** A command that waits, as it is stored. */
 export interface StoredCommand {
-  /** Id of its user. */
-  user: string | undefined;
+  /** Id of its user. Absent while it is not known. */
+  user?: string;
   at: string;
   room_created_at?: string | undefined;
   command: RoomCommand;
@@ -16,6 +16,8 @@ export interface CommandStoreOptions {
   /** Beginning of the keys. */
   prefix: string;
   random: Random;
+  /** Returns the last token. It tells the user before the server does. */
+  token: () => string | undefined;
   /** Returns the commands that wait. */
   commands: () => readonly StoredCommand[];
   onError: (error: unknown) => void;
@@ -44,7 +46,8 @@ export class CommandStore {
   /** What was found and not taken. */
   #found: StoredCommand[] = [];
   #isWriting = false;
-  #isDirty = false;
+  /** Whether there may be commands that are not written. */
+  #isDirty = true;
   #isClosed = false;
   #hasReported = false;
 
@@ -120,9 +123,10 @@ export class CommandStore {
   }
 
   async #write(): Promise<void> {
-    const { storage, commands } = this.#options;
-    const all = [...this.#found, ...commands()];
+    const { storage, commands, token } = this.#options;
     if (this.#key === undefined) return;
+    const user = subjectOf(token());
+    const all = [...this.#found, ...commands().map((command) => ({ user, ...command }))];
     if (all.length === 0) await storage.removeItem(this.#key);
     else await storage.setItem(this.#key, JSON.stringify(all));
   }
@@ -154,6 +158,17 @@ function isSessionStorage(storage: OutboxStorage): boolean {
   } catch {
     // A page without access to its own storage uses another one.
     return false;
+  }
+}
+
+/** The user for whom a JWT was issued: its `sub`. Undefined if it is not a JWT. The server verifies it, not this client. */
+function subjectOf(token = ""): string | undefined {
+  try {
+    const payload = token.split(".")[1]?.replaceAll("-", "+").replaceAll("_", "/") ?? "";
+    const bytes = Uint8Array.from(atob(payload), (character) => character.charCodeAt(0));
+    return (JSON.parse(new TextDecoder().decode(bytes)) as { sub?: string }).sub;
+  } catch {
+    return undefined;
   }
 }
 

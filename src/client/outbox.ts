@@ -1,13 +1,13 @@
 import type { Ack, RoomCommand } from "./command-queue.ts";
 import { deferred } from "./deferred.ts";
 import { ParleyError } from "./error.ts";
-import { CommandStore, type CommandStoreOptions, type StoredCommand } from "./outbox-storage.ts";
+import type { CommandStore, CommandStoreOptions, StoredCommand } from "./outbox-storage.ts";
 import { RoomOutbox, type RoomOutboxOptions } from "./room-outbox.ts";
 
 export interface OutboxOptions
   extends
     Pick<RoomOutboxOptions, "clock" | "random" | "connection" | "me">,
-    Pick<CommandStoreOptions, "prefix" | "onError"> {
+    Pick<CommandStoreOptions, "prefix" | "onError" | "token"> {
   storage: CommandStoreOptions["storage"] | undefined;
   /** Whether a room's commands may be sent. */
   isReady: (room: string) => boolean;
@@ -21,18 +21,15 @@ const MAX_QUEUED_COMMANDS = 1_000;
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #rooms = new Map<string, RoomOutbox>();
-  readonly #store: CommandStore | undefined;
+  #store: CommandStore | undefined;
   #loading: Promise<void> | undefined;
-  /** User of the token, before the server has told who this user is. */
-  #tokenUser: string | undefined;
   #closedWith: ParleyError | undefined;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
     const { storage } = options;
-    if (!storage) return;
-    this.#store = new CommandStore({ ...options, storage, commands: () => this.#commands() });
-    this.#loading = this.#store.load();
+    // Loaded only by those who use it.
+    if (storage) this.#loading = this.#loadStore(storage).catch(options.onError);
   }
 
   /** The outbox of a room, open or not. */
@@ -60,12 +57,6 @@ export class Outbox {
     const refused = deferred<Ack>();
     refused.reject(error);
     return refused.promise;
-  }
-
-  /** There is a token of this user. */
-  setTokenUser(user: string | undefined): void {
-    this.#tokenUser = user;
-    this.#store?.save();
   }
 
   /** The server has told who this user is. */
@@ -128,6 +119,13 @@ export class Outbox {
     for (const { queue } of this.#rooms.values()) queue.close(error);
   }
 
+  async #loadStore(storage: CommandStoreOptions["storage"]): Promise<void> {
+    const { CommandStore } = await import("./outbox-storage.ts");
+    if (this.#closedWith) return;
+    this.#store = new CommandStore({ ...this.#options, storage, commands: () => this.#commands() });
+    await this.#store.load();
+  }
+
   get #size(): number {
     let size = 0;
     for (const { queue } of this.#rooms.values()) size += queue.entries.length;
@@ -135,10 +133,15 @@ export class Outbox {
   }
 
   #commands(): StoredCommand[] {
-    const user = this.#options.me()?.id ?? this.#tokenUser;
+    const user = this.#options.me()?.id;
     const entries = Array.from(this.#rooms.values()).flatMap(({ queue }) => queue.entries);
     return entries
       .filter(({ command }) => command.type !== "read")
-      .map(({ command, at, room_created_at }) => ({ user, at, room_created_at, command }));
+      .map(({ command, at, room_created_at }) => ({
+        ...(user !== undefined && { user }),
+        at,
+        room_created_at,
+        command,
+      }));
   }
 }

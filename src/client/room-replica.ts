@@ -15,12 +15,13 @@ import { deferred } from "./deferred.ts";
 import { EventEmitter } from "./emitter.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
 import type { RoomEvent, RoomStatus } from "./events.ts";
-import { type Change, History } from "./history.ts";
+import { type Change, History, type RoomPosition } from "./history.ts";
 import { asMessages, type Message, type PendingMessage, type Sender } from "./messages.ts";
 import type { Clock, OpenOptions, SendOptions } from "./options.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RoomList } from "./room-list.ts";
 import { RoomUsers } from "./room-users.ts";
+import type { Room } from "./room.ts";
 import { Timer } from "./timer.ts";
 
 /** What a room needs of its chat. */
@@ -48,13 +49,15 @@ const TYPING_INTERVAL_MS = 3_000;
 const CLOSE_DELAY_MS = 100;
 
 /** Keeps a local copy of an open room in step with the server: applies its frames, and emits what changes. */
-export class RoomReplica {
-  /** Settled when the room is first open, or closed before that. */
-  ready = deferred<void>();
+export class RoomReplica implements Room {
   readonly events = new EventEmitter<RoomEvent>({ type: "reset" });
+  readonly on = this.events.on;
+  readonly subscribe = this.events.subscribe;
+  readonly [Symbol.asyncIterator] = this.events.iterate;
   readonly history: History;
   readonly users: RoomUsers;
   status: RoomStatus = "connecting";
+  #ready = deferred<void>();
   /** Why it has ended. */
   #error: ParleyError | undefined;
   /** As of `opened`. */
@@ -68,7 +71,6 @@ export class RoomReplica {
   #lastUnread = 0;
   #lastTypingAt = -Infinity;
   #loadingOlder: Promise<Message[]> | undefined;
-  #loadingMembers: Promise<void> | undefined;
   readonly #closeTimer: Timer;
 
   constructor(
@@ -78,8 +80,16 @@ export class RoomReplica {
     since: OpenOptions["since"],
   ) {
     this.history = new History(keep, since);
-    this.users = new RoomUsers(context.clock, (event) => this.events.emit(event));
+    this.users = new RoomUsers({
+      clock: context.clock,
+      loadMembers: () => context.api.members(id),
+      emit: (event) => this.events.emit(event),
+    });
     this.#closeTimer = new Timer(context.clock);
+  }
+
+  get ready(): Promise<void> {
+    return this.#ready.promise;
   }
 
   get me(): Sender | undefined {
@@ -92,6 +102,34 @@ export class RoomReplica {
 
   get info(): Pick<RoomBody, "name" | "role" | "created_at"> | undefined {
     return this.context.list.get(this.id) ?? this.#room;
+  }
+
+  get name(): string | undefined {
+    return this.info?.name;
+  }
+
+  get role(): RoomBody["role"] | undefined {
+    return this.info?.role;
+  }
+
+  get position(): RoomPosition | undefined {
+    return this.history.position;
+  }
+
+  get online(): readonly UserBody[] {
+    return this.users.online;
+  }
+
+  get typingUsers(): readonly UserBody[] {
+    return this.users.typing;
+  }
+
+  get reads(): ReadonlyMap<string, number> {
+    return this.users.reads;
+  }
+
+  get members(): readonly MemberBody[] {
+    return this.users.members;
   }
 
   get unread(): number {
@@ -116,15 +154,26 @@ export class RoomReplica {
     this.#closeTimer.clear();
   }
 
-  release(): void {
+  close(): void {
     this.#holders--;
     if (this.#holders > 0 || this.#error) return;
     this.#closeTimer.set(CLOSE_DELAY_MS, () => this.end(new ParleyError("closed", "The room was closed.")));
   }
 
-  add(command: RoomCommand | Omit<RoomCommand, "room">): Promise<Ack> {
-    if (this.#error) return failure(this.#error);
-    return this.context.outbox.add({ ...command, room: this.id } as RoomCommand);
+  edit(seq: number, text: string): Promise<Ack> {
+    return this.#add({ type: "edit", room: this.id, seq, text });
+  }
+
+  remove(seq: number): Promise<Ack> {
+    return this.#add({ type: "delete", room: this.id, seq });
+  }
+
+  react(seq: number, emoji: string, on = true): Promise<Ack> {
+    return this.#add({ type: "react", room: this.id, seq, emoji, on });
+  }
+
+  read(seq = this.history.last): Promise<Ack> {
+    return this.#add({ type: "read", room: this.id, seq });
   }
 
   send(
@@ -133,10 +182,10 @@ export class RoomReplica {
       replyTo,
       // Not `crypto.randomUUID`, which pages served over plain http do not have.
       clientId = crypto.getRandomValues(new Uint32Array(4)).join("-"),
-    }: SendOptions,
+    }: SendOptions = {},
   ): Promise<Ack> {
     const reply = replyTo !== undefined && { reply_to: replyTo };
-    return this.add({ type: "send", text, client_id: clientId, ...reply });
+    return this.#add({ type: "send", room: this.id, text, client_id: clientId, ...reply });
   }
 
   resend(message: PendingMessage): Promise<Ack> {
@@ -149,8 +198,7 @@ export class RoomReplica {
     return this.context.outbox.of(this.id).discard(message);
   }
 
-  /** Sends `typing`, unless it was sent within `TYPING_INTERVAL_MS`. */
-  sendTyping(): void {
+  typing(): void {
     const now = this.context.clock.now();
     // The absolute difference, so that a clock that was set back does not suppress it.
     if (this.status !== "open" || Math.abs(now - this.#lastTypingAt) < TYPING_INTERVAL_MS) return;
@@ -158,7 +206,7 @@ export class RoomReplica {
     this.context.connection.send({ type: "typing", room: this.id });
   }
 
-  loadOlder(limit: number): Promise<Message[]> {
+  older(limit = 50): Promise<Message[]> {
     return (this.#loadingOlder ??= this.history
       .loadOlder(Math.min(limit, MAX_PAGE_SIZE), (before, count) =>
         this.context.api.messages(this.id, { before, limit: count }),
@@ -170,14 +218,8 @@ export class RoomReplica {
       .finally(() => (this.#loadingOlder = undefined)));
   }
 
-  async loadMembers(): Promise<readonly MemberBody[]> {
-    await (this.#loadingMembers ??= this.users
-      .loadMembers(() => this.context.api.members(this.id))
-      .catch((error: unknown) => {
-        this.#loadingMembers = undefined;
-        throw error;
-      }));
-    return this.users.members;
+  loadMembers(): Promise<readonly MemberBody[]> {
+    return this.users.loadMembers();
   }
 
   seenBy(seq: number): UserBody[] {
@@ -213,12 +255,9 @@ export class RoomReplica {
     this.#room = frame.room;
     this.#isLevel = true;
     this.users.restart(frame.online, frame.reads, this.me?.id ?? "");
-    // Membership may have changed meanwhile.
-    if (this.#loadingMembers && !isFirst) {
-      this.#loadingMembers = undefined;
-      this.loadMembers().catch(() => undefined);
-    }
-    this.ready.resolve();
+    // The members may have changed meanwhile.
+    if (!isFirst) this.users.reloadMembers();
+    this.#ready.resolve();
     this.updateStatus();
     if (outcome === "reset") {
       // Every message that was stored before is in this frame, or was lost with the room's past.
@@ -249,9 +288,11 @@ export class RoomReplica {
     const isMe = notice.type !== "room" && notice.user.id === this.me?.id;
     if (notice.type === "presence") this.users.setOnline(notice.user, notice.online);
     if (notice.type === "read" && !isMe) this.users.setRead(notice.user, notice.seq);
-    if (notice.type === "member") this.users.setMember(notice, this.#loadingMembers !== undefined);
     if (notice.type === "room" && this.#room) this.#room = { ...this.#room, name: notice.room.name };
-    if (notice.type === "member" && isMe && this.#room) this.#room = { ...this.#room, role: notice.role };
+    if (notice.type === "member") {
+      this.users.reloadMembers();
+      if (notice.role === null) this.users.removeReader(notice.user.id);
+    }
     // This user is typing on another connection.
     if (notice.type === "typing" && isMe) return;
     this.events.emit(notice);
@@ -276,14 +317,14 @@ export class RoomReplica {
 
   /** The server has closed the chat, which may begin again. */
   stop(error: ParleyError): void {
-    this.ready.reject(error);
+    this.#ready.reject(error);
     this.events.emit({ type: "closed", reason: error.code });
     this.events.endReaders();
   }
 
   /** The chat begins again. */
   restart(): void {
-    this.ready = deferred();
+    this.#ready = deferred();
   }
 
   /** Ends the room. */
@@ -292,10 +333,14 @@ export class RoomReplica {
     this.#error = error;
     this.disconnect();
     this.#closeTimer.clear();
-    this.ready.reject(error);
+    this.#ready.reject(error);
     this.context.onEnd(this, error.code);
     this.events.emit({ type: "closed", reason: error.code });
     this.events.end();
+  }
+
+  #add(command: RoomCommand): Promise<Ack> {
+    return this.#error ? failure(this.#error) : this.context.outbox.add(command);
   }
 
   /** Messages have been applied to the history, up to `rev`. */

@@ -1,6 +1,12 @@
-import type { MemberBody, NoticeFrame, ReadBody, UserBody } from "../protocol/frames.ts";
+import type { MemberBody, ReadBody, UserBody } from "../protocol/frames.ts";
 import type { Clock } from "./options.ts";
 import { Timer } from "./timer.ts";
+
+export interface RoomUsersOptions {
+  clock: Clock;
+  loadMembers: () => Promise<MemberBody[]>;
+  emit: (event: { type: "typingUsers" | "members" }) => void;
+}
 
 /** How long a user is shown as typing after each sign of it. */
 const TYPING_TIMEOUT_MS = 5_000;
@@ -12,16 +18,19 @@ export class RoomUsers {
   /** Read marks of the other users, by user id. */
   reads: ReadonlyMap<string, number> = new Map();
   members: readonly MemberBody[] = [];
+  readonly #options: RoomUsersOptions;
   /** The users who are in `reads`. */
   readonly #readers = new Map<string, UserBody>();
   readonly #typingTimers = new Map<string | null, Timer>();
-  /** Changes of members while they are loaded. */
-  #memberNotices: MemberNotice[] = [];
+  /** The latest load of the members. Undefined if it failed, or if nobody wants to know them. */
+  #loading: Promise<readonly MemberBody[]> | undefined;
+  #isLoading = false;
+  /** Whether the members have changed while they were loaded. */
+  #isStale = false;
 
-  constructor(
-    private readonly clock: Clock,
-    private readonly emit: (event: { type: "typingUsers" | "members" }) => void,
-  ) {}
+  constructor(options: RoomUsersOptions) {
+    this.#options = options;
+  }
 
   /** The room has been opened. */
   restart(online: UserBody[], reads: ReadBody[], me: string): void {
@@ -54,9 +63,9 @@ export class RoomUsers {
   setTyping(user: UserBody): void {
     let timer = this.#typingTimers.get(user.id);
     if (!timer) {
-      this.#typingTimers.set(user.id, (timer = new Timer(this.clock)));
+      this.#typingTimers.set(user.id, (timer = new Timer(this.#options.clock)));
       this.typing = [...this.typing, user];
-      this.emit({ type: "typingUsers" });
+      this.#options.emit({ type: "typingUsers" });
     }
     timer.set(TYPING_TIMEOUT_MS, () => this.stopTyping(user.id));
   }
@@ -71,39 +80,40 @@ export class RoomUsers {
     const typing = this.typing.filter((user) => this.#typingTimers.has(user.id));
     if (typing.length === this.typing.length) return;
     this.typing = typing;
-    this.emit({ type: "typingUsers" });
+    this.#options.emit({ type: "typingUsers" });
   }
 
-  /** Loads the members. Changes that are received meanwhile are newer than the response, or are in it. */
-  async loadMembers(load: () => Promise<MemberBody[]>): Promise<void> {
-    this.#memberNotices = [];
-    this.members = await load();
-    for (const notice of this.#memberNotices) this.#setMember(notice);
-    this.emit({ type: "members" });
+  /** Resolves with the members. They are loaded by the first call, and kept up to date from then on. */
+  loadMembers(): Promise<readonly MemberBody[]> {
+    return (this.#loading ??= this.#load());
   }
 
-  /** A user is a new member, has a new role, or is no longer a member. */
-  setMember(notice: MemberNotice, isLoaded: boolean): void {
-    const { user, role } = notice;
-    if (role === null && user.id !== null && this.reads.has(user.id))
-      this.reads = new Map([...this.reads].filter(([id]) => id !== user.id));
-    if (!isLoaded) return;
-    this.#memberNotices.push(notice);
-    this.#setMember(notice);
-    this.emit({ type: "members" });
+  /** A user is no longer a member: their mark is of no interest. */
+  removeReader(id: string | null): void {
+    if (this.reads.has(id ?? "")) this.reads = new Map([...this.reads].filter(([user]) => user !== id));
   }
 
-  #setMember({ user, role }: MemberNotice): void {
-    const isSame = (member: UserBody) =>
-      member.id === user.id || (member.id === null && member.email === user.email);
-    const known = this.members.find(isSame);
-    const joined_at = known?.joined_at ?? new Date(this.clock.now()).toISOString();
-    const others = this.members.filter((member) => member !== known);
-    if (role === null) this.members = others;
-    else if (known)
-      this.members = this.members.map((each) => (each === known ? { ...known, ...user, role } : each));
-    else this.members = [...this.members, { ...user, role, joined_at }];
+  /** The members may have changed. */
+  reloadMembers(): void {
+    if (!this.#loading) return;
+    if (this.#isLoading) this.#isStale = true;
+    else (this.#loading = this.#load()).catch(() => undefined);
+  }
+
+  async #load(): Promise<readonly MemberBody[]> {
+    this.#isLoading = true;
+    try {
+      do {
+        this.#isStale = false;
+        this.members = await this.#options.loadMembers();
+      } while (this.#isStale);
+      this.#options.emit({ type: "members" });
+      return this.members;
+    } catch (error) {
+      this.#loading = undefined;
+      throw error;
+    } finally {
+      this.#isLoading = false;
+    }
   }
 }
-
-type MemberNotice = Extract<NoticeFrame, { type: "member" }>;

@@ -4,7 +4,6 @@ import type { RoomEvent, RoomEventOf, RoomStatus } from "./events.ts";
 import type { RoomPosition } from "./history.ts";
 import type { Message, PendingMessage, Sender } from "./messages.ts";
 import type { SendOptions } from "./options.ts";
-import type { RoomReplica } from "./room-replica.ts";
 
 /**
  * An open room of a chat.
@@ -18,176 +17,111 @@ import type { RoomReplica } from "./room-replica.ts";
  * Arrays, maps and objects that it returns are never changed. Each is the same one until something in it changes, and
  * every change is followed by an event.
  */
-export class Room implements AsyncIterable<RoomEvent> {
+export interface Room extends AsyncIterable<RoomEvent> {
   readonly id: string;
-  readonly #replica: RoomReplica;
 
-  constructor(replica: RoomReplica) {
-    this.#replica = replica;
-    this.id = replica.id;
-  }
-
-  get status(): RoomStatus {
-    return this.#replica.status;
-  }
+  readonly status: RoomStatus;
 
   /** Resolves when the room is first open. Rejects with a `ParleyError` if it is closed before that. */
-  get ready(): Promise<void> {
-    return this.#replica.ready.promise;
-  }
+  readonly ready: Promise<void>;
 
   /** The room's name. Undefined until it is known. */
-  get name(): string | undefined {
-    return this.#replica.info?.name;
-  }
+  readonly name: string | undefined;
 
   /** This user's role. Null for an administrator who is not a member, undefined until it is known. */
-  get role(): MemberBody["role"] | null | undefined {
-    return this.#replica.info?.role;
-  }
+  readonly role: MemberBody["role"] | null | undefined;
 
   /** This user's unread messages. */
-  get unread(): number {
-    return this.#replica.unread;
-  }
+  readonly unread: number;
 
   /** This user, as `Chat.me`. */
-  get me(): Sender | undefined {
-    return this.#replica.me;
-  }
+  readonly me: Sender | undefined;
 
   /** The server's limits, as `Chat.limits`. */
-  get limits(): SessionLimitsBody | undefined {
-    return this.#replica.limits;
-  }
+  readonly limits: SessionLimitsBody | undefined;
 
   /**
    * The newest messages, oldest first, without gaps. Edits, deletions and reactions made here show at once, and are taken
    * back if the server refuses them.
    */
-  get messages(): readonly Message[] {
-    return this.#replica.messages;
-  }
+  readonly messages: readonly Message[];
 
   /** Whether `messages` starts with the room's first message, so that `older` has nothing to load. */
-  get complete(): boolean {
-    return this.#replica.complete;
-  }
+  readonly complete: boolean;
 
   /** Messages sent here that are not among `messages`: waiting, stored a moment ago, or failed. */
-  get pending(): readonly PendingMessage[] {
-    return this.#replica.pending;
-  }
+  readonly pending: readonly PendingMessage[];
 
   /** How far the room is known. Store it as JSON, and pass it to a later `Chat.open` as `since`. */
-  get position(): RoomPosition | undefined {
-    return this.#replica.history.position;
-  }
+  readonly position: RoomPosition | undefined;
 
   /** The users who are connected to the room, this one included. */
-  get online(): readonly UserBody[] {
-    return this.#replica.users.online;
-  }
+  readonly online: readonly UserBody[];
 
   /** The other users who are typing: for 5 seconds after the last sign of it, or until their next message. */
-  get typingUsers(): readonly UserBody[] {
-    return this.#replica.users.typing;
-  }
+  readonly typingUsers: readonly UserBody[];
 
   /**
    * The other users' read marks: the `seq` up to which they have read, by user id. In a room of more than 100 members the
    * server does not tell them.
    */
-  get reads(): ReadonlyMap<string, number> {
-    return this.#replica.users.reads;
-  }
+  readonly reads: ReadonlyMap<string, number>;
 
   /** The members, kept up to date once `loadMembers` has loaded them. Empty before that. */
-  get members(): readonly MemberBody[] {
-    return this.#replica.users.members;
-  }
+  readonly members: readonly MemberBody[];
 
   /** Loads `members` if it has not been loaded yet. Rejects with a `ParleyError`, or with what `token` threw. */
-  loadMembers(): Promise<readonly MemberBody[]> {
-    return this.#replica.loadMembers();
-  }
+  loadMembers(): Promise<readonly MemberBody[]>;
 
   /** The users who have read a message, without its sender and this user. */
-  seenBy(seq: number): UserBody[] {
-    return this.#replica.seenBy(seq);
-  }
+  seenBy(seq: number): UserBody[];
 
   /** Calls `listener` for each event of a type. Returns a function that removes the listener. */
-  on<T extends RoomEvent["type"]>(type: T, listener: (event: RoomEventOf<T>) => void): () => void {
-    return this.#replica.events.on(type, listener);
-  }
+  on<T extends RoomEvent["type"]>(type: T, listener: (event: RoomEventOf<T>) => void): () => void;
 
   /** Calls `listener` after each event of any type. Returns a function that removes the listener. */
-  readonly subscribe = (listener: (event: RoomEvent) => void): (() => void) =>
-    this.#replica.events.subscribe(listener);
+  readonly subscribe: (listener: (event: RoomEvent) => void) => () => void;
 
   /**
    * Iterates over all events: the first iterator over those since `Chat.open`, each other one over those from now on. Ends
    * when the room is closed. If more than 1,000 events wait for an iterator, one `reset` replaces them.
    */
-  [Symbol.asyncIterator](): AsyncIterableIterator<RoomEvent, undefined> {
-    return this.#replica.events.iterate();
-  }
+  [Symbol.asyncIterator](): AsyncIterableIterator<RoomEvent, undefined>;
 
   /** Sends a message. It is in `pending` until it is among `messages`, and is stored once however often it is repeated. */
-  send(text: string, options: SendOptions = {}): Promise<Ack> {
-    return this.#replica.send(text, options);
-  }
+  send(text: string, options?: SendOptions): Promise<Ack>;
 
   /** Sends a failed message again. */
-  resend(message: PendingMessage): Promise<Ack> {
-    return this.#replica.resend(message);
-  }
+  resend(message: PendingMessage): Promise<Ack>;
 
   /** Removes a failed message from `pending`. */
-  discard(message: PendingMessage): void {
-    this.#replica.discard(message);
-  }
+  discard(message: PendingMessage): void;
 
   /** Replaces the text of one of this user's messages. */
-  edit(seq: number, text: string): Promise<Ack> {
-    return this.#replica.add({ type: "edit", seq, text });
-  }
+  edit(seq: number, text: string): Promise<Ack>;
 
   /** Deletes a message. Moderators and owners may also delete the messages of others. */
-  remove(seq: number): Promise<Ack> {
-    return this.#replica.add({ type: "delete", seq });
-  }
+  remove(seq: number): Promise<Ack>;
 
-  /** Adds or removes this user's reaction to a message. */
-  react(seq: number, emoji: string, on = true): Promise<Ack> {
-    return this.#replica.add({ type: "react", seq, emoji, on });
-  }
+  /** Adds this user's reaction to a message, or removes it if `on` is false. */
+  react(seq: number, emoji: string, on?: boolean): Promise<Ack>;
 
   /** Moves this user's read mark forward. Default: to the newest message. */
-  read(seq = this.#replica.history.last): Promise<Ack> {
-    return this.#replica.add({ type: "read", seq });
-  }
+  read(seq?: number): Promise<Ack>;
 
   /** Tells the others that this user is typing. Call it at every key press: it sends at most every 3 seconds. */
-  typing(): void {
-    this.#replica.sendTyping();
-  }
+  typing(): void;
 
   /**
-   * Loads up to `limit` older messages, 100 at most, and prepends them to `messages`. Resolves with them; with none if
+   * Loads up to `limit` older messages, 50 by default and 100 at most, and prepends them to `messages`. Resolves with them; with none if
    * there are no older messages, or if `messages` has reached `keep`. Rejects with a `ParleyError`, or with what `token`
    * threw. A call during another one gets the same result.
    */
-  older(limit = 50): Promise<Message[]> {
-    return this.#replica.loadOlder(limit);
-  }
+  older(limit?: number): Promise<Message[]>;
 
   /**
    * Gives the room back: the counterpart of one `Chat.open`. Shortly after the last one, the room is closed and its
    * iterators end. Commands that wait are still sent.
    */
-  close(): void {
-    this.#replica.release();
-  }
+  close(): void;
 }

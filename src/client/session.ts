@@ -7,6 +7,7 @@ import type {
 } from "../protocol/frames.ts";
 import { Api } from "./api.ts";
 import { browser } from "./browser.ts";
+import type { Chat } from "./chat.ts";
 import { Connection } from "./connection.ts";
 import { deferred } from "./deferred.ts";
 import { EventEmitter } from "./emitter.ts";
@@ -18,8 +19,9 @@ import type { Clock, ConnectOptions, OpenOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import { RoomList } from "./room-list.ts";
 import { type RoomContext, RoomReplica } from "./room-replica.ts";
+import type { Room } from "./room.ts";
 import { systemClock, Timer } from "./timer.ts";
-import { serverUrl, subjectOf } from "./url.ts";
+import { serverUrl } from "./url.ts";
 
 /** WebSocket close codes (RFC 6455, section 7.4; 4000 and up are Parley's). */
 const NORMAL_CLOSURE = 1000;
@@ -30,10 +32,11 @@ const FORBIDDEN = 4403;
 const OFFLINE_DELAY_MS = 1_500;
 
 /** A chat's connection and its state: passes the frames to the list of rooms and to the rooms, and emits what changes. */
-export class Session implements RoomContext {
-  /** Settled when the chat is first open, or closed before that. */
-  ready = deferred<void>();
+class Session implements Chat, RoomContext {
   readonly events = new EventEmitter<ChatEvent>({ type: "rooms" });
+  readonly on = this.events.on;
+  readonly subscribe = this.events.subscribe;
+  readonly [Symbol.asyncIterator] = this.events.iterate;
   readonly api: Api;
   readonly list: RoomList;
   readonly outbox: Outbox;
@@ -42,6 +45,9 @@ export class Session implements RoomContext {
   status: ChatStatus = "connecting";
   me: Sender | undefined;
   limits: SessionLimitsBody | undefined;
+  #ready = deferred<void>();
+  /** The last token. */
+  #token: string | undefined;
   readonly #keep: number;
   readonly #opener: Opener;
   readonly #replicas = new Map<string, RoomReplica>();
@@ -75,9 +81,8 @@ export class Session implements RoomContext {
     const connection = (this.connection = new Connection({
       url: `${serverUrl(url, "ws")}/ws/`,
       token: async (request) => {
-        const jwt = await token(request);
-        this.outbox.setTokenUser(subjectOf(jwt));
-        return jwt;
+        this.#token = await token(request);
+        return this.#token;
       },
       WebSocket,
       clock,
@@ -100,6 +105,7 @@ export class Session implements RoomContext {
       storage,
       prefix: `parley-chat:${serverUrl(url, "http")}:`,
       onError,
+      token: () => this.#token,
       me: () => this.me,
       isReady: (room) => connection.isOpen && this.list.isCurrent(room),
       forRoom: (room) => ({
@@ -123,7 +129,27 @@ export class Session implements RoomContext {
     return this.#closedWith !== undefined;
   }
 
-  open(id: string, { since, keep = this.#keep }: OpenOptions): RoomReplica {
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  get rooms(): readonly RoomSummaryBody[] {
+    return this.list.rooms;
+  }
+
+  get unread(): number {
+    return this.list.unread;
+  }
+
+  get complete(): boolean {
+    return this.list.complete;
+  }
+
+  room(id: string): RoomSummaryBody | undefined {
+    return this.list.get(id);
+  }
+
+  open(id: string, { since, keep = this.#keep }: OpenOptions = {}): Room {
     if (!id) throw new TypeError("The id of the room is empty");
     let replica = this.#replicas.get(id);
     if (!replica) {
@@ -148,15 +174,15 @@ export class Session implements RoomContext {
     if (code === "closed") this.#opener.close(replica.id);
   }
 
-  retry(): void {
+  readonly retry = (): void => {
     if (this.#abort.signal.aborted) return;
     if (!this.#closedWith) return this.connection.retry();
     this.#closedWith = undefined;
-    this.ready = deferred();
+    this.#ready = deferred();
     this.#updateStatus();
     for (const replica of this.#replicas.values()) replica.restart();
     void this.connection.connect();
-  }
+  };
 
   close(): void {
     this.#end(NORMAL_CLOSURE, new ParleyError("closed", "The chat was closed."));
@@ -253,7 +279,7 @@ export class Session implements RoomContext {
     this.outbox.updateSender();
     this.#addToList(rooms, more);
     for (const replica of this.#replicas.values()) this.openOnServer(replica);
-    this.ready.resolve();
+    this.#ready.resolve();
     this.#updateStatus();
   }
 
@@ -318,7 +344,7 @@ export class Session implements RoomContext {
     const error = (this.#closedWith = closedBy(reason));
     this.#onDisconnect(code);
     for (const replica of this.#replicas.values()) replica.stop(error);
-    this.ready.reject(error);
+    this.#ready.reject(error);
     // Someone who signs in again still wants to send what waits.
     if (code !== UNAUTHORIZED) this.outbox.drop(error);
     const isHeard = this.events.hasListener("closed", "error");
@@ -337,7 +363,7 @@ export class Session implements RoomContext {
     this.outbox.close(error);
     for (const replica of this.#replicas.values()) replica.end(error);
     this.#updateStatus();
-    this.ready.reject(error);
+    this.#ready.reject(error);
     this.events.emit({ type: "closed", code, reason: error.code });
     this.events.end();
   }
@@ -345,4 +371,9 @@ export class Session implements RoomContext {
 
 function closedBy(reason: ErrorCode): ParleyError {
   return new ParleyError(reason, `Connection closed: ${reason.replaceAll("_", " ")}.`);
+}
+
+/** Connects to a server and returns the chat at once. Later failures are events. Throws a `TypeError` if an option is invalid. */
+export function connect(options: ConnectOptions): Chat {
+  return new Session(options);
 }

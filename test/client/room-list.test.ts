@@ -1,0 +1,205 @@
+import { describe, expect, test } from "bun:test";
+
+import { settle } from "../support/samples.ts";
+import {
+  connectChat,
+  connectToFake,
+  created,
+  me,
+  message,
+  opened,
+  other,
+  recreatedAt,
+  summary,
+} from "./support/fake-server.ts";
+
+const at = (day: number) => `2026-03-${String(day).padStart(2, "0")}T00:00:00.000Z`;
+const last = (seq: number, day: number, fields = {}) => message(seq, seq, { sent_at: at(day), ...fields });
+
+describe("the list of rooms", () => {
+  test("is that of hello and the pages after it, most recent activity first", async () => {
+    const { chat, socket, begin, chatEventsOf } = await connectChat();
+    expect([chat.rooms, chat.complete, chat.unread]).toEqual([[], false, 0]);
+    const c = summary("c", { seq: 3, unread: 1, read: 2, last_message: last(3, 3) });
+    await begin([c, summary("b", { last_message: last(1, 2) })], { more: true });
+    await chat.ready;
+    expect([chat.me, chat.limits?.open_rooms, chat.complete]).toEqual([me, 100, false]);
+    socket.receive({ type: "rooms", rooms: [summary("a", { seq: 9, unread: 4, read: 5 })], more: false });
+    expect(chat.rooms.map(({ id }) => id)).toEqual(["c", "b", "a"]);
+    expect([chat.complete, chat.unread, chat.room("a")?.unread, chat.room("none")]).toEqual([
+      true,
+      5,
+      4,
+      undefined,
+    ]);
+    expect(chatEventsOf("rooms")).toHaveLength(2);
+    expect(chat.rooms).toBe(chat.rooms);
+  });
+
+  test("follows activity in rooms that are not open", async () => {
+    const { chat, socket, begin } = await connectChat();
+    await begin([
+      summary("a", { seq: 2, last_message: last(2, 2) }),
+      summary("b", { last_message: last(1, 1) }),
+    ]);
+    const { rooms } = chat;
+    const newest = last(3, 5, { rev: 4 });
+    socket.receive({ type: "activity", room: "b", seq: 3, rev: 4, last_message: newest });
+    expect(chat.rooms.map(({ id, unread }) => [id, unread])).toEqual([
+      ["b", 3],
+      ["a", 0],
+    ]);
+    expect(chat.rooms[0]).toMatchObject({ seq: 3, rev: 4, last_message: newest });
+    expect(chat.rooms[1]).toBe(rooms[0] as never);
+    const deletion = { deleted: [3], deleted_revs: [5] };
+    socket.receive({ type: "activity", room: "b", seq: 3, rev: 5, last_message: last(2, 1), ...deletion });
+    expect(chat.room("b")).toMatchObject({ unread: 2, last_message: { seq: 2 } });
+    // Repeated.
+    socket.receive({ type: "activity", room: "b", seq: 3, rev: 5, last_message: null, ...deletion });
+    expect(chat.room("b")).toMatchObject({ unread: 2, last_message: { seq: 2 } });
+  });
+
+  test("follows this user's read marks on any device, names, roles, and new summaries", async () => {
+    const { chat, socket, begin } = await connectChat();
+    await begin([summary("a", { seq: 9, unread: 4, read: 5 })]);
+    const counts = { room_seq: 9, room_rev: 9 };
+    socket.receive({ type: "read", room: "a", user: me, seq: 8, unread: 1, ...counts });
+    socket.receive({ type: "read", room: "a", user: other, seq: 9, unread: 0, ...counts });
+    expect(chat.room("a")).toMatchObject({ read: 8, unread: 1 });
+    socket.receive({ type: "room", room: { id: "a", name: "Hall" } });
+    socket.receive({ type: "member", room: "a", user: me, role: "owner" });
+    socket.receive({ type: "member", room: "a", user: other, role: "moderator" });
+    expect(chat.room("a")).toMatchObject({ name: "Hall", role: "owner" });
+    socket.receive({ type: "rooms", rooms: [summary("a", { seq: 12, read: 8, unread: 4 })], more: false });
+    expect(chat.room("a")).toMatchObject({ name: "a", role: "member", seq: 12, unread: 4 });
+    // An older one has the name and the role only.
+    socket.receive({ type: "rooms", rooms: [summary("a", { seq: 9, name: "B" })], more: false });
+    expect(chat.room("a")).toMatchObject({ name: "B", seq: 12, unread: 4 });
+  });
+
+  test("has rooms that the user joins, and not those that they leave", async () => {
+    const { chat, socket, begin, chatEventsOf } = await connectChat();
+    await begin([summary("a")]);
+    const b = summary("b", { seq: 4 });
+    socket.receive({ type: "joined", room: b });
+    expect(chat.rooms.map(({ id }) => id)).toEqual(["a", "b"]);
+    expect(chatEventsOf("joined")).toEqual([{ type: "joined", room: b }]);
+    socket.receive({ type: "left", room: "a", reason: "left" });
+    expect(chat.rooms).toEqual([b]);
+  });
+
+  test("is replaced on the next connection, and stays until its pages have arrived", async () => {
+    const { chat, sockets, clock, begin, chatEventsOf } = await connectChat();
+    await begin([summary("a"), summary("b"), summary("c", { seq: 5 })]);
+    sockets[0]?.disconnect();
+    await clock.advance(500);
+    await begin([summary("b", { seq: 2, read: 0, unread: 2 })], { more: true });
+    expect(chat.rooms.map(({ id }) => id).toSorted()).toEqual(["a", "b", "c"]);
+    expect(chat.complete).toBe(false);
+    // What comes before a room's summary counts after it.
+    sockets[1]?.receive({ type: "activity", room: "c", seq: 8, rev: 8, last_message: last(8, 8) });
+    expect(chat.room("c")).toMatchObject({ seq: 5, unread: 0 });
+    sockets[1]?.receive({
+      type: "rooms",
+      rooms: [summary("c", { seq: 7, read: 5, unread: 1 })],
+      more: false,
+    });
+    expect(chat.room("c")).toMatchObject({ seq: 8, unread: 2, last_message: { seq: 8 } });
+    expect(chat.rooms.map(({ id }) => id).toSorted()).toEqual(["b", "c"]);
+    expect(chatEventsOf("left")).toEqual([{ type: "left", room: "a", reason: "removed" }]);
+  });
+});
+
+describe("an open room", () => {
+  test("keeps its counts and its last message in step", async () => {
+    const { chat, room, socket, welcome, eventsOf } = await connectToFake();
+    await welcome(opened(2, [message(1), message(2)]));
+    socket.receive(created(3, 3, { text: "x".repeat(199) + "😀" }));
+    expect(chat.room("lobby")).toMatchObject({
+      seq: 3,
+      unread: 1,
+      last_message: { seq: 3, text: "x".repeat(199) },
+    });
+    expect(room.unread).toBe(1);
+    socket.receiveInLobby({
+      type: "change",
+      kind: "deleted",
+      message: message(3, 4, { text: "", deleted_at: at(1) }),
+    });
+    expect(chat.room("lobby")).toMatchObject({ seq: 3, rev: 4, unread: 0, last_message: { seq: 2 } });
+    socket.receiveInLobby({ type: "change", kind: "edited", message: message(2, 5, { text: "new" }) });
+    expect(chat.room("lobby")?.last_message?.text).toBe("new");
+    // A message of this user moves their mark.
+    socket.receive(created(4, 6));
+    socket.receive(created(5, 7, { sender: me }));
+    expect(chat.room("lobby")).toMatchObject({ read: 5, unread: 0 });
+    expect(eventsOf("unread")).toHaveLength(4);
+  });
+
+  test("finds its last message among older ones when all that it has are deleted", async () => {
+    const urls: string[] = [];
+    const pages = [
+      [message(3, 3, { deleted_at: at(1) }), message(4, 4, { deleted_at: at(1) })],
+      [message(2)],
+    ];
+    const { chat, socket, welcome } = await connectToFake({
+      fetch: async (url) => {
+        urls.push(url.replace(/.*\?/, ""));
+        return Response.json({ messages: pages.shift() ?? [] });
+      },
+    });
+    await welcome(opened(5, [message(5)]));
+    socket.receiveInLobby({ type: "change", kind: "edited", message: message(5, 6) });
+    socket.receiveInLobby({
+      type: "change",
+      kind: "deleted",
+      message: message(5, 7, { text: "", deleted_at: at(1) }),
+    });
+    expect(chat.room("lobby")?.last_message).toBeNull();
+    await settle();
+    expect(urls).toEqual(["before=5&limit=100", "before=3&limit=100"]);
+    expect(chat.room("lobby")?.last_message).toEqual(message(2));
+  });
+
+  test("drops what names a message if the list says that it is another room", async () => {
+    const { chat, sockets, clock, begin } = await connectChat();
+    await begin([summary("a", { seq: 4 }), summary("b", { seq: 4 })]);
+    const [a, b] = [chat.open("a"), chat.open("b")];
+    sockets[0]?.disconnect();
+    const codes = [a, b].flatMap((room) =>
+      [room.edit(1, "x"), room.remove(2)].map((each) => each.catch(({ code }) => code)),
+    );
+    void a.send("hi");
+    await clock.advance(500);
+    await begin([summary("a", { seq: 9, created_at: recreatedAt }), summary("b", { seq: 3 })]);
+    expect(await Promise.all(codes)).toEqual(Array(4).fill("conflict"));
+    expect(sockets[1]?.sent).toMatchObject([{ type: "send", room: "a" }]);
+  });
+});
+
+test("commands of several rooms do not wait for each other, and each room has one in flight", async () => {
+  const { chat, socket, begin } = await connectChat();
+  await begin([summary("a"), summary("b")]);
+  const [a, b] = [chat.open("a"), chat.open("b")];
+  for (const room of [a, b]) for (const text of ["one", "two"]) void room.send(text);
+  expect(socket.sent).toMatchObject([
+    { room: "a", text: "one" },
+    { room: "b", text: "one" },
+  ]);
+  socket.receiveAck(1, 1, socket.sent[1]);
+  expect(socket.sent.slice(2)).toMatchObject([{ room: "b", text: "two" }]);
+});
+
+test("close code 1009 fails the largest of the commands in flight", async () => {
+  const { chat, sockets, clock, begin } = await connectChat();
+  await begin([summary("a"), summary("b")]);
+  const small = chat.open("a").send("small");
+  const large = chat.open("b").send("very large");
+  sockets[0]?.disconnect(1009);
+  expect(await large.catch(({ code }) => code)).toBe("message_too_long");
+  await clock.advance(500);
+  await begin([summary("a"), summary("b")]);
+  expect(sockets[1]?.sentTexts).toEqual(["small"]);
+  sockets[1]?.receiveAck();
+  expect(await small).toEqual({ seq: 1, rev: 1 });
+});
