@@ -125,7 +125,7 @@ class Tab implements AsyncDisposable {
   }
 }
 
-const newUser = () => `user${++users}@example.com`;
+const newUser = () => `user${100 + ++users}@example.com`;
 
 interface BobsRoom extends Disposable {
   id: string;

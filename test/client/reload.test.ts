@@ -74,6 +74,11 @@ async function load(page: Page, url: string, email: string): Promise<void> {
   })`);
 }
 
+const waitUntilSaved = (page: Page, text: string) =>
+  waitUntil(`"${text}" is in the storage`, async () =>
+    (await page.evaluate<string>("Object.values(localStorage).join()")).includes(text),
+  );
+
 const pendingTexts = (page: Page) => page.evaluate<string[]>("room.pending.map(({ text }) => text)");
 
 /** All messages of the room. */
@@ -103,12 +108,14 @@ test("everything that was typed while the server was down is stored once and in 
     void room.remove(2);
     for (let n = 0; n < 20; n++) void room.send("down " + n);
   `);
+  await waitUntilSaved(page, "down 19");
   await page.reload();
   await load(page, server.url, alice);
-  await waitUntil("the page shows what waits", async () => (await pendingTexts(page)).includes("down 19"));
   await page.evaluate(`void room.send("after the reload")`);
+  await waitUntilSaved(page, "after the reload");
   await page.reload();
   await load(page, server.url, alice);
+  await page.evaluate(`void room.send("after another reload")`);
   await server.start();
   await page.evaluate("chat.retry()");
   await waitUntil("nothing waits", () =>
@@ -116,7 +123,14 @@ test("everything that was typed while the server was down is stored once and in 
   );
   const messages = await stored(server.url);
   const numbered = (word: string) => Array.from({ length: 20 }, (_, n) => `${word} ${n}`);
-  const texts = ["first, edited", "", ...numbered("before"), ...numbered("down"), "after the reload"];
+  const texts = [
+    "first, edited",
+    "",
+    ...numbered("before"),
+    ...numbered("down"),
+    "after the reload",
+    "after another reload",
+  ];
   expect(messages.map(({ text }) => text)).toEqual(texts);
   expect(messages[0]?.reactions.map(({ emoji }) => emoji)).toEqual(["👍"]);
   expect(messages[1]).toHaveProperty("deleted_at");
@@ -138,6 +152,7 @@ test("a full outbox survives a reload", async () => {
   await server.kill();
   await waitUntil("the page is disconnected", () => page.evaluate<boolean>(`chat.status !== "open"`));
   await page.evaluate(`for (let n = 0; n < ${MAX_PENDING}; n++) void room.send("message " + n)`);
+  await waitUntilSaved(page, `message ${MAX_PENDING - 1}`);
   expect(await page.evaluate<string>(`room.send("one too many").catch(({ code }) => code)`)).toBe(
     "too_many_pending",
   );
@@ -149,7 +164,7 @@ test("a full outbox survives a reload", async () => {
     "all messages are stored",
     async () =>
       (await page.evaluate<string>("room.messages.at(-1)?.text ?? ''")) === `message ${MAX_PENDING - 1}`,
-    30_000,
+    60_000,
   );
   expect((await stored(server.url)).map(({ text }) => text)).toEqual(
     Array.from({ length: MAX_PENDING }, (_, n) => `message ${n}`),
@@ -165,11 +180,13 @@ test("what one user has typed is not sent by another one", async () => {
   await server.kill();
   await waitUntil("the page is disconnected", () => page.evaluate<boolean>(`chat.status !== "open"`));
   await page.evaluate(`void room.send("Alice's")`);
+  await waitUntilSaved(page, "Alice's");
   await page.reload();
   await server.start();
   await load(page, server.url, bob);
   await page.evaluate(`room.send("Bob's")`);
   expect((await stored(server.url)).map(({ text }) => text)).toEqual(["Bob's"]);
+  // What was typed first is sent first.
   await load(page, server.url, alice);
   await page.evaluate(`room.send("Alice's second")`);
   expect((await stored(server.url)).map(({ sender, text }) => [sender.email, text])).toEqual([
