@@ -9,7 +9,7 @@ import { useServer } from "../support/server.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { waitUntil } from "../support/wait.ts";
 import { bundleWithReact, type ReactVersion } from "./support/react-bundle.ts";
-import type {} from "./support/react-page.tsx";
+import type { Start } from "./support/react-page.tsx";
 
 // The hooks of `parley-chat/react` in Chromium, with a real server.
 
@@ -85,7 +85,7 @@ class Tab implements AsyncDisposable {
   }
 
   /** Starts the application as Alice. */
-  async start(options: Partial<Parameters<typeof app.start>[0]>): Promise<void> {
+  async start(options: Partial<Start>): Promise<void> {
     const token = await server.token(alice);
     await this.page.evaluate((start) => app.start(start), { url: server.url, token, ...options });
   }
@@ -123,6 +123,10 @@ class Tab implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.page.close();
   }
+}
+
+function refuse(): never {
+  throw new Error("The server must not connect.");
 }
 
 const newUser = () => `user${100 + ++users}@example.com`;
@@ -220,6 +224,18 @@ describe.each(versions)("with React %d", (version) => {
     expect(tab.sockets).toBe(1);
   });
 
+  test("the provider asks the latest `token` it was given, without a new connection", async () => {
+    const id = await server.createRoom([alice]);
+    await using tab = await Tab.open(version);
+    await tab.start({});
+    await tab.see("status", "open");
+    await tab.page.evaluate((token) => app.replaceToken(token), await server.token(alice));
+    // The members are loaded over HTTP, with a token.
+    await tab.show({ rooms: [id] });
+    await tab.see("members", "alice");
+    expect([tab.sockets, await tab.page.evaluate(() => app.tokens)]).toEqual([1, 1]);
+  });
+
   test.each([true, false])("a room is open while components use it (strict mode: %p)", async (strict) => {
     const [one, two] = [await server.createRoom([alice]), await server.createRoom([alice])];
     await using tab = await Tab.open(version);
@@ -292,13 +308,7 @@ describe.each(versions)("with React %d", (version) => {
   test("the server renders the empty state without connecting, and a browser continues from it", async () => {
     const id = await server.createRoom([alice]);
     const { render } = await serverBundle(version);
-    const token = () => Promise.reject(new Error("no token on the server"));
-    const WebSocket = class {
-      constructor() {
-        throw new Error("no connection on the server");
-      }
-    } as never;
-    const view = { provider: { url: server.url, token, WebSocket }, rooms: [id] };
+    const view = { provider: { url: server.url, token: refuse, WebSocket: refuse as never }, rooms: [id] };
     const html = render(view);
     expect(html).toContain('<p class="status">connecting</p><p class="rooms">total 0, more</p>');
     expect(render(view)).toBe(html);

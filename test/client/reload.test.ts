@@ -81,6 +81,9 @@ const waitUntilSaved = (page: Page, text: string) =>
 
 const pendingTexts = (page: Page) => page.evaluate<string[]>("room.pending.map(({ text }) => text)");
 
+/** The texts that a page sends in a loop. */
+const numbered = (word: string, length = 20) => Array.from({ length }, (_, n) => `${word} ${n}`);
+
 /** All messages of the room. */
 async function stored(url: string) {
   const http = api({ url, token: () => issuer.sign(bob) });
@@ -122,7 +125,6 @@ test("everything that was typed while the server was down is stored once and in 
     page.evaluate<boolean>(`room.status === "open" && room.pending.length === 0`),
   );
   const messages = await stored(server.url);
-  const numbered = (word: string) => Array.from({ length: 20 }, (_, n) => `${word} ${n}`);
   const texts = [
     "first, edited",
     "",
@@ -166,9 +168,7 @@ test("a full outbox survives a reload", async () => {
       (await page.evaluate<string>("room.messages.at(-1)?.text ?? ''")) === `message ${MAX_PENDING - 1}`,
     60_000,
   );
-  expect((await stored(server.url)).map(({ text }) => text)).toEqual(
-    Array.from({ length: MAX_PENDING }, (_, n) => `message ${n}`),
-  );
+  expect((await stored(server.url)).map(({ text }) => text)).toEqual(numbered("message", MAX_PENDING));
   await page.close();
 });
 

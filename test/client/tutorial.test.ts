@@ -113,11 +113,6 @@ test("the React chat compiles, builds, and works", async () => {
   expect(built).toMatchObject({ code: 0 });
 
   const [alices, bobs] = [await openChat(alice), await openChat(bob)];
-  const send = async (page: Page, text: string) => {
-    await page.getByRole("textbox").fill(text);
-    await page.getByRole("button", { name: "Send" }).click();
-  };
-  const see = (page: Page, text: string | RegExp) => page.getByText(text).waitFor();
   await alices.getByRole("button", { name: "Lobby" }).click();
   await see(alices, /Online: (alice, bob|bob, alice)/);
   await send(alices, "Hello, Bob!");
@@ -145,6 +140,13 @@ test("the React chat compiles, builds, and works", async () => {
     "alice It comes back",
   ]);
 });
+
+const see = (page: Page, text: string | RegExp) => page.getByText(text).waitFor();
+
+async function send(page: Page, text: string): Promise<void> {
+  await page.getByRole("textbox").fill(text);
+  await page.getByRole("button", { name: "Send" }).click();
+}
 
 async function openChat(email: string): Promise<Page> {
   const page = await browser.newPage();

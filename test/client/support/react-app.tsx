@@ -116,7 +116,7 @@ function Messages({ room }: Props) {
 const names = (users: readonly { email: string | null }[]) =>
   users
     .map(({ email }) => email?.split("@")[0])
-    .toSorted()
+    .toSorted((a = "", b = "") => (a < b ? -1 : 1))
     .join(", ");
 
 function Typing({ room }: Props) {
@@ -137,7 +137,7 @@ function Members({ room }: Props) {
 /** Shows who has read the first message. */
 function Seen({ room }: Props) {
   count("seen");
-  const marks = [...useReads(room).values()].toSorted().join(" ");
+  const marks = [...useReads(room).values()].toSorted((a, b) => a - b).join(" ");
   return <p className="seen">{`${names(useSeenBy(room, 1))}: ${marks}`}</p>;
 }
 

@@ -17,7 +17,7 @@ declare const document: {
   createElement(name: string): Element;
 };
 
-interface Start extends Partial<Omit<View, "provider">> {
+export interface Start extends Partial<Omit<View, "provider">> {
   url: string;
   token: string;
   /** Whether the page connects the chat, in place of the provider. */
@@ -81,6 +81,11 @@ const page = {
       root = createRoot(element);
       page.show({});
     }
+  },
+  /** Renders the provider with another function for the token, which returns the same one and counts anew. */
+  replaceToken(token: string): void {
+    tokens = 0;
+    page.show({ provider: { ...view.provider, token: () => (tokens++, token) } });
   },
   show(change: Partial<View>): void {
     view = { ...view, ...change };
