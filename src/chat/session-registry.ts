@@ -1,4 +1,4 @@
-import type { Actor, Departure, RoomKey, RoomRef, RoomSummary, UserKey } from "./model.ts";
+import type { Actor, Departure, Role, RoomKey, RoomRef, RoomSummary, UserKey } from "./model.ts";
 
 /** A connection for all of a user's rooms, as the chat sees it. The methods are called in the order of the events. */
 export interface Session {
@@ -22,7 +22,8 @@ export class SessionUser {
   readonly started = new Set<Session>();
   /** Sessions that have not started yet. */
   readonly starting = new Set<Session>();
-  readonly rooms = new Set<RoomKey>();
+  /** The user's rooms, and their role in each. */
+  readonly rooms = new Map<RoomKey, Role | null>();
   /** Rooms whose membership must be read again. */
   readonly unchecked = new Set<RoomKey>();
   /** Whether the whole list of rooms must be read again. */
@@ -66,7 +67,7 @@ export class SessionRegistry {
   removeIfUnused(user: SessionUser): void {
     const { key } = user.actor;
     if (user.started.size > 0 || user.starting.size > 0 || this.#users.get(key) !== user) return;
-    for (const room of Array.from(user.rooms)) this.unregister(user, room);
+    for (const room of Array.from(user.rooms.keys())) this.unregister(user, room);
     this.#users.delete(key);
   }
 
@@ -80,13 +81,13 @@ export class SessionRegistry {
   }
 
   /** Adds a room of the user. Returns false if it was registered already. */
-  register(user: SessionUser, { room: { key, id, name } }: RoomSummary): boolean {
+  register(user: SessionUser, { room: { key, id, name }, role }: RoomSummary): boolean {
     if (user.rooms.has(key)) return false;
     let room = this.#rooms.get(key);
     if (!room) this.#rooms.set(key, (room = { id, name, users: new Set() }));
     this.#keys.set(id, key);
     room.users.add(user.actor.key);
-    user.rooms.add(key);
+    user.rooms.set(key, role);
     this.listener.userJoined(key, user.actor);
     return true;
   }
@@ -109,6 +110,13 @@ export class SessionRegistry {
     const room = this.#rooms.get(key);
     if (!room || room.name === name) return false;
     room.name = name;
+    return true;
+  }
+
+  /** Sets a user's role in a room of theirs. Returns whether they had another one. */
+  setRole(user: SessionUser, room: RoomKey, role: Role | null): boolean {
+    if (!user.rooms.has(room) || user.rooms.get(room) === role) return false;
+    user.rooms.set(room, role);
     return true;
   }
 

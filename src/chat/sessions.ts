@@ -19,7 +19,9 @@ const RETRY_MS = 1000;
 /** A read of a user's rooms. */
 interface RoomsRead {
   user: SessionUser;
-  /** Rooms in which something has happened since the read began. */
+  /** Rooms with changes or read marks since the read began: their `rev` tells which is newer. */
+  changed: Set<RoomKey>;
+  /** Rooms whose name, or in which the user's role or membership, has changed since then. */
   stale: Set<RoomKey>;
   /** Rooms that the user has lost since then. */
   departed: Set<RoomKey>;
@@ -42,8 +44,9 @@ export class Sessions {
     const user = this.#registry.add(session.user);
     user.starting.add(session);
     try {
-      await this.#readFor(session, user, (rooms) => {
-        for (const room of rooms) this.#registry.register(user, room);
+      await this.#readFor(session, user, (rooms, read) => {
+        // The other sessions may not have been told of all of them.
+        for (const room of rooms) this.#announce(user, room, read);
         user.starting.delete(session);
         user.started.add(session);
         return session.start(rooms);
@@ -100,8 +103,8 @@ export class Sessions {
   }
 
   /** The rooms of a user who has sessions. */
-  roomsOf(user: UserKey): ReadonlySet<RoomKey> {
-    return this.#registry.get(user)?.rooms ?? new Set();
+  roomsOf(user: UserKey): Iterable<RoomKey> {
+    return this.#registry.get(user)?.rooms.keys() ?? [];
   }
 
   /** Members of a room who have a session. */
@@ -113,15 +116,13 @@ export class Sessions {
     switch (event.kind) {
       case "changes":
       case "read":
-        this.#markStale(event.room);
+        for (const { changed } of this.#reads) changed.add(event.room);
         break;
       case "member_added":
         this.#markStale(event.room, event.user);
         this.#check(event.user, event.room);
         break;
       case "member_removed":
-        for (const { user, departed } of this.#reads)
-          if (user.actor.key === event.user) departed.add(event.room);
         this.#leave(this.#registry.get(event.user), event.room, event.reason);
         break;
       case "room_deleted":
@@ -146,17 +147,20 @@ export class Sessions {
       this.#registry.rename(room, notice.room.name);
       this.#markStale(room);
     } else if (notice.type === "member") {
+      const user = this.#registry.get(notice.user.key);
+      if (user) this.#registry.setRole(user, room, notice.role);
       this.#markStale(room, notice.user.key);
     }
   }
 
-  /** What is being read of this room may be out of date: for one of its members, or for all. */
+  /** What is being read of this room, for one of its members or for all, is out of date. */
   #markStale(room: RoomKey, key?: UserKey): void {
     for (const { user, stale } of this.#reads)
       if (key === undefined || user.actor.key === key) stale.add(room);
   }
 
   #leave(user: SessionUser | undefined, room: RoomKey, reason: Departure): void {
+    for (const read of this.#reads) if (read.user === user) read.departed.add(room);
     const left = user && this.#registry.unregister(user, room);
     if (left) for (const session of Array.from(user.started)) session.left(left, reason);
   }
@@ -165,51 +169,69 @@ export class Sessions {
   async #readFor(
     session: Session,
     user: SessionUser,
-    deliver: (rooms: readonly RoomSummary[]) => Promise<void>,
+    deliver: (rooms: readonly RoomSummary[], read: RoomsRead) => Promise<void>,
   ): Promise<void> {
     const delivered = new Set<RoomKey>();
     const stale = await this.#read(
       user,
       () => this.options.roomList.of(user.actor.key),
-      async (rooms) => {
+      async (rooms, read) => {
         if (!session.isOpen) return;
         for (const { room } of rooms) delivered.add(room.key);
-        await deliver(rooms);
+        await deliver(rooms, read);
       },
     );
     // Memberships that began during the read were announced to the sessions that had started by then.
-    const missed = [...user.rooms].filter((room) => !delivered.has(room));
+    const missed = [...user.rooms.keys()].filter((room) => !delivered.has(room));
     await this.#refreshStale(user, [...stale, ...missed], () => [session]);
   }
 
-  /** Reads rooms and delivers those that the user still has. Resolves with the stale ones among the user's rooms. */
+  /** Reads rooms and delivers those that the user still has. Resolves with those to be read again. */
   async #read(
     user: SessionUser,
     load: () => Promise<readonly RoomSummary[]>,
-    deliver: (rooms: readonly RoomSummary[]) => void | Promise<void>,
+    deliver: (rooms: readonly RoomSummary[], read: RoomsRead) => void | Promise<void>,
   ): Promise<RoomKey[]> {
-    const read: RoomsRead = { user, stale: new Set(), departed: new Set() };
+    const read: RoomsRead = { user, changed: new Set(), stale: new Set(), departed: new Set() };
     this.#reads.add(read);
     try {
       const rooms = await load();
-      await deliver(rooms.filter(({ room }) => !read.departed.has(room.key)));
+      const present = rooms.filter(({ room }) => !read.departed.has(room.key));
+      await deliver(present, read);
     } finally {
       this.#reads.delete(read);
     }
-    return [...read.stale].filter((room) => user.rooms.has(room));
+    return [...read.changed.union(read.stale)].filter((room) => user.rooms.has(room));
   }
 
-  /** Once is enough: by now the sessions are told of further changes. */
+  /** Reads rooms, each until it is current, for sessions that are told of further changes. */
   async #refreshStale(
     user: SessionUser,
-    stale: readonly RoomKey[],
+    rooms: readonly RoomKey[],
     sessions: () => Iterable<Session>,
   ): Promise<void> {
-    for (const key of stale) {
-      const summary = await this.options.roomList.one(user.actor.key, key);
-      if (!summary || !user.rooms.has(key)) continue;
+    for (const room of rooms) while (await this.#isStaleAfter(user, room, sessions));
+  }
+
+  /** Reads and delivers a room. Resolves with true, and delivers nothing, if it is out of date by then. */
+  async #isStaleAfter(user: SessionUser, room: RoomKey, sessions: () => Iterable<Session>): Promise<boolean> {
+    let isStale = false;
+    let isMissing = true;
+    const load = async () => {
+      const summary = await this.options.roomList.one(user.actor.key, room);
+      return summary ? [summary] : [];
+    };
+    await this.#read(user, load, ([summary], { stale }) => {
+      isStale = stale.has(room);
+      isMissing = summary === undefined;
+      if (!summary || isStale || !user.rooms.has(room)) return;
       for (const session of sessions()) if (session.isOpen) session.refreshed(summary);
+    });
+    if (isMissing && user.rooms.has(room)) {
+      await this.#announceLoss(user, room);
+      return user.rooms.has(room);
     }
+    return isStale;
   }
 
   #check(key: UserKey, room?: RoomKey): void {
@@ -255,22 +277,31 @@ export class Sessions {
       if (!keys) return roomList.of(key);
       return (await Promise.all(keys.map((room) => roomList.one(key, room)))).flatMap((room) => room ?? []);
     };
-    let present = new Set<RoomKey>();
-    const stale = await this.#read(user, load, (rooms) => {
-      present = new Set(rooms.map(({ room }) => room.key));
-      for (const summary of rooms) this.#announce(user, summary);
+    const stale = await this.#read(user, load, async (rooms, read) => {
+      const present = new Set(rooms.map(({ room }) => room.key));
+      // Losses first: a room that was deleted and made again has the same id.
+      for (const room of keys ?? Array.from(user.rooms.keys()))
+        if (user.rooms.has(room) && !present.has(room)) await this.#announceLoss(user, room);
+      for (const summary of rooms)
+        if (!read.departed.has(summary.room.key)) this.#announce(user, summary, read);
     });
     await this.#refreshStale(user, stale, () => user.started);
-    for (const room of keys ?? Array.from(user.rooms))
-      if (user.rooms.has(room) && !present.has(room)) await this.#announceLoss(user, room);
   }
 
-  #announce(user: SessionUser, summary: RoomSummary): void {
-    const { room } = summary;
-    if (this.#registry.rename(room.key, room.name)) this.options.roomRenamed(room);
+  #announce(user: SessionUser, summary: RoomSummary, read: RoomsRead): void {
+    const { room, role } = summary;
+    const isStale = read.stale.has(room.key);
+    // Since the room was read it may have been renamed, and everybody told.
+    if (!isStale && this.#registry.rename(room.key, room.name)) this.options.roomRenamed(room);
     // The user's last session may have ended during the read.
-    if (this.#registry.get(user.actor.key) !== user || !this.#registry.register(user, summary)) return;
-    for (const session of Array.from(user.started)) session.joined(summary);
+    if (this.#registry.get(user.actor.key) !== user) return;
+    const isNew = this.#registry.register(user, summary);
+    if (!isNew && (isStale || !this.#registry.setRole(user, room.key, role))) return;
+    for (const other of this.#reads) if (other !== read && other.user === user) other.stale.add(room.key);
+    for (const session of Array.from(user.started)) {
+      if (isNew) session.joined(summary);
+      else session.refreshed(summary);
+    }
   }
 
   async #announceLoss(user: SessionUser, room: RoomKey): Promise<void> {

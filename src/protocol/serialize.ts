@@ -54,14 +54,16 @@ const encodedLastMessages = new WeakMap<Message, string>();
 export function encodeLastMessage(message: Message): string {
   let encoded = encodedLastMessages.get(message);
   if (encoded === undefined)
-    encodedLastMessages.set(message, (encoded = encodeMessage(cutLastMessage(message))));
+    encodedLastMessages.set(message, (encoded = flatten(encodeMessage(cutLastMessage(message)))));
   return encoded;
 }
 
-/** A room's JSON before and after the role, which is the user's and not the room's. */
 interface EncodedRoom {
+  /** The room's JSON before and after the role, which is the user's and not the room's. */
   start: string;
   end: string;
+  /** The summary of members who have read everything: most of them. */
+  upToDate: { lastMessage: Message | null; json: string } | undefined;
 }
 
 const encodedRooms = new WeakMap<Room, EncodedRoom>();
@@ -71,8 +73,9 @@ function encodeRoom(room: Room): EncodedRoom {
   if (encoded === undefined) {
     const { id, name, seq, rev, createdAt } = room;
     encoded = {
-      start: `{"id":${JSON.stringify(id)},"name":${JSON.stringify(name)},"role":`,
-      end: `,"seq":${seq},"rev":${rev},"created_at":"${formatTime(createdAt)}"`,
+      start: flatten(`{"id":${JSON.stringify(id)},"name":${JSON.stringify(name)},"role":`),
+      end: flatten(`,"seq":${seq},"rev":${rev},"created_at":"${formatTime(createdAt)}","read":`),
+      upToDate: undefined,
     };
     encodedRooms.set(room, encoded);
   }
@@ -81,10 +84,19 @@ function encodeRoom(room: Room): EncodedRoom {
 
 /** Returns the JSON of a `RoomSummaryBody`. Written by hand like `encodeMessage`: a session begins with a hundred of them. */
 export function encodeSummary({ room, role, read, unread, lastMessage }: RoomSummary): string {
-  const { start, end } = encodeRoom(room);
+  const encoded = encodeRoom(room);
+  const isUpToDate = role === "member" && read === room.seq && unread === 0;
+  if (isUpToDate && encoded.upToDate?.lastMessage === lastMessage) return encoded.upToDate.json;
   const shownRole = role === null ? "null" : `"${role}"`;
   const last = lastMessage ? encodeLastMessage(lastMessage) : "null";
-  return `${start}${shownRole}${end},"read":${read},"unread":${unread},"last_message":${last}}`;
+  const json = `${encoded.start}${shownRole}${encoded.end}${read},"unread":${unread},"last_message":${last}}`;
+  if (isUpToDate) encoded.upToDate = { lastMessage, json: flatten(json) };
+  return json;
+}
+
+/** Returns the text in one piece. Text that is put together from such pieces is copied several times faster. */
+function flatten(text: string): string {
+  return ["", text].join("");
 }
 
 export function summaryBody(summary: RoomSummary): RoomSummaryBody {

@@ -185,6 +185,8 @@ export class Session implements ConnectionSession {
     const { connection } = this;
     while (connection.isOpen && connection.bufferedBytes > SLOW_READER_BYTES) await connection.drained();
     const membership = await chat.rooms.enter(this.user, roomId);
+    // A room that is joined from now on would never be left.
+    if (!connection.isOpen) return;
     const { key } = membership.room;
     const before = this.#open.get(roomId);
     if (!before && this.#open.size >= MAX_OPEN_ROOMS)

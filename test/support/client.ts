@@ -343,24 +343,9 @@ export class V2Client extends Client<V2Frame> {
 
 /** Whether a frame belongs in a connection to the room of this `hello`. An error names the room of its command, which may be another one. */
 function isAbout(frame: V2Frame, hello: HelloFrame): boolean {
-  switch (frame.type) {
-    case "token.expiring":
-    case "restarting":
-      return true;
-    case "hello":
-    case "room":
-      return frame.room.id === hello.room.id;
-    case "error":
-      return frame.room !== undefined;
-    case "change":
-    case "changes":
-    case "presence":
-    case "typing":
-    case "read":
-    case "member":
-    case "ack":
-      return frame.room === hello.room.id;
-  }
+  if (frame.type === "token.expiring" || frame.type === "restarting") return true;
+  if (frame.type === "hello" || frame.type === "room") return frame.room.id === hello.room.id;
+  return frame.type === "error" ? frame.room !== undefined : frame.room === hello.room.id;
 }
 
 function messagesOf(frame: V2Frame): readonly MessageBody[] {

@@ -18,6 +18,8 @@ export interface ListedRoom extends RoomSummaryBody {
 export interface OpenedRoom {
   createdAt: string;
   isOpen: boolean;
+  /** Whether a live change has come: from then on there is no activity. */
+  isLive: boolean;
   /** It was resumed from a `since` of a deleted room of the same id. A client opens it again. */
   isForeign: boolean;
   /** Known messages by `seq`. */
@@ -153,6 +155,7 @@ export class SessionModel {
     const open: OpenedRoom = {
       createdAt: created_at,
       isOpen: true,
+      isLive: false,
       isForeign: resumed && !isSame,
       messages: kept ?? new Map(),
       cursor: rev,
@@ -171,7 +174,8 @@ export class SessionModel {
   }
 
   #activity({ room: id, seq, rev, last_message, deleted = [], deleted_revs = [] }: ActivityFrame): void {
-    if (this.isOpen(id) && !this.changing.has(id)) throw new Error(`activity came for ${id}, which is open`);
+    const isLive = this.isOpen(id) && this.opened.get(id)?.isLive;
+    if (isLive && !this.changing.has(id)) throw new Error(`activity came for ${id}, which is open`);
     if (deleted.length !== deleted_revs.length) throw new Error("deleted and deleted_revs differ in length");
     const room = this.rooms.get(id);
     if (!room) {
@@ -205,6 +209,7 @@ export class SessionModel {
       open.reads.set(email, Math.max(open.reads.get(email) ?? 0, message.seq));
     }
     open.cursor = rev;
+    if (frame.type === "change") open.isLive = true;
     const room = this.rooms.get(id);
     if (!room) return;
     const isNew = rev > room.rev;

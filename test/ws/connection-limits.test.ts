@@ -81,12 +81,17 @@ describe.each([...dialects])("%s", (dialect) => {
   }, 10_000);
 });
 
-test("both dialects count together", async () => {
-  await using parley = await server.startAnother({ env: { PARLEY_CONNECTIONS_PER_USER: "2" } });
+test("both dialects and sessions count together", async () => {
+  await using parley = await server.startAnother({ env: { PARLEY_CONNECTIONS_PER_USER: "3" } });
   const user = newUser();
   const room = await parley.createRoom([user]);
   for (const dialect of dialects) await parley.connect(dialect, room, user);
-  expect(await refusedWith(parley.connectV2(room, user))).toBe("4429 too_many_connections");
+  const session = await parley.connectSession(user);
+  const refusals = [() => parley.connectV2(room, user), () => parley.connectSession(user)];
+  for (const connecting of refusals)
+    expect(await refusedWith(connecting())).toBe("4429 too_many_connections");
+  await closeAndWait(session, parley);
+  await parley.connectV2(room, user);
 });
 
 test("a refusal says when to try again", async () => {

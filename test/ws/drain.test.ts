@@ -39,6 +39,23 @@ function storedTexts(folder: { path: string }): { seq: number; text: string }[] 
     .all();
 }
 
+test("sessions are told to come back and closed with 1012, and no new ones start", async () => {
+  using folder = temporaryFolder();
+  await using server = await start(folder, 1);
+  const clients = await Promise.all(emails.map((email) => server.connectSession(email)));
+  await Promise.all(clients.map((client) => client.open("lobby")));
+  const stopped = server.stop();
+  expect(await refusedWith(server.connectSession(ann))).toBe("1012 restarting");
+  const last = clients.findLast(({ socket }) => socket.readyState === socket.OPEN);
+  await last?.ack({ type: "send", room: "lobby", text: "one more thing" });
+  await stopped;
+  for (const client of clients) {
+    expect(await client.closed).toEqual(RESTARTING);
+    expect(client.texts.at(-1)).toBe('{"type":"restarting","retry_after_ms":2000}');
+  }
+  expect(storedTexts(folder)).toEqual([{ seq: 1, text: "one more thing" }]);
+});
+
 describe.each([...dialects])("%s", (dialect) => {
   test("connections are closed with 1012, one after the other over the drain time", async () => {
     using folder = temporaryFolder();

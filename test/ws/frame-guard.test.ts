@@ -5,7 +5,10 @@ import pino from "pino";
 import { asChatError, ChatError, type Code } from "../../src/chat/errors.ts";
 import { createMetrics } from "../../src/http/metrics.ts";
 import { FrameGuard } from "../../src/ws/frame-guard.ts";
-import { createChat } from "../support/chat-harness.ts";
+import { Notices } from "../../src/ws/notices.ts";
+import { RoomFeeds } from "../../src/ws/room-feeds.ts";
+import { Session } from "../../src/ws/session.ts";
+import { createChat, noLimits } from "../support/chat-harness.ts";
 import { RecordedConnection } from "../support/recorded-connection.ts";
 import { range } from "../support/samples.ts";
 
@@ -13,13 +16,19 @@ import { range } from "../support/samples.ts";
 const encode = ({ code }: ChatError) => JSON.stringify(code);
 
 /** A guard that accepts one change a second from a user. */
-function createGuard() {
+function createGuard({ isSession = false } = {}) {
   const { chat, clock } = createChat({ limits: { messageRate: 1, messageBurst: 1 } });
   const metrics = createMetrics();
   const logged: unknown[] = [];
   const log = pino({}, { write: (line) => void logged.push(JSON.parse(line)) });
   const guard = new FrameGuard(chat, metrics, log);
   const connection = new RecordedConnection();
+  if (isSession) {
+    const server = { subscriberCount: () => 0, publish: () => 0 };
+    const notices = new Notices(chat, { of: () => new Set() }, server);
+    const feeds = new RoomFeeds({ chat, notices, log });
+    connection.session = new Session(connection, { chat, feeds, limits: noLimits, log });
+  }
   /** Sends a frame: accepted or not, and answered if not. */
   const frame = (budget: "changes" | "reads" = "changes") => {
     try {
@@ -50,6 +59,17 @@ test.each<[Code, closed: boolean]>([
   guard.refuse(connection, new ChatError(code, "No."), encode);
   expect(connection.sent).toHaveLength(1);
 });
+
+test.each(["removed", "room_deleted"] as const)(
+  "a session lives on when a frame is refused with %s: it has other rooms",
+  (code) => {
+    const { guard, connection, frame } = createGuard({ isSession: true });
+    guard.refuse(connection, new ChatError(code, "No."), encode);
+    expect([connection.sent, connection.closes]).toEqual([[code], []]);
+    for (let each = 0; each < 51; each++) frame();
+    expect(connection.closes).toEqual(["rate_limited"]);
+  },
+);
 
 test("an unexpected error is logged, and answered without its message", () => {
   const { guard, logged, connection } = createGuard();

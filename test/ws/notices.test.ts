@@ -16,6 +16,17 @@ const newUser = () => `user-${++users}@example.com`;
 
 const body = (email: string) => ({ id: `user|${email}`, email, name: null });
 
+/** A mark at `seq` in a room of so many messages, none of which has been changed. */
+const readFrame = (room: string, email: string, seq: number, newest: number): NoticeFrame => ({
+  type: "read",
+  room,
+  user: body(email),
+  seq,
+  unread: newest - seq,
+  room_seq: newest,
+  room_rev: newest,
+});
+
 async function roomOwnedByOlga(...members: string[]): Promise<string> {
   const room = await server.createRoom(members);
   await server.asOperator((chat, operator) =>
@@ -84,12 +95,7 @@ test("a read mark moves forward only, up to the newest message, and everyone is 
     marks.push((await reader.ack({ type: "read", seq })).seq);
   expect(marks).toEqual([3, 3, 3, 3, 4, 5, 5]);
   for (const client of [tab, writer, reader])
-    expect(await noticesOf(client, writer)).toEqual(
-      [3, 4, 5].map((seq) => {
-        const counts = { unread: 5 - seq, room_seq: 5, room_rev: 5 };
-        return { type: "read", room, user: body(alice), seq, ...counts };
-      }),
-    );
+    expect(await noticesOf(client, writer)).toEqual([3, 4, 5].map((seq) => readFrame(room, alice, seq, 5)));
   // It is no change of the room: five messages and three fences.
   expect(writer.cursor).toBe(8);
 });
@@ -108,9 +114,7 @@ test("sending a message moves the sender's read mark to it, and nobody is told",
   expect(await unread(alice)).toBe(3);
   await client.say("an answer");
   expect([await unread(alice), await unread(bob)]).toEqual([0, 1]);
-  expect(await noticesOf(other, client)).toEqual([
-    { type: "read", room, user: body(alice), seq: 2, unread: 3, room_seq: 5, room_rev: 5 },
-  ]);
+  expect(await noticesOf(other, client)).toEqual([readFrame(room, alice, 2, 5)]);
 });
 
 test("a read mark that is moved over HTTP is announced, too", async () => {
@@ -124,12 +128,7 @@ test("a read mark that is moved over HTTP is announced, too", async () => {
     [99, 3],
   ] as const)
     expect(await api(alice, `PUT /api/rooms/${room}/read`, { seq })).toEqual({ status: 200, seq: mark });
-  expect(await noticesOf(writer, writer)).toEqual(
-    [2, 3].map((seq) => {
-      const counts = { unread: 3 - seq, room_seq: 3, room_rev: 3 };
-      return { type: "read", room, user: body(alice), seq, ...counts };
-    }),
-  );
+  expect(await noticesOf(writer, writer)).toEqual([2, 3].map((seq) => readFrame(room, alice, seq, 3)));
 });
 
 test("new members, new roles and removals are announced", async () => {

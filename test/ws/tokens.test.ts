@@ -5,6 +5,7 @@ import { startIssuer } from "../support/issuer.ts";
 import { fillRoom } from "../support/messages.ts";
 import { openRaw } from "../support/raw.ts";
 import { startTestServer, unlimited, useServer } from "../support/server.ts";
+import { connectSession } from "../support/session-client.ts";
 import { isPresence } from "../support/slow-reader.ts";
 import { makeKey } from "../support/tokens.ts";
 
@@ -158,6 +159,63 @@ describe("an administrator", () => {
     await client.ack({ type: "auth", token: await tokenUntil(alice, inSeconds(3601)) });
     expect(await remove(2)).toMatchObject({ type: "error", code: "forbidden" });
     await client.say("still a member");
+  });
+});
+
+describe("a session", () => {
+  test("is warned, kept open by a fresh token, and closed when that one expires", async () => {
+    const room = await server.createRoom([alice]);
+    const [first, second] = [inSeconds(3), inSeconds(5)];
+    const client = await connectSession(server.host, { token: await tokenUntil(alice, first) });
+    expect(client.hello.token_expires_at).toBe(iso(first));
+    expect(await client.next("token.expiring")).toStrictEqual({
+      type: "token.expiring",
+      expires_at: iso(first),
+    });
+    const token = await tokenUntil(alice, second);
+    // It is about no room.
+    expect(await client.command({ type: "auth", id: "a", token })).toStrictEqual({ type: "ack", id: "a" });
+    await client.next("token.expiring");
+    expect(Date.now()).toBeLessThan(second * 1000);
+    await client.ack({ type: "send", room, text: "still here" });
+    expect(await client.closed).toEqual(EXPIRED);
+    expect(Date.now()).toBeGreaterThanOrEqual(second * 1000);
+  }, 15_000);
+
+  test("does not accept another user's token, and lives on", async () => {
+    const room = await server.createRoom([alice]);
+    const client = await server.connectSession(alice);
+    const answer = await client.error({ type: "auth", id: "a", token: await server.token(bob) });
+    expect(answer).toEqual({ type: "error", id: "a", code: "forbidden", message: expect.any(String) });
+    await client.ack({ type: "send", room, text: "still Alice" });
+  });
+
+  test("of an administrator loses the open rooms that they are no member of with an ordinary token", async () => {
+    const [mine, others] = [await server.createRoom([alice]), await server.createRoom([bob])];
+    const client = await connectSession(server.host, {
+      token: await tokenUntil(alice, inSeconds(3600), admin),
+    });
+    for (const room of [mine, others]) await client.open(room);
+    await client.ack({ type: "send", room: others, text: "as an administrator" });
+    await client.ack({ type: "auth", token: await tokenUntil(alice, inSeconds(3601)) });
+    expect(await client.next("left")).toEqual({ type: "left", room: others, reason: "removed" });
+    expect(await client.error({ type: "send", room: others, text: "x" })).toMatchObject({
+      room: others,
+      code: "room_not_found",
+    });
+    const writer = await server.connectV2(others, bob);
+    const { rev } = await writer.say("not for Alice");
+    await client.reach(mine, (await client.ack({ type: "send", room: mine, text: "still here" })).rev);
+    expect([rev, client.texts.filter((text) => text.includes("not for Alice"))]).toEqual([2, []]);
+  });
+
+  test("shows the name in its fresh token in the rooms that it has open", async () => {
+    const room = await server.createRoom([alice, bob]);
+    const client = await server.connectSession(alice);
+    await client.open(room);
+    await client.ack({ type: "auth", token: await tokenUntil(alice, inSeconds(3600), { name: "Alice B." }) });
+    const user = { id: `user|${alice}`, email: alice, name: "Alice B." };
+    expect((await server.connectV2(room, bob)).hello.online).toContainEqual(user);
   });
 });
 
