@@ -1,3 +1,4 @@
+import type { OpenedFrame } from "../protocol/frames.ts";
 import { isRetryable, retryDelay } from "./command-queue.ts";
 import type { Answer, Connection } from "./connection.ts";
 import { ParleyError } from "./error.ts";
@@ -9,6 +10,8 @@ export interface OpenerOptions {
   clock: Clock;
   random: Random;
   connection: Pick<Connection, "send" | "isOpen">;
+  /** Called after each `opened`, even for a room that has been closed meanwhile. */
+  onOpened: (frame: OpenedFrame) => void;
 }
 
 /** Few, since what exceeds the rate limit is refused, and the server closes a connection after many refusals. */
@@ -62,6 +65,7 @@ export class Opener {
       this.#options.connection.send({ type: replica ? "open" : "close", ...body }, (answer) => {
         this.#inFlight--;
         this.#onAnswer(room, replica, answer, request);
+        if (answer.type === "opened") this.#options.onOpened(answer);
         this.#next();
       });
     }

@@ -62,10 +62,15 @@ export class Outbox {
     return refused.promise;
   }
 
+  /** Writes the commands that wait, with what is known of their user. */
+  save(): void {
+    this.#store?.save();
+  }
+
   /** The server has told who this user is. */
   updateSender(): void {
     for (const room of this.#rooms.values()) room.updateSender();
-    this.#store?.save();
+    this.save();
   }
 
   /** Starts sending the commands of rooms that are ready. */

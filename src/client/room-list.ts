@@ -5,6 +5,8 @@ import { RoomCounts } from "./room-counts.ts";
 interface Entry {
   summary: RoomSummaryBody;
   counts: RoomCounts;
+  /** The `rev` of which `last_message` is. A read mark may have told later counts. */
+  lastRev: number;
   /** Whether it is from an earlier connection, and its summary has not been received on this one. */
   isStale: boolean;
   /** The search for the last message among older ones, if one is in progress. */
@@ -78,12 +80,11 @@ export class RoomList {
     const known = this.#entries.get(id);
     const isSame = known?.summary.created_at === created_at;
     if (known && isSame && !known.isStale) {
-      const isNewer = summary.rev >= known.counts.rev;
       known.counts.replace(summary);
-      this.#update(known, isNewer ? summary : { name, role });
+      this.#update(known, { name, role }, summary.last_message, summary.rev);
       return true;
     }
-    const entry: Entry = { summary, counts: new RoomCounts(summary), isStale: false };
+    const entry: Entry = { summary, counts: new RoomCounts(summary), lastRev: summary.rev, isStale: false };
     this.#entries.set(id, entry);
     this.#update(entry, {});
     for (const apply of this.#early.get(id) ?? []) apply(entry);
@@ -104,7 +105,7 @@ export class RoomList {
 
   applyActivity({ room, seq, rev, last_message, deleted = [], deleted_revs = [] }: ActivityFrame): void {
     this.#apply(room, (entry) => {
-      if (rev <= entry.counts.rev) return;
+      if (rev <= Math.min(entry.counts.rev, entry.lastRev)) return;
       const newest = { seq, rev, isDeleted: false, isOwn: false };
       const deletions = deleted.map((each, index) => ({
         ...newest,
@@ -114,7 +115,7 @@ export class RoomList {
       }));
       const last = last_message ? [this.#counted(last_message)] : [];
       entry.counts.applyMessages([newest, ...deletions, ...last], rev);
-      this.#update(entry, { last_message });
+      this.#update(entry, {}, last_message, rev);
     });
   }
 
@@ -126,33 +127,40 @@ export class RoomList {
     });
   }
 
-  /** An open room has changed up to `rev`. `window` has its newest messages, with these changes. */
-  applyMessages(id: string, messages: readonly Message[], rev: number, window: readonly Message[]): void {
+  /**
+   * An open room has changed up to `rev`. `window` has its newest messages, with these changes. With `isLive` it is a single
+   * change, which counts only if it is the next one.
+   */
+  applyMessages(
+    id: string,
+    messages: readonly Message[],
+    rev: number,
+    window: readonly Message[],
+    isLive: boolean,
+  ): void {
     this.#apply(id, (entry) => {
-      const { counts } = entry;
-      if (rev <= counts.rev) return;
-      const changed = messages.filter((message) => message.rev > counts.rev);
+      const { counts, lastRev } = entry;
+      if (rev <= Math.min(counts.rev, lastRev) || (isLive && rev > lastRev + 1)) return;
       let last = entry.summary.last_message;
-      let isLost = false;
-      for (const message of changed) {
-        if (!last && (isLost || entry.search) && message.seq <= counts.seq) {
-          // An older message than the window has may have changed, so the search begins again.
-          isLost = true;
-        } else if (message.deleted_at === undefined) {
-          if (last && message.seq < last.seq) continue;
-          last = message;
-          isLost = false;
+      let isLost = entry.search !== undefined;
+      for (const message of messages) {
+        if (message.rev <= lastRev) continue;
+        if (message.deleted_at === undefined) {
+          if (last ? message.seq >= last.seq : !isLost) last = message;
         } else if (message.seq === last?.seq) {
-          last = window.findLast(isPresent) ?? null;
-          isLost = !last && (window[0]?.seq ?? 2) > 1;
+          last = null;
+          isLost = true;
         }
       }
+      if (isLost) last ??= window.findLast(isPresent) ?? null;
       counts.applyMessages(
-        changed.map((message) => this.#counted(message)),
+        messages.map((message) => this.#counted(message)),
         rev,
       );
-      this.#update(entry, { last_message: last && shortened(last) }, isLost);
-      if (isLost) void this.#searchLast(entry, window[0]?.seq ?? counts.seq + 1);
+      this.#update(entry, {}, last && shortened(last), rev);
+      // Every message of the window is deleted.
+      const first = window[0]?.seq ?? counts.seq + 1;
+      if (isLost && !last && first > 1) void this.#searchLast(entry, first);
     });
   }
 
@@ -165,7 +173,7 @@ export class RoomList {
         if (entry.search !== search) return;
         const found = page.findLast(isPresent);
         before = page[0]?.seq ?? 1;
-        if (found) this.#update(entry, { last_message: shortened(found) });
+        if (found) this.#update(entry, {}, shortened(found), entry.lastRev);
         if (found || before <= 1) break;
       }
     } catch {
@@ -181,10 +189,21 @@ export class RoomList {
     else if (!this.complete) this.#early.set(id, [...(this.#early.get(id) ?? []), apply]);
   }
 
-  #update(entry: Entry, fields: Partial<RoomSummaryBody>, isSearched = false): void {
-    if ("last_message" in fields && !isSearched) entry.search = undefined;
+  /** Updates the summary of a room: some fields, and its last message as of `lastRev`, unless a later one is known. */
+  #update(
+    entry: Entry,
+    fields: Partial<RoomSummaryBody>,
+    last: RoomSummaryBody["last_message"] = null,
+    lastRev = -1,
+  ): void {
+    let { last_message } = entry.summary;
+    if (lastRev >= entry.lastRev) {
+      last_message = last;
+      entry.lastRev = lastRev;
+      entry.search = undefined;
+    }
     const { seq, rev, read, unread } = entry.counts;
-    entry.summary = { ...entry.summary, ...fields, seq, rev, read, unread };
+    entry.summary = { ...entry.summary, ...fields, last_message, seq, rev, read, unread };
     this.#rooms = undefined;
     this.#options.onChange(entry.summary.id);
   }

@@ -261,10 +261,10 @@ export class RoomReplica implements Room {
     this.updateStatus();
     if (outcome === "reset") {
       // Every message that was stored before is in this frame, or was lost with the room's past.
-      this.#received(frame.messages, frame.rev, isFirst ? frame.rev : Infinity);
+      this.#received(frame.messages, isFirst ? frame.rev : Infinity);
       this.events.emit({ type: "reset" });
     } else {
-      this.#received(frame.messages, frame.rev);
+      this.#received(frame.messages);
       this.#emitChanges(outcome);
     }
   }
@@ -273,13 +273,13 @@ export class RoomReplica implements Room {
     if (!this.#isLevel) return;
     if (frame.type === "changes") {
       const changes = this.history.applyChanges(frame);
-      this.#received(frame.messages, frame.rev);
+      this.#received(frame.messages);
       return this.#emitChanges(changes);
     }
     const change = this.history.applyChange(frame);
     if (change === "gap") return this.context.openOnServer(this);
     if (!change) return;
-    this.#received([frame.message], frame.message.rev);
+    this.#received([frame.message]);
     this.#emitChanges([change]);
   }
 
@@ -343,12 +343,9 @@ export class RoomReplica implements Room {
     return this.#error ? failure(this.#error) : this.context.outbox.add(command);
   }
 
-  /** Messages have been applied to the history, up to `rev`. */
-  #received(messages: OpenedFrame["messages"], rev: number, storedRev = this.history.cursor ?? rev): void {
-    const { context, id } = this;
-    const received = asMessages(messages);
-    context.list.applyMessages(id, received, rev, this.history.messages);
-    context.outbox.of(id).onReceived(received, storedRev);
+  /** Messages have been applied to the history. What was stored up to `storedRev` is in it. */
+  #received(messages: OpenedFrame["messages"], storedRev = this.history.cursor ?? 0): void {
+    this.context.outbox.of(this.id).onReceived(asMessages(messages), storedRev);
   }
 
   #emitChanges(changes: Change[]): void {

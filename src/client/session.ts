@@ -1,5 +1,6 @@
 import type {
   LeftFrame,
+  OpenedFrame,
   RoomSummaryBody,
   SessionFrame,
   SessionHelloFrame,
@@ -13,7 +14,7 @@ import { deferred } from "./deferred.ts";
 import { EventEmitter } from "./emitter.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
 import type { ChatEvent, ChatStatus } from "./events.ts";
-import type { Sender } from "./messages.ts";
+import { asMessages, type Sender } from "./messages.ts";
 import { Opener } from "./opener.ts";
 import type { Clock, ConnectOptions, OpenOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
@@ -82,6 +83,7 @@ class Session implements Chat, RoomContext {
       url: `${serverUrl(url, "ws")}/ws/`,
       token: async (request) => {
         this.#token = await token(request);
+        this.outbox.save();
         return this.#token;
       },
       WebSocket,
@@ -93,7 +95,12 @@ class Session implements Chat, RoomContext {
       onError,
       onStop: (code, reason) => this.#stop(code, (reason || "internal") as ErrorCode),
     }));
-    this.#opener = new Opener({ clock, random, connection });
+    this.#opener = new Opener({
+      clock,
+      random,
+      connection,
+      onOpened: ({ room, messages, rev }) => this.#count(room.id, messages, rev),
+    });
     this.list = new RoomList({
       onChange: (id) => this.#onListChange(id),
       loadOlder: (id, before) => this.api.messages(id, { before, limit: 100 }),
@@ -241,8 +248,12 @@ class Session implements Chat, RoomContext {
         this.list.applyActivity(frame);
         break;
       case "change":
+        this.#replicas.get(frame.room)?.apply(frame);
+        this.#count(frame.room, [frame.message], frame.message.rev, true);
+        break;
       case "changes":
         this.#replicas.get(frame.room)?.apply(frame);
+        this.#count(frame.room, frame.messages, frame.rev);
         break;
       case "presence":
       case "typing":
@@ -268,6 +279,12 @@ class Session implements Chat, RoomContext {
       case "restarting":
         break;
     }
+  }
+
+  /** Counts changes, even of a room that has been closed meanwhile. */
+  #count(room: string, messages: OpenedFrame["messages"], rev: number, isLive = false): void {
+    const window = this.#replicas.get(room)?.history.messages ?? [];
+    this.list.applyMessages(room, asMessages(messages), rev, window, isLive);
   }
 
   #applyHello({ me, limits, rooms, more }: SessionHelloFrame): void {
@@ -342,14 +359,17 @@ class Session implements Chat, RoomContext {
   /** The server has closed the chat. `retry` begins again. */
   #stop(code: number, reason: ErrorCode): void {
     const error = (this.#closedWith = closedBy(reason));
-    this.#onDisconnect(code);
-    for (const replica of this.#replicas.values()) replica.stop(error);
+    const isHeard = this.events.hasListener("closed", "error");
     this.#ready.reject(error);
+    this.#onDisconnect(code);
     // Someone who signs in again still wants to send what waits.
     if (code !== UNAUTHORIZED) this.outbox.drop(error);
-    const isHeard = this.events.hasListener("closed", "error");
-    this.events.emit({ type: "closed", code, reason });
-    this.events.endReaders();
+    // A listener may call `retry`.
+    for (const replica of this.#replicas.values()) if (this.#closedWith === error) replica.stop(error);
+    if (this.#closedWith === error) {
+      this.events.emit({ type: "closed", code, reason });
+      this.events.endReaders();
+    }
     if (!isHeard) console.error(`Parley: ${error.message} Listen for \`closed\` events to handle this.`);
   }
 

@@ -1,4 +1,4 @@
-import type { MessageBody } from "../../src/client/index.ts";
+import type { MessageBody } from "../../src/protocol/frames.ts";
 import type { StoredRoom } from "./database.ts";
 import {
   canonical,

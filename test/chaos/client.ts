@@ -1,5 +1,6 @@
 import {
   type Ack,
+  type Chat,
   connect,
   ParleyError,
   type Room,
@@ -29,13 +30,14 @@ export interface ChaosClientOptions {
 /** Share of the SDK's own backoff: the run is about what happens, not when. */
 const BACKOFF_SCALE = 0.3;
 
-/** A client under test: the SDK in one room, which carries out commands, and is closed and connected again now and then. */
+/** A client under test: the SDK with one room open, which carries out commands, and is closed and connected again now and then. */
 export class ChaosClient {
   readonly name: string;
   readonly user: string;
   readonly roomId: string;
   readonly monitor: ClientMonitor;
   room: Room;
+  #chat: Chat | undefined;
   /** Commands that are still to be carried out. */
   remaining = 0;
   readonly #options: ChaosClientOptions;
@@ -86,7 +88,7 @@ export class ChaosClient {
 
   close(): void {
     this.#closed = true;
-    this.room.close();
+    this.#chat?.close();
   }
 
   async #step(generator: Generator, index: number): Promise<void> {
@@ -110,23 +112,16 @@ export class ChaosClient {
 
   #reconnect(how: Reconnect): void {
     const { position } = this.room;
-    this.room.close();
+    this.#chat?.close();
     this.#options.history.count(`reconnects: ${how}`);
     this.room = this.#connect(how === "resumed" ? position : undefined);
   }
 
   #connect(since?: RoomPosition): Room {
     const { room: id, url, token, keep, clock, random } = this.#options;
-    const room = connect({
-      url,
-      room: id,
-      token,
-      clock,
-      random: () => random.next() * BACKOFF_SCALE,
-      ...(keep !== undefined && { keep }),
-      ...(since && { since }),
-    });
-    this.monitor.watch(room, since);
+    this.#chat = connect({ url, token, clock, random: () => random.next() * BACKOFF_SCALE });
+    const room = this.#chat.open(id, { since, keep });
+    this.monitor.watch(this.#chat, room, since);
     return room;
   }
 }

@@ -1,4 +1,4 @@
-import type { MessageBody } from "../../src/client/index.ts";
+import type { MessageBody } from "../../src/protocol/frames.ts";
 import { Random } from "../support/random.ts";
 import type { Command } from "./history.ts";
 

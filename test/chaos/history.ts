@@ -1,4 +1,5 @@
-import type { Ack, MessageBody } from "../../src/client/index.ts";
+import type { Ack } from "../../src/client/index.ts";
+import type { MessageBody } from "../../src/protocol/frames.ts";
 
 /** What a client asks the server to do. */
 export type Command =

@@ -1,4 +1,4 @@
-import type { MessageBody } from "../../src/client/index.ts";
+import type { MessageBody } from "../../src/protocol/frames.ts";
 import { type Acked, isAcked, isUnknown, ofKind, type Operation, type OperationOf } from "./history.ts";
 
 /** What a message may look like after some operations. Several states are possible when an outcome is unknown. */

@@ -1,6 +1,9 @@
-import type { MessageBody, ServerFrame } from "../../src/protocol/frames.ts";
+import type { MessageBody, ServerFrame, SessionHelloFrame } from "../../src/protocol/frames.ts";
 import { connectClassic } from "../support/client.ts";
 import type { History } from "./history.ts";
+
+/** What the server sends to a connection to one room. */
+type RoomServerFrame = Exclude<ServerFrame, SessionHelloFrame>;
 
 export interface ObserverOptions {
   name: string;
@@ -47,7 +50,7 @@ export class Observer implements AsyncDisposable {
       this.#socket = socket;
       let first = true;
       socket.addEventListener("message", ({ data }) => {
-        const frame = JSON.parse(String(data)) as ServerFrame;
+        const frame = JSON.parse(String(data)) as RoomServerFrame;
         if (first !== (frame.type === "hello"))
           this.#violation(first ? `the first frame is ${frame.type}` : "a second hello");
         first = false;
@@ -62,7 +65,7 @@ export class Observer implements AsyncDisposable {
     }
   }
 
-  #receive(frame: ServerFrame): void {
+  #receive(frame: RoomServerFrame): void {
     if (frame.type === "hello") {
       if (frame.resumed !== (this.rev !== undefined))
         this.#violation(`resumed is ${frame.resumed} for since ${this.rev}, at rev ${frame.rev}`);

@@ -1,4 +1,4 @@
-import type { MessageBody } from "../../src/client/index.ts";
+import type { MessageBody } from "../../src/protocol/frames.ts";
 import type { Report } from "./checker.ts";
 import type { StoredMessage } from "./database.ts";
 import { canonical, ofKind, type Operation } from "./history.ts";

@@ -88,7 +88,8 @@ const rows = Object.entries(runtimes).flatMap(([runtime, runIn]) =>
 describe("every message arrives once, in one order, and is acknowledged once", () => {
   test.each(rows)("in %s, if the network repeatedly %s", async (_, failure, runIn, fail) => {
     const id = await server.createRoom([alice, bob]);
-    const room = client.connect({ url: server.url, room: id, token: () => server.token(bob) });
+    const chat = client.connect({ url: server.url, token: () => server.token(bob) });
+    const room = chat.open(id);
     await room.ready;
     const first = await room.send("the beginning");
     const messages = 30;
@@ -123,20 +124,21 @@ describe("every message arrives once, in one order, and is acknowledged once", (
     if (failure === "is cut") expect(report.disconnects).toBe(failAfter.size);
     // A second failure may come before the first was detected.
     expect(report.disconnects).toBeWithin(1, failAfter.size + 1);
-    room.close();
+    chat.close();
   });
 });
 
 test("in Chromium, a page that goes offline reconnects as soon as it is online", async () => {
   const id = await server.createRoom([alice, bob]);
-  const bobsRoom = client.connect({ url: server.url, room: id, token: () => server.token(bob) });
+  const bobs = client.connect({ url: server.url, token: () => server.token(bob) });
+  const bobsRoom = bobs.open(id);
   await bobsRoom.ready;
   const browser = await startBrowser();
   try {
     const context = await browser.newContext();
     const page = await context.newPage();
     await page.goto(site.url.href);
-    const options = JSON.stringify({ url: server.url, room: id });
+    const options = JSON.stringify({ url: server.url });
     const token = JSON.stringify(await server.token(alice));
     // The clock runs fast, for the timeouts. `random` makes the backoff days long, so that only the `online` event helps.
     await page.evaluate(`import("/client.js").then(({ connect }) => {
@@ -145,7 +147,8 @@ test("in Chromium, a page that goes offline reconnects as soon as it is online",
         setTimeout: (callback, milliseconds) => setTimeout(callback, milliseconds / 10),
         clearTimeout: (timer) => clearTimeout(timer),
       };
-      globalThis.room = connect({ ...${options}, token: () => ${token}, clock, random: () => 1e6 });
+      globalThis.chat = connect({ ...${options}, token: () => ${token}, clock, random: () => 1e6 });
+      globalThis.room = chat.open(${JSON.stringify(id)});
       globalThis.created = [];
       room.on("change", ({ kind, message }) => kind === "created" && created.push(message.text));
       return room.ready;
@@ -153,7 +156,7 @@ test("in Chromium, a page that goes offline reconnects as soon as it is online",
     await bobsRoom.send("before");
     await waitUntil("the page receives a message", () => page.evaluate<boolean>("created.length === 1"));
     await context.setOffline(true);
-    await waitUntil("the page is disconnected", () => page.evaluate<boolean>(`room.status === "connecting"`));
+    await waitUntil("the page is disconnected", () => page.evaluate<boolean>(`chat.status === "offline"`));
     const sent = page.evaluate<client.Ack>(`room.send("from offline")`);
     await bobsRoom.send("meanwhile");
     await context.setOffline(false);
@@ -165,6 +168,6 @@ test("in Chromium, a page that goes offline reconnects as soon as it is online",
     expect(await page.evaluate<number>("room.pending.length")).toBe(0);
   } finally {
     await browser.close();
-    bobsRoom.close();
+    bobs.close();
   }
 });

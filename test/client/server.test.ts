@@ -5,6 +5,7 @@ import { WebSocket } from "../support/client.ts";
 import { useServer } from "../support/server.ts";
 import { waitUntil } from "../support/wait.ts";
 import { outcome } from "./support/fake-server.ts";
+import { MemoryStorage } from "./support/storage.ts";
 
 // The client with a real server.
 
@@ -12,8 +13,14 @@ const alice = "alice@example.com";
 const bob = "bob@example.com";
 const server = useServer({ env: { PARLEY_MESSAGE_RATE: "0", PARLEY_CONNECTIONS_PER_USER: "0" } });
 
-function connect(room: string, email: string, options: Partial<client.ConnectOptions> = {}): client.Room {
-  return client.connect({ url: server.url, room, token: () => server.token(email), ...options });
+function connect(email: string, options: Partial<client.ConnectOptions> = {}): client.Chat {
+  return client.connect({ url: server.url, token: () => server.token(email), ...options });
+}
+
+/** Opens a room over a connection of its own. */
+function open(room: string, email: string, options: client.OpenOptions = {}): client.Room & Disposable {
+  const chat = connect(email);
+  return Object.assign(chat.open(room, options), { [Symbol.dispose]: () => chat.close() });
 }
 
 /** A room that Alice has created over HTTP, with Bob as a member. */
@@ -39,7 +46,7 @@ function next<T extends client.RoomEvent["type"]>(
 
 test("edits, deletions, reactions, read marks, typing and names reach the other members", async () => {
   const { id, api } = await createRoom();
-  const [alices, bobs] = [connect(id, alice), connect(id, bob)];
+  const [alices, bobs] = [open(id, alice), open(id, bob)];
   await Promise.all([alices.ready, bobs.ready]);
   const { seq } = await alices.send("one");
   await alices.edit(seq, "uno");
@@ -68,108 +75,109 @@ test("edits, deletions, reactions, read marks, typing and names reach the other 
   expect(bobs.name).toBe("Hall");
   await waitUntil("Bob sees both online", () => bobs.online.length === 2);
   expect(new Set(bobs.online.map(({ email }) => email))).toEqual(new Set([alice, bob]));
-  alices.close();
-  bobs.close();
+  for (const room of [alices, bobs]) room[Symbol.dispose]();
 });
 
 test("older messages are loaded page by page, up to the first", async () => {
   const id = await server.createRoom([alice]);
-  const room = connect(id, alice);
+  const room = open(id, alice);
   const texts = Array.from({ length: 130 }, (_, n) => `message ${n}`);
   await Promise.all(texts.map((text) => room.send(text)));
-  const reader = connect(id, alice);
+  const reader = open(id, alice);
   await reader.ready;
   expect(reader.messages).toHaveLength(50);
   while (!reader.complete) expect(await reader.older(30)).not.toEqual([]);
   expect(reader.messages.map(({ text }) => text)).toEqual(texts);
-  room.close();
-  reader.close();
+  for (const each of [room, reader]) each[Symbol.dispose]();
 });
 
 test("a client that resumes from a stored position gets exactly what it missed", async () => {
   const id = await server.createRoom([alice, bob]);
-  const [alices, bobs] = [connect(id, alice), connect(id, bob)];
+  const [alices, bobs] = [open(id, alice), open(id, bob)];
   await alices.send("one");
   const since = JSON.parse(JSON.stringify(alices.position)) as client.RoomPosition;
-  alices.close();
+  alices[Symbol.dispose]();
   for (let n = 0; n < 199; n++) void bobs.send(`missed ${n}`);
   await bobs.send("missed 199");
-  const resumed = connect(id, alice, { since });
+  const resumed = open(id, alice, { since });
   const missed: string[] = [];
   for await (const event of resumed) {
     if (event.type === "change") missed.push(`${event.kind} ${event.message.text}`);
     if (missed.length === 200) break;
   }
   expect(missed).toEqual(Array.from({ length: 200 }, (_, n) => `created missed ${n}`));
-  resumed.close();
-  bobs.close();
+  for (const room of [resumed, bobs]) room[Symbol.dispose]();
 });
 
 test("a token that expires is renewed without a new connection", async () => {
   const id = await server.createRoom([alice]);
   const exp = Math.floor(Date.now() / 1000) + 3;
   let renewals = 0;
-  const room = connect(id, alice, {
+  const chat = connect(alice, {
     token: ({ refresh }) =>
       server.issuer.sign(alice, { claims: refresh ? { jti: String(++renewals) } : { exp } }),
   });
+  const room = chat.open(id);
   let disconnects = 0;
-  room.on("status", ({ status }) => void (status === "connecting" && disconnects++));
+  chat.on("status", ({ status }) => void (status === "connecting" && disconnects++));
   await waitUntil("the token is renewed", () => renewals > 0);
   await waitUntil("the first token has expired", () => Date.now() > (exp + 1) * 1000);
   await room.send("still here");
   expect({ renewals, disconnects }).toEqual({ renewals: 1, disconnects: 0 });
-  room.close();
+  chat.close();
 });
 
 test("a removed member is told, and their commands are rejected", async () => {
   const { id, api } = await createRoom();
-  const room = connect(id, bob);
+  const room = open(id, bob);
   await room.ready;
   const closed = next(room, "closed");
   await api.removeMember(id, bob);
-  expect(await closed).toEqual({ type: "closed", code: 4403, reason: "removed" });
+  expect(await closed).toEqual({ type: "closed", reason: "removed" });
   expect(await outcome(room.send("hello?"))).toMatchObject({ code: "removed" });
   expect(room.status).toBe("closed");
+  room[Symbol.dispose]();
 });
 
 test("a removed member who is added again can resume from their position", async () => {
   const { id, api } = await createRoom();
-  const [alices, bobs] = [connect(id, alice), connect(id, bob)];
+  const [alices, bobs] = [open(id, alice), open(id, bob)];
   await Promise.all([alices.ready, bobs.ready]);
   const { seq } = await alices.send("before");
   await waitUntil("Bob has the message", () => bobs.messages.length === 1);
   const closed = next(bobs, "closed");
   await api.removeMember(id, bob);
-  expect(await closed).toMatchObject({ code: 4403 });
+  expect(await closed).toMatchObject({ reason: "removed" });
   await alices.send("while Bob was away");
   await alices.edit(seq, "before, edited");
   await api.setMember(id, bob);
   const changes: string[] = [];
-  const resumed = connect(id, bob, { since: bobs.position });
+  const resumed = open(id, bob, { since: bobs.position });
   resumed.on("change", ({ kind, message: { text } }) => changes.push(`${kind} ${text}`));
   await resumed.ready;
   await alices.send("welcome back");
   await waitUntil("Bob has the last message", () => resumed.messages.at(-1)?.text === "welcome back");
   expect(changes).toEqual(["created while Bob was away", "edited before, edited", "created welcome back"]);
-  for (const room of [alices, resumed]) room.close();
+  for (const room of [alices, bobs, resumed]) room[Symbol.dispose]();
 });
 
 test("messages sent faster than the rate limit are all stored, in order", async () => {
   await using limited = await server.startAnother({ env: { PARLEY_MESSAGE_RATE: "20" } });
   await limited.createRoom([alice], { id: "lobby" });
-  const room = connect("lobby", alice, { url: limited.url });
+  const chat = connect(alice, { url: limited.url });
+  const room = chat.open("lobby");
   const texts = Array.from({ length: 70 }, (_, n) => `message ${n}`);
   const acks = await Promise.all(texts.map((text) => room.send(text)));
   expect(acks.map(({ seq }) => seq)).toEqual(texts.map((_, n) => n + 1));
+  await waitUntil("all messages are received", () => room.messages.length === texts.length);
   expect(room.messages.map(({ text }) => text)).toEqual(texts);
-  room.close();
+  chat.close();
 });
 
 test("the HTTP API answers as the types of its client say", async () => {
   const { id, api } = await createRoom();
   expect(await api.me()).toEqual({ id: `user|${alice}`, email: alice, name: null, admin: false });
-  const room = connect(id, alice);
+  const room = open(id, alice);
   const { seq } = await room.send("one");
   expect(await api.room(id)).toMatchObject({ id, name: "Lobby", role: "owner", seq, rev: seq });
   const rooms = await api.rooms();
@@ -184,19 +192,102 @@ test("the HTTP API answers as the types of its client say", async () => {
   expect(conflict).toMatchObject({ code: "conflict", status: 409 });
   const closed = next(room, "closed");
   await api.deleteRoom(id);
-  expect(await closed).toEqual({ type: "closed", code: 4404, reason: "room_deleted" });
+  expect(await closed).toEqual({ type: "closed", reason: "room_deleted" });
   expect(await outcome(api.room(id))).toMatchObject({ code: "room_not_found" });
+  room[Symbol.dispose]();
 });
 
 test("the WebSocket class of another library can be used", async () => {
   const id = await server.createRoom([alice]);
-  const room = connect(id, alice, { WebSocket });
+  const chat = connect(alice, { WebSocket });
+  const room = chat.open(id);
   expect(await room.send("over ws")).toEqual({ seq: 1, rev: 1 });
+  await waitUntil("the message is received", () => room.messages.length === 1);
   expect(room.messages).toMatchObject([{ text: "over ws" }]);
-  room.close();
+  chat.close();
 });
 
 test("`ready` rejects with the reason if there is no such room", async () => {
-  const room = connect("none", alice);
+  const room = open("none", alice);
   expect(await outcome(room.ready)).toMatchObject({ code: "room_not_found" });
+  room[Symbol.dispose]();
+});
+
+test("one connection has all rooms: their unread messages, last messages, names, and the rooms to come", async () => {
+  const { id, api } = await createRoom();
+  await using chats = new AsyncDisposableStack();
+  const [alices, bobs, bobsPhone] = [connect(alice), connect(bob), connect(bob)];
+  for (const chat of [alices, bobs, bobsPhone]) chats.defer(() => chat.close());
+  await Promise.all([alices.ready, bobs.ready, bobsPhone.ready]);
+  await waitUntil("the list is complete", () => bobs.complete && bobsPhone.complete);
+  const room = alices.open(id);
+  for (const text of ["one", "two", "three"]) await room.send(text);
+  await room.remove(3);
+  const seen = () => [bobs, bobsPhone].map((chat) => chat.room(id));
+  await waitUntil("both of Bob's devices count two", () => seen().every((each) => each?.unread === 2));
+  await waitUntil("and have the last message", () =>
+    seen().every((each) => each?.last_message?.text === "two"),
+  );
+  expect(bobs.rooms[0]?.id).toBe(id);
+  const bobsRoom = bobs.open(id);
+  await bobsRoom.ready;
+  await bobsRoom.read();
+  await waitUntil("the other device knows that they are read", () => bobsPhone.room(id)?.unread === 0);
+  expect(bobsPhone.room(id)?.read).toBe(3);
+  await api.renameRoom(id, "Hall");
+  await waitUntil("both have the new name", () => seen().every((each) => each?.name === "Hall"));
+  const { id: other } = await api.createRoom({ name: "Other" });
+  await api.setMember(other, bob);
+  await waitUntil("both have the new room", () => [bobs, bobsPhone].every((chat) => chat.room(other)));
+  await api.removeMember(id, bob);
+  await waitUntil("both have lost the first room", () => seen().every((each) => each === undefined));
+  expect(bobsRoom.status).toBe("closed");
+  expect(bobs.status).toBe("open");
+});
+
+test("read marks of others, members and typing users are live", async () => {
+  const { id } = await createRoom();
+  using alices = open(id, alice);
+  using bobs = open(id, bob);
+  await Promise.all([alices.ready, bobs.ready]);
+  const { seq } = await alices.send("seen?");
+  await waitUntil("Bob has it", () => bobs.messages.length === 1);
+  await bobs.read();
+  await waitUntil("Alice sees that", () => alices.seenBy(seq).length === 1);
+  expect(alices.seenBy(seq)).toMatchObject([{ email: bob }]);
+  bobs.typing();
+  await waitUntil("Alice sees Bob typing", () => alices.typingUsers.length === 1);
+  await bobs.send("here");
+  await waitUntil("Bob has stopped typing", () => alices.typingUsers.length === 0);
+  expect((await alices.loadMembers()).map(({ email }) => email).toSorted()).toEqual([alice, bob]);
+});
+
+test("a hundred rooms are open at once, and the next one is refused", async () => {
+  const ids = await Promise.all(Array.from({ length: 101 }, () => server.createRoom([alice])));
+  const chat = connect(alice);
+  const rooms = ids.map((id) => chat.open(id));
+  await Promise.all(rooms.slice(0, 100).map(({ ready }) => ready));
+  expect(await outcome(rooms[100]?.ready ?? Promise.resolve())).toMatchObject({ code: "forbidden" });
+  expect(chat.status).toBe("open");
+  chat.close();
+});
+
+test("what was not sent when the page was closed is sent by the next one", async () => {
+  const id = await server.createRoom([alice]);
+  const storage = new MemoryStorage();
+  const offline = connect(alice, { storage, url: "http://127.0.0.1:9" });
+  const first = offline.open(id).send("typed offline", { clientId: "mine" });
+  await waitUntil("it is stored, with its user", () =>
+    storage.entries.some(([, value]) => value.includes("user|")),
+  );
+  offline.close();
+  expect(await outcome(first)).toMatchObject({ code: "closed" });
+  // The same server at another address.
+  const [[key, value] = ["", ""]] = storage.entries;
+  storage.setItem(key.replace("http://127.0.0.1:9", server.url), value);
+  const chat = connect(alice, { storage });
+  const room = chat.open(id);
+  await waitUntil("it is among the messages", () => room.messages.length === 1);
+  expect(room.messages).toMatchObject([{ text: "typed offline", client_id: "mine" }]);
+  chat.close();
 });

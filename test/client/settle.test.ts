@@ -39,6 +39,18 @@ describe.each(["unauthorized", "token_expired"] as const)("a token that is refus
     expect(consoleError).not.toHaveBeenCalled();
   });
 
+  test("and refused again may be retried by a listener", async () => {
+    const { chat, room, sockets, clock, welcome } = await connectToFake();
+    room.on("closed", () => chat.retry());
+    sockets[0]?.disconnect(4401, reason);
+    await clock.advance(500);
+    sockets[1]?.disconnect(4401, reason);
+    await settle();
+    await welcome();
+    await Promise.all([chat.ready, room.ready]);
+    expect([chat.status, room.status]).toEqual(["open", "open"]);
+  });
+
   test("is renewed again after a connection with the new one", async () => {
     const { chat, sockets, clock, tokenRequests, welcome } = await connectToFake();
     for (let n = 0; n < 3; n++) {

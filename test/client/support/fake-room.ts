@@ -1,4 +1,5 @@
 import type { Message } from "../../../src/client/index.ts";
+import { asMessages } from "../../../src/client/messages.ts";
 import type { ChangeFrame, ChangesFrame, OpenedFrame } from "../../../src/protocol/frames.ts";
 import { message, opened, type SentFrame } from "./fake-server.ts";
 
@@ -34,8 +35,8 @@ export class FakeRoom {
     return this.#isLive && this.frames.length === 0;
   }
 
-  /** Creates a message, or changes the one at `index`, modulo the number of messages. */
-  change(kind: ChangeFrame["kind"], index = 0): void {
+  /** Creates a message, or changes the one at `index`, modulo the number of messages. Returns it. */
+  change(kind: ChangeFrame["kind"], index = 0): Message {
     this.#past[this.rev] = [...this.messages];
     const rev = ++this.rev;
     let changed: Message;
@@ -53,6 +54,7 @@ export class FakeRoom {
     }
     if (this.#isLive)
       this.frames.push({ type: "change", room: this.id, kind: isNew ? "created" : kind, message: changed });
+    return changed;
   }
 
   /** Replaces the connection by a new one, and opens the room. */
@@ -72,7 +74,7 @@ export class FakeRoom {
       rev: this.rev,
       created_at: String(this.createdAt),
     };
-    const { me: _, ...frame } = opened(first.rev, first.messages, { id, resumed, room });
+    const { me: _, ...frame } = opened(first.rev, asMessages(first.messages), { id, resumed, room });
     this.#send(frame);
   }
 

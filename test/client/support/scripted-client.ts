@@ -35,7 +35,8 @@ export async function runScript(client: typeof Client, options: ScriptOptions): 
     setTimeout: (callback: () => void, milliseconds: number) => setTimeout(callback, milliseconds / speed),
     clearTimeout: (timer: never) => clearTimeout(timer),
   };
-  const room = client.connect({ url, room: id, token: () => token, clock });
+  const chat = client.connect({ url, token: () => token, clock });
+  const room = chat.open(id);
   const created: number[] = [];
   let disconnects = 0;
   const ended = new Promise<void>((resolve) => {
@@ -44,7 +45,7 @@ export async function runScript(client: typeof Client, options: ScriptOptions): 
       if (message.text === "the end") resolve();
     });
   });
-  room.on("status", ({ status }) => {
+  chat.on("status", ({ status }) => {
     if (status === "connecting") disconnects++;
   });
   await room.ready;
@@ -53,6 +54,6 @@ export async function runScript(client: typeof Client, options: ScriptOptions): 
   await ended;
   const texts = room.messages.map(({ text }) => text);
   const pending = room.pending.length;
-  room.close();
+  chat.close();
   return { texts, created, acks, pending, disconnects };
 }

@@ -6,6 +6,10 @@ export class MemoryStorage implements OutboxStorage {
   /** How often something was stored. */
   writes = 0;
 
+  get entries(): [string, string][] {
+    return [...this.#items];
+  }
+
   get keys(): string[] {
     return [...this.#items.keys()];
   }
