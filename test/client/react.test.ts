@@ -66,8 +66,11 @@ class Tab implements AsyncDisposable {
   /** The frames that the page has sent, without their ids. */
   readonly sent: Record<string, unknown>[] = [];
   sockets = 0;
+  /** Uncaught errors. */
+  readonly errors: Error[] = [];
 
   private constructor(readonly page: Page) {
+    page.on("pageerror", (error) => void this.errors.push(error));
     page.on("websocket", (socket) => {
       this.sockets++;
       socket.on("framesent", ({ payload }) => {
@@ -219,9 +222,12 @@ describe.each(versions)("with React %d", (version) => {
     await tab.see("status", "open");
     expect([tab.sockets, await tab.page.evaluate(() => app.tokens)]).toEqual([1, 1]);
     expect(await connections()).toBe(1);
+    const id = await server.createRoom([alice]);
+    await tab.show({ rooms: [id, id] });
+    await tab.see("name", `${id} open`, `${id} open`);
     await tab.unmount();
     await waitUntil("the connection is closed", async () => (await connections()) === 0);
-    expect(tab.sockets).toBe(1);
+    expect([tab.sockets, tab.errors]).toEqual([1, []]);
   });
 
   test("the provider asks the latest `token` it was given, without a new connection", async () => {
