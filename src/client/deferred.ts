@@ -19,3 +19,10 @@ export function deferred<T>(): Deferred<T> {
   promise.catch(() => undefined);
   return { promise, resolve, reject };
 }
+
+/** A promise that is rejected, which never counts as unhandled. */
+export function rejected(error: Error): Promise<never> {
+  const { promise, reject } = deferred<never>();
+  reject(error);
+  return promise;
+}

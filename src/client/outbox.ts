@@ -1,5 +1,5 @@
 import type { Ack, RoomCommand } from "./command-queue.ts";
-import { deferred } from "./deferred.ts";
+import { deferred, rejected } from "./deferred.ts";
 import { ParleyError } from "./error.ts";
 import type { CommandStore, CommandStoreOptions, StoredCommand } from "./outbox-storage.ts";
 import { RoomOutbox, type RoomOutboxOptions } from "./room-outbox.ts";
@@ -57,9 +57,7 @@ export class Outbox {
       error ??= new ParleyError("too_many_pending", "Too many commands are pending.");
     if (!error) return this.of(command.room).add(command);
     // Without an event: a listener that sends again would do so without end.
-    const refused = deferred<Ack>();
-    refused.reject(error);
-    return refused.promise;
+    return rejected(error);
   }
 
   /** Writes the commands that wait, with what is known of their user. */

@@ -8,39 +8,18 @@ import type {
   SessionLimitsBody,
   UserBody,
 } from "../protocol/frames.ts";
-import type { Api } from "./api.ts";
 import type { Ack, RoomCommand } from "./command-queue.ts";
-import type { Connection } from "./connection.ts";
-import { deferred } from "./deferred.ts";
+import { deferred, rejected } from "./deferred.ts";
 import { EventEmitter } from "./emitter.ts";
-import { type ErrorCode, ParleyError } from "./error.ts";
+import { ParleyError } from "./error.ts";
 import type { RoomEvent, RoomStatus } from "./events.ts";
 import { type Change, History, type RoomPosition } from "./history.ts";
 import { asMessages, type Message, type PendingMessage, type Sender } from "./messages.ts";
-import type { Clock, OpenOptions, SendOptions } from "./options.ts";
-import type { Outbox } from "./outbox.ts";
-import type { RoomList } from "./room-list.ts";
+import type { OpenOptions, SendOptions } from "./options.ts";
+import type { RoomContext } from "./room-context.ts";
 import { RoomUsers } from "./room-users.ts";
 import type { Room } from "./room.ts";
 import { Timer } from "./timer.ts";
-
-/** What a room needs of its chat. */
-export interface RoomContext {
-  readonly me: Sender | undefined;
-  readonly limits: SessionLimitsBody | undefined;
-  /** Whether its connection is open. */
-  readonly isOnline: boolean;
-  readonly isClosed: boolean;
-  readonly api: Api;
-  readonly list: RoomList;
-  readonly outbox: Outbox;
-  readonly connection: Connection;
-  readonly clock: Clock;
-  /** Opens the room on the server, again if need be. */
-  openOnServer(replica: RoomReplica): void;
-  /** The room has ended. */
-  onEnd(replica: RoomReplica, code: ErrorCode): void;
-}
 
 /** The largest page of messages that the HTTP API returns. */
 const MAX_PAGE_SIZE = 100;
@@ -190,7 +169,7 @@ export class RoomReplica implements Room {
 
   resend(message: PendingMessage): Promise<Ack> {
     const failed = this.discard(message);
-    if (!failed) return failure(new ParleyError("message_not_found", "This message has not failed."));
+    if (!failed) return rejected(new ParleyError("message_not_found", "This message has not failed."));
     return this.send(failed.text, { clientId: failed.client_id, replyTo: failed.reply_to });
   }
 
@@ -251,7 +230,7 @@ export class RoomReplica implements Room {
     const isFirst = history.cursor === undefined;
     const outcome = history.applyOpened(frame);
     if (!isFirst && !Array.isArray(outcome)) context.outbox.of(id).dropNamed();
-    if (outcome === "diverged") return context.openOnServer(this);
+    if (outcome === "diverged") return context.openOnServer(this.id);
     this.#room = frame.room;
     this.#isLevel = true;
     this.users.restart(frame.online, frame.reads, this.me?.id ?? "");
@@ -277,7 +256,7 @@ export class RoomReplica implements Room {
       return this.#emitChanges(changes);
     }
     const change = this.history.applyChange(frame);
-    if (change === "gap") return this.context.openOnServer(this);
+    if (change === "gap") return this.context.openOnServer(this.id);
     if (!change) return;
     this.#received([frame.message]);
     this.#emitChanges([change]);
@@ -286,17 +265,11 @@ export class RoomReplica implements Room {
   applyNotice(notice: NoticeFrame): void {
     if (!this.#isLevel) return;
     const isMe = notice.type !== "room" && notice.user.id === this.me?.id;
-    if (notice.type === "presence") this.users.setOnline(notice.user, notice.online);
-    if (notice.type === "read" && !isMe) this.users.setRead(notice.user, notice.seq);
     if (notice.type === "room" && this.#room) this.#room = { ...this.#room, name: notice.room.name };
-    if (notice.type === "member") {
-      this.users.reloadMembers();
-      if (notice.role === null) this.users.removeReader(notice.user.id);
-    }
     // This user is typing on another connection.
     if (notice.type === "typing" && isMe) return;
+    this.users.apply(notice, isMe);
     this.events.emit(notice);
-    if (notice.type === "typing") this.users.setTyping(notice.user);
   }
 
   updateStatus(): void {
@@ -334,13 +307,13 @@ export class RoomReplica implements Room {
     this.disconnect();
     this.#closeTimer.clear();
     this.#ready.reject(error);
-    this.context.onEnd(this, error.code);
+    this.context.onEnd(this.id, error.code);
     this.events.emit({ type: "closed", reason: error.code });
     this.events.end();
   }
 
   #add(command: RoomCommand): Promise<Ack> {
-    return this.#error ? failure(this.#error) : this.context.outbox.add(command);
+    return this.#error ? rejected(this.#error) : this.context.outbox.add(command);
   }
 
   /** Messages have been applied to the history. What was stored up to `storedRev` is in it. */
@@ -359,10 +332,4 @@ export class RoomReplica implements Room {
       this.events.emit(change);
     }
   }
-}
-
-function failure(error: ParleyError): Promise<never> {
-  const { promise, reject } = deferred<never>();
-  reject(error);
-  return promise;
 }

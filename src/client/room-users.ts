@@ -1,4 +1,4 @@
-import type { MemberBody, ReadBody, UserBody } from "../protocol/frames.ts";
+import type { MemberBody, NoticeFrame, ReadBody, UserBody } from "../protocol/frames.ts";
 import type { Clock } from "./options.ts";
 import { Timer } from "./timer.ts";
 
@@ -40,12 +40,21 @@ export class RoomUsers {
     this.reads = new Map(others.map(({ user, seq }) => [user.id ?? "", seq]));
   }
 
-  setOnline(user: UserBody, online: boolean): void {
-    const known = this.online.find(({ id }) => id === user.id);
-    // So that `online` stays the same array. This user's own presence follows an `opened` that has it already.
-    if (online ? known?.name === user.name && known.email === user.email : !known) return;
-    const others = this.online.filter(({ id }) => id !== user.id);
-    this.online = online ? [...others, user] : others;
+  /** Applies what the server reports of a user. */
+  apply(notice: NoticeFrame, isMe: boolean): void {
+    if (notice.type === "presence") {
+      // `opened` has this user already.
+      if (isMe) return;
+      const others = this.online.filter(({ id }) => id !== notice.user.id);
+      this.online = notice.online ? [...others, notice.user] : others;
+    } else if (notice.type === "read" && !isMe) {
+      this.setRead(notice.user, notice.seq);
+    } else if (notice.type === "typing") {
+      this.#setTyping(notice.user);
+    } else if (notice.type === "member") {
+      this.reloadMembers();
+      if (notice.role === null) this.#removeReader(notice.user.id);
+    }
   }
 
   /** A user has read up to `seq`. */
@@ -60,7 +69,7 @@ export class RoomUsers {
     return [...this.reads].filter(([, mark]) => mark >= seq).flatMap(([id]) => this.#readers.get(id) ?? []);
   }
 
-  setTyping(user: UserBody): void {
+  #setTyping(user: UserBody): void {
     let timer = this.#typingTimers.get(user.id);
     if (!timer) {
       this.#typingTimers.set(user.id, (timer = new Timer(this.#options.clock)));
@@ -88,16 +97,16 @@ export class RoomUsers {
     return (this.#loading ??= this.#load());
   }
 
-  /** A user is no longer a member: their mark is of no interest. */
-  removeReader(id: string | null): void {
-    if (this.reads.has(id ?? "")) this.reads = new Map([...this.reads].filter(([user]) => user !== id));
-  }
-
   /** The members may have changed. */
   reloadMembers(): void {
     if (!this.#loading) return;
     if (this.#isLoading) this.#isStale = true;
     else (this.#loading = this.#load()).catch(() => undefined);
+  }
+
+  /** A user is no longer a member: their mark is of no interest. */
+  #removeReader(id: string | null): void {
+    if (this.reads.has(id ?? "")) this.reads = new Map([...this.reads].filter(([user]) => user !== id));
   }
 
   async #load(): Promise<readonly MemberBody[]> {

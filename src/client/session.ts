@@ -7,7 +7,6 @@ import type {
   SessionLimitsBody,
 } from "../protocol/frames.ts";
 import { Api } from "./api.ts";
-import { browser } from "./browser.ts";
 import type { Chat } from "./chat.ts";
 import { Connection } from "./connection.ts";
 import { deferred } from "./deferred.ts";
@@ -15,13 +14,15 @@ import { EventEmitter } from "./emitter.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
 import type { ChatEvent, ChatStatus } from "./events.ts";
 import { asMessages, type Sender } from "./messages.ts";
+import { NetworkStatus } from "./network-status.ts";
 import { Opener } from "./opener.ts";
 import type { Clock, ConnectOptions, OpenOptions } from "./options.ts";
 import { Outbox } from "./outbox.ts";
+import type { RoomContext } from "./room-context.ts";
 import { RoomList } from "./room-list.ts";
-import { type RoomContext, RoomReplica } from "./room-replica.ts";
+import { RoomReplica } from "./room-replica.ts";
 import type { Room } from "./room.ts";
-import { systemClock, Timer } from "./timer.ts";
+import { systemClock } from "./timer.ts";
 import { serverUrl } from "./url.ts";
 
 /** WebSocket close codes (RFC 6455, section 7.4; 4000 and up are Parley's). */
@@ -29,8 +30,6 @@ const NORMAL_CLOSURE = 1000;
 const MESSAGE_TOO_BIG = 1009;
 const UNAUTHORIZED = 4401;
 const FORBIDDEN = 4403;
-/** How long the server may take to show that it is reachable after the browser has reported that it is offline. */
-const OFFLINE_DELAY_MS = 1_500;
 
 /** A chat's connection and its state: passes the frames to the list of rooms and to the rooms, and emits what changes. */
 class Session implements Chat, RoomContext {
@@ -53,9 +52,7 @@ class Session implements Chat, RoomContext {
   readonly #opener: Opener;
   readonly #replicas = new Map<string, RoomReplica>();
   readonly #abort = new AbortController();
-  readonly #offlineTimer: Timer;
-  /** Whether the browser is offline. */
-  #isOffline = browser.navigator?.onLine === false;
+  readonly #network: NetworkStatus;
   /** Why the chat is closed, if it is. */
   #closedWith: ParleyError | undefined;
   /** Whether changes of the list are reported together, later. */
@@ -77,7 +74,6 @@ class Session implements Chat, RoomContext {
     const onError = (error: unknown) => this.events.emit({ type: "error", error });
     this.clock = clock;
     this.#keep = keep;
-    this.#offlineTimer = new Timer(clock);
     this.api = new Api({ url, token, fetch, signal });
     const connection = (this.connection = new Connection({
       url: `${serverUrl(url, "ws")}/ws/`,
@@ -89,7 +85,7 @@ class Session implements Chat, RoomContext {
       WebSocket,
       clock,
       random,
-      onReceive: () => this.#setOffline(false),
+      onReceive: () => this.#network.set(false),
       onFrame: (frame) => this.#apply(frame),
       onDisconnect: (code) => this.#onDisconnect(code),
       onError,
@@ -124,7 +120,15 @@ class Session implements Chat, RoomContext {
         },
       }),
     });
-    this.#listen(signal);
+    this.#network = new NetworkStatus({
+      clock,
+      connection,
+      signal,
+      onChange: () => this.#updateStatus(),
+      onReturn: () => {
+        if (!this.isClosed) this.retry();
+      },
+    });
     void connection.connect();
   }
 
@@ -165,20 +169,21 @@ class Session implements Chat, RoomContext {
         replica.end(this.#closedWith);
       } else {
         this.#replicas.set(id, replica);
-        this.openOnServer(replica);
+        this.openOnServer(id);
       }
     }
     replica.hold();
     return replica;
   }
 
-  openOnServer(replica: RoomReplica): void {
-    this.#opener.open(replica);
+  openOnServer(room: string): void {
+    const replica = this.#replicas.get(room);
+    if (replica) this.#opener.open(replica);
   }
 
-  onEnd(replica: RoomReplica, code: ErrorCode): void {
-    if (this.#replicas.get(replica.id) === replica) this.#replicas.delete(replica.id);
-    if (code === "closed") this.#opener.close(replica.id);
+  onEnd(room: string, code: ErrorCode): void {
+    this.#replicas.delete(room);
+    if (code === "closed") this.#opener.close(room);
   }
 
   readonly retry = (): void => {
@@ -193,40 +198,6 @@ class Session implements Chat, RoomContext {
 
   close(): void {
     this.#end(NORMAL_CLOSURE, new ParleyError("closed", "The chat was closed."));
-  }
-
-  /** Reacts to what the browser reports about the network and the page. */
-  #listen(signal: AbortSignal): void {
-    const retry = () => {
-      if (!this.isClosed) this.retry();
-    };
-    const { document } = browser;
-    browser.addEventListener?.("pageshow", retry, { signal });
-    document?.addEventListener(
-      "visibilitychange",
-      () => {
-        if (document.visibilityState === "visible") retry();
-      },
-      { signal },
-    );
-    browser.addEventListener?.(
-      "online",
-      () => {
-        this.#setOffline(false);
-        retry();
-      },
-      { signal },
-    );
-    browser.addEventListener?.(
-      "offline",
-      () => {
-        // Some browsers are wrong about it: the server may still answer.
-        this.connection.probe();
-        const delay = this.connection.isOpen ? OFFLINE_DELAY_MS : 0;
-        this.#offlineTimer.set(delay, () => this.#setOffline(true));
-      },
-      { signal },
-    );
   }
 
   #apply(frame: SessionFrame): void {
@@ -295,7 +266,7 @@ class Session implements Chat, RoomContext {
     this.list.restart(me.id);
     this.outbox.updateSender();
     this.#addToList(rooms, more);
-    for (const replica of this.#replicas.values()) this.openOnServer(replica);
+    for (const room of this.#replicas.keys()) this.openOnServer(room);
     this.#ready.resolve();
     this.#updateStatus();
   }
@@ -339,16 +310,9 @@ class Session implements Chat, RoomContext {
     this.#updateStatus();
   }
 
-  #setOffline(isOffline: boolean): void {
-    this.#offlineTimer.clear();
-    if (this.#isOffline === isOffline) return;
-    this.#isOffline = isOffline;
-    this.#updateStatus();
-  }
-
   #updateStatus(): void {
     let status: ChatStatus = this.connection.isOpen ? "open" : "connecting";
-    if (this.#isOffline) status = "offline";
+    if (this.#network.isOffline) status = "offline";
     if (this.#closedWith) status = "closed";
     if (this.status === status) return;
     this.status = status;
@@ -378,7 +342,7 @@ class Session implements Chat, RoomContext {
     this.#closedWith = error;
     this.connection.close();
     this.#abort.abort(error);
-    this.#offlineTimer.clear();
+    this.#network.close();
     this.#opener.reset();
     this.outbox.close(error);
     for (const replica of this.#replicas.values()) replica.end(error);

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { gzipSync } from "node:zlib";
 
+import { version } from "../../package.json";
 import { root, runProcess } from "../support/process.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
@@ -10,7 +12,7 @@ setDefaultTimeout(120_000);
 
 /** An application in which the package is installed. */
 const app = temporaryFolder();
-const installed = join(app.path, "node_modules/parley");
+const installed = join(app.path, "node_modules/parley-chat");
 /** What the build printed. */
 let output: string;
 
@@ -29,76 +31,128 @@ beforeAll(async () => {
   await new Bun.Archive(await readFile(join(app.path, name ?? ""))).extract(app.path);
   await mkdir(join(app.path, "node_modules"));
   await rename(join(app.path, "package"), installed);
+  for (const name of ["react", "@types"])
+    await symlink(join(root, "node_modules", name), join(app.path, "node_modules", name));
 });
 afterAll(() => app[Symbol.dispose]());
 
-test("the package contains the client, its types and its manifest, without dependencies", async () => {
+test("the package contains the client and its hooks, their types, a README and its manifest, without dependencies", async () => {
   const files = (await readdir(installed, { recursive: true })).toSorted();
-  expect(files).toEqual(["index.d.ts", "index.js", "package.json"]);
+  expect(files).toEqual([
+    "README.md",
+    "index.d.ts",
+    "index.js",
+    "outbox-storage.js",
+    "package.json",
+    "react.d.ts",
+    "react.js",
+  ]);
   const manifest = await Bun.file(join(installed, "package.json")).json();
+  expect(manifest).toMatchObject({ name: "parley-chat", version, sideEffects: false });
   expect(manifest).not.toHaveProperty("dependencies");
+  // An application without React gets no warning.
+  expect(manifest).toMatchObject({
+    peerDependencies: { react: ">=18" },
+    peerDependenciesMeta: { react: { optional: true } },
+  });
 });
 
-test("the client is at most 6 KiB gzipped, as the build prints", async () => {
-  const [, bytes, gzipped, limit] =
-    /dist\/client\/index\.js: (\d+) bytes, (\d+) gzipped \(limit (\d+)\)/.exec(output) ?? [];
-  expect(Number(bytes)).toBe((await readFile(join(installed, "index.js"))).length);
-  expect(Number(limit)).toBe(6_144);
-  expect(Number(gzipped)).toBeWithin(1_000, 6_145);
+test.each(["index.js", "react.js"])("%s is as small as the build prints", async (name) => {
+  const line = output.split("\n").find((each) => each.startsWith(`dist/client/${name}: `)) ?? "";
+  const [, bytes, gzipped, limit] = /: (\d+) bytes, (\d+) gzipped \(limit (\d+)\)/.exec(line) ?? [];
+  const script = await readFile(join(installed, name));
+  expect(Number(bytes)).toBe(script.length);
+  expect(Number(gzipped)).toBe(gzipSync(script, { level: 9 }).length);
+  expect(Number(gzipped)).toBeWithin(500, Number(limit) + 1);
+  if (name === "react.js") expect(Number(limit)).toBe(1_536);
 });
 
-test("the build fails if the client is larger than that", async () => {
-  const path = join(app.path, "large.js");
-  await writeFile(path, crypto.getRandomValues(Buffer.alloc(7_000)));
-  const { code, stdout } = await runProcess(
-    [process.execPath, join(import.meta.dir, "finish-build.ts"), path],
-    {
-      cwd: root,
-    },
+test("an application that uses only the HTTP API gets only that", async () => {
+  const path = join(app.path, "api-only.js");
+  await writeFile(path, `import { api } from "parley-chat"; globalThis.api = api;`);
+  const { outputs } = await Bun.build({ entrypoints: [path], minify: true });
+  const text = (await outputs[0]?.text()) ?? "";
+  expect(text).toContain("/api/");
+  expect(text).not.toContain("chat.v2");
+  expect(gzipSync(text, { level: 9 }).length).toBeLessThan(1_536);
+});
+
+test("the client imports nothing but its own module for storages, and uses only what browsers have", async () => {
+  const [script = "", storage = "", types] = await Promise.all(
+    ["index.js", "outbox-storage.js", "index.d.ts"].map((name) => readFile(join(installed, name), "utf8")),
   );
-  expect(code).toBe(1);
-  expect(stdout).toMatch(/: 7000 bytes, 7\d\d\d gzipped \(limit 6144\)/);
-});
-
-test("the client imports nothing, and uses only what browsers have", async () => {
-  const [script, types] = await Promise.all(
-    ["index.js", "index.d.ts"].map((name) => readFile(join(installed, name), "utf8")),
-  );
-  expect(new Bun.Transpiler({ loader: "js" }).scan(script ?? "").imports).toEqual([]);
-  const serverGlobal = /\b(Bun|process|Buffer|global|require)\b/.exec(script ?? "")?.[0];
+  const importsOf = (text: string) =>
+    new Bun.Transpiler({ loader: "js" }).scan(text).imports.map(({ kind, path }) => [kind, path]);
+  expect(importsOf(script)).toEqual([["dynamic-import", "./outbox-storage.js"]]);
+  expect(importsOf(storage)).toEqual([]);
+  const serverGlobal = /\b(Bun|process|Buffer|global|require)\b/.exec(script + storage)?.[0];
   const typeImport = /from ["'].*|import\(.*|<reference.*/.exec(types ?? "")?.[0];
   expect({ serverGlobal, typeImport }).toEqual({ serverGlobal: undefined, typeImport: undefined });
 });
 
+test("the hooks import only React and the client, and are for the client side", async () => {
+  const [script = "", types = ""] = await Promise.all(
+    ["react.js", "react.d.ts"].map((name) => readFile(join(installed, name), "utf8")),
+  );
+  const { imports } = new Bun.Transpiler({ loader: "js" }).scan(script);
+  expect(imports.map(({ path }) => path)).toEqual(["react", "parley-chat"]);
+  expect(script).toStartWith('"use client";');
+  expect(Array.from(types.matchAll(/from (".*?")/g), ([, path]) => path)).toEqual([
+    '"react"',
+    '"parley-chat"',
+  ]);
+});
+
 /** A program that uses the types, correctly and incorrectly. */
 const consumer = `
-import { api, connect, ParleyError, type MessageBody, type Room, type RoomEvent, type RoomPosition } from "parley/client";
+import { api, connect, ParleyError } from "parley-chat";
+import { type ChatProviderProps, useMessages, useRoom, useRoomState } from "parley-chat/react";
+import type { Chat, ChatEvent, Message, PendingMessage, Room, RoomEvent, RoomPosition, RoomSummary } from "parley-chat";
 
 const token = async ({ refresh }: { refresh: boolean }) => (refresh ? "new" : "old");
 const stored = JSON.parse("null") as RoomPosition | null;
-const room: Room = connect({ url: "https://chat.example.com", room: "lobby", token, WebSocket, fetch, ...(stored && { since: stored }) });
-connect({ url: "https://chat.example.com", room: "lobby", token, since: undefined }).close();
-const events: AsyncIterable<RoomEvent> = room[Symbol.asyncIterator]();
+const chat: Chat = connect({ url: "https://chat.example.com", token, storage: localStorage, WebSocket, fetch });
+const room: Room = chat.open("lobby", stored ? { since: stored } : {});
+const memory = { getItem: async () => null, setItem: async () => {}, removeItem: async () => {} };
+connect({ url: "https://chat.example.com", token, storage: memory, keep: 10 }).close();
+const rooms: readonly RoomSummary[] = chat.rooms;
+const events: AsyncIterable<RoomEvent> = room;
+const chatEvents: AsyncIterable<ChatEvent> = chat;
 const removeListener: () => void = room.on("change", ({ kind, message }) => {
   const text: string = message.text;
+  const sender: string = message.sender.id;
   // @ts-expect-error: there is no such kind
-  if (kind === "vanished") console.log(text);
+  if (kind === "vanished") console.log(text, sender);
 });
 room.on("failed", ({ command, error, message }) => {
   const name: "send" | "edit" | "delete" | "react" | "read" = command;
-  console.log(name, error.code === "forbidden", message?.clientId);
+  console.log(name, error.code === "forbidden", message?.client_id);
 });
 room.on("member", ({ role }) => role === "owner");
+chat.on("left", ({ room, reason }) => [room, reason === "removed"]);
 // @ts-expect-error: there is no such event
 room.on("gone", removeListener);
 // @ts-expect-error: messages are read only
-room.messages.push({} as MessageBody);
+room.messages.push({} as Message);
+const provided: ChatProviderProps[] = [{ chat }, { chat: undefined }, { url: "/", token, storage: localStorage }];
+// @ts-expect-error: the options have no token
+provided.push({ url: "/" });
+export function useTexts(id: string | null): string[] {
+  const team: Room | undefined = useRoom(id);
+  const name: string | undefined = useRoomState(team, (open) => open.name, undefined);
+  const { messages, complete } = useMessages(team);
+  return [name ?? "", ...messages.map(({ text }) => text), complete ? "complete" : ""];
+}
+/** One component draws both. */
+const draw = (message: Message | PendingMessage) => [message.sender.name, message.text, "status" in message];
+export const lines = [...room.messages, ...room.pending].map(draw);
 export async function main(): Promise<number> {
   try {
     const { seq, rev } = await room.send("Hello!", { replyTo: 1, clientId: stored ? "mine" : undefined });
     for await (const event of events) if (event.type === "closed") break;
-    const rooms = await api({ url: "/", token }).rooms();
-    return seq + rev + (rooms[0]?.unread ?? 0);
+    for await (const event of chatEvents) if (event.type === "closed") break;
+    const listed = await api({ url: "/", token }).rooms();
+    return seq + rev + (listed[0]?.unread ?? 0) + (rooms[0]?.unread ?? 0);
   } catch (error) {
     return error instanceof ParleyError && error.code === "network" ? (error.retryAfterMs ?? 1) : 0;
   }
@@ -129,21 +183,28 @@ test("the types compile in an application with only the DOM library", async () =
   expect(checked).toMatchObject({ stdout: "", code: 0 });
 });
 
-test("Node imports the package, and exits once the room is closed", async () => {
+test("Node imports the package, and exits once the chat is closed", async () => {
   const program = `
-    import { api, connect, ParleyError } from "parley/client";
+    import { api, connect, ParleyError } from "parley-chat";
     class SilentSocket extends EventTarget { send() {} close() {} }
     const url = "http://127.0.0.1:9";
-    const room = connect({ url, room: "lobby", token: () => "x", WebSocket: SilentSocket });
-    const sent = room.send("Hello!");
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    room.close();
+    const items = new Map();
+    const storage = {
+      getItem: (key) => items.get(key) ?? null,
+      setItem: (key, value) => items.set(key, value),
+      removeItem: (key) => items.delete(key),
+    };
+    const chat = connect({ url, token: () => "x", WebSocket: SilentSocket, storage });
+    const sent = chat.open("lobby").send("Hello!");
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    chat.close();
     console.log(await sent.catch((error) => error instanceof ParleyError && error.code));
     console.log(await api({ url, token: () => "x" }).me().catch(({ code }) => code));
+    console.log([...items.values()].join().includes("Hello!"));
   `;
   await writeFile(join(app.path, "program.mjs"), program);
   const start = performance.now();
   const result = await runProcess([Bun.which("node") ?? "node", "program.mjs"], { cwd: app.path });
-  expect(result).toMatchObject({ code: 0, stdout: "closed\nnetwork\n", stderr: "" });
+  expect(result).toMatchObject({ code: 0, stdout: "closed\nnetwork\ntrue\n", stderr: "" });
   expect(performance.now() - start).toBeLessThan(10_000);
 });
