@@ -14,7 +14,7 @@ import { startSite } from "./support/site.ts";
 // A page that is reloaded while the server is down, in Chromium.
 
 /** The first test may have to unpack a browser. */
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const [alice, bob] = ["alice@example.com", "bob@example.com"] as const;
 /** Commands that may wait in a chat. */
