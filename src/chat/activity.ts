@@ -17,7 +17,7 @@ export interface ActivityFeedOptions {
   readFailed: (error: unknown) => void;
 }
 
-/** Least time between two publications for one room. */
+/** Least time between two publications for one room. What is due is published once in this time, for all rooms. */
 const ACTIVITY_INTERVAL_MS = 250;
 /** Deletions in one publication. Beyond that it does not wait for the interval. */
 const MAX_DELETIONS = 1000;
@@ -35,15 +35,22 @@ interface PendingActivity {
 interface RoomActivity {
   id: string;
   pending: PendingActivity | undefined;
+  /** Whether a publication waits for the store. The next one must not overtake it. */
+  isPublishing: boolean;
+  /** The tick from which on the room may be published again. */
+  dueAt: number;
 }
 
 /**
  * Gathers the changes of each room and publishes the result: the first change at once, later ones together after an
- * interval. So a busy room costs its many readers a few frames per second.
+ * interval. So a busy room costs its many readers a few frames per second. All rooms share one timer: what a reader gets in
+ * one turn of the event loop is one write, from however many rooms.
  */
 export class ActivityFeed {
   /** Rooms that were published within the last interval. */
   readonly #rooms = new Map<RoomKey, RoomActivity>();
+  #timer: ReturnType<typeof setInterval> | undefined;
+  #ticks = 0;
 
   constructor(private readonly options: ActivityFeedOptions) {}
 
@@ -58,32 +65,38 @@ export class ActivityFeed {
     }
     const id = idOf(key);
     if (id === undefined || !broadcaster.isFollowed(key)) return;
-    const added = { id, pending: gather(undefined, changes) };
+    // The next tick may come before the interval has passed.
+    const dueAt = this.#ticks + 2;
+    const added = { id, pending: gather(undefined, changes), isPublishing: false, dueAt };
     this.#rooms.set(key, added);
     void this.#publish(key, added);
-    this.#scheduleNext(key, added);
+    this.#timer ??= setInterval(() => this.#tick(), ACTIVITY_INTERVAL_MS).unref();
   }
 
-  #scheduleNext(key: RoomKey, room: RoomActivity): void {
-    setTimeout(() => {
-      if (room.pending) {
-        void this.#publish(key, room);
-        this.#scheduleNext(key, room);
-      } else {
-        this.#rooms.delete(key);
-      }
-    }, ACTIVITY_INTERVAL_MS).unref();
+  #tick(): void {
+    this.#ticks++;
+    for (const [key, room] of this.#rooms) {
+      if (room.dueAt > this.#ticks) continue;
+      if (room.pending || room.isPublishing) void this.#publish(key, room);
+      else this.#rooms.delete(key);
+    }
+    if (this.#rooms.size > 0) return;
+    clearInterval(this.#timer);
+    this.#timer = undefined;
   }
 
   async #publish(key: RoomKey, room: RoomActivity): Promise<void> {
     const { pending } = room;
-    if (!pending) return;
+    if (!pending || room.isPublishing) return;
     room.pending = undefined;
+    room.isPublishing = true;
     try {
       this.options.broadcaster.publishActivity({ key, id: room.id }, await this.#complete(key, pending));
     } catch (error) {
       this.options.readFailed(error);
       room.pending = merge(pending, room.pending);
+    } finally {
+      room.isPublishing = false;
     }
   }
 

@@ -67,8 +67,10 @@ export class SessionRegistry {
   removeIfUnused(user: SessionUser): void {
     const { key } = user.actor;
     if (user.started.size > 0 || user.starting.size > 0 || this.#users.get(key) !== user) return;
-    for (const room of Array.from(user.rooms.keys())) this.unregister(user, room);
     this.#users.delete(key);
+    const rooms = Array.from(user.rooms.keys());
+    user.rooms.clear();
+    for (const room of rooms) this.#removeFrom(room, key);
   }
 
   get(user: UserKey): SessionUser | undefined {
@@ -84,8 +86,10 @@ export class SessionRegistry {
   register(user: SessionUser, { room: { key, id, name }, role }: RoomSummary): boolean {
     if (user.rooms.has(key)) return false;
     let room = this.#rooms.get(key);
-    if (!room) this.#rooms.set(key, (room = { id, name, users: new Set() }));
-    this.#keys.set(id, key);
+    if (!room) {
+      this.#rooms.set(key, (room = { id, name, users: new Set() }));
+      this.#keys.set(id, key);
+    }
     room.users.add(user.actor.key);
     user.rooms.set(key, role);
     this.listener.userJoined(key, user.actor);
@@ -94,14 +98,17 @@ export class SessionRegistry {
 
   /** Removes a room of the user. Returns undefined if it was not registered. */
   unregister(user: SessionUser, key: RoomKey): RoomRef | undefined {
+    return user.rooms.delete(key) ? this.#removeFrom(key, user.actor.key) : undefined;
+  }
+
+  #removeFrom(key: RoomKey, user: UserKey): RoomRef | undefined {
     const room = this.#rooms.get(key);
-    if (!room || !user.rooms.delete(key)) return undefined;
-    room.users.delete(user.actor.key);
+    if (!room?.users.delete(user)) return undefined;
     if (room.users.size === 0) {
       this.#rooms.delete(key);
       if (this.#keys.get(room.id) === key) this.#keys.delete(room.id);
     }
-    this.listener.userLeft(key, user.actor.key);
+    this.listener.userLeft(key, user);
     return { key, id: room.id };
   }
 

@@ -1,6 +1,7 @@
 import type { BusEvent } from "./bus.ts";
 import type { Actor, Departure, Notice, Room, RoomKey, RoomSummary, UserKey } from "./model.ts";
 import type { RoomList } from "./room-list.ts";
+import { type RoomRead, RoomReads } from "./room-reads.ts";
 import { type Session, type SessionListener, SessionRegistry, type SessionUser } from "./session-registry.ts";
 import type { Store } from "./store.ts";
 
@@ -16,24 +17,13 @@ export interface SessionsOptions extends SessionListener {
 /** Delay before a failed read is retried. */
 const RETRY_MS = 1000;
 
-/** A read of a user's rooms. */
-interface RoomsRead {
-  user: SessionUser;
-  /** Rooms with changes or read marks since the read began: their `rev` tells which is newer. */
-  changed: Set<RoomKey>;
-  /** Rooms whose name, or in which the user's role or membership, has changed since then. */
-  stale: Set<RoomKey>;
-  /** Rooms that the user has lost since then. */
-  departed: Set<RoomKey>;
-}
-
 /**
  * The sessions on this node. They are told which rooms their users have. What happens in a room while it is being read is
  * noted, and the room is read again. So a session misses nothing between its list of rooms and the live frames.
  */
 export class Sessions {
   readonly #registry: SessionRegistry;
-  readonly #reads = new Set<RoomsRead>();
+  readonly #reads = new RoomReads();
 
   constructor(private readonly options: SessionsOptions) {
     this.#registry = new SessionRegistry(options);
@@ -116,17 +106,17 @@ export class Sessions {
     switch (event.kind) {
       case "changes":
       case "read":
-        for (const { changed } of this.#reads) changed.add(event.room);
+        this.#reads.markChanged(event.room);
         break;
       case "member_added":
-        this.#markStale(event.room, event.user);
+        this.#reads.markStale(event.room, event.user);
         this.#check(event.user, event.room);
         break;
       case "member_removed":
         this.#leave(this.#registry.get(event.user), event.room, event.reason);
         break;
       case "room_deleted":
-        for (const { departed } of this.#reads) departed.add(event.room);
+        this.#reads.markDeparted(event.room);
         for (const user of this.#registry.usersIn(event.room)) this.#leave(user, event.room, "room_deleted");
         break;
       case "rooms_changed":
@@ -145,23 +135,18 @@ export class Sessions {
   #receiveNotice(room: RoomKey, notice: Notice): void {
     if (notice.type === "room") {
       this.#registry.rename(room, notice.room.name);
-      this.#markStale(room);
+      this.#reads.markStale(room);
     } else if (notice.type === "member") {
       const user = this.#registry.get(notice.user.key);
       if (user) this.#registry.setRole(user, room, notice.role);
-      this.#markStale(room, notice.user.key);
+      this.#reads.markStale(room, notice.user.key);
     }
   }
 
-  /** What is being read of this room, for one of its members or for all, is out of date. */
-  #markStale(room: RoomKey, key?: UserKey): void {
-    for (const { user, stale } of this.#reads)
-      if (key === undefined || user.actor.key === key) stale.add(room);
-  }
-
   #leave(user: SessionUser | undefined, room: RoomKey, reason: Departure): void {
-    for (const read of this.#reads) if (read.user === user) read.departed.add(room);
-    const left = user && this.#registry.unregister(user, room);
+    if (!user) return;
+    this.#reads.markDeparted(room, user);
+    const left = this.#registry.unregister(user, room);
     if (left) for (const session of Array.from(user.started)) session.left(left, reason);
   }
 
@@ -169,10 +154,10 @@ export class Sessions {
   async #readFor(
     session: Session,
     user: SessionUser,
-    deliver: (rooms: readonly RoomSummary[], read: RoomsRead) => Promise<void>,
+    deliver: (rooms: readonly RoomSummary[], read: RoomRead) => Promise<void>,
   ): Promise<void> {
     const delivered = new Set<RoomKey>();
-    const stale = await this.#read(
+    const stale = await this.#reads.read(
       user,
       () => this.options.roomList.of(user.actor.key),
       async (rooms, read) => {
@@ -186,52 +171,38 @@ export class Sessions {
     await this.#refreshStale(user, [...stale, ...missed], () => [session]);
   }
 
-  /** Reads rooms and delivers those that the user still has. Resolves with those to be read again. */
-  async #read(
-    user: SessionUser,
-    load: () => Promise<readonly RoomSummary[]>,
-    deliver: (rooms: readonly RoomSummary[], read: RoomsRead) => void | Promise<void>,
-  ): Promise<RoomKey[]> {
-    const read: RoomsRead = { user, changed: new Set(), stale: new Set(), departed: new Set() };
-    this.#reads.add(read);
-    try {
-      const rooms = await load();
-      const present = rooms.filter(({ room }) => !read.departed.has(room.key));
-      await deliver(present, read);
-    } finally {
-      this.#reads.delete(read);
-    }
-    return [...read.changed.union(read.stale)].filter((room) => user.rooms.has(room));
-  }
-
   /** Reads rooms, each until it is current, for sessions that are told of further changes. */
   async #refreshStale(
     user: SessionUser,
     rooms: readonly RoomKey[],
     sessions: () => Iterable<Session>,
   ): Promise<void> {
-    for (const room of rooms) while (await this.#isStaleAfter(user, room, sessions));
+    for (const room of rooms) {
+      let outcome: "current" | "stale" | "missing";
+      do outcome = await this.#refreshRoom(user, room, sessions);
+      while (outcome === "stale");
+      if (outcome === "missing" && user.rooms.has(room)) await this.#announceLoss(user, room);
+    }
   }
 
-  /** Reads and delivers a room. Resolves with true, and delivers nothing, if it is out of date by then. */
-  async #isStaleAfter(user: SessionUser, room: RoomKey, sessions: () => Iterable<Session>): Promise<boolean> {
-    let isStale = false;
-    let isMissing = true;
+  /** Reads a room, and delivers it unless it is out of date by then. */
+  async #refreshRoom(
+    user: SessionUser,
+    room: RoomKey,
+    sessions: () => Iterable<Session>,
+  ): Promise<"current" | "stale" | "missing"> {
+    let outcome: "current" | "stale" | "missing" = "missing";
     const load = async () => {
       const summary = await this.options.roomList.one(user.actor.key, room);
       return summary ? [summary] : [];
     };
-    await this.#read(user, load, ([summary], { stale }) => {
-      isStale = stale.has(room);
-      isMissing = summary === undefined;
-      if (!summary || isStale || !user.rooms.has(room)) return;
+    await this.#reads.read(user, load, ([summary], { stale }) => {
+      if (!summary) return;
+      outcome = stale.has(room) ? "stale" : "current";
+      if (outcome === "stale" || !user.rooms.has(room)) return;
       for (const session of sessions()) if (session.isOpen) session.refreshed(summary);
     });
-    if (isMissing && user.rooms.has(room)) {
-      await this.#announceLoss(user, room);
-      return user.rooms.has(room);
-    }
-    return isStale;
+    return outcome;
   }
 
   #check(key: UserKey, room?: RoomKey): void {
@@ -277,7 +248,7 @@ export class Sessions {
       if (!keys) return roomList.of(key);
       return (await Promise.all(keys.map((room) => roomList.one(key, room)))).flatMap((room) => room ?? []);
     };
-    const stale = await this.#read(user, load, async (rooms, read) => {
+    const stale = await this.#reads.read(user, load, async (rooms, read) => {
       const present = new Set(rooms.map(({ room }) => room.key));
       // Losses first: a room that was deleted and made again has the same id.
       for (const room of keys ?? Array.from(user.rooms.keys()))
@@ -288,7 +259,7 @@ export class Sessions {
     await this.#refreshStale(user, stale, () => user.started);
   }
 
-  #announce(user: SessionUser, summary: RoomSummary, read: RoomsRead): void {
+  #announce(user: SessionUser, summary: RoomSummary, read: RoomRead): void {
     const { room, role } = summary;
     const isStale = read.stale.has(room.key);
     // Since the room was read it may have been renamed, and everybody told.
@@ -297,7 +268,7 @@ export class Sessions {
     if (this.#registry.get(user.actor.key) !== user) return;
     const isNew = this.#registry.register(user, summary);
     if (!isNew && (isStale || !this.#registry.setRole(user, room.key, role))) return;
-    for (const other of this.#reads) if (other !== read && other.user === user) other.stale.add(room.key);
+    this.#reads.markStaleElsewhere(room.key, read);
     for (const session of Array.from(user.started)) {
       if (isNew) session.joined(summary);
       else session.refreshed(summary);

@@ -17,6 +17,9 @@ export interface OutboxOptions
 /** Maximum number of commands that wait, in all rooms. */
 const MAX_QUEUED_COMMANDS = 1_000;
 
+/** Characters of the command in flight. */
+const sizeOf = ({ queue }: RoomOutbox) => JSON.stringify(queue.inFlight?.command ?? "").length;
+
 /** The commands of this user that wait, in all rooms. They survive a reload if there is a storage. */
 export class Outbox {
   readonly #options: OutboxOptions;
@@ -83,7 +86,6 @@ export class Outbox {
 
   /** Fails the largest of the commands in flight: the server has closed the connection because of its size. */
   failLargest(error: ParleyError): void {
-    const sizeOf = ({ queue }: RoomOutbox) => JSON.stringify(queue.inFlight?.command ?? "").length;
     const [largest] = Array.from(this.#rooms.values()).toSorted((a, b) => sizeOf(b) - sizeOf(a));
     largest?.queue.fail(error);
   }
@@ -105,7 +107,7 @@ export class Outbox {
       rooms.set(room, [...(rooms.get(room) ?? []), stored]);
     }
     for (const [room, commands] of rooms)
-      this.of(room).restore(commands.map((each) => ({ ...each, ...deferred<Ack>() })));
+      this.of(room).restore(commands.map((each) => Object.assign(each, deferred<Ack>())));
     this.#store.save();
   }
 
@@ -153,11 +155,6 @@ export class Outbox {
     const entries = Array.from(this.#rooms.values()).flatMap(({ queue }) => queue.entries);
     return entries
       .filter(({ command }) => command.type !== "read")
-      .map(({ command, at, room_created_at }) => ({
-        ...(user !== undefined && { user }),
-        at,
-        room_created_at,
-        command,
-      }));
+      .map(({ command, at, room_created_at }) => ({ user, at, room_created_at, command }));
   }
 }

@@ -32,9 +32,12 @@ export class Notices {
   publish(room: RoomKey, notice: Notice): void {
     const id = this.chat.roomId(room);
     if (id === undefined) return;
+    const withheld = notice.type === "room" ? this.#withheldFrom(room) : [];
     this.#publish(room, () => encodeNotice(id, notice));
     if (notice.type === "room") {
       this.server.publish(topics.activity(room), encodeNotice(id, notice), false);
+      // Nothing else would tell them later.
+      sendToEach(withheld, () => encodeNotice(id, notice));
     } else if (notice.type === "member" && notice.role !== null) {
       const { key } = notice.user;
       // A membership that has just begun is announced by `joined`.
@@ -100,6 +103,14 @@ export class Notices {
     return [...this.connections.of(user)].filter(
       ({ protocol, room }) => protocol === "chat.v2" && room?.room.key === key && room.isLive,
     );
+  }
+
+  /** Connections from which notices of the room are withheld, and that do not follow its activity either. */
+  #withheldFrom(room: RoomKey): Connection[] {
+    return this.chat.participants(room).flatMap((open) => {
+      if (!(open instanceof OpenRoom) || !open.knownOnline) return [];
+      return open.connection.isSubscribed(topics.activity(room)) ? [] : [open.connection];
+    });
   }
 
   #checkReaders(room: RoomKey): void {

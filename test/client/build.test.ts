@@ -77,12 +77,13 @@ test("an application that uses only the HTTP API gets only that", async () => {
   expect(gzipSync(text, { level: 9 }).length).toBeLessThan(1_536);
 });
 
+const importsOf = (text: string) =>
+  new Bun.Transpiler({ loader: "js" }).scan(text).imports.map(({ kind, path }) => [kind, path]);
+
 test("the client imports nothing but its own module for storages, and uses only what browsers have", async () => {
   const [script = "", storage = "", types] = await Promise.all(
     ["index.js", "outbox-storage.js", "index.d.ts"].map((name) => readFile(join(installed, name), "utf8")),
   );
-  const importsOf = (text: string) =>
-    new Bun.Transpiler({ loader: "js" }).scan(text).imports.map(({ kind, path }) => [kind, path]);
   expect(importsOf(script)).toEqual([["dynamic-import", "./outbox-storage.js"]]);
   expect(importsOf(storage)).toEqual([]);
   const serverGlobal = /\b(Bun|process|Buffer|global|require)\b/.exec(script + storage)?.[0];

@@ -60,9 +60,10 @@ test("no statement scans a table", async () => {
     const steps = plan.all(...Array.from({ length: plan.paramsCount }, () => null));
     return steps.map(({ detail }) => detail).filter((detail) => detail.startsWith("SCAN"));
   });
-  // A list that was passed in is read, and one that was cut short. The list of all rooms is read in the order of an index, and
+  // Lists that were passed in are read, and one that was cut short. The list of all rooms is read in the order of an index, and
   // all rows of the other index are free.
   expect(scans.toSorted()).toEqual([
+    "SCAN json_each VIRTUAL TABLE INDEX 1:",
     "SCAN json_each VIRTUAL TABLE INDEX 1:",
     "SCAN rooms USING INDEX rooms_id",
     "SCAN some",
@@ -91,6 +92,22 @@ test("room lists, unread counts, free user rows and members by email are looked 
     "COVERING INDEX users_email",
   ];
   expect(used).toEqual(expect.arrayContaining(expected));
+});
+
+test("room lists show the new name of a room that this or another process has renamed", async () => {
+  await using opened = openSqliteStore();
+  const { store, path } = opened;
+  const h = new StoreHarness(store);
+  const alice = await h.user();
+  const { key } = await h.room(alice);
+  const listedName = async () => (await store.roomsOf(alice.key)).map(({ room }) => room.name);
+  await listedName();
+  await store.renameRoom(key, "here", operator);
+  expect(await listedName()).toEqual(["here"]);
+  const other = new SqliteStore(open(path));
+  await other.renameRoom(key, "elsewhere", operator);
+  await other.close();
+  expect(await listedName()).toEqual(["elsewhere"]);
 });
 
 test("a batch that breaks a foreign key stores nothing, and the next one works", async () => {

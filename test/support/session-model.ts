@@ -141,10 +141,8 @@ export class SessionModel {
   }
 
   #left(id: string): void {
-    if (!this.rooms.delete(id) && !this.#isKnownOpen(id)) {
-      if (this.#listIsComplete) throw new Error(`left came for ${id}, which the user is not in`);
-      this.#lostUnlisted.add(id);
-    }
+    // Another session of the user may have known a room that was never listed here.
+    if (!this.rooms.delete(id) && !this.#listIsComplete) this.#lostUnlisted.add(id);
     this.close(id);
   }
 

@@ -24,6 +24,7 @@ export const actions = [
   "leave",
   "role",
   "rename",
+  "outside",
   "remake",
   "reconnect",
   "enter",
@@ -107,6 +108,7 @@ export class SessionWorld {
     const lists = await Promise.all(this.#tokens.map((token) => this.#list(token)));
     const stored = new Map<string, MessageBody[]>();
     for (const room of this.#rooms) stored.set(room, await this.#messages(room));
+    for (const list of lists) for (const summary of list) checkSummary(summary, stored.get(summary.id) ?? []);
     const compare = () => {
       for (const [index, session] of this.#sessions.entries())
         this.#compare(session, index % USER_COUNT, lists, stored);
@@ -209,6 +211,8 @@ export class SessionWorld {
       case "rename":
         await this.#call(undefined, `PATCH /api/rooms/${id}`, { name: `name ${n}` });
         return;
+      case "outside":
+        return this.#actOutside(id, other, n);
       case "remake":
         await this.#call(undefined, `DELETE /api/rooms/${id}`);
         await this.#create(room);
@@ -249,6 +253,17 @@ export class SessionWorld {
   #seq({ room, n, flag }: Step): number {
     const newest = this.#newest[room] ?? 0;
     return Math.max(1, newest - (n % (flag ? 3 : Math.max(1, newest))));
+  }
+
+  /** As the command line does, in another process. */
+  async #actOutside(id: string, user: number, n: number): Promise<void> {
+    const who = { email: this.#email(user) };
+    this.#joined.add(`${user} ${this.#rooms.indexOf(id)}`);
+    await this.#server.asOperator(async ({ rooms }, operator) => {
+      if (n % 4 === 0) await rooms.rename(operator, id, `outside ${n}`);
+      if (n % 4 === 1) await rooms.setMember(operator, id, who, n > 50 ? "moderator" : "member");
+      if (n % 4 >= 2) await rooms.removeMember(operator, id, who);
+    });
   }
 
   async #reconnect(index: number): Promise<void> {
@@ -303,4 +318,20 @@ export class SessionWorld {
       if (page.length < 100) return messages;
     }
   }
+}
+
+/** What the API tells of a room must follow from its messages, too. */
+function checkSummary(
+  { id, read, unread, seq, rev, last_message }: RoomSummaryBody,
+  messages: readonly MessageBody[],
+) {
+  const visible = messages.filter(({ deleted_at }) => deleted_at === undefined);
+  const revs = messages.map((message) => message.rev);
+  expect({ id, unread, seq, rev, last_message }).toEqual({
+    id,
+    unread: visible.filter((message) => message.seq > read).length,
+    seq: messages.length,
+    rev: Math.max(0, ...revs),
+    last_message: visible.at(-1) ?? null,
+  });
 }

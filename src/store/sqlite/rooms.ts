@@ -2,12 +2,21 @@ import { and, count, desc, eq, gt, isNotNull } from "drizzle-orm";
 
 import { type ActorFacts, decideCreation, decideRoomChange } from "../../chat/decide-rooms.ts";
 import type { Result } from "../../chat/errors.ts";
-import type { Message, Room, RoomEntry, RoomKey, UserKey } from "../../chat/model.ts";
+import {
+  type Message,
+  roles,
+  type Room,
+  type RoomEntry,
+  type RoomKey,
+  type UserKey,
+} from "../../chat/model.ts";
 import type { NewRoom } from "../../chat/store.ts";
+import { unreadCount } from "../../chat/unread.ts";
 import { roomColumns, roomExists } from "./columns.ts";
+import { KnownRooms } from "./known-rooms.ts";
 import type { Db } from "./open.ts";
 import type { Queries } from "./queries.ts";
-import { toEntry, toLastMessages } from "./rows.ts";
+import { type EntryRow, toLastMessages } from "./rows.ts";
 import { members, messages, reads, rooms } from "./schema.ts";
 import type { Users } from "./users.ts";
 
@@ -18,11 +27,15 @@ const PURGE_MEMBER_COUNT = 50;
 
 /** Rooms. Methods that write must be called within a transaction; `actorFacts` are about the actor who asks. */
 export class Rooms {
+  readonly #known: KnownRooms;
+
   constructor(
     private readonly db: Db,
     private readonly queries: Queries,
     private readonly users: Users,
-  ) {}
+  ) {
+    this.#known = new KnownRooms(db, queries);
+  }
 
   create({ id, name, owner, createdAt, roomsPerUser }: NewRoom): Result<Room> {
     const refusal = decideCreation(owner === null ? 0 : roomsPerUser, {
@@ -48,6 +61,7 @@ export class Rooms {
     const refusal = decideRoomChange(actorFacts, "rename_room");
     if (refusal) return refusal;
     this.db.update(rooms).set({ name }).where(eq(rooms.pk, key)).run();
+    this.#known.forget(key);
     return undefined;
   }
 
@@ -65,17 +79,25 @@ export class Rooms {
 
   /** A user's rooms, in no particular order. */
   of(user: UserKey): RoomEntry[] {
-    return this.queries.entries.all({ user }).map(toEntry);
+    return this.#toEntries(this.queries.entries.all({ user }));
   }
 
   one(user: UserKey, room: RoomKey): RoomEntry | undefined {
-    const row = this.queries.entry.get({ user, room });
-    return row && toEntry(row);
+    return this.#toEntries(this.queries.entry.all({ user, room }))[0];
   }
 
   lastMessages(keys: readonly RoomKey[]): Map<RoomKey, Message | null> {
     const found = toLastMessages(this.queries.lastMessages.all({ rooms: JSON.stringify(keys) }));
     return new Map(keys.map((key) => [key, found.get(key) ?? null]));
+  }
+
+  #toEntries(rows: readonly EntryRow[]): RoomEntry[] {
+    const found = this.#known.of(rows);
+    return found.map((room, index) => {
+      const [, seq, , role, read, deletedAfterRead] = rows[index] as EntryRow;
+      const unread = unreadCount({ seq, read, deletedAfterRead });
+      return { room, role: roles[role] ?? "member", read, unread };
+    });
   }
 
   #isTaken(id: string): boolean {

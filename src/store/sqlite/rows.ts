@@ -1,5 +1,4 @@
-import type { Message, Reaction, Role, RoomEntry, RoomKey, User, UserKey } from "../../chat/model.ts";
-import { unreadCount } from "../../chat/unread.ts";
+import type { Message, Reaction, Role, Room, RoomKey, User, UserKey } from "../../chat/model.ts";
 
 /** Rows of the compiled queries, in the order of their selections. */
 
@@ -31,9 +30,17 @@ export const REV = 1;
 const SENDER = 2;
 export const CREATED_REV = 10;
 
-type RoomRow = [key: RoomKey, id: string, name: string, seq: number, rev: number, createdAt: number];
+export type RoomRow = [key: RoomKey, id: string, name: string, seq: number, rev: number, createdAt: number];
 export type MembershipRow = [...RoomRow, role: Role | null];
-export type EntryRow = [...RoomRow, role: Role, read: number, deletedAfterRead: number];
+/** What changes in a room list. `role` is an index of `roles`. */
+export type EntryRow = [
+  key: RoomKey,
+  seq: number,
+  rev: number,
+  role: number,
+  read: number,
+  deletedAfterRead: number,
+];
 /** A message with its room and its sender. */
 export type LastMessageRow = [...MessageRow, room: RoomKey, ...UserRow];
 
@@ -79,8 +86,6 @@ function toMessage(row: readonly [...MessageRow, ...unknown[]], sender: User): M
   return { seq, rev, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, reactions };
 }
 
-export function toEntry(row: EntryRow): RoomEntry {
-  const [key, id, name, seq, rev, createdAt, role, read, deletedAfterRead] = row;
-  const unread = unreadCount({ seq, read, deletedAfterRead });
-  return { room: { key, id, name, seq, rev, createdAt }, role, read, unread };
+export function toRoom([key, id, name, seq, rev, createdAt]: RoomRow): Room {
+  return { key, id, name, seq, rev, createdAt };
 }
