@@ -26,11 +26,14 @@ export class Outbox {
   readonly #rooms = new Map<string, RoomOutbox>();
   #store: CommandStore | undefined;
   #loading: Promise<void> | undefined;
+  /** Whether what was left in the storage is queued, so that it is sent before what was added since. */
+  #isRestored: boolean;
   #closedWith: ParleyError | undefined;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
     const { storage } = options;
+    this.#isRestored = !storage;
     // Loaded only by those who use it.
     if (storage) this.#loading = this.#loadStore(storage).catch(options.onError);
   }
@@ -45,7 +48,7 @@ export class Outbox {
         onChange: () => this.#store?.save(),
       };
       this.#rooms.set(room, (outbox = new RoomOutbox({ ...options, room })));
-      if (options.isReady(room)) outbox.queue.open();
+      if (this.#isReady(room)) outbox.queue.open();
     }
     return outbox;
   }
@@ -73,7 +76,7 @@ export class Outbox {
 
   /** Starts sending the commands of rooms that are ready. */
   open(): void {
-    for (const [room, { queue }] of this.#rooms) if (this.#options.isReady(room)) queue.open();
+    for (const [room, { queue }] of this.#rooms) if (this.#isReady(room)) queue.open();
   }
 
   /** The connection has been lost. */
@@ -87,9 +90,15 @@ export class Outbox {
     largest?.queue.fail(error);
   }
 
-  /** Queues what this user has left in the storage. Their rooms must be known. */
+  /** Queues what this user has left in the storage, and starts sending. Their rooms must be known. */
   async restore(): Promise<void> {
     await (this.#loading = this.#loading?.then(() => this.#store?.load()));
+    this.#queueStored();
+    this.#isRestored = true;
+    this.open();
+  }
+
+  #queueStored(): void {
     const user = this.#options.me()?.id;
     if (!this.#store || this.#closedWith || user === undefined) return;
     const rooms = new Map<string, StoredCommand[]>();
@@ -129,6 +138,10 @@ export class Outbox {
     if (this.#closedWith) return;
     this.#store = new CommandStore({ ...this.#options, storage, commands: () => this.#commands() });
     await this.#store.load();
+  }
+
+  #isReady(room: string): boolean {
+    return this.#isRestored && this.#options.isReady(room);
   }
 
   get #size(): number {
