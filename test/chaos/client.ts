@@ -49,6 +49,8 @@ export class ChaosClient {
   readonly #positions = new Map<string, RoomPosition>();
   /** Operations whose message failed and may be sent again, by `client_id`. */
   readonly #failed = new Map<string, Operation>();
+  /** Requests that go beside the commands. */
+  readonly #requests = new Set<Promise<unknown>>();
   #closed = false;
 
   constructor(options: ChaosClientOptions) {
@@ -108,6 +110,11 @@ export class ChaosClient {
     return room;
   }
 
+  /** Resolves when nothing is under way. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#requests);
+  }
+
   /** Loads messages until the first one of each open room is there. */
   async loadAll(): Promise<void> {
     for (const room of this.rooms.values())
@@ -132,7 +139,6 @@ export class ChaosClient {
 
   #prepare({ open, resumes, close, leave, markRead }: Step): void {
     const { history } = this.#options;
-    const ignore = () => history.count("HTTP requests failed");
     if (open !== undefined) {
       this.open(open, resumes ? this.#positions.get(open) : undefined);
       history.count("opens");
@@ -145,11 +151,12 @@ export class ChaosClient {
       history.count("closes");
     }
     if (leave !== undefined) {
-      this.chat.api.removeMember(leave, this.user).catch(ignore);
+      this.#request("leave", this.chat.api.removeMember(leave, this.user));
       history.count("leaves");
     }
     const seq = this.chat.room(markRead ?? "")?.seq;
-    if (markRead !== undefined && seq !== undefined) this.chat.api.markRead(markRead, seq).catch(ignore);
+    if (markRead !== undefined && seq !== undefined)
+      this.#request("mark as read", this.chat.api.markRead(markRead, seq));
   }
 
   async #execute(generator: Generator, index: number): Promise<void> {
@@ -177,13 +184,19 @@ export class ChaosClient {
   }
 
   #goBeside(room: Room, { typing, loadOlder }: Omit<CommandStep, "command">): void {
-    const { history } = this.#options;
     if (typing) room.typing();
-    if (loadOlder > 0)
-      room.older(loadOlder).then(
-        (page) => history.count("older messages loaded", page.length),
-        () => history.count("older messages failed to load"),
-      );
+    if (loadOlder > 0) this.#request("load older messages", room.older(loadOlder));
+  }
+
+  #request(what: string, request: Promise<unknown>): void {
+    const { history } = this.#options;
+    const settled = request
+      .then(
+        () => history.count(`done: ${what}`),
+        () => history.count(`failed: ${what}`),
+      )
+      .finally(() => this.#requests.delete(settled));
+    this.#requests.add(settled);
   }
 
   /** Sends each failed message again, or discards it. */
@@ -197,8 +210,7 @@ export class ChaosClient {
         // A message that the server has refused would be refused again.
         if (operation?.outcome?.type === "unknown" && index % 2 === 0) {
           history.reopen(operation);
-          room.resend(message).catch(() => undefined);
-          history.count("messages sent again");
+          this.#request("send again", room.resend(message));
         } else {
           room.discard(message);
         }
