@@ -13,7 +13,7 @@ const room = 7;
 function createFeed() {
   const messages: Message[] = [];
   const reads: ((fails: boolean) => void)[] = [];
-  const state = { rev: 0, isFollowed: true };
+  const state = { rev: 0, followers: 1 };
   const published: string[] = [];
   const activities: Activity[] = [];
   const failures: unknown[] = [];
@@ -31,7 +31,7 @@ function createFeed() {
         read(() => new Map<RoomKey, Message | null>(keys.map((key) => [key, newest()]))),
     },
     broadcaster: {
-      isFollowed: () => state.isFollowed,
+      followers: () => state.followers,
       publishActivity({ id }, activity) {
         const { seq, rev, lastMessage, deleted } = activity;
         activities.push(activity);
@@ -82,9 +82,22 @@ test("the first change is published at once, later ones together after an interv
   expect(published.slice(2)).toEqual(["lobby 12/12 last 12"]);
 });
 
+test("a room of many sessions is published once a second", async () => {
+  const { state, published, create, hear, later } = createFeed();
+  state.followers = 1000;
+  const times: number[] = [];
+  for (let quarter = 0; quarter <= 12; quarter++) {
+    const before = published.length;
+    hear(create());
+    await later();
+    if (published.length > before) times.push(quarter);
+  }
+  expect(times).toEqual([0, 3, 7, 11]);
+});
+
 test("nothing is read or published for a room that nobody follows", async () => {
   const { state, reads, published, create, change, hear, later, feed } = createFeed();
-  state.isFollowed = false;
+  state.followers = 0;
   hear(create());
   hear(change("deleted", 1));
   feed.receive(8, [create()]);

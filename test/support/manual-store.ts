@@ -1,10 +1,25 @@
 import { Batch, type Facts } from "../../src/chat/decide.ts";
 import { StoreError } from "../../src/chat/errors.ts";
-import type { Change, Draft, Message, Page, Position, Role, RoomKey, UserKey } from "../../src/chat/model.ts";
+import type {
+  Change,
+  Draft,
+  Membership,
+  Message,
+  Page,
+  Position,
+  ReadMark,
+  Role,
+  Room,
+  RoomEntry,
+  RoomKey,
+  UserKey,
+} from "../../src/chat/model.ts";
 import type { History, Outcome, Store } from "../../src/chat/store.ts";
-import { message, settle } from "./samples.ts";
+import { actor, message, settle } from "./samples.ts";
 
 const unused = () => Promise.reject(new Error("not part of this test"));
+
+const ROOM_ID = "lobby";
 
 /**
  * A store with one room, whose reads wait until the test answers them: with what the store held when it was asked or, if
@@ -89,6 +104,39 @@ export class ManualStore implements Store {
     });
   }
 
+  membership(roomId: string, user: UserKey): Promise<Membership | undefined> {
+    return this.#read("membership", () => {
+      const role = this.roles.get(user) ?? null;
+      return this.exists && roomId === ROOM_ID ? { room: this.#room(), role } : undefined;
+    });
+  }
+
+  roomsOf(user: UserKey): Promise<RoomEntry[]> {
+    return this.#read("roomsOf", () => this.#entry(user) ?? []).then((entry) => [entry].flat());
+  }
+
+  roomOf(user: UserKey, room: RoomKey): Promise<RoomEntry | undefined> {
+    return this.#read("roomOf", () => (this.#has(room) ? this.#entry(user) : undefined));
+  }
+
+  lastMessages(rooms: readonly RoomKey[]): Promise<Map<RoomKey, Message | null>> {
+    return this.#read("lastMessages", () => {
+      const last = this.stored.findLast(({ deletedAt }) => deletedAt === null) ?? null;
+      return new Map(rooms.map((room) => [room, this.#has(room) ? last : null]));
+    });
+  }
+
+  readMark(_: RoomKey, user: UserKey): Promise<number> {
+    return this.#read("readMark", () => this.#marks.get(user) ?? 0);
+  }
+
+  readMarks(room: RoomKey): Promise<ReadMark[] | undefined> {
+    return this.#read("readMarks", () => {
+      if (!this.#has(room)) return undefined;
+      return [...this.roles.keys()].map((key) => ({ user: actor(key), seq: this.#marks.get(key) ?? 0 }));
+    });
+  }
+
   append(drafts: readonly Draft[]): Promise<Outcome[]> {
     const facts: Facts = {
       head: (room) => (this.#has(room) ? this.position : undefined),
@@ -111,22 +159,28 @@ export class ManualStore implements Store {
 
   messages = unused;
   signIn = unused;
-  membership = unused;
   createRoom = unused;
   renameRoom = unused;
   deleteRoom = unused;
   rooms = unused;
-  roomsOf = unused;
-  roomOf = unused;
-  lastMessages = unused;
-  readMark = unused;
-  readMarks = unused;
   members = unused;
   setMember = unused;
   removeMember = unused;
   purge = unused;
   probe = unused;
   close = unused;
+
+  #room(): Room {
+    return { key: this.key, id: ROOM_ID, name: "Lobby", createdAt: 0, ...this.position };
+  }
+
+  #entry(user: UserKey): RoomEntry | undefined {
+    const role = this.roles.get(user);
+    if (role === undefined || !this.exists) return undefined;
+    const read = this.#marks.get(user) ?? 0;
+    const unread = this.stored.slice(read).filter(({ deletedAt }) => deletedAt === null).length;
+    return { room: this.#room(), role, read, unread };
+  }
 
   #has(room: RoomKey): boolean {
     return this.exists && room === this.key;

@@ -17,6 +17,9 @@ export type SessionCommand = OptionalId<Exclude<Command, { type: "typing" }>>;
 /** An ack of a command about a room. */
 export type RoomAck = Required<AckFrame>;
 
+/** Frames that are shown when one of them breaks the rules. */
+const FRAMES_IN_ERROR = 12;
+
 let commands = 0;
 
 /**
@@ -134,7 +137,8 @@ export class SessionClient extends Client<SessionFrame> {
       this.model.apply(frame);
       if (isAnswer(frame)) this.#settle(frame);
     } catch (error) {
-      this.fail(error as Error);
+      const last = this.texts.slice(-FRAMES_IN_ERROR).join("\n");
+      this.fail(new Error(`${(error as Error).message}. The last frames:\n${last}`));
       return;
     }
     super.receive(frame);

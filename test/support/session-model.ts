@@ -54,9 +54,8 @@ export class SessionModel {
 
   /** Ids of the rooms, most recent activity first. */
   get order(): string[] {
-    const at = ({ last_message, created_at }: ListedRoom) => Date.parse(last_message?.sent_at ?? created_at);
     return [...this.rooms.values()]
-      .toSorted((a, b) => at(b) - at(a) || (a.id < b.id ? -1 : 1))
+      .toSorted((a, b) => activityAt(b) - activityAt(a) || (a.id < b.id ? -1 : 1))
       .map(({ id }) => id);
   }
 
@@ -270,6 +269,10 @@ export class SessionModel {
     if (!open?.isOpen) throw new Error(`a frame came for ${id}, which is not open`);
     return open;
   }
+}
+
+function activityAt({ last_message, created_at }: RoomSummaryBody): number {
+  return Date.parse(last_message?.sent_at ?? created_at);
 }
 
 function listed(room: RoomSummaryBody): ListedRoom {

@@ -150,7 +150,7 @@ export class SessionWorld {
       const present = lists.flatMap((each, other) =>
         each.some((summary) => summary.id === id) ? [other] : [],
       );
-      expect([...open.online].toSorted()).toEqual(present.map((other) => this.#email(other)).toSorted());
+      expect(open.online).toEqual(new Set(present.map((other) => this.#email(other))));
       for (const other of present) {
         const mark = lists[other]?.find((summary) => summary.id === id)?.read;
         if (other === user || !this.#joined.has(`${other} ${room}`))

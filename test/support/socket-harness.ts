@@ -14,12 +14,14 @@ import { FrameGuard } from "../../src/ws/frame-guard.ts";
 import { createHandlers } from "../../src/ws/handlers.ts";
 import { Notices } from "../../src/ws/notices.ts";
 import { RoomFeeds } from "../../src/ws/room-feeds.ts";
+import { Session } from "../../src/ws/session.ts";
 import type { Protocol } from "../../src/ws/subprotocol.ts";
 import { TokenRenewal } from "../../src/ws/token-renewal.ts";
 import { createChat, noLimits } from "./chat-harness.ts";
 import { ClassicClient, V2Client, WebSocket } from "./client.ts";
 import { identity } from "./recorded-connection.ts";
 import { actor } from "./samples.ts";
+import { SessionClient } from "./session-client.ts";
 
 export interface SocketOptions {
   user?: Actor;
@@ -91,6 +93,12 @@ export function startSockets({ messages = 0 } = {}) {
       open(createConnection("classic", options), (socket) => new ClassicClient(socket)),
     openV2: (options: SocketOptions = {}) =>
       open(createConnection("chat.v2", options), (socket) => new V2Client(socket)),
+    openSession(user = actor(1)) {
+      const about = { protocol: "chat.v2", identity: identity(user.key), user } as const;
+      const connection = new Connection(about, performance.now());
+      connection.session = new Session(connection, { chat, feeds, limits: noLimits, log });
+      return open(connection, (socket) => new SessionClient(socket));
+    },
     openRefused: (code: RefusedConnection["code"]) =>
       open(new RefusedConnection(code), (socket) => new V2Client(socket)),
     async [Symbol.asyncDispose]() {

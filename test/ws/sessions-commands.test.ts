@@ -16,6 +16,9 @@ async function twoMembers() {
   return { me, other, room, session: await server.connectSession(me) };
 }
 
+const changeTexts = (client: { texts: readonly string[] }) =>
+  client.texts.filter((text) => text.startsWith('{"type":"change"'));
+
 describe("the answer", () => {
   test("to a command about a room names the room, the id and where it was stored", async () => {
     const { room, session } = await twoMembers();
@@ -168,9 +171,7 @@ test("a session, a room's URL and an old client stand side by side in one room",
   expect(quiet.room(room).unread).toBe(0);
   await session.until(() => session.room(room).unread === 2);
   // A change is encoded once for everybody.
-  const change = (client: { texts: readonly string[] }) =>
-    client.texts.filter((text) => text.startsWith('{"type":"change"'));
-  expect(change(session)).toEqual(change(url));
+  expect(changeTexts(session)).toEqual(changeTexts(url));
   expect(url.hello.me.email).toBe(other);
   expect(session.hello.me.email).toBe(me);
 });

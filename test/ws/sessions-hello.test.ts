@@ -34,7 +34,7 @@ test("hello tells who the user is, the limits, and their rooms, but no room", as
       role: "member",
       seq: 0,
       rev: 0,
-      created_at: createdAt as unknown as string,
+      created_at: createdAt,
       read: 0,
       unread: 0,
       last_message: null,

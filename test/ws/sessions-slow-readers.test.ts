@@ -24,12 +24,14 @@ async function slowReader() {
   const writer = await server.connectV2(room, other);
   const session = new RawSession(await openRawSession(server, me.email));
   await session.next();
-  session.raw.write(encodeFrame(JSON.stringify({ type: "open", id: "open", room })));
+  session.raw.write(command({ type: "open", id: "open", room }));
   await session.until(() => session.model.isOpen(room));
   session.raw.socket.pause();
   await fillSendBuffer(session.raw, writer, 192 * 1024);
   return { me, other, room, quiet, writer, session };
 }
+
+const command = (frame: object) => encodeFrame(JSON.stringify(frame));
 
 describe.if(isLinux)("a slow reader", () => {
   test("gets every change, and then the latest state of the other rooms", async () => {
@@ -106,7 +108,6 @@ describe.if(isLinux)("a slow reader", () => {
   test("waits with opening rooms, but not with other commands", async () => {
     const { room, quiet, writer, session } = await slowReader();
     const { model, raw } = session;
-    const command = (frame: object) => encodeFrame(JSON.stringify(frame));
     raw.write(
       command({ type: "open", id: "1", room: quiet }),
       command({ type: "send", id: "2", room, text: "at once" }),
