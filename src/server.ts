@@ -70,7 +70,7 @@ export function openChat(config: Config, options: { create: boolean }) {
     broadcaster: {
       publish: ignore,
       publishMissed: ignore,
-      isFollowed: () => false,
+      followers: () => 0,
       publishActivity: ignore,
     },
     observer: { historyFailed: ignore, commitFailed: ignore, syncFailed: ignore, recheckFailed: ignore },

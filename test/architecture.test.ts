@@ -52,6 +52,7 @@ const allow = (...patterns: string[]) => new RegExp(`^(${patterns.join("|")})$`)
 const arrows: Record<string, RegExp> = {
   "chat/": allow("chat/.*"),
   "protocol/": allow("protocol/.*", "chat/(model|errors|validation|last-message)\\.ts", "valibot"),
+  "client/react.ts": allow("client/index\\.ts", "react"),
   // It runs in browsers and in other people's programs: no packages.
   "client/": allow("client/.*", "protocol/(frames|schemas|error-codes)\\.ts"),
   "auth/": allow("auth/.*", "chat/.*", "url\\.ts", packages),
@@ -94,13 +95,13 @@ describe("imports", () => {
     expect(wrong).toEqual([]);
   });
 
-  test("bring nothing of the server's code into the client but the table of error codes", () => {
+  test("bring nothing into the client but the table of error codes, and React into its hooks", () => {
     const values = [...sources]
       .filter(([path]) => path.startsWith("client/") || path === "protocol/error-codes.ts")
       .flatMap(([, { imports }]) => imports.filter(({ typeOnly }) => !typeOnly))
       .map(({ target }) => target)
       .filter((target) => !target.startsWith("client/"));
-    expect(new Set(values)).toEqual(new Set(["protocol/error-codes.ts"]));
+    expect(new Set(values)).toEqual(new Set(["protocol/error-codes.ts", "react"]));
   });
 
   test("never lead back to the file that they start from", () => {
@@ -200,5 +201,7 @@ describe("documents", () => {
 test("every version in package.json is exact", () => {
   const versions = Object.entries({ ...dependencies, ...devDependencies });
   expect(versions.length).toBeGreaterThan(10);
-  expect(versions.filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual([]);
+  expect(versions.filter(([, version]) => !/^(npm:[\w-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual(
+    [],
+  );
 });

@@ -9,8 +9,8 @@ test("on a faulty network, with a server that is killed, every client ends with 
   const { violations, operations, counts } = await runChaos({
     binary: binary.path,
     seed: 20_261_124,
-    clients: 10,
-    rooms: 3,
+    users: 6,
+    rooms: 6,
     operations: 1_000,
     kills: 2,
     tokenLifetimeSeconds: 2,

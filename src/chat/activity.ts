@@ -3,8 +3,8 @@ import type { Store } from "./store.ts";
 
 /** Tells sessions about the activity of rooms that they do not follow. */
 export interface ActivityBroadcaster {
-  /** Whether there is a session to be told. */
-  isFollowed(room: RoomKey): boolean;
+  /** How many sessions there are to be told. */
+  followers(room: RoomKey): number;
   publishActivity(room: RoomRef, activity: Activity): void;
 }
 
@@ -21,6 +21,9 @@ export interface ActivityFeedOptions {
 const ACTIVITY_INTERVAL_MS = 250;
 /** Deletions in one publication. Beyond that it does not wait for the interval. */
 const MAX_DELETIONS = 1000;
+/** A room of more sessions waits an interval longer for each so many of them, so that its cost has a bound. */
+const SESSIONS_PER_INTERVAL = 250;
+const MAX_INTERVALS = 4;
 
 /** What has changed in a room since its last publication. */
 interface PendingActivity {
@@ -44,7 +47,7 @@ interface RoomActivity {
 /**
  * Gathers the changes of each room and publishes the result: the first change at once, later ones together after an
  * interval. So a busy room costs its many readers a few frames per second. All rooms share one timer: what a reader gets in
- * one turn of the event loop is one write, from however many rooms.
+ * one turn of the event loop is one write, from however many rooms. Rooms of many sessions are published less often.
  */
 export class ActivityFeed {
   /** Rooms that were published within the last interval. */
@@ -64,9 +67,9 @@ export class ActivityFeed {
       return;
     }
     const id = idOf(key);
-    if (id === undefined || !broadcaster.isFollowed(key)) return;
-    // The next tick may come before the interval has passed.
-    const dueAt = this.#ticks + 2;
+    if (id === undefined || broadcaster.followers(key) === 0) return;
+    // If the timer runs already, its next tick may come before the interval has passed.
+    const dueAt = this.#dueAfter(key, this.#ticks + (this.#timer ? 2 : 1));
     const added = { id, pending: gather(undefined, changes), isPublishing: false, dueAt };
     this.#rooms.set(key, added);
     void this.#publish(key, added);
@@ -79,10 +82,18 @@ export class ActivityFeed {
       if (room.dueAt > this.#ticks) continue;
       if (room.pending || room.isPublishing) void this.#publish(key, room);
       else this.#rooms.delete(key);
+      room.dueAt = this.#dueAfter(key, this.#ticks + 1);
     }
     if (this.#rooms.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** The first tick, no earlier than this one, at which rooms with as many sessions are published. */
+  #dueAfter(key: RoomKey, tick: number): number {
+    const sessions = this.options.broadcaster.followers(key);
+    const intervals = Math.min(Math.ceil(sessions / SESSIONS_PER_INTERVAL), MAX_INTERVALS) || 1;
+    return Math.ceil(tick / intervals) * intervals;
   }
 
   async #publish(key: RoomKey, room: RoomActivity): Promise<void> {

@@ -9,6 +9,7 @@ export type {
 } from "../protocol/frames.ts";
 export { Api, api, type Page } from "./api.ts";
 export type { Chat } from "./chat.ts";
+export { connect } from "./connect.ts";
 export type { Ack } from "./command-queue.ts";
 export { type ErrorCode, ParleyError } from "./error.ts";
 export type {
@@ -36,4 +37,3 @@ export type {
   Token,
 } from "./options.ts";
 export type { Room } from "./room.ts";
-export { connect } from "./session.ts";

@@ -5,16 +5,10 @@ import type { Message } from "./messages.ts";
 /** A message as it will be when a command is stored. `me` is the id of this user, `at` the time of the command. */
 export function withCommand(message: Message, command: RoomCommand, me: string, at: string): Message {
   if (!("seq" in command) || command.seq !== message.seq || message.deleted_at !== undefined) return message;
-  switch (command.type) {
-    case "edit":
-      return { ...message, text: command.text, edited_at: at };
-    case "delete":
-      return { ...message, text: "", reactions: [], deleted_at: at };
-    case "react":
-      return { ...message, reactions: withReaction(message.reactions, command.emoji, me, command.on) };
-    case "read":
-      return message;
-  }
+  if (command.type === "edit") return { ...message, text: command.text, edited_at: at };
+  if (command.type === "delete") return { ...message, text: "", reactions: [], deleted_at: at };
+  if (command.type === "read") return message;
+  return { ...message, reactions: withReaction(message.reactions, command.emoji, me, command.on) };
 }
 
 function withReaction(

@@ -5,7 +5,7 @@ import type { OutboxStorage, Random } from "./options.ts";
 /** A command that waits, as it is stored. */
 export interface StoredCommand {
   /** Id of its user. Absent while it is not known. */
-  user?: string;
+  user?: string | undefined;
   at: string;
   room_created_at?: string | undefined;
   command: RoomCommand;
@@ -126,7 +126,9 @@ export class CommandStore {
     const { storage, commands, token } = this.#options;
     if (this.#key === undefined) return;
     const user = subjectOf(token());
-    const all = [...this.#found, ...commands().map((command) => ({ user, ...command }))];
+    const waiting = commands();
+    for (const command of waiting) command.user ??= user;
+    const all = [...this.#found, ...waiting];
     if (all.length === 0) await storage.removeItem(this.#key);
     else await storage.setItem(this.#key, JSON.stringify(all));
   }

@@ -17,17 +17,23 @@ export interface OutboxOptions
 /** Maximum number of commands that wait, in all rooms. */
 const MAX_QUEUED_COMMANDS = 1_000;
 
+/** Characters of the command in flight. */
+const sizeOf = ({ queue }: RoomOutbox) => JSON.stringify(queue.inFlight?.command ?? "").length;
+
 /** The commands of this user that wait, in all rooms. They survive a reload if there is a storage. */
 export class Outbox {
   readonly #options: OutboxOptions;
   readonly #rooms = new Map<string, RoomOutbox>();
   #store: CommandStore | undefined;
   #loading: Promise<void> | undefined;
+  /** Whether what was left in the storage is queued, so that it is sent before what was added since. */
+  #isRestored: boolean;
   #closedWith: ParleyError | undefined;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
     const { storage } = options;
+    this.#isRestored = !storage;
     // Loaded only by those who use it.
     if (storage) this.#loading = this.#loadStore(storage).catch(options.onError);
   }
@@ -42,7 +48,7 @@ export class Outbox {
         onChange: () => this.#store?.save(),
       };
       this.#rooms.set(room, (outbox = new RoomOutbox({ ...options, room })));
-      if (options.isReady(room)) outbox.queue.open();
+      if (this.#isReady(room)) outbox.queue.open();
     }
     return outbox;
   }
@@ -70,7 +76,7 @@ export class Outbox {
 
   /** Starts sending the commands of rooms that are ready. */
   open(): void {
-    for (const [room, { queue }] of this.#rooms) if (this.#options.isReady(room)) queue.open();
+    for (const [room, { queue }] of this.#rooms) if (this.#isReady(room)) queue.open();
   }
 
   /** The connection has been lost. */
@@ -80,14 +86,19 @@ export class Outbox {
 
   /** Fails the largest of the commands in flight: the server has closed the connection because of its size. */
   failLargest(error: ParleyError): void {
-    const sizeOf = ({ queue }: RoomOutbox) => JSON.stringify(queue.inFlight?.command ?? "").length;
     const [largest] = Array.from(this.#rooms.values()).toSorted((a, b) => sizeOf(b) - sizeOf(a));
     largest?.queue.fail(error);
   }
 
-  /** Queues what this user has left in the storage. Their rooms must be known. */
+  /** Queues what this user has left in the storage, and starts sending. Their rooms must be known. */
   async restore(): Promise<void> {
     await (this.#loading = this.#loading?.then(() => this.#store?.load()));
+    this.#queueStored();
+    this.#isRestored = true;
+    this.open();
+  }
+
+  #queueStored(): void {
     const user = this.#options.me()?.id;
     if (!this.#store || this.#closedWith || user === undefined) return;
     const rooms = new Map<string, StoredCommand[]>();
@@ -96,7 +107,7 @@ export class Outbox {
       rooms.set(room, [...(rooms.get(room) ?? []), stored]);
     }
     for (const [room, commands] of rooms)
-      this.of(room).restore(commands.map((each) => ({ ...each, ...deferred<Ack>() })));
+      this.of(room).restore(commands.map((each) => Object.assign(each, deferred<Ack>())));
     this.#store.save();
   }
 
@@ -129,6 +140,10 @@ export class Outbox {
     await this.#store.load();
   }
 
+  #isReady(room: string): boolean {
+    return this.#isRestored && this.#options.isReady(room);
+  }
+
   get #size(): number {
     let size = 0;
     for (const { queue } of this.#rooms.values()) size += queue.entries.length;
@@ -140,11 +155,6 @@ export class Outbox {
     const entries = Array.from(this.#rooms.values()).flatMap(({ queue }) => queue.entries);
     return entries
       .filter(({ command }) => command.type !== "read")
-      .map(({ command, at, room_created_at }) => ({
-        ...(user !== undefined && { user }),
-        at,
-        room_created_at,
-        command,
-      }));
+      .map(({ command, at, room_created_at }) => ({ user, at, room_created_at, command }));
   }
 }

@@ -206,6 +206,6 @@ const conflict = () => new ParleyError("conflict", "The room was recreated or re
 
 function withoutOldest(items: readonly Item[]): readonly Item[] {
   const failed = items.filter(({ message }) => message?.status === "failed");
-  const excess = failed.slice(0, Math.max(0, failed.length - MAX_FAILED_MESSAGES));
-  return items.filter((item) => !excess.includes(item));
+  const excess = new Set(failed.slice(0, Math.max(0, failed.length - MAX_FAILED_MESSAGES)));
+  return items.filter((item) => !excess.has(item));
 }

@@ -8,14 +8,14 @@ import type {
   SessionLimitsBody,
   UserBody,
 } from "../protocol/frames.ts";
-import type { Ack, RoomCommand } from "./command-queue.ts";
-import { deferred, rejected } from "./deferred.ts";
+import { deferred } from "./deferred.ts";
 import { EventEmitter } from "./emitter.ts";
 import { ParleyError } from "./error.ts";
 import type { RoomEvent, RoomStatus } from "./events.ts";
 import { type Change, History, type RoomPosition } from "./history.ts";
 import { asMessages, type Message, type PendingMessage, type Sender } from "./messages.ts";
-import type { OpenOptions, SendOptions } from "./options.ts";
+import type { OpenOptions } from "./options.ts";
+import { RoomCommands } from "./room-commands.ts";
 import type { RoomContext } from "./room-context.ts";
 import { RoomUsers } from "./room-users.ts";
 import type { Room } from "./room.ts";
@@ -23,7 +23,6 @@ import { Timer } from "./timer.ts";
 
 /** The largest page of messages that the HTTP API returns. */
 const MAX_PAGE_SIZE = 100;
-const TYPING_INTERVAL_MS = 3_000;
 /** How long a room stays open that nobody holds, since it may be opened again at once. */
 const CLOSE_DELAY_MS = 100;
 
@@ -48,9 +47,9 @@ export class RoomReplica implements Room {
   /** Calls of `Chat.open` without their `close`. */
   #holders = 0;
   #lastUnread = 0;
-  #lastTypingAt = -Infinity;
   #loadingOlder: Promise<Message[]> | undefined;
   readonly #closeTimer: Timer;
+  readonly #commands: RoomCommands;
 
   constructor(
     readonly id: string,
@@ -64,6 +63,8 @@ export class RoomReplica implements Room {
       loadMembers: () => context.api.members(id),
       emit: (event) => this.events.emit(event),
     });
+    const { history } = this;
+    this.#commands = new RoomCommands({ room: id, context, history, error: () => this.#error });
     this.#closeTimer = new Timer(context.clock);
   }
 
@@ -134,55 +135,21 @@ export class RoomReplica implements Room {
   }
 
   close(): void {
-    this.#holders--;
+    this.#holders = Math.max(0, this.#holders - 1);
     if (this.#holders > 0 || this.#error) return;
     this.#closeTimer.set(CLOSE_DELAY_MS, () => this.end(new ParleyError("closed", "The room was closed.")));
   }
 
-  edit(seq: number, text: string): Promise<Ack> {
-    return this.#add({ type: "edit", room: this.id, seq, text });
-  }
-
-  remove(seq: number): Promise<Ack> {
-    return this.#add({ type: "delete", room: this.id, seq });
-  }
-
-  react(seq: number, emoji: string, on = true): Promise<Ack> {
-    return this.#add({ type: "react", room: this.id, seq, emoji, on });
-  }
-
-  read(seq = this.history.last): Promise<Ack> {
-    return this.#add({ type: "read", room: this.id, seq });
-  }
-
-  send(
-    text: string,
-    {
-      replyTo,
-      // Not `crypto.randomUUID`, which pages served over plain http do not have.
-      clientId = crypto.getRandomValues(new Uint32Array(4)).join("-"),
-    }: SendOptions = {},
-  ): Promise<Ack> {
-    const reply = replyTo !== undefined && { reply_to: replyTo };
-    return this.#add({ type: "send", room: this.id, text, client_id: clientId, ...reply });
-  }
-
-  resend(message: PendingMessage): Promise<Ack> {
-    const failed = this.discard(message);
-    if (!failed) return rejected(new ParleyError("message_not_found", "This message has not failed."));
-    return this.send(failed.text, { clientId: failed.client_id, replyTo: failed.reply_to });
-  }
-
-  discard(message: PendingMessage): PendingMessage | undefined {
-    return this.context.outbox.of(this.id).discard(message);
-  }
+  readonly send: Room["send"] = (...args) => this.#commands.send(...args);
+  readonly resend: Room["resend"] = (message) => this.#commands.resend(message);
+  readonly discard: Room["discard"] = (message) => void this.#commands.discard(message);
+  readonly edit: Room["edit"] = (...args) => this.#commands.edit(...args);
+  readonly remove: Room["remove"] = (seq) => this.#commands.remove(seq);
+  readonly react: Room["react"] = (...args) => this.#commands.react(...args);
+  readonly read: Room["read"] = (...args) => this.#commands.read(...args);
 
   typing(): void {
-    const now = this.context.clock.now();
-    // The absolute difference, so that a clock that was set back does not suppress it.
-    if (this.status !== "open" || Math.abs(now - this.#lastTypingAt) < TYPING_INTERVAL_MS) return;
-    this.#lastTypingAt = now;
-    this.context.connection.send({ type: "typing", room: this.id });
+    if (this.status === "open") this.#commands.typing();
   }
 
   older(limit = 50): Promise<Message[]> {
@@ -310,10 +277,6 @@ export class RoomReplica implements Room {
     this.context.onEnd(this.id, error.code);
     this.events.emit({ type: "closed", reason: error.code });
     this.events.end();
-  }
-
-  #add(command: RoomCommand): Promise<Ack> {
-    return this.#error ? rejected(this.#error) : this.context.outbox.add(command);
   }
 
   /** Messages have been applied to the history. What was stored up to `storedRev` is in it. */

@@ -43,6 +43,8 @@ export class RoomUsers {
   /** Applies what the server reports of a user. */
   apply(notice: NoticeFrame, isMe: boolean): void {
     if (notice.type === "presence") {
+      // `opened` has this user already.
+      if (isMe) return;
       const others = this.online.filter(({ id }) => id !== notice.user.id);
       this.online = notice.online ? [...others, notice.user] : others;
     } else if (notice.type === "read" && !isMe) {

@@ -1,11 +1,4 @@
-import type {
-  LeftFrame,
-  OpenedFrame,
-  RoomSummaryBody,
-  SessionFrame,
-  SessionHelloFrame,
-  SessionLimitsBody,
-} from "../protocol/frames.ts";
+import type { LeftFrame, RoomSummaryBody, SessionHelloFrame, SessionLimitsBody } from "../protocol/frames.ts";
 import { Api } from "./api.ts";
 import type { Chat } from "./chat.ts";
 import { Connection } from "./connection.ts";
@@ -13,7 +6,8 @@ import { deferred } from "./deferred.ts";
 import { EventEmitter } from "./emitter.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
 import type { ChatEvent, ChatStatus } from "./events.ts";
-import { asMessages, type Sender } from "./messages.ts";
+import { applyFrame, countMessages, type FrameTarget } from "./frames.ts";
+import type { Sender } from "./messages.ts";
 import { NetworkStatus } from "./network-status.ts";
 import { Opener } from "./opener.ts";
 import type { Clock, ConnectOptions, OpenOptions } from "./options.ts";
@@ -32,7 +26,7 @@ const UNAUTHORIZED = 4401;
 const FORBIDDEN = 4403;
 
 /** A chat's connection and its state: passes the frames to the list of rooms and to the rooms, and emits what changes. */
-class Session implements Chat, RoomContext {
+export class Session implements Chat, RoomContext, FrameTarget {
   readonly events = new EventEmitter<ChatEvent>({ type: "rooms" });
   readonly on = this.events.on;
   readonly subscribe = this.events.subscribe;
@@ -86,7 +80,7 @@ class Session implements Chat, RoomContext {
       clock,
       random,
       onReceive: () => this.#network.set(false),
-      onFrame: (frame) => this.#apply(frame),
+      onFrame: (frame) => applyFrame(frame, this),
       onDisconnect: (code) => this.#onDisconnect(code),
       onError,
       onStop: (code, reason) => this.#stop(code, (reason || "internal") as ErrorCode),
@@ -95,7 +89,7 @@ class Session implements Chat, RoomContext {
       clock,
       random,
       connection,
-      onOpened: ({ room, messages, rev }) => this.#count(room.id, messages, rev),
+      onOpened: ({ room, messages, rev }) => countMessages(this, room.id, messages, rev),
     });
     this.list = new RoomList({
       onChange: (id) => this.#onListChange(id),
@@ -176,6 +170,10 @@ class Session implements Chat, RoomContext {
     return replica;
   }
 
+  roomOf(id: string): RoomReplica | undefined {
+    return this.#replicas.get(id);
+  }
+
   openOnServer(room: string): void {
     const replica = this.#replicas.get(room);
     if (replica) this.#opener.open(replica);
@@ -200,91 +198,33 @@ class Session implements Chat, RoomContext {
     this.#end(NORMAL_CLOSURE, new ParleyError("closed", "The chat was closed."));
   }
 
-  #apply(frame: SessionFrame): void {
-    switch (frame.type) {
-      case "hello":
-        this.#applyHello(frame);
-        break;
-      case "rooms":
-        this.#addToList(frame.rooms, frame.more);
-        break;
-      case "joined":
-        this.#addToList([frame.room], true);
-        this.events.emit(frame);
-        break;
-      case "left":
-        this.#leave(frame);
-        break;
-      case "activity":
-        this.list.applyActivity(frame);
-        break;
-      case "change":
-        this.#replicas.get(frame.room)?.apply(frame);
-        this.#count(frame.room, [frame.message], frame.message.rev, true);
-        break;
-      case "changes":
-        this.#replicas.get(frame.room)?.apply(frame);
-        this.#count(frame.room, frame.messages, frame.rev);
-        break;
-      case "presence":
-      case "typing":
-        this.#replicas.get(frame.room)?.applyNotice(frame);
-        break;
-      case "read":
-        if (frame.user.id === this.me?.id) this.list.applyMark(frame);
-        this.#replicas.get(frame.room)?.applyNotice(frame);
-        break;
-      case "member":
-        if (frame.user.id === this.me?.id && frame.role) this.list.change(frame.room, { role: frame.role });
-        this.#replicas.get(frame.room)?.applyNotice(frame);
-        break;
-      case "room":
-        this.list.change(frame.room.id, { name: frame.room.name });
-        this.#replicas.get(frame.room.id)?.applyNotice(frame);
-        break;
-      // The connection handles these.
-      case "ack":
-      case "error":
-      case "opened":
-      case "token.expiring":
-      case "restarting":
-        break;
-    }
-  }
-
-  /** Counts changes, even of a room that has been closed meanwhile. */
-  #count(room: string, messages: OpenedFrame["messages"], rev: number, isLive = false): void {
-    const window = this.#replicas.get(room)?.history.messages ?? [];
-    this.list.applyMessages(room, asMessages(messages), rev, window, isLive);
-  }
-
-  #applyHello({ me, limits, rooms, more }: SessionHelloFrame): void {
+  applyHello({ me, limits, rooms, more }: SessionHelloFrame): void {
     // Commands of one user must not be sent as another.
     if (this.me && this.me.id !== me.id) return this.#end(FORBIDDEN, closedBy("forbidden"));
     this.me = me as Sender;
     this.limits = limits;
     this.list.restart(me.id);
     this.outbox.updateSender();
-    this.#addToList(rooms, more);
+    this.addToList(rooms, more);
     for (const room of this.#replicas.keys()) this.openOnServer(room);
     this.#ready.resolve();
     this.#updateStatus();
   }
 
-  #addToList(rooms: readonly RoomSummaryBody[], more: boolean): void {
+  addToList(rooms: readonly RoomSummaryBody[], more: boolean): void {
     this.#isBatch = true;
     // A room that is another one than before, or was restored: its messages may have other numbers now.
     for (const room of rooms) if (!this.list.set(room)) this.outbox.dropNamed(room.id);
     this.#isBatch = false;
     this.#onListChange();
     if (!more && !this.list.complete) {
-      for (const room of this.list.finish()) this.#leave({ type: "left", room, reason: "removed" });
+      for (const room of this.list.finish()) this.leave({ type: "left", room, reason: "removed" });
       void this.outbox.restore();
     }
     this.outbox.open();
   }
 
-  #leave(frame: LeftFrame): void {
+  leave(frame: LeftFrame): void {
     const error = closedBy(frame.reason);
     this.list.remove(frame.room);
     this.#replicas.get(frame.room)?.end(error);
@@ -355,9 +295,4 @@ class Session implements Chat, RoomContext {
 
 function closedBy(reason: ErrorCode): ParleyError {
   return new ParleyError(reason, `Connection closed: ${reason.replaceAll("_", " ")}.`);
-}
-
-/** Connects to a server and returns the chat at once. Later failures are events. Throws a `TypeError` if an option is invalid. */
-export function connect(options: ConnectOptions): Chat {
-  return new Session(options);
 }

@@ -38,7 +38,7 @@ export function createBroadcaster(
       if (server.subscriberCount(topics.v2(key)) === 0) return;
       for (const chunk of encodeChunks(page)) server.publish(topics.v2(key), encodeChanges(id, chunk), false);
     },
-    isFollowed: (room) => server.subscriberCount(topics.activity(room)) > 0,
+    followers: (room) => server.subscriberCount(topics.activity(room)),
     publishActivity({ key, id }, activity) {
       const topic = topics.activity(key);
       if (server.subscriberCount(topic) === 0) return;

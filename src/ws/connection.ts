@@ -40,6 +40,8 @@ export interface ConnectionSession extends ChatSession {
   readonly started: Promise<void>;
   /** Whether frames about the list of rooms can be sent. */
   readonly isLive: boolean;
+  /** Whether the session gets the changes of the room. */
+  isFollowing(room: RoomRef): boolean;
   /** The open rooms: a snapshot. */
   openRooms(): OpenRoom[];
   /** Withholds activity if too much waits for the reader. */
@@ -182,6 +184,7 @@ export class OpenRoom implements Participant {
   /** Why the user may no longer be in the room. Undefined as long as they may. */
   departure: Departure | undefined;
   #isClosed = false;
+  #isLive = false;
 
   constructor(
     readonly connection: Connection,
@@ -197,9 +200,15 @@ export class OpenRoom implements Participant {
     return !this.#isClosed && this.connection.isOpen;
   }
 
-  /** Whether the connection is subscribed to the room's changes: it has received all that were published before. */
+  /** Whether the connection is subscribed to the room's changes. */
   get isLive(): boolean {
-    return this.connection.isSubscribed(topics.v2(this.room.key));
+    return this.#isLive;
+  }
+
+  /** Subscribes to the room's changes. The connection must have received all that were published before. */
+  follow(): void {
+    this.connection.subscribe(topics.v2(this.room.key));
+    this.#isLive = true;
   }
 
   expel(reason: Departure): void {
@@ -211,6 +220,7 @@ export class OpenRoom implements Participant {
   close(): void {
     const { connection, room } = this;
     this.#isClosed = true;
+    this.#isLive = false;
     connection.unsubscribe(topics.v2(room.key));
     connection.unsubscribe(topics.notices(room.key));
   }

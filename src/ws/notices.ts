@@ -63,8 +63,10 @@ export class Notices {
   #publishSent(room: RoomKey, user: User, mark: MarkMove): void {
     const id = this.chat.roomId(room);
     if (id === undefined) return;
-    const unaware = this.#sessionsOf(user.key).filter((each) => !each.isSubscribed(topics.v2(room)));
-    sendToEach(unaware, () => encodeRead(id, user, mark));
+    // No arrays, since this runs for every message.
+    for (const connection of this.connections.of(user.key))
+      if (connection.session?.isLive && !connection.session.isFollowing({ key: room, id }))
+        connection.send(encodeRead(id, user, mark));
   }
 
   /** Withholds notices from a connection until `resume`. `online` is what its client knows. */

@@ -10,7 +10,6 @@ import { encodeChunks, encodeMessages } from "../protocol/v2.ts";
 import { CatchUp } from "./catch-up.ts";
 import type { OpenRoom } from "./connection.ts";
 import type { Notices } from "./notices.ts";
-import { topics } from "./topics.ts";
 
 /** What the first frame about a room says, in `hello` and in `opened`, except for its messages. */
 type RoomStart = Pick<OpenedFrame, "room" | "rev" | "resumed" | "online">;
@@ -61,7 +60,7 @@ export class RoomFeeds {
     );
     notices.withhold(open, online);
     const onCaughtUp = () => {
-      connection.subscribe(topics.v2(room.key));
+      open.follow();
       notices.resume(open);
       frame.onLive?.();
     };

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 
 import type { Chat } from "../chat/chat.ts";
 import { asChatError, ChatError, refusalError } from "../chat/errors.ts";
-import type { Actor, Departure, Limits, RoomKey, RoomRef, RoomSummary } from "../chat/model.ts";
+import type { Actor, Departure, Limits, RoomRef, RoomSummary } from "../chat/model.ts";
 import type { Command } from "../protocol/schemas.ts";
 import { encodeSummary, formatTime, userBody } from "../protocol/serialize.ts";
 import {
@@ -75,8 +75,9 @@ export class Session implements ConnectionSession {
     return [...this.#open.values()];
   }
 
-  isFollowing(room: RoomKey): boolean {
-    return this.connection.isSubscribed(topics.v2(room));
+  isFollowing({ key, id }: RoomRef): boolean {
+    const open = this.#open.get(id);
+    return open?.room.key === key && open.isLive;
   }
 
   async start(rooms: readonly RoomSummary[]): Promise<void> {
@@ -97,17 +98,17 @@ export class Session implements ConnectionSession {
   }
 
   joined(room: RoomSummary): void {
-    this.#followActivity(room.room.key);
+    this.#followActivity(room.room);
     this.connection.send(encodeJoined(room));
   }
 
   async restart(rooms: readonly RoomSummary[]): Promise<void> {
-    for (const { room } of rooms) this.#followActivity(room.key);
+    for (const { room } of rooms) this.#followActivity(room);
     await this.#sendPages(this.#encodePages(rooms));
   }
 
   refreshed(room: RoomSummary): void {
-    this.#followActivity(room.room.key);
+    this.#followActivity(room.room);
     // It does not end the list, if that is being sent.
     this.connection.send(encodeRooms({ rooms: encodeSummary(room), more: !this.#isListed }));
   }
@@ -137,7 +138,9 @@ export class Session implements ConnectionSession {
 
   /** The room of a command. A promise if it must be looked up; commands of one connection keep their order. */
   resolve(roomId: string): RoomRef | Promise<RoomRef> {
-    const key = this.#open.get(roomId)?.room.key ?? this.options.chat.sessions.keyOf(this.user.key, roomId);
+    const open = this.#open.get(roomId);
+    if (open && !this.#lookups) return open.room;
+    const key = this.options.chat.sessions.keyOf(this.user.key, roomId);
     if (key !== undefined && !this.#lookups) return { key, id: roomId };
     const lookup = (this.#lookups ?? Promise.resolve()).then(async () => {
       const { room } = await this.options.chat.rooms.enter(this.user, roomId);
@@ -242,13 +245,13 @@ export class Session implements ConnectionSession {
     const { key } = open.room;
     chat.leave(open, key);
     // In the turn in which the changes end, so that nothing is missed.
-    if (chat.sessions.has(key, this.user.key)) this.#followActivity(key);
+    if (chat.sessions.has(key, this.user.key)) this.#followActivity(open.room);
   }
 
   /** Subscribes to a room's activity, unless the session gets its changes, which say more. */
-  #followActivity(room: RoomKey): void {
+  #followActivity(room: RoomRef): void {
     if (this.isOpen && this.isLive && !this.isFollowing(room))
-      this.connection.subscribe(topics.activity(room));
+      this.connection.subscribe(topics.activity(room.key));
   }
 
   /** While the reader is slow, its user may lose some of the rooms. */

@@ -7,12 +7,23 @@ import { checkClassic, checkView, presenceErrors } from "./view-checker.ts";
 
 const ALICE = "user|alice";
 const BOB = "user|bob";
+const ROOM = { id: "room", created_at: "2025-12-31T00:00:00.000Z" };
 const SENT_AT = "2026-01-01T00:00:00.000Z";
 
 /** A correct run: four messages, of which the first was edited, the second got a reaction and the third was deleted. */
 class Run {
   readonly history = new History();
-  readonly room: StoredRoom = { seq: 4, rev: 7, messages: [], readMarks: new Map([[ALICE, 4]]) };
+  readonly room: StoredRoom = {
+    ...ROOM,
+    seq: 4,
+    rev: 7,
+    messages: [],
+    members: new Set([ALICE, BOB]),
+    readMarks: new Map([
+      [ALICE, 4],
+      [BOB, 2],
+    ]),
+  };
   readonly operations: Operation[] = [];
 
   constructor() {
@@ -23,15 +34,16 @@ class Run {
     this.invoke(ALICE, { kind: "edit", seq: 1, text: "edited" }, { seq: 1, rev: 5 });
     this.invoke(BOB, { kind: "react", seq: 2, emoji: "👍", on: true }, { seq: 2, rev: 6 });
     this.invoke(ALICE, { kind: "delete", seq: 3 }, { seq: 3, rev: 7 });
+    this.invoke(BOB, { kind: "read", seq: 2 }, { seq: 2, rev: 7 });
     this.set(1, { rev: 5, text: "edited" });
     this.set(2, { rev: 6, reactions: [{ emoji: "👍", by: [BOB] }] });
     this.set(3, { rev: 7, text: "", deleted_at: SENT_AT });
-    for (const { body } of this.room.messages) this.history.observe("observer", "room", body);
+    for (const { body } of this.room.messages) this.history.observe("observer", ROOM, body);
   }
 
   invoke(user: string, command: Command, ack: { seq: number; rev: number }): void {
     const operation = this.history.invoke({ ...command, room: "room", client: user, user });
-    operation.outcome = { type: "acked", ...ack };
+    this.history.settle(operation, { type: "acked", ...ack }, 0);
     this.operations.push(operation);
   }
 
@@ -43,13 +55,13 @@ class Run {
     Object.assign(this.message(seq).body, changes);
   }
 
-  answer(index: number, outcome: Outcome, retried = false): void {
-    Object.assign(this.operations[index] as Operation, { outcome, retried });
+  answer(index: number, outcome: Outcome, losses = 0): void {
+    this.history.settle(this.operations[index] as Operation, outcome, losses);
   }
 
   violations(): string[] {
     const found: string[] = [];
-    checkRoom("room", this.room, this.history, (violation) => found.push(violation));
+    checkRoom(this.room, this.history, (violation) => found.push(violation));
     return [...this.history.violations, ...found];
   }
 }
@@ -115,10 +127,16 @@ const faults: Record<string, [violation: string, inject: (run: Run) => void]> = 
   "a lost deletion": ["message 3 is deleted: false", (run) => delete run.message(3).body.deleted_at],
   "a deletion by nobody": ["message 4 is deleted: true", (run) => run.set(4, { deleted_at: SENT_AT })],
   "a deleted text": ["has a text or reactions", (run) => run.set(3, { text: "text 3" })],
-  "a read mark that is behind": ["has read up to 0", ({ room }) => room.readMarks.clear()],
+  "a read mark behind what was sent": [
+    `${ALICE} has read up to 0`,
+    ({ room }) => room.readMarks.delete(ALICE),
+  ],
+  "a read mark behind what was acked": [`${BOB} has read up to 1`, ({ room }) => room.readMarks.set(BOB, 1)],
+  "a read mark beyond the room": [`${BOB} has read up to 5`, ({ room }) => room.readMarks.set(BOB, 5)],
+  "a read mark of somebody else": ["is not a member", ({ room }) => room.members.delete(BOB)],
   "two states at one rev": [
     "saw another state at rev 6",
-    ({ history }) => history.observe("client", "room", { ...stored(2).body, rev: 6 }),
+    ({ history }) => history.observe("client", ROOM, { ...stored(2).body, rev: 6 }),
   ],
 };
 
@@ -143,13 +161,13 @@ test("an operation with an unknown outcome may have taken effect or not", () => 
 });
 
 test("only a retried operation may take effect once more after a later one", () => {
-  for (const retried of [true, false]) {
+  for (const losses of [1, 0]) {
     const run = new Run();
-    run.answer(4, { type: "acked", seq: 1, rev: 5 }, retried);
+    run.answer(4, { type: "acked", seq: 1, rev: 5 }, losses);
     run.invoke(ALICE, { kind: "edit", seq: 1, text: "edited again" }, { seq: 1, rev: 8 });
     run.room.rev = 9;
     run.set(1, { rev: 9, text: "edited" });
-    expect(run.violations().length).toBe(retried ? 0 : 1);
+    expect(run.violations().length).toBe(losses > 0 ? 0 : 1);
   }
 });
 
@@ -195,4 +213,43 @@ test("a client must show who is online, each user once", () => {
   expect(check(ALICE)).toBe(1);
   expect(check(ALICE, BOB, "user|carol")).toBe(1);
   expect(check(ALICE, BOB, BOB)).toBe(1);
+});
+
+test("only what was done in the present room counts after a room was deleted and created again", () => {
+  const history = new History();
+  const send = (text: string) =>
+    history.invoke({ kind: "send", clientId: text, text, room: "room", client: ALICE, user: ALICE });
+  const room: StoredRoom = {
+    ...ROOM,
+    seq: 2,
+    rev: 2,
+    messages: [],
+    members: new Set([ALICE]),
+    readMarks: new Map([[ALICE, 2]]),
+  };
+  const check = () => {
+    const found: string[] = [];
+    checkRoom(room, history, (violation) => found.push(violation));
+    return found.join("\n");
+  };
+  const store = (seq: number, text: string) =>
+    (room.messages[seq - 1] = { createdRev: seq, body: { ...stored(seq).body, text, client_id: text } });
+  history.settle(send("before"), { type: "acked", seq: 1, rev: 1 }, 0);
+  const [early, late] = [send("early"), send("late")];
+  const isDeleted = history.deleteRoom("room");
+  history.settle(early, { type: "acked", seq: 2, rev: 2 }, 0);
+  isDeleted();
+  history.settle(late, { type: "acked", seq: 1, rev: 1 }, 0);
+  history.settle(send("after"), { type: "acked", seq: 2, rev: 2 }, 0);
+  store(1, "late");
+  store(2, "after");
+  expect(check()).toBe("");
+  // Either of those in flight may have been about the new room.
+  store(1, "early");
+  expect(check()).toBe("");
+  store(1, "before");
+  expect(check()).toContain("message 1 was sent by nobody");
+  store(1, "late");
+  room.messages.pop();
+  expect(check()).toContain("after was acked, and is lost");
 });

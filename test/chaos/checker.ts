@@ -15,14 +15,14 @@ import { modelMessage, reactionKey } from "./model.ts";
 export type Report = (violation: string) => void;
 
 /** Compares a stored room with what clients asked for, were answered and were shown. */
-export function checkRoom(id: string, room: StoredRoom, history: History, report: Report): void {
-  const operations = history.operations.filter((operation) => operation.room === id);
+export function checkRoom(room: StoredRoom, history: History, report: Report): void {
+  const operations = history.operationsOn(room.id);
   checkNumbers(room, report);
-  checkRevs(id, room, history, operations, report);
+  checkRevs(room, history, operations, report);
   checkSends(room, operations, report);
   const sentTexts = new Map(ofKind(operations, "send").map(({ clientId, text }) => [clientId, text]));
   const changes = Map.groupBy(
-    operations.filter((operation) => operation.kind !== "send"),
+    operations.filter((operation) => operation.kind !== "send" && operation.kind !== "read"),
     ({ seq }) => seq,
   );
   for (const { body } of room.messages)
@@ -54,13 +54,12 @@ function checkNumbers({ seq, rev, messages }: StoredRoom, report: Report): void 
 
 /** Each `rev` is known from a stored message, an ack or an observer. Only what a lost connection hid may be unknown. */
 function checkRevs(
-  id: string,
   room: StoredRoom,
   history: History,
   operations: readonly Operation[],
   report: Report,
 ): void {
-  const seen = history.seenIn(id);
+  const seen = history.seenIn(room);
   const known = new Set(seen.keys());
   for (const { createdRev, body } of room.messages) {
     known.add(createdRev).add(body.rev);
@@ -68,12 +67,13 @@ function checkRevs(
     if (hash !== undefined && hash !== fingerprint(body))
       report(`rev ${body.rev} was seen in another state than the stored ${canonical(body)}`);
   }
-  for (const { outcome } of operations.filter(isAcked)) known.add(outcome.rev);
+  const changes = operations.filter(({ kind }) => kind !== "read");
+  for (const { outcome } of changes.filter(isAcked)) known.add(outcome.rev);
   for (const rev of known)
     if (rev < 1 || rev > room.rev) report(`rev ${rev} was reported, and the room is at ${room.rev}`);
   const unknown = room.rev - known.size;
   history.count("revs nobody saw", unknown);
-  const lost = history.lostConnectionsIn(id);
+  const lost = changes.reduce((sum, each) => sum + each.losses + (isUnknown(each) ? 1 : 0), 0);
   if (unknown > lost) report(`nobody saw ${unknown} revs, and only ${lost} acks may have been lost`);
 }
 
@@ -150,12 +150,16 @@ function checkRefusedTexts({ messages }: StoredRoom, operations: readonly Operat
   }
 }
 
-/** Users have read what they sent. */
+/** Members have read what they sent, and up to where they said that they have. */
 function checkReadMarks(room: StoredRoom, operations: readonly Operation[], report: Report): void {
-  for (const user of new Set(operations.map((operation) => operation.user))) {
+  for (const user of room.members) {
     const ownSeq = room.messages.findLast(({ body }) => body.sender.id === user)?.body.seq ?? 0;
+    const acked = ofKind(operations, "read").filter((each) => each.user === user && isAcked(each));
+    const least = Math.max(ownSeq, ...acked.map(({ seq }) => Math.min(seq, room.seq)));
     const mark = room.readMarks.get(user) ?? 0;
-    if (mark < ownSeq || mark > room.seq)
-      report(`${user} has read up to ${mark}, outside ${ownSeq} to ${room.seq}`);
+    if (mark < least || mark > room.seq)
+      report(`${user} has read up to ${mark}, outside ${least} to ${room.seq}`);
   }
+  for (const user of room.readMarks.keys())
+    if (!room.members.has(user)) report(`${user} is not a member, and has a read mark`);
 }

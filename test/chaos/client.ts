@@ -3,6 +3,7 @@ import {
   type Chat,
   connect,
   ParleyError,
+  type PendingMessage,
   type Room,
   type RoomPosition,
   type Token,
@@ -10,17 +11,17 @@ import {
 import type { Random } from "../support/random.ts";
 import { ClientMonitor } from "./client-monitor.ts";
 import type { FastClock } from "./fast-clock.ts";
-import type { Generator, Reconnect } from "./generator.ts";
-import type { Command, History, Outcome } from "./history.ts";
+import type { CommandStep, Generator, Reconnect, Step, View } from "./generator.ts";
+import type { Command, History, Operation, Outcome } from "./history.ts";
 
 export interface ChaosClientOptions {
+  /** Each device of a user has its own. */
   name: string;
   /** Id of the client's user. */
   user: string;
-  room: string;
   url: string;
   token: Token;
-  /** Messages that the SDK keeps; undefined keeps all. */
+  /** Messages that the SDK keeps in each room; undefined keeps all. */
   keep?: number;
   clock: FastClock;
   random: Random;
@@ -29,28 +30,34 @@ export interface ChaosClientOptions {
 
 /** Share of the SDK's own backoff: the run is about what happens, not when. */
 const BACKOFF_SCALE = 0.3;
+const RETRY_DELAY_MS = 50;
+/** Codes of commands that were dropped, perhaps after they were sent. Servers refuse with some of them, too. */
+const UNKNOWN_OUTCOME = new Set(["closed", "removed", "left", "room_deleted", "room_not_found", "conflict"]);
 
-/** A client under test: the SDK with one room open, which carries out commands, and is closed and connected again now and then. */
+/** A client under test: the SDK on one device, which carries out commands, opens and closes rooms, and is closed and connected again. */
 export class ChaosClient {
   readonly name: string;
   readonly user: string;
-  readonly roomId: string;
   readonly monitor: ClientMonitor;
-  room: Room;
-  #chat: Chat | undefined;
+  chat: Chat;
+  /** The rooms that it has open, by id. */
+  readonly rooms = new Map<string, Room>();
   /** Commands that are still to be carried out. */
   remaining = 0;
   readonly #options: ChaosClientOptions;
+  /** Where each room was when it was closed. */
+  readonly #positions = new Map<string, RoomPosition>();
+  /** Operations whose message failed and may be sent again, by `client_id`. */
+  readonly #failed = new Map<string, Operation>();
   #closed = false;
 
   constructor(options: ChaosClientOptions) {
-    const { name, user, room, keep, history } = options;
+    const { name, user, keep, history } = options;
     this.#options = options;
     this.name = name;
     this.user = user;
-    this.roomId = room;
-    this.monitor = new ClientMonitor({ name, user, room, keep, history });
-    this.room = this.#connect();
+    this.monitor = new ClientMonitor({ name, user, keep, history });
+    this.chat = this.#connect();
   }
 
   get keep(): number | undefined {
@@ -58,8 +65,11 @@ export class ChaosClient {
   }
 
   get state(): string {
-    const { name, room } = this;
-    return `${name} is ${room.status} at rev ${room.position?.rev} with ${room.pending.length} pending`;
+    const { name, chat, remaining } = this;
+    const rooms = Array.from(this.rooms.values(), ({ id, status, position, pending }) => {
+      return `${id} (${status}, rev ${position?.rev}, ${pending.length} pending)`;
+    });
+    return `${name} is ${chat.status} with ${remaining} remaining and ${rooms.join(", ")}`;
   }
 
   /** Carries out all generated commands. Calls `done` after each one. */
@@ -71,8 +81,9 @@ export class ChaosClient {
         const index = next++;
         const reconnect = generator.reconnectBefore(index);
         if (reconnect) this.#reconnect(reconnect);
-        await this.room.ready.catch(() => undefined);
-        await this.#step(generator, index);
+        await this.chat.ready.catch(() => undefined);
+        this.#prepare(generator.step(index, this.#view()));
+        await this.#execute(generator, index);
         this.remaining--;
         done();
       }
@@ -80,58 +91,166 @@ export class ChaosClient {
     await Promise.all(Array.from({ length: generator.concurrency }, worker));
   }
 
-  /** Loads messages until the room's first one is there. */
+  /** Opens a room, or another time: then the chat must return the same object. */
+  open(id: string, since?: RoomPosition): Room {
+    const room = this.chat.open(id, { since, keep: this.keep });
+    const known = this.rooms.get(id);
+    if (known === room) room.close();
+    else if (known) this.#options.history.violation(`${this.name} has ${id} open twice`);
+    this.rooms.set(id, room);
+    this.monitor.watchRoom(room, since);
+    room.on("closed", () => {
+      // When the server has closed the chat, `retry` opens the room again.
+      if (this.rooms.get(id) !== room || this.monitor.isStopped) return;
+      this.#rememberPosition(room);
+      this.rooms.delete(id);
+    });
+    return room;
+  }
+
+  /** Loads messages until the first one of each open room is there. */
   async loadAll(): Promise<void> {
-    const { room } = this;
-    while (!room.complete && room.status !== "closed") await room.older(100).catch(() => Bun.sleep(50));
+    for (const room of this.rooms.values())
+      while (!room.complete && room.status !== "closed")
+        await room.older(100).catch(() => Bun.sleep(RETRY_DELAY_MS));
+  }
+
+  /** Removes the failed messages from all open rooms. */
+  discardFailed(): void {
+    for (const room of this.rooms.values())
+      for (const message of room.pending) if (message.status === "failed") room.discard(message);
   }
 
   close(): void {
     this.#closed = true;
-    this.#chat?.close();
+    this.chat.close();
   }
 
-  async #step(generator: Generator, index: number): Promise<void> {
-    const { room, user, roomId, name, monitor } = this;
+  #view(): View {
+    return { list: this.chat.rooms.map(({ id }) => id), open: [...this.rooms.keys()] };
+  }
+
+  #prepare({ open, resumes, close, leave, markRead }: Step): void {
     const { history } = this.#options;
-    const { command, markRead, typing, loadOlder } = generator.step(index, { user, messages: room.messages });
-    if (markRead) void room.read();
+    const ignore = () => history.count("HTTP requests failed");
+    if (open !== undefined) {
+      this.open(open, resumes ? this.#positions.get(open) : undefined);
+      history.count("opens");
+    }
+    const closing = this.rooms.get(close ?? "");
+    if (closing) {
+      this.#rememberPosition(closing);
+      this.rooms.delete(closing.id);
+      closing.close();
+      history.count("closes");
+    }
+    if (leave !== undefined) {
+      this.chat.api.removeMember(leave, this.user).catch(ignore);
+      history.count("leaves");
+    }
+    const seq = this.chat.room(markRead ?? "")?.seq;
+    if (markRead !== undefined && seq !== undefined) this.chat.api.markRead(markRead, seq).catch(ignore);
+  }
+
+  async #execute(generator: Generator, index: number): Promise<void> {
+    const { user, name, monitor } = this;
+    const { history } = this.#options;
+    const id = generator.room(index, this.#view());
+    if (id === undefined) {
+      history.count("steps of a user without rooms");
+      return Bun.sleep(RETRY_DELAY_MS);
+    }
+    const room = this.rooms.get(id) ?? this.open(id);
+    // A user who was removed meanwhile finds out by the command.
+    await room.ready.catch(() => undefined);
+    const { command, ...beside } = generator.command(index, id, user, room.messages);
+    this.#goBeside(room, beside);
+    if ("seq" in command && command.kind !== "read") monitor.touch(id, command.seq);
+    const operation = history.invoke({ ...command, room: id, client: name, user });
+    const losses = monitor.connectionsLost;
+    const outcome = await outcomeOf(execute(room, command));
+    history.settle(operation, outcome, monitor.connectionsLost - losses);
+    history.count(outcome.type === "refused" ? `refused: ${outcome.code}` : outcome.type);
+    if (operation.kind === "send" && outcome.type !== "acked")
+      this.#failed.set(operation.clientId, operation);
+    this.#handleFailed(index);
+  }
+
+  #goBeside(room: Room, { typing, loadOlder }: Omit<CommandStep, "command">): void {
+    const { history } = this.#options;
     if (typing) room.typing();
     if (loadOlder > 0)
       room.older(loadOlder).then(
         (page) => history.count("older messages loaded", page.length),
         () => history.count("older messages failed to load"),
       );
-    const operation = history.invoke({ ...command, room: roomId, client: name, user });
-    const losses = monitor.connectionsLost;
-    operation.outcome = await outcomeOf(execute(room, command));
-    operation.retried = monitor.connectionsLost > losses;
-    const { outcome } = operation;
-    history.count(outcome.type === "refused" ? `refused: ${outcome.code}` : outcome.type);
+  }
+
+  /** Sends each failed message again, or discards it. */
+  #handleFailed(index: number): void {
+    const { history } = this.#options;
+    const isFailed = ({ status }: PendingMessage) => status === "failed";
+    for (const room of this.rooms.values()) {
+      for (const message of room.pending.filter(isFailed)) {
+        const operation = this.#failed.get(message.client_id);
+        this.#failed.delete(message.client_id);
+        // A message that the server has refused would be refused again.
+        if (operation?.outcome?.type === "unknown" && index % 2 === 0) {
+          history.reopen(operation);
+          room.resend(message).catch(() => undefined);
+          history.count("messages sent again");
+        } else {
+          room.discard(message);
+        }
+      }
+    }
   }
 
   #reconnect(how: Reconnect): void {
-    const { position } = this.room;
-    this.#chat?.close();
+    const open = [...this.rooms.values()];
+    for (const room of open) this.#rememberPosition(room);
+    this.chat.close();
+    this.rooms.clear();
     this.#options.history.count(`reconnects: ${how}`);
-    this.room = this.#connect(how === "resumed" ? position : undefined);
+    this.chat = this.#connect();
+    for (const { id, position } of open) this.open(id, how === "resumed" ? position : undefined);
   }
 
-  #connect(since?: RoomPosition): Room {
-    const { room: id, url, token, keep, clock, random } = this.#options;
-    this.#chat = connect({ url, token, clock, random: () => random.next() * BACKOFF_SCALE });
-    const room = this.#chat.open(id, { since, keep });
-    this.monitor.watch(this.#chat, room, since);
-    return room;
+  #rememberPosition({ id, position }: Room): void {
+    if (position) this.#positions.set(id, position);
+  }
+
+  #connect(): Chat {
+    const { url, token, clock, random, keep } = this.#options;
+    const chat = connect({
+      url,
+      token,
+      clock,
+      random: () => random.next() * BACKOFF_SCALE,
+      ...(keep !== undefined && { keep }),
+    });
+    this.monitor.watch(chat);
+    chat.on("closed", ({ code }) => {
+      // The user signs in again.
+      if (code !== 1000) setTimeout(() => chat.retry(), RETRY_DELAY_MS);
+    });
+    return chat;
   }
 }
 
 function execute(room: Room, command: Command): Promise<Ack> {
-  if (command.kind === "send")
-    return room.send(command.text, { clientId: command.clientId, replyTo: command.replyTo });
-  if (command.kind === "edit") return room.edit(command.seq, command.text);
-  if (command.kind === "react") return room.react(command.seq, command.emoji, command.on);
-  return room.remove(command.seq);
+  switch (command.kind) {
+    case "send":
+      return room.send(command.text, { clientId: command.clientId, replyTo: command.replyTo });
+    case "edit":
+      return room.edit(command.seq, command.text);
+    case "react":
+      return room.react(command.seq, command.emoji, command.on);
+    case "read":
+      return room.read(command.seq);
+    case "delete":
+      return room.remove(command.seq);
+  }
 }
 
 async function outcomeOf(answer: Promise<Ack>): Promise<Outcome> {
@@ -139,6 +258,6 @@ async function outcomeOf(answer: Promise<Ack>): Promise<Outcome> {
     return { type: "acked", ...(await answer) };
   } catch (error) {
     if (!(error instanceof ParleyError)) throw error;
-    return error.code === "closed" ? { type: "unknown" } : { type: "refused", code: error.code };
+    return UNKNOWN_OUTCOME.has(error.code) ? { type: "unknown" } : { type: "refused", code: error.code };
   }
 }

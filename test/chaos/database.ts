@@ -8,11 +8,29 @@ export interface StoredMessage {
   body: MessageBody;
 }
 
+/** A user's room as their list should show it. */
+export interface StoredSummary {
+  id: string;
+  name: string;
+  role: string;
+  seq: number;
+  rev: number;
+  created_at: string;
+  read: number;
+  unread: number;
+  /** `seq` of the newest message that is not deleted. */
+  last: number | null;
+}
+
 export interface StoredRoom {
+  id: string;
+  created_at: string;
   seq: number;
   rev: number;
   /** Ascending by `seq`. */
   messages: StoredMessage[];
+  /** Ids of the members. Those who have never signed in have none. */
+  members: Set<string>;
   /** Read marks by user id. */
   readMarks: Map<string, number>;
 }
@@ -42,14 +60,32 @@ export class DatabaseReader implements Disposable {
   }
 
   rev(room: string): number {
-    const row = this.#db.query<{ rev: number }, [string]>("SELECT rev FROM rooms WHERE id = ?").get(room);
+    const row = this.#db
+      .query<{ rev: number }, [string]>("SELECT rev FROM rooms WHERE id = ? AND deleted_at IS NULL")
+      .get(room);
     return row?.rev ?? 0;
+  }
+
+  /** The rooms of a user. */
+  roomsOf(user: string): StoredSummary[] {
+    const rows = this.#db
+      .query<Omit<StoredSummary, "created_at"> & { created_at: number }, [string]>(
+        `SELECT id, rooms.name, role, rooms.seq, rev, created_at, coalesce(reads.seq, 0) AS read,
+           (SELECT count(*) FROM messages WHERE room_pk = rooms.pk AND deleted_at IS NULL
+              AND messages.seq > coalesce(reads.seq, 0)) AS unread,
+           (SELECT max(seq) FROM messages WHERE room_pk = rooms.pk AND deleted_at IS NULL) AS last
+         FROM users JOIN members ON members.user_pk = users.pk JOIN rooms ON rooms.pk = members.room_pk
+           LEFT JOIN reads ON reads.room_pk = rooms.pk AND reads.user_pk = users.pk
+         WHERE sub = ? AND rooms.deleted_at IS NULL`,
+      )
+      .all(user);
+    return rows.map((row) => ({ ...row, created_at: time(row.created_at) }));
   }
 
   room(id: string): StoredRoom {
     const room = this.#db
-      .query<{ pk: number; seq: number; rev: number }, [string]>(
-        "SELECT pk, seq, rev FROM rooms WHERE id = ?",
+      .query<{ pk: number; seq: number; rev: number; created_at: number }, [string]>(
+        "SELECT pk, seq, rev, created_at FROM rooms WHERE id = ? AND deleted_at IS NULL",
       )
       .get(id);
     if (!room) throw new Error(`room ${id} is not in the database`);
@@ -64,9 +100,17 @@ export class DatabaseReader implements Disposable {
         "SELECT sub, seq FROM reads JOIN users ON pk = user_pk WHERE room_pk = ?",
       )
       .all(room.pk);
+    const members = this.#db
+      .query<{ sub: string }, [number]>(
+        "SELECT sub FROM members JOIN users ON pk = user_pk WHERE room_pk = ? AND sub IS NOT NULL",
+      )
+      .all(room.pk);
     return {
+      id,
+      created_at: time(room.created_at),
       seq: room.seq,
       rev: room.rev,
+      members: new Set(members.map(({ sub }) => sub)),
       messages: messages.map(toMessage),
       readMarks: new Map(readMarks.map(({ sub, seq }) => [sub, seq])),
     };

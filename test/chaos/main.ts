@@ -8,8 +8,8 @@ const { values } = parseArgs({
   options: {
     seed: { type: "string", default: String(Math.floor(Math.random() * 1_000_000)) },
     operations: { type: "string", default: "20000" },
-    clients: { type: "string", default: "30" },
-    rooms: { type: "string", default: "5" },
+    users: { type: "string", default: "30" },
+    rooms: { type: "string", default: "20" },
     kills: { type: "string", default: "8" },
   },
 });
@@ -23,7 +23,7 @@ function integer(name: keyof typeof values): number {
 const options = {
   seed: integer("seed"),
   operations: integer("operations"),
-  clients: integer("clients"),
+  users: integer("users"),
   rooms: integer("rooms"),
   kills: integer("kills"),
 };

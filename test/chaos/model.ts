@@ -24,7 +24,7 @@ export function modelMessage(
   { rev }: MessageBody,
 ): MessageModel {
   const isPossible = (operation: Operation, last: Acked<Operation> | undefined) =>
-    isUnknown(operation) || (operation.retried === true && rev > (last?.outcome.rev ?? 0));
+    isUnknown(operation) || (operation.losses > 0 && rev > (last?.outcome.rev ?? 0));
 
   const deletions = ofKind(operations, "delete");
   const deleted = deletions.some(isAcked) || (deletions.some(isUnknown) ? undefined : false);

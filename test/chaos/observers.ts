@@ -28,6 +28,8 @@ export class Observer implements AsyncDisposable {
   readonly roomId: string;
   /** The last `rev` received, which the next connection resumes from. */
   rev: number | undefined;
+  /** The room that `messages` are from. It may be deleted and created again. */
+  #createdAt: string | undefined;
   #lastSeq = 0;
   #socket: WebSocket | undefined;
   #stopped = false;
@@ -50,6 +52,7 @@ export class Observer implements AsyncDisposable {
       this.#socket = socket;
       let first = true;
       socket.addEventListener("message", ({ data }) => {
+        if (socket !== this.#socket) return;
         const frame = JSON.parse(String(data)) as RoomServerFrame;
         if (first !== (frame.type === "hello"))
           this.#violation(first ? `the first frame is ${frame.type}` : "a second hello");
@@ -67,8 +70,17 @@ export class Observer implements AsyncDisposable {
 
   #receive(frame: RoomServerFrame): void {
     if (frame.type === "hello") {
-      if (frame.resumed !== (this.rev !== undefined))
+      const { created_at } = frame.room;
+      const isOther = this.#createdAt !== undefined && created_at !== this.#createdAt;
+      if (isOther) {
+        this.messages.clear();
+        this.#lastSeq = 0;
+        // A resume is from a `rev` of the other room.
+        if (frame.resumed) return this.#restart();
+      } else if (frame.resumed !== (this.rev !== undefined))
         this.#violation(`resumed is ${frame.resumed} for since ${this.rev}, at rev ${frame.rev}`);
+      this.#createdAt = created_at;
+      if (!frame.resumed) this.rev = undefined;
       this.#receivePage(frame);
     } else if (frame.type === "changes") {
       this.#receivePage(frame);
@@ -83,6 +95,13 @@ export class Observer implements AsyncDisposable {
       this.#receiveMessage(message);
       this.options.history.count("live changes observed");
     }
+  }
+
+  /** Connects again, without a `since`. */
+  #restart(): void {
+    this.rev = this.#createdAt = undefined;
+    this.#socket?.close();
+    this.#socket = undefined;
   }
 
   #receivePage({ rev, messages }: { rev: number; messages: MessageBody[] }): void {
@@ -101,7 +120,7 @@ export class Observer implements AsyncDisposable {
 
   #receiveMessage(message: MessageBody): void {
     const { name, room, history } = this.options;
-    history.observe(name, room, message);
+    history.observe(name, { id: room, created_at: this.#createdAt ?? "" }, message);
     this.messages.set(message.seq, message);
     this.#lastSeq = Math.max(this.#lastSeq, message.seq);
   }
@@ -120,8 +139,8 @@ export class Observer implements AsyncDisposable {
 
 /** Reads a room in `classic`, which has nothing but texts. */
 export class ClassicObserver implements AsyncDisposable {
-  /** What each connection received. */
-  readonly connections: { history: string[]; live: string[] }[] = [];
+  /** What each connection received, and when it began on the history's clock. */
+  readonly connections: { began: number; history: string[]; live: string[] }[] = [];
   readonly user: string;
   readonly roomId: string;
   #stopped = false;
@@ -138,12 +157,13 @@ export class ClassicObserver implements AsyncDisposable {
     const { host, room, token } = this.options;
     while (!this.#stopped) {
       try {
+        const began = this.options.history.now;
         const client = await connectClassic(host, room, { token: await token() });
         this.#close = () => client.socket.close();
         if (this.#stopped) this.#close();
         const { history } = client;
         const live: string[] = [];
-        this.connections.push({ history: history.map(({ text }) => text), live });
+        this.connections.push({ began, history: history.map(({ text }) => text), live });
         for (;;) live.push((await client.next()).message ?? "");
       } catch {
         // The server is down for a moment.

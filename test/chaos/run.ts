@@ -5,23 +5,25 @@ import { startProxy } from "../support/proxy.ts";
 import { Random } from "../support/random.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { checkRoom } from "./checker.ts";
-import type { ChaosClient } from "./client.ts";
-import { DatabaseReader } from "./database.ts";
+import { converge } from "./convergence.ts";
+import { DatabaseReader, type StoredRoom } from "./database.ts";
 import { FastClock } from "./fast-clock.ts";
 import { Generator } from "./generator.ts";
 import { History } from "./history.ts";
+import { checkCounts, checkList } from "./list-checker.ts";
 import { Nemesis } from "./nemesis.ts";
 import { ChaosServer } from "./server.ts";
 import { connectLateObservers, type Participants, setUp } from "./setup.ts";
 import { Tokens } from "./tokens.ts";
-import { checkClassic, checkView, presenceErrors } from "./view-checker.ts";
+import { checkClassic, checkView } from "./view-checker.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export interface ChaosOptions {
   /** Path of the compiled server. */
   binary: string;
   seed: number;
-  clients: number;
+  /** Each has two clients. */
+  users: number;
   rooms: number;
   operations: number;
   /** Times that the server goes down; every third time gracefully. */
@@ -88,31 +90,32 @@ async function execute(options: ChaosOptions, history: History): Promise<void> {
   const watchdog = new Watchdog(stallTimeoutSeconds, () => server.crash);
 
   let done = 0;
+  const { administrator, clients, rooms } = participants;
   await runWorkload(options, participants, watchdog, () => {
     nemesis.advance(++done);
+    administrator.advance(done);
     if (done % Math.ceil(operations / 20) === 0)
       progress(`${done} of ${operations} operations, ${server.kills} kills`);
   });
   await watchdog.finish(nemesis.finish(), () => ["the server is restarting"]);
-  const [reader] = participants.clients;
+  await watchdog.finish(administrator.finish(), () => [administrator.state]);
+  const [reader] = clients;
   history.count("connections that the slow reader lost", reader?.monitor.connectionsLost);
-  const lag = database.rev(reader?.roomId ?? "") - (reader?.monitor.lastRev ?? 0);
-  history.count("revs that the slow reader was behind", lag);
 
   progress(`${done} of ${operations} operations, healing`);
   for (const each of [proxy, slowProxy]) each.heal();
   clock.slowDown();
   tokens.heal();
-  for (const observer of connectLateObservers(participants.rooms, setup))
-    participants.observers.push(stack.use(observer));
-  await converge(participants, database, watchdog);
+  for (const client of clients) client.discardFailed();
+  for (const observer of connectLateObservers(rooms, setup)) participants.observers.push(stack.use(observer));
+  await converge(participants, database, watchdog, () => checkLists(participants, database, history));
 
-  for (const id of participants.rooms) check(id, participants, database, history);
-  for (const client of participants.clients) client.close();
+  checkLists(participants, database, history);
+  for (const id of rooms) check(database.room(id), participants, history);
+  for (const client of clients) client.close();
   await server.stop();
   for (const error of database.errors()) history.violation(`SQLite: ${JSON.stringify(error)}`);
-  if (history.operations.length !== operations)
-    history.violation(`${history.operations.length} operations were invoked, not ${operations}`);
+  if (done !== operations) history.violation(`${done} operations were invoked, not ${operations}`);
   history.count("server kills", server.kills);
   history.count("graceful restarts", server.restarts);
 }
@@ -120,71 +123,48 @@ async function execute(options: ChaosOptions, history: History): Promise<void> {
 /** All clients but the first carry out their share of the operations. Calls `operationDone` after each one. */
 async function runWorkload(
   { seed, operations }: ChaosOptions,
-  { clients }: Participants,
+  { clients, rooms, administrator }: Participants,
   watchdog: Watchdog,
   operationDone: () => void,
 ): Promise<void> {
-  const [reader, ...senders] = clients;
+  const [reader, ...others] = clients;
   const done = () => {
     watchdog.progress();
     operationDone();
+    for (const { id } of reader?.chat.rooms ?? []) if (!reader?.rooms.has(id)) reader?.open(id);
   };
-  const work = senders.map((client, index) => {
-    const count = Math.floor((operations + index) / senders.length);
-    const longTexts = client.roomId === reader?.roomId;
-    return client.run(new Generator({ seed, client: client.name, count, longTexts }), done);
+  const longTextsIn = rooms[0] ?? "";
+  const work = others.map((client, index) => {
+    const count = Math.floor((operations + index) / others.length);
+    return client.run(new Generator({ seed, client: client.name, count, rooms, longTextsIn }), done);
   });
-  await watchdog.finish(Promise.all(work), () =>
-    senders.flatMap(({ state, remaining }) => (remaining > 0 ? `${state}, ${remaining} remaining` : [])),
-  );
+  await watchdog.finish(Promise.all(work), () => [
+    ...others.flatMap(({ state, remaining }) => (remaining > 0 ? [state] : [])),
+    administrator.state,
+  ]);
 }
 
-/** Waits until everyone shows everything, and who is online; then until those who leave are shown as offline. */
-async function converge(
-  participants: Participants,
-  database: DatabaseReader,
-  watchdog: Watchdog,
-): Promise<void> {
-  await watchdog.until(() => behind(participants, database));
-  const unlimited = participants.clients.filter(({ keep }) => keep === undefined);
-  const incomplete = () =>
-    unlimited.flatMap(({ name, room }) => (room.complete ? [] : `${name} is loading older messages`));
-  await watchdog.finish(Promise.all(unlimited.map((client) => client.loadAll())), incomplete);
-  await watchdog.until(() => [...behind(participants, database), ...wrongPresence(participants)]);
-  for (const observer of participants.classicObservers) await observer[Symbol.asyncDispose]();
-  await watchdog.until(() => wrongPresence({ ...participants, classicObservers: [] }));
+/** The list of each client, and the messages of its open rooms. */
+function checkLists({ clients, rooms }: Participants, database: DatabaseReader, history: History): void {
+  const report = (violation: string) => history.violation(violation);
+  const stored = new Map(rooms.map((id) => [id, database.room(id)]));
+  for (const client of clients) {
+    const { name, user, chat } = client;
+    checkList({ name, rooms: chat.rooms, unread: chat.unread }, database.roomsOf(user), stored, report);
+  }
 }
 
-/** Clients and observers that have not caught up with the database yet. */
-function behind({ clients, observers }: Participants, database: DatabaseReader): string[] {
-  const isBehind = ({ room, roomId }: ChaosClient) =>
-    room.status !== "open" || room.pending.length > 0 || room.position?.rev !== database.rev(roomId);
-  return [
-    ...clients
-      .filter(isBehind)
-      .map(({ state, roomId }) => `${state}; the room is at ${database.rev(roomId)}`),
-    ...observers
-      .filter(({ rev, roomId }) => rev !== database.rev(roomId))
-      .map(({ name, rev, roomId }) => `${name} is at rev ${rev} of ${database.rev(roomId)}`),
-  ];
-}
-
-function wrongPresence({ clients, observers, classicObservers }: Participants): string[] {
-  const everyone = [...clients, ...observers, ...classicObservers];
-  return clients.flatMap(({ name, roomId, room: { online } }) => {
-    const here = everyone.filter((each) => each.roomId === roomId);
-    return presenceErrors(new Set(here.map(({ user }) => user)), { name, online });
-  });
-}
-
-function check(id: string, participants: Participants, database: DatabaseReader, history: History): void {
+function check(room: StoredRoom, participants: Participants, history: History): void {
+  const { id } = room;
   const report = (violation: string) => history.violation(`${id}: ${violation}`);
-  const room = database.room(id);
   const isHere = ({ roomId }: { roomId: string }) => roomId === id;
-  checkRoom(id, room, history, report);
-  for (const { name, keep, room: shown } of participants.clients.filter(isHere)) {
-    const view = { name, keep, messages: shown.messages, pending: shown.pending.length };
-    checkView(view, room.messages, report);
+  checkRoom(room, history, report);
+  checkCounts(room, history.countedIn(room).values(), report);
+  for (const { name, keep, rooms } of participants.clients) {
+    const shown = rooms.get(id);
+    if (!shown) continue;
+    history.count("open rooms in the end");
+    checkView({ name, keep, messages: shown.messages, pending: shown.pending.length }, room.messages, report);
   }
   for (const observer of participants.observers.filter(isHere)) {
     const messages = [...observer.messages.values()].toSorted((a, b) => a.seq - b.seq);
@@ -192,11 +172,12 @@ function check(id: string, participants: Participants, database: DatabaseReader,
   }
   for (const { connections } of participants.classicObservers.filter(isHere))
     checkClassic(
-      connections,
+      connections.filter(({ began }) => began >= history.recreatedAt(id)),
       room.messages,
       history.operations.filter((each) => each.room === id),
       report,
     );
   history.count("messages", room.messages.length);
   history.count("revs", room.rev);
+  history.count("counts observed", history.countedIn(room).size);
 }

@@ -2,6 +2,7 @@ import { api } from "../../src/client/index.ts";
 import type { Issuer } from "../support/issuer.ts";
 import type { Proxy } from "../support/proxy.ts";
 import { Random } from "../support/random.ts";
+import { Administrator } from "./administrator.ts";
 import { ChaosClient } from "./client.ts";
 import type { FastClock } from "./fast-clock.ts";
 import type { History } from "./history.ts";
@@ -11,7 +12,7 @@ import type { Tokens } from "./tokens.ts";
 
 export interface SetupOptions {
   seed: number;
-  clients: number;
+  users: number;
   rooms: number;
   issuer: Issuer;
   server: ChaosServer;
@@ -23,80 +24,61 @@ export interface SetupOptions {
 }
 
 export interface Participants {
+  /** Ids of the rooms. In the first one most texts are long. */
   rooms: string[];
-  /** The first one only reads, over a slow connection, in the room with long texts. */
+  administrator: Administrator;
+  /** Two for each user. The first one only reads, over a slow connection, and has all of its rooms open. */
   clients: ChaosClient[];
   observers: Observer[];
   classicObservers: ClassicObserver[];
 }
 
+const DEVICES_PER_USER = 2;
 /** Messages that every fourth client keeps. */
 const SMALL_KEEP = 120;
 
 /** Creates the rooms with their members, and connects everyone. */
 export async function setUp(options: SetupOptions): Promise<Participants> {
   const rooms = Array.from({ length: options.rooms }, (_, index) => `room-${index + 1}`);
-  const members = Array.from({ length: options.clients }, (_, index) =>
-    memberFor(index, options.clients, rooms),
+  const users = Array.from({ length: options.users }, (_, index) => `user-${index + 1}@example.com`);
+  const administrator = createAdministrator(rooms, users, options);
+  await administrator.createRooms();
+  const clients = users.flatMap((email, user) =>
+    Array.from({ length: DEVICES_PER_USER }, (_, device) =>
+      createClient(email, `client-${user + 1}.${device + 1}`, user * DEVICES_PER_USER + device, options),
+    ),
   );
-  await createRooms(rooms, members, options);
   return {
     rooms,
-    clients: members.map((member, index) => createClient(member, index, options)),
-    observers: rooms.map(
-      (room, index) => new Observer(observerOptions(room, `observer-${index + 1}`, options)),
-    ),
-    classicObservers: rooms.map(
-      (room, index) => new ClassicObserver(observerOptions(room, `classic-${index + 1}`, options)),
-    ),
+    administrator,
+    clients,
+    observers: rooms.map((room) => new Observer(observerOptions(room, "observer", options))),
+    classicObservers: rooms.map((room) => new ClassicObserver(observerOptions(room, "classic", options))),
   };
 }
 
 /** Connects an observer to each room that resumes from its beginning. */
 export function connectLateObservers(rooms: readonly string[], options: SetupOptions): Observer[] {
-  return rooms.map(
-    (room, index) => new Observer({ ...observerOptions(room, `late-${index + 1}`, options), since: 0 }),
-  );
+  return rooms.map((room) => new Observer({ ...observerOptions(room, "late", options), since: 0 }));
 }
 
-interface ClientMember {
-  room: string;
-  email: string;
-  role: "member" | "moderator";
-}
-
-/** Clients are spread over the rooms. In each room the last two share a user, and the second is a moderator. */
-function memberFor(index: number, clients: number, rooms: readonly string[]): ClientMember {
-  const roomIndex = index % rooms.length;
-  const room = rooms[roomIndex] as string;
-  const number = Math.floor(index / rooms.length);
-  const last = Math.floor((clients - 1 - roomIndex) / rooms.length);
-  const user = number === last && last > 1 ? number - 1 : number;
-  return { room, email: `user-${user + 1}.${room}@example.com`, role: user === 1 ? "moderator" : "member" };
-}
-
-async function createRooms(
+function createAdministrator(
   rooms: readonly string[],
-  members: readonly ClientMember[],
-  { issuer, server }: SetupOptions,
-): Promise<void> {
+  users: readonly string[],
+  { seed, issuer, server, history }: SetupOptions,
+): Administrator {
   const token = () => issuer.sign("admin@example.com", { claims: { scope: "chat:admin" } });
-  const admin = api({ url: `http://127.0.0.1:${server.port}`, token });
-  for (const [index, id] of rooms.entries()) {
-    await admin.createRoom({ id, name: id });
-    for (const name of ["observer", "classic", "late"])
-      await admin.setMember(id, `${name}-${index + 1}@example.com`);
-  }
-  for (const { room, email, role } of members) await admin.setMember(room, email, role);
+  const observersOf = (room: string) =>
+    ["observer", "classic", "late"].map((kind) => observerEmail(kind, room));
+  const url = `http://127.0.0.1:${server.port}`;
+  return new Administrator({ seed, api: api({ url, token }), rooms, users, observersOf, history });
 }
 
-function createClient({ room, email }: ClientMember, index: number, options: SetupOptions): ChaosClient {
+function createClient(email: string, name: string, index: number, options: SetupOptions): ChaosClient {
   const { seed, proxy, slowProxy, tokens, clock, history } = options;
-  const name = `client-${index + 1}`;
   return new ChaosClient({
     name,
     user: `user|${email}`,
-    room,
     url: `http://127.0.0.1:${(index === 0 ? slowProxy : proxy).port}`,
     token:
       index % 3 === 1
@@ -109,8 +91,11 @@ function createClient({ room, email }: ClientMember, index: number, options: Set
   });
 }
 
-function observerOptions(room: string, name: string, { issuer, server, history }: SetupOptions) {
-  const email = `${name}@example.com`;
+const observerEmail = (kind: string, room: string) => `${kind}.${room}@example.com`;
+
+function observerOptions(room: string, kind: string, { issuer, server, history }: SetupOptions) {
+  const email = observerEmail(kind, room);
   const token = () => issuer.sign(email);
-  return { name, user: `user|${email}`, room, host: `127.0.0.1:${server.port}`, token, history };
+  const host = `127.0.0.1:${server.port}`;
+  return { name: `${kind} of ${room}`, user: `user|${email}`, room, host, token, history };
 }

@@ -9,17 +9,11 @@ afterEach(() => void jest.useRealTimers());
 
 const room = 7;
 
-/** Goes on to the end of the interval. */
-const later = async () => {
-  jest.advanceTimersByTime(250);
-  await settle();
-};
-
 /** A feed of one room, whose reads of the store the test answers, and what it published. */
 function createFeed() {
   const messages: Message[] = [];
   const reads: ((fails: boolean) => void)[] = [];
-  const state = { rev: 0, isFollowed: true };
+  const state = { rev: 0, followers: 1 };
   const published: string[] = [];
   const activities: Activity[] = [];
   const failures: unknown[] = [];
@@ -37,7 +31,7 @@ function createFeed() {
         read(() => new Map<RoomKey, Message | null>(keys.map((key) => [key, newest()]))),
     },
     broadcaster: {
-      isFollowed: () => state.isFollowed,
+      followers: () => state.followers,
       publishActivity({ id }, activity) {
         const { seq, rev, lastMessage, deleted } = activity;
         activities.push(activity);
@@ -64,11 +58,15 @@ function createFeed() {
     for (await settle(); reads.length > 0; await settle()) for (const each of reads.splice(0)) each(fails);
   };
   const hear = (...changes: Change[]) => feed.receive(room, changes);
-  return { feed, state, reads, published, activities, failures, create, change, answer, hear };
+  const later = async () => {
+    jest.advanceTimersByTime(250);
+    await settle();
+  };
+  return { feed, state, reads, published, activities, failures, create, change, answer, hear, later };
 }
 
 test("the first change is published at once, later ones together after an interval", async () => {
-  const { published, create, hear } = createFeed();
+  const { published, create, hear, later } = createFeed();
   hear(create());
   await settle();
   expect(published).toEqual(["lobby 1/1 last 1"]);
@@ -84,9 +82,22 @@ test("the first change is published at once, later ones together after an interv
   expect(published.slice(2)).toEqual(["lobby 12/12 last 12"]);
 });
 
+test("a room of many sessions is published once a second", async () => {
+  const { state, published, create, hear, later } = createFeed();
+  state.followers = 1000;
+  const times: number[] = [];
+  for (let quarter = 0; quarter <= 12; quarter++) {
+    const before = published.length;
+    hear(create());
+    await later();
+    if (published.length > before) times.push(quarter);
+  }
+  expect(times).toEqual([0, 3, 7, 11]);
+});
+
 test("nothing is read or published for a room that nobody follows", async () => {
-  const { state, reads, published, create, change, hear, feed } = createFeed();
-  state.isFollowed = false;
+  const { state, reads, published, create, change, hear, later, feed } = createFeed();
+  state.followers = 0;
   hear(create());
   hear(change("deleted", 1));
   feed.receive(8, [create()]);
@@ -95,7 +106,7 @@ test("nothing is read or published for a room that nobody follows", async () => 
 });
 
 test("deletions are gathered, and the last message is read only when the changes do not tell it", async () => {
-  const { reads, published, create, change, answer, hear } = createFeed();
+  const { reads, published, create, change, answer, hear, later } = createFeed();
   hear(create(), create(), create());
   await settle();
   hear(change("deleted", 1), create());
@@ -113,7 +124,7 @@ test("deletions are gathered, and the last message is read only when the changes
 });
 
 test("a last message that is changed before it is published is published as it is then", async () => {
-  const { activities, create, change, hear } = createFeed();
+  const { activities, create, change, hear, later } = createFeed();
   hear(create());
   await settle();
   hear(create(), change("edited", 2));
@@ -122,7 +133,7 @@ test("a last message that is changed before it is published is published as it i
 });
 
 test("a read that fails is retried, with what has come meanwhile", async () => {
-  const { published, failures, create, change, answer, hear } = createFeed();
+  const { published, failures, create, change, answer, hear, later } = createFeed();
   hear(create(), create());
   await settle();
   hear(change("deleted", 2));
@@ -136,7 +147,7 @@ test("a read that fails is retried, with what has come meanwhile", async () => {
 });
 
 test("a publication that waits for the store is not overtaken: its deletions would be taken for old ones", async () => {
-  const { activities, create, change, answer, hear } = createFeed();
+  const { activities, create, change, answer, hear, later } = createFeed();
   hear(create(), create(), create());
   await settle();
   hear(change("deleted", 3));

@@ -150,7 +150,7 @@ async function openStoredChat() {
     broadcaster: {
       publish: nothing,
       publishMissed: nothing,
-      isFollowed: () => false,
+      followers: () => 0,
       publishActivity: nothing,
     },
     observer: { historyFailed: note, commitFailed: note, syncFailed: note, recheckFailed: note },

@@ -4,6 +4,7 @@ import { gzipSync } from "node:zlib";
 
 import type { BunPlugin } from "bun";
 import { minify } from "terser";
+import { ModuleKind, ScriptTarget, transpileDeclaration } from "typescript";
 
 import { version } from "../../package.json";
 import { root, runProcess } from "../support/process.ts";
@@ -12,24 +13,41 @@ import { root, runProcess } from "../support/process.ts";
 // application does not install the server's dependencies.
 
 /** Gzipped bytes of what every application loads that imports `connect`. */
-const MAX_CORE_BYTES = 11_264;
+const MAX_CORE_BYTES = 11_520;
+/** Gzipped bytes of `parley-chat/react`. */
+const MAX_REACT_BYTES = 1_536;
 
 const source = join(root, "src/client");
 const target = join(root, "dist/client");
 /** A module of its own, loaded only by applications that pass a `storage`. */
 const storageModule: BunPlugin = {
   name: "storage module",
-  setup: ({ onResolve }) =>
-    void onResolve({ filter: /outbox-storage\.ts$/ }, () => ({
+  setup(build) {
+    build.onResolve({ filter: /outbox-storage\.ts$/ }, () => ({
       path: "./outbox-storage.js",
       external: true,
-    })),
+    }));
+  },
+};
+/** The hooks import the client as an application does, so that there is one copy of it. */
+const coreModule: BunPlugin = {
+  name: "core module",
+  setup(build) {
+    build.onResolve({ filter: /^(\.\/index\.ts|react)$/ }, ({ path }) => ({
+      path: path === "react" ? path : "parley-chat",
+      external: true,
+    }));
+  },
 };
 
 await rm(target, { recursive: true, force: true });
 await mkdir(target, { recursive: true });
-const coreBytes = await bundle("index.ts", [storageModule]);
-await bundle("outbox-storage.ts", []);
+const isSmall = [
+  await bundle("index.ts", [storageModule], MAX_CORE_BYTES),
+  await bundle("outbox-storage.ts", []),
+  // Frameworks with server components require the directive.
+  await bundle("react.ts", [coreModule], MAX_REACT_BYTES, '"use client";'),
+].every(Boolean);
 const args = ["--silent", "--no-banner", "--export-referenced-types=false"];
 const types = await runProcess(
   [
@@ -44,20 +62,27 @@ const types = await runProcess(
   { cwd: root },
 );
 if (types.code !== 0) throw new Error(types.stdout + types.stderr);
+await writeReactTypes();
 const manifest = {
   name: "parley-chat",
   version,
   description: "The client of Parley, a self-hosted chat service",
   type: "module",
   sideEffects: false,
-  exports: { ".": { types: "./index.d.ts", default: "./index.js" } },
+  exports: {
+    ".": { types: "./index.d.ts", default: "./index.js" },
+    "./react": { types: "./react.d.ts", default: "./react.js" },
+  },
+  peerDependencies: { react: ">=18" },
+  // Applications without React get no warning.
+  peerDependenciesMeta: { react: { optional: true } },
 };
 await Bun.write(join(target, "package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
 await Bun.write(join(target, "README.md"), Bun.file(join(source, "README.md")));
-if (coreBytes > MAX_CORE_BYTES) process.exit(1);
+if (!isSmall) process.exit(1);
 
-/** Bundles and minifies a module. Returns its gzipped size. */
-async function bundle(entry: string, plugins: BunPlugin[]): Promise<number> {
+/** Bundles and minifies a module. Returns whether its gzipped size is within the limit. */
+async function bundle(entry: string, plugins: BunPlugin[], limit?: number, preamble = ""): Promise<boolean> {
   const built = await Bun.build({
     entrypoints: [join(source, entry)],
     target: "browser",
@@ -69,11 +94,26 @@ async function bundle(entry: string, plugins: BunPlugin[]): Promise<number> {
     module: true,
     ecma: 2020,
     compress: { passes: 3 },
+    format: { preamble },
   });
   const name = entry.replace(".ts", ".js");
   await Bun.write(join(target, name), code);
   const gzipped = gzipSync(code, { level: 9 }).length;
-  const limit = entry === "index.ts" ? ` (limit ${MAX_CORE_BYTES})` : "";
-  console.log(`dist/client/${name}: ${Buffer.byteLength(code)} bytes, ${gzipped} gzipped${limit}`);
-  return gzipped;
+  const suffix = limit === undefined ? "" : ` (limit ${limit})`;
+  console.log(`dist/client/${name}: ${Buffer.byteLength(code)} bytes, ${gzipped} gzipped${suffix}`);
+  return limit === undefined || gzipped <= limit;
+}
+
+async function writeReactTypes(): Promise<void> {
+  const { outputText, diagnostics = [] } = transpileDeclaration(
+    await Bun.file(join(source, "react.ts")).text(),
+    {
+      fileName: "react.ts",
+      reportDiagnostics: true,
+      compilerOptions: { module: ModuleKind.ESNext, target: ScriptTarget.ESNext, isolatedDeclarations: true },
+    },
+  );
+  if (diagnostics.length > 0)
+    throw new Error(JSON.stringify(diagnostics.map(({ messageText }) => messageText)));
+  await Bun.write(join(target, "react.d.ts"), outputText.replaceAll('"./index.ts"', '"parley-chat"'));
 }

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdir, readdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
@@ -31,24 +31,40 @@ beforeAll(async () => {
   await new Bun.Archive(await readFile(join(app.path, name ?? ""))).extract(app.path);
   await mkdir(join(app.path, "node_modules"));
   await rename(join(app.path, "package"), installed);
+  for (const name of ["react", "@types"])
+    await symlink(join(root, "node_modules", name), join(app.path, "node_modules", name));
 });
 afterAll(() => app[Symbol.dispose]());
 
-test("the package contains the client, its types, a README and its manifest, without dependencies", async () => {
+test("the package contains the client and its hooks, their types, a README and its manifest, without dependencies", async () => {
   const files = (await readdir(installed, { recursive: true })).toSorted();
-  expect(files).toEqual(["README.md", "index.d.ts", "index.js", "outbox-storage.js", "package.json"]);
+  expect(files).toEqual([
+    "README.md",
+    "index.d.ts",
+    "index.js",
+    "outbox-storage.js",
+    "package.json",
+    "react.d.ts",
+    "react.js",
+  ]);
   const manifest = await Bun.file(join(installed, "package.json")).json();
   expect(manifest).toMatchObject({ name: "parley-chat", version, sideEffects: false });
   expect(manifest).not.toHaveProperty("dependencies");
+  // An application without React gets no warning.
+  expect(manifest).toMatchObject({
+    peerDependencies: { react: ">=18" },
+    peerDependenciesMeta: { react: { optional: true } },
+  });
 });
 
-test("the core is as small as the build prints", async () => {
-  const [, bytes, gzipped, limit] =
-    /dist\/client\/index\.js: (\d+) bytes, (\d+) gzipped \(limit (\d+)\)/.exec(output) ?? [];
-  const script = await readFile(join(installed, "index.js"));
+test.each(["index.js", "react.js"])("%s is as small as the build prints", async (name) => {
+  const line = output.split("\n").find((each) => each.startsWith(`dist/client/${name}: `)) ?? "";
+  const [, bytes, gzipped, limit] = /: (\d+) bytes, (\d+) gzipped \(limit (\d+)\)/.exec(line) ?? [];
+  const script = await readFile(join(installed, name));
   expect(Number(bytes)).toBe(script.length);
   expect(Number(gzipped)).toBe(gzipSync(script, { level: 9 }).length);
-  expect(Number(gzipped)).toBeWithin(1_000, Number(limit) + 1);
+  expect(Number(gzipped)).toBeWithin(500, Number(limit) + 1);
+  if (name === "react.js") expect(Number(limit)).toBe(1_536);
 });
 
 test("an application that uses only the HTTP API gets only that", async () => {
@@ -61,12 +77,13 @@ test("an application that uses only the HTTP API gets only that", async () => {
   expect(gzipSync(text, { level: 9 }).length).toBeLessThan(1_536);
 });
 
+const importsOf = (text: string) =>
+  new Bun.Transpiler({ loader: "js" }).scan(text).imports.map(({ kind, path }) => [kind, path]);
+
 test("the client imports nothing but its own module for storages, and uses only what browsers have", async () => {
   const [script = "", storage = "", types] = await Promise.all(
     ["index.js", "outbox-storage.js", "index.d.ts"].map((name) => readFile(join(installed, name), "utf8")),
   );
-  const importsOf = (text: string) =>
-    new Bun.Transpiler({ loader: "js" }).scan(text).imports.map(({ kind, path }) => [kind, path]);
   expect(importsOf(script)).toEqual([["dynamic-import", "./outbox-storage.js"]]);
   expect(importsOf(storage)).toEqual([]);
   const serverGlobal = /\b(Bun|process|Buffer|global|require)\b/.exec(script + storage)?.[0];
@@ -74,9 +91,23 @@ test("the client imports nothing but its own module for storages, and uses only 
   expect({ serverGlobal, typeImport }).toEqual({ serverGlobal: undefined, typeImport: undefined });
 });
 
+test("the hooks import only React and the client, and are for the client side", async () => {
+  const [script = "", types = ""] = await Promise.all(
+    ["react.js", "react.d.ts"].map((name) => readFile(join(installed, name), "utf8")),
+  );
+  const { imports } = new Bun.Transpiler({ loader: "js" }).scan(script);
+  expect(imports.map(({ path }) => path)).toEqual(["react", "parley-chat"]);
+  expect(script).toStartWith('"use client";');
+  expect(Array.from(types.matchAll(/from (".*?")/g), ([, path]) => path)).toEqual([
+    '"react"',
+    '"parley-chat"',
+  ]);
+});
+
 /** A program that uses the types, correctly and incorrectly. */
 const consumer = `
 import { api, connect, ParleyError } from "parley-chat";
+import { type ChatProviderProps, useMessages, useRoom, useRoomState } from "parley-chat/react";
 import type { Chat, ChatEvent, Message, PendingMessage, Room, RoomEvent, RoomPosition, RoomSummary } from "parley-chat";
 
 const token = async ({ refresh }: { refresh: boolean }) => (refresh ? "new" : "old");
@@ -104,6 +135,15 @@ chat.on("left", ({ room, reason }) => [room, reason === "removed"]);
 room.on("gone", removeListener);
 // @ts-expect-error: messages are read only
 room.messages.push({} as Message);
+const provided: ChatProviderProps[] = [{ chat }, { chat: undefined }, { url: "/", token, storage: localStorage }];
+// @ts-expect-error: the options have no token
+provided.push({ url: "/" });
+export function useTexts(id: string | null): string[] {
+  const team: Room | undefined = useRoom(id);
+  const name: string | undefined = useRoomState(team, (open) => open.name, undefined);
+  const { messages, complete } = useMessages(team);
+  return [name ?? "", ...messages.map(({ text }) => text), complete ? "complete" : ""];
+}
 /** One component draws both. */
 const draw = (message: Message | PendingMessage) => [message.sender.name, message.text, "status" in message];
 export const lines = [...room.messages, ...room.pending].map(draw);

@@ -88,6 +88,9 @@ describe("a clock that is set back by an hour", () => {
     room.typing();
     adjustable.offset = -3_600_000;
     room.typing();
-    expect(socket.sent).toEqual(Array(2).fill({ type: "typing", room: "lobby" }));
+    expect(socket.sent).toEqual([
+      { type: "typing", room: "lobby" },
+      { type: "typing", room: "lobby" },
+    ]);
   });
 });

@@ -171,3 +171,52 @@ test("in Chromium, a page that goes offline reconnects as soon as it is online",
     bobs.close();
   }
 });
+
+test("in Chromium, what two tabs send while the server is down survives a reload, and is stored once", async () => {
+  const id = await server.createRoom([alice, bob]);
+  const bobs = client.connect({ url: server.url, token: () => server.token(bob) });
+  const bobsRoom = bobs.open(id);
+  await bobsRoom.ready;
+  // Nothing listens on this port.
+  let port = 9;
+  await using down = await startProxy({ target: () => ({ host: "127.0.0.1", port }) });
+  const options = JSON.stringify({ url: `http://127.0.0.1:${down.port}` });
+  const token = JSON.stringify(await server.token(alice));
+  /** Runs in a page: connects, and sends messages. */
+  const connectAndSend = (texts: string[]) => `import("/client.js").then(({ connect }) => {
+    globalThis.chat = connect({ ...${options}, token: () => ${token}, storage: localStorage, random: () => 0.1 });
+    globalThis.room = chat.open(${JSON.stringify(id)});
+    for (const text of ${JSON.stringify(texts)}) void room.send(text);
+  })`;
+  const textsOf = (tab: string) => Array.from({ length: 20 }, (_, n) => `${tab} ${n}`);
+  const browser = await startBrowser();
+  try {
+    const context = await browser.newContext();
+    const tabs = [await context.newPage(), await context.newPage()];
+    for (const [index, tab] of tabs.entries()) {
+      await tab.goto(site.url.href);
+      await tab.evaluate(connectAndSend(textsOf(`tab ${index}`)));
+      const isStored = `Object.values(localStorage).some((text) => text.includes("tab ${index} 19"))`;
+      await waitUntil("its messages are stored", () => tab.evaluate<boolean>(isStored));
+    }
+    const [first, second] = tabs;
+    await first?.reload();
+    await first?.evaluate(connectAndSend([]));
+    port = Number(new URL(server.url).port);
+    await waitUntil("Bob has all messages", () => bobsRoom.messages.length >= 40);
+    for (const index of [0, 1]) {
+      const received = bobsRoom.messages.filter(({ text }) => text.startsWith(`tab ${index}`));
+      expect(received.map(({ text }) => text)).toEqual(textsOf(`tab ${index}`));
+    }
+    for (const tab of [first, second])
+      await waitUntil("nothing waits any more", () =>
+        (tab as NonNullable<typeof tab>).evaluate<boolean>(
+          `chat.status === "open" && room.pending.length === 0 && localStorage.length === 0`,
+        ),
+      );
+    expect(bobsRoom.messages).toHaveLength(40);
+  } finally {
+    await browser.close();
+    bobs.close();
+  }
+});

@@ -153,7 +153,8 @@ test("changes alone keep the counts exact, without the marks", () => {
         if (each.action === "tell changes") {
           const [page, rev] = [room.since(client.rev), room.rev];
           client.applyMessages(page, rev);
-          expect({ ...client }).toMatchObject(room.counts);
+          const { seq, read, unread } = client;
+          expect({ seq, rev: client.rev, read, unread }).toEqual(room.counts);
         }
       }
     }),

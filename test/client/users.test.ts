@@ -69,9 +69,9 @@ describe("the read marks of others", () => {
   });
 });
 
-describe("the members", () => {
-  const member = (user: typeof me, role = "member") => ({ ...user, role, joined_at: createdAt });
+const member = (user: typeof me, role = "member") => ({ ...user, role, joined_at: createdAt });
 
+describe("the members", () => {
   test("are loaded once, and again when they have changed", async () => {
     const urls: string[] = [];
     let members = [member(me), member(other)];

@@ -119,7 +119,7 @@ export function createChat({ messages = 0, limits = {}, broadcaster }: ChatHarne
     publishMissed(_, page) {
       for (const each of subscribers) each.receive(page, false);
     },
-    isFollowed: () => false,
+    followers: () => 0,
     publishActivity: () => undefined,
   };
   const clock = { now: 0 };

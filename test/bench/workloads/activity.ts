@@ -89,16 +89,24 @@ async function sendSteadily(
   return { value, text: `${value.toFixed(1)} µs of CPU a message${told}; ${load(period)}` };
 }
 
-/** Lets the first reader of each room send. After `stop` each room has had the same number of messages. */
+/** Lets the first reader of each room send, one room after the other. After `stop` each room has had as many messages. */
 function startSending(readers: readonly RawSocket[], { rooms, rate }: Load, dialect: Dialect) {
   const frames = usersBetween(0, rooms).map((room) => dialect.send(companyRoom(room)));
   const startedAt = performance.now();
-  const sender = { sent: 0, stop: () => clearInterval(timer) };
-  const timer = setInterval(() => {
-    const due = ((performance.now() - startedAt) / 1000) * rate * rooms;
-    for (; sender.sent < due; sender.sent += rooms)
-      for (const [room, frame] of frames.entries()) readers[room * READERS]?.write(frame);
-  }, 1);
+  const sendUntil = (due: number) => {
+    for (; sender.sent < due; sender.sent++) {
+      const room = sender.sent % rooms;
+      readers[room * READERS]?.write(frames[room] as Uint8Array);
+    }
+  };
+  const timer = setInterval(() => sendUntil(((performance.now() - startedAt) / 1000) * rate * rooms), 1);
+  const sender = {
+    sent: 0,
+    stop: () => {
+      clearInterval(timer);
+      sendUntil(Math.ceil(sender.sent / rooms) * rooms);
+    },
+  };
   return sender;
 }
 

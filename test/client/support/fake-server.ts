@@ -174,7 +174,7 @@ export class FakeSocket extends EventTarget {
   }
 
   /** The server answers the last `open` of a room. */
-  receiveOpened({ me: _, ...frame }: Opened): void {
+  receiveOpened(frame: Opened): void {
     const open = this.opens.findLast(({ room }) => room === frame.room.id);
     if (open) this.receive({ ...frame, id: open.id });
   }

@@ -24,6 +24,8 @@ interface Member {
  */
 export class FakeSession {
   readonly frames: SentFrame[] = [];
+  /** Whether a change was lost, which no real network does. */
+  hasLost = false;
   /** Those that the client has created. */
   sockets: readonly FakeSocket[] = [];
   readonly #rooms: Map<string, FakeRoom>;
@@ -201,7 +203,9 @@ export class FakeSession {
 
   /** Loses the next frame if it is a live change of an open room. */
   loseChange(): void {
-    if (this.frames[0]?.type === "change") this.frames.shift();
+    if (this.frames[0]?.type !== "change") return;
+    this.frames.shift();
+    this.hasLost = true;
   }
 
   /** No two messages of a room have the same `client_id`. */

@@ -1,0 +1,73 @@
+import type { ChaosClient } from "./client.ts";
+import type { DatabaseReader, StoredRoom } from "./database.ts";
+import { missingInList } from "./list-checker.ts";
+import type { Participants } from "./setup.ts";
+import { presenceErrors } from "./view-checker.ts";
+import type { Watchdog } from "./watchdog.ts";
+
+/**
+ * Waits until everyone shows everything, and who is online; then until those who leave are shown as offline. `check` is called
+ * as soon as nothing is missing, before older messages are loaded.
+ */
+export async function converge(
+  participants: Participants,
+  database: DatabaseReader,
+  watchdog: Watchdog,
+  check: () => void,
+): Promise<void> {
+  await watchdog.until(() => behind(participants, database));
+  check();
+  const unlimited = participants.clients.filter(({ keep }) => keep === undefined);
+  const incomplete = () =>
+    unlimited.filter(isIncomplete).map(({ name }) => `${name} is loading older messages`);
+  await watchdog.finish(Promise.all(unlimited.map((client) => client.loadAll())), incomplete);
+  await watchdog.until(() => [...behind(participants, database), ...wrongPresence(participants, database)]);
+  for (const observer of participants.classicObservers) await observer[Symbol.asyncDispose]();
+  await watchdog.until(() => wrongPresence({ ...participants, classicObservers: [] }, database));
+}
+
+const isIncomplete = ({ rooms }: ChaosClient) => [...rooms.values()].some(({ complete }) => !complete);
+
+/** What clients and observers lack that is in the database. */
+function behind({ clients, observers }: Participants, database: DatabaseReader): string[] {
+  return [
+    ...clients.flatMap((client) => clientBehind(client, database)),
+    ...observers
+      .filter(({ rev, roomId }) => rev !== database.rev(roomId))
+      .map(({ name, rev, roomId }) => `${name} is at rev ${rev} of ${database.rev(roomId)}`),
+  ];
+}
+
+function clientBehind({ name, state, chat, user, rooms }: ChaosClient, database: DatabaseReader): string[] {
+  if (chat.status !== "open" || !chat.complete) return [state];
+  const stored = database.roomsOf(user);
+  const revs = new Map(stored.map(({ id, rev }) => [id, rev]));
+  const isBehind = [...rooms.values()].some(
+    ({ id, status, pending, position }) =>
+      status !== "open" || pending.length > 0 || position?.rev !== revs.get(id),
+  );
+  return [...(isBehind ? [state] : []), ...missingInList({ name, rooms: chat.rooms }, stored)];
+}
+
+/** Users with a session are online in all of their rooms, the others in the one that they are connected to. */
+function wrongPresence(
+  { rooms, clients, observers, classicObservers }: Participants,
+  database: DatabaseReader,
+): string[] {
+  return rooms.flatMap((id) => {
+    const online = usersOnline(database.room(id), clients, [...observers, ...classicObservers]);
+    return clients.flatMap(({ name, rooms: open }) => {
+      const room = open.get(id);
+      return room ? presenceErrors(online, { name: `${name} in ${id}`, online: room.online }) : [];
+    });
+  });
+}
+
+function usersOnline(
+  { id, members }: StoredRoom,
+  clients: readonly ChaosClient[],
+  connections: readonly { roomId: string; user: string }[],
+): Set<string> {
+  const here = connections.filter(({ roomId }) => roomId === id);
+  return new Set([...clients, ...here].map(({ user }) => user).filter((user) => members.has(user)));
+}
