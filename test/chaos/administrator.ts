@@ -55,8 +55,9 @@ export class Administrator {
     await this.#work;
   }
 
-  get state(): string {
-    return `${this.#waiting} changes of the administrator are waiting`;
+  /** A line for each change that has not been made. */
+  get waiting(): string[] {
+    return Array.from({ length: this.#waiting }, () => "a change of the administrator is waiting");
   }
 
   async #change(random: Random): Promise<void> {
@@ -85,11 +86,13 @@ export class Administrator {
   async #create(room: string, random: Random): Promise<void> {
     const { api, users, observersOf } = this.#options;
     await this.#retry("rooms created", () => api.createRoom({ id: room, name: room }), "conflict");
-    for (const email of observersOf(room))
-      await this.#retry("observers added", () => api.setMember(room, email));
-    for (const email of users)
-      if (random.chance(0.6))
-        await this.#retry("members added or changed", () => api.setMember(room, email, pickRole(random)));
+    const added = users.filter(() => random.chance(0.6)).map((email) => ({ email, role: pickRole(random) }));
+    const observers = observersOf(room).map((email) => ({ email, role: undefined }));
+    await Promise.all(
+      [...observers, ...added].map(({ email, role }) =>
+        this.#retry("members added or changed", () => api.setMember(room, email, role)),
+      ),
+    );
   }
 
   /** Repeats a request until it has taken effect. With the code `done` it has done so before. */

@@ -98,7 +98,7 @@ async function execute(options: ChaosOptions, history: History): Promise<void> {
       progress(`${done} of ${operations} operations, ${server.kills} kills`);
   });
   await watchdog.finish(nemesis.finish(), () => ["the server is restarting"]);
-  await watchdog.finish(administrator.finish(), () => [administrator.state]);
+  await watchdog.finish(administrator.finish(), () => administrator.waiting);
   const [reader] = clients;
   history.count("connections that the slow reader lost", reader?.monitor.connectionsLost);
 
@@ -140,7 +140,7 @@ async function runWorkload(
   });
   await watchdog.finish(Promise.all(work), () => [
     ...others.flatMap(({ state, remaining }) => (remaining > 0 ? [state] : [])),
-    administrator.state,
+    ...administrator.waiting,
   ]);
 }
 
