@@ -7,7 +7,7 @@ import type { RoomSync } from "./room-sync.ts";
 import type { Store } from "./store.ts";
 
 /** Messages read for the first frame of a connection that resumes. */
-const RESUME_PAGE_SIZE = 64;
+const RESUME_PAGE_SIZE = 128;
 
 export interface JoinOptions {
   /** The `rev` from which to resume. Without it, or beyond the room's end, the last messages are read. */

@@ -102,6 +102,13 @@ export class Sessions {
     return this.#registry.usersIn(room).map(({ actor }) => actor);
   }
 
+  /** The user's connections were expelled from a room. Their sessions are told, unless they were already. */
+  expelled(user: UserKey, room: RoomKey, reason: Departure): void {
+    this.#leave(this.#registry.get(user), room, reason);
+    // They may have become a member again since the members were read.
+    if (reason === "removed") this.#check(user, room);
+  }
+
   receive(event: BusEvent): void {
     switch (event.kind) {
       case "changes":

@@ -115,7 +115,10 @@ export class Session implements ConnectionSession {
 
   left({ key, id }: RoomRef, reason: Departure): void {
     const open = this.#open.get(id);
-    if (open?.room.key === key) this.#close(open);
+    if (open?.room.key === key) {
+      open.departure = reason;
+      this.#close(open);
+    }
     this.connection.unsubscribe(topics.activity(key));
     this.connection.send(encodeLeft(id, reason));
   }
@@ -222,11 +225,13 @@ export class Session implements ConnectionSession {
   }
 
   #expel(open: OpenRoom, reason: Departure): void {
-    if (this.#open.get(open.room.id) === open) this.#close(open);
-    else this.#leave(open);
-    // Members are told by `left`.
+    if (!open.isOpen) return;
     const { sessions } = this.options.chat;
-    if (!sessions.has(open.room.key, this.user.key)) this.connection.send(encodeLeft(open.room.id, reason));
+    const { key, id } = open.room;
+    this.#close(open);
+    // Members are told with their other sessions.
+    if (sessions.has(key, this.user.key)) sessions.expelled(this.user.key, key, reason);
+    else this.connection.send(encodeLeft(id, reason));
   }
 
   #close(open: OpenRoom): void {

@@ -15,7 +15,7 @@ export function clientFrame(text: string): Uint8Array {
 export type OnFrame = (bytes: Uint8Array, start: number, size: number) => void;
 
 /** Enough of a payload to tell frames apart. */
-export const HEAD_BYTES = 64;
+export const HEAD_BYTES = 256;
 
 /** Splits what a server sends into frames (RFC 6455, section 5.2), without copying payloads. */
 export class FrameReader {
@@ -31,16 +31,15 @@ export class FrameReader {
     while (at < bytes.length) {
       const short = bytes[at + 1] ?? 127;
       const header = short < 126 ? 2 : short === 126 ? 4 : 10;
-      const head = header + (short < HEAD_BYTES ? short : HEAD_BYTES);
-      if (bytes.length - at < head) {
-        this.#rest = bytes.slice(at);
-        this.#skip = 0;
-        return;
-      }
       let length = short;
       if (short >= 126) {
         length = 0;
         for (let index = at + 2; index < at + header; index++) length = length * 256 + (bytes[index] ?? 0);
+      }
+      if (bytes.length - at < header + (length < HEAD_BYTES ? length : HEAD_BYTES)) {
+        this.#rest = bytes.slice(at);
+        this.#skip = 0;
+        return;
       }
       onFrame(bytes, at + header, header + length);
       at += header + length;

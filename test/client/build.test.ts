@@ -27,8 +27,8 @@ beforeAll(async () => {
     env,
   });
   expect(packed).toMatchObject({ code: 0 });
-  const name = (await readdir(app.path)).find((each) => each.endsWith(".tgz"));
-  await new Bun.Archive(await readFile(join(app.path, name ?? ""))).extract(app.path);
+  const tarball = (await readdir(app.path)).find((each) => each.endsWith(".tgz"));
+  await new Bun.Archive(await readFile(join(app.path, tarball ?? ""))).extract(app.path);
   await mkdir(join(app.path, "node_modules"));
   await rename(join(app.path, "package"), installed);
   for (const name of ["react", "@types"])

@@ -172,6 +172,8 @@ test("in Chromium, a page that goes offline reconnects as soon as it is online",
   }
 });
 
+const textsOf = (tab: string) => Array.from({ length: 20 }, (_, n) => `${tab} ${n}`);
+
 test("in Chromium, what two tabs send while the server is down survives a reload, and is stored once", async () => {
   const id = await server.createRoom([alice, bob]);
   const bobs = client.connect({ url: server.url, token: () => server.token(bob) });
@@ -188,7 +190,6 @@ test("in Chromium, what two tabs send while the server is down survives a reload
     globalThis.room = chat.open(${JSON.stringify(id)});
     for (const text of ${JSON.stringify(texts)}) void room.send(text);
   })`;
-  const textsOf = (tab: string) => Array.from({ length: 20 }, (_, n) => `${tab} ${n}`);
   const browser = await startBrowser();
   try {
     const context = await browser.newContext();

@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 
 import * as client from "../../src/client/index.ts";
 import { WebSocket } from "../support/client.ts";
@@ -8,6 +8,8 @@ import { outcome } from "./support/fake-server.ts";
 import { MemoryStorage } from "./support/storage.ts";
 
 // The client with a real server.
+
+setDefaultTimeout(20_000);
 
 const alice = "alice@example.com";
 const bob = "bob@example.com";
@@ -271,7 +273,7 @@ test("a hundred rooms are open at once, and the next one is refused", async () =
   expect(await outcome(rooms[100]?.ready ?? Promise.resolve())).toMatchObject({ code: "forbidden" });
   expect(chat.status).toBe("open");
   chat.close();
-});
+}, 60_000);
 
 test("what was not sent when the page was closed is sent by the next one", async () => {
   const id = await server.createRoom([alice]);

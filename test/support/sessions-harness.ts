@@ -1,3 +1,5 @@
+import { expect } from "bun:test";
+
 import type { BusEvent } from "../../src/chat/bus.ts";
 import { StoreError } from "../../src/chat/errors.ts";
 import type { Actor, Departure, Role, RoomKey, RoomRef, RoomSummary, UserKey } from "../../src/chat/model.ts";
@@ -257,4 +259,13 @@ export function createSessions() {
     rename,
     change,
   };
+}
+
+/** Checks that a session of user 1 knows what is stored. */
+export function expectKnown(
+  { known, faults }: FakeSession,
+  { expected }: Pick<ReturnType<typeof createSessions>, "expected">,
+): void {
+  expect(faults).toEqual([]);
+  expect(Object.fromEntries(known)).toEqual(Object.fromEntries(expected(1)));
 }

@@ -216,3 +216,56 @@ test("a failing store during a resume ends the session, which goes on where it w
   expect(await session.closed).toEqual({ code: 1013, reason: "storage_unavailable" });
   expect(session.opened(ROOM).cursor).toBeLessThan(store.rev);
 });
+
+describe("when another process has written", () => {
+  test.each([false, true])(
+    "a user who is found to be no member is told so before their list is read again (added again: %p)",
+    async (isAddedAgain) => {
+      await using at = await startSession();
+      const { session, store, bus } = at;
+      const opening = session.open(ROOM);
+      await waitUntil("the room has been read", async () => {
+        await store.answerAll();
+        return session.model.isOpen(ROOM);
+      });
+      await opening;
+      store.roles.delete(2);
+      bus.publish({ kind: "invalidate" });
+      await settle();
+      if (isAddedAgain) store.roles.set(2, "member");
+      store.answer(store.waiting.indexOf("memberKeys"));
+      expect(await session.next("left")).toMatchObject({ room: ROOM, reason: "removed" });
+      store.readsAsOf = "answer";
+      await store.answerAll();
+      if (isAddedAgain) expect(await session.next("joined")).toMatchObject({ room: { id: ROOM } });
+      await session.ping();
+      expect(session.unread("left")).toEqual([]);
+      expect(session.model.rooms.has(ROOM)).toBe(isAddedAgain);
+    },
+  );
+
+  test("an open of a user whose list is read without the room is answered", async () => {
+    await using at = await startSession();
+    const { session, store, bus } = at;
+    const id = session.issue({ type: "open", room: ROOM });
+    await waitUntil("the open reads", () => store.waiting.length > 0);
+    store.answer();
+    await settle();
+    store.roles.delete(2);
+    bus.publish({ kind: "invalidate" });
+    await settle();
+    // The list and what follows from it come first.
+    for (const name of ["roomsOf", "lastMessages", "role", "head"])
+      for (
+        let index = store.waiting.lastIndexOf(name);
+        index >= 0 && session.unread("left").length === 0;
+        index = -1
+      ) {
+        store.answer(index);
+        await settle();
+      }
+    await store.answerAll();
+    expect(await session.answer(id)).toMatchObject({ type: "error", room: ROOM });
+    await session.next("left");
+  });
+});

@@ -15,7 +15,7 @@ type Value = string | number | null;
  */
 export function compile<Parameters, Row extends Value[] = never>(db: Db, query: Query) {
   const { sql, params } = query.toSQL();
-  const statement = db.$client.prepare<Row, Value[]>(sql);
+  const statement = db.$client.prepare<Row, Value[]>(hideValues(sql));
   const slots = params.map((param) => {
     const value = is(param, Param) ? param.value : param;
     return is(value, Placeholder) ? { name: value.name as keyof Parameters } : { fixed: value as Value };
@@ -27,4 +27,12 @@ export function compile<Parameters, Row extends Value[] = never>(db: Db, query: 
     get: (values: Parameters) => (statement.values(...bind(values)) as Row[])[0],
     run: (values: Parameters) => void statement.run(...bind(values)),
   };
+}
+
+/**
+ * SQLite prepares a statement again, for 10 to 30 µs, when a parameter is bound whose value its planner has looked at. It looks
+ * at `LIMIT`, and at equal columns in statements with a join or `ORDER BY`; not at parameters that are part of an expression.
+ */
+function hideValues(sql: string): string {
+  return sql.replace(/( limit|"\w+_pk" =) \?/g, "$1 ? + 0");
 }

@@ -147,6 +147,13 @@ export function prepareQueries(db: Db) {
         .where(and(eq(users.sub, $("sub")), eq(users.signedIn, true))),
     ),
     userByKey: compile<{ key: UserKey }, UserRow>(db, selectUser.where(eq(users.pk, $("key")))),
+    usersByKey: compile<{ keys: string }, UserRow>(
+      db,
+      db
+        .select(userColumns)
+        .from(sql`json_each(${$("keys")})`)
+        .innerJoin(users, eq(users.pk, sql`value`)),
+    ),
     emailOwner: compile<{ email: string }, UserRow>(
       db,
       db

@@ -50,21 +50,32 @@ export function toUser(row: UserRow | undefined): User | undefined {
   return row && { key: row[0], id: row[1], email: row[2], name: row[3] };
 }
 
-/** Messages with their senders. Each sender is looked up once. */
+interface UserQueries {
+  userByKey: { get(values: { key: UserKey }): UserRow | undefined };
+  usersByKey: { all(values: { keys: string }): UserRow[] };
+}
+
+/** Messages with their senders, who are read with one statement. Messages of one sender share the object. */
 export function toMessages(
-  { userByKey }: { userByKey: { get(values: { key: UserKey }): UserRow | undefined } },
+  { userByKey, usersByKey }: UserQueries,
   rows: readonly (MessageRow | CreatedRow)[],
 ): Message[] {
   const senders = new Map<UserKey, User>();
-  return rows.map((row) => {
+  for (const row of rows) {
     const key = row[SENDER];
-    let sender = senders.get(key);
-    if (!sender) {
-      sender = toUser(userByKey.get({ key })) ?? { key, id: null, email: null, name: null };
-      senders.set(key, sender);
-    }
-    return toMessage(row, sender);
-  });
+    if (!senders.has(key)) senders.set(key, { key, id: null, email: null, name: null });
+  }
+  const keys = [...senders.keys()];
+  const [first] = keys;
+  const found =
+    first !== undefined && keys.length === 1
+      ? [userByKey.get({ key: first })]
+      : usersByKey.all({ keys: JSON.stringify(keys) });
+  for (const row of found) {
+    const user = toUser(row);
+    if (user) senders.set(user.key, user);
+  }
+  return rows.map((row) => toMessage(row, senders.get(row[SENDER]) as User));
 }
 
 /** Messages by room, with their senders. Rows of one sender share the object. */

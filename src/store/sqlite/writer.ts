@@ -43,7 +43,9 @@ export class Writer {
   }
 }
 
-const createTransaction = (database: Database) => database.transaction((work: () => unknown) => work());
+/** Returns a function that runs some work in a transaction. */
+export const createTransaction = (database: Database) =>
+  database.transaction((work: () => unknown) => work());
 
 /** The domain's error for an error of SQLite. Leaves out Drizzle's message, which contains the parameters. */
 export function toStoreError(error: unknown): StoreError {

@@ -81,12 +81,13 @@ async function resumeAll({ url, pid }: Server, testbed: Testbed): Promise<Resume
 
 /** Resolves when the last changes of every room have begun to arrive. */
 function countComplete(socket: RawSocket): Promise<void> {
-  const lastRev = `"rev":${revAfter(MESSAGES_PER_ROOM)},`;
+  const lastRev = revAfter(MESSAGES_PER_ROOM);
+  const isLast = new RegExp(`^{"type":"(opened".*}|changes","room":"[^"]+"),"rev":${lastRev},`);
   let rooms = 0;
   return new Promise((resolve) => {
     socket.onFrame = (bytes, start) => {
       const head = Buffer.from(bytes.buffer, bytes.byteOffset + start, HEAD_BYTES).toString("latin1");
-      if (head.startsWith('{"type":"changes"') && head.includes(lastRev) && ++rooms === ROOMS) resolve();
+      if (isLast.test(head) && ++rooms === ROOMS) resolve();
     };
   });
 }
