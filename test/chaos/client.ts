@@ -2,6 +2,7 @@ import {
   type Ack,
   type Chat,
   connect,
+  type OutboxStorage,
   ParleyError,
   type PendingMessage,
   type Room,
@@ -23,6 +24,8 @@ export interface ChaosClientOptions {
   token: Token;
   /** Messages that the SDK keeps in each room; undefined keeps all. */
   keep?: number;
+  /** Whether commands that were not acknowledged are kept when the client is closed, and sent by the next chat. */
+  storesCommands: boolean;
   clock: FastClock;
   random: Random;
   history: History;
@@ -49,6 +52,8 @@ export class ChaosClient {
   readonly #positions = new Map<string, RoomPosition>();
   /** Operations whose message failed and may be sent again, by `client_id`. */
   readonly #failed = new Map<string, Operation>();
+  /** What the SDK stores. */
+  readonly #storage = new Map<string, string>();
   /** Requests that go beside the commands. */
   readonly #requests = new Set<Promise<unknown>>();
   #closed = false;
@@ -72,6 +77,11 @@ export class ChaosClient {
       return `${id} (${status}, rev ${position?.rev}, ${pending.length} pending)`;
     });
     return `${name} is ${chat.status} with ${remaining} remaining and ${rooms.join(", ")}`;
+  }
+
+  /** Whether it keeps commands that were not acknowledged. */
+  get hasStoredCommands(): boolean {
+    return this.#storage.size > 0;
   }
 
   /** Carries out all generated commands. Calls `done` after each one. */
@@ -151,7 +161,7 @@ export class ChaosClient {
       history.count("closes");
     }
     if (leave !== undefined) {
-      this.#request("leave", this.chat.api.removeMember(leave, this.user));
+      this.#request("leave", this.chat.api.removeMember(leave, `sub:${this.user}`));
       history.count("leaves");
     }
     const seq = this.chat.room(markRead ?? "")?.seq;
@@ -178,6 +188,7 @@ export class ChaosClient {
     const outcome = await outcomeOf(execute(room, command));
     history.settle(operation, outcome, monitor.connectionsLost - losses);
     history.count(outcome.type === "refused" ? `refused: ${outcome.code}` : outcome.type);
+    if (outcome.type === "unknown" && this.#options.storesCommands) history.reopen(operation);
     if (operation.kind === "send" && outcome.type !== "acked")
       this.#failed.set(operation.clientId, operation);
     this.#handleFailed(index);
@@ -233,13 +244,14 @@ export class ChaosClient {
   }
 
   #connect(): Chat {
-    const { url, token, clock, random, keep } = this.#options;
+    const { url, token, clock, random, keep, storesCommands } = this.#options;
     const chat = connect({
       url,
       token,
       clock,
       random: () => random.next() * BACKOFF_SCALE,
       ...(keep !== undefined && { keep }),
+      ...(storesCommands && { storage: storageOf(this.#storage) }),
     });
     this.monitor.watch(chat);
     chat.on("closed", ({ code }) => {
@@ -248,6 +260,14 @@ export class ChaosClient {
     });
     return chat;
   }
+}
+
+function storageOf(map: Map<string, string>): OutboxStorage {
+  return {
+    getItem: (key) => map.get(key) ?? null,
+    setItem: (key, value) => map.set(key, value),
+    removeItem: (key) => map.delete(key),
+  };
 }
 
 function execute(room: Room, command: Command): Promise<Ack> {

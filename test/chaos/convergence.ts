@@ -44,8 +44,10 @@ function behind({ clients, observers }: Participants, database: DatabaseReader):
   ];
 }
 
-function clientBehind({ name, state, chat, user, rooms }: ChaosClient, database: DatabaseReader): string[] {
+function clientBehind(client: ChaosClient, database: DatabaseReader): string[] {
+  const { name, state, chat, user, rooms } = client;
   if (chat.status !== "open" || !chat.complete) return [state];
+  if (client.hasStoredCommands) return [`${name} has commands in its storage`];
   const stored = database.roomsOf(user);
   const revs = new Map(stored.map(({ id, rev }) => [id, rev]));
   const isBehind = [...rooms.values()].some(
