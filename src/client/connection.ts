@@ -1,24 +1,18 @@
 import { afterClose } from "../protocol/error-codes.ts";
 import type { AckFrame, ErrorFrame, OpenedFrame, SessionFrame } from "../protocol/frames.ts";
-import type { Command } from "../protocol/schemas.ts";
+import type { CommandBody } from "./command.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
-import type { Clock, Random, Socket, SocketClass, Token } from "./options.ts";
+import type { Socket, SocketClass, Token } from "./options.ts";
 import { parseFrame } from "./parse-frame.ts";
-import { backoff, Timer } from "./timer.ts";
+import { Timer, type TimeSource } from "./timer.ts";
 
 /** Answers a command: the frame that has its `id`. */
 export type Answer = AckFrame | ErrorFrame | OpenedFrame;
 
-type WithoutId<C> = C extends Command ? Omit<C, "id"> : never;
-/** A command without its `id`, which the connection assigns. */
-export type CommandBody = WithoutId<Command>;
-
-export interface ConnectionOptions {
+export interface ConnectionOptions extends TimeSource {
   url: string;
   token: Token;
   WebSocket: SocketClass;
-  clock: Clock;
-  random: Random;
   /** A frame has been received, whatever it is. */
   onReceive: () => void;
   /** The first frame of each connection is its `hello`. Answers to commands are not among them. */
@@ -41,6 +35,8 @@ const TOKEN_TIMEOUT_MS = 60_000;
 const TOKEN_RETRY_MS = 5_000;
 /** The server is probed after this long without a frame. */
 const PROBE_AFTER_MS = 30_000;
+/** The same, while a command waits for its answer. */
+const ANSWER_TIMEOUT_MS = 15_000;
 /** How long the server may take to answer a probe. */
 const PROBE_TIMEOUT_MS = 10_000;
 /** A connection that lasted this long resets the backoff. */
@@ -55,19 +51,16 @@ interface SocketEvent {
 
 /** A WebSocket connection that reconnects whenever it is lost, until the client closes it or the server ends it for good. */
 export class Connection {
+  /** Whether the `hello` has been received. */
+  isOpen = false;
   readonly #options: ConnectionOptions;
   /** Undefined between two attempts, and while an attempt waits for its token. */
   #socket: Socket | undefined;
-  /** Whether the `hello` has been received. */
-  #isOpen = false;
   #openedAt = 0;
-  #lastFrameAt = 0;
   /** Whether no frame has been received since the last probe. */
   #isProbing = false;
   /** Incremented by each attempt and each disconnect. Work started under an older number is discarded. */
   #generation = 0;
-  /** Failed attempts since a connection last reset the backoff. */
-  #failures = 0;
   /** Whether the server has rejected the last token. */
   #refreshToken = false;
   /** Whether the token of this attempt was requested after the server had rejected another one. */
@@ -85,8 +78,8 @@ export class Connection {
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
-    this.#timer = new Timer(options.clock);
-    this.#tokenRetryTimer = new Timer(options.clock);
+    this.#timer = new Timer(options);
+    this.#tokenRetryTimer = new Timer(options);
   }
 
   /** Starts an attempt to connect. */
@@ -123,25 +116,22 @@ export class Connection {
     }
   }
 
-  /** Whether the `hello` has been received. */
-  get isOpen(): boolean {
-    return this.#isOpen;
-  }
-
   /** Sends a command, if there is a connection. Its answer is passed to `onAnswer`, unless the connection is lost first. */
   send(command: CommandBody, onAnswer?: (answer: Answer) => void): void {
-    if (!this.#isOpen) return;
-    const id = onAnswer && String(++this.#lastId);
-    if (id && onAnswer) this.#unanswered.set(id, onAnswer);
-    this.#socket?.send(JSON.stringify({ ...command, id }));
+    if (!this.isOpen) return;
+    const id = String(++this.#lastId);
+    this.#socket?.send(JSON.stringify(onAnswer ? { ...command, id } : command));
+    if (!onAnswer) return;
+    this.#unanswered.set(id, onAnswer);
+    if (this.#unanswered.size === 1) this.#scheduleProbe();
   }
 
   /** Checks that the server still answers, and reconnects if it does not. */
   probe(): void {
-    if (!this.#isOpen || this.#isProbing) return;
+    if (!this.isOpen || this.#isProbing) return;
     this.#isProbing = true;
     this.send({ type: "ping" }, () => undefined);
-    this.#timer.set(PROBE_TIMEOUT_MS, () => (this.#isProbing ? this.#reconnect() : this.#scheduleProbe()));
+    this.#timer.set(PROBE_TIMEOUT_MS, () => this.#reconnect());
   }
 
   /** Connects now, unless the server has asked for a delay. If there is a connection, probes it. */
@@ -157,39 +147,32 @@ export class Connection {
   }
 
   #onMessage(data: unknown): void {
-    const { clock, onReceive, onError } = this.#options;
+    const { clock, onReceive, onFrame, onError } = this.#options;
     onReceive();
-    this.#lastFrameAt = clock.now();
     this.#isProbing = false;
     const frame = parseFrame(data);
-    if (!frame) return;
-    if (frame.type === "hello") {
-      this.#isOpen = true;
+    if (frame?.type === "hello") {
+      this.isOpen = true;
       this.#openedAt = clock.now();
-      this.#scheduleProbe();
-    } else if (frame.type === "restarting") {
+    } else if (frame?.type === "restarting") {
       this.#retryAfterMs = frame.retry_after_ms;
-    } else if (frame.type === "token.expiring") {
+    } else if (frame?.type === "token.expiring") {
       void this.#renewToken();
     }
+    if (!this.isOpen) return;
+    const { id = "" } = (frame ?? {}) as Partial<Answer>;
+    const onAnswer = this.#unanswered.get(id);
+    this.#unanswered.delete(id);
+    this.#scheduleProbe();
+    if (!frame) return;
     try {
-      if (this.#isOpen) this.#dispatch(frame);
+      if (frame.type !== "ack" && frame.type !== "error" && frame.type !== "opened") onFrame(frame);
+      else if (onAnswer) onAnswer(frame);
+      else if (frame.type === "error") this.#reportError(frame);
     } catch (error) {
       // The frame lacks fields of its type: this is not a Parley server, or a broken one.
       onError(error);
       this.#reconnect();
-    }
-  }
-
-  #dispatch(frame: SessionFrame): void {
-    if (frame.type !== "ack" && frame.type !== "error" && frame.type !== "opened") {
-      this.#options.onFrame(frame);
-    } else if (frame.id !== undefined) {
-      const onAnswer = this.#unanswered.get(frame.id);
-      this.#unanswered.delete(frame.id);
-      onAnswer?.(frame);
-    } else if (frame.type === "error") {
-      this.#reportError(frame);
     }
   }
 
@@ -202,14 +185,14 @@ export class Connection {
   #onClose(code: number, reason: string): void {
     const action = afterClose(code);
     // A new token that is rejected as well shows that the user is not signed in any more.
-    if (action === "stop" || (action === "renew" && this.#isRefreshed && !this.#isOpen)) {
+    if (action === "stop" || (action === "renew" && this.#isRefreshed && !this.isOpen)) {
       this.close();
       this.#options.onStop(code, reason);
       return;
     }
     if (action === "renew") this.#refreshToken = true;
     const generation = this.#generation;
-    if (!this.#isOpen) {
+    if (!this.isOpen) {
       const message = reason
         ? `Connection refused: ${reason.replaceAll("_", " ")}.`
         : "The server is unreachable, or does not allow this origin.";
@@ -220,28 +203,21 @@ export class Connection {
   }
 
   #reconnect(code?: number): void {
-    const { clock, random, onDisconnect } = this.#options;
+    const { clock, onDisconnect } = this.#options;
     const generation = ++this.#generation;
-    if (this.#isOpen && Math.abs(clock.now() - this.#openedAt) >= BACKOFF_RESET_MS) this.#failures = 0;
+    if (this.isOpen && Math.abs(clock.now() - this.#openedAt) >= BACKOFF_RESET_MS) this.#timer.failures = 0;
     this.#timer.clear();
     this.#dropSocket();
     onDisconnect(code);
     // `onDisconnect` may have closed this connection.
     if (generation !== this.#generation) return;
-    const delay = this.#retryAfterMs + backoff(this.#failures++, random);
     this.#retryNotBefore = clock.now() + this.#retryAfterMs;
+    this.#timer.backOff(() => void this.connect(), this.#retryAfterMs);
     this.#retryAfterMs = 0;
-    this.#timer.set(delay, () => void this.connect());
   }
 
-  /** Probes the server once it has been silent for `PROBE_AFTER_MS`. */
   #scheduleProbe(): void {
-    const now = this.#options.clock.now();
-    // A clock that was set back must not delay the probe.
-    this.#lastFrameAt = Math.min(this.#lastFrameAt, now);
-    const silence = now - this.#lastFrameAt;
-    if (silence >= PROBE_AFTER_MS) this.probe();
-    else this.#timer.set(PROBE_AFTER_MS - silence, () => this.#scheduleProbe());
+    this.#timer.set(this.#unanswered.size > 0 ? ANSWER_TIMEOUT_MS : PROBE_AFTER_MS, () => this.probe());
   }
 
   /** Sends the server a new token. If this keeps failing until the old one expires, the server closes with 4401. */
@@ -269,7 +245,7 @@ export class Connection {
   #dropSocket(code?: number): void {
     const socket = this.#socket;
     this.#socket = undefined;
-    this.#isOpen = false;
+    this.isOpen = false;
     this.#unanswered.clear();
     this.#tokenRetryTimer.clear();
     // A lost server does not answer a close frame.

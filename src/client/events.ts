@@ -1,5 +1,5 @@
 import type { LeftFrame, NoticeFrame, RoomSummaryBody } from "../protocol/frames.ts";
-import type { CommandType } from "./command-queue.ts";
+import type { CommandType } from "./command.ts";
 import type { ErrorCode, ParleyError } from "./error.ts";
 import type { Change } from "./history.ts";
 import type { PendingMessage } from "./messages.ts";

@@ -10,7 +10,7 @@ export type {
 export { Api, api, type Page } from "./api.ts";
 export type { Chat } from "./chat.ts";
 export { connect } from "./connect.ts";
-export type { Ack } from "./command-queue.ts";
+export type { Ack } from "./command.ts";
 export { type ErrorCode, ParleyError } from "./error.ts";
 export type {
   ChatEvent,

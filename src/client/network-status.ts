@@ -1,18 +1,6 @@
 import { browser } from "./browser.ts";
-import type { Connection } from "./connection.ts";
-import type { Clock } from "./options.ts";
+import type { ChatContext } from "./chat-context.ts";
 import { Timer } from "./timer.ts";
-
-export interface NetworkStatusOptions {
-  clock: Clock;
-  connection: Pick<Connection, "isOpen" | "probe">;
-  /** Removes the listeners. */
-  signal: AbortSignal;
-  /** `isOffline` has changed. */
-  onChange: () => void;
-  /** The network may be back, or the page is shown again. */
-  onReturn: () => void;
-}
 
 /** How long the server may take to show that it is reachable after the browser has reported that it is offline. */
 const OFFLINE_DELAY_MS = 1_500;
@@ -23,16 +11,21 @@ export class NetworkStatus {
   readonly #onChange: () => void;
   readonly #timer: Timer;
 
-  constructor({ clock, connection, signal, onChange, onReturn }: NetworkStatusOptions) {
+  /** `onChange` is called when `isOffline` has changed, `onReturn` when the network may be back, or the page is shown again. */
+  constructor(chat: ChatContext, onChange: () => void, onReturn: () => void) {
     this.#onChange = onChange;
-    this.#timer = new Timer(clock);
+    this.#timer = new Timer(chat);
+    const { connection, signal } = chat;
     const { document } = browser;
     const listen = (type: string, listener: () => void) =>
       browser.addEventListener?.(type, listener, { signal });
-    const onVisible = () => {
-      if (document?.visibilityState === "visible") onReturn();
-    };
-    document?.addEventListener("visibilitychange", onVisible, { signal });
+    document?.addEventListener(
+      "visibilitychange",
+      () => {
+        if (document.visibilityState === "visible") onReturn();
+      },
+      { signal },
+    );
     listen("pageshow", onReturn);
     listen("online", () => {
       this.set(false);
@@ -51,9 +44,5 @@ export class NetworkStatus {
     if (this.isOffline === isOffline) return;
     this.isOffline = isOffline;
     this.#onChange();
-  }
-
-  close(): void {
-    this.#timer.clear();
   }
 }

@@ -1,5 +1,5 @@
 import type { ReactionBody } from "../protocol/frames.ts";
-import type { RoomCommand } from "./command-queue.ts";
+import type { RoomCommand } from "./command.ts";
 import type { Message } from "./messages.ts";
 
 /** A message as it will be when a command is stored. `me` is the id of this user, `at` the time of the command. */

@@ -1,6 +1,7 @@
 import { browser, type Locks } from "./browser.ts";
-import type { RoomCommand } from "./command-queue.ts";
-import type { OutboxStorage, Random } from "./options.ts";
+import type { ChatContext } from "./chat-context.ts";
+import type { RoomCommand } from "./command.ts";
+import type { OutboxStorage } from "./options.ts";
 
 /** A command that waits, as it is stored. */
 export interface StoredCommand {
@@ -12,15 +13,10 @@ export interface StoredCommand {
 }
 
 export interface CommandStoreOptions {
+  chat: ChatContext;
   storage: OutboxStorage;
   /** Beginning of the keys. */
   prefix: string;
-  random: Random;
-  /** Returns the last token. It tells the user before the server does. */
-  token: () => string | undefined;
-  /** Returns the commands that wait. */
-  commands: () => readonly StoredCommand[];
-  onError: (error: unknown) => void;
 }
 
 /** Pages that can use a storage at the same time. */
@@ -48,20 +44,21 @@ export class CommandStore {
   #isWriting = false;
   /** Whether there may be commands that are not written. */
   #isDirty = true;
-  #isClosed = false;
   #hasReported = false;
 
   constructor(options: CommandStoreOptions) {
     this.#options = options;
     // Each page has a `sessionStorage` of its own.
     this.#locks = isSessionStorage(options.storage) ? undefined : browser.navigator?.locks;
+    // Lets other pages have this page's slot. What is in the storage stays there.
+    options.chat.signal.addEventListener("abort", () => this.#unlock?.());
   }
 
   /** Finds the commands that were left by pages that have ended. */
   async load(): Promise<void> {
-    const { storage, prefix, random } = this.#options;
+    const { storage, prefix, chat } = this.#options;
     if (this.#key && !this.#locks) return;
-    const first = this.#locks ? 0 : Math.floor(random() * SLOTS) % SLOTS;
+    const first = this.#locks ? 0 : Math.floor(chat.random() * SLOTS) % SLOTS;
     const emptied: string[] = [];
     const unlocks: (() => void)[] = [];
     try {
@@ -90,12 +87,19 @@ export class CommandStore {
     void this.#flush();
   }
 
-  /** Removes and returns the commands of a user that were found. Those of other users stay in the storage. */
-  take(user: string): StoredCommand[] {
-    const taken = this.#found.filter((stored) => stored.user === user);
+  /** Queues the commands of this user that were found. Those of other users stay in the storage. */
+  restore(): void {
+    const { me, outbox } = this.#options.chat;
+    if (!me || this.#isClosed) return;
+    const rooms = new Map<string, StoredCommand[]>();
+    for (const stored of this.#found) {
+      const { room } = stored.command;
+      if (stored.user === me.id) rooms.set(room, [...(rooms.get(room) ?? []), stored]);
+    }
     // A command without a user was queued before there was a token. It might be anybody's.
-    this.#found = this.#found.filter((stored) => stored.user !== user && stored.user !== undefined);
-    return taken;
+    this.#found = this.#found.filter(({ user }) => user !== me.id && user !== undefined);
+    for (const [room, commands] of rooms) outbox.of(room).restore(commands);
+    this.save();
   }
 
   /** The commands that wait have changed. They are written a moment later. */
@@ -104,10 +108,8 @@ export class CommandStore {
     void this.#flush();
   }
 
-  /** Lets other pages have this page's slot. What is in the storage stays there. */
-  close(): void {
-    this.#isClosed = true;
-    this.#unlock?.();
+  get #isClosed(): boolean {
+    return this.#options.chat.signal.aborted;
   }
 
   async #flush(): Promise<void> {
@@ -123,11 +125,12 @@ export class CommandStore {
   }
 
   async #write(): Promise<void> {
-    const { storage, commands, token } = this.#options;
+    const { storage, chat } = this.#options;
     if (this.#key === undefined) return;
-    const user = subjectOf(token());
-    const waiting = commands();
-    for (const command of waiting) command.user ??= user;
+    const user = chat.me?.id ?? subjectOf(chat.token);
+    const waiting = chat.outbox.waiting
+      .filter(({ command }) => command.type !== "read")
+      .map(({ command, at, room_created_at }): StoredCommand => ({ user, at, room_created_at, command }));
     const all = [...this.#found, ...waiting];
     if (all.length === 0) await storage.removeItem(this.#key);
     else await storage.setItem(this.#key, JSON.stringify(all));
@@ -150,7 +153,7 @@ export class CommandStore {
   #report(error: unknown): void {
     if (this.#hasReported || this.#isClosed) return;
     this.#hasReported = true;
-    this.#options.onError(error);
+    this.#options.chat.onError(error);
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ActivityFrame, ReadFrame, RoomSummaryBody } from "../protocol/frames.ts";
+import type { ActivityFrame, NoticeFrame, RoomSummaryBody } from "../protocol/frames.ts";
 import type { Message } from "./messages.ts";
 import { RoomCounts } from "./room-counts.ts";
 
@@ -98,9 +98,17 @@ export class RoomList {
     this.#options.onChange(id);
   }
 
-  /** A room has a new name, or the user a new role. */
-  change(id: string, fields: Partial<Pick<RoomSummaryBody, "name" | "role">>): void {
-    this.#apply(id, (entry) => this.#update(entry, fields));
+  /** A room has a new name, or the user a new role or read mark. */
+  applyNotice(notice: NoticeFrame): void {
+    if (notice.type === "room") {
+      const { id, name } = notice.room;
+      this.#apply(id, (entry) => this.#update(entry, { name }));
+    } else if (notice.user.id === this.#me && (notice.type === "read" || notice.type === "member")) {
+      this.#apply(notice.room, (entry) => {
+        if (notice.type === "read") entry.counts.applyMark(notice);
+        this.#update(entry, notice.type === "member" && notice.role ? { role: notice.role } : {});
+      });
+    }
   }
 
   applyActivity({ room, seq, rev, last_message, deleted = [], deleted_revs = [] }: ActivityFrame): void {
@@ -116,14 +124,6 @@ export class RoomList {
       const last = last_message ? [this.#counted(last_message)] : [];
       entry.counts.applyMessages([newest, ...deletions, ...last], rev);
       this.#update(entry, {}, last_message, rev);
-    });
-  }
-
-  /** This user's read mark has moved. */
-  applyMark(frame: ReadFrame): void {
-    this.#apply(frame.room, (entry) => {
-      entry.counts.applyMark(frame);
-      this.#update(entry, {});
     });
   }
 

@@ -1,34 +1,19 @@
-import {
-  type Ack,
-  CommandQueue,
-  type CommandQueueOptions,
-  type QueuedCommand,
-  type RoomCommand,
-} from "./command-queue.ts";
-import { deferred } from "./deferred.ts";
+import type { ChatContext } from "./chat-context.ts";
+import { type Ack, isRetryable, type RoomCommand } from "./command.ts";
+import type { Answer } from "./connection.ts";
+import { type Deferred, deferred } from "./deferred.ts";
 import { ParleyError } from "./error.ts";
-import type { FailedEvent } from "./events.ts";
-import type { Message, PendingMessage, Sender } from "./messages.ts";
+import type { RoomEvent } from "./events.ts";
+import type { Message, PendingMessage } from "./messages.ts";
 import { withCommand } from "./optimistic.ts";
+import type { StoredCommand } from "./outbox-storage.ts";
+import { Timer } from "./timer.ts";
 
-export interface RoomOutboxOptions extends Omit<CommandQueueOptions, "onSettled"> {
-  /** Id of the room. */
-  room: string;
-  me: () => Sender | undefined;
-  /** The `rev` up to which the room is known, if it is open. */
-  cursor: () => number | undefined;
-  /** `created_at` of the room, if it is known. */
-  createdAt: () => string | undefined;
-  emit: (event: FailedEvent | { type: "pending" | "messages" }) => void;
-  /** The commands that wait have changed. */
-  onChange: () => void;
-}
-
-/** A command whose effect is not in the room's history yet. */
-interface Item {
-  entry: QueuedCommand;
-  /** What a `send` sends. */
-  message?: PendingMessage;
+/** A command that waits for an ack, or whose effect is not in the room's history yet. */
+export interface Item extends Deferred<Ack>, Omit<StoredCommand, "user"> {
+  isWaiting: boolean;
+  /** What a `send` sends, until it is received. */
+  message?: PendingMessage | undefined;
   /** The room's `rev` at which it was stored. */
   rev?: number;
 }
@@ -36,76 +21,109 @@ interface Item {
 /** Failed messages that are kept; the oldest are dropped first. */
 const MAX_FAILED_MESSAGES = 100;
 
-/** What this user does in a room: a queue of commands, and what they will have changed. */
+/**
+ * What this user does in a room: commands, sent in order, and what they will have changed. Only one is in flight at a time,
+ * so that none overtakes a command that has to be repeated. A command without an answer when the connection ends is sent
+ * again on the next connection.
+ */
 export class RoomOutbox {
-  readonly queue: CommandQueue;
-  readonly #options: RoomOutboxOptions;
+  /** Messages that are not among the room's messages, in the order in which they were sent. */
+  pending: readonly PendingMessage[] = [];
+  /** The command that was sent and not answered. */
+  inFlight: Item | undefined;
+  readonly #room: string;
+  readonly #chat: ChatContext;
   #items: readonly Item[] = [];
-  #pending: readonly PendingMessage[] = [];
   /** Those that change messages. */
   #changes: readonly Item[] = [];
-  #lastView: { messages: readonly Message[]; changes: readonly Item[]; view: readonly Message[] } | undefined;
+  #view: { of: readonly Message[]; changes: readonly Item[]; messages: readonly Message[] } | undefined;
+  /** Runs until the first command is sent again. */
+  readonly #timer: Timer;
 
-  constructor(options: RoomOutboxOptions) {
-    this.#options = options;
-    this.queue = new CommandQueue({
-      ...options,
-      onSettled: (entry, result) => this.#onSettled(entry, result),
-    });
+  constructor(room: string, chat: ChatContext) {
+    this.#room = room;
+    this.#chat = chat;
+    this.#timer = new Timer(chat);
   }
 
-  /** Messages that are not among the room's messages, in the order in which they were sent. */
-  get pending(): readonly PendingMessage[] {
-    return this.#pending;
+  /** The commands that were not answered. */
+  get waiting(): Item[] {
+    return this.#items.filter(({ isWaiting }) => isWaiting);
   }
 
   /** The room's messages as they will be when all commands are stored. The same array until something in it changes. */
-  view(messages: readonly Message[]): readonly Message[] {
+  view(of: readonly Message[]): readonly Message[] {
     const changes = this.#changes;
-    if (changes.length === 0) return messages;
-    if (this.#lastView?.messages !== messages || this.#lastView.changes !== changes) {
-      const me = this.#options.me()?.id ?? "";
-      const withChange = (message: Message, { entry, rev = Infinity }: Item) =>
-        message.rev < rev ? withCommand(message, entry.command, me, entry.at) : message;
-      const view = messages.map((message) => changes.reduce(withChange, message));
-      this.#lastView = { messages, changes, view };
+    if (changes.length === 0) return of;
+    if (this.#view?.of !== of || this.#view.changes !== changes) {
+      const me = this.#chat.me?.id ?? "";
+      const withChange = (message: Message, { command, at, rev = Infinity }: Item) =>
+        message.rev < rev ? withCommand(message, command, me, at) : message;
+      this.#view = { of, changes, messages: of.map((message) => changes.reduce(withChange, message)) };
     }
-    return this.#lastView.view;
+    return this.#view.messages;
   }
 
   /** Queues a command. */
   add(command: RoomCommand): Promise<Ack> {
     if (command.type === "read") {
       // Only the furthest of the waiting read marks matters.
-      const { entries, inFlight } = this.queue;
-      const waiting = entries.find((entry) => entry !== inFlight && entry.command.type === "read");
-      if (waiting?.command.type === "read") {
-        waiting.command.seq = Math.max(waiting.command.seq, command.seq);
-        return waiting.promise;
+      for (const { command: mark, promise } of this.waiting) {
+        if (mark.type !== "read" || mark === this.inFlight?.command) continue;
+        mark.seq = Math.max(mark.seq, command.seq);
+        return promise;
       }
     }
-    const at = new Date(this.#options.clock.now()).toISOString();
-    const entry = { command, at, room_created_at: this.#options.createdAt(), ...deferred<Ack>() };
-    if (command.type !== "read") this.#setItems([...this.#items, this.#itemOf(entry)]);
-    this.queue.add(entry);
-    this.#options.onChange();
-    return entry.promise;
+    const at = new Date(this.#chat.clock.now()).toISOString();
+    const item = this.#itemOf({ command, at, room_created_at: this.#createdAt });
+    this.#update([...this.#items, item]);
+    this.sendNext();
+    return item.promise;
   }
 
   /** Queues commands of an earlier page before those that wait. */
-  restore(entries: readonly QueuedCommand[]): void {
-    const created = this.#options.createdAt();
-    const isValid = ({ command, room_created_at: at = created }: QueuedCommand) =>
-      command.type === "send" || created === undefined || at === created;
-    this.#setItems([...entries.map((entry) => this.#itemOf(entry)), ...this.#items]);
-    this.queue.prepend(entries.filter(isValid));
-    const dropped = entries.filter((entry) => !isValid(entry));
-    for (const entry of dropped) this.#onSettled(entry, conflict());
+  restore(stored: readonly StoredCommand[]): void {
+    const created = this.#createdAt;
+    this.#update([...stored.map((each) => this.#itemOf(each)), ...this.#items]);
+    if (created !== undefined) this.dropNamed(({ room_created_at: at = created }) => at !== created);
+    this.sendNext();
   }
 
-  /** The room is another one than before, or has lost changes. Commands that name a message would change a different one. */
-  dropNamed(): void {
-    this.queue.drop(conflict(), ({ type }) => type !== "send");
+  /** Sends the first command that waits, if it may be sent now. */
+  sendNext(): void {
+    const [item] = this.waiting;
+    if (!item || this.inFlight || this.#timer.isSet || !this.#chat.outbox.isReady(this.#room)) return;
+    this.inFlight = item;
+    this.#chat.connection.send(item.command, (answer) => this.#onAnswer(item, answer));
+  }
+
+  /** The connection has been lost. A delay that the server asked for still applies on the next one. */
+  pause(): void {
+    this.inFlight = undefined;
+  }
+
+  /** Fails the command in flight, if any. */
+  fail(error: ParleyError): void {
+    if (this.inFlight) this.#settle(this.inFlight, error);
+  }
+
+  /** Fails the commands for which `isDropped` returns true. */
+  drop(error: ParleyError, isDropped: (item: Item) => boolean = () => true): void {
+    const dropped = this.waiting.filter(isDropped);
+    // All at once, so that none of them is sent when another one fails.
+    for (const item of dropped) item.isWaiting = false;
+    for (const item of dropped) this.#settle(item, error);
+  }
+
+  /**
+   * The room is another one than before, or has lost changes: fails the commands that name a message, which would change a
+   * different one.
+   */
+  dropNamed(isDropped: (item: Item) => boolean = () => true): void {
+    this.drop(
+      new ParleyError("conflict", "The room was recreated or restored."),
+      (item) => item.command.type !== "send" && isDropped(item),
+    );
   }
 
   /** Removes a failed message. Returns it, unless there is no such message. */
@@ -113,99 +131,122 @@ export class RoomOutbox {
     const item = this.#items.find(
       ({ message }) => message?.client_id === client_id && message.status === "failed",
     );
-    this.#setItems(this.#items.filter((each) => each !== item));
+    this.#update(this.#items.filter((each) => each !== item));
     return item?.message;
   }
 
   /** Removes what is in the room's history now: messages that have been received, and what was stored up to `rev`. */
   onReceived(received: readonly Message[], rev: number): void {
-    const me = this.#options.me()?.id;
-    const ownIds = new Set(
-      received.filter(({ sender }) => sender.id === me).map(({ client_id }) => client_id),
-    );
-    this.#setItems(
-      this.#items.filter(
-        // A comparison with NaN is false: what is not stored yet stays.
-        (item) => !ownIds.has(item.message?.client_id ?? "") && !((item.rev ?? NaN) <= rev),
-      ),
+    const own = received.filter(({ sender }) => sender.id === this.#chat.me?.id);
+    const ids = new Set(own.map(({ client_id }) => client_id));
+    for (const item of this.#items) if (ids.has(item.message?.client_id ?? "")) item.message = undefined;
+    this.#update(
+      // A comparison with NaN is false: what is not stored yet stays.
+      this.#items.filter((item) => !((item.rev ?? NaN) <= rev)),
       false,
     );
   }
 
   /** This user is known now. */
   updateSender(): void {
-    const sender = this.#options.me();
-    if (!sender) return;
-    this.#setItems(
-      this.#items.map((item) =>
-        item.message && item.message.sender.id !== sender.id
-          ? { ...item, message: { ...item.message, sender } }
-          : item,
+    const { me } = this.#chat;
+    for (const item of this.#items)
+      if (me && item.message && item.message.sender.id !== me.id)
+        item.message = { ...item.message, sender: me };
+    this.#update(this.#items);
+  }
+
+  get #createdAt(): string | undefined {
+    const { replicas, list } = this.#chat;
+    return (replicas.get(this.#room)?.info ?? list.get(this.#room))?.created_at;
+  }
+
+  #itemOf(stored: StoredCommand): Item {
+    const { command, at } = stored;
+    const item: Item = { ...stored, ...deferred<Ack>(), isWaiting: true };
+    if (command.type === "send") {
+      const { text, client_id = "", reply_to } = command;
+      item.message = {
+        seq: 0,
+        rev: 0,
+        sender: this.#chat.me ?? { id: "", email: null, name: null },
+        text,
+        sent_at: at,
+        client_id,
+        ...(reply_to !== undefined && { reply_to }),
+        reactions: [],
+        status: "waiting",
+      };
+    }
+    return item;
+  }
+
+  #onAnswer(item: Item, answer: Answer): void {
+    // It may have been dropped.
+    if (item !== this.inFlight || answer.type === "opened") return;
+    if (answer.type === "ack") {
+      this.#settle(item, { seq: answer.seq ?? 0, rev: answer.rev ?? 0 });
+    } else if (isRetryable(answer.code)) {
+      this.inFlight = undefined;
+      this.#timer.retry(() => this.sendNext(), answer.retry_after_ms);
+    } else {
+      this.#settle(item, new ParleyError(answer.code, answer.message));
+    }
+  }
+
+  #settle(item: Item, result: Ack | ParleyError): void {
+    item.isWaiting = false;
+    if (item === this.inFlight || this.waiting.length === 0) {
+      this.inFlight = undefined;
+      this.#timer.failures = 0;
+      this.#timer.clear();
+    }
+    const { type } = item.command;
+    const { message } = item;
+    if (result instanceof ParleyError) {
+      item.reject(result);
+      if (message) item.message = { ...message, status: "failed", error: result };
+      const event = { type: "failed", room: this.#room, command: type, error: result } as const;
+      const failed = item.message ? { ...event, message: item.message } : event;
+      this.#emit(failed);
+      this.#chat.events.emit(failed);
+    } else {
+      item.resolve(result);
+      item.rev = result.rev;
+      if (message) item.message = { ...message, status: "stored" };
+    }
+    // What is stored at or before the cursor is in the history. If the room is not open, there is no history.
+    const cursor = this.#chat.replicas.get(this.#room)?.history.cursor ?? Infinity;
+    this.#update(
+      this.#items.filter(
+        (each) =>
+          each !== item || (item.rev === undefined ? item.message : type !== "read" && item.rev > cursor),
       ),
     );
+    this.sendNext();
   }
 
-  #itemOf(entry: QueuedCommand): Item {
-    const { command, at } = entry;
-    if (command.type !== "send") return { entry };
-    const { text, client_id = "", reply_to } = command;
-    const message: PendingMessage = {
-      seq: 0,
-      rev: 0,
-      sender: this.#options.me() ?? { id: "", email: null, name: null },
-      text,
-      sent_at: at,
-      client_id,
-      ...(reply_to !== undefined && { reply_to }),
-      reactions: [],
-      status: "waiting",
-    };
-    return { entry, message };
-  }
-
-  #onSettled(entry: QueuedCommand, result: Ack | ParleyError): void {
-    const { room, emit, onChange, cursor } = this.#options;
-    const item = this.#items.find((each) => each.entry === entry);
-    const others = this.#items.filter((each) => each !== item);
-    const replace = (by: Item) => this.#items.map((each) => (each === item ? by : each));
-    if (result instanceof ParleyError) {
-      const message = item?.message && ({ ...item.message, status: "failed", error: result } as const);
-      emit({ type: "failed", room, command: entry.command.type, error: result, ...(message && { message }) });
-      // A listener may have closed the chat.
-      this.#setItems(item && message ? withoutOldest(replace({ entry, message })) : others);
-    } else if (item) {
-      const { rev } = result;
-      // Stored at or before the cursor: it is in the history. If the room is not open, there is no history.
-      if (rev <= (cursor() ?? Infinity)) this.#setItems(others);
-      else if (item.message)
-        this.#setItems(replace({ ...item, rev, message: { ...item.message, status: "stored" } }));
-      else this.#setItems(replace({ ...item, rev }), false);
-    }
-    onChange();
-  }
-
-  #setItems(items: readonly Item[], emitsMessages = true): void {
-    this.#items = items;
-    const pending = items.flatMap(({ message }) => message ?? []);
-    const changes = items.filter(({ message }) => !message);
-    if (!isSame(pending, this.#pending)) {
-      this.#pending = pending;
-      this.#options.emit({ type: "pending" });
+  #update(items: readonly Item[], emitsMessages = true): void {
+    const failed = items.filter(({ message }) => message?.status === "failed");
+    const excess = new Set(failed.slice(0, -MAX_FAILED_MESSAGES));
+    this.#items = items.filter((item) => !excess.has(item));
+    const pending = this.#items.flatMap(({ message }) => message ?? []);
+    const changes = this.#items.filter(({ command: { type } }) => type !== "send" && type !== "read");
+    if (!isSame(pending, this.pending)) {
+      this.pending = pending;
+      this.#emit({ type: "pending" });
     }
     if (!isSame(changes, this.#changes)) {
       this.#changes = changes;
-      if (emitsMessages) this.#options.emit({ type: "messages" });
+      if (emitsMessages) this.#emit({ type: "messages" });
     }
+    this.#chat.outbox.save();
+  }
+
+  #emit(event: RoomEvent): void {
+    this.#chat.replicas.get(this.#room)?.events.emit(event);
   }
 }
 
 const isSame = (a: readonly unknown[], b: readonly unknown[]) =>
   a.length === b.length && a.every((each, index) => each === b[index]);
-
-const conflict = () => new ParleyError("conflict", "The room was recreated or restored.");
-
-function withoutOldest(items: readonly Item[]): readonly Item[] {
-  const failed = items.filter(({ message }) => message?.status === "failed");
-  const excess = new Set(failed.slice(0, Math.max(0, failed.length - MAX_FAILED_MESSAGES)));
-  return items.filter((item) => !excess.has(item));
-}

@@ -8,15 +8,16 @@ import type {
   SessionLimitsBody,
   UserBody,
 } from "../protocol/frames.ts";
-import { deferred } from "./deferred.ts";
+import type { ChatContext } from "./chat-context.ts";
+import type { Ack, CommandBody, RoomCommandBody } from "./command.ts";
+import { deferred, rejected } from "./deferred.ts";
 import { EventEmitter } from "./emitter.ts";
 import { ParleyError } from "./error.ts";
 import type { RoomEvent, RoomStatus } from "./events.ts";
 import { type Change, History, type RoomPosition } from "./history.ts";
 import { asMessages, type Message, type PendingMessage, type Sender } from "./messages.ts";
-import type { OpenOptions } from "./options.ts";
-import { RoomCommands } from "./room-commands.ts";
-import type { RoomContext } from "./room-context.ts";
+import type { OpenOptions, SendOptions } from "./options.ts";
+import type { RoomOutbox } from "./room-outbox.ts";
 import { RoomUsers } from "./room-users.ts";
 import type { Room } from "./room.ts";
 import { Timer } from "./timer.ts";
@@ -25,6 +26,7 @@ import { Timer } from "./timer.ts";
 const MAX_PAGE_SIZE = 100;
 /** How long a room stays open that nobody holds, since it may be opened again at once. */
 const CLOSE_DELAY_MS = 100;
+const TYPING_INTERVAL_MS = 3_000;
 
 /** Keeps a local copy of an open room in step with the server: applies its frames, and emits what changes. */
 export class RoomReplica implements Room {
@@ -42,30 +44,22 @@ export class RoomReplica implements Room {
   #room: RoomBody | undefined;
   /** Whether frames of the room are received from the history's cursor on. */
   #isLevel = false;
-  /** The `open` that was sent last. */
-  #opening: object | undefined;
   /** Calls of `Chat.open` without their `close`. */
   #holders = 0;
   #lastUnread = 0;
+  #lastTypingAt = -Infinity;
   #loadingOlder: Promise<Message[]> | undefined;
   readonly #closeTimer: Timer;
-  readonly #commands: RoomCommands;
 
   constructor(
     readonly id: string,
-    private readonly context: RoomContext,
+    private readonly chat: ChatContext,
     keep: number,
     since: OpenOptions["since"],
   ) {
     this.history = new History(keep, since);
-    this.users = new RoomUsers({
-      clock: context.clock,
-      loadMembers: () => context.api.members(id),
-      emit: (event) => this.events.emit(event),
-    });
-    const { history } = this;
-    this.#commands = new RoomCommands({ room: id, context, history, error: () => this.#error });
-    this.#closeTimer = new Timer(context.clock);
+    this.users = new RoomUsers(id, chat, (type) => this.events.emit({ type }));
+    this.#closeTimer = new Timer(chat);
   }
 
   get ready(): Promise<void> {
@@ -73,15 +67,15 @@ export class RoomReplica implements Room {
   }
 
   get me(): Sender | undefined {
-    return this.context.me;
+    return this.chat.me;
   }
 
   get limits(): SessionLimitsBody | undefined {
-    return this.context.limits;
+    return this.chat.limits;
   }
 
   get info(): Pick<RoomBody, "name" | "role" | "created_at"> | undefined {
-    return this.context.list.get(this.id) ?? this.#room;
+    return this.chat.list.get(this.id) ?? this.#room;
   }
 
   get name(): string | undefined {
@@ -113,11 +107,15 @@ export class RoomReplica implements Room {
   }
 
   get unread(): number {
-    return this.context.list.get(this.id)?.unread ?? 0;
+    return this.chat.list.get(this.id)?.unread ?? 0;
+  }
+
+  get outbox(): RoomOutbox {
+    return this.chat.outbox.of(this.id);
   }
 
   get messages(): readonly Message[] {
-    return this.context.outbox.of(this.id).view(this.history.messages);
+    return this.outbox.view(this.history.messages);
   }
 
   get complete(): boolean {
@@ -126,7 +124,7 @@ export class RoomReplica implements Room {
   }
 
   get pending(): readonly PendingMessage[] {
-    return this.context.outbox.of(this.id).pending;
+    return this.outbox.pending;
   }
 
   hold(): void {
@@ -140,22 +138,55 @@ export class RoomReplica implements Room {
     this.#closeTimer.set(CLOSE_DELAY_MS, () => this.end(new ParleyError("closed", "The room was closed.")));
   }
 
-  readonly send: Room["send"] = (...args) => this.#commands.send(...args);
-  readonly resend: Room["resend"] = (message) => this.#commands.resend(message);
-  readonly discard: Room["discard"] = (message) => void this.#commands.discard(message);
-  readonly edit: Room["edit"] = (...args) => this.#commands.edit(...args);
-  readonly remove: Room["remove"] = (seq) => this.#commands.remove(seq);
-  readonly react: Room["react"] = (...args) => this.#commands.react(...args);
-  readonly read: Room["read"] = (...args) => this.#commands.read(...args);
+  send(
+    text: string,
+    {
+      replyTo,
+      // Not `crypto.randomUUID`, which pages served over plain http do not have.
+      clientId = crypto.getRandomValues(new Uint32Array(4)).join("-"),
+    }: SendOptions = {},
+  ): Promise<Ack> {
+    return this.#add({ type: "send", text, client_id: clientId, reply_to: replyTo });
+  }
+
+  resend(message: PendingMessage): Promise<Ack> {
+    const failed = this.outbox.discard(message);
+    if (!failed) return rejected(new ParleyError("message_not_found", "This message has not failed."));
+    return this.send(failed.text, { clientId: failed.client_id, replyTo: failed.reply_to });
+  }
+
+  discard(message: PendingMessage): void {
+    this.outbox.discard(message);
+  }
+
+  edit(seq: number, text: string): Promise<Ack> {
+    return this.#add({ type: "edit", seq, text });
+  }
+
+  remove(seq: number): Promise<Ack> {
+    return this.#add({ type: "delete", seq });
+  }
+
+  react(seq: number, emoji: string, on = true): Promise<Ack> {
+    return this.#add({ type: "react", seq, emoji, on });
+  }
+
+  read(seq = this.history.last): Promise<Ack> {
+    return this.#add({ type: "read", seq });
+  }
 
   typing(): void {
-    if (this.status === "open") this.#commands.typing();
+    const now = this.chat.clock.now();
+    // The absolute difference, so that a clock that was set back does not suppress it.
+    if (this.status !== "open" || Math.abs(now - this.#lastTypingAt) < TYPING_INTERVAL_MS) return;
+    this.#lastTypingAt = now;
+    this.chat.connection.send({ type: "typing", room: this.id });
   }
 
   older(limit = 50): Promise<Message[]> {
     return (this.#loadingOlder ??= this.history
       .loadOlder(Math.min(limit, MAX_PAGE_SIZE), (before, count) =>
-        this.context.api.messages(this.id, { before, limit: count }),
+        this.chat.api.messages(this.id, { before, limit: count }),
       )
       .then((messages) => {
         if (messages.length > 0) this.events.emit({ type: "messages" });
@@ -173,31 +204,27 @@ export class RoomReplica implements Room {
     return this.users.readersOf(seq).filter(({ id }) => id !== sender);
   }
 
-  /** An `open` is sent. Frames that come before its answer belong to an earlier one, and are ignored. */
-  startOpening(): object {
+  /** Returns the command that opens the room. Frames that come before its answer belong to an earlier one, and are ignored. */
+  startOpening(): CommandBody {
     this.#isLevel = false;
     this.updateStatus();
-    return (this.#opening = {});
-  }
-
-  isOpening(request: object | undefined): boolean {
-    return !this.#error && this.#opening === request;
+    return { type: "open", room: this.id, since: this.history.cursor };
   }
 
   /** The connection has been lost. */
   disconnect(): void {
     this.#isLevel = false;
-    this.#opening = undefined;
     this.users.stopTyping();
     this.updateStatus();
   }
 
   applyOpened(frame: OpenedFrame): void {
-    const { id, history, context } = this;
+    if (this.#error) return;
+    const { history } = this;
     const isFirst = history.cursor === undefined;
     const outcome = history.applyOpened(frame);
-    if (!isFirst && !Array.isArray(outcome)) context.outbox.of(id).dropNamed();
-    if (outcome === "diverged") return context.openOnServer(this.id);
+    if (!isFirst && !Array.isArray(outcome)) this.outbox.dropNamed();
+    if (outcome === "diverged") return this.chat.syncRoom(this.id);
     this.#room = frame.room;
     this.#isLevel = true;
     this.users.restart(frame.online, frame.reads, this.me?.id ?? "");
@@ -223,7 +250,7 @@ export class RoomReplica implements Room {
       return this.#emitChanges(changes);
     }
     const change = this.history.applyChange(frame);
-    if (change === "gap") return this.context.openOnServer(this.id);
+    if (change === "gap") return this.chat.syncRoom(this.id);
     if (!change) return;
     this.#received([frame.message]);
     this.#emitChanges([change]);
@@ -240,9 +267,9 @@ export class RoomReplica implements Room {
   }
 
   updateStatus(): void {
-    const { isOnline, isClosed } = this.context;
-    let status: RoomStatus = this.#isLevel && isOnline ? "open" : "connecting";
-    if (this.#error || isClosed) status = "closed";
+    let status: RoomStatus = this.chat.status === "closed" ? "closed" : "connecting";
+    if (this.#isLevel && this.chat.status === "open") status = "open";
+    if (this.#error) status = "closed";
     if (this.status === status) return;
     this.status = status;
     this.events.emit({ type: "status", status });
@@ -274,14 +301,18 @@ export class RoomReplica implements Room {
     this.disconnect();
     this.#closeTimer.clear();
     this.#ready.reject(error);
-    this.context.onEnd(this.id, error.code);
+    this.chat.onEnd(this.id, error);
     this.events.emit({ type: "closed", reason: error.code });
     this.events.end();
   }
 
   /** Messages have been applied to the history. What was stored up to `storedRev` is in it. */
   #received(messages: OpenedFrame["messages"], storedRev = this.history.cursor ?? 0): void {
-    this.context.outbox.of(this.id).onReceived(asMessages(messages), storedRev);
+    this.outbox.onReceived(asMessages(messages), storedRev);
+  }
+
+  #add(command: RoomCommandBody): Promise<Ack> {
+    return this.chat.outbox.add({ ...command, room: this.id }, this.#error);
   }
 
   #emitChanges(changes: Change[]): void {

@@ -1,12 +1,6 @@
 import type { MemberBody, NoticeFrame, ReadBody, UserBody } from "../protocol/frames.ts";
-import type { Clock } from "./options.ts";
+import type { ChatContext } from "./chat-context.ts";
 import { Timer } from "./timer.ts";
-
-export interface RoomUsersOptions {
-  clock: Clock;
-  loadMembers: () => Promise<MemberBody[]>;
-  emit: (event: { type: "typingUsers" | "members" }) => void;
-}
 
 /** How long a user is shown as typing after each sign of it. */
 const TYPING_TIMEOUT_MS = 5_000;
@@ -18,7 +12,9 @@ export class RoomUsers {
   /** Read marks of the other users, by user id. */
   reads: ReadonlyMap<string, number> = new Map();
   members: readonly MemberBody[] = [];
-  readonly #options: RoomUsersOptions;
+  readonly #room: string;
+  readonly #chat: ChatContext;
+  readonly #emit: (type: "typingUsers" | "members") => void;
   /** The users who are in `reads`. */
   readonly #readers = new Map<string, UserBody>();
   readonly #typingTimers = new Map<string | null, Timer>();
@@ -28,8 +24,10 @@ export class RoomUsers {
   /** Whether the members have changed while they were loaded. */
   #isStale = false;
 
-  constructor(options: RoomUsersOptions) {
-    this.#options = options;
+  constructor(room: string, chat: ChatContext, emit: (type: "typingUsers" | "members") => void) {
+    this.#room = room;
+    this.#chat = chat;
+    this.#emit = emit;
   }
 
   /** The room has been opened. */
@@ -72,9 +70,9 @@ export class RoomUsers {
   #setTyping(user: UserBody): void {
     let timer = this.#typingTimers.get(user.id);
     if (!timer) {
-      this.#typingTimers.set(user.id, (timer = new Timer(this.#options.clock)));
+      this.#typingTimers.set(user.id, (timer = new Timer(this.#chat)));
       this.typing = [...this.typing, user];
-      this.#options.emit({ type: "typingUsers" });
+      this.#emit("typingUsers");
     }
     timer.set(TYPING_TIMEOUT_MS, () => this.stopTyping(user.id));
   }
@@ -89,7 +87,7 @@ export class RoomUsers {
     const typing = this.typing.filter((user) => this.#typingTimers.has(user.id));
     if (typing.length === this.typing.length) return;
     this.typing = typing;
-    this.#options.emit({ type: "typingUsers" });
+    this.#emit("typingUsers");
   }
 
   /** Resolves with the members. They are loaded by the first call, and kept up to date from then on. */
@@ -114,9 +112,9 @@ export class RoomUsers {
     try {
       do {
         this.#isStale = false;
-        this.members = await this.#options.loadMembers();
+        this.members = await this.#chat.api.members(this.#room);
       } while (this.#isStale);
-      this.#options.emit({ type: "members" });
+      this.#emit("members");
       return this.members;
     } catch (error) {
       this.#loading = undefined;

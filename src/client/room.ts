@@ -1,5 +1,5 @@
 import type { MemberBody, SessionLimitsBody, UserBody } from "../protocol/frames.ts";
-import type { Ack } from "./command-queue.ts";
+import type { Ack } from "./command.ts";
 import type { RoomEvent, RoomEventOf, RoomStatus } from "./events.ts";
 import type { RoomPosition } from "./history.ts";
 import type { Message, PendingMessage, Sender } from "./messages.ts";

@@ -6,13 +6,12 @@ import { deferred } from "./deferred.ts";
 import { EventEmitter } from "./emitter.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
 import type { ChatEvent, ChatStatus } from "./events.ts";
-import { applyFrame, countMessages, type FrameTarget } from "./frames.ts";
+import { applyFrame, type FrameTarget } from "./frames.ts";
 import type { Sender } from "./messages.ts";
 import { NetworkStatus } from "./network-status.ts";
 import { Opener } from "./opener.ts";
-import type { Clock, ConnectOptions, OpenOptions } from "./options.ts";
+import type { Clock, ConnectOptions, OpenOptions, Random } from "./options.ts";
 import { Outbox } from "./outbox.ts";
-import type { RoomContext } from "./room-context.ts";
 import { RoomList } from "./room-list.ts";
 import { RoomReplica } from "./room-replica.ts";
 import type { Room } from "./room.ts";
@@ -26,7 +25,7 @@ const UNAUTHORIZED = 4401;
 const FORBIDDEN = 4403;
 
 /** A chat's connection and its state: passes the frames to the list of rooms and to the rooms, and emits what changes. */
-export class Session implements Chat, RoomContext, FrameTarget {
+export class Session implements Chat, FrameTarget {
   readonly events = new EventEmitter<ChatEvent>({ type: "rooms" });
   readonly on = this.events.on;
   readonly subscribe = this.events.subscribe;
@@ -36,16 +35,17 @@ export class Session implements Chat, RoomContext, FrameTarget {
   readonly outbox: Outbox;
   readonly connection: Connection;
   readonly clock: Clock;
+  readonly random: Random;
+  readonly replicas = new Map<string, RoomReplica>();
   status: ChatStatus = "connecting";
   me: Sender | undefined;
+  token: string | undefined;
   limits: SessionLimitsBody | undefined;
   #ready = deferred<void>();
-  /** The last token. */
-  #token: string | undefined;
   readonly #keep: number;
   readonly #opener: Opener;
-  readonly #replicas = new Map<string, RoomReplica>();
   readonly #abort = new AbortController();
+  readonly signal = this.#abort.signal;
   readonly #network: NetworkStatus;
   /** Why the chat is closed, if it is. */
   #closedWith: ParleyError | undefined;
@@ -64,17 +64,16 @@ export class Session implements Chat, RoomContext, FrameTarget {
       random = Math.random,
     } = options;
     if (typeof WebSocket !== "function") throw new TypeError("No WebSocket class: pass one in the options");
-    const { signal } = this.#abort;
-    const onError = (error: unknown) => this.events.emit({ type: "error", error });
     this.clock = clock;
+    this.random = random;
     this.#keep = keep;
-    this.api = new Api({ url, token, fetch, signal });
-    const connection = (this.connection = new Connection({
+    this.api = new Api({ url, token, fetch, signal: this.signal });
+    this.connection = new Connection({
       url: `${serverUrl(url, "ws")}/ws/`,
       token: async (request) => {
-        this.#token = await token(request);
+        this.token = await token(request);
         this.outbox.save();
-        return this.#token;
+        return this.token;
       },
       WebSocket,
       clock,
@@ -82,56 +81,23 @@ export class Session implements Chat, RoomContext, FrameTarget {
       onReceive: () => this.#network.set(false),
       onFrame: (frame) => applyFrame(frame, this),
       onDisconnect: (code) => this.#onDisconnect(code),
-      onError,
+      onError: this.onError,
       onStop: (code, reason) => this.#stop(code, (reason || "internal") as ErrorCode),
-    }));
-    this.#opener = new Opener({
-      clock,
-      random,
-      connection,
-      onOpened: ({ room, messages, rev }) => countMessages(this, room.id, messages, rev),
     });
+    this.#opener = new Opener(this);
     this.list = new RoomList({
       onChange: (id) => this.#onListChange(id),
       loadOlder: (id, before) => this.api.messages(id, { before, limit: 100 }),
     });
-    this.outbox = new Outbox({
-      clock,
-      random,
-      connection,
-      storage,
-      prefix: `parley-chat:${serverUrl(url, "http")}:`,
-      onError,
-      token: () => this.#token,
-      me: () => this.me,
-      isReady: (room) => connection.isOpen && this.list.isCurrent(room),
-      forRoom: (room) => ({
-        cursor: () => this.#replicas.get(room)?.history.cursor,
-        createdAt: () => (this.#replicas.get(room)?.info ?? this.list.get(room))?.created_at,
-        emit: (event) => {
-          this.#replicas.get(room)?.events.emit(event);
-          if (event.type === "failed") this.events.emit(event);
-        },
-      }),
-    });
-    this.#network = new NetworkStatus({
-      clock,
-      connection,
-      signal,
-      onChange: () => this.#updateStatus(),
-      onReturn: () => {
-        if (!this.isClosed) this.retry();
+    this.outbox = new Outbox(this, storage, `parley-chat:${serverUrl(url, "http")}:`);
+    this.#network = new NetworkStatus(
+      this,
+      () => this.#updateStatus(),
+      () => {
+        if (!this.#closedWith) this.retry();
       },
-    });
-    void connection.connect();
-  }
-
-  get isOnline(): boolean {
-    return this.status === "open";
-  }
-
-  get isClosed(): boolean {
-    return this.#closedWith !== undefined;
+    );
+    void this.connection.connect();
   }
 
   get ready(): Promise<void> {
@@ -156,41 +122,38 @@ export class Session implements Chat, RoomContext, FrameTarget {
 
   open(id: string, { since, keep = this.#keep }: OpenOptions = {}): Room {
     if (!id) throw new TypeError("The id of the room is empty");
-    let replica = this.#replicas.get(id);
+    let replica = this.replicas.get(id);
     if (!replica) {
       replica = new RoomReplica(id, this, keep, since);
-      if (this.#abort.signal.aborted && this.#closedWith) {
+      if (this.signal.aborted && this.#closedWith) {
         replica.end(this.#closedWith);
       } else {
-        this.#replicas.set(id, replica);
-        this.openOnServer(id);
+        this.replicas.set(id, replica);
+        this.syncRoom(id);
       }
     }
     replica.hold();
     return replica;
   }
 
-  roomOf(id: string): RoomReplica | undefined {
-    return this.#replicas.get(id);
+  syncRoom(room: string): void {
+    this.#opener.add(room);
   }
 
-  openOnServer(room: string): void {
-    const replica = this.#replicas.get(room);
-    if (replica) this.#opener.open(replica);
+  onEnd(room: string, { code }: ParleyError): void {
+    this.replicas.delete(room);
+    if (code === "closed") this.syncRoom(room);
   }
 
-  onEnd(room: string, code: ErrorCode): void {
-    this.#replicas.delete(room);
-    if (code === "closed") this.#opener.close(room);
-  }
+  readonly onError = (error: unknown): void => this.events.emit({ type: "error", error });
 
   readonly retry = (): void => {
-    if (this.#abort.signal.aborted) return;
+    if (this.signal.aborted) return;
     if (!this.#closedWith) return this.connection.retry();
     this.#closedWith = undefined;
     this.#ready = deferred();
     this.#updateStatus();
-    for (const replica of this.#replicas.values()) replica.restart();
+    for (const replica of this.replicas.values()) replica.restart();
     void this.connection.connect();
   };
 
@@ -206,7 +169,7 @@ export class Session implements Chat, RoomContext, FrameTarget {
     this.list.restart(me.id);
     this.outbox.updateSender();
     this.addToList(rooms, more);
-    for (const room of this.#replicas.keys()) this.openOnServer(room);
+    for (const room of this.replicas.keys()) this.syncRoom(room);
     this.#ready.resolve();
     this.#updateStatus();
   }
@@ -214,28 +177,28 @@ export class Session implements Chat, RoomContext, FrameTarget {
   addToList(rooms: readonly RoomSummaryBody[], more: boolean): void {
     this.#isBatch = true;
     // A room that is another one than before, or was restored: its messages may have other numbers now.
-    for (const room of rooms) if (!this.list.set(room)) this.outbox.dropNamed(room.id);
+    for (const room of rooms) if (!this.list.set(room)) this.outbox.of(room.id).dropNamed();
     this.#isBatch = false;
     this.#onListChange();
     if (!more && !this.list.complete) {
       for (const room of this.list.finish()) this.leave({ type: "left", room, reason: "removed" });
       void this.outbox.restore();
     }
-    this.outbox.open();
+    this.outbox.send();
   }
 
   leave(frame: LeftFrame): void {
     const error = closedBy(frame.reason);
     this.list.remove(frame.room);
-    this.#replicas.get(frame.room)?.end(error);
-    this.outbox.dropRoom(frame.room, error);
+    this.replicas.get(frame.room)?.end(error);
+    this.outbox.of(frame.room).drop(error);
     this.events.emit(frame);
   }
 
   #onListChange(id?: string): void {
     if (this.#isBatch) return;
     this.events.emit({ type: "rooms" });
-    for (const replica of this.#replicas.values()) {
+    for (const replica of this.replicas.values()) {
       if (id === undefined || id === replica.id) replica.updateUnread();
     }
   }
@@ -246,7 +209,7 @@ export class Session implements Chat, RoomContext, FrameTarget {
       outbox.failLargest(new ParleyError("message_too_long", "The message is too long."));
     outbox.pause();
     this.#opener.reset();
-    for (const replica of this.#replicas.values()) replica.disconnect();
+    for (const replica of this.replicas.values()) replica.disconnect();
     this.#updateStatus();
   }
 
@@ -257,7 +220,7 @@ export class Session implements Chat, RoomContext, FrameTarget {
     if (this.status === status) return;
     this.status = status;
     this.events.emit({ type: "status", status });
-    for (const replica of this.#replicas.values()) replica.updateStatus();
+    for (const replica of this.replicas.values()) replica.updateStatus();
   }
 
   /** The server has closed the chat. `retry` begins again. */
@@ -269,7 +232,7 @@ export class Session implements Chat, RoomContext, FrameTarget {
     // Someone who signs in again still wants to send what waits.
     if (code !== UNAUTHORIZED) this.outbox.drop(error);
     // A listener may call `retry`.
-    for (const replica of this.#replicas.values()) if (this.#closedWith === error) replica.stop(error);
+    for (const replica of this.replicas.values()) if (this.#closedWith === error) replica.stop(error);
     if (this.#closedWith === error) {
       this.events.emit({ type: "closed", code, reason });
       this.events.endReaders();
@@ -278,14 +241,15 @@ export class Session implements Chat, RoomContext, FrameTarget {
   }
 
   #end(code: number, error: ParleyError): void {
-    if (this.#abort.signal.aborted) return;
+    if (this.signal.aborted) return;
     this.#closedWith = error;
     this.connection.close();
     this.#abort.abort(error);
-    this.#network.close();
+    this.#network.set(false);
     this.#opener.reset();
-    this.outbox.close(error);
-    for (const replica of this.#replicas.values()) replica.end(error);
+    this.outbox.pause();
+    this.outbox.drop(error);
+    for (const replica of this.replicas.values()) replica.end(error);
     this.#updateStatus();
     this.#ready.reject(error);
     this.events.emit({ type: "closed", code, reason: error.code });

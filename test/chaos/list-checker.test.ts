@@ -116,6 +116,9 @@ test("what a list counts must be right as of its rev", () => {
   expect(check({ seq: 4, rev: 6, read: 0, unread: 2 })).toBe(0);
   expect(check({ seq: 4, rev: 5, read: 0, unread: 4 })).toBe(1);
   expect(check({ seq: 4, rev: 5, read: 2, unread: 1 })).toBe(1);
-  expect(check({ seq: 3, rev: 4, read: 0, unread: 4 })).toBe(1);
+  expect(check({ seq: 2, rev: 4, read: 0, unread: 2 })).toBe(1);
+  expect(check({ seq: 4, rev: 3, read: 0, unread: 3 })).toBe(1);
+  // Message 4 was changed again at rev 6.
+  expect(check({ seq: 3, rev: 4, read: 0, unread: 3 })).toBe(0);
   expect(check({ seq: 4, rev: 7, read: 0, unread: 2 })).toBe(1);
 });
