@@ -25,6 +25,6 @@ test("on a faulty network, with a server that is killed, every client ends with 
   expect(count("connections lost")).toBeGreaterThan(10);
   expect(count("short-lived tokens")).toBeGreaterThan(2);
   const faults = ["cut", "cut within a frame", "half closed", "stalled"].map((fault) => `network: ${fault}`);
-  for (const name of [...faults, "reconnects: resumed", "reconnects: fresh", "older messages loaded"])
+  for (const name of [...faults, "reconnects: resumed", "reconnects: fresh", "done: load older messages"])
     expect([name, count(name)]).not.toEqual([name, 0]);
 }, 120_000);

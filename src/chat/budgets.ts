@@ -1,18 +1,19 @@
 import { ChatError } from "./errors.ts";
-import type { Actor, Limits } from "./model.ts";
+import type { Actor, Limits, RoomKey } from "./model.ts";
 import { RateLimiter } from "./rate-limiter.ts";
 
 /** The rate limit that a command counts against. Reads are allowed at ten times the rate of changes. */
 export type Budget = "changes" | "reads";
 const READS_PER_CHANGE = 10;
 
-/** Least time between two typing notices of a user. */
+/** Least time between two typing notices of a user in a room. */
 const TYPING_INTERVAL_S = 3;
 
 /** The rate limits of each user, over all of their connections and requests. Administrators have none. */
 export class Budgets {
   readonly #limiters: Record<Budget, RateLimiter>;
-  readonly #typing: RateLimiter;
+  /** By user and room. */
+  readonly #typing: RateLimiter<string>;
 
   /** `monotonic` returns milliseconds on a clock that never goes back. */
   constructor({ messageRate: rate, messageBurst: burst }: Limits, monotonic: () => number) {
@@ -30,8 +31,8 @@ export class Budgets {
     if (retryAfterMs > 0) throw new ChatError("rate_limited", "Too many requests.", { retryAfterMs });
   }
 
-  /** Returns whether a typing notice of the user may be sent now. */
-  takeTyping(actor: Actor): boolean {
-    return this.#typing.take(actor.key) === 0;
+  /** Returns whether the room may be told now that the user is typing. */
+  takeTyping(actor: Actor, room: RoomKey): boolean {
+    return this.#typing.take(`${actor.key} ${room}`) === 0;
   }
 }

@@ -234,7 +234,7 @@ export class Chat {
 
   /** Tells the room that the actor is typing, unless it was told a moment ago. Rejects as `assertMember` does. */
   async typing(actor: Actor, room: RoomKey): Promise<void> {
-    if (!this.#budgets.takeTyping(actor)) return;
+    if (!this.#budgets.takeTyping(actor, room)) return;
     await this.assertMember(actor, room);
     this.#notify(room, { type: "typing", user: actor });
   }

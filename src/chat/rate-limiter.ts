@@ -10,8 +10,8 @@ interface Bucket {
  * A token bucket for each key: `burst` at once, then `rate` per second. Full buckets are removed, so memory is bounded by the
  * keys that were used in the last `burst / rate` seconds.
  */
-export class RateLimiter {
-  readonly #buckets = new Map<number, Bucket>();
+export class RateLimiter<Key = number> {
+  readonly #buckets = new Map<Key, Bucket>();
   #sweepSize = FIRST_SWEEP_SIZE;
 
   /** A rate or a burst of 0 means no limit. `now` returns milliseconds. */
@@ -27,7 +27,7 @@ export class RateLimiter {
   }
 
   /** Takes one token. Returns 0, or the milliseconds until there is one. */
-  take(key: number): number {
+  take(key: Key): number {
     if (this.rate === 0 || this.burst === 0) return 0;
     const now = this.now();
     let bucket = this.#buckets.get(key);

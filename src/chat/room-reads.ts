@@ -4,6 +4,8 @@ import type { SessionUser } from "./session-registry.ts";
 /** A read of a user's rooms, and what has happened since it began. */
 export interface RoomRead {
   readonly user: SessionUser;
+  /** The rooms that were read and that the user still had. Undefined until then. */
+  rooms: ReadonlySet<RoomKey> | undefined;
   /** Rooms with changes or moved read marks. Summaries have a `rev`, which tells which of two is newer. */
   readonly changed: Set<RoomKey>;
   /** Rooms whose name, or in which the user's role or membership, has changed: what was read of them is out of date. */
@@ -22,20 +24,29 @@ export class RoomReads {
     load: () => Promise<readonly RoomSummary[]>,
     deliver: (rooms: readonly RoomSummary[], read: RoomRead) => void | Promise<void>,
   ): Promise<RoomKey[]> {
-    const read: RoomRead = { user, changed: new Set(), stale: new Set(), departed: new Set() };
+    const read: RoomRead = {
+      user,
+      rooms: undefined,
+      changed: new Set(),
+      stale: new Set(),
+      departed: new Set(),
+    };
     this.#reads.add(read);
     try {
       const rooms = await load();
       const present = rooms.filter(({ room }) => !read.departed.has(room.key));
+      read.rooms = new Set(present.map(({ room }) => room.key));
       await deliver(present, read);
     } finally {
       this.#reads.delete(read);
     }
-    return [...read.changed.union(read.stale)].filter((room) => user.rooms.has(room));
+    const changed = [...read.changed].filter((room) => read.rooms?.has(room));
+    return [...read.stale.union(new Set(changed))].filter((room) => user.rooms.has(room));
   }
 
   markChanged(room: RoomKey): void {
-    for (const { changed } of this.#reads) changed.add(room);
+    // Delivery may take as long as a slow reader likes: what does not concern it must not add up.
+    for (const { rooms, changed } of this.#reads) if (rooms?.has(room) ?? true) changed.add(room);
   }
 
   /** For one of the room's members, or for all. */

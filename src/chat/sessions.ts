@@ -24,6 +24,9 @@ const RETRY_MS = 1000;
 export class Sessions {
   readonly #registry: SessionRegistry;
   readonly #reads = new RoomReads();
+  /** Users whose memberships will be read, because another process has written. */
+  readonly #toCheck = new Set<SessionUser>();
+  #isCheckingEveryone = false;
 
   constructor(private readonly options: SessionsOptions) {
     this.#registry = new SessionRegistry(options);
@@ -87,7 +90,7 @@ export class Sessions {
     return this.#registry.has(room, user);
   }
 
-  /** Whether the user has sessions that have started. */
+  /** Whether the user has a session. */
   hasUser(user: UserKey): boolean {
     return this.#registry.get(user) !== undefined;
   }
@@ -163,18 +166,17 @@ export class Sessions {
     user: SessionUser,
     deliver: (rooms: readonly RoomSummary[], read: RoomRead) => Promise<void>,
   ): Promise<void> {
-    const delivered = new Set<RoomKey>();
+    let delivered: ReadonlySet<RoomKey> | undefined;
     const stale = await this.#reads.read(
       user,
       () => this.options.roomList.of(user.actor.key),
       async (rooms, read) => {
-        if (!session.isOpen) return;
-        for (const { room } of rooms) delivered.add(room.key);
-        await deliver(rooms, read);
+        if (session.isOpen) await deliver(rooms, read);
+        delivered = read.rooms;
       },
     );
     // Memberships that began during the read were announced to the sessions that had started by then.
-    const missed = [...user.rooms.keys()].filter((room) => !delivered.has(room));
+    const missed = [...user.rooms.keys()].filter((room) => !delivered?.has(room));
     await this.#refreshStale(user, [...stale, ...missed], () => [session]);
   }
 
@@ -220,13 +222,20 @@ export class Sessions {
     void this.#checkMemberships(user);
   }
 
-  /** One user in each turn of the event loop, since there may be many. */
+  /** One user in each turn of the event loop, since there may be many. Another process may write faster than that. */
   async #checkEveryone(): Promise<void> {
     for (const user of this.#registry.users()) {
       user.allUnchecked = true;
+      this.#toCheck.add(user);
+    }
+    if (this.#isCheckingEveryone) return;
+    this.#isCheckingEveryone = true;
+    for (const user of this.#toCheck) {
+      this.#toCheck.delete(user);
       await this.#checkMemberships(user);
       await new Promise((resolve) => setImmediate(resolve));
     }
+    this.#isCheckingEveryone = false;
   }
 
   async #checkMemberships(user: SessionUser): Promise<void> {

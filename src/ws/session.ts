@@ -24,6 +24,10 @@ type Open = Extract<Command, { type: "open" }>;
 
 /** Bytes that may wait for the reader before a page of the room list. With the page, the reader does not count as slow. */
 const MAX_BYTES_BEFORE_PAGE = 16_384;
+/** Opens and closes that may wait. They wait for the reader, who may never read. */
+const MAX_WAITING_OPENS = 2 * MAX_OPEN_ROOMS;
+/** When a client whose opens wait should try again. */
+const OPEN_RETRY_MS = 1000;
 
 export interface SessionOptions {
   chat: Chat;
@@ -38,10 +42,13 @@ export class Session implements ConnectionSession {
   readonly #open = new Map<string, OpenRoom>();
   /** Settles when all opens and closes so far have been handled. */
   #work: Promise<unknown> = Promise.resolve();
+  #waitingOpens = 0;
   /** Settles when the rooms of all commands so far are known, while one of them had to be looked up. */
   #lookups: Promise<unknown> | undefined;
   readonly #hello = Promise.withResolvers<void>();
   #hasStarted = false;
+  /** The list of rooms that is being sent. A newer one takes its place. */
+  #pages: Iterator<RoomsPage> | undefined;
   /** Whether the last page of the list has been sent. */
   #isListed = false;
   /** Activity is withheld from a slow reader, who gets fresh summaries once it has caught up. */
@@ -181,7 +188,14 @@ export class Session implements ConnectionSession {
   }
 
   #enqueue(work: () => Promise<void>): Promise<void> {
-    const done = this.#work.then(work);
+    if (this.#waitingOpens >= MAX_WAITING_OPENS) {
+      const message = "Too many opens and closes are waiting.";
+      return Promise.reject(new ChatError("rate_limited", message, { retryAfterMs: OPEN_RETRY_MS }));
+    }
+    this.#waitingOpens++;
+    const done = this.#work
+      .then(() => (this.isOpen ? work() : undefined))
+      .finally(() => this.#waitingOpens--);
     this.#work = done.catch(noop);
     return done;
   }
@@ -260,13 +274,14 @@ export class Session implements ConnectionSession {
     return encodeRoomPages(rooms, (room) => sessions.has(room, this.user.key));
   }
 
-  /** Sends summaries at the reader's pace. Stops when they are withheld: then all are sent again. */
+  /** Sends summaries at the reader's pace. Stops when all are sent again, or will be, since they are withheld. */
   async #sendPages(pages: Iterator<RoomsPage>): Promise<void> {
     const { connection } = this;
+    this.#pages = pages;
     for (;;) {
       while (connection.isOpen && connection.bufferedBytes > MAX_BYTES_BEFORE_PAGE)
         await connection.drained();
-      if (!connection.isOpen || this.#isWithheld) return;
+      if (!connection.isOpen || this.#isWithheld || this.#pages !== pages) return;
       // Not encoded before, so that it is as current as possible.
       const { value: page, done = false } = pages.next();
       if (done) return;

@@ -1,6 +1,6 @@
 import type { Verifier } from "../auth/verifier.ts";
 import type { Chat } from "../chat/chat.ts";
-import { ChatError } from "../chat/errors.ts";
+import { asChatError, ChatError } from "../chat/errors.ts";
 import type { Actor } from "../chat/model.ts";
 import type { Connection, OpenRoom } from "./connection.ts";
 import type { Connections } from "./connections.ts";
@@ -44,8 +44,12 @@ export class TokenRenewal {
 
   /** Closes a room that was open for an administrator who is not a member. */
   async #assertMember(open: OpenRoom, user: Actor): Promise<void> {
-    await this.options.chat.assertMember(user, open.room.key).catch((error: unknown) => {
-      open.expel(error instanceof ChatError && error.code === "room_deleted" ? "room_deleted" : "removed");
-    });
+    try {
+      await this.options.chat.assertMember(user, open.room.key);
+    } catch (error) {
+      const { code } = asChatError(error);
+      if (code === "removed" || code === "room_deleted") open.expel(code);
+      else open.connection.close(code);
+    }
   }
 }

@@ -2,6 +2,7 @@ import {
   type Ack,
   type Chat,
   connect,
+  type OutboxStorage,
   ParleyError,
   type PendingMessage,
   type Room,
@@ -23,6 +24,8 @@ export interface ChaosClientOptions {
   token: Token;
   /** Messages that the SDK keeps in each room; undefined keeps all. */
   keep?: number;
+  /** Whether commands that were not acknowledged are kept when the client is closed, and sent by the next chat. */
+  storesCommands: boolean;
   clock: FastClock;
   random: Random;
   history: History;
@@ -49,6 +52,10 @@ export class ChaosClient {
   readonly #positions = new Map<string, RoomPosition>();
   /** Operations whose message failed and may be sent again, by `client_id`. */
   readonly #failed = new Map<string, Operation>();
+  /** What the SDK stores. */
+  readonly #storage = new Map<string, string>();
+  /** Requests that go beside the commands. */
+  readonly #requests = new Set<Promise<unknown>>();
   #closed = false;
 
   constructor(options: ChaosClientOptions) {
@@ -70,6 +77,11 @@ export class ChaosClient {
       return `${id} (${status}, rev ${position?.rev}, ${pending.length} pending)`;
     });
     return `${name} is ${chat.status} with ${remaining} remaining and ${rooms.join(", ")}`;
+  }
+
+  /** Whether it keeps commands that were not acknowledged. */
+  get hasStoredCommands(): boolean {
+    return this.#storage.size > 0;
   }
 
   /** Carries out all generated commands. Calls `done` after each one. */
@@ -108,6 +120,11 @@ export class ChaosClient {
     return room;
   }
 
+  /** Resolves when nothing is under way. */
+  async settle(): Promise<void> {
+    await Promise.all(this.#requests);
+  }
+
   /** Loads messages until the first one of each open room is there. */
   async loadAll(): Promise<void> {
     for (const room of this.rooms.values())
@@ -132,7 +149,6 @@ export class ChaosClient {
 
   #prepare({ open, resumes, close, leave, markRead }: Step): void {
     const { history } = this.#options;
-    const ignore = () => history.count("HTTP requests failed");
     if (open !== undefined) {
       this.open(open, resumes ? this.#positions.get(open) : undefined);
       history.count("opens");
@@ -145,11 +161,12 @@ export class ChaosClient {
       history.count("closes");
     }
     if (leave !== undefined) {
-      this.chat.api.removeMember(leave, this.user).catch(ignore);
+      this.#request("leave", this.chat.api.removeMember(leave, `sub:${this.user}`));
       history.count("leaves");
     }
     const seq = this.chat.room(markRead ?? "")?.seq;
-    if (markRead !== undefined && seq !== undefined) this.chat.api.markRead(markRead, seq).catch(ignore);
+    if (markRead !== undefined && seq !== undefined)
+      this.#request("mark as read", this.chat.api.markRead(markRead, seq));
   }
 
   async #execute(generator: Generator, index: number): Promise<void> {
@@ -171,19 +188,26 @@ export class ChaosClient {
     const outcome = await outcomeOf(execute(room, command));
     history.settle(operation, outcome, monitor.connectionsLost - losses);
     history.count(outcome.type === "refused" ? `refused: ${outcome.code}` : outcome.type);
+    if (outcome.type === "unknown" && this.#options.storesCommands) history.reopen(operation);
     if (operation.kind === "send" && outcome.type !== "acked")
       this.#failed.set(operation.clientId, operation);
     this.#handleFailed(index);
   }
 
   #goBeside(room: Room, { typing, loadOlder }: Omit<CommandStep, "command">): void {
-    const { history } = this.#options;
     if (typing) room.typing();
-    if (loadOlder > 0)
-      room.older(loadOlder).then(
-        (page) => history.count("older messages loaded", page.length),
-        () => history.count("older messages failed to load"),
-      );
+    if (loadOlder > 0) this.#request("load older messages", room.older(loadOlder));
+  }
+
+  #request(what: string, request: Promise<unknown>): void {
+    const { history } = this.#options;
+    const settled = request
+      .then(
+        () => history.count(`done: ${what}`),
+        () => history.count(`failed: ${what}`),
+      )
+      .finally(() => this.#requests.delete(settled));
+    this.#requests.add(settled);
   }
 
   /** Sends each failed message again, or discards it. */
@@ -197,8 +221,7 @@ export class ChaosClient {
         // A message that the server has refused would be refused again.
         if (operation?.outcome?.type === "unknown" && index % 2 === 0) {
           history.reopen(operation);
-          room.resend(message).catch(() => undefined);
-          history.count("messages sent again");
+          this.#request("send again", room.resend(message));
         } else {
           room.discard(message);
         }
@@ -221,13 +244,14 @@ export class ChaosClient {
   }
 
   #connect(): Chat {
-    const { url, token, clock, random, keep } = this.#options;
+    const { url, token, clock, random, keep, storesCommands } = this.#options;
     const chat = connect({
       url,
       token,
       clock,
       random: () => random.next() * BACKOFF_SCALE,
       ...(keep !== undefined && { keep }),
+      ...(storesCommands && { storage: storageOf(this.#storage) }),
     });
     this.monitor.watch(chat);
     chat.on("closed", ({ code }) => {
@@ -236,6 +260,14 @@ export class ChaosClient {
     });
     return chat;
   }
+}
+
+function storageOf(map: Map<string, string>): OutboxStorage {
+  return {
+    getItem: (key) => map.get(key) ?? null,
+    setItem: (key, value) => map.set(key, value),
+    removeItem: (key) => map.delete(key),
+  };
 }
 
 function execute(room: Room, command: Command): Promise<Ack> {

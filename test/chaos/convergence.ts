@@ -6,8 +6,8 @@ import { presenceErrors } from "./view-checker.ts";
 import type { Watchdog } from "./watchdog.ts";
 
 /**
- * Waits until everyone shows everything, and who is online; then until those who leave are shown as offline. `check` is called
- * as soon as nothing is missing, before older messages are loaded.
+ * Waits until everyone shows everything, and who is online; then until those who leave are shown as offline. Calls `check` as
+ * soon as nothing is missing, before more rooms are opened, which would mend wrong counts.
  */
 export async function converge(
   participants: Participants,
@@ -17,6 +17,12 @@ export async function converge(
 ): Promise<void> {
   await watchdog.until(() => behind(participants, database));
   check();
+  // One device of each user shows the messages of all rooms in the end.
+  for (const client of participants.clients.filter((_, index) => index % 2 === 1)) {
+    for (const { id } of client.chat.rooms) client.open(id);
+    client.discardFailed();
+  }
+  await watchdog.until(() => behind(participants, database));
   const unlimited = participants.clients.filter(({ keep }) => keep === undefined);
   const incomplete = () =>
     unlimited.filter(isIncomplete).map(({ name }) => `${name} is loading older messages`);
@@ -38,8 +44,10 @@ function behind({ clients, observers }: Participants, database: DatabaseReader):
   ];
 }
 
-function clientBehind({ name, state, chat, user, rooms }: ChaosClient, database: DatabaseReader): string[] {
+function clientBehind(client: ChaosClient, database: DatabaseReader): string[] {
+  const { name, state, chat, user, rooms } = client;
   if (chat.status !== "open" || !chat.complete) return [state];
+  if (client.hasStoredCommands) return [`${name} has commands in its storage`];
   const stored = database.roomsOf(user);
   const revs = new Map(stored.map(({ id, rev }) => [id, rev]));
   const isBehind = [...rooms.values()].some(

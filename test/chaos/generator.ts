@@ -1,6 +1,7 @@
 import type { MessageBody } from "../../src/protocol/frames.ts";
 import { Random } from "../support/random.ts";
 import type { Command } from "./history.ts";
+import { CALM_SHARE } from "./nemesis.ts";
 
 export interface GeneratorOptions {
   seed: number;
@@ -67,7 +68,11 @@ export class Generator {
     this.#options = options;
     const random = this.#random("client");
     this.concurrency = 1 + random.integer(4);
-    for (let at = random.integer(count); at < count; at += (count >> 2) + random.integer(count))
+    for (
+      let at = random.integer(count);
+      at < (1 - CALM_SHARE) * count;
+      at += (count >> 2) + random.integer(count)
+    )
       this.#reconnects.set(at, random.chance(0.4) ? "fresh" : "resumed");
   }
 

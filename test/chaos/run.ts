@@ -106,7 +106,8 @@ async function execute(options: ChaosOptions, history: History): Promise<void> {
   for (const each of [proxy, slowProxy]) each.heal();
   clock.slowDown();
   tokens.heal();
-  for (const client of clients) client.discardFailed();
+  const unsettled = clients.map((client) => client.settle().then(() => client.discardFailed()));
+  await watchdog.finish(Promise.all(unsettled), () => clients.map(({ state }) => state));
   for (const observer of connectLateObservers(rooms, setup)) participants.observers.push(stack.use(observer));
   await converge(participants, database, watchdog, () => checkLists(participants, database, history));
 

@@ -80,11 +80,9 @@ function createClient(email: string, name: string, index: number, options: Setup
     name,
     user: `user|${email}`,
     url: `http://127.0.0.1:${(index === 0 ? slowProxy : proxy).port}`,
-    token:
-      index % 3 === 1
-        ? tokens.shortLived(email, new Random(seed, `${name} tokens`))
-        : tokens.longLived(email),
+    token: tokens[index % 3 === 1 ? "shortLived" : "longLived"](email, new Random(seed, `${name} tokens`)),
     ...(index % 4 === 3 && { keep: SMALL_KEEP }),
+    storesCommands: index % 3 === 2,
     clock,
     random: new Random(seed, `${name} backoff`),
     history,

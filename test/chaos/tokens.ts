@@ -3,6 +3,9 @@ import type { Issuer } from "../support/issuer.ts";
 import type { Random } from "../support/random.ts";
 import type { History } from "./history.ts";
 
+const SLOW_SHARE = 0.2;
+const MAX_DELAY_MS = 1_500;
+
 /** Tokens for the clients under test, some of which expire soon. */
 export class Tokens {
   #healed = false;
@@ -18,10 +21,12 @@ export class Tokens {
     this.#healed = true;
   }
 
-  longLived(email: string): Token {
+  /** Some take a while, so that a client which has lost its connection misses what happens meanwhile. */
+  longLived(email: string, random: Random): Token {
     let token: Promise<string> | undefined;
-    return ({ refresh }) => {
+    return async ({ refresh }) => {
       if (refresh) token = undefined;
+      await this.#delay(random);
       return (token ??= this.issuer.sign(email));
     };
   }
@@ -30,6 +35,7 @@ export class Tokens {
   shortLived(email: string, random: Random): Token {
     let token: string | undefined;
     return async ({ refresh }) => {
+      await this.#delay(random);
       if (token !== undefined && !refresh) return token;
       if (this.#healed) return (token = await this.issuer.sign(email));
       if (token !== undefined && random.chance(0.2)) throw new Error("the identity provider is down");
@@ -38,5 +44,9 @@ export class Tokens {
       this.history.count("short-lived tokens");
       return (token = await this.issuer.sign(email, { claims: { exp } }));
     };
+  }
+
+  async #delay(random: Random): Promise<void> {
+    if (random.chance(SLOW_SHARE) && !this.#healed) await Bun.sleep(random.between(0, MAX_DELAY_MS));
   }
 }

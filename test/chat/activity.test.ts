@@ -9,6 +9,11 @@ afterEach(() => void jest.useRealTimers());
 
 const room = 7;
 
+const later = async () => {
+  jest.advanceTimersByTime(250);
+  await settle();
+};
+
 /** A feed of one room, whose reads of the store the test answers, and what it published. */
 function createFeed() {
   const messages: Message[] = [];
@@ -58,15 +63,11 @@ function createFeed() {
     for (await settle(); reads.length > 0; await settle()) for (const each of reads.splice(0)) each(fails);
   };
   const hear = (...changes: Change[]) => feed.receive(room, changes);
-  const later = async () => {
-    jest.advanceTimersByTime(250);
-    await settle();
-  };
-  return { feed, state, reads, published, activities, failures, create, change, answer, hear, later };
+  return { feed, state, reads, published, activities, failures, create, change, answer, hear };
 }
 
 test("the first change is published at once, later ones together after an interval", async () => {
-  const { published, create, hear, later } = createFeed();
+  const { published, create, hear } = createFeed();
   hear(create());
   await settle();
   expect(published).toEqual(["lobby 1/1 last 1"]);
@@ -83,7 +84,7 @@ test("the first change is published at once, later ones together after an interv
 });
 
 test("a room of many sessions is published once a second", async () => {
-  const { state, published, create, hear, later } = createFeed();
+  const { state, published, create, hear } = createFeed();
   state.followers = 1000;
   const times: number[] = [];
   for (let quarter = 0; quarter <= 12; quarter++) {
@@ -96,7 +97,7 @@ test("a room of many sessions is published once a second", async () => {
 });
 
 test("nothing is read or published for a room that nobody follows", async () => {
-  const { state, reads, published, create, change, hear, later, feed } = createFeed();
+  const { state, reads, published, create, change, hear, feed } = createFeed();
   state.followers = 0;
   hear(create());
   hear(change("deleted", 1));
@@ -106,7 +107,7 @@ test("nothing is read or published for a room that nobody follows", async () => 
 });
 
 test("deletions are gathered, and the last message is read only when the changes do not tell it", async () => {
-  const { reads, published, create, change, answer, hear, later } = createFeed();
+  const { reads, published, create, change, answer, hear } = createFeed();
   hear(create(), create(), create());
   await settle();
   hear(change("deleted", 1), create());
@@ -124,7 +125,7 @@ test("deletions are gathered, and the last message is read only when the changes
 });
 
 test("a last message that is changed before it is published is published as it is then", async () => {
-  const { activities, create, change, hear, later } = createFeed();
+  const { activities, create, change, hear } = createFeed();
   hear(create());
   await settle();
   hear(create(), change("edited", 2));
@@ -133,7 +134,7 @@ test("a last message that is changed before it is published is published as it i
 });
 
 test("a read that fails is retried, with what has come meanwhile", async () => {
-  const { published, failures, create, change, answer, hear, later } = createFeed();
+  const { published, failures, create, change, answer, hear } = createFeed();
   hear(create(), create());
   await settle();
   hear(change("deleted", 2));
@@ -147,7 +148,7 @@ test("a read that fails is retried, with what has come meanwhile", async () => {
 });
 
 test("a publication that waits for the store is not overtaken: its deletions would be taken for old ones", async () => {
-  const { activities, create, change, answer, hear, later } = createFeed();
+  const { activities, create, change, answer, hear } = createFeed();
   hear(create(), create(), create());
   await settle();
   hear(change("deleted", 3));

@@ -264,6 +264,35 @@ describe("when another process has written", () => {
   });
 });
 
+test("one user's memberships are read at a time, and once more if another process has written meanwhile", async () => {
+  const { rooms, start, receive } = createSessions();
+  rooms.set(1, [1, 2, 3]);
+  for (const user of [1, 2, 3]) await start(actor(user));
+  receive({ kind: "invalidate" });
+  await settle();
+  for (let times = 0; times < 3; times++) receive({ kind: "invalidate" });
+  await settle();
+  const read: string[] = [];
+  while (rooms.waiting.length > 0) {
+    expect(rooms.waiting).toHaveLength(1);
+    read.push(...rooms.waiting);
+    await rooms.answer();
+  }
+  expect(read).toEqual(["of 1", "of 1", "of 2", "of 3"]);
+});
+
+test("a change of one room while the membership of another is read costs no read", async () => {
+  const { rooms, start, add, change } = createSessions();
+  rooms.set(1, [1]);
+  rooms.set(2, []);
+  await start();
+  add(2, 1);
+  change(1);
+  expect(rooms.waiting).toEqual(["one 1 2"]);
+  await rooms.answer();
+  expect(rooms.waiting).toEqual([]);
+});
+
 test("a session that missed activity is told of all rooms again, and loses one that it had not been told of", async () => {
   const harness = createSessions();
   const { rooms, sessions, start, add, remove } = harness;

@@ -140,6 +140,16 @@ test("a client_id that was used before is answered as before, on any connection"
   });
 });
 
+test("typing in one room does not keep a user from typing in another", async () => {
+  const [me, other] = [newEmail(), newEmail()];
+  const rooms = [await server.createRoom([me, other]), await server.createRoom([me, other])];
+  const [session, watcher] = [await server.connectSession(me), await server.connectSession(other)];
+  for (const room of rooms) await watcher.command({ type: "open", room });
+  for (const room of rooms) session.send({ type: "typing", room });
+  const told = [await watcher.next("typing"), await watcher.next("typing")];
+  expect(told.map(({ room }) => room)).toEqual(rooms);
+});
+
 test("typing is told in open rooms only, and the room of who types need not be open", async () => {
   const { other, room, session } = await twoMembers();
   const [open, closed] = [await server.connectSession(other), await server.connectSession(other)];

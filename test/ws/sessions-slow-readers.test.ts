@@ -121,6 +121,25 @@ describe.if(isLinux)("a slow reader", () => {
     expect(ids).toEqual(["open", "2", "1"]);
     raw.destroy();
   }, 30_000);
+
+  test("cannot let any number of opens and closes wait", async () => {
+    const { quiet, session } = await slowReader();
+    const { raw, frames } = session;
+    const commands = range(1, 210).map((n) => {
+      return { type: n % 2 === 1 ? "open" : "close", id: `waiting-${n}`, room: quiet };
+    });
+    raw.write(...commands.map(command));
+    raw.socket.resume();
+    const answers = () =>
+      frames.filter((frame) => "id" in frame && frame.id?.startsWith("waiting-") === true);
+    await session.until(() => answers().length === commands.length);
+    const refused = answers().filter(({ type }) => type === "error");
+    expect(refused.map((frame) => "id" in frame && frame.id)).toEqual(
+      range(201, 210).map((n) => `waiting-${n}`),
+    );
+    for (const error of refused) expect(error).toMatchObject({ code: "rate_limited", retry_after_ms: 1000 });
+    raw.destroy();
+  }, 30_000);
 });
 
 test("a session for which more than 1 MiB waits is cut, and misses nothing when it comes back", async () => {
