@@ -2,9 +2,9 @@ import type { SessionLimitsBody } from "../protocol/frames.ts";
 import type { Api } from "./api.ts";
 import type { Connection } from "./connection.ts";
 import type { EventEmitter } from "./emitter.ts";
-import type { ParleyError } from "./error.ts";
 import type { ChatEvent, ChatStatus } from "./events.ts";
 import type { Sender } from "./messages.ts";
+import type { Opener } from "./opener.ts";
 import type { Outbox } from "./outbox.ts";
 import type { RoomList } from "./room-list.ts";
 import type { RoomReplica } from "./room-replica.ts";
@@ -21,15 +21,12 @@ export interface ChatContext extends TimeSource {
   readonly outbox: Outbox;
   readonly connection: Connection;
   /** The open rooms, by id. */
-  readonly replicas: ReadonlyMap<string, RoomReplica>;
-  /** The last token. It tells the user before the server does. */
-  readonly token: string | undefined;
+  readonly replicas: Map<string, RoomReplica>;
+  readonly opener: Opener;
   /** Aborted by `close()`, with its error as the reason. */
   readonly signal: AbortSignal;
   /** Reports something that will be tried again. */
-  readonly onError: (error: unknown) => void;
-  /** Opens a room on the server, again if need be, or closes it there if it is not among `replicas`. */
-  syncRoom(room: string): void;
-  /** A room has ended. */
-  onEnd(room: string, error: ParleyError): void;
+  onError(error: unknown): void;
+  /** Something that `status` depends on may have changed. */
+  updateStatus(): void;
 }

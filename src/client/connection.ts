@@ -1,28 +1,25 @@
 import { afterClose } from "../protocol/error-codes.ts";
 import type { AckFrame, ErrorFrame, OpenedFrame, SessionFrame } from "../protocol/frames.ts";
+import type { ChatContext } from "./chat-context.ts";
 import type { CommandBody } from "./command.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
 import type { Socket, SocketClass, Token } from "./options.ts";
 import { parseFrame } from "./parse-frame.ts";
-import { Timer, type TimeSource } from "./timer.ts";
+import { Timer } from "./timer.ts";
 
 /** Answers a command: the frame that has its `id`. */
 export type Answer = AckFrame | ErrorFrame | OpenedFrame;
 
-export interface ConnectionOptions extends TimeSource {
-  url: string;
-  token: Token;
-  WebSocket: SocketClass;
+/** What a connection tells its chat. */
+export interface ConnectionOwner extends ChatContext {
   /** A frame has been received, whatever it is. */
-  onReceive: () => void;
+  onReceive(): void;
   /** The first frame of each connection is its `hello`. Answers to commands are not among them. */
-  onFrame: (frame: SessionFrame) => void;
+  onFrame(frame: SessionFrame): void;
   /** The connection was lost, or an attempt failed; another one follows. `code` is the server's close code, if any. */
-  onDisconnect: (code: number | undefined) => void;
-  /** Something failed and will be tried again. */
-  onError: (error: unknown) => void;
+  onDisconnect(code?: number): void;
   /** The server has closed the connection with a code that makes another attempt pointless, or refused two tokens. */
-  onStop: (code: number, reason: string) => void;
+  onStop(code: number, reason: ErrorCode): void;
 }
 
 /** Long, because a browser opens WebSockets to one host one after the other. */
@@ -53,7 +50,12 @@ interface SocketEvent {
 export class Connection {
   /** Whether the `hello` has been received. */
   isOpen = false;
-  readonly #options: ConnectionOptions;
+  /** The last token. It tells the user before the server does. */
+  token: string | undefined;
+  readonly #chat: ConnectionOwner;
+  readonly #url: string;
+  readonly #requestToken: Token;
+  readonly #WebSocket: SocketClass;
   /** Undefined between two attempts, and while an attempt waits for its token. */
   #socket: Socket | undefined;
   #openedAt = 0;
@@ -76,15 +78,17 @@ export class Connection {
   readonly #timer: Timer;
   readonly #tokenRetryTimer: Timer;
 
-  constructor(options: ConnectionOptions) {
-    this.#options = options;
-    this.#timer = new Timer(options);
-    this.#tokenRetryTimer = new Timer(options);
+  constructor(chat: ConnectionOwner, url: string, token: Token, WebSocket: SocketClass) {
+    this.#chat = chat;
+    this.#url = url;
+    this.#requestToken = token;
+    this.#WebSocket = WebSocket;
+    this.#timer = new Timer(chat);
+    this.#tokenRetryTimer = new Timer(chat);
   }
 
   /** Starts an attempt to connect. */
   async connect(): Promise<void> {
-    const { url, WebSocket, onError } = this.#options;
     const generation = ++this.#generation;
     this.#timer.clear();
     try {
@@ -96,7 +100,7 @@ export class Connection {
       if (generation !== this.#generation) return;
       this.#isRefreshed = this.#refreshToken;
       this.#refreshToken = false;
-      const socket = new WebSocket(url as never, ["chat.v2", `bearer.${token}`] as never);
+      const socket = new this.#WebSocket(this.#url as never, ["chat.v2", `bearer.${token}`] as never);
       this.#socket = socket;
       const on = (type: "open" | "message" | "close" | "error", listener: (event: SocketEvent) => void) =>
         socket.addEventListener(type, (event) => {
@@ -110,7 +114,7 @@ export class Connection {
       this.#timer.set(OPEN_TIMEOUT_MS, this.#onTimeout);
     } catch (error) {
       if (generation !== this.#generation) return;
-      onError(error);
+      this.#chat.onError(error);
       // `onError` may have closed this connection.
       if (generation === this.#generation) this.#reconnect();
     }
@@ -137,7 +141,7 @@ export class Connection {
   /** Connects now, unless the server has asked for a delay. If there is a connection, probes it. */
   retry(): void {
     if (this.#socket) this.probe();
-    else if (this.#options.clock.now() >= this.#retryNotBefore) void this.connect();
+    else if (this.#chat.clock.now() >= this.#retryNotBefore) void this.connect();
   }
 
   close(): void {
@@ -147,13 +151,12 @@ export class Connection {
   }
 
   #onMessage(data: unknown): void {
-    const { clock, onReceive, onFrame, onError } = this.#options;
-    onReceive();
+    this.#chat.onReceive();
     this.#isProbing = false;
     const frame = parseFrame(data);
     if (frame?.type === "hello") {
       this.isOpen = true;
-      this.#openedAt = clock.now();
+      this.#openedAt = this.#chat.clock.now();
     } else if (frame?.type === "restarting") {
       this.#retryAfterMs = frame.retry_after_ms;
     } else if (frame?.type === "token.expiring") {
@@ -166,18 +169,19 @@ export class Connection {
     this.#scheduleProbe();
     if (!frame) return;
     try {
-      if (frame.type !== "ack" && frame.type !== "error" && frame.type !== "opened") onFrame(frame);
+      if (frame.type !== "ack" && frame.type !== "error" && frame.type !== "opened")
+        this.#chat.onFrame(frame);
       else if (onAnswer) onAnswer(frame);
       else if (frame.type === "error") this.#reportError(frame);
     } catch (error) {
       // The frame lacks fields of its type: this is not a Parley server, or a broken one.
-      onError(error);
+      this.#chat.onError(error);
       this.#reconnect();
     }
   }
 
   #reportError({ code, message, retry_after_ms: retryAfterMs }: ErrorFrame): void {
-    this.#options.onError(new ParleyError(code, message, { retryAfterMs }));
+    this.#chat.onError(new ParleyError(code, message, { retryAfterMs }));
   }
 
   readonly #onTimeout = () => this.#onClose(1006, "");
@@ -187,7 +191,7 @@ export class Connection {
     // A new token that is rejected as well shows that the user is not signed in any more.
     if (action === "stop" || (action === "renew" && this.#isRefreshed && !this.isOpen)) {
       this.close();
-      this.#options.onStop(code, reason);
+      this.#chat.onStop(code, (reason || "internal") as ErrorCode);
       return;
     }
     if (action === "renew") this.#refreshToken = true;
@@ -196,22 +200,22 @@ export class Connection {
       const message = reason
         ? `Connection refused: ${reason.replaceAll("_", " ")}.`
         : "The server is unreachable, or does not allow this origin.";
-      this.#options.onError(new ParleyError((reason || "network") as ErrorCode, message));
+      this.#chat.onError(new ParleyError((reason || "network") as ErrorCode, message));
     }
     // `onError` may have closed this connection.
     if (generation === this.#generation) this.#reconnect(code);
   }
 
   #reconnect(code?: number): void {
-    const { clock, onDisconnect } = this.#options;
     const generation = ++this.#generation;
-    if (this.isOpen && Math.abs(clock.now() - this.#openedAt) >= BACKOFF_RESET_MS) this.#timer.failures = 0;
+    if (this.isOpen && Math.abs(this.#chat.clock.now() - this.#openedAt) >= BACKOFF_RESET_MS)
+      this.#timer.failures = 0;
     this.#timer.clear();
     this.#dropSocket();
-    onDisconnect(code);
+    this.#chat.onDisconnect(code);
     // `onDisconnect` may have closed this connection.
     if (generation !== this.#generation) return;
-    this.#retryNotBefore = clock.now() + this.#retryAfterMs;
+    this.#retryNotBefore = this.#chat.clock.now() + this.#retryAfterMs;
     this.#timer.backOff(() => void this.connect(), this.#retryAfterMs);
     this.#retryAfterMs = 0;
   }
@@ -231,14 +235,16 @@ export class Connection {
       });
     } catch (error) {
       if (generation !== this.#generation) return;
-      this.#options.onError(error);
+      this.#chat.onError(error);
       this.#tokenRetryTimer.set(TOKEN_RETRY_MS, () => void this.#renewToken());
     }
   }
 
   async #getToken(refresh: boolean): Promise<string> {
-    const token = await this.#options.token({ refresh });
+    const token = await this.#requestToken({ refresh });
     if (!token) throw new TypeError("token() returned no token");
+    this.token = token;
+    this.#chat.outbox.save();
     return token;
   }
 

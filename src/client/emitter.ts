@@ -57,16 +57,11 @@ export class EventEmitter<E extends { type: string }> {
     }
   }
 
-  /** Readers end after the events they have buffered. */
-  endReaders(): void {
+  /** Ends all readers after the events they have buffered. If it is final, removes all listeners. */
+  end(isFinal: boolean): void {
+    this.#hasEnded = isFinal;
+    if (isFinal) this.#listeners = [];
     for (const reader of this.#readers) this.#remove(reader);
-  }
-
-  /** Removes all listeners, and ends all readers. */
-  end(): void {
-    this.#hasEnded = true;
-    this.#listeners = [];
-    this.endReaders();
   }
 
   /** The first iterator starts with the events that were emitted before it. */

@@ -8,15 +8,18 @@ const OFFLINE_DELAY_MS = 1_500;
 /** What the browser reports about the network and the page. */
 export class NetworkStatus {
   isOffline = browser.navigator?.onLine === false;
-  readonly #onChange: () => void;
+  readonly #chat: ChatContext;
   readonly #timer: Timer;
 
-  /** `onChange` is called when `isOffline` has changed, `onReturn` when the network may be back, or the page is shown again. */
-  constructor(chat: ChatContext, onChange: () => void, onReturn: () => void) {
-    this.#onChange = onChange;
+  constructor(chat: ChatContext) {
+    this.#chat = chat;
     this.#timer = new Timer(chat);
     const { connection, signal } = chat;
     const { document } = browser;
+    /** The network may be back, or the page is shown again. */
+    const onReturn = () => {
+      if (chat.status !== "closed") connection.retry();
+    };
     const listen = (type: string, listener: () => void) =>
       browser.addEventListener?.(type, listener, { signal });
     document?.addEventListener(
@@ -43,6 +46,6 @@ export class NetworkStatus {
     this.#timer.clear();
     if (this.isOffline === isOffline) return;
     this.isOffline = isOffline;
-    this.#onChange();
+    this.#chat.updateStatus();
   }
 }

@@ -1,7 +1,6 @@
 import type { ChatContext } from "./chat-context.ts";
 import { isRetryable } from "./command.ts";
 import { ParleyError } from "./error.ts";
-import { countMessages } from "./frames.ts";
 import { Timer } from "./timer.ts";
 
 /** Few, since what exceeds the rate limit is refused, and the server closes a connection after many refusals. */
@@ -21,6 +20,7 @@ export class Opener {
     this.#timer = new Timer(chat);
   }
 
+  /** Opens a room on the server, again if need be, or closes it there if it is not among the chat's. */
   add(room: string): void {
     if (!this.#chat.connection.isOpen) return;
     this.#rooms.add(room);
@@ -35,7 +35,7 @@ export class Opener {
   }
 
   #next(): void {
-    const { connection, replicas } = this.#chat;
+    const { connection, list, replicas } = this.#chat;
     for (const room of this.#rooms) {
       if (this.#inFlight >= MAX_IN_FLIGHT || this.#timer.isSet) return;
       this.#rooms.delete(room);
@@ -47,7 +47,7 @@ export class Opener {
         if (answer.type === "opened") {
           this.#timer.failures = 0;
           replica?.applyOpened(answer);
-          countMessages(this.#chat, room, answer.messages, answer.rev);
+          list.applyMessages(room, answer.messages, answer.rev);
         } else if (answer.type === "error") {
           const error = new ParleyError(answer.code, answer.message, { retryAfterMs: answer.retry_after_ms });
           if (isRetryable(answer.code) || answer.code === "internal") {

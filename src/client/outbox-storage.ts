@@ -127,7 +127,7 @@ export class CommandStore {
   async #write(): Promise<void> {
     const { storage, chat } = this.#options;
     if (this.#key === undefined) return;
-    const user = chat.me?.id ?? subjectOf(chat.token);
+    const user = chat.me?.id ?? subjectOf(chat.connection.token);
     const waiting = chat.outbox.waiting
       .filter(({ command }) => command.type !== "read")
       .map(({ command, at, room_created_at }): StoredCommand => ({ user, at, room_created_at, command }));

@@ -32,7 +32,7 @@ export class Outbox {
           this.#store = new CommandStore({ chat, storage, prefix });
           return this.#store.load();
         })
-        .catch(chat.onError);
+        .catch((error: unknown) => chat.onError(error));
   }
 
   /** The outbox of a room, open or not. */

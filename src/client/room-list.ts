@@ -1,4 +1,5 @@
-import type { ActivityFrame, NoticeFrame, RoomSummaryBody } from "../protocol/frames.ts";
+import type { ActivityFrame, NoticeFrame, OpenedFrame, RoomSummaryBody } from "../protocol/frames.ts";
+import type { ChatContext } from "./chat-context.ts";
 import type { Message } from "./messages.ts";
 import { RoomCounts } from "./room-counts.ts";
 
@@ -13,13 +14,6 @@ interface Entry {
   search?: object | undefined;
 }
 
-export interface RoomListOptions {
-  /** Called after each change of a room. */
-  onChange: (id: string) => void;
-  /** Loads messages before a `seq`, oldest first. */
-  loadOlder: (id: string, before: number) => Promise<Message[]>;
-}
-
 /** UTF-16 units of the text of a summary's message. */
 const MAX_SUMMARY_TEXT_LENGTH = 200;
 
@@ -27,16 +21,16 @@ const MAX_SUMMARY_TEXT_LENGTH = 200;
 export class RoomList {
   /** Whether all rooms have been received on this connection. */
   complete = false;
-  /** Id of the user. */
-  #me: string | null = null;
-  readonly #options: RoomListOptions;
+  readonly #chat: ChatContext;
   readonly #entries = new Map<string, Entry>();
   /** What was received about rooms before their summaries, by room. */
   readonly #early = new Map<string, ((entry: Entry) => void)[]>();
   #rooms: readonly RoomSummaryBody[] | undefined;
+  /** Whether something has changed since the last event. */
+  #isChanged = false;
 
-  constructor(options: RoomListOptions) {
-    this.#options = options;
+  constructor(chat: ChatContext) {
+    this.#chat = chat;
   }
 
   /** Most recent activity first. The same array until something changes. */
@@ -60,8 +54,7 @@ export class RoomList {
   }
 
   /** A connection has begun: the whole list follows. */
-  restart(me: string | null): void {
-    this.#me = me;
+  restart(): void {
     this.complete = false;
     this.#early.clear();
     for (const entry of this.#entries.values()) entry.isStale = true;
@@ -74,8 +67,15 @@ export class RoomList {
     return [...this.#entries].filter(([, { isStale }]) => isStale).map(([id]) => id);
   }
 
-  /** Adds a room, or takes its new summary. Returns false if it is another room than before, or has lost changes. */
-  set(summary: RoomSummaryBody): boolean {
+  /** Adds rooms, or takes their new summaries. Returns those that are other rooms than before, or have lost changes. */
+  add(summaries: readonly RoomSummaryBody[]): RoomSummaryBody[] {
+    const changed = summaries.filter((summary) => !this.#set(summary));
+    this.#emit();
+    return changed;
+  }
+
+  /** Returns false if it is another room than before, or has lost changes. */
+  #set(summary: RoomSummaryBody): boolean {
     const { id, name, role, created_at } = summary;
     const known = this.#entries.get(id);
     const isSame = known?.summary.created_at === created_at;
@@ -93,9 +93,8 @@ export class RoomList {
   }
 
   remove(id: string): void {
-    if (!this.#entries.delete(id)) return;
-    this.#rooms = undefined;
-    this.#options.onChange(id);
+    this.#isChanged ||= this.#entries.delete(id);
+    this.#emit();
   }
 
   /** A room has a new name, or the user a new role or read mark. */
@@ -103,7 +102,7 @@ export class RoomList {
     if (notice.type === "room") {
       const { id, name } = notice.room;
       this.#apply(id, (entry) => this.#update(entry, { name }));
-    } else if (notice.user.id === this.#me && (notice.type === "read" || notice.type === "member")) {
+    } else if (notice.user.id === this.#chat.me?.id && (notice.type === "read" || notice.type === "member")) {
       this.#apply(notice.room, (entry) => {
         if (notice.type === "read") entry.counts.applyMark(notice);
         this.#update(entry, notice.type === "member" && notice.role ? { role: notice.role } : {});
@@ -128,18 +127,13 @@ export class RoomList {
   }
 
   /**
-   * An open room has changed up to `rev`. `window` has its newest messages, with these changes. With `isLive` it is a single
+   * An open room has changed up to `rev`, even if it has been closed meanwhile. With `isLive` it is a single
    * change, which counts only if it is the next one.
    */
-  applyMessages(
-    id: string,
-    messages: readonly Message[],
-    rev: number,
-    window: readonly Message[],
-    isLive: boolean,
-  ): void {
+  applyMessages(id: string, messages: OpenedFrame["messages"], rev: number, isLive = false): void {
     this.#apply(id, (entry) => {
       const { counts, lastRev } = entry;
+      const window = this.#chat.replicas.get(id)?.history.messages ?? [];
       if (rev <= Math.min(counts.rev, lastRev) || (isLive && rev > lastRev + 1)) return;
       let last = entry.summary.last_message;
       let isLost = entry.search !== undefined;
@@ -169,11 +163,12 @@ export class RoomList {
     const search = (entry.search = {});
     try {
       for (;;) {
-        const page = await this.#options.loadOlder(entry.summary.id, before);
+        const page = await this.#chat.api.messages(entry.summary.id, { before, limit: 100 });
         if (entry.search !== search) return;
         const found = page.findLast(isPresent);
         before = page[0]?.seq ?? 1;
         if (found) this.#update(entry, {}, shortened(found), entry.lastRev);
+        this.#emit();
         if (found || before <= 1) break;
       }
     } catch {
@@ -185,8 +180,12 @@ export class RoomList {
   /** Applies something to a room, once its summary has been received. */
   #apply(id: string, apply: (entry: Entry) => void): void {
     const entry = this.#entries.get(id);
-    if (entry && !entry.isStale) apply(entry);
-    else if (!this.complete) this.#early.set(id, [...(this.#early.get(id) ?? []), apply]);
+    if (entry && !entry.isStale) {
+      apply(entry);
+      this.#emit();
+    } else if (!this.complete) {
+      this.#early.set(id, [...(this.#early.get(id) ?? []), apply]);
+    }
   }
 
   /** Updates the summary of a room: some fields, and its last message as of `lastRev`, unless a later one is known. */
@@ -204,12 +203,19 @@ export class RoomList {
     }
     const { seq, rev, read, unread } = entry.counts;
     entry.summary = { ...entry.summary, ...fields, last_message, seq, rev, read, unread };
+    this.#isChanged = true;
+  }
+
+  #emit(): void {
+    if (!this.#isChanged) return;
+    this.#isChanged = false;
     this.#rooms = undefined;
-    this.#options.onChange(entry.summary.id);
+    this.#chat.events.emit({ type: "rooms" });
+    for (const replica of this.#chat.replicas.values()) replica.updateUnread();
   }
 
   #counted({ seq, rev, sender, deleted_at }: NonNullable<RoomSummaryBody["last_message"]>) {
-    return { seq, rev, isDeleted: deleted_at !== undefined, isOwn: sender.id === this.#me };
+    return { seq, rev, isDeleted: deleted_at !== undefined, isOwn: sender.id === this.#chat.me?.id };
   }
 }
 

@@ -215,7 +215,6 @@ export class RoomReplica implements Room {
   disconnect(): void {
     this.#isLevel = false;
     this.users.stopTyping();
-    this.updateStatus();
   }
 
   applyOpened(frame: OpenedFrame): void {
@@ -224,7 +223,7 @@ export class RoomReplica implements Room {
     const isFirst = history.cursor === undefined;
     const outcome = history.applyOpened(frame);
     if (!isFirst && !Array.isArray(outcome)) this.outbox.dropNamed();
-    if (outcome === "diverged") return this.chat.syncRoom(this.id);
+    if (outcome === "diverged") return this.chat.opener.add(this.id);
     this.#room = frame.room;
     this.#isLevel = true;
     this.users.restart(frame.online, frame.reads, this.me?.id ?? "");
@@ -250,7 +249,7 @@ export class RoomReplica implements Room {
       return this.#emitChanges(changes);
     }
     const change = this.history.applyChange(frame);
-    if (change === "gap") return this.chat.syncRoom(this.id);
+    if (change === "gap") return this.chat.opener.add(this.id);
     if (!change) return;
     this.#received([frame.message]);
     this.#emitChanges([change]);
@@ -282,28 +281,25 @@ export class RoomReplica implements Room {
     this.events.emit({ type: "unread" });
   }
 
-  /** The server has closed the chat, which may begin again. */
-  stop(error: ParleyError): void {
-    this.#ready.reject(error);
-    this.events.emit({ type: "closed", reason: error.code });
-    this.events.endReaders();
-  }
-
   /** The chat begins again. */
   restart(): void {
     this.#ready = deferred();
   }
 
-  /** Ends the room. */
-  end(error: ParleyError): void {
+  /** Ends the room: for good, or until `restart`, since the server has closed the chat. */
+  end(error: ParleyError, isFinal = true): void {
     if (this.#error) return;
-    this.#error = error;
-    this.disconnect();
-    this.#closeTimer.clear();
+    if (isFinal) {
+      this.#error = error;
+      this.disconnect();
+      this.updateStatus();
+      this.#closeTimer.clear();
+      this.chat.replicas.delete(this.id);
+      if (error.code === "closed") this.chat.opener.add(this.id);
+    }
     this.#ready.reject(error);
-    this.chat.onEnd(this.id, error);
     this.events.emit({ type: "closed", reason: error.code });
-    this.events.end();
+    this.events.end(isFinal);
   }
 
   /** Messages have been applied to the history. What was stored up to `storedRev` is in it. */
