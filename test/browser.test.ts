@@ -241,5 +241,11 @@ test("the lines that `parley dev` prints for a browser's console work there", as
   await tab.page.addScriptTag({ content: lines });
   const types = () => tab.lines.map((line) => (JSON.parse(line) as { type: string }).type);
   await waitUntil("the page shows the ack", () => types().includes("ack"));
-  expect(types().filter((type) => type !== "presence")).toEqual(["hello", "change", "ack"]);
+  expect(types().filter((type) => type !== "presence")).toEqual([
+    "hello",
+    "rooms",
+    "opened",
+    "change",
+    "ack",
+  ]);
 });

@@ -85,19 +85,23 @@ async function prepareRoom(config: Config): Promise<void> {
 async function welcome(url: URL, devIssuer: DevIssuer, database: string): Promise<string> {
   const [alice, bob] = await Promise.all(EMAILS.map((email) => devIssuer.token(email, TOKEN_SECONDS)));
   const command = Bun.isStandaloneExecutable ? "parley" : "npm run --silent parley --";
-  const socket = `ws://${url.host}/ws/chat/${ROOM}/`;
+  const session = `ws://${url.host}/ws/`;
   return `Parley is running at ${url.href} with the database ${database}.
 The room "${ROOM}" has the members ${EMAILS.join(" and ")}. Their tokens are valid for 12 hours.
 
 Connect as Alice from a browser: open ${url.href}healthz and paste this into the console.
 
-  const socket = new WebSocket("${socket}", ["chat.v2", "bearer.${alice}"]);
+  const socket = new WebSocket("${session}", ["chat.v2", "bearer.${alice}"]);
+  const send = (command) => socket.send(JSON.stringify({ room: "${ROOM}", ...command }));
   socket.onmessage = (event) => console.log(event.data);
-  socket.onopen = () => socket.send(JSON.stringify({ type: "send", id: "1", text: "Hello from a browser!" }));
+  socket.onopen = () => {
+    send({ type: "open", id: "1" });
+    send({ type: "send", id: "2", text: "Hello from a browser!" });
+  };
 
 Connect as Bob from a terminal, with the classic protocol: run this, then type {"message": "Hello from a terminal!"}
 
-  npx -y wscat -c ${socket} -H "Authorization: Bearer ${bob}"
+  npx -y wscat -c ${session}chat/${ROOM}/ -H "Authorization: Bearer ${bob}"
 
 Call the HTTP API as Alice:
 

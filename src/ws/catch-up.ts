@@ -10,9 +10,9 @@ const MIN_PAGE_SIZE = 8;
 
 /** Sends connections what they missed: at each reader's pace, and one page per turn of the event loop in total. */
 export class CatchUp {
-  readonly #queue: (() => void)[] = [];
+  readonly #queue: { openRoom: OpenRoom; resolve: () => void }[] = [];
 
-  constructor(private readonly chat: Chat) {}
+  constructor(private readonly chat: Pick<Chat, "position" | "changesSince">) {}
 
   /**
    * Sends `changes` frames of a room after `cursor`. Calls `onCaughtUp` in the turn in which the connection has everything
@@ -30,7 +30,8 @@ export class CatchUp {
         await connection.drained();
         continue;
       }
-      await this.#ownTurn();
+      await this.#ownTurn(openRoom);
+      if (!openRoom.isOpen) return;
       const page = await this.chat.changesSince(room.key, cursor, pageSize);
       if (!openRoom.isOpen) return;
       const isLast = page.rev >= this.chat.position(room.key).rev;
@@ -49,17 +50,22 @@ export class CatchUp {
     }
   }
 
-  /** Resolves in a turn of the event loop in which no other connection catches up. */
-  #ownTurn(): Promise<void> {
+  /** Resolves in a turn of the event loop in which no other room is caught up with, or when it has been closed. */
+  #ownTurn(openRoom: OpenRoom): Promise<void> {
     return new Promise((resolve) => {
-      this.#queue.push(resolve);
+      this.#queue.push({ openRoom, resolve });
       if (this.#queue.length === 1) this.#schedule();
     });
   }
 
   #schedule(): void {
     setImmediate(() => {
-      this.#queue.shift()?.();
+      let next;
+      do {
+        next = this.#queue.shift();
+        next?.resolve();
+        // A room that has been closed takes no turn.
+      } while (next && !next.openRoom.isOpen);
       if (this.#queue.length > 0) this.#schedule();
     });
   }

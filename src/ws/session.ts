@@ -284,7 +284,11 @@ export class Session implements ConnectionSession {
       if (!connection.isOpen || this.#isWithheld || this.#pages !== pages) return;
       // Not encoded before, so that it is as current as possible.
       const { value: page, done = false } = pages.next();
-      if (done) return;
+      if (done) {
+        // It would keep every summary in memory.
+        this.#pages = undefined;
+        return;
+      }
       connection.send(encodeRooms(page));
       this.#isListed ||= !page.more;
     }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 
 import { decodeJwt, decodeProtectedHeader } from "jose";
 
-import { connectClassic, connectV2, refusal } from "../support/client.ts";
+import { connectClassic, refusal } from "../support/client.ts";
 import { startIssuer } from "../support/issuer.ts";
 import {
   listeningUrl,
@@ -13,6 +13,7 @@ import {
   runProcess,
   startProcess,
 } from "../support/process.ts";
+import { connectSession } from "../support/session-client.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { audience } from "../support/tokens.ts";
 
@@ -32,6 +33,9 @@ async function welcome(server: RunningProcess) {
     browser: {
       socket: found(/new WebSocket\("([^"]+)"/),
       bearer: found(/\["chat\.v2", "bearer\.([^"]+)"\]/),
+      commands: [...text.matchAll(/ send\(\{(.*)\}\);/g)].map(
+        ([, command = ""]) => JSON.parse(`{${command.replace(/(\w+): "/g, '"$1": "')}}`) as object,
+      ),
     },
     terminal: {
       socket: found(/npx -y wscat -c (\S+) /),
@@ -57,9 +61,10 @@ test("the lines that it prints for a browser, a terminal and curl work as they a
 
   // browser.test.ts runs these lines in a real browser.
   const protocols = ["chat.v2", `bearer.${browser.bearer}`];
-  const alice = await connectV2(...room(browser.socket), { protocols, headers: { origin: url.origin } });
-  expect(alice.hello.messages).toEqual([]);
-  await alice.say("Hello from a browser!");
+  expect(new URL(browser.socket).pathname).toBe("/ws/");
+  const headers = { origin: url.origin };
+  const alice = await connectSession(new URL(browser.socket).host, { protocols, headers });
+  for (const command of browser.commands) alice.send({ room: "lobby", ...command });
   expect(await bob.next()).toEqual({ message: "Hello from a browser!" });
 
   bob.send(terminal.types);
@@ -78,12 +83,13 @@ test("a page of its own origin may connect, a page of another may not", async ()
   await using server = dev(folder.path);
   const { url, browser } = await welcome(server);
   const offer = { protocols: ["chat.v2", `bearer.${browser.bearer}`] };
-  const own = await connectV2(...room(browser.socket), { ...offer, headers: { origin: url.origin } });
-  expect(own.hello.messages).toEqual([]);
-  const foreign = connectClassic(...room(browser.socket), {
+  const own = await connectSession(new URL(browser.socket).host, {
     ...offer,
-    headers: { origin: "http://127.0.0.1:1" },
+    headers: { origin: url.origin },
   });
+  expect(own.hello.rooms).toMatchObject([{ id: "lobby" }]);
+  const headers = { origin: "http://127.0.0.1:1" };
+  const foreign = connectSession(new URL(browser.socket).host, { ...offer, headers });
   expect(await refusal(foreign)).toMatchObject({ status: 403 });
 });
 

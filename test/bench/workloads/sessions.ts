@@ -12,7 +12,7 @@ const WARM_UP_SESSIONS = 50;
 const WARM_UP_ROUNDS = 2;
 const SETTLE_MS = 300;
 /** After this time the garbage of connecting has been collected. */
-const COLLECT_MS = 8000;
+const COLLECT_MS = 12_000;
 
 /** Sessions with many rooms: what it costs to connect them, and to keep them. */
 export async function sessions(testbed: Testbed): Promise<string[]> {
