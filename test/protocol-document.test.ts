@@ -93,18 +93,18 @@ async function story(commands: readonly Command[]): Promise<string[]> {
   return [...alone.texts, ...one.texts, ...many.texts];
 }
 
-/** 65 messages, and another one that is deleted. Returns when the session has heard of it. */
+/** One message more than a resume has in its first frame, and another one that is deleted. Returns when the session knows. */
 async function writeArchive(one: SessionClient): Promise<void> {
   const heard = (rev: number) => one.next((frame) => frame.type === "activity" && frame.rev === rev);
   // An administrator has no rate limit.
   const token = await sign("Two", { scope: "chat:admin" });
   const writer = await connectV2(server.host, "archive", { token });
-  await Promise.all(Array.from({ length: 65 }, (_, index) => writer.say(`Number ${index + 1}`)));
-  await heard(65);
+  await Promise.all(Array.from({ length: 129 }, (_, index) => writer.say(`Number ${index + 1}`)));
+  await heard(129);
   await writer.say("One more");
-  await heard(66);
-  await writer.ack({ type: "delete", seq: 66 });
-  await heard(67);
+  await heard(130);
+  await writer.ack({ type: "delete", seq: 130 });
+  await heard(131);
   await writer.close();
 }
 
