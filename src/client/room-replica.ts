@@ -252,7 +252,7 @@ export class RoomReplica implements Room {
     if (change === "gap") return this.chat.opener.add(this.id);
     if (!change) return;
     this.#received([frame.message]);
-    this.#emitChanges([change]);
+    this.#emitChanges([change], true);
   }
 
   applyNotice(notice: NoticeFrame): void {
@@ -311,13 +311,16 @@ export class RoomReplica implements Room {
     return this.chat.outbox.add({ ...command, room: this.id }, this.#error);
   }
 
-  #emitChanges(changes: Change[]): void {
+  #emitChanges(changes: Change[], isLive = false): void {
+    const { users, me } = this;
     for (const change of changes) {
       const { kind, message } = change;
       if (kind === "created") {
+        const { sender, seq } = message;
         // Who sends a message has stopped typing, and has read what is before it.
-        this.users.stopTyping(message.sender.id);
-        if (message.sender.id !== this.me?.id) this.users.setRead(message.sender, message.seq);
+        users.stopTyping(sender.id);
+        // The sender of a missed message may have left since. The marks of the members are in `opened`.
+        if (sender.id !== me?.id && (isLive || users.reads.has(sender.id))) users.setRead(sender, seq);
       }
       this.events.emit(change);
     }

@@ -33,7 +33,8 @@ export class RoomUsers {
   /** The room has been opened. */
   restart(online: UserBody[], reads: ReadBody[], me: string): void {
     this.online = online;
-    const others = reads.filter(({ user }) => user.id !== me);
+    // A member who has never signed in has no id, and has read nothing.
+    const others = reads.filter(({ user }) => user.id !== null && user.id !== me);
     for (const { user } of others) this.#readers.set(user.id ?? "", user);
     this.reads = new Map(others.map(({ user, seq }) => [user.id ?? "", seq]));
   }

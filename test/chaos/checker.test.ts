@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { checkRoom } from "./checker.ts";
 import type { StoredMessage, StoredRoom } from "./database.ts";
 import { type Command, History, type Operation, type Outcome } from "./history.ts";
-import { checkClassic, checkView, presenceErrors } from "./view-checker.ts";
+import { checkClassic, checkReads, checkView, presenceErrors } from "./view-checker.ts";
 
 const ALICE = "user|alice";
 const BOB = "user|bob";
@@ -184,12 +184,28 @@ test("a view must end with the newest message, without gaps, each message as sto
   };
   expect(check(shown([1, 2, 3, 4]))).toBe(0);
   expect(check(shown([3, 4]), 2)).toBe(0);
+  expect(check(shown([1, 2, 3, 4]), 5)).toBe(0);
+  expect(check(shown([4]), 2)).toBe(1);
   expect(check(shown([1, 2, 3]))).toBeGreaterThan(0);
   expect(check(shown([2, 3, 4]))).toBeGreaterThan(0);
   expect(check(shown([2, 4]), 2)).toBeGreaterThan(0);
   expect(check(shown([2, 3, 4]), 2)).toBeGreaterThan(0);
   expect(check(shown([1, 2, 3, 4]), undefined, 1)).toBeGreaterThan(0);
   expect(check([...shown([1, 2, 3]), { ...stored(4).body, text: "other" }])).toBeGreaterThan(0);
+});
+
+function readErrors(...reads: [string, number][]): number {
+  const violations: string[] = [];
+  checkReads("client", new Map(reads), new Run().room, (violation) => violations.push(violation));
+  return violations.length;
+}
+
+test("the marks of others must be as stored", () => {
+  expect(readErrors([ALICE, 4], [BOB, 2])).toBe(0);
+  expect(readErrors([BOB, 2])).toBe(0);
+  expect(readErrors([BOB, 1])).toBe(1);
+  expect(readErrors([BOB, 3])).toBe(1);
+  expect(readErrors(["user|carol", 2])).toBe(1);
 });
 
 test("a classic connection must get known texts, in order and once", () => {

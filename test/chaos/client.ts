@@ -1,9 +1,7 @@
 import {
-  type Ack,
   type Chat,
   connect,
   type OutboxStorage,
-  ParleyError,
   type PendingMessage,
   type Room,
   type RoomPosition,
@@ -11,9 +9,10 @@ import {
 } from "../../src/client/index.ts";
 import type { Random } from "../support/random.ts";
 import { ClientMonitor } from "./client-monitor.ts";
+import { execute } from "./execute.ts";
 import type { FastClock } from "./fast-clock.ts";
 import type { CommandStep, Generator, Reconnect, Step, View } from "./generator.ts";
-import type { Command, History, Operation, Outcome } from "./history.ts";
+import type { History, Operation } from "./history.ts";
 
 export interface ChaosClientOptions {
   /** Each device of a user has its own. */
@@ -34,8 +33,8 @@ export interface ChaosClientOptions {
 /** Share of the SDK's own backoff: the run is about what happens, not when. */
 const BACKOFF_SCALE = 0.3;
 const RETRY_DELAY_MS = 50;
-/** Codes of commands that were dropped, perhaps after they were sent. Servers refuse with some of them, too. */
-const UNKNOWN_OUTCOME = new Set(["closed", "removed", "left", "room_deleted", "room_not_found", "conflict"]);
+
+const isFailed = ({ status }: PendingMessage) => status === "failed";
 
 /** A client under test: the SDK on one device, which carries out commands, opens and closes rooms, and is closed and connected again. */
 export class ChaosClient {
@@ -125,22 +124,30 @@ export class ChaosClient {
     await Promise.all(this.#requests);
   }
 
-  /** Loads messages until the first one of each open room is there. */
+  /** Loads older messages in all open rooms: all, or as many as are kept. */
   async loadAll(): Promise<void> {
     for (const room of this.rooms.values())
-      while (!room.complete && room.status !== "closed")
-        await room.older(100).catch(() => Bun.sleep(RETRY_DELAY_MS));
+      while (this.#isIncomplete(room)) await room.older(100).catch(() => Bun.sleep(RETRY_DELAY_MS));
+  }
+
+  /** Whether an open room has older messages that were not loaded. */
+  get isIncomplete(): boolean {
+    return [...this.rooms.values()].some((room) => this.#isIncomplete(room));
   }
 
   /** Removes the failed messages from all open rooms. */
   discardFailed(): void {
     for (const room of this.rooms.values())
-      for (const message of room.pending) if (message.status === "failed") room.discard(message);
+      for (const message of room.pending.filter(isFailed)) room.discard(message);
   }
 
   close(): void {
     this.#closed = true;
     this.chat.close();
+  }
+
+  #isIncomplete({ complete, status, messages }: Room): boolean {
+    return !complete && status !== "closed" && messages.length < (this.keep ?? Infinity);
   }
 
   #view(): View {
@@ -185,7 +192,7 @@ export class ChaosClient {
     if ("seq" in command && command.kind !== "read") monitor.touch(id, command.seq);
     const operation = history.invoke({ ...command, room: id, client: name, user });
     const losses = monitor.connectionsLost;
-    const outcome = await outcomeOf(execute(room, command));
+    const outcome = await execute(room, command);
     history.settle(operation, outcome, monitor.connectionsLost - losses);
     history.count(outcome.type === "refused" ? `refused: ${outcome.code}` : outcome.type);
     if (outcome.type === "unknown" && this.#options.storesCommands) history.reopen(operation);
@@ -213,7 +220,6 @@ export class ChaosClient {
   /** Sends each failed message again, or discards it. */
   #handleFailed(index: number): void {
     const { history } = this.#options;
-    const isFailed = ({ status }: PendingMessage) => status === "failed";
     for (const room of this.rooms.values()) {
       for (const message of room.pending.filter(isFailed)) {
         const operation = this.#failed.get(message.client_id);
@@ -268,28 +274,4 @@ function storageOf(map: Map<string, string>): OutboxStorage {
     setItem: (key, value) => map.set(key, value),
     removeItem: (key) => map.delete(key),
   };
-}
-
-function execute(room: Room, command: Command): Promise<Ack> {
-  switch (command.kind) {
-    case "send":
-      return room.send(command.text, { clientId: command.clientId, replyTo: command.replyTo });
-    case "edit":
-      return room.edit(command.seq, command.text);
-    case "react":
-      return room.react(command.seq, command.emoji, command.on);
-    case "read":
-      return room.read(command.seq);
-    case "delete":
-      return room.remove(command.seq);
-  }
-}
-
-async function outcomeOf(answer: Promise<Ack>): Promise<Outcome> {
-  try {
-    return { type: "acked", ...(await answer) };
-  } catch (error) {
-    if (!(error instanceof ParleyError)) throw error;
-    return UNKNOWN_OUTCOME.has(error.code) ? { type: "unknown" } : { type: "refused", code: error.code };
-  }
 }

@@ -23,16 +23,14 @@ export async function converge(
     client.discardFailed();
   }
   await watchdog.until(() => behind(participants, database));
-  const unlimited = participants.clients.filter(({ keep }) => keep === undefined);
+  const { clients } = participants;
   const incomplete = () =>
-    unlimited.filter(isIncomplete).map(({ name }) => `${name} is loading older messages`);
-  await watchdog.finish(Promise.all(unlimited.map((client) => client.loadAll())), incomplete);
+    clients.filter((each) => each.isIncomplete).map(({ name }) => `${name} is loading older messages`);
+  await watchdog.finish(Promise.all(clients.map((client) => client.loadAll())), incomplete);
   await watchdog.until(() => [...behind(participants, database), ...wrongPresence(participants, database)]);
   for (const observer of participants.classicObservers) await observer[Symbol.asyncDispose]();
   await watchdog.until(() => wrongPresence({ ...participants, classicObservers: [] }, database));
 }
-
-const isIncomplete = ({ rooms }: ChaosClient) => [...rooms.values()].some(({ complete }) => !complete);
 
 /** What clients and observers lack that is in the database. */
 function behind({ clients, observers }: Participants, database: DatabaseReader): string[] {

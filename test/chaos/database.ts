@@ -35,6 +35,8 @@ export interface StoredRoom {
   readMarks: Map<string, number>;
 }
 
+type SummaryRow = Omit<StoredSummary, "created_at"> & { created_at: number };
+
 interface MessageRow {
   seq: number;
   created_rev: number;
@@ -68,8 +70,8 @@ export class DatabaseReader implements Disposable {
 
   /** The rooms of a user. */
   roomsOf(user: string): StoredSummary[] {
-    const rows = this.#db
-      .query<Omit<StoredSummary, "created_at"> & { created_at: number }, [string]>(
+    return this.#db
+      .query<SummaryRow, [string]>(
         `SELECT id, rooms.name, role, rooms.seq, rev, created_at, coalesce(reads.seq, 0) AS read,
            (SELECT count(*) FROM messages WHERE room_pk = rooms.pk AND deleted_at IS NULL
               AND messages.seq > coalesce(reads.seq, 0)) AS unread,
@@ -78,8 +80,8 @@ export class DatabaseReader implements Disposable {
            LEFT JOIN reads ON reads.room_pk = rooms.pk AND reads.user_pk = users.pk
          WHERE sub = ? AND rooms.deleted_at IS NULL`,
       )
-      .all(user);
-    return rows.map((row) => ({ ...row, created_at: time(row.created_at) }));
+      .all(user)
+      .map(toSummary);
   }
 
   room(id: string): StoredRoom {
@@ -131,6 +133,10 @@ export class DatabaseReader implements Disposable {
 }
 
 const time = (at: number) => new Date(at).toISOString();
+
+function toSummary(row: SummaryRow): StoredSummary {
+  return { ...row, created_at: time(row.created_at) };
+}
 
 function toMessage(row: MessageRow): StoredMessage {
   const { seq, sub: id, email, name } = row;

@@ -145,9 +145,7 @@ export class History {
     if (!recreation) return here;
     return here
       .filter(({ ended }) => ended > recreation.began)
-      .map((each) =>
-        each.began > recreation.ended ? each : { ...each, outcome: { type: "unknown" }, losses: 1 },
-      );
+      .map((each) => (each.began > recreation.ended ? each : asUnknown(each)));
   }
 
   /** Records a message that someone was shown. Everyone must be shown the same state at the same `rev`. */
@@ -186,6 +184,10 @@ export class History {
   count(what: string, by = 1): void {
     this.counts.set(what, (this.counts.get(what) ?? 0) + by);
   }
+}
+
+function asUnknown(operation: Operation): Operation {
+  return { ...operation, outcome: { type: "unknown" }, losses: 1 };
 }
 
 function getOrCreate<V>(map: Map<string, V>, key: string, create: () => V): V {

@@ -15,7 +15,7 @@ import { Nemesis } from "./nemesis.ts";
 import { ChaosServer } from "./server.ts";
 import { connectLateObservers, type Participants, setUp } from "./setup.ts";
 import { Tokens } from "./tokens.ts";
-import { checkClassic, checkView } from "./view-checker.ts";
+import { checkClassic, checkReads, checkView } from "./view-checker.ts";
 import { Watchdog } from "./watchdog.ts";
 
 export interface ChaosOptions {
@@ -161,10 +161,12 @@ function check(room: StoredRoom, participants: Participants, history: History): 
   const isHere = ({ roomId }: { roomId: string }) => roomId === id;
   checkRoom(room, history, report);
   checkCounts(room, history.countedIn(room).values(), report);
-  for (const { name, keep, rooms } of participants.clients) {
+  for (const [index, { name, keep, rooms }] of participants.clients.entries()) {
     const shown = rooms.get(id);
     if (!shown) continue;
     history.count("open rooms in the end");
+    // Marks are withheld from the slow reader.
+    if (index > 0) checkReads(name, shown.reads, room, report);
     checkView({ name, keep, messages: shown.messages, pending: shown.pending.length }, room.messages, report);
   }
   for (const observer of participants.observers.filter(isHere)) {

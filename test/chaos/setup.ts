@@ -68,8 +68,6 @@ function createAdministrator(
   { seed, issuer, server, history }: SetupOptions,
 ): Administrator {
   const token = () => issuer.sign("admin@example.com", { claims: { scope: "chat:admin" } });
-  const observersOf = (room: string) =>
-    ["observer", "classic", "late"].map((kind) => observerEmail(kind, room));
   const url = `http://127.0.0.1:${server.port}`;
   return new Administrator({ seed, api: api({ url, token }), rooms, users, observersOf, history });
 }
@@ -90,6 +88,8 @@ function createClient(email: string, name: string, index: number, options: Setup
 }
 
 const observerEmail = (kind: string, room: string) => `${kind}.${room}@example.com`;
+const observersOf = (room: string) =>
+  ["observer", "classic", "late"].map((kind) => observerEmail(kind, room));
 
 function observerOptions(room: string, kind: string, { issuer, server, history }: SetupOptions) {
   const email = observerEmail(kind, room);

@@ -1,6 +1,6 @@
 import type { MessageBody } from "../../src/protocol/frames.ts";
 import type { Report } from "./checker.ts";
-import type { StoredMessage } from "./database.ts";
+import type { StoredMessage, StoredRoom } from "./database.ts";
 import { canonical, ofKind, type Operation } from "./history.ts";
 
 /** What a client or an observer shows in the end. */
@@ -13,20 +13,30 @@ export interface FinalView {
   keep: number | undefined;
 }
 
-/** A view ends with the newest message, and every message is as stored. */
+/** A view has the newest messages, all of those that it keeps, as they are stored. */
 export function checkView(view: FinalView, stored: readonly StoredMessage[], report: Report): void {
   const { name, messages, pending, keep } = view;
   if (pending > 0) report(`${name} still has ${pending} pending`);
-  if (messages.at(-1)?.seq !== stored.at(-1)?.body.seq) report(`${name} ends with ${messages.at(-1)?.seq}`);
-  if (keep === undefined && messages.length !== stored.length)
-    report(`${name} has ${messages.length} of ${stored.length} messages`);
-  if (keep !== undefined && messages.length > keep)
-    report(`${name} keeps ${messages.length}, more than ${keep}`);
+  const count = Math.min(stored.length, keep ?? Infinity);
+  if (messages.length !== count) report(`${name} has ${messages.length} messages, not ${count}`);
   const expected = stored.slice(stored.length - messages.length);
   for (const [index, message] of messages.entries()) {
     const body = expected[index]?.body;
     if (body && canonical(message) !== canonical(body))
       report(`${name} has ${canonical(message)}; stored is ${canonical(body)}`);
+  }
+}
+
+/** Others are shown with the marks that they have, and only members are. The mark of a new member is not told until it moves. */
+export function checkReads(
+  name: string,
+  reads: ReadonlyMap<string, number>,
+  { members, readMarks }: Pick<StoredRoom, "members" | "readMarks">,
+  report: Report,
+): void {
+  for (const [user, mark] of reads) {
+    const stored = members.has(user) ? (readMarks.get(user) ?? 0) : "none";
+    if (mark !== stored) report(`${name} shows ${mark} as the mark of ${user}; stored is ${stored}`);
   }
 }
 

@@ -69,6 +69,21 @@ describe("the read marks of others", () => {
   });
 });
 
+test("the mark of a member who has left is not set by a message that was missed", async () => {
+  const { room, sockets, clock, welcome } = await connectToFake();
+  const invited = { id: null, email: "invited@example.com", name: null };
+  await welcome(opened(1, [message(1)], { reads: [{ user: other, seq: 1 }] }));
+  sockets[0]?.disconnect();
+  await clock.advance(500);
+  const missed = [message(2), message(3, 3, { sender: third })];
+  const reads = [
+    { user: third, seq: 1 },
+    { user: invited, seq: 0 },
+  ];
+  await welcome(opened(3, missed, { resumed: true, reads }));
+  expect([...room.reads]).toEqual([[third.id, 3]]);
+});
+
 const member = (user: typeof me, role = "member") => ({ ...user, role, joined_at: createdAt });
 
 describe("the members", () => {
