@@ -21,43 +21,43 @@ const REQUEST_TIMEOUT_MS = 30_000;
  * if the response was not one of Parley's. If `token` throws, it rejects with that error.
  */
 export class Api {
-  readonly #options: Pick<ApiOptions, "token" | "signal"> & { fetch: Fetch };
+  readonly #options: Pick<ApiOptions, "token"> & { fetch: Fetch; signal: AbortSignal };
   readonly #url: string;
 
-  constructor({ url, fetch = globalThis.fetch, ...options }: ApiOptions) {
-    this.#options = { ...options, fetch };
+  constructor({ url, token, fetch = globalThis.fetch, signal = new AbortController().signal }: ApiOptions) {
+    this.#options = { token, fetch, signal };
     this.#url = `${serverUrl(url, "http")}/api/`;
   }
 
   /** The user of the token. `admin` means that they may act in every room. */
   me(): Promise<UserBody & { admin: boolean }> {
-    return this.#request("GET", ["me"]);
+    return this.#request(["me"]);
   }
 
   /** The rooms of which this user is a member. */
   async rooms(): Promise<RoomSummaryBody[]> {
-    return (await this.#request<{ rooms: RoomSummaryBody[] }>("GET", ["rooms"])).rooms;
+    return (await this.#request<{ rooms: RoomSummaryBody[] }>(["rooms"])).rooms;
   }
 
   /** Creates a room with this user as its owner. Without an `id` the server chooses one that cannot be guessed. */
   createRoom(room: { id?: string; name: string }): Promise<RoomBody> {
-    return this.#request("POST", ["rooms"], room);
+    return this.#request(["rooms"], "POST", room);
   }
 
   room(id: string): Promise<RoomBody> {
-    return this.#request("GET", ["rooms", id]);
+    return this.#request(["rooms", id]);
   }
 
   renameRoom(id: string, name: string): Promise<RoomBody> {
-    return this.#request("PATCH", ["rooms", id], { name });
+    return this.#request(["rooms", id], "PATCH", { name });
   }
 
   deleteRoom(id: string): Promise<void> {
-    return this.#request("DELETE", ["rooms", id]);
+    return this.#request(["rooms", id], "DELETE");
   }
 
   async members(id: string): Promise<MemberBody[]> {
-    return (await this.#request<{ members: MemberBody[] }>("GET", ["rooms", id, "members"])).members;
+    return (await this.#request<{ members: MemberBody[] }>(["rooms", id, "members"])).members;
   }
 
   /**
@@ -65,12 +65,12 @@ export class Api {
    * their role and a new one becomes a `member`.
    */
   setMember(id: string, who: string, role?: MemberBody["role"]): Promise<MemberBody> {
-    return this.#request("PUT", ["rooms", id, "members", who], { role });
+    return this.#request(["rooms", id, "members", who], "PUT", { role });
   }
 
   /** Removes a member. `who` is an email address or a user id, which may be this user's own. */
   removeMember(id: string, who: string): Promise<void> {
-    return this.#request("DELETE", ["rooms", id, "members", who]);
+    return this.#request(["rooms", id, "members", who], "DELETE");
   }
 
   /** A page of messages, oldest first. */
@@ -79,26 +79,25 @@ export class Api {
       .filter(([, value]) => value !== undefined)
       .map((entry) => entry.join("="));
     const path = ["rooms", id, "messages"];
-    return (await this.#request<{ messages: Message[] }>("GET", path, undefined, query.join("&"))).messages;
+    return (await this.#request<{ messages: Message[] }>(path, "GET", undefined, query.join("&"))).messages;
   }
 
   /** Moves this user's read mark forward. Resolves with the `seq` it has then. */
   async markRead(id: string, seq: number): Promise<number> {
-    return (await this.#request<{ seq: number }>("PUT", ["rooms", id, "read"], { seq })).seq;
+    return (await this.#request<{ seq: number }>(["rooms", id, "read"], "PUT", { seq })).seq;
   }
 
-  async #request<T>(method: string, path: string[], body?: object, query = "", refresh = false): Promise<T> {
+  async #request<T>(path: string[], method = "GET", body?: object, query = "", refresh = false): Promise<T> {
     const { token, fetch, signal } = this.#options;
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     const bearer = await token({ refresh });
-    signal?.throwIfAborted();
+    signal.throwIfAborted();
     const url = this.#url + path.map(encodeURIComponent).join("/") + (query && `?${query}`);
-    const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
     const init = {
       method,
       headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
       body: body ? JSON.stringify(body) : null,
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
     };
     let response: Awaited<ReturnType<Fetch>>;
     let text: string;
@@ -106,11 +105,11 @@ export class Api {
       response = await fetch(url, init);
       text = await response.text();
     } catch (cause) {
-      signal?.throwIfAborted();
+      signal.throwIfAborted();
       throw new ParleyError("network", "No response from the server.", { cause });
     }
     const { ok, status, headers } = response;
-    if (status === 401 && !refresh) return this.#request(method, path, body, query, true);
+    if (status === 401 && !refresh) return this.#request(path, method, body, query, true);
     let answer: Partial<Record<string, unknown>> | null | undefined;
     try {
       answer = text === "" ? undefined : (JSON.parse(text) as typeof answer);
@@ -119,10 +118,10 @@ export class Api {
       // Not JSON: the response is from a proxy.
     }
     const { code = "internal", detail = `Unexpected response: HTTP ${status}.` } = answer ?? {};
-    const retryAfter = Number.parseFloat(headers.get("retry-after") ?? "");
+    const retryAfterMs = Number.parseFloat(headers.get("retry-after") ?? "") * 1000;
     throw new ParleyError(code as ErrorCode, String(detail), {
       status,
-      retryAfterMs: retryAfter >= 0 ? retryAfter * 1000 : undefined,
+      retryAfterMs: retryAfterMs >= 0 ? retryAfterMs : undefined,
     });
   }
 }

@@ -2,7 +2,7 @@ import { afterClose } from "../protocol/error-codes.ts";
 import type { AckFrame, ErrorFrame, OpenedFrame, SessionFrame } from "../protocol/frames.ts";
 import type { ChatContext } from "./chat-context.ts";
 import type { CommandBody } from "./command.ts";
-import { type ErrorCode, ParleyError } from "./error.ts";
+import { type ErrorCode, errorOf, ParleyError } from "./error.ts";
 import type { Socket, SocketClass, Token } from "./options.ts";
 import { parseFrame } from "./parse-frame.ts";
 import { Timer } from "./timer.ts";
@@ -88,17 +88,12 @@ export class Connection {
   }
 
   /** Starts an attempt to connect. */
-  async connect(): Promise<void> {
-    const generation = ++this.#generation;
-    this.#timer.clear();
-    try {
-      // Lets the caller of `connect` add listeners first, so that they get errors that occur at once.
-      await Promise.resolve();
-      if (generation !== this.#generation) return;
-      this.#timer.set(TOKEN_TIMEOUT_MS, this.#onTimeout);
-      const token = await this.#getToken(this.#refreshToken);
-      if (generation !== this.#generation) return;
-      this.#isRefreshed = this.#refreshToken;
+  connect(): void {
+    this.#generation++;
+    this.#timer.set(TOKEN_TIMEOUT_MS, this.#onTimeout);
+    const refresh = this.#refreshToken;
+    const open = (token: string) => {
+      this.#isRefreshed = refresh;
       this.#refreshToken = false;
       const socket = new this.#WebSocket(this.#url as never, ["chat.v2", `bearer.${token}`] as never);
       this.#socket = socket;
@@ -112,12 +107,8 @@ export class Connection {
       // Some versions of Node fire no `close` after `error`. Where there is one, it comes before this timer.
       on("error", () => this.#timer.set(0, this.#onTimeout));
       this.#timer.set(OPEN_TIMEOUT_MS, this.#onTimeout);
-    } catch (error) {
-      if (generation !== this.#generation) return;
-      this.#chat.onError(error);
-      // `onError` may have closed this connection.
-      if (generation === this.#generation) this.#reconnect();
-    }
+    };
+    void this.#withToken(refresh, open, () => this.#reconnect());
   }
 
   /** Sends a command, if there is a connection. Its answer is passed to `onAnswer`, unless the connection is lost first. */
@@ -141,7 +132,7 @@ export class Connection {
   /** Connects now, unless the server has asked for a delay. If there is a connection, probes it. */
   retry(): void {
     if (this.#socket) this.probe();
-    else if (this.#chat.clock.now() >= this.#retryNotBefore) void this.connect();
+    else if (this.#chat.clock.now() >= this.#retryNotBefore) this.connect();
   }
 
   close(): void {
@@ -160,7 +151,7 @@ export class Connection {
     } else if (frame?.type === "restarting") {
       this.#retryAfterMs = frame.retry_after_ms;
     } else if (frame?.type === "token.expiring") {
-      void this.#renewToken();
+      this.#renewToken();
     }
     if (!this.isOpen) return;
     const { id = "" } = (frame ?? {}) as Partial<Answer>;
@@ -172,16 +163,12 @@ export class Connection {
       if (frame.type !== "ack" && frame.type !== "error" && frame.type !== "opened")
         this.#chat.onFrame(frame);
       else if (onAnswer) onAnswer(frame);
-      else if (frame.type === "error") this.#reportError(frame);
+      else if (frame.type === "error") this.#chat.onError(errorOf(frame));
     } catch (error) {
       // The frame lacks fields of its type: this is not a Parley server, or a broken one.
       this.#chat.onError(error);
       this.#reconnect();
     }
-  }
-
-  #reportError({ code, message, retry_after_ms: retryAfterMs }: ErrorFrame): void {
-    this.#chat.onError(new ParleyError(code, message, { retryAfterMs }));
   }
 
   readonly #onTimeout = () => this.#onClose(1006, "");
@@ -199,7 +186,7 @@ export class Connection {
     if (!this.isOpen) {
       const message = reason
         ? `Connection refused: ${reason.replaceAll("_", " ")}.`
-        : "The server is unreachable, or does not allow this origin.";
+        : "No response from the server, or it does not allow this origin.";
       this.#chat.onError(new ParleyError((reason || "network") as ErrorCode, message));
     }
     // `onError` may have closed this connection.
@@ -216,7 +203,7 @@ export class Connection {
     // `onDisconnect` may have closed this connection.
     if (generation !== this.#generation) return;
     this.#retryNotBefore = this.#chat.clock.now() + this.#retryAfterMs;
-    this.#timer.backOff(() => void this.connect(), this.#retryAfterMs);
+    this.#timer.backOff(() => this.connect(), this.#retryAfterMs);
     this.#retryAfterMs = 0;
   }
 
@@ -225,27 +212,34 @@ export class Connection {
   }
 
   /** Sends the server a new token. If this keeps failing until the old one expires, the server closes with 4401. */
-  async #renewToken(): Promise<void> {
-    const generation = this.#generation;
-    try {
-      const token = await this.#getToken(true);
-      if (generation !== this.#generation) return;
+  #renewToken(): void {
+    const send = (token: string) =>
       this.send({ type: "auth", token }, (answer) => {
-        if (answer.type === "error") this.#reportError(answer);
+        if (answer.type === "error") this.#chat.onError(errorOf(answer));
       });
-    } catch (error) {
-      if (generation !== this.#generation) return;
-      this.#chat.onError(error);
-      this.#tokenRetryTimer.set(TOKEN_RETRY_MS, () => void this.#renewToken());
-    }
+    void this.#withToken(true, send, () =>
+      this.#tokenRetryTimer.set(TOKEN_RETRY_MS, () => this.#renewToken()),
+    );
   }
 
-  async #getToken(refresh: boolean): Promise<string> {
-    const token = await this.#requestToken({ refresh });
-    if (!token) throw new TypeError("token() returned no token");
-    this.token = token;
-    this.#chat.outbox.save();
-    return token;
+  /** Requests a token and uses it, unless the connection was lost or closed meanwhile. */
+  async #withToken(refresh: boolean, use: (token: string) => void, onFailure: () => void): Promise<void> {
+    const generation = this.#generation;
+    const isCurrent = () => generation === this.#generation;
+    try {
+      // Lets the caller of `connect` add listeners first, so that they get errors that occur at once.
+      await Promise.resolve();
+      const token = isCurrent() && (await this.#requestToken({ refresh }));
+      if (!isCurrent()) return;
+      if (!token) throw new TypeError("token() returned no token");
+      this.token = token;
+      this.#chat.outbox.save();
+      use(token);
+    } catch (error) {
+      if (isCurrent()) this.#chat.onError(error);
+      // `onError` may have closed this connection.
+      if (isCurrent()) onFailure();
+    }
   }
 
   #dropSocket(code?: number): void {

@@ -24,8 +24,18 @@ export class EventEmitter<E extends { type: string }> {
   /** `overflow` takes the place of the events of a reader that is too far behind. */
   constructor(readonly overflow: E) {}
 
-  readonly on = <T extends E["type"]>(type: T, listener: (event: Extract<E, { type: T }>) => void) =>
-    this.#add(type, listener);
+  readonly #add = (type: string | undefined, listener: (event: never) => void) => {
+    const entry = { type, listener };
+    this.#listeners = [...this.#listeners, entry];
+    return (): void => {
+      this.#listeners = this.#listeners.filter((other) => other !== entry);
+    };
+  };
+
+  readonly on: <T extends E["type"]>(
+    type: T,
+    listener: (event: Extract<E, { type: T }>) => void,
+  ) => () => void = this.#add;
 
   readonly subscribe = (listener: (event: E) => void) => this.#add(undefined, listener);
 
@@ -87,14 +97,6 @@ export class EventEmitter<E extends { type: string }> {
       },
     };
   };
-
-  #add(type: string | undefined, listener: (event: never) => void): () => void {
-    const entry = { type, listener };
-    if (!this.#hasEnded) this.#listeners = [...this.#listeners, entry];
-    return () => {
-      this.#listeners = this.#listeners.filter((other) => other !== entry);
-    };
-  }
 
   #remove(reader: Reader<E>): void {
     this.#readers.delete(reader);

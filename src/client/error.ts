@@ -22,8 +22,13 @@ export class ParleyError extends Error {
     message: string,
     options: { cause?: unknown; status?: number | undefined; retryAfterMs?: number | undefined } = {},
   ) {
-    super(message, { cause: options.cause });
+    super(message, options);
     this.status = options.status;
     this.retryAfterMs = options.retryAfterMs;
   }
+}
+
+/** The error of a frame. */
+export function errorOf({ code, message, retry_after_ms: retryAfterMs }: ErrorFrame): ParleyError {
+  return new ParleyError(code, message, { retryAfterMs });
 }

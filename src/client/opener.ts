@@ -1,6 +1,6 @@
 import type { ChatContext } from "./chat-context.ts";
 import { isRetryable } from "./command.ts";
-import { ParleyError } from "./error.ts";
+import { errorOf } from "./error.ts";
 import { Timer } from "./timer.ts";
 
 /** Few, since what exceeds the rate limit is refused, and the server closes a connection after many refusals. */
@@ -49,7 +49,7 @@ export class Opener {
           replica?.applyOpened(answer);
           list.applyMessages(room, answer.messages, answer.rev);
         } else if (answer.type === "error") {
-          const error = new ParleyError(answer.code, answer.message, { retryAfterMs: answer.retry_after_ms });
+          const error = errorOf(answer);
           if (isRetryable(answer.code) || answer.code === "internal") {
             this.#rooms.add(room);
             this.#timer.retry(() => this.#next(), answer.retry_after_ms);

@@ -17,12 +17,11 @@ function withReaction(
   me: string,
   isOn: boolean,
 ): ReactionBody[] {
-  const isKnown = reactions.some((reaction) => reaction.emoji === emoji);
-  const all = isKnown ? reactions : [...reactions, { emoji, by: [] }];
+  const by = reactions.find((reaction) => reaction.emoji === emoji)?.by ?? [];
+  if (by.includes(me) === isOn) return [...reactions];
+  const changed = { emoji, by: isOn ? [...by, me] : by.filter((id) => id !== me) };
+  const all = by.length > 0 ? reactions : [...reactions, changed];
   return all
-    .map((reaction) => {
-      if (reaction.emoji !== emoji || reaction.by.includes(me) === isOn) return reaction;
-      return { emoji, by: isOn ? [...reaction.by, me] : reaction.by.filter((id) => id !== me) };
-    })
-    .filter(({ by }) => by.length > 0);
+    .map((reaction) => (reaction.emoji === emoji ? changed : reaction))
+    .filter((reaction) => reaction.by.length > 0);
 }

@@ -2,7 +2,7 @@ import type { ChatContext } from "./chat-context.ts";
 import { type Ack, isRetryable, type RoomCommand } from "./command.ts";
 import type { Answer } from "./connection.ts";
 import { type Deferred, deferred } from "./deferred.ts";
-import { ParleyError } from "./error.ts";
+import { errorOf, ParleyError } from "./error.ts";
 import type { RoomEvent } from "./events.ts";
 import type { Message, PendingMessage } from "./messages.ts";
 import { withCommand } from "./optimistic.ts";
@@ -149,10 +149,9 @@ export class RoomOutbox {
 
   /** This user is known now. */
   updateSender(): void {
-    const { me } = this.#chat;
+    const { me: sender } = this.#chat;
     for (const item of this.#items)
-      if (me && item.message && item.message.sender.id !== me.id)
-        item.message = { ...item.message, sender: me };
+      if (sender && item.message?.sender.id === "") item.message = { ...item.message, sender };
     this.#update(this.#items);
   }
 
@@ -190,7 +189,7 @@ export class RoomOutbox {
       this.inFlight = undefined;
       this.#timer.retry(() => this.sendNext(), answer.retry_after_ms);
     } else {
-      this.#settle(item, new ParleyError(answer.code, answer.message));
+      this.#settle(item, errorOf(answer));
     }
   }
 

@@ -37,6 +37,10 @@ export class RoomReplica implements Room {
   readonly history: History;
   readonly users: RoomUsers;
   status: RoomStatus = "connecting";
+  online: readonly UserBody[] = [];
+  typingUsers: readonly UserBody[] = [];
+  reads: ReadonlyMap<string, number> = new Map();
+  members: readonly MemberBody[] = [];
   #ready = deferred<void>();
   /** Why it has ended. */
   #error: ParleyError | undefined;
@@ -58,7 +62,7 @@ export class RoomReplica implements Room {
     since: OpenOptions["since"],
   ) {
     this.history = new History(keep, since);
-    this.users = new RoomUsers(id, chat, (type) => this.events.emit({ type }));
+    this.users = new RoomUsers(this, chat);
     this.#closeTimer = new Timer(chat);
   }
 
@@ -88,22 +92,6 @@ export class RoomReplica implements Room {
 
   get position(): RoomPosition | undefined {
     return this.history.position;
-  }
-
-  get online(): readonly UserBody[] {
-    return this.users.online;
-  }
-
-  get typingUsers(): readonly UserBody[] {
-    return this.users.typing;
-  }
-
-  get reads(): ReadonlyMap<string, number> {
-    return this.users.reads;
-  }
-
-  get members(): readonly MemberBody[] {
-    return this.users.members;
   }
 
   get unread(): number {
@@ -196,7 +184,7 @@ export class RoomReplica implements Room {
   }
 
   loadMembers(): Promise<readonly MemberBody[]> {
-    return this.users.loadMembers();
+    return this.users.load();
   }
 
   seenBy(seq: number): UserBody[] {
@@ -226,42 +214,37 @@ export class RoomReplica implements Room {
     if (outcome === "diverged") return this.chat.opener.add(this.id);
     this.#room = frame.room;
     this.#isLevel = true;
-    this.users.restart(frame.online, frame.reads, this.me?.id ?? "");
+    this.users.restart(frame);
     // The members may have changed meanwhile.
     if (!isFirst) this.users.reloadMembers();
     this.#ready.resolve();
     this.updateStatus();
     if (outcome === "reset") {
       // Every message that was stored before is in this frame, or was lost with the room's past.
-      this.#received(frame.messages, isFirst ? frame.rev : Infinity);
+      this.outbox.onReceived(asMessages(frame.messages), isFirst ? frame.rev : Infinity);
       this.events.emit({ type: "reset" });
     } else {
-      this.#received(frame.messages);
-      this.#emitChanges(outcome);
+      this.#onChanges(outcome, frame.messages);
     }
   }
 
   apply(frame: ChangeFrame | ChangesFrame): void {
     if (!this.#isLevel) return;
     if (frame.type === "changes") {
-      const changes = this.history.applyChanges(frame);
-      this.#received(frame.messages);
-      return this.#emitChanges(changes);
+      this.#onChanges(this.history.applyChanges(frame), frame.messages);
+      return;
     }
     const change = this.history.applyChange(frame);
-    if (change === "gap") return this.chat.opener.add(this.id);
-    if (!change) return;
-    this.#received([frame.message]);
-    this.#emitChanges([change], true);
+    if (change === "gap") this.chat.opener.add(this.id);
+    else if (change) this.#onChanges([change], [frame.message], true);
   }
 
   applyNotice(notice: NoticeFrame): void {
     if (!this.#isLevel) return;
-    const isMe = notice.type !== "room" && notice.user.id === this.me?.id;
     if (notice.type === "room" && this.#room) this.#room = { ...this.#room, name: notice.room.name };
     // This user is typing on another connection.
-    if (notice.type === "typing" && isMe) return;
-    this.users.apply(notice, isMe);
+    if (notice.type === "typing" && notice.user.id === this.me?.id) return;
+    this.users.apply(notice);
     this.events.emit(notice);
   }
 
@@ -302,25 +285,20 @@ export class RoomReplica implements Room {
     this.events.end(isFinal);
   }
 
-  /** Messages have been applied to the history. What was stored up to `storedRev` is in it. */
-  #received(messages: OpenedFrame["messages"], storedRev = this.history.cursor ?? 0): void {
-    this.outbox.onReceived(asMessages(messages), storedRev);
-  }
-
   #add(command: RoomCommandBody): Promise<Ack> {
     return this.chat.outbox.add({ ...command, room: this.id }, this.#error);
   }
 
-  #emitChanges(changes: Change[], isLive = false): void {
-    const { users, me } = this;
+  /** Messages have been applied to the history. */
+  #onChanges(changes: Change[], messages: OpenedFrame["messages"], isLive = false): void {
+    this.outbox.onReceived(asMessages(messages), this.history.cursor ?? 0);
     for (const change of changes) {
       const { kind, message } = change;
       if (kind === "created") {
-        const { sender, seq } = message;
-        // Who sends a message has stopped typing, and has read what is before it.
-        users.stopTyping(sender.id);
+        // The sender of a message has stopped typing, and has read what is before it.
+        this.users.stopTyping(message.sender.id);
         // The sender of a missed message may have left since. The marks of the members are in `opened`.
-        if (sender.id !== me?.id && (isLive || users.reads.has(sender.id))) users.setRead(sender, seq);
+        if (isLive || this.reads.has(message.sender.id)) this.users.setRead(message.sender, message.seq);
       }
       this.events.emit(change);
     }

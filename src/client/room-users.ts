@@ -1,122 +1,120 @@
-import type { MemberBody, NoticeFrame, ReadBody, UserBody } from "../protocol/frames.ts";
+import type { NoticeFrame, OpenedFrame, UserBody } from "../protocol/frames.ts";
 import type { ChatContext } from "./chat-context.ts";
+import type { Sender } from "./messages.ts";
+import type { RoomReplica } from "./room-replica.ts";
 import { Timer } from "./timer.ts";
 
 /** How long a user is shown as typing after each sign of it. */
 const TYPING_TIMEOUT_MS = 5_000;
 
-/** The users of an open room: who is online, who is typing, who has read what, and the members. */
+/** Keeps a room's `online`, `typingUsers`, `reads` and `members` up to date. */
 export class RoomUsers {
-  online: readonly UserBody[] = [];
-  typing: readonly UserBody[] = [];
-  /** Read marks of the other users, by user id. */
-  reads: ReadonlyMap<string, number> = new Map();
-  members: readonly MemberBody[] = [];
-  readonly #room: string;
+  readonly #room: RoomReplica;
   readonly #chat: ChatContext;
-  readonly #emit: (type: "typingUsers" | "members") => void;
-  /** The users who are in `reads`. */
+  /** The users who are or were in `reads`. */
   readonly #readers = new Map<string, UserBody>();
-  readonly #typingTimers = new Map<string | null, Timer>();
+  /** The users who are typing, by id. */
+  readonly #typing = new Map<string | null, { user: UserBody; timer: Timer }>();
   /** The latest load of the members. Undefined if it failed, or if nobody wants to know them. */
-  #loading: Promise<readonly MemberBody[]> | undefined;
+  #loading: Promise<RoomReplica["members"]> | undefined;
   #isLoading = false;
   /** Whether the members have changed while they were loaded. */
   #isStale = false;
 
-  constructor(room: string, chat: ChatContext, emit: (type: "typingUsers" | "members") => void) {
+  constructor(room: RoomReplica, chat: ChatContext) {
     this.#room = room;
     this.#chat = chat;
-    this.#emit = emit;
   }
 
   /** The room has been opened. */
-  restart(online: UserBody[], reads: ReadBody[], me: string): void {
-    this.online = online;
-    // A member who has never signed in has no id, and has read nothing.
-    const others = reads.filter(({ user }) => user.id !== null && user.id !== me);
-    for (const { user } of others) this.#readers.set(user.id ?? "", user);
-    this.reads = new Map(others.map(({ user, seq }) => [user.id ?? "", seq]));
+  restart({ online, reads }: OpenedFrame): void {
+    this.#room.online = online;
+    this.#room.reads = new Map();
+    for (const { user, seq } of reads) this.setRead(user, seq);
   }
 
   /** Applies what the server reports of a user. */
-  apply(notice: NoticeFrame, isMe: boolean): void {
+  apply(notice: NoticeFrame): void {
     if (notice.type === "presence") {
-      // `opened` has this user already.
-      if (isMe) return;
-      const others = this.online.filter(({ id }) => id !== notice.user.id);
-      this.online = notice.online ? [...others, notice.user] : others;
-    } else if (notice.type === "read" && !isMe) {
+      const others = this.#room.online.filter(({ id }) => id !== notice.user.id);
+      // `opened` has this user already, and they stay.
+      if (!this.#isMe(notice.user)) this.#room.online = notice.online ? [...others, notice.user] : others;
+    } else if (notice.type === "read") {
       this.setRead(notice.user, notice.seq);
     } else if (notice.type === "typing") {
       this.#setTyping(notice.user);
     } else if (notice.type === "member") {
       this.reloadMembers();
-      if (notice.role === null) this.#removeReader(notice.user.id);
+      // The mark of a user who is no longer a member is of no interest.
+      if (notice.role === null && this.#room.reads.has(notice.user.id ?? ""))
+        this.#room.reads = new Map([...this.#room.reads].filter(([id]) => id !== notice.user.id));
     }
   }
 
   /** A user has read up to `seq`. */
   setRead(user: UserBody, seq: number): void {
-    const id = user.id ?? "";
+    const { id } = user;
+    // A member who has never signed in has no id, and has read nothing.
+    if (id === null || this.#isMe(user)) return;
     this.#readers.set(id, user);
-    if ((this.reads.get(id) ?? 0) < seq) this.reads = new Map([...this.reads, [id, seq]]);
+    const { reads } = this.#room;
+    if ((reads.get(id) ?? -1) < seq) this.#room.reads = new Map([...reads, [id, seq]]);
   }
 
   /** The users whose mark is at `seq` or later. */
   readersOf(seq: number): UserBody[] {
-    return [...this.reads].filter(([, mark]) => mark >= seq).flatMap(([id]) => this.#readers.get(id) ?? []);
+    return [...this.#room.reads].flatMap(([id, mark]) => (mark >= seq && this.#readers.get(id)) || []);
+  }
+
+  #isMe({ id }: UserBody): boolean {
+    return id === this.#chat.me?.id;
   }
 
   #setTyping(user: UserBody): void {
-    let timer = this.#typingTimers.get(user.id);
-    if (!timer) {
-      this.#typingTimers.set(user.id, (timer = new Timer(this.#chat)));
-      this.typing = [...this.typing, user];
-      this.#emit("typingUsers");
+    let entry = this.#typing.get(user.id);
+    if (!entry) {
+      this.#typing.set(user.id, (entry = { user, timer: new Timer(this.#chat) }));
+      this.#updateTyping();
     }
-    timer.set(TYPING_TIMEOUT_MS, () => this.stopTyping(user.id));
+    entry.timer.set(TYPING_TIMEOUT_MS, () => this.stopTyping(user.id));
   }
 
   /** A user is no longer typing. Without an id: nobody is. */
   stopTyping(id?: string | null): void {
-    for (const [user, timer] of this.#typingTimers) {
+    for (const [user, { timer }] of this.#typing) {
       if (id !== undefined && id !== user) continue;
       timer.clear();
-      this.#typingTimers.delete(user);
+      this.#typing.delete(user);
     }
-    const typing = this.typing.filter((user) => this.#typingTimers.has(user.id));
-    if (typing.length === this.typing.length) return;
-    this.typing = typing;
-    this.#emit("typingUsers");
+    if (this.#typing.size < this.#room.typingUsers.length) this.#updateTyping();
+  }
+
+  #updateTyping(): void {
+    this.#room.typingUsers = Array.from(this.#typing.values(), ({ user }) => user);
+    this.#room.events.emit({ type: "typingUsers" });
   }
 
   /** Resolves with the members. They are loaded by the first call, and kept up to date from then on. */
-  loadMembers(): Promise<readonly MemberBody[]> {
+  load(): Promise<RoomReplica["members"]> {
     return (this.#loading ??= this.#load());
   }
 
   /** The members may have changed. */
   reloadMembers(): void {
-    if (!this.#loading) return;
     if (this.#isLoading) this.#isStale = true;
-    else (this.#loading = this.#load()).catch(() => undefined);
+    else if (this.#loading) (this.#loading = this.#load()).catch(() => undefined);
   }
 
-  /** A user is no longer a member: their mark is of no interest. */
-  #removeReader(id: string | null): void {
-    if (this.reads.has(id ?? "")) this.reads = new Map([...this.reads].filter(([user]) => user !== id));
-  }
-
-  async #load(): Promise<readonly MemberBody[]> {
+  async #load(): Promise<RoomReplica["members"]> {
+    const room = this.#room;
     this.#isLoading = true;
     try {
       do {
         this.#isStale = false;
-        this.members = await this.#chat.api.members(this.#room);
+        room.members = await this.#chat.api.members(room.id);
       } while (this.#isStale);
-      this.#emit("members");
-      return this.members;
+      room.events.emit({ type: "members" });
+      return room.members;
     } catch (error) {
       this.#loading = undefined;
       throw error;

@@ -75,7 +75,7 @@ export class Session implements Chat, ChatContext {
     this.connection = new Connection(this, `${serverUrl(url, "ws")}/ws/`, token, WebSocket);
     this.opener = new Opener(this);
     this.#network = new NetworkStatus(this);
-    void this.connection.connect();
+    this.connection.connect();
   }
 
   get ready(): Promise<void> {
@@ -118,7 +118,7 @@ export class Session implements Chat, ChatContext {
     this.#ready = deferred();
     this.updateStatus();
     for (const replica of this.replicas.values()) replica.restart();
-    void this.connection.connect();
+    this.connection.connect();
   };
 
   close(): void {

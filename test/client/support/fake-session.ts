@@ -98,7 +98,8 @@ export class FakeSession {
       return undefined;
     const changed = room.change(kind, index);
     const member = this.#member(id);
-    if (member.isMember && !member.isOpen) {
+    // Until its changes are live, the session is told of the room's activity.
+    if (member.isMember && !(member.isOpen && this.room(id).isLive)) {
       member.isActive = true;
       if (changed.deleted_at !== undefined) {
         member.deleted.push(changed.seq);
@@ -152,7 +153,8 @@ export class FakeSession {
     const refuse = (code: "room_not_found" | "message_not_found") =>
       void this.frames.push({ type: "error", room, id, code, message: code });
     if (command.type === "close") {
-      this.#close(room);
+      this.room(room).close();
+      this.#member(room).isOpen = false;
       ack();
     } else if (!this.isMember(room)) {
       refuse("room_not_found");
