@@ -246,10 +246,10 @@ function createObserver(log: Logger, metrics: Metrics): Observer {
       log.error({ err }, "Messages could not be stored; their senders were notified");
     },
     syncFailed(err) {
-      log.error({ err }, "A room could not be checked for missed changes; retrying");
+      log.error({ err }, "A room could not be read after a change; retrying");
     },
     recheckFailed(err) {
-      log.error({ err }, "Members of a room could not be read; retrying");
+      log.error({ err }, "The members of a room, or the rooms of a user, could not be read; retrying");
     },
   };
 }

@@ -122,10 +122,7 @@ export class Chat {
       readMarkMoved: (draft, mark) => this.#readMarkMoved(draft, mark),
       settled: (error) => this.#batchSettled(error),
     });
-    bus.subscribe((event) => {
-      this.#receive(event);
-      this.sessions.receive(event);
-    });
+    bus.subscribe((event) => this.#receive(event));
   }
 
   /** Whether the last write succeeded. */
@@ -229,7 +226,7 @@ export class Chat {
   /** A user has presented a new token, perhaps with another name. `rooms` are those that their connection follows. */
   updateUser(user: Actor, rooms: Iterable<RoomKey>): void {
     this.sessions.update(user);
-    for (const room of rooms) this.#presence.update(room, user);
+    for (const room of [...this.sessions.roomsOf(user.key), ...rooms]) this.#presence.update(room, user);
   }
 
   /** Tells the room that the actor is typing, unless it was told a moment ago. Rejects as `assertMember` does. */
@@ -252,7 +249,9 @@ export class Chat {
   }
 
   /** Purges some rows of deleted rooms. Resolves with true while more remain. */
-  purge = (): Promise<boolean> => this.#options.store.purge();
+  purge(): Promise<boolean> {
+    return this.#options.store.purge();
+  }
 
   #receive(event: BusEvent): void {
     switch (event.kind) {
@@ -271,13 +270,14 @@ export class Chat {
         void this.#sync.refreshAll();
         this.#membershipWatch.recheckAll();
         break;
-      // Sessions and single connections receive these.
+      // For sessions and single connections only.
       case "read":
       case "member_added":
       case "rooms_changed":
       case "notice":
         break;
     }
+    this.sessions.receive(event);
   }
 
   #readMarkMoved({ room, actor, action }: Draft, mark: MarkMove): void {

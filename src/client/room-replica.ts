@@ -295,11 +295,10 @@ export class RoomReplica implements Room {
     for (const change of changes) {
       const { kind, message } = change;
       if (kind === "created") {
-        const { sender, seq } = message;
         // The sender of a message has stopped typing, and has read what is before it.
-        this.users.stopTyping(sender.id);
+        this.users.stopTyping(message.sender.id);
         // The sender of a missed message may have left since. The marks of the members are in `opened`.
-        if (isLive || this.reads.has(sender.id)) this.users.setRead(sender, seq);
+        if (isLive || this.reads.has(message.sender.id)) this.users.setRead(message.sender, message.seq);
       }
       this.events.emit(change);
     }

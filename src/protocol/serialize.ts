@@ -1,6 +1,6 @@
 import { cutLastMessage } from "../chat/last-message.ts";
 import type { Member, Membership, Message, Room, RoomSummary, User } from "../chat/model.ts";
-import type { MemberBody, MessageBody, RoomBody, RoomSummaryBody, UserBody } from "./frames.ts";
+import type { MemberBody, MessageBody, RoomBody, UserBody } from "./frames.ts";
 
 let lastTime = { at: Number.NaN, text: "" };
 
@@ -97,10 +97,6 @@ export function encodeSummary({ room, role, read, unread, lastMessage }: RoomSum
 /** Returns the text in one piece. Text that is put together from such pieces is copied several times faster. */
 function flatten(text: string): string {
   return ["", text].join("");
-}
-
-export function summaryBody(summary: RoomSummary): RoomSummaryBody {
-  return JSON.parse(encodeSummary(summary)) as RoomSummaryBody;
 }
 
 export function memberBody({ user, role, joinedAt }: Member): MemberBody {

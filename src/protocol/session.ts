@@ -1,5 +1,5 @@
 import type { Activity, Departure, RoomKey, RoomSummary } from "../chat/model.ts";
-import type { JoinedFrame, LeftFrame, OpenedFrame, SessionHelloFrame } from "./frames.ts";
+import type { LeftFrame, OpenedFrame, SessionHelloFrame } from "./frames.ts";
 import { encodeLastMessage, encodeSummary } from "./serialize.ts";
 import { encodeAround } from "./v2.ts";
 
@@ -68,7 +68,7 @@ export function encodeActivity(room: string, { seq, rev, lastMessage, deleted }:
 }
 
 export function encodeJoined(room: RoomSummary): string {
-  return `{"type":"${"joined" satisfies JoinedFrame["type"]}","room":${encodeSummary(room)}}`;
+  return `{"type":"joined","room":${encodeSummary(room)}}`;
 }
 
 export function encodeLeft(room: string, reason: Departure): string {

@@ -284,14 +284,12 @@ export class Session implements ConnectionSession {
       if (!connection.isOpen || this.#isWithheld || this.#pages !== pages) return;
       // Not encoded before, so that it is as current as possible.
       const { value: page, done = false } = pages.next();
-      if (done) {
-        // It would keep every summary in memory.
-        this.#pages = undefined;
-        return;
-      }
+      if (done) break;
       connection.send(encodeRooms(page));
       this.#isListed ||= !page.more;
     }
+    // It holds the whole list.
+    this.#pages = undefined;
   }
 }
 

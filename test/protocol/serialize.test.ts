@@ -9,9 +9,8 @@ import {
   memberBody,
   messageBody,
   roomBody,
-  summaryBody,
 } from "../../src/protocol/serialize.ts";
-import { actor, message } from "../support/samples.ts";
+import { actor, message, summaryBody } from "../support/samples.ts";
 
 const room = { key: 7, id: "lobby", name: "Lobby", seq: 3, rev: 4, createdAt: 0 };
 const summary = (text?: string): RoomSummary => ({

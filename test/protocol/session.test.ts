@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import type { RoomSummary } from "../../src/chat/model.ts";
 import type { SessionHelloFrame } from "../../src/protocol/frames.ts";
-import { encodeMessage, summaryBody, userBody } from "../../src/protocol/serialize.ts";
+import { encodeMessage, userBody } from "../../src/protocol/serialize.ts";
 import {
   encodeActivity,
   encodeJoined,
@@ -12,7 +12,7 @@ import {
   encodeRooms,
   encodeSessionHello,
 } from "../../src/protocol/session.ts";
-import { actor, message, range } from "../support/samples.ts";
+import { actor, message, range, summaryBody } from "../support/samples.ts";
 
 const read = (json: string): unknown => JSON.parse(json);
 

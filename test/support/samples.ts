@@ -1,5 +1,7 @@
-import type { Action, Actor, Draft, Message, RoomKey } from "../../src/chat/model.ts";
+import type { Action, Actor, Draft, Message, RoomKey, RoomSummary } from "../../src/chat/model.ts";
 import type { Outcome } from "../../src/chat/store.ts";
+import type { RoomSummaryBody } from "../../src/protocol/frames.ts";
+import { encodeSummary } from "../../src/protocol/serialize.ts";
 
 /** A user who is in no store. */
 export function actor(key: number, admin = false): Actor {
@@ -35,4 +37,9 @@ export async function settle(): Promise<void> {
 /** The numbers `from` to `to`. */
 export function range(from: number, to: number): number[] {
   return Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
+}
+
+/** A room's summary as clients get it. */
+export function summaryBody(summary: RoomSummary): RoomSummaryBody {
+  return JSON.parse(encodeSummary(summary)) as RoomSummaryBody;
 }

@@ -161,7 +161,7 @@ describe("on a room's URL", () => {
     for (const input of inputs)
       expect(await client.error(input)).toMatchObject({
         code: "invalid_command",
-        message: "frame.room: must be the room of this connection",
+        message: "room: must be the room of this connection",
       });
     client.send({ type: "typing", id: "t", room });
     expect(await client.next("error")).toMatchObject({ id: "t", code: "invalid_command" });
@@ -176,7 +176,7 @@ describe("on a room's URL", () => {
       for (const type of ["open", "close"] as const)
         expect(await client.error({ type, room: hello.room.id })).toMatchObject({
           code: "invalid_command",
-          message: `frame.type: "${type}" is for sessions, whose URL is /ws/`,
+          message: `type: "${type}" is for sessions, whose URL is /ws/`,
         });
     await other.say("not heard");
     expect((await client.say("still here")).rev).toBe(3);

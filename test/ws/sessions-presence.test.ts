@@ -126,3 +126,13 @@ test("a user is online in a room that they are added to, and no longer in one th
   const { hello } = await server.connectV2(room, other);
   expect(hello.online.map(({ email }) => email)).toEqual([other]);
 });
+
+test("a new name is shown in all of the user's rooms", async () => {
+  const { me, rooms, watcher } = await watched();
+  const [room] = rooms;
+  const session = await server.connectSession(me);
+  await watcher.until(() => watcher.opened(room).online.has(me));
+  await session.ack({ type: "auth", token: await server.token(me, { claims: { name: "Another" } }) });
+  const { online } = await watcher.open(room);
+  expect(online).toContainEqual(expect.objectContaining({ email: me, name: "Another" }));
+});

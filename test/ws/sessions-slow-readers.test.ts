@@ -130,8 +130,7 @@ describe.if(isLinux)("a slow reader", () => {
     });
     raw.write(...commands.map(command));
     raw.socket.resume();
-    const answers = () =>
-      frames.filter((frame) => "id" in frame && frame.id?.startsWith("waiting-") === true);
+    const answers = () => frames.filter((frame) => "id" in frame && frame.id?.startsWith("waiting-"));
     await session.until(() => answers().length === commands.length);
     const refused = answers().filter(({ type }) => type === "error");
     expect(refused.map((frame) => "id" in frame && frame.id)).toEqual(

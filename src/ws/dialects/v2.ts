@@ -119,7 +119,7 @@ const NOT_TEXT = {
 /** Throws `invalid_command` on a room's URL. */
 function sessionOf({ session }: Connection, { type }: Command): Session {
   if (session instanceof Session) return session;
-  throw new ChatError("invalid_command", `frame.type: "${type}" is for sessions, whose URL is /ws/`);
+  throw new ChatError("invalid_command", `type: "${type}" is for sessions, whose URL is /ws/`);
 }
 
 /** The room of a command: in a session the one that it names, on a room's URL that room. */
@@ -127,8 +127,8 @@ function roomOf(connection: Connection, command: RoomCommand): RoomRef | Promise
   const { room: open } = connection;
   const { room: id } = command;
   if (open && (id === undefined || id === open.room.id)) return open.room;
-  if (open) throw new ChatError("invalid_command", "frame.room: must be the room of this connection");
-  if (id === undefined) throw new ChatError("invalid_command", "frame.room: is missing");
+  if (open) throw new ChatError("invalid_command", "room: must be the room of this connection");
+  if (id === undefined) throw new ChatError("invalid_command", "room: is missing");
   return sessionOf(connection, command).resolve(id);
 }
 
