@@ -1,6 +1,5 @@
 import type { NoticeFrame, OpenedFrame, UserBody } from "../protocol/frames.ts";
 import type { ChatContext } from "./chat-context.ts";
-import type { Sender } from "./messages.ts";
 import type { RoomReplica } from "./room-replica.ts";
 import { Timer } from "./timer.ts";
 
