@@ -1,6 +1,7 @@
 import { type Api, type Member, ParleyError } from "../../src/client/index.ts";
 import { Random } from "../support/random.ts";
 import type { History } from "./history.ts";
+import type { ChaosServer } from "./server.ts";
 
 export interface AdministratorOptions {
   seed: number;
@@ -11,9 +12,12 @@ export interface AdministratorOptions {
   users: readonly string[];
   /** Email addresses of those who are always in a room. */
   observersOf: (room: string) => string[];
+  server: Pick<ChaosServer, "run">;
   history: History;
 }
 
+/** Share of the changes of members that are made by another process. */
+const COMMAND_LINE_SHARE = 0.15;
 /** Operations between two changes, on average. */
 const CHANGE_INTERVAL = 8;
 const RETRY_DELAY_MS = 30;
@@ -65,7 +69,10 @@ export class Administrator {
     const room = random.pick(rooms);
     const user = random.pick(users);
     const roll = random.next();
-    if (roll < 0.5) {
+    if (roll < 0.72 && random.chance(COMMAND_LINE_SHARE)) {
+      const role = pickRole(random);
+      await this.#run(...(roll < 0.5 ? ["add", room, user, "--role", role] : ["remove", room, user]));
+    } else if (roll < 0.5) {
       await this.#retry("members added or changed", () => api.setMember(room, user, pickRole(random)));
     } else if (roll < 0.72) {
       await this.#retry("members removed", () => api.removeMember(room, user), "room_not_found");
@@ -93,6 +100,13 @@ export class Administrator {
         this.#retry("members added or changed", () => api.setMember(room, email, role)),
       ),
     );
+  }
+
+  async #run(...command: string[]): Promise<void> {
+    const { server, history } = this.#options;
+    const { code, stderr } = await server.run("member", ...command);
+    if (code !== 0 && !stderr.includes("has no member")) throw new Error(`${command.join(" ")}: ${stderr}`);
+    history.count("changes by the command line");
   }
 
   /** Repeats a request until it has taken effect. With the code `done` it has done so before. */

@@ -1,6 +1,12 @@
 import { dirname } from "node:path";
 
-import { listeningUrl, type RunningProcess, startProcess } from "../support/process.ts";
+import {
+  listeningUrl,
+  type ProcessResult,
+  type RunningProcess,
+  runProcess,
+  startProcess,
+} from "../support/process.ts";
 import type { Random } from "../support/random.ts";
 import { audience } from "../support/tokens.ts";
 
@@ -57,6 +63,15 @@ export class ChaosServer implements AsyncDisposable {
   async #detectCrash({ ended }: RunningProcess): Promise<void> {
     const { code, stdout, stderr } = await ended;
     if (this.#expected) this.crash = `the server exited with ${code}: ${stderr}\n${stdout.slice(-2000)}`;
+  }
+
+  /** Runs a command of the command line in a process of its own, which writes to the same database. */
+  run(...command: string[]): Promise<ProcessResult> {
+    const { binary, database } = this.options;
+    return runProcess([binary, ...command], {
+      cwd: dirname(database),
+      env: { PARLEY_DATABASE: database },
+    });
   }
 
   /** Kills the process with SIGKILL and starts it again. */

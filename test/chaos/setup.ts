@@ -69,7 +69,7 @@ function createAdministrator(
 ): Administrator {
   const token = () => issuer.sign("admin@example.com", { claims: { scope: "chat:admin" } });
   const url = `http://127.0.0.1:${server.port}`;
-  return new Administrator({ seed, api: api({ url, token }), rooms, users, observersOf, history });
+  return new Administrator({ seed, server, api: api({ url, token }), rooms, users, observersOf, history });
 }
 
 function createClient(email: string, name: string, index: number, options: SetupOptions): ChaosClient {
