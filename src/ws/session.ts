@@ -115,6 +115,9 @@ export class Session implements ConnectionSession {
   }
 
   refreshed(room: RoomSummary): void {
+    this.checkReader();
+    // A slow reader gets the whole list once it has caught up.
+    if (!this.isLive) return;
     this.#followActivity(room.room);
     // It does not end the list, if that is being sent.
     this.connection.send(encodeRooms({ rooms: encodeSummary(room), more: !this.#isListed }));
