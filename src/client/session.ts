@@ -104,7 +104,9 @@ export class Session implements Chat, ChatContext {
     if (!replica) {
       replica = new RoomReplica(id, this, keep, since);
       this.replicas.set(id, replica);
-      if (this.signal.aborted) replica.end(this.signal.reason as ParleyError);
+      // It would not know that it waits for `retry`.
+      if (this.#error) replica.end(this.#error, this.signal.aborted);
+      replica.updateStatus();
       this.opener.add(id);
     }
     replica.hold();

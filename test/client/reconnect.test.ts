@@ -4,7 +4,15 @@ import type { ParleyError } from "../../src/client/index.ts";
 import { errorCodes } from "../../src/protocol/error-codes.ts";
 import { settle } from "../support/samples.ts";
 import { browserListeners } from "./support/browser-events.ts";
-import { connectChat, connectToFake, outcome } from "./support/fake-server.ts";
+import {
+  connectChat,
+  connectToFake,
+  message,
+  opened,
+  outcome,
+  sessionHello,
+  summary,
+} from "./support/fake-server.ts";
 
 describe("the delay before a reconnection", () => {
   test("is up to 500 ms, and doubles with each failure up to 30 seconds", async () => {
@@ -83,6 +91,21 @@ describe("after close code", () => {
     await settle();
     await welcome();
     expect([chat.status, room.status]).toEqual(["open", "open"]);
+  });
+
+  test("a room that is opened before retry() is closed until then", async () => {
+    const { chat, sockets } = await connectChat();
+    chat.on("closed", () => undefined);
+    sockets[0]?.disconnect(4403, "forbidden");
+    const room = chat.open("lobby");
+    expect([room.status, await outcome(room.ready)]).toMatchObject(["closed", { code: "forbidden" }]);
+    chat.retry();
+    const { ready } = room;
+    await settle();
+    sockets[1]?.accept();
+    sockets[1]?.receive(sessionHello([summary("lobby")]));
+    sockets[1]?.receiveOpened(opened(1, [message(1)]));
+    expect([room.status, await outcome(ready)]).toEqual(["open", undefined]);
   });
 
   test.each(reconnects)("%d %s the client reconnects", async (code, reason) => {
