@@ -160,10 +160,9 @@ export class Connection {
     this.#scheduleProbe();
     if (!frame) return;
     try {
-      if (frame.type !== "ack" && frame.type !== "error" && frame.type !== "opened")
-        this.#chat.onFrame(frame);
-      else if (onAnswer) onAnswer(frame);
+      if (onAnswer) onAnswer(frame as Answer);
       else if (frame.type === "error") this.#chat.onError(errorOf(frame));
+      else this.#chat.onFrame(frame);
     } catch (error) {
       // The frame lacks fields of its type: this is not a Parley server, or a broken one.
       this.#chat.onError(error);

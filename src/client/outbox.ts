@@ -57,7 +57,7 @@ export class Outbox {
    */
   add(command: RoomCommand, error = this.#chat.signal.reason as ParleyError | undefined): Promise<Ack> {
     if (this.waiting.length >= MAX_QUEUED_COMMANDS)
-      error ??= new ParleyError("too_many_pending", "Too many commands are pending.");
+      error ??= new ParleyError("too_many_pending", "Too many pending commands.");
     // Without an event: a listener that sends again would do so without end.
     return error ? rejected(error) : this.of(command.room).add(command);
   }

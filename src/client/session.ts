@@ -66,7 +66,7 @@ export class Session implements Chat, ChatContext {
       clock = systemClock,
       random = Math.random,
     } = options;
-    if (typeof WebSocket !== "function") throw new TypeError("No WebSocket class: pass one in the options");
+    if (typeof WebSocket !== "function") throw new TypeError("No WebSocket class in the options");
     this.clock = clock;
     this.random = random;
     this.#keep = keep;
