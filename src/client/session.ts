@@ -39,7 +39,7 @@ export class Session implements Chat, ChatContext {
   readonly api: Api;
   readonly clock: Clock;
   readonly random: Random;
-  readonly list = new RoomList(this);
+  readonly list: RoomList = new RoomList(this);
   readonly replicas = new Map<string, RoomReplica>();
   readonly outbox: Outbox;
   readonly connection: Connection;
