@@ -1,14 +1,11 @@
 import { afterClose } from "../protocol/error-codes.ts";
-import type { AckFrame, ErrorFrame, OpenedFrame, SessionFrame } from "../protocol/frames.ts";
-import type { ChatContext } from "./chat-context.ts";
+import type { SessionFrame } from "../protocol/frames.ts";
+import type { Answer, ChatContext } from "./chat-context.ts";
 import type { CommandBody } from "./command.ts";
 import { type ErrorCode, errorOf, ParleyError } from "./error.ts";
 import type { Socket, SocketClass, Token } from "./options.ts";
 import { parseFrame } from "./parse-frame.ts";
 import { Timer } from "./timer.ts";
-
-/** Answers a command: the frame that has its `id`. */
-export type Answer = AckFrame | ErrorFrame | OpenedFrame;
 
 /** What a connection tells its chat. */
 export interface ConnectionOwner extends ChatContext {
@@ -160,10 +157,9 @@ export class Connection {
     this.#scheduleProbe();
     if (!frame) return;
     try {
-      if (frame.type !== "ack" && frame.type !== "error" && frame.type !== "opened")
-        this.#chat.onFrame(frame);
-      else if (onAnswer) onAnswer(frame);
+      if (onAnswer) onAnswer(frame as Answer);
       else if (frame.type === "error") this.#chat.onError(errorOf(frame));
+      else this.#chat.onFrame(frame);
     } catch (error) {
       // The frame lacks fields of its type: this is not a Parley server, or a broken one.
       this.#chat.onError(error);

@@ -43,7 +43,7 @@ export class EventEmitter<E extends { type: string }> {
   hasListener(...types: E["type"][]): boolean {
     return (
       this.#readers.size > (this.#firstReader ? 1 : 0) ||
-      this.#listeners.some(({ type }) => type !== undefined && types.includes(type))
+      this.#listeners.some(({ type }) => types.includes(type as E["type"]))
     );
   }
 

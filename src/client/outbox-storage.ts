@@ -87,19 +87,18 @@ export class CommandStore {
     void this.#flush();
   }
 
-  /** Queues the commands of this user that were found. Those of other users stay in the storage. */
-  restore(): void {
-    const { me, outbox } = this.#options.chat;
-    if (!me || this.#isClosed) return;
+  /** Removes and returns the commands of this user that were found, by room. Those of other users stay in the storage. */
+  takeOwn(): Map<string, StoredCommand[]> {
+    const { me } = this.#options.chat;
     const rooms = new Map<string, StoredCommand[]>();
+    if (!me || this.#isClosed) return rooms;
     for (const stored of this.#found) {
       const { room } = stored.command;
       if (stored.user === me.id) rooms.set(room, [...(rooms.get(room) ?? []), stored]);
     }
     // A command without a user was queued before there was a token. It might be anybody's.
     this.#found = this.#found.filter(({ user }) => user !== me.id && user !== undefined);
-    for (const [room, commands] of rooms) outbox.of(room).restore(commands);
-    this.save();
+    return rooms;
   }
 
   /** The commands that wait have changed. They are written a moment later. */

@@ -57,7 +57,7 @@ export class Outbox {
    */
   add(command: RoomCommand, error = this.#chat.signal.reason as ParleyError | undefined): Promise<Ack> {
     if (this.waiting.length >= MAX_QUEUED_COMMANDS)
-      error ??= new ParleyError("too_many_pending", "Too many commands are pending.");
+      error ??= new ParleyError("too_many_pending", "Too many pending commands.");
     // Without an event: a listener that sends again would do so without end.
     return error ? rejected(error) : this.of(command.room).add(command);
   }
@@ -102,7 +102,8 @@ export class Outbox {
   /** Queues what this user has left in the storage, and starts sending. Their rooms must be known. */
   async restore(): Promise<void> {
     await (this.#loading = this.#loading?.then(() => this.#store?.load()));
-    this.#store?.restore();
+    for (const [room, commands] of this.#store?.takeOwn() ?? []) this.of(room).restore(commands);
+    this.save();
     this.#isRestored = true;
     this.send();
   }

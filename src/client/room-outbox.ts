@@ -1,6 +1,5 @@
-import type { ChatContext } from "./chat-context.ts";
+import type { Answer, ChatContext } from "./chat-context.ts";
 import { type Ack, isRetryable, type RoomCommand } from "./command.ts";
-import type { Answer } from "./connection.ts";
 import { type Deferred, deferred } from "./deferred.ts";
 import { errorOf, ParleyError } from "./error.ts";
 import type { RoomEvent } from "./events.ts";
@@ -36,7 +35,9 @@ export class RoomOutbox {
   #items: readonly Item[] = [];
   /** Those that change messages. */
   #changes: readonly Item[] = [];
-  #view: { of: readonly Message[]; changes: readonly Item[]; messages: readonly Message[] } | undefined;
+  #view: readonly Message[] = [];
+  /** The messages of which `#view` is, unless the changes are others now. */
+  #viewOf: readonly Message[] | undefined;
   /** Runs until the first command is sent again. */
   readonly #timer: Timer;
 
@@ -53,15 +54,15 @@ export class RoomOutbox {
 
   /** The room's messages as they will be when all commands are stored. The same array until something in it changes. */
   view(of: readonly Message[]): readonly Message[] {
-    const changes = this.#changes;
-    if (changes.length === 0) return of;
-    if (this.#view?.of !== of || this.#view.changes !== changes) {
+    if (this.#changes.length === 0) return of;
+    if (this.#viewOf !== of) {
+      this.#viewOf = of;
       const me = this.#chat.me?.id ?? "";
       const withChange = (message: Message, { command, at, rev = Infinity }: Item) =>
         message.rev < rev ? withCommand(message, command, me, at) : message;
-      this.#view = { of, changes, messages: of.map((message) => changes.reduce(withChange, message)) };
+      this.#view = of.map((message) => this.#changes.reduce(withChange, message));
     }
-    return this.#view.messages;
+    return this.#view;
   }
 
   /** Queues a command. */
@@ -237,6 +238,7 @@ export class RoomOutbox {
     }
     if (!isSame(changes, this.#changes)) {
       this.#changes = changes;
+      this.#viewOf = undefined;
       if (emitsMessages) this.#emit({ type: "messages" });
     }
     this.#chat.outbox.save();

@@ -1,21 +1,12 @@
-import type {
-  ChangeFrame,
-  ChangesFrame,
-  MemberBody,
-  NoticeFrame,
-  OpenedFrame,
-  RoomBody,
-  SessionLimitsBody,
-  UserBody,
-} from "../protocol/frames.ts";
+import type { ChangeFrame, ChangesFrame, NoticeFrame, OpenedFrame, RoomBody } from "../protocol/frames.ts";
 import type { ChatContext } from "./chat-context.ts";
 import type { Ack, CommandBody, RoomCommandBody } from "./command.ts";
 import { deferred, rejected } from "./deferred.ts";
 import { EventEmitter } from "./emitter.ts";
 import { ParleyError } from "./error.ts";
 import type { RoomEvent, RoomStatus } from "./events.ts";
-import { type Change, History, type RoomPosition } from "./history.ts";
-import { asMessages, type Message, type PendingMessage, type Sender } from "./messages.ts";
+import { type Change, History } from "./history.ts";
+import { asMessages, type Message, type PendingMessage } from "./messages.ts";
 import type { OpenOptions, SendOptions } from "./options.ts";
 import type { RoomOutbox } from "./room-outbox.ts";
 import { RoomUsers } from "./room-users.ts";
@@ -37,10 +28,10 @@ export class RoomReplica implements Room {
   readonly history: History;
   readonly users: RoomUsers;
   status: RoomStatus = "connecting";
-  online: readonly UserBody[] = [];
-  typingUsers: readonly UserBody[] = [];
-  reads: ReadonlyMap<string, number> = new Map();
-  members: readonly MemberBody[] = [];
+  online: Room["online"] = [];
+  typingUsers: Room["typingUsers"] = [];
+  reads: Room["reads"] = new Map();
+  members: Room["members"] = [];
   #ready = deferred<void>();
   /** Why it has ended. */
   #error: ParleyError | undefined;
@@ -53,14 +44,17 @@ export class RoomReplica implements Room {
   #lastUnread = 0;
   #lastTypingAt = -Infinity;
   #loadingOlder: Promise<Message[]> | undefined;
+  readonly #chat: ChatContext;
   readonly #closeTimer: Timer;
 
   constructor(
     readonly id: string,
-    private readonly chat: ChatContext,
+    chat: ChatContext,
+    readonly outbox: RoomOutbox,
     keep: number,
     since: OpenOptions["since"],
   ) {
+    this.#chat = chat;
     this.history = new History(keep, since);
     this.users = new RoomUsers(this, chat);
     this.#closeTimer = new Timer(chat);
@@ -70,36 +64,32 @@ export class RoomReplica implements Room {
     return this.#ready.promise;
   }
 
-  get me(): Sender | undefined {
-    return this.chat.me;
+  get me(): Room["me"] {
+    return this.#chat.me;
   }
 
-  get limits(): SessionLimitsBody | undefined {
-    return this.chat.limits;
+  get limits(): Room["limits"] {
+    return this.#chat.limits;
   }
 
   get info(): Pick<RoomBody, "name" | "role" | "created_at"> | undefined {
-    return this.chat.list.get(this.id) ?? this.#room;
+    return this.#chat.list.get(this.id) ?? this.#room;
   }
 
   get name(): string | undefined {
     return this.info?.name;
   }
 
-  get role(): RoomBody["role"] | undefined {
+  get role(): Room["role"] {
     return this.info?.role;
   }
 
-  get position(): RoomPosition | undefined {
+  get position(): Room["position"] {
     return this.history.position;
   }
 
   get unread(): number {
-    return this.chat.list.get(this.id)?.unread ?? 0;
-  }
-
-  get outbox(): RoomOutbox {
-    return this.chat.outbox.of(this.id);
+    return this.#chat.list.get(this.id)?.unread ?? 0;
   }
 
   get messages(): readonly Message[] {
@@ -164,17 +154,17 @@ export class RoomReplica implements Room {
   }
 
   typing(): void {
-    const now = this.chat.clock.now();
+    const now = this.#chat.clock.now();
     // The absolute difference, so that a clock that was set back does not suppress it.
     if (this.status !== "open" || Math.abs(now - this.#lastTypingAt) < TYPING_INTERVAL_MS) return;
     this.#lastTypingAt = now;
-    this.chat.connection.send({ type: "typing", room: this.id });
+    this.#chat.connection.send({ type: "typing", room: this.id });
   }
 
   older(limit = 50): Promise<Message[]> {
     return (this.#loadingOlder ??= this.history
       .loadOlder(Math.min(limit, MAX_PAGE_SIZE), (before, count) =>
-        this.chat.api.messages(this.id, { before, limit: count }),
+        this.#chat.api.messages(this.id, { before, limit: count }),
       )
       .then((messages) => {
         if (messages.length > 0) this.events.emit({ type: "messages" });
@@ -183,11 +173,11 @@ export class RoomReplica implements Room {
       .finally(() => (this.#loadingOlder = undefined)));
   }
 
-  loadMembers(): Promise<readonly MemberBody[]> {
+  loadMembers(): Promise<Room["members"]> {
     return this.users.load();
   }
 
-  seenBy(seq: number): UserBody[] {
+  seenBy(seq: number): ReturnType<Room["seenBy"]> {
     const sender = this.history.messages.find((message) => message.seq === seq)?.sender.id;
     return this.users.readersOf(seq).filter(({ id }) => id !== sender);
   }
@@ -211,7 +201,7 @@ export class RoomReplica implements Room {
     const isFirst = history.cursor === undefined;
     const outcome = history.applyOpened(frame);
     if (!isFirst && !Array.isArray(outcome)) this.outbox.dropNamed();
-    if (outcome === "diverged") return this.chat.opener.add(this.id);
+    if (outcome === "diverged") return this.#chat.opener.add(this.id);
     this.#room = frame.room;
     this.#isLevel = true;
     this.users.restart(frame);
@@ -235,7 +225,7 @@ export class RoomReplica implements Room {
       return;
     }
     const change = this.history.applyChange(frame);
-    if (change === "gap") this.chat.opener.add(this.id);
+    if (change === "gap") this.#chat.opener.add(this.id);
     else if (change) this.#onChanges([change], [frame.message], true);
   }
 
@@ -249,8 +239,8 @@ export class RoomReplica implements Room {
   }
 
   updateStatus(): void {
-    let status: RoomStatus = this.chat.status === "closed" ? "closed" : "connecting";
-    if (this.#isLevel && this.chat.status === "open") status = "open";
+    let status: RoomStatus = this.#chat.status === "closed" ? "closed" : "connecting";
+    if (this.#isLevel && this.#chat.status === "open") status = "open";
     if (this.#error) status = "closed";
     if (this.status === status) return;
     this.status = status;
@@ -277,8 +267,8 @@ export class RoomReplica implements Room {
       this.disconnect();
       this.updateStatus();
       this.#closeTimer.clear();
-      this.chat.replicas.delete(this.id);
-      if (error.code === "closed") this.chat.opener.add(this.id);
+      this.#chat.replicas.delete(this.id);
+      if (error.code === "closed") this.#chat.opener.add(this.id);
     }
     this.#ready.reject(error);
     this.events.emit({ type: "closed", reason: error.code });
@@ -286,7 +276,7 @@ export class RoomReplica implements Room {
   }
 
   #add(command: RoomCommandBody): Promise<Ack> {
-    return this.chat.outbox.add({ ...command, room: this.id }, this.#error);
+    return this.#chat.outbox.add({ ...command, room: this.id }, this.#error);
   }
 
   /** Messages have been applied to the history. */

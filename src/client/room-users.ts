@@ -1,6 +1,5 @@
 import type { NoticeFrame, OpenedFrame, UserBody } from "../protocol/frames.ts";
-import type { ChatContext } from "./chat-context.ts";
-import type { RoomReplica } from "./room-replica.ts";
+import type { ChatContext, RoomState } from "./chat-context.ts";
 import { Timer } from "./timer.ts";
 
 /** How long a user is shown as typing after each sign of it. */
@@ -8,19 +7,19 @@ const TYPING_TIMEOUT_MS = 5_000;
 
 /** Keeps a room's `online`, `typingUsers`, `reads` and `members` up to date. */
 export class RoomUsers {
-  readonly #room: RoomReplica;
+  readonly #room: RoomState;
   readonly #chat: ChatContext;
   /** The users who are or were in `reads`. */
   readonly #readers = new Map<string, UserBody>();
   /** The users who are typing, by id. */
   readonly #typing = new Map<string | null, { user: UserBody; timer: Timer }>();
   /** The latest load of the members. Undefined if it failed, or if nobody wants to know them. */
-  #loading: Promise<RoomReplica["members"]> | undefined;
+  #loading: Promise<RoomState["members"]> | undefined;
   #isLoading = false;
   /** Whether the members have changed while they were loaded. */
   #isStale = false;
 
-  constructor(room: RoomReplica, chat: ChatContext) {
+  constructor(room: RoomState, chat: ChatContext) {
     this.#room = room;
     this.#chat = chat;
   }
@@ -94,7 +93,7 @@ export class RoomUsers {
   }
 
   /** Resolves with the members. They are loaded by the first call, and kept up to date from then on. */
-  load(): Promise<RoomReplica["members"]> {
+  load(): Promise<RoomState["members"]> {
     return (this.#loading ??= this.#load());
   }
 
@@ -104,7 +103,7 @@ export class RoomUsers {
     else if (this.#loading) (this.#loading = this.#load()).catch(() => undefined);
   }
 
-  async #load(): Promise<RoomReplica["members"]> {
+  async #load(): Promise<RoomState["members"]> {
     const room = this.#room;
     this.#isLoading = true;
     try {

@@ -39,7 +39,7 @@ export class Session implements Chat, ChatContext {
   readonly api: Api;
   readonly clock: Clock;
   readonly random: Random;
-  readonly list = new RoomList(this);
+  readonly list: RoomList = new RoomList(this);
   readonly replicas = new Map<string, RoomReplica>();
   readonly outbox: Outbox;
   readonly connection: Connection;
@@ -66,7 +66,7 @@ export class Session implements Chat, ChatContext {
       clock = systemClock,
       random = Math.random,
     } = options;
-    if (typeof WebSocket !== "function") throw new TypeError("No WebSocket class: pass one in the options");
+    if (typeof WebSocket !== "function") throw new TypeError("No WebSocket class in the options");
     this.clock = clock;
     this.random = random;
     this.#keep = keep;
@@ -102,7 +102,7 @@ export class Session implements Chat, ChatContext {
     if (!id) throw new TypeError("The id of the room is empty");
     let replica = this.replicas.get(id);
     if (!replica) {
-      replica = new RoomReplica(id, this, keep, since);
+      replica = new RoomReplica(id, this, this.outbox.of(id), keep, since);
       this.replicas.set(id, replica);
       // It would not know that it waits for `retry`.
       if (this.#error) replica.end(this.#error, this.signal.aborted);
