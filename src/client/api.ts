@@ -68,7 +68,10 @@ export class Api {
     return this.#request(["rooms", id, "members", who], "PUT", { role });
   }
 
-  /** Removes a member. `who` is an email address or a user id, which may be this user's own. */
+  /**
+   * Removes a member. `who` is an email address or a user id, which may be this user's own. Write `sub:` in front of an id
+   * that contains an @.
+   */
   removeMember(id: string, who: string): Promise<void> {
     return this.#request(["rooms", id, "members", who], "DELETE");
   }
