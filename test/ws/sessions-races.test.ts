@@ -174,9 +174,8 @@ describe.each([
   });
 });
 
-test("a member who is removed while a resume runs is told nothing more of the room, and their session lives", async () => {
-  await using at = await startSession();
-  const { session, store } = at;
+/** Begins a resume of 2,000 changes, and resolves with the answer to `open` when a part of them has been sent. */
+async function beginResume({ session, store }: Awaited<ReturnType<typeof startSession>>) {
   for (let n = 0; n < 2000; n++) store.add();
   const opening = session.open(ROOM, 1);
   while (session.unread("changes").length === 0) {
@@ -187,7 +186,13 @@ test("a member who is removed while a resume runs is told nothing more of the ro
     store.answer();
     await settle();
   }
-  expect(await opening).toMatchObject({ resumed: true });
+  return await opening;
+}
+
+test("a member who is removed while a resume runs is told nothing more of the room, and their session lives", async () => {
+  await using at = await startSession();
+  const { session, store } = at;
+  expect(await beginResume(at)).toMatchObject({ resumed: true });
   at.remove();
   await session.next("left");
   const { length } = session.texts;
@@ -200,17 +205,7 @@ test("a member who is removed while a resume runs is told nothing more of the ro
 test("a failing store during a resume ends the session, which goes on where it was", async () => {
   await using at = await startSession();
   const { session, store } = at;
-  for (let n = 0; n < 2000; n++) store.add();
-  const opening = session.open(ROOM, 1);
-  while (session.unread("changes").length === 0) {
-    await waitUntil(
-      "the store is asked",
-      () => store.waiting.length > 0 || session.unread("changes").length > 0,
-    );
-    store.answer();
-    await settle();
-  }
-  await opening;
+  await beginResume(at);
   await waitUntil("the store is asked", () => store.waiting.length > 0);
   store.fail();
   expect(await session.closed).toEqual({ code: 1013, reason: "storage_unavailable" });
