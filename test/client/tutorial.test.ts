@@ -131,9 +131,12 @@ test("the React chat compiles, builds, and works", async () => {
   await see(alices, "connecting");
   await send(alices, "The server is down");
   await send(alices, "It comes back");
+  // A form's action runs after the click: a reload before it is shown would come too early.
+  await see(alices, "It comes back");
   await alices.reload();
   await startServer(new URL(url).port);
-  await see(bobs, "alice It comes back");
+  // The clients may wait for up to 30 seconds before they try again.
+  await bobs.getByText("alice It comes back").waitFor({ timeout: 60_000 });
   expect(await bobs.getByRole("listitem").allTextContents()).toEqual([
     "alice Hello, Bob!",
     "alice The server is down",
