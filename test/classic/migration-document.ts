@@ -21,9 +21,8 @@ export function codeBlock(file: string): string {
 }
 
 /** The `classic.json` in the text. */
-export function exampleConfig(): unknown {
-  const block = /```json classic\n([^`]*)```/.exec(document);
-  return JSON.parse(block?.[1] ?? "");
+export function exampleConfig(): string {
+  return /```json classic\n([^`]*)```/.exec(document)?.[1] ?? "";
 }
 
 /** The settings of Parley for tokens that Django signs. */

@@ -1,7 +1,9 @@
 import { expect } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { root } from "../support/process.ts";
+import { exampleConfig } from "./migration-document.ts";
 import type { Target } from "./old-client.ts";
 
 /** A message as the tests know it. */
@@ -16,8 +18,9 @@ export const TIME = "<time>";
 
 /** An old server, as its clients know it. What is absent does not exist there. */
 export interface Sample {
-  /** The file in docs/migration, and the page in test/classic/pages. */
   name: string;
+  /** The path of its classic.json. */
+  config: string;
   target: (room: string, token: string) => Target;
   history?: (messages: readonly Said[]) => unknown;
   /** What a client sends. */
@@ -36,6 +39,7 @@ export interface Sample {
   refusals: { unauthorized: number; roomNotFound: number };
 }
 
+/** A file of docs/migration. */
 export const configFile = (name: string) => join(root, `docs/migration/${name}.json`);
 
 const anyText = expect.any(String) as unknown;
@@ -47,6 +51,7 @@ const withHeader = (room: string, token: string): Target => ({
 
 const documented: Sample = {
   name: "documented",
+  config: configFile("documented"),
   target: withHeader,
   history: (messages) => messages.map(({ text, sender }) => ({ text, sender_email: sender.email })),
   send: (text) => ({ message: text }),
@@ -58,12 +63,14 @@ const documented: Sample = {
 const newestFirst: Sample = {
   ...documented,
   name: "newest-first",
+  config: configFile("newest-first"),
   history: (messages) =>
     messages.map(({ text, sender }) => ({ text, sender_email: sender.email })).toReversed(),
 };
 
 const tutorial: Sample = {
   name: "tutorial",
+  config: configFile("tutorial"),
   target: withHeader,
   send: (text) => ({ message: text }),
   message: ({ text }) => ({ message: text }),
@@ -74,6 +81,7 @@ const named = ({ text, sender }: Said) => ({ message: text, username: sender.nam
 
 const username: Sample = {
   name: "username",
+  config: configFile("username"),
   target: withHeader,
   history: (messages) => ({ messages: messages.map(named) }),
   send: (text) => ({ message: text, username: "ignored", room: "ignored" }),
@@ -86,6 +94,7 @@ const withSender = ({ seq, text, sender }: Said) => ({ id: seq, content: text, s
 
 const chatMessage: Sample = {
   name: "chat-message",
+  config: configFile("chat-message"),
   target: (room, token) => ({ path: `/ws/rooms/${room}/?token=${token}` }),
   history: (messages) => ({ type: "chat_history", messages: messages.map(withSender) }),
   send: (text) => ({ type: "chat_message", content: text }),
@@ -107,6 +116,7 @@ const withSenderId = ({ seq, text, sender }: Said) => ({
 
 const actions: Sample = {
   name: "actions",
+  config: configFile("actions"),
   target: (room, token) => ({ path: `/ws/chat/?room_id=${room}`, protocols: ["Bearer", token] }),
   history: (messages) => messages.map(withSenderId),
   send: (text) => ({ action: "send", message: text, file: null }),
@@ -120,4 +130,36 @@ const actions: Sample = {
   refusals: { unauthorized: 401, roomNotFound: 404 },
 };
 
-export const samples: readonly Sample[] = [documented, newestFirst, tutorial, username, chatMessage, actions];
+const withAuthor = ({ seq, text, sender }: Said) => ({
+  id: seq,
+  body: text,
+  author: sender.name,
+  sent: TIME,
+});
+
+/** The example in docs/migration.md, in a file of this folder. */
+const example = (folder: string): Sample => {
+  const config = join(folder, "classic.json");
+  writeFileSync(config, exampleConfig());
+  return {
+    name: "the example of the page",
+    config,
+    target: (room, token) => ({ path: `/ws/room/${room}/?token=${token}` }),
+    history: (messages) => ({ messages: messages.map(withAuthor) }),
+    send: (text) => ({ type: "chat", body: text }),
+    ignored: [{ type: "typing" }],
+    message: (message) => ({ type: "chat", ...withAuthor(message) }),
+    refusals: { unauthorized: 401, roomNotFound: 404 },
+  };
+};
+
+/** All samples. Their files that are not in docs/migration are written to this folder. */
+export const samplesIn = (folder: string): readonly Sample[] => [
+  documented,
+  newestFirst,
+  tutorial,
+  username,
+  chatMessage,
+  actions,
+  example(folder),
+];

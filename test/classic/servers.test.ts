@@ -4,10 +4,11 @@ import { Closed, connectV2, Refused, textOf, type V2Client } from "../support/cl
 import { type Issuer, startIssuer } from "../support/issuer.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 import { connectSession } from "../support/session-client.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
 import { subjectOf } from "../support/tokens.ts";
 import { waitUntil } from "../support/wait.ts";
 import { connectOld, type OldClient, type Target } from "./old-client.ts";
-import { configFile, type Said, samples, TIME } from "./samples.ts";
+import { type Said, samplesIn, TIME } from "./samples.ts";
 
 /** Texts that a template must pass on as they are. */
 const hostileTexts = [
@@ -61,12 +62,15 @@ async function refusalOf(host: string, target: Target): Promise<number> {
   }
 }
 
-describe.each(samples.map((sample) => [sample.name, sample] as const))("%s", (_, sample) => {
+const folder = temporaryFolder();
+afterAll(() => folder[Symbol.dispose]());
+
+describe.each(samplesIn(folder.path).map((sample) => [sample.name, sample] as const))("%s", (_, sample) => {
   let parley: TestServer;
 
   beforeAll(async () => {
     const env = {
-      PARLEY_CLASSIC: configFile(sample.name),
+      PARLEY_CLASSIC: sample.config,
       PARLEY_MESSAGE_RATE: "0",
       PARLEY_CONNECTIONS_PER_USER: "0",
     };
