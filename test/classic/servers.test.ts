@@ -73,6 +73,7 @@ describe.each(samplesIn(folder.path).map((sample) => [sample.name, sample] as co
       PARLEY_CLASSIC: sample.config,
       PARLEY_MESSAGE_RATE: "0",
       PARLEY_CONNECTIONS_PER_USER: "0",
+      PARLEY_CLOCK_TOLERANCE: "0",
     };
     parley = await startTestServer({ issuer: issuer.issuer, env });
   });
@@ -123,6 +124,18 @@ describe.each(samplesIn(folder.path).map((sample) => [sample.name, sample] as co
     const bobs = await parley.createRoom(["bob@example.com"]);
     expect(await refusalOf(parley.host, sample.target(bobs, token))).toBe(roomNotFound);
     expect(await refusalOf(parley.host, sample.target("no-such-room", token))).toBe(roomNotFound);
+  });
+
+  test("connect, refuse: the token is in no log line and no metric", async () => {
+    const room = await createRoom();
+    const token = await tokenOf("alice");
+    const requests = () => parley.logs.filter(({ msg }) => msg === "Request").length;
+    const before = requests();
+    await (await connectOld(parley.host, sample.target(room, token))).close();
+    await refusalOf(parley.host, sample.target("no-such-room", token));
+    await waitUntil("both are logged", () => requests() >= before + 2);
+    const metrics = await (await fetch(`${parley.url}/metrics`)).text();
+    expect(JSON.stringify(parley.logs) + metrics).not.toContain(token.slice(-40));
   });
 
   test("history: the newest state of the last messages, in the old order", async () => {
@@ -229,6 +242,15 @@ describe.each(samplesIn(folder.path).map((sample) => [sample.name, sample] as co
       expect(await nextOf(again)).toEqual(sample.history([said(1, "One"), said(2, "Two", "bob")]));
     await say(again, "Three");
     expect((await bob.next((frame) => textOf(frame) === "Three")).type).toBe("change");
+  });
+
+  test("disconnect: when the token expires", async () => {
+    const room = await createRoom();
+    const claims = { exp: Math.floor(Date.now() / 1000) + 2 };
+    const token = await issuer.sign("alice@example.com", { claims });
+    const client = await connectOld(parley.host, sample.target(room, token));
+    const { unauthorized } = sample.refusals;
+    expect((await client.closed).code).toBe(unauthorized < 1000 ? 4401 : unauthorized);
   });
 
   test("disconnect: a member who is removed", async () => {
