@@ -7,18 +7,23 @@ import { createLocalBus } from "./bus/local.ts";
 import { Chat } from "./chat/chat.ts";
 import type { Change, Limits } from "./chat/model.ts";
 import type { Observer } from "./chat/observer.ts";
+import type { Store } from "./chat/store.ts";
+import { readClassic } from "./classic-file.ts";
 import { type Config, ConfigError, requireIssuers } from "./config.ts";
 import { createApp } from "./http/app.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
 import { OriginPolicy } from "./http/origin.ts";
 import { openFileLimit, OpenFiles } from "./open-files.ts";
+import { defaultClassic } from "./protocol/classic/classic.ts";
 import { open } from "./store/sqlite/open.ts";
 import { SqliteStore } from "./store/sqlite/store.ts";
+import { Admission } from "./ws/admission.ts";
 import { createBroadcaster } from "./ws/broadcast.ts";
 import type { Connection, SocketData } from "./ws/connection.ts";
 import { Connections, type HeartbeatOptions } from "./ws/connections.ts";
 import { createClassic } from "./ws/dialects/classic.ts";
 import { createV2 } from "./ws/dialects/v2.ts";
+import { FirstFrames } from "./ws/first-frames.ts";
 import { FrameGuard } from "./ws/frame-guard.ts";
 import { createHandlers } from "./ws/handlers.ts";
 import { Notices } from "./ws/notices.ts";
@@ -91,6 +96,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const fileLimit = openFileLimit();
   const maxConnections = connectionLimit(config, fileLimit);
   const limits = limitsOf(config);
+  const classic = config.classic === undefined ? defaultClassic : readClassic(config.classic);
   const metrics = createMetrics();
   const store = new SqliteStore(open(config.database, { check: true }));
 
@@ -111,11 +117,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     { perUser: config.connectionsPerUser, total: maxConnections },
     heartbeat,
   );
-  const chat = new Chat({
+  const chat: Chat = new Chat({
     store,
     bus,
     limits,
-    broadcaster: createBroadcaster(server, () => connections.checkSessions()),
+    broadcaster: createBroadcaster({
+      server,
+      classic: classic.frames,
+      roomName: (room) => chat.roomName(room),
+      checkSessions: () => connections.checkSessions(),
+    }),
     observer: createObserver(log, metrics),
     now: Date.now,
     monotonic: () => performance.now(),
@@ -138,10 +149,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const feeds = new RoomFeeds({ chat, notices, log });
   const renewal = new TokenRenewal({ chat, verifier, connections });
   const dialects = {
-    classic: createClassic({ chat, guard, log }),
+    classic: createClassic({ chat, guard, classic, log }),
     "chat.v2": createV2({ chat, feeds, renewal, guard, limits }),
   };
   const createSession = (connection: Connection) => new Session(connection, { chat, feeds, limits, log });
+  const { carriers, closeCodes } = classic;
+  const admission = new Admission({ chat, verifier, connections, createSession, closeCodes });
+  const tokenFrom = carriers.fromFrame;
+  const firstFrames = new FirstFrames({ admission, connections, tokenFrom, closeCodes });
   const originPolicy = new OriginPolicy(config.allowedOrigins);
   const openFiles = new OpenFiles(fileLimit);
   const app = createApp({
@@ -159,24 +174,29 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       if (!chat.healthy) return "storage";
       return verifier.ready ? undefined : "signing keys";
     },
-    upgrade: createUpgrade({ chat, verifier, connections, originPolicy, createSession }),
+    cookiePath: classic.cookiePath,
+    roomPaths: classic.paths,
+    upgrade: createUpgrade({ admission, firstFrames, connections, originPolicy, classic }),
     refuseAfterUpgrade,
   });
   server.reload({
     fetch: (request, self) => app.fetch(withAbsoluteUrl(request), { server: self }),
-    websocket: createHandlers({ chat, connections, dialects, metrics, log }),
+    websocket: createHandlers({ chat, connections, firstFrames, dialects, metrics, log }),
   });
 
   const housekeeping = setInterval(() => {
     if (!chat.healthy) void chat.probe();
-    purge(chat).catch((err: unknown) => log.error({ err }, "Deleted rooms could not be purged"));
+    purge(store).catch((err: unknown) => log.error({ err }, "Deleted rooms could not be purged"));
   }, HOUSEKEEPING_INTERVAL_MS);
+  if (carriers.queries.length > 0)
+    log.warn("PARLEY_CLASSIC allows tokens in URLs: keep query strings out of the logs of your proxy");
   // Requests that arrive before the keys wait for them. An issuer that hangs must not delay the start.
   await Promise.race([verifier.start(), Bun.sleep(KEYS_WAIT_MS)]);
 
   return {
     url: server.url,
     async stop() {
+      firstFrames.closeAll();
       await connections.drain(config.drain * 1000);
       await chat.idle();
       await Promise.race([server.stop(false), Bun.sleep(REQUEST_GRACE_MS)]);
@@ -230,9 +250,9 @@ function connectionLimit({ maxConnections }: Config, fileLimit: number): number 
   throw new ConfigError(`PARLEY_MAX_CONNECTIONS: exceeds the limit of open files, ${fileLimit} (ulimit -Hn)`);
 }
 
-async function purge(chat: Chat): Promise<void> {
+async function purge(store: Store): Promise<void> {
   const deadline = performance.now() + PURGE_BUDGET_MS;
-  while (performance.now() < deadline && (await chat.purge()));
+  while (performance.now() < deadline && (await store.purge()));
 }
 
 function createObserver(log: Logger, metrics: Metrics): Observer {

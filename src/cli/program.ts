@@ -6,6 +6,7 @@ import { ChatError, StoreError } from "../chat/errors.ts";
 import { ConfigError, type Environment, settings } from "../config.ts";
 import { ListenError } from "../server.ts";
 import { OpenError } from "../store/sqlite/open.ts";
+import { addClassicCommands } from "./classic.ts";
 import { addDevCommand } from "./dev.ts";
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, Failure } from "./failure.ts";
 import { addMemberCommands } from "./member.ts";
@@ -57,6 +58,7 @@ function createProgram(environment: Environment, output: Promise<void>[]): Comma
   addMemberCommands(program, environment);
   addTokenCommand(program, environment);
   addMigrateCommand(program, environment);
+  addClassicCommands(program);
   program
     .command("version")
     .description("print the version")

@@ -1,9 +1,15 @@
 import { describe, expect, test } from "bun:test";
 
-import { asChatError, ChatError } from "../../src/chat/errors.ts";
-import { encodeCreated, encodeError, encodeHistory, parseMessage } from "../../src/protocol/classic.ts";
-import { MAX_FIRST_FRAME_BYTES } from "../../src/ws/limits.ts";
-import { actor, message, range } from "../support/samples.ts";
+import { asChatError, ChatError } from "../../../src/chat/errors.ts";
+import type { Message } from "../../../src/chat/model.ts";
+import { defaultClassic } from "../../../src/protocol/classic/classic.ts";
+import { MAX_FIRST_FRAME_BYTES } from "../../../src/ws/limits.ts";
+import { actor, message, range } from "../../support/samples.ts";
+
+const { frames, parseFrame } = defaultClassic;
+const room = { id: "lobby", name: "Lobby" };
+const encodeHistory = (messages: readonly Message[], maxBytes: number) =>
+  frames.encodeHistory(messages, room, maxBytes);
 
 /** The history of 50 messages with this text, and what a client reads of it. */
 const filled = (text: string) => range(1, 50).map((seq) => message(seq, seq, text));
@@ -46,13 +52,17 @@ describe("the history", () => {
 });
 
 test("a new message and an error have the keys of the old server, and no others", () => {
-  expect(encodeCreated(message(1, 1, '"\\'))).toBe('{"message":"\\"\\\\"}');
+  const change = { kind: "created", message: message(1, 1, '"\\') } as const;
+  expect(frames.encodeChange(change, room)).toBe('{"message":"\\"\\\\"}');
   const error = new ChatError("conflict", "Taken.", { retryAfterMs: 5, details: { seq: 3 } });
-  expect(JSON.parse(encodeError(error))).toEqual({ error: { code: "conflict", message: "Taken." } });
+  expect(JSON.parse(frames.encodeError(error) ?? "")).toEqual({
+    error: { code: "conflict", message: "Taken." },
+  });
 });
 
 test("a client's frame is an object with a message, whatever else it has", () => {
-  expect(parseMessage('{"message":" hi ","other":1}')).toBe(" hi ");
+  const sent = { type: "send", text: " hi ", clientId: null } as const;
+  expect(parseFrame('{"message":" hi ","other":1}', "lobby")).toEqual(sent);
   for (const frame of [
     "",
     "{",
@@ -66,7 +76,7 @@ test("a client's frame is an object with a message, whatever else it has", () =>
   ]) {
     const code = (() => {
       try {
-        return parseMessage(frame);
+        return parseFrame(frame, "lobby");
       } catch (error) {
         return asChatError(error).code;
       }
