@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 
 import { Closed, connectV2, Refused, textOf, type V2Client } from "../support/client.ts";
 import { type Issuer, startIssuer } from "../support/issuer.ts";
+import { root } from "../support/process.ts";
 import { startTestServer, type TestServer } from "../support/server.ts";
 import { connectSession } from "../support/session-client.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
@@ -65,7 +68,20 @@ async function refusalOf(host: string, target: Target): Promise<number> {
 const folder = temporaryFolder();
 afterAll(() => folder[Symbol.dispose]());
 
-describe.each(samplesIn(folder.path).map((sample) => [sample.name, sample] as const))("%s", (_, sample) => {
+const samples = samplesIn(folder.path);
+
+test("every sample of docs/migration is tested, and is on its page", () => {
+  const files = readdirSync(join(root, "docs/migration")).map((name) => join(root, "docs/migration", name));
+  const tested = samples.map(({ config }) => config).filter((config) => !config.startsWith(folder.path));
+  expect(tested.toSorted()).toEqual(files.toSorted());
+  const page = readFileSync(join(root, "docs/migration.md"), "utf8");
+  const linked = [...page.matchAll(/\]\((migration\/[^)]+)\)/g)].map(([, link = ""]) =>
+    join(root, "docs", link),
+  );
+  expect(linked.toSorted()).toEqual(files.toSorted());
+});
+
+describe.each(samples.map((sample) => [sample.name, sample] as const))("%s", (_, sample) => {
   let parley: TestServer;
 
   beforeAll(async () => {
