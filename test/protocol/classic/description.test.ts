@@ -91,15 +91,17 @@ test("every key may be left out; without any it is the server as it is", () => {
   ]);
 });
 
+const patterns = (paths: string[]) => compileClassic({ paths }).paths.map(({ pattern }) => pattern);
+
 test("fixed paths are tried first, and the default one is always there", () => {
-  const patterns = (paths: string[]) => compileClassic({ paths }).paths.map(({ pattern }) => pattern);
   const all = ["/ws/chat/:room/", "/ws/:room/", "/ws/chat/?room_id=:room", "/ws/chat?r=:room"];
   expect(patterns(all)).toEqual([...all.slice(2), ...all.slice(0, 2)]);
   expect(patterns(["/chat/:room"])).toEqual(["/chat/:room", "/ws/chat/:room/"]);
 });
 
+const cookiePath = (...paths: string[]) => compileClassic({ paths }).cookiePath;
+
 test("the session cookie is for all paths: below /ws, or else for the whole server", () => {
-  const cookiePath = (...paths: string[]) => compileClassic({ paths }).cookiePath;
   expect([
     cookiePath("/ws/:room/"),
     cookiePath("/ws?room=:room"),

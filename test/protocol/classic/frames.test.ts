@@ -87,6 +87,18 @@ test("a client's frame is an object with a message, whatever else it has", () =>
   }
 });
 
+/** The history of four messages in another order and frame, in which only their numbers stand. */
+const encodeNumbers = (order: string, maxBytes: number) => {
+  const history = { order, frame: { type: "history", room: "$room_name", messages: "$items" } };
+  const { frames: described } = compileClassic({ history, item: "$seq" });
+  return described.encodeHistory(
+    range(1, 4).map((seq) => message(seq)),
+    room,
+    maxBytes,
+  );
+};
+const numbersFrame = (seqs: number[]) => JSON.stringify({ type: "history", room: "Lobby", messages: seqs });
+
 describe("described by classic.json", () => {
   const bob = { ...actor(2), name: "Bob" };
   const sentAt = Date.UTC(2026, 0, 2, 3, 4, 5, 678);
@@ -132,21 +144,14 @@ describe("described by classic.json", () => {
   });
 
   test("the history comes in its order and frame, and leaves out the oldest messages in either order", () => {
-    const encode = (order: string, maxBytes: number) => {
-      const history = { order, frame: { type: "history", room: "$room_name", messages: "$items" } };
-      const { frames: described } = compileClassic({ history, item: "$seq" });
-      return described.encodeHistory(
-        range(1, 4).map((seq) => message(seq)),
-        room,
-        maxBytes,
-      );
-    };
-    const frame = (seqs: number[]) => JSON.stringify({ type: "history", room: "Lobby", messages: seqs });
-    expect(encode("oldest", 1000)).toBe(frame([1, 2, 3, 4]));
-    expect(encode("newest", 1000)).toBe(frame([4, 3, 2, 1]));
-    const bytes = frame([1, 2]).length;
-    expect([encode("oldest", bytes), encode("newest", bytes)]).toEqual([frame([3, 4]), frame([4, 3])]);
-    expect(encode("newest", bytes - 1)).toBe(frame([4]));
+    expect(encodeNumbers("oldest", 1000)).toBe(numbersFrame([1, 2, 3, 4]));
+    expect(encodeNumbers("newest", 1000)).toBe(numbersFrame([4, 3, 2, 1]));
+    const bytes = numbersFrame([1, 2]).length;
+    expect([encodeNumbers("oldest", bytes), encodeNumbers("newest", bytes)]).toEqual([
+      numbersFrame([3, 4]),
+      numbersFrame([4, 3]),
+    ]);
+    expect(encodeNumbers("newest", bytes - 1)).toBe(numbersFrame([4]));
   });
 
   test("edits and deletions are told where templates say how, and reactions are not", () => {
@@ -157,9 +162,9 @@ describe("described by classic.json", () => {
       { kind: "deleted", message: deleted },
       { kind: "reacted", message: full },
     ] as const;
-    const frames = (of: ClassicFrames) => changes.map((change) => of.encodeChange(change, room));
-    expect(frames(told)).toEqual(['{"e":7,"t":"Hi"}', '{"d":7}', undefined]);
-    expect(frames(defaultClassic.frames)).toEqual([undefined, undefined, undefined]);
+    const framesOf = (of: ClassicFrames) => changes.map((change) => of.encodeChange(change, room));
+    expect(framesOf(told)).toEqual(['{"e":7,"t":"Hi"}', '{"d":7}', undefined]);
+    expect(framesOf(defaultClassic.frames)).toEqual([undefined, undefined, undefined]);
     const missed = [message(1), { ...message(2), text: null, deletedAt: 1 }, message(3), full, deleted];
     const created = new Set(missed.slice(0, 2));
     expect(told.encodeMissed(missed, created, room)).toEqual([

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import fc from "fast-check";
+import { array, assert, constantFrom, jsonValue, oneof, option, pre, property, string } from "fast-check";
 
 import { compileTemplate, TemplateError, type Variables } from "../../../src/protocol/classic/template.ts";
 
@@ -55,9 +55,9 @@ test("other texts and all keys stay as they are; $$ stands for $", () => {
 });
 
 /** Texts of people, and such as might break out of a template, or be taken for a part of it. */
-const hostileText = fc.oneof(
-  fc.string({ unit: "binary" }),
-  fc.constantFrom(
+const hostileText = oneof(
+  string({ unit: "binary" }),
+  constantFrom(
     '"',
     "\\",
     '","seq":0,"x":"',
@@ -72,18 +72,16 @@ const hostileText = fc.oneof(
     "😀",
   ),
 );
-const hostileTexts = fc.array(hostileText, { maxLength: 4 }).map((parts) => parts.join(""));
+const hostileTexts = array(hostileText, { maxLength: 4 }).map((parts) => parts.join(""));
 
 /** JSON with variables in it. */
-const templates = fc
-  .jsonValue({ stringUnit: "binary" })
-  .chain((json) =>
-    fc.constantFrom({ text: "$text", json }, [json, "$text", { $text: "$sender_email" }], {
-      'a"\\\u2028': ["$text", "$text"],
-      json,
-      "__proto__ ": "$seq",
-    }),
-  );
+const templates = jsonValue({ stringUnit: "binary" }).chain((json) =>
+  constantFrom({ text: "$text", json }, [json, "$text", { $text: "$sender_email" }], {
+    'a"\\\u2028': ["$text", "$text"],
+    json,
+    "__proto__ ": "$seq",
+  }),
+);
 
 /** What a template must become: computed on parsed values, where nothing can be expanded twice. */
 function expected(template: unknown, values: Subject): unknown {
@@ -97,12 +95,10 @@ function expected(template: unknown, values: Subject): unknown {
 }
 
 test("whatever the texts are, the frame is JSON, and nothing is expanded twice", () => {
-  fc.assert(
-    fc.property(templates, hostileTexts, fc.option(hostileTexts), (template, text, sender) => {
+  assert(
+    property(templates, hostileTexts, option(hostileTexts), (template, text, sender) => {
       // Such a constant may be an unknown variable by chance.
-      fc.pre(
-        !/"\$[A-Za-z_]\w*"/.test(JSON.stringify(template).replaceAll(/"\$(text|seq|sender_email)"/g, "")),
-      );
+      pre(!/"\$[A-Za-z_]\w*"/.test(JSON.stringify(template).replaceAll(/"\$(text|seq|sender_email)"/g, "")));
       const values = { text, seq: 7, sender };
       expect(render(template, values)).toEqual(JSON.parse(JSON.stringify(expected(template, values))));
     }),
