@@ -5,6 +5,7 @@ import { DEV_AUDIENCE, type DevIssuer } from "./auth/dev-issuer.ts";
 import { Verifier, type VerifierOptions } from "./auth/verifier.ts";
 import { createLocalBus } from "./bus/local.ts";
 import { Chat } from "./chat/chat.ts";
+import { asChatError } from "./chat/errors.ts";
 import type { Change, Limits } from "./chat/model.ts";
 import type { Observer } from "./chat/observer.ts";
 import type { Store } from "./chat/store.ts";
@@ -156,7 +157,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { carriers, closeCodes } = classic;
   const admission = new Admission({ chat, verifier, connections, createSession, closeCodes });
   const tokenFrom = carriers.fromFrame;
-  const firstFrames = new FirstFrames({ admission, connections, tokenFrom, closeCodes });
+  const firstFrames = new FirstFrames({
+    admission,
+    connections,
+    tokenFrom,
+    closeCodes,
+    refused(err) {
+      const { code } = asChatError(err);
+      metrics.refusals.inc({ code });
+      if (code === "internal" || code === "storage_unavailable")
+        log.error({ err }, "A token could not be verified");
+    },
+  });
   const originPolicy = new OriginPolicy(config.allowedOrigins);
   const openFiles = new OpenFiles(fileLimit);
   const app = createApp({

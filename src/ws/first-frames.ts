@@ -5,18 +5,21 @@ import type { Admission } from "./admission.ts";
 import { closeSocket, type Connection, type Socket, UnauthenticatedConnection } from "./connection.ts";
 import type { Connections } from "./connections.ts";
 
-/** How long a client may take to send its token. */
 const TOKEN_TIMEOUT_MS = 10_000;
-/** Connections that may be without a token at once. */
 const MAX_UNAUTHENTICATED = 1000;
 
 export interface FirstFramesOptions {
-  admission: Admission;
+  admission: Pick<Admission, "identify" | "connect">;
   connections: Connections;
   /** Returns the token in a client's frame. Undefined where tokens are not sent in frames. */
   tokenFrom: ((frame: string) => string | undefined) | undefined;
   closeCodes: CloseCodes;
+  /** Called when a token is refused, or cannot be verified. */
+  refused: (error: unknown) => void;
+  /** How long a client may take to send its token. Default: 10 seconds. */
   timeoutMs?: number;
+  /** Connections that may be without a token at once. Default: 1000. */
+  maxWaiting?: number;
 }
 
 /** Connections of clients that send their token in their first frame. Until then they get nothing, and are few. */
@@ -32,8 +35,9 @@ export class FirstFrames {
 
   /** Throws `too_many_connections` when one more connection may not wait for its token. */
   reserve(): void {
-    this.options.connections.assertNotFull(this.#waiting.size);
-    if (this.#waiting.size >= MAX_UNAUTHENTICATED)
+    const { connections, maxWaiting = MAX_UNAUTHENTICATED } = this.options;
+    connections.assertNotFull(this.#waiting.size);
+    if (this.#waiting.size >= maxWaiting)
       throw new ChatError("too_many_connections", "Too many connections have not sent their token.");
   }
 
@@ -63,6 +67,7 @@ export class FirstFrames {
       return;
     }
     this.#admit(socket, connection, token, connected).catch((error: unknown) => {
+      this.options.refused(error);
       this.#close(socket, asChatError(error).code);
     });
   }

@@ -68,7 +68,13 @@ export function startSockets({ messages = 0 } = {}) {
   const createSession = (connection: Connection) =>
     new Session(connection, { chat, feeds, limits: noLimits, log });
   const admission = new Admission({ chat, verifier, connections, createSession, closeCodes: {} });
-  const firstFrames = new FirstFrames({ admission, connections, tokenFrom: undefined, closeCodes: {} });
+  const firstFrames = new FirstFrames({
+    admission,
+    connections,
+    tokenFrom: undefined,
+    closeCodes: {},
+    refused: () => undefined,
+  });
   /** What the next upgrades open, in their order. */
   const upgrades: SocketData[] = [];
   server.reload({
