@@ -34,11 +34,11 @@ export function describeClassic(classic: Classic): string {
     ),
     ...section("with their token in", carriers(classic)),
     ...section(`Alice opens the room "${ROOM.id}" and gets`, [history(classic)]),
-    ...section("She may send", sendable(classic)),
-    ...section('Bob sends "Hello Alice!", and she gets', [changeFrame(classic, "created")]),
-    ...section("He edits the message, and she gets", [changeFrame(classic, "edited")]),
-    ...section("He deletes the message, and she gets", [changeFrame(classic, "deleted")]),
-    ...section("She sends a text that is too long, and gets", [errorFrame(classic)]),
+    ...section("Alice may send", sendable(classic)),
+    ...section('Bob sends "Hello Alice!", and Alice gets', [changeFrame(classic, "created")]),
+    ...section("Bob edits the message, and Alice gets", [changeFrame(classic, "edited")]),
+    ...section("Bob deletes the message, and Alice gets", [changeFrame(classic, "deleted")]),
+    ...section("Alice sends a text that is too long, and gets", [errorFrame(classic)]),
     ...section("Close codes", closeCodes(classic)),
   ].join("\n");
 }
@@ -66,11 +66,18 @@ function carriers({ description: { token = [] } }: Classic): string[] {
 
 /** The frames that a client may send, each with its command. */
 function sendable({ description: { text = ["message"], accept = [] } }: Classic): string[] {
-  const texts = text.map((key) => {
-    const frame = key.split(".").reduceRight<unknown>((value, part) => ({ [part]: value }), "Hello!");
-    return `${JSON.stringify(frame)}  (send)`;
-  });
+  const texts = text.map((key) => `${textFrame(key, "Hello!")}  (send)`);
   return [...texts, ...accept.map(({ command, frame }) => `${fill(frame)}  (${command})`)];
+}
+
+/** A frame with a text under a key of `text`. */
+function textFrame(key: string, text: string): string {
+  return JSON.stringify(key.split(".").reduceRight<unknown>((value, part) => ({ [part]: value }), text));
+}
+
+/** A frame that sends a text. */
+export function sampleMessage({ description: { text = ["message"] } }: Classic, message: string): string {
+  return textFrame(text[0] ?? "message", message);
 }
 
 /** A frame with sample values in place of its variables. */
