@@ -16,7 +16,8 @@ export type Template<Subject> = (subject: Subject) => string;
 
 const VARIABLE = /^\$[A-Za-z_]\w*$/;
 
-type Piece<Subject> = string | ((subject: Subject) => string);
+type Value<Subject> = (subject: Subject) => string;
+type Piece<Subject> = string | Value<Subject>;
 
 /** Compiles a template, which is parsed JSON. `place` stands for it in errors. Throws `TemplateError`. */
 export function compileTemplate<Subject>(
@@ -24,10 +25,12 @@ export function compileTemplate<Subject>(
   variables: Variables<Subject>,
   place: string,
 ): Template<Subject> {
-  const pieces = joinTexts(piecesOf(json, variables, place));
+  const { texts, values } = split(piecesOf(json, variables, place));
+  const [first = ""] = texts;
   return (subject) => {
-    let frame = "";
-    for (const piece of pieces) frame += typeof piece === "string" ? piece : piece(subject);
+    let frame = first;
+    for (let index = 0; index < values.length; index++)
+      frame += (values[index] as Value<Subject>)(subject) + (texts[index + 1] as string);
     return frame;
   };
 }
@@ -35,7 +38,7 @@ export function compileTemplate<Subject>(
 function piecesOf<Subject>(json: unknown, variables: Variables<Subject>, place: string): Piece<Subject>[] {
   if (typeof json === "string") {
     const name = variableName(json, Object.keys(variables), place);
-    return [name === undefined ? JSON.stringify(unescape(json)) : (variables[name] as Piece<Subject>)];
+    return [name === undefined ? JSON.stringify(unescape(json)) : (variables[name] as Value<Subject>)];
   }
   if (Array.isArray(json)) {
     const items = json.map((item, index) => piecesOf(item, variables, `${place}.${index}`));
@@ -55,15 +58,19 @@ function separated<T>(lists: (string | T)[][]): (string | T)[] {
   return lists.flatMap((list, index) => (index === 0 ? list : [",", ...list]));
 }
 
-/** Joins neighbouring texts, so that a frame is put together from few pieces. */
-function joinTexts<Subject>(pieces: readonly Piece<Subject>[]): Piece<Subject>[] {
-  const joined: Piece<Subject>[] = [];
+/** The values of a template, and the texts around them: one more, since it begins and ends with a text. */
+function split<Subject>(pieces: readonly Piece<Subject>[]): { texts: string[]; values: Value<Subject>[] } {
+  const texts = [""];
+  const values: Value<Subject>[] = [];
   for (const piece of pieces) {
-    const last = joined.at(-1);
-    if (typeof piece === "string" && typeof last === "string") joined.splice(-1, 1, last + piece);
-    else joined.push(piece);
+    if (typeof piece === "string") {
+      texts.push(`${texts.pop()}${piece}`);
+    } else {
+      values.push(piece);
+      texts.push("");
+    }
   }
-  return joined;
+  return { texts, values };
 }
 
 /** The name of a variable, or undefined for any other text. Throws `TemplateError` when the variable is not known. */
