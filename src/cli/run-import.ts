@@ -69,7 +69,7 @@ async function importFile(
     else if (leftOut) report.skipped(leftOut.skipped);
   }
   if (report.errors > 0 && !skipInvalid) return undefined;
-  return records.apply({
+  return await records.apply({
     dryRun,
     skipInvalid,
     invalid: (at, reason) => report.invalid(at, reason),
