@@ -6,13 +6,20 @@ import type { ImportContext, ImportedRoom } from "./importer.ts";
 
 const PAGE_SIZE = 1000;
 
-type Row = [pk: number, user: UserKey, sub: string | null, email: string | null, emoji: string];
+type Row = [
+  pk: number,
+  user: UserKey,
+  sub: string | null,
+  email: string | null,
+  signedIn: number,
+  emoji: string,
+];
 
 /** A message's reactions with those of the file. */
 interface Collected {
   reactions: readonly Reaction[];
   added: number;
-  /** Users whose reaction stands under their email, because they have no `sub` yet. */
+  /** Users who have never signed in. Without a `sub`, their reaction stands under their email. */
   pending: UserKey[];
 }
 
@@ -37,7 +44,7 @@ export class ImportReactions {
     if (!this.#any) return undefined;
     const { counts, skipped } = this.context;
     const collected: Collected = { reactions: before, added: 0, pending: [] };
-    for (const [, user, sub, email, emoji] of this.#rows(message)) {
+    for (const [, user, sub, email, signedIn, emoji] of this.#rows(message)) {
       if (deleted) {
         skipped("reactions to deleted messages");
         continue;
@@ -50,7 +57,7 @@ export class ImportReactions {
       } else {
         collected.reactions = reactions;
         collected.added++;
-        if (sub === null) collected.pending.push(user);
+        if (signedIn === 0) collected.pending.push(user);
       }
     }
     if (collected.added === 0) return undefined;
@@ -63,7 +70,7 @@ export class ImportReactions {
     if (this.#any) for (const _ of this.#rows({ seq })) this.context.counts.reactions.known++;
   }
 
-  /** Notes that reactions of these users must be rewritten once they have a `sub`. */
+  /** Notes that these users have reacted before they signed in. */
   keepPending(seq: number, users: readonly UserKey[]): void {
     for (const user of users) {
       this.context.statements.run(
@@ -98,7 +105,7 @@ export class ImportReactions {
     const [column, value] = "key" in message ? ["message_key", message.key] : ["message_seq", message.seq];
     for (let after = 0; ;) {
       const rows = this.context.statements.all<Row>(
-        `SELECT r.pk, u.pk, u.sub, u.email, r.emoji FROM staging.reactions r JOIN staging.users s ON s.pk = r.user
+        `SELECT r.pk, u.pk, u.sub, u.email, u.signed_in, r.emoji FROM staging.reactions r JOIN staging.users s ON s.pk = r.user
           JOIN main.users u ON u.pk = s.user_pk WHERE r.room = ? AND r.${column} = ? AND r.${column} IS NOT NULL AND r.pk > ?
           ORDER BY r.pk LIMIT ${PAGE_SIZE}`,
         this.room.pk,

@@ -47,10 +47,10 @@ export class ImportedWork {
   }
 
   /**
-   * Rewrites the reactions of a user who signs in for the first time: from their email to their `sub`. Each is a change of its
-   * room, which connections learn with the room's next change.
+   * Rewrites the reactions of a user who signs in for the first time: from one id, which may be their email, to another. Each is
+   * a change of its room, which connections learn with the room's next change.
    */
-  claimReactions(user: UserKey, email: string, sub: string): void {
+  claimReactions(user: UserKey, ids: { from: string; to: string }): void {
     for (;;) {
       const rows = this.#statements.all<[RoomKey, number, string | null]>(
         `SELECT p.room_pk, p.seq, m.reactions FROM pending_reactions p
@@ -65,7 +65,7 @@ export class ImportedWork {
           seq,
           user,
         );
-        if (reactions !== null) this.#rewrite(room, seq, reactions, { from: email, to: sub });
+        if (reactions !== null && ids.from !== ids.to) this.#rewrite(room, seq, reactions, ids);
       }
     }
   }

@@ -146,8 +146,8 @@ export const messages = sqliteTable(
 );
 
 /**
- * Messages with reactions of users who have no `sub` yet. Such a reaction stands under the user's email, and under their `sub` once
- * they have signed in.
+ * Messages with imported reactions of users who have never signed in. A user without a `sub` reacts under their email, which
+ * becomes their `sub` when they sign in.
  */
 export const pendingReactions = sqliteTable(
   "pending_reactions",

@@ -48,8 +48,9 @@ export class Users {
     const facts = { known: this.find({ sub }), emailOwner: this.#ownerOf(profile) };
     const { user: existing, invited, ...shown } = decideSignIn(profile, facts);
     const { key } = existing ?? this.#create({ sub });
-    const earlier = invited ?? (existing?.id === null ? existing : undefined);
-    if (earlier?.email != null) this.#imported.claimReactions(earlier.key, earlier.email, sub);
+    const earlier = invited ?? existing;
+    if (earlier)
+      this.#imported.claimReactions(earlier.key, { from: earlier.id ?? earlier.email ?? sub, to: sub });
     if (invited) this.#takeOver(invited.key, key);
     if (email !== undefined) this.#setEmailOwner(email, key);
     this.db
