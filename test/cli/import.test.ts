@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { buildBinary } from "../support/binary.ts";
-import { type ProcessResult, runProcess, startProcess } from "../support/process.ts";
+import { type ProcessResult, runProcess } from "../support/process.ts";
 import { useServer } from "../support/server.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { startInTerminal } from "../support/terminal.ts";
@@ -208,28 +208,27 @@ async function applying(database: string): Promise<void> {
   );
 }
 
-describe("an import that is stopped", () => {
-  /** Starts a large import into a chat that is not empty. `before` is its export. */
-  async function start(database: string) {
-    await cli(database, "import jsonl", fileOf(...conversation));
-    const before = await exported(database);
-    const running = startProcess([binary.path, "import", "jsonl", largeFile(300_000)], {
-      cwd: tmp.path,
-      env: { PARLEY_DATABASE: database },
-    });
-    return { before, running };
-  }
+/** Starts a large import in a terminal, into a chat that is not empty. `before` is the chat's export. */
+async function startLarge(database: string) {
+  await cli(database, "import jsonl", fileOf(...conversation));
+  const before = await exported(database);
+  const command = startInTerminal([binary.path, "import", "jsonl", largeFile(300_000)], {
+    cwd: tmp.path,
+    env: { PARLEY_DATABASE: database },
+  });
+  return { before, command };
+}
 
-  test.each(["reading", "writing"])("by SIGINT while it is %s leaves nothing behind", async (moment) => {
+describe("an import that is stopped", () => {
+  test.each(["Reading", "Applying"])("by Ctrl-C while it shows %j leaves nothing behind", async (step) => {
     const database = newDatabase();
-    const { before, running } = await start(database);
-    await using _ = running;
-    if (moment === "writing") await applying(database);
-    // Its start, before which the signal ends any process.
-    else await Bun.sleep(500);
-    running.kill("SIGINT");
-    const { code, stderr } = await running.ended;
-    expect([code, stderr]).toEqual([1, "parley: Interrupted: nothing was imported.\n"]);
+    const { before, command } = await startLarge(database);
+    await using _ = command;
+    await command.waitForOutput(new RegExp(step));
+    command.type("\x03");
+    const { code, output } = await command.ended;
+    expect(code).toBe(1);
+    expect(output).toEndWith("parley: Interrupted: nothing was imported.\r\n");
     expect(await exported(database)).toBe(before);
     const name = database.split("/").at(-1) ?? "";
     expect(readdirSync(tmp.path).filter((each) => each.startsWith(name))).toEqual([name]);
@@ -237,11 +236,11 @@ describe("an import that is stopped", () => {
 
   test("by SIGKILL while it is writing leaves the database as it was", async () => {
     const database = newDatabase();
-    const { before, running } = await start(database);
-    await using _ = running;
-    await applying(database);
-    running.kill("SIGKILL");
-    expect((await running.ended).code).not.toBe(0);
+    const { before, command } = await startLarge(database);
+    await using _ = command;
+    await command.waitForOutput(/Applying/);
+    command.kill("SIGKILL");
+    expect((await command.ended).code).not.toBe(0);
     expect(await exported(database)).toBe(before);
     using check = new Database(database);
     expect(check.query("PRAGMA integrity_check").values()).toEqual([["ok"]]);
