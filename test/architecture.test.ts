@@ -82,7 +82,7 @@ const arrows: Record<string, RegExp> = {
     "cli/.*",
     "(server|config|classic-file)\\.ts",
     "protocol/classic/.*",
-    "(auth|chat)/.*",
+    "(auth|chat|transfer)/.*",
     "store/sqlite/open\\.ts",
     "\\.\\./package\\.json",
     packages,
