@@ -226,3 +226,14 @@ export function reactionNamed(name: string): string | undefined {
   const reaction = emojiNamed(name) ?? `:${name.slice(0, MAX_EMOJI_NAME_LENGTH)}:`;
   return name !== "" && isEmoji(reaction) ? reaction : undefined;
 }
+
+/** Code and links, which stay as they are, or an emoji: `:tada:`, `:wave::skin-tone-3:`. */
+const CODE_OR_EMOJI =
+  /```[\s\S]*?```|`[^`\n]+`|<[^<>]*>|(?<![\w:]):([\p{L}\p{N}_+'-]+(?:::skin-tone-[2-6])?):(?![\w:])/gu;
+
+/** Writes known emoji as characters: `:tada:` becomes 🎉. */
+export function withEmoji(text: string): string {
+  return text.replace(CODE_OR_EMOJI, (token: string, name: string | undefined) =>
+    name === undefined ? token : (emojiNamed(name) ?? token),
+  );
+}

@@ -12,6 +12,9 @@ export interface ZipEntry {
   name: string;
   /** The bytes of the zip file up to the end of this entry, when its entries are in order. */
   end: number;
+  /** The sizes that the zip file states: of the entry, and of its content. */
+  compressedBytes: number;
+  bytes: number;
   /** The content as text. Rejects with `EntryError` if it has more than `maxBytes` bytes, or cannot be read. */
   text: (maxBytes: number) => Promise<string>;
   /** The content in pieces, each checked against the declared size only. */
@@ -51,6 +54,8 @@ export async function* zipEntries(path: string): AsyncGenerator<ZipEntry> {
       yield {
         name,
         end: entry.relativeOffsetOfLocalHeader + entry.compressedSize,
+        compressedBytes: entry.compressedSize,
+        bytes: entry.uncompressedSize,
         text: (maxBytes) => readText(zip, entry, maxBytes),
         stream: () => openStream(zip, entry),
       };

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import type { Invitee, Role } from "../../chat/model.ts";
 import type { UserRecord } from "../../chat/transfer.ts";
 import { isRoomId } from "../../chat/validation.ts";
+import { describeIssue } from "../issue.ts";
 import { conversationName, roomName, userName, verifiableEmail } from "../names.ts";
 import type { SourceItem } from "../source.ts";
 import type { Names } from "./mrkdwn.ts";
@@ -179,10 +180,4 @@ function userRecord(user: Invitee, name: string | null): UserRecord {
     emails: [],
     signedIn: false,
   };
-}
-
-/** What is wrong with a value, on one line. */
-export function describeIssue(issue: v.BaseIssue<unknown>): string {
-  const path = v.getDotPath(issue);
-  return path === null ? issue.message : `${path}: ${issue.message}`;
 }

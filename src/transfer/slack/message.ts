@@ -4,9 +4,10 @@ import type { MessageRecord, ReactionRecord, UserRecord } from "../../chat/trans
 import { isVisible } from "../../chat/validation.ts";
 import { attachmentText, joinParts } from "../attachments.ts";
 import { reactionNamed } from "../emoji-names.ts";
+import { describeIssue } from "../issue.ts";
 import { userName } from "../names.ts";
 import { blocksText } from "./blocks.ts";
-import { describeIssue, type Directory } from "./directory.ts";
+import type { Directory } from "./directory.ts";
 import { plainText } from "./mrkdwn.ts";
 import { type FileData, type MessageData, messageSchema } from "./schemas.ts";
 

@@ -1,5 +1,5 @@
 import { labelled } from "../attachments.ts";
-import { emojiNamed } from "../emoji-names.ts";
+import { withEmoji } from "../emoji-names.ts";
 
 /** Looks up what the ids in a text stand for. Returns undefined for an unknown id. */
 export interface Names {
@@ -7,21 +7,15 @@ export interface Names {
   channel: (id: string) => string | undefined;
 }
 
-const TOKENS = /<([^<>]+)>|&(?:amp|lt|gt);|(?<![\w:]):([\p{L}\p{N}_+'-]+)(:?:skin-tone-[2-6])?:(?![\w:])/gu;
+const TOKENS = /<([^<>]+)>|&(?:amp|lt|gt);/g;
 
 /**
  * The text that a reader of Slack sees. Mentions, links, entities and known emoji are written out; `*bold*`, `_italic_` and
  * `code` stay as they are. https://docs.slack.dev/messaging/formatting-message-text
  */
 export function plainText(mrkdwn: string, names: Names): string {
-  return mrkdwn.replace(
-    TOKENS,
-    (token: string, angle: string | undefined, emoji: string | undefined, tone: string | undefined) => {
-      if (angle !== undefined) return expand(angle, names);
-      if (emoji !== undefined)
-        return emojiNamed(emoji + (tone === undefined ? "" : `::${tone.replaceAll(":", "")}`)) ?? token;
-      return unescape(token);
-    },
+  return withEmoji(mrkdwn).replace(TOKENS, (token: string, angle: string | undefined) =>
+    angle === undefined ? unescape(token) : expand(angle, names),
   );
 }
 
