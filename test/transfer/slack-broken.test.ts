@@ -40,8 +40,10 @@ describe("an export is refused as a whole", () => {
   });
 
   test("when there is no such file", async () => {
-    const items = Array.fromAsync(slackSource()({ path: "/nowhere/export.zip", progress: () => {} }));
-    await expect(items).rejects.toThrow(/^Cannot read \/nowhere\/export\.zip: ENOENT/);
+    const reading = Array.fromAsync(slackSource()({ path: "/nowhere/export.zip", progress: () => {} }));
+    const error = await reading.catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(SourceError);
+    expect(String(error)).toStartWith("SourceError: Cannot read /nowhere/export.zip: ENOENT");
   });
 });
 
