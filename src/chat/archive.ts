@@ -12,7 +12,7 @@ export interface Archive {
    * All records as of one moment: users, then room by room, by id, the room, its members, its messages, each followed by its
    * reactions, and its read marks. With `room`, that room alone and the users whom it names; none when it does not exist.
    */
-  records(room?: string): Iterable<TransferRecord>;
+  records(room?: string): AsyncIterable<TransferRecord>;
 }
 
 /** Records that are collected, whatever their order, and applied together. */

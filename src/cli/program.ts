@@ -8,6 +8,7 @@ import { ListenError } from "../server.ts";
 import { OpenError } from "../store/sqlite/open.ts";
 import { SourceError } from "../transfer/source.ts";
 import { addDevCommand } from "./dev.ts";
+import { addExportCommand } from "./export.ts";
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, Failure } from "./failure.ts";
 import { addImportCommands } from "./import.ts";
 import { addMemberCommands } from "./member.ts";
@@ -69,6 +70,7 @@ function createProgram(environment: Environment, output: Promise<void>[]): Comma
   addTokenCommand(program, environment);
   addMigrateCommand(program, environment);
   addImportCommands(program, environment);
+  addExportCommand(program, environment);
   program
     .command("version")
     .description("print the version")

@@ -1,6 +1,7 @@
 import type { ApplyOptions, Archive, Import, ImportResult, LeftOut } from "../../chat/archive.ts";
 import { checkRecord } from "../../chat/check-record.ts";
 import type { TransferRecord } from "../../chat/transfer.ts";
+import { Exporter } from "./exporter.ts";
 import { Importer } from "./importer.ts";
 import type { Db } from "./open.ts";
 import { Staging } from "./staging.ts";
@@ -14,7 +15,19 @@ export class SqliteArchive implements Archive {
     return new SqliteImport(this.db);
   }
 
-  *records(_room?: string): Iterable<TransferRecord> {}
+  async *records(room?: string): AsyncIterable<TransferRecord> {
+    const { $client } = this.db;
+    using exporter = new Exporter($client);
+    try {
+      // A read transaction sees one state of the file, however long it takes.
+      $client.run("BEGIN");
+      yield* exporter.records(room);
+    } catch (error) {
+      throw toStoreError(error);
+    } finally {
+      if ($client.inTransaction) $client.run("ROLLBACK");
+    }
+  }
 }
 
 class SqliteImport implements Import {

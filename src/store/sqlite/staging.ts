@@ -16,7 +16,7 @@ import { Statements, type Value } from "./statements.ts";
 /** Keys of users and rooms that are kept in memory. */
 const MAX_CACHED_KEYS = 50_000;
 /** Records that one transaction of the temporary database holds. */
-const COMMIT_EVERY = 20_000;
+const COMMIT_EVERY = 5000;
 
 /**
  * The tables of a temporary database on disk, which SQLite deletes by itself. Rooms and users that records name without
@@ -36,6 +36,8 @@ const TABLES = [
     emoji TEXT NOT NULL, at TEXT NOT NULL)`,
   `reads (room INTEGER NOT NULL, user INTEGER NOT NULL, seq INTEGER NOT NULL, at TEXT NOT NULL,
     PRIMARY KEY (room, user)) WITHOUT ROWID`,
+  // Keys of messages that were in a room before. Filled when it is needed.
+  `known (room INTEGER NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (room, key)) WITHOUT ROWID`,
 ];
 
 const INDEXES = [
@@ -63,7 +65,7 @@ export class Staging implements Disposable {
     this.#statements = new Statements(client);
     client.run("ATTACH '' AS staging");
     // The database is lost with the process anyway.
-    client.run("PRAGMA staging.journal_mode = OFF");
+    client.run("PRAGMA staging.journal_mode = MEMORY");
     client.run("PRAGMA staging.synchronous = OFF");
     client.run("PRAGMA staging.cache_size = -65536");
     for (const table of TABLES) client.run(`CREATE TABLE staging.${table}`);

@@ -21,6 +21,16 @@ export class Statements implements Disposable {
     return this.#prepare(sql).values(...values) as Row[];
   }
 
+  /** Rows one by one. They need a statement of their own: it may be iterated twice at a time. */
+  *iterate<Row extends Value[]>(sql: string, ...values: Value[]): Iterable<Row> {
+    const statement = this.client.prepare<Record<string, Value>, Value[]>(sql);
+    try {
+      for (const row of statement.iterate(...values)) yield Object.values(row) as Row;
+    } finally {
+      statement.finalize();
+    }
+  }
+
   [Symbol.dispose](): void {
     for (const statement of this.#statements.values()) statement.finalize();
     this.#statements.clear();
