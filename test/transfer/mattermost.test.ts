@@ -72,6 +72,13 @@ describe("rooms", () => {
     ]);
   });
 
+  test("are not made of direct conversations without messages", async () => {
+    const items = await read({ type: "direct_channel", direct_channel: { members: ["ada", "bob"] } });
+    expect(recordsOf(items, "room")).toHaveLength(2);
+    expect(recordsOf(items, "member").filter(({ room }) => room.startsWith("dm-"))).toEqual([]);
+    expect(skippedIn(items)).toMatchObject({ "direct conversations without messages": 1 });
+  });
+
   test("with a name that is no room id have another id", async () => {
     const name = "n".repeat(64);
     const items = await read({
@@ -188,6 +195,13 @@ describe("messages", () => {
   });
 });
 
+/** The reason why a file is refused as a whole. */
+const refusal = async (content: string | Uint8Array<ArrayBuffer>) => {
+  const error = await readAll(readMattermost, content).catch((thrown: unknown) => thrown);
+  if (!(error instanceof SourceError)) throw error;
+  return error.message.replace(/^\S+( is|, import.jsonl is| not)/, "…$1");
+};
+
 describe("files", () => {
   test("may be the zip file of mmctl", async () => {
     const zip = buildZip([
@@ -200,11 +214,6 @@ describe("files", () => {
   });
 
   test("that are no bulk export are refused", async () => {
-    const refusal = async (content: string | Uint8Array<ArrayBuffer>) => {
-      const error = await readAll(readMattermost, content).catch((thrown: unknown) => thrown);
-      if (!(error instanceof SourceError)) throw error;
-      return error.message.replace(/^\S+( is|, import.jsonl is| not)/, "…$1");
-    };
     expect(await refusal("")).toBe("… is empty.");
     expect(await refusal("\n\n")).toBe("… is empty.");
     const noVersion = "is not a Mattermost bulk export: its first line is not the version.";

@@ -47,13 +47,14 @@ describe("an export is refused as a whole", () => {
   });
 });
 
-describe("an error names its place, and the rest is read:", () => {
-  const errors = async (content: Uint8Array<ArrayBuffer>, options = {}) => {
-    const items = await readAll(slackSource(options), content);
-    expect(recordsOf(items, "message").map(({ text }) => text)).toEqual(["good"]);
-    return errorsIn(items);
-  };
+/** The errors of an export in which one message is good. */
+const errors = async (content: Uint8Array<ArrayBuffer>, options = {}) => {
+  const items = await readAll(slackSource(options), content);
+  expect(recordsOf(items, "message").map(({ text }) => text)).toEqual(["good"]);
+  return errorsIn(items);
+};
 
+describe("an error names its place, and the rest is read:", () => {
   test("a message that is none, or has no time", async () => {
     const list = [null, slackMessage("yesterday", "x"), { type: "message", text: "x", user: "U1" }];
     const found = await errors(slackExport({ [day]: list, ...good }));

@@ -69,9 +69,11 @@ describe("users", () => {
   });
 });
 
+const conversations = { "D1/2024-02-03.json": [], "mpdm-ada--bob--carol-1/2024-02-03.json": [] };
+
 describe("rooms", () => {
   test("are channels, private channels and direct conversations", async () => {
-    const rooms = recordsOf(await read({ "D1/2024-02-03.json": [] }), "room");
+    const rooms = recordsOf(await read(conversations), "room");
     expect(rooms.map(({ id, name, createdAt }) => [id, name, createdAt])).toEqual([
       ["general", "general", 1_700_000_000_000],
       ["C2", "会議", 1_700_000_001_000],
@@ -85,7 +87,7 @@ describe("rooms", () => {
   });
 
   test("have members: creators and administrators own channels, nobody owns a conversation", async () => {
-    const items = await read({});
+    const items = await read(conversations);
     expect(recordsOf(items, "member").map(({ room, user, role }) => [room, user, role])).toEqual([
       ["general", ada, "owner"],
       ["general", bob, "member"],
@@ -104,7 +106,8 @@ describe("rooms", () => {
 
   test("take their id where two channels have one name", async () => {
     const items = await read({ "groups.json": [{ id: "G9", name: "general", members: [] }] });
-    expect(recordsOf(items, "room").map(({ id }) => id)).toEqual(["general", "C2", "G9", "dm-D1", "dm-G2"]);
+    expect(recordsOf(items, "room").map(({ id }) => id)).toEqual(["general", "C2", "G9"]);
+    expect(skippedIn(items)).toMatchObject({ "direct conversations without messages": 2 });
   });
 
   test("get the messages of their folder, named after the channel or its id", async () => {
@@ -127,21 +130,23 @@ describe("rooms", () => {
   });
 
   test("are found in an export that was packed again inside a folder", async () => {
-    const files = { ...slackLists, "general/2024-01-01.json": [slackMessage("1704067200.000100", "hi")] };
+    const day = [slackMessage("1704067200.000100", "hi")];
+    const files = { "general/2024-01-01.json": day, "D1/2024-01-01.json": day, ...slackLists };
     const moved = Object.fromEntries(
       Object.entries(files).map(([name, value]) => [`acme export/${name}`, value]),
     );
     const items = await readAll(slackSource(), jsonZip({ "__MACOSX/users.json": "x", ...moved }));
-    expect(recordsOf(items, "message").map(({ room }) => room)).toEqual(["general"]);
+    expect(recordsOf(items, "message").map(({ room }) => room)).toEqual(["general", "dm-D1"]);
+    expect(recordsOf(items, "room").map(({ id }) => id)).toContain("dm-D1");
   });
 });
 
-describe("messages", () => {
-  const messages = async (...list: unknown[]) => {
-    const items = await read({ "general/2024-01-01.json": list });
-    return { items, records: recordsOf(items, "message") };
-  };
+const messages = async (...list: unknown[]) => {
+  const items = await read({ "general/2024-01-01.json": list });
+  return { items, records: recordsOf(items, "message") };
+};
 
+describe("messages", () => {
   test("keep their key, their time to the millisecond, and the time of their last edit", async () => {
     const { records } = await messages(
       slackMessage("1704067200.129900", "hi", { edited: { user: "U1", ts: "1704067300.000000" } }),

@@ -71,8 +71,10 @@ export class ExportReader implements Disposable {
 
   *end(): Generator<SourceItem> {
     yield* this.#rooms.items(this.#exportedAt);
-    for (const { at, record } of this.#members.values())
-      yield { at, record: { ...record, joinedAt: this.#rooms.createdAt(record.room, this.#exportedAt) } };
+    for (const { at, record } of this.#members.values()) {
+      const joinedAt = this.#rooms.createdAt(record.room, this.#exportedAt);
+      if (!this.#rooms.isUnused(record.room)) yield { at, record: { ...record, joinedAt } };
+    }
   }
 
   [Symbol.dispose](): void {

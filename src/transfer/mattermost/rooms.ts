@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 
-import type { RoomRecord } from "../../chat/transfer.ts";
 import { isRoomId } from "../../chat/validation.ts";
 import { conversationName, roomName } from "../names.ts";
 import type { SourceItem } from "../source.ts";
@@ -9,6 +8,7 @@ import type { People } from "./people.ts";
 interface Room {
   at: string;
   name: string;
+  direct: boolean;
   /** The time of the oldest message, since an export does not say when a channel was created. */
   createdAt: number | null;
 }
@@ -21,7 +21,7 @@ export class Rooms {
   addChannel(at: string, team: string, channel: string, displayName: string | undefined): string {
     const id = channelRoom(team, channel);
     if (!this.#rooms.has(id))
-      this.#rooms.set(id, { at, name: roomName(id, displayName, channel), createdAt: null });
+      this.#rooms.set(id, { at, name: roomName(id, displayName, channel), direct: false, createdAt: null });
     return id;
   }
 
@@ -31,7 +31,8 @@ export class Rooms {
     const id = `dm-${shortHash([...new Set(members)].join())}`;
     const added = !this.#rooms.has(id);
     const names = [...new Set(usernames)].map((username) => people.name(username));
-    if (added) this.#rooms.set(id, { at, name: roomName(id, conversationName(names)), createdAt: null });
+    if (added)
+      this.#rooms.set(id, { at, name: roomName(id, conversationName(names)), direct: true, createdAt: null });
     return { id, added };
   }
 
@@ -50,10 +51,17 @@ export class Rooms {
     return this.#rooms.get(id)?.createdAt ?? fallback;
   }
 
-  *items(fallback: number): Generator<SourceItem & { record: RoomRecord }> {
+  /** Whether a room is a direct conversation in which nobody has written. */
+  isUnused(id: string): boolean {
+    const room = this.#rooms.get(id);
+    return room?.direct === true && room.createdAt === null;
+  }
+
+  *items(fallback: number): Generator<SourceItem> {
     for (const [id, { at, name }] of this.#rooms) {
       const createdAt = this.createdAt(id, fallback);
-      yield { at, record: { type: "room", id, name, createdAt, createdBy: null, head: null } };
+      if (this.isUnused(id)) yield { at, skipped: "direct conversations without messages" };
+      else yield { at, record: { type: "room", id, name, createdAt, createdBy: null, head: null } };
     }
   }
 }

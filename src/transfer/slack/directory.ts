@@ -127,17 +127,19 @@ export class Directory implements Names {
     return userRecord(invitee, name);
   }
 
-  /** `earliest`: the first day with messages of a folder, in milliseconds. */
-  *items(earliest: ReadonlyMap<string, number>): Generator<SourceItem> {
+  /** `earliest` returns the first day with messages of a folder, in milliseconds since the epoch. */
+  *items(earliest: (folder: string) => number | undefined): Generator<SourceItem> {
     yield* this.#problems;
     for (const [id, { invitee, name }] of this.#users)
       yield { at: `users.json, user ${id}`, record: userRecord(invitee, name) };
     for (const channel of this.#channels.values()) {
-      const { created, creator, room, at } = channel;
-      const createdAt =
-        created !== undefined && created >= FIRST_CREATED_S
-          ? created * 1000
-          : (earliest.get(channel.folder) ?? 0);
+      const { created = 0, creator, room, folder, direct, at } = channel;
+      const first = earliest(folder);
+      if (direct && first === undefined) {
+        yield { at, skipped: "direct conversations without messages" };
+        continue;
+      }
+      const createdAt = created >= FIRST_CREATED_S ? created * 1000 : (first ?? 0);
       const createdBy = creator !== undefined && this.#users.has(creator) ? this.invitee(creator) : null;
       yield {
         at,

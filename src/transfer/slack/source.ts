@@ -11,7 +11,7 @@ import { type Converted, convertMessage } from "./message.ts";
 const MAX_FILE_BYTES = 128 * 1024 * 1024;
 
 /** `<folder>/2024-05-01.json`. */
-const DAY_FILE = /^([^/]+)\/(\d{4}-\d\d-\d\d)\.json$/;
+const DAY_FILE = /^(.+)\/(\d{4}-\d\d-\d\d)\.json$/;
 
 export interface SlackOptions {
   /** Addresses by user id, for an export without them. */
@@ -33,14 +33,14 @@ async function* readExport(
   maxBytes: number,
 ): AsyncGenerator<SourceItem> {
   const { directory, earliest, prefix } = await readLists(path, emails, maxBytes);
-  yield* directory.items(earliest);
+  yield* directory.items((folder) => earliest.get(prefix + folder));
   using keys = new MessageKeys();
   // A reply names its root, which may be in a later file or in none. Most roots come first; the other replies wait.
   using waiting = new DiskQueue<{ at: string; converted: Extract<Converted, { message: unknown }> }>();
   for await (const entry of zipEntries(path)) {
-    const [, folder] = DAY_FILE.exec(withoutPrefix(entry.name, prefix)) ?? [];
-    if (folder === undefined) continue;
-    const room = directory.room(folder);
+    const [, folder] = DAY_FILE.exec(entry.name) ?? [];
+    if (folder?.startsWith(prefix) !== true) continue;
+    const room = directory.room(folder.slice(prefix.length));
     if (room === undefined) {
       yield { at: entry.name, skipped: "files of channels that the export does not list" };
       continue;
@@ -78,7 +78,7 @@ function* itemsOf(
 
 interface Lists {
   directory: Directory;
-  /** The first day of each folder, in milliseconds since the epoch. */
+  /** The first day of each folder with messages, in milliseconds since the epoch. */
   earliest: ReadonlyMap<string, number>;
   /** The folder in which the export stands, with a slash, if it was packed again by hand. */
   prefix: string;
@@ -103,7 +103,7 @@ async function readLists(
       directory.add(file, list.items);
       users ||= file.endsWith("users.json");
     }
-    const [, folder, day = ""] = DAY_FILE.exec(withoutPrefix(entry.name, prefix ?? "")) ?? [];
+    const [, folder, day = ""] = DAY_FILE.exec(entry.name) ?? [];
     if (folder !== undefined) {
       const time = Date.parse(day);
       earliest.set(folder, Math.min(earliest.get(folder) ?? time, time));
@@ -115,9 +115,6 @@ async function readLists(
     );
   return { directory, earliest, prefix: prefix ?? "" };
 }
-
-const withoutPrefix = (name: string, prefix: string) =>
-  name.startsWith(prefix) ? name.slice(prefix.length) : "";
 
 /** The items of a JSON array in a file, or what is wrong with it. */
 async function readList(
