@@ -45,12 +45,15 @@ export class DiskQueue<T> implements Disposable {
   }
 }
 
+const CACHE_KIB = 16 * 1024;
+
 /** SQLite keeps a database without a name in a temporary file, which it deletes by itself. */
 function openTemporary(table: string): Database {
   const database = new Database(":memory:");
   database.run("ATTACH '' AS disk");
   database.run("PRAGMA disk.journal_mode = OFF");
   database.run("PRAGMA disk.synchronous = OFF");
+  database.run(`PRAGMA disk.cache_size = -${CACHE_KIB}`);
   database.run(table);
   database.run("BEGIN");
   return database;

@@ -11,20 +11,19 @@ import type { Directory } from "./directory.ts";
 import { plainText } from "./mrkdwn.ts";
 import { type FileData, type MessageData, messageSchema } from "./schemas.ts";
 
-/** A message of a day's file, converted. */
-export type Converted =
-  | { invalid: string }
-  | { skipped: string }
-  | {
-      message: MessageRecord & { clientId: string };
-      /** The key of the thread's root, for a reply. It may not be in the export. */
-      thread: string | null;
-      reactions: readonly ReactionRecord[];
-      /** Reactions that are left out. */
-      unusable: number;
-      /** The sender, where no list has them and they have not been seen before. */
-      sender: UserRecord | undefined;
-    };
+/** A message of a day's file, converted, or why there is none. */
+export type Converted = { invalid: string } | { skipped: string } | ConvertedMessage;
+
+export interface ConvertedMessage {
+  message: MessageRecord & { clientId: string };
+  /** The key of the thread's root, for a reply. It may not be in the export. */
+  thread: string | null;
+  reactions: readonly ReactionRecord[];
+  /** Reactions that are left out. */
+  unusable: number;
+  /** The sender, where no list has them and they have not been seen before. */
+  sender: UserRecord | undefined;
+}
 
 /** Why messages of these kinds are left out. All other kinds are kept, known or not. */
 const LEFT_OUT: ReadonlyMap<string, string> = new Map(
@@ -43,12 +42,12 @@ const LEFT_OUT: ReadonlyMap<string, string> = new Map(
 
 /** Converts one item of a day's file of a room. */
 export function convertMessage(value: unknown, room: string, directory: Directory): Converted {
-  const parsed = v.safeParse(messageSchema, value);
   // Notices need no sender and no time, so the kind is looked at first.
   const kind = kindOf(value);
   if (kind.type !== undefined && kind.type !== "message") return { skipped: "items that are not messages" };
   const reason = LEFT_OUT.get(kind.subtype ?? "");
   if (reason !== undefined) return { skipped: reason };
+  const parsed = v.safeParse(messageSchema, value);
   if (!parsed.success) return { invalid: describeIssue(parsed.issues[0]) };
   const data = parsed.output;
   const sender = senderOf(data);

@@ -2,7 +2,7 @@ import { DiskQueue, MessageKeys } from "../message-keys.ts";
 import { type Source, SourceError, type SourceFile, type SourceItem } from "../source.ts";
 import { EntryError, zipEntries, type ZipEntry } from "../zip.ts";
 import { Directory, LIST_FILES } from "./directory.ts";
-import { type Converted, convertMessage } from "./message.ts";
+import { type ConvertedMessage, convertMessage } from "./message.ts";
 
 /**
  * The largest file of an export that is read: a day of one channel, or a list. Each is held in memory as a whole. A busy
@@ -36,7 +36,7 @@ async function* readExport(
   yield* directory.items((folder) => earliest.get(prefix + folder));
   using keys = new MessageKeys();
   // A reply names its root, which may be in a later file or in none. Most roots come first; the other replies wait.
-  using waiting = new DiskQueue<{ at: string; converted: Extract<Converted, { message: unknown }> }>();
+  using waiting = new DiskQueue<{ at: string; converted: ConvertedMessage }>();
   for await (const entry of zipEntries(path)) {
     const [, folder] = DAY_FILE.exec(entry.name) ?? [];
     if (folder?.startsWith(prefix) !== true) continue;
@@ -53,25 +53,32 @@ async function* readExport(
     for (const [index, message] of list.items.entries()) {
       const at = `${entry.name}, message ${index + 1}${timeOf(message)}`;
       const converted = convertMessage(message, room, directory);
-      if (!("message" in converted)) yield { at, ...converted };
-      else if (keys.add(room, converted.message.clientId) > 1)
+      if (!("message" in converted)) {
+        yield { at, ...converted };
+      } else if (keys.add(room, converted.message.clientId) > 1) {
         yield { at, skipped: "copies of messages that are in the export already" };
-      else if (converted.thread !== null && !keys.has(room, converted.thread)) waiting.add({ at, converted });
-      else yield* itemsOf(at, converted, keys);
+      } else if (converted.thread === null || keys.has(room, converted.thread)) {
+        yield* itemsOf(at, converted, converted.thread);
+      } else {
+        waiting.add({ at, converted });
+      }
     }
     progress(entry.end);
   }
-  for (const { at, converted } of waiting.values()) yield* itemsOf(at, converted, keys);
+  for (const { at, converted } of waiting.values()) {
+    const { message, thread } = converted;
+    yield* itemsOf(at, converted, thread !== null && keys.has(message.room, thread) ? thread : null);
+  }
 }
 
+/** `root` is the key of the message to which this one replies. */
 function* itemsOf(
   at: string,
-  { message, thread, reactions, unusable, sender }: Extract<Converted, { message: unknown }>,
-  keys: MessageKeys,
+  { message, reactions, unusable, sender }: ConvertedMessage,
+  root: string | null,
 ): Generator<SourceItem> {
   if (sender !== undefined) yield { at, record: sender };
-  const replyTo = thread !== null && keys.has(message.room, thread) ? { key: thread } : null;
-  yield { at, record: { ...message, replyTo } };
+  yield { at, record: { ...message, replyTo: root === null ? null : { key: root } } };
   for (const record of reactions) yield { at, record };
   for (let left = unusable; left > 0; left--) yield { at, skipped: "reactions that are not emoji" };
 }
