@@ -39,6 +39,16 @@ describe("an export is refused as a whole", () => {
     );
   });
 
+  test("when none of its users can sign in, unless a member list was given", async () => {
+    const users = [
+      { id: "U1", name: "ada", profile: {} },
+      { id: "U5", is_bot: true, profile: { email: "b@example.com" } },
+    ];
+    const content = slackExport({ "users.json": users });
+    expect(await refusal(content)).toMatch(/ has no email addresses, so nobody could sign in as its users\./);
+    expect(errorsIn(await readAll(slackSource({ emails: new Map() }), content))).toEqual([]);
+  });
+
   test("when there is no such file", async () => {
     const reading = Array.fromAsync(slackSource()({ path: "/nowhere/export.zip", progress: () => {} }));
     const error = await reading.catch((thrown: unknown) => thrown);

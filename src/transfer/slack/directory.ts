@@ -101,6 +101,11 @@ export class Directory implements Names {
     return this.#channels.size === 0;
   }
 
+  /** Whether somebody can sign in as one of the users. */
+  get hasAddresses(): boolean {
+    return this.#users.values().some(({ invitee, active }) => active && "email" in invitee);
+  }
+
   /** The room of a folder with messages. */
   room(folder: string): string | undefined {
     return (this.#folders.get(folder) ?? this.#channels.get(folder))?.room;

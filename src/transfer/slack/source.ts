@@ -8,7 +8,7 @@ import { type ConvertedMessage, convertMessage } from "./message.ts";
  * The largest file of an export that is read: a day of one channel, or a list. Each is held in memory as a whole. A busy
  * channel has some megabytes a day.
  */
-const MAX_FILE_BYTES = 128 * 1024 * 1024;
+const MAX_FILE_BYTES = 64 * 1024 * 1024;
 
 /** `<folder>/2024-05-01.json`. */
 const DAY_FILE = /^(.+)\/(\d{4}-\d\d-\d\d)\.json$/;
@@ -20,16 +20,13 @@ export interface SlackOptions {
 }
 
 /** Reads the zip file of a Slack export. https://slack.com/help/articles/220556107 */
-export function slackSource({
-  emails = new Map(),
-  maxFileBytes = MAX_FILE_BYTES,
-}: SlackOptions = {}): Source {
+export function slackSource({ emails, maxFileBytes = MAX_FILE_BYTES }: SlackOptions = {}): Source {
   return (file) => readExport(file, emails, maxFileBytes);
 }
 
 async function* readExport(
   { path, progress }: SourceFile,
-  emails: ReadonlyMap<string, string>,
+  emails: ReadonlyMap<string, string> | undefined,
   maxBytes: number,
 ): AsyncGenerator<SourceItem> {
   const { directory, earliest, prefix } = await readLists(path, emails, maxBytes);
@@ -93,10 +90,10 @@ interface Lists {
 
 async function readLists(
   path: string,
-  emails: ReadonlyMap<string, string>,
+  emails: ReadonlyMap<string, string> | undefined,
   maxBytes: number,
 ): Promise<Lists> {
-  const directory = new Directory(emails);
+  const directory = new Directory(emails ?? new Map());
   const earliest = new Map<string, number>();
   let prefix: string | undefined;
   let users = false;
@@ -119,6 +116,10 @@ async function readLists(
   if (!users || directory.empty)
     throw new SourceError(
       `${path} is not a Slack export in JSON: it has no ${users ? "channels.json" : "users.json"} with content.`,
+    );
+  if (!emails && !directory.hasAddresses)
+    throw new SourceError(
+      `${path} has no email addresses, so nobody could sign in as its users. Give Slack's member list too (--members).`,
     );
   return { directory, earliest, prefix: prefix ?? "" };
 }
