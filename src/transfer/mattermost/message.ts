@@ -58,7 +58,7 @@ export function convertMessage(
 }
 
 function leftOut(type: string): string | undefined {
-  if (!type.startsWith("system_")) return undefined;
+  if (!type.startsWith("system_") && type !== "add_bot_teams_channels") return undefined;
   if (JOINING.test(type)) return "notices of joining and leaving";
   return CHANGES.test(type) ? "notices of changes to a channel" : "other notices";
 }
