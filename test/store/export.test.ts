@@ -159,7 +159,12 @@ test("any chat is the same after export, import and export, whatever the order o
     }),
     fc.record({ type: fc.constant("edit" as const), seq, text: word }),
     fc.record({ type: fc.constant("delete" as const), seq }),
-    fc.record({ type: fc.constant("react" as const), seq, emoji: fc.constantFrom("👍", "❤", "❤️"), on: fc.boolean() }),
+    fc.record({
+      type: fc.constant("react" as const),
+      seq,
+      emoji: fc.constantFrom("👍", "❤", "❤️"),
+      on: fc.boolean(),
+    }),
     fc.record({ type: fc.constant("read" as const), seq }),
   );
   const step = fc.record({ room: fc.nat(2), user: fc.nat(USERS - 1), action });
