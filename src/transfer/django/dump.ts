@@ -1,9 +1,10 @@
 import { createReadStream, statSync } from "node:fs";
 
-import { type SourceFile, SourceError } from "../source.ts";
+import { SourceError, type SourceFile } from "../source.ts";
 import { type RawRecord, RecordSplitter } from "./record-splitter.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
+const MAX_SHOWN_LENGTH = 80;
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -36,7 +37,9 @@ export class Dump {
   constructor(file: SourceFile, passes: number) {
     const stats = statSync(file.path, { throwIfNoEntry: false });
     if (!stats?.isFile()) {
-      throw new SourceError(`${file.path} is not a file. A dump is read ${passes} times, so it cannot be a pipe.`);
+      throw new SourceError(
+        `${file.path} is not a file. A dump is read ${passes} times, so it cannot be a pipe.`,
+      );
     }
     this.#file = file;
     this.#passes = passes;
@@ -54,7 +57,9 @@ export class Dump {
     const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
     let bytes = this.#pass++ * this.#size;
     let number = 0;
-    const stream: AsyncIterable<Uint8Array> = createReadStream(this.#file.path, { highWaterMark: CHUNK_BYTES });
+    const stream: AsyncIterable<Uint8Array> = createReadStream(this.#file.path, {
+      highWaterMark: CHUNK_BYTES,
+    });
     for await (const chunk of stream) {
       const records: DumpRecord[] = [];
       for (const raw of splitter.push(chunk)) records.push(parseRecord(raw, decoder, ++number));
@@ -110,4 +115,10 @@ export function isObject(value: Json | undefined): value is { [key: string]: Jso
 
 export function isScalar(value: Json | undefined): value is string | number {
   return typeof value === "string" || typeof value === "number";
+}
+
+/** A value, for an error. */
+export function shown(value: Json): string {
+  const text = JSON.stringify(value);
+  return text.length > MAX_SHOWN_LENGTH ? `${text.slice(0, MAX_SHOWN_LENGTH)}…` : text;
 }

@@ -80,12 +80,18 @@ export const MESSAGE_FIELDS = {
     /^(sender|author|user|fromuser|sentby)$/,
     /^(createdby|postedby|owner|senderuser|username|sendername|participant|member)$/,
   ],
-  text: [/^(text|content|body|message)$/, /^(messagetext|messagebody|messagecontent|msg|contents|textmessage)$/],
+  text: [
+    /^(text|content|body|message)$/,
+    /^(messagetext|messagebody|messagecontent|msg|contents|textmessage)$/,
+  ],
   editedAt: [/^(editedat|editedon|edittime|lastedited|lasteditedat)$/],
   isEdited: [/^(is|was)?edited$/],
   deletedAt: [/^(deletedat|deletedon|removedat)$/],
   isDeleted: [/^(is|was)?(deleted|removed|unsent)$/],
-  replyTo: [/^(replyto|inreplyto|repliedto|replytomessage|replyingto)$/, /^(parent|parentmessage|quotedmessage)$/],
+  replyTo: [
+    /^(replyto|inreplyto|repliedto|replytomessage|replyingto)$/,
+    /^(parent|parentmessage|quotedmessage)$/,
+  ],
 } satisfies Record<string, Names>;
 
 export const CREATED_AT: Names = [

@@ -1,6 +1,6 @@
 import { SourceError } from "../source.ts";
 import { type Names, plain } from "./names.ts";
-import type { Kind, ModelSummary, Summary } from "./summary.ts";
+import type { Kind, ModelSummary } from "./summary.ts";
 
 const MAX_LISTED_MODELS = 12;
 const MAX_LISTED_FIELDS = 30;
@@ -24,7 +24,8 @@ export function findField(
 ): string | null {
   for (const pattern of names) {
     const found = [...model.fields].filter(
-      ([name, field]) => pattern.test(plain(name)) && (field.kinds.size === 0 || kinds.some((kind) => field.kinds.has(kind))),
+      ([name, field]) =>
+        pattern.test(plain(name)) && (field.kinds.size === 0 || kinds.some((kind) => field.kinds.has(kind))),
     );
     // Fields that are always null say nothing when another one has values.
     const used = found.filter(([, { kinds: seen }]) => seen.size > 0);

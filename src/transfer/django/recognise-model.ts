@@ -9,9 +9,12 @@ export function namedModel(summary: Summary, name: string, option: string): Mode
   const exact = summary.get(wanted);
   if (exact) return exact;
   const [first, second] = [...summary.values()].filter(({ label }) => modelName(label) === wanted);
-  if (first && second) throw new SourceError(`${option} ${name}: there are ${first.label} and ${second.label}.`);
+  if (first && second)
+    throw new SourceError(`${option} ${name}: there are ${first.label} and ${second.label}.`);
   if (first) return first;
-  throw new SourceError(`${option} ${name}: the dump has no such model. It has ${listModels(ofTheProject(summary))}.`);
+  throw new SourceError(
+    `${option} ${name}: the dump has no such model. It has ${listModels(ofTheProject(summary))}.`,
+  );
 }
 
 /**

@@ -11,10 +11,9 @@ export type Summary = ReadonlyMap<string, ModelSummary>;
 
 export interface ModelSummary {
   label: string;
-  records: number;
   fields: Map<string, FieldSummary>;
-  /** Primary keys, of models that may be rooms. */
-  keys: Set<string>;
+  /** The primary keys, of a model that may be the rooms. */
+  keys: Set<string> | null;
 }
 
 export interface FieldSummary {
@@ -24,16 +23,23 @@ export interface FieldSummary {
   samples: Set<string>;
 }
 
-/** Reads which models and fields a dump has. `roomModel` is the label of the rooms, if it is known. */
+/** Reads which models and fields a dump has. `roomModel` is the label or the name of the rooms' model, if it is known. */
 export async function summarize(dump: Dump, roomModel: string | undefined): Promise<Summary> {
+  const named = roomModel?.toLowerCase();
+  const mayBeRooms = (label: string) =>
+    label === named ||
+    MODEL_NAMES.rooms.some((pattern) => pattern.test(modelName(label))) ||
+    modelName(label) === named;
   const models = new Map<string, ModelSummary>();
   for await (const records of dump.read()) {
     for (const { model: label, pk, fields } of records) {
       let model = models.get(label);
-      if (!model) models.set(label, (model = { label, records: 0, fields: new Map(), keys: new Set() }));
-      model.records++;
+      if (!model) {
+        model = { label, fields: new Map(), keys: mayBeRooms(label) ? new Set() : null };
+        models.set(label, model);
+      }
       for (const name in fields) addValue(model.fields, name, fields[name] ?? null);
-      if (pk !== null && (label === roomModel || mayBeRooms(label))) model.keys.add(pk);
+      if (pk !== null) model.keys?.add(pk);
     }
   }
   return models;
@@ -42,10 +48,6 @@ export async function summarize(dump: Dump, roomModel: string | undefined): Prom
 /** The name of a model without its app: `message` of `chat.message`. */
 export function modelName(label: string): string {
   return label.slice(label.indexOf(".") + 1);
-}
-
-function mayBeRooms(label: string): boolean {
-  return MODEL_NAMES.rooms.some((pattern) => pattern.test(modelName(label)));
 }
 
 function addValue(fields: Map<string, FieldSummary>, name: string, value: Json): void {
