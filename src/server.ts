@@ -12,6 +12,7 @@ import { createApp } from "./http/app.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
 import { OriginPolicy } from "./http/origin.ts";
 import { openFileLimit, OpenFiles } from "./open-files.ts";
+import { SqliteArchive } from "./store/sqlite/archive.ts";
 import { open } from "./store/sqlite/open.ts";
 import { SqliteStore } from "./store/sqlite/store.ts";
 import { createBroadcaster } from "./ws/broadcast.ts";
@@ -59,9 +60,11 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-/** Opens the chat on its database, without a server, for the command line. Throws `OpenError`. */
+/** Opens the chat and its archive on a database, without a server, for the command line. Throws `OpenError`. */
 export function openChat(config: Config, options: { create: boolean }) {
-  const store = new SqliteStore(open(config.database, options));
+  const db = open(config.database, options);
+  const store = new SqliteStore(db);
+  const archive = new SqliteArchive(db);
   const bus = createLocalBus({ dataVersion: () => 0, failed: ignore });
   const chat = new Chat({
     store,
@@ -81,7 +84,7 @@ export function openChat(config: Config, options: { create: boolean }) {
     bus.close();
     await store.close();
   };
-  return { chat, close };
+  return { chat, archive, close };
 }
 
 /** Starts the server. Rejects with `ConfigError`, `OpenError` or `ListenError`. */

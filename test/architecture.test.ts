@@ -71,10 +71,11 @@ const arrows: Record<string, RegExp> = {
   "open-files.ts": allow("node:fs"),
   "config.ts": allow("url\\.ts", "valibot", "node:fs"),
   "server.ts": allow("(ws|http|store|bus|auth|chat)/.*", "(config|open-files)\\.ts", packages),
+  "transfer/": allow("transfer/.*", "chat/.*", packages),
   "cli/": allow(
     "cli/.*",
     "(server|config)\\.ts",
-    "(auth|chat)/.*",
+    "(auth|chat|transfer)/.*",
     "store/sqlite/open\\.ts",
     "\\.\\./package\\.json",
     packages,

@@ -1,10 +1,10 @@
-import type { Profile, User } from "./model.ts";
+import type { Profile, Reaction, User } from "./model.ts";
 
 /** What the store must write when a user signs in. */
 export interface SignInDecision {
   /** The user who signs in. Undefined when they must be created. */
   user: User | undefined;
-  /** A user who was invited by the email of the profile: their memberships move to the user who signs in. */
+  /** A user who was invited by the email of the profile: what they have moves to the user who signs in. */
   invited: User | undefined;
   email: string | null;
   name: string | null;
@@ -12,8 +12,8 @@ export interface SignInDecision {
 
 /**
  * The rules of signing in. A user is a `sub`. A verified email belongs to the user who last presented it, and memberships
- * that wait for it become theirs; memberships of another `sub` stay with that one. A token without an email or a name leaves
- * the stored one as it is.
+ * that wait for it become theirs, and so do messages and reactions that were imported for it; those of another `sub` stay with
+ * that one. A token without an email or a name leaves the stored one as it is.
  */
 export function decideSignIn(
   { email, name }: Profile,
@@ -26,7 +26,7 @@ export function decideSignIn(
     user: known ?? invited,
     invited: known ? invited : undefined,
     email: email ?? known?.email ?? null,
-    name: name ?? known?.name ?? null,
+    name: name ?? known?.name ?? invited?.name ?? null,
   };
 }
 
@@ -37,4 +37,15 @@ export function changesNothing(
 ): boolean {
   if (name !== undefined && name !== known.name) return false;
   return email === undefined || (email === known.email && ownsEmail);
+}
+
+/** Reactions after the id of one user has changed. They may have reacted under both ids. */
+export function renameReactor(
+  reactions: readonly Reaction[],
+  { from, to }: { from: string; to: string },
+): Reaction[] {
+  return reactions.map(({ emoji, by }) => {
+    const renamed = by.map((id) => (id === from ? to : id));
+    return { emoji, by: [...new Set(renamed)] };
+  });
 }

@@ -219,7 +219,8 @@ export function amend(
   return { kind: "reacted", message: { ...message, reactions } };
 }
 
-function react(
+/** The reactions after one was added or removed. Undefined when they are already as wanted. */
+export function react(
   reactions: readonly Reaction[],
   { emoji, on }: { emoji: string; on: boolean },
   user: string,

@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { createInterface } from "node:readline/promises";
+import type { Writable } from "node:stream";
 
 import { escapeInvisible, maskInvisible } from "./escape.ts";
 
@@ -50,7 +51,8 @@ export async function confirm(question: string): Promise<boolean> {
   return /^y(es)?$/i.test(answer.trim());
 }
 
-function write(stream: NodeJS.WriteStream, text: string): Promise<void> {
+/** Writes a text as it is. Rejects when it cannot be written, for example with EPIPE. */
+export function write(stream: Writable, text: string): Promise<void> {
   // The callback has the error too; without a listener the event would end the process.
   if (stream.listenerCount("error") === 0) stream.on("error", () => undefined);
   return new Promise((resolve, reject) => {

@@ -6,8 +6,11 @@ import { ChatError, StoreError } from "../chat/errors.ts";
 import { ConfigError, type Environment, settings } from "../config.ts";
 import { ListenError } from "../server.ts";
 import { OpenError } from "../store/sqlite/open.ts";
+import { SourceError } from "../transfer/source.ts";
 import { addDevCommand } from "./dev.ts";
+import { addExportCommand } from "./export.ts";
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, Failure } from "./failure.ts";
+import { addImportCommands } from "./import.ts";
 import { addMemberCommands } from "./member.ts";
 import { addMigrateCommand } from "./migrate.ts";
 import { print, printError } from "./output.ts";
@@ -20,7 +23,16 @@ import { addTokenCommand } from "./token.ts";
 const LAST_OUTPUT_MS = 500;
 
 /** Errors whose message is enough for the operator. Others are printed with their stack trace. */
-const EXPECTED_ERRORS = [ConfigError, OpenError, ListenError, DevIssuerError, ChatError, StoreError, Failure];
+const EXPECTED_ERRORS = [
+  ConfigError,
+  OpenError,
+  ListenError,
+  DevIssuerError,
+  ChatError,
+  StoreError,
+  SourceError,
+  Failure,
+];
 
 /** Runs one command. Resolves with the exit code once the command has ended. Never rejects. */
 export async function run(argv: readonly string[], environment: Environment): Promise<number> {
@@ -57,6 +69,8 @@ function createProgram(environment: Environment, output: Promise<void>[]): Comma
   addMemberCommands(program, environment);
   addTokenCommand(program, environment);
   addMigrateCommand(program, environment);
+  addImportCommands(program, environment);
+  addExportCommand(program, environment);
   program
     .command("version")
     .description("print the version")

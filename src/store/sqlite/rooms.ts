@@ -17,7 +17,7 @@ import { KnownRooms } from "./known-rooms.ts";
 import type { Db } from "./open.ts";
 import type { Queries } from "./queries.ts";
 import { type EntryRow, toLastMessages } from "./rows.ts";
-import { members, messages, reads, rooms } from "./schema.ts";
+import { members, messages, pendingReactions, reads, rooms } from "./schema.ts";
 import type { Users } from "./users.ts";
 
 /** Messages of a deleted room that one purge removes. */
@@ -143,6 +143,7 @@ export class Rooms {
     }
     if (left.length === PURGE_MEMBER_COUNT) return;
     this.db.delete(reads).where(eq(reads.room, key)).run();
+    this.db.delete(pendingReactions).where(eq(pendingReactions.room, key)).run();
     this.db.delete(rooms).where(eq(rooms.pk, key)).run();
   }
 }

@@ -145,6 +145,27 @@ export const messages = sqliteTable(
   ],
 );
 
+/**
+ * Messages with imported reactions of users who have never signed in. A user without a `sub` reacts under their email, which
+ * becomes their `sub` when they sign in.
+ */
+export const pendingReactions = sqliteTable(
+  "pending_reactions",
+  {
+    room: integer("room_pk")
+      .notNull()
+      .references(() => rooms.pk),
+    seq: integer().notNull(),
+    user: integer("user_pk")
+      .notNull()
+      .references(() => users.pk),
+  },
+  (table) => [
+    primaryKey({ columns: [table.room, table.seq, table.user] }),
+    index("pending_reactions_user").on(table.user),
+  ],
+);
+
 /** A row is inserted and deleted here to find out whether the disk accepts writes. */
 export const probes = sqliteTable("probes", {
   pk: integer().primaryKey(),

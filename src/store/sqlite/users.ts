@@ -4,6 +4,7 @@ import { higherRole } from "../../chat/decide-rooms.ts";
 import { changesNothing, decideSignIn } from "../../chat/decide-users.ts";
 import type { Invitee, Profile, User, UserKey } from "../../chat/model.ts";
 import { userColumns } from "./columns.ts";
+import { ImportedWork } from "./imported-work.ts";
 import type { Db } from "./open.ts";
 import type { Queries } from "./queries.ts";
 import { toUser } from "./rows.ts";
@@ -11,10 +12,14 @@ import { emails, members, reads, users } from "./schema.ts";
 
 /** Users and the owners of emails. Methods that write must be called within a transaction. */
 export class Users {
+  readonly #imported: ImportedWork;
+
   constructor(
     private readonly db: Db,
     private readonly queries: Pick<Queries, "userBySub" | "signedInUser" | "emailOwner">,
-  ) {}
+  ) {
+    this.#imported = new ImportedWork(db.$client);
+  }
 
   /** The user whom an invitation names. An email means its present owner. */
   find(who: Invitee): User | undefined {
@@ -43,7 +48,10 @@ export class Users {
     const facts = { known: this.find({ sub }), emailOwner: this.#ownerOf(profile) };
     const { user: existing, invited, ...shown } = decideSignIn(profile, facts);
     const { key } = existing ?? this.#create({ sub });
-    if (invited) this.#moveMemberships(invited.key, key);
+    const earlier = invited ?? existing;
+    if (earlier)
+      this.#imported.claimReactions(earlier.key, { from: earlier.id ?? earlier.email ?? sub, to: sub });
+    if (invited) this.#takeOver(invited.key, key);
     if (email !== undefined) this.#setEmailOwner(email, key);
     this.db
       .update(users)
@@ -53,16 +61,17 @@ export class Users {
     return { key, id: sub, ...shown };
   }
 
-  /** Frees the row of a user who has never signed in, once they are not a member of any room. */
+  /** Frees the row of a user who has never signed in, once they are not a member of any room and have sent nothing. */
   release(key: UserKey): void {
     const invited = this.db
       .select({ key: users.pk })
       .from(users)
       .where(and(eq(users.pk, key), eq(users.signedIn, false)));
     if (!invited.get() || this.db.select().from(members).where(eq(members.user, key)).limit(1).get()) return;
+    if (this.#imported.exists(key)) return;
     this.db.delete(emails).where(eq(emails.user, key)).run();
     // The row is kept for reuse. To delete it, SQLite would search all messages for their sender.
-    this.db.update(users).set({ sub: null, email: null }).where(eq(users.pk, key)).run();
+    this.db.update(users).set({ sub: null, email: null, name: null }).where(eq(users.pk, key)).run();
   }
 
   #ownerOf({ email }: Profile): User | undefined {
@@ -94,6 +103,13 @@ export class Users {
       .run();
   }
 
+  /** Moves what a user who was only invited has to the user who signs in with their email. */
+  #takeOver(from: UserKey, to: UserKey): void {
+    this.#imported.move(from, to);
+    this.#moveMemberships(from, to);
+    this.release(from);
+  }
+
   #moveMemberships(from: UserKey, to: UserKey): void {
     for (const membership of this.db.select().from(members).where(eq(members.user, from)).all()) {
       const { room } = membership;
@@ -115,7 +131,6 @@ export class Users {
       }
     }
     this.db.delete(members).where(eq(members.user, from)).run();
-    this.release(from);
   }
 
   #moveReadMark(room: number, from: UserKey, to: UserKey): void {

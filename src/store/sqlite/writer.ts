@@ -30,8 +30,7 @@ export class Writer {
         try {
           return this.#transaction.immediate(work) as T;
         } catch (error) {
-          const busy = sqliteError(error)?.code?.startsWith("SQLITE_BUSY");
-          if (!busy || performance.now() > deadline) throw toStoreError(error);
+          if (!isBusy(error) || performance.now() > deadline) throw toStoreError(error);
           this.#waiting ??= promise;
           await Bun.sleep(BUSY_RETRY_MS);
         }
@@ -42,6 +41,22 @@ export class Writer {
     }
   }
 }
+
+/** Begins an IMMEDIATE transaction that lasts many turns. While another process writes, it waits. Throws errors of SQLite. */
+export async function beginImmediate(database: Database): Promise<void> {
+  const deadline = performance.now() + MAX_BUSY_MS;
+  for (;;) {
+    try {
+      database.run("BEGIN IMMEDIATE");
+      return;
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > deadline) throw error;
+      await Bun.sleep(BUSY_RETRY_MS);
+    }
+  }
+}
+
+const isBusy = (error: unknown) => sqliteError(error)?.code?.startsWith("SQLITE_BUSY") ?? false;
 
 /** Returns a function that runs some work in a transaction. */
 export const createTransaction = (database: Database) =>

@@ -1,0 +1,129 @@
+import { existsSync, statSync } from "node:fs";
+
+import type { Command } from "commander";
+
+import { type Archive, type ImportResult, kinds } from "../chat/archive.ts";
+import { type Environment, readConfig } from "../config.ts";
+import { openChat } from "../server.ts";
+import type { Source } from "../transfer/source.ts";
+import { Failure } from "./failure.ts";
+import { print, printError, printRows } from "./output.ts";
+import { Progress } from "./progress.ts";
+
+/** Errors that are printed; the others are counted. */
+const MAX_PRINTED_ERRORS = 20;
+/** Reasons for leaving something out that are counted one by one. */
+const MAX_REASONS = 100;
+
+export interface ImportOptions {
+  /** Say what would be imported, and change nothing. Default: false. */
+  dryRun?: boolean;
+  /** Leave invalid records out, instead of importing nothing. Default: false. */
+  skipInvalid?: boolean;
+}
+
+/** Adds the options that all imports have. */
+export function addImportOptions(command: Command): Command {
+  return command
+    .option("--dry-run", "say what would be imported, and change nothing")
+    .option("--skip-invalid", "leave out what is invalid, instead of importing nothing");
+}
+
+/** Imports a file into the chat, and prints what was imported. Rejects with `Failure` when nothing was. */
+export async function runImport(
+  environment: Environment,
+  file: string,
+  source: Source,
+  { dryRun = false, skipInvalid = false }: ImportOptions,
+): Promise<void> {
+  const size = sizeOf(file);
+  const { archive, close } = openChat(readConfig(environment), { create: true });
+  const report = new Report();
+  try {
+    const result = await importFile(archive, report, { file, size, source, dryRun, skipInvalid });
+    report.progress.clear();
+    await report.print(result, { dryRun, skipInvalid });
+  } finally {
+    report.progress.clear();
+    await close();
+  }
+}
+
+interface Work extends Required<ImportOptions> {
+  file: string;
+  size: number;
+  source: Source;
+}
+
+/** Resolves with undefined when the file has errors, so that nothing was applied. */
+async function importFile(
+  archive: Archive,
+  report: Report,
+  { file, size, source, dryRun, skipInvalid }: Work,
+): Promise<ImportResult | undefined> {
+  using records = archive.beginImport();
+  const progress = (bytes: number) => report.progress.show("Reading ", bytes, size);
+  for await (const item of source({ path: file, progress })) {
+    const leftOut = "record" in item ? records.add(item.at, item.record) : item;
+    if (leftOut && "invalid" in leftOut) report.invalid(item.at, leftOut.invalid);
+    else if (leftOut) report.skipped(leftOut.skipped);
+  }
+  if (report.errors > 0 && !skipInvalid) return undefined;
+  return await records.apply({
+    dryRun,
+    skipInvalid,
+    invalid: (at, reason) => report.invalid(at, reason),
+    skipped: (reason) => report.skipped(reason),
+    progress: (messages, total) => report.progress.show("Applying", messages, total),
+  });
+}
+
+/** What the operator is told about an import. */
+class Report {
+  readonly progress = new Progress();
+  errors = 0;
+  readonly #reasons = new Map<string, number>();
+  readonly #output: Promise<void>[] = [];
+
+  invalid(at: string, reason: string): void {
+    this.errors++;
+    if (this.errors > MAX_PRINTED_ERRORS) return;
+    this.progress.clear();
+    this.#output.push(printError(`${at}: ${reason}`.replaceAll("\n", " ")));
+  }
+
+  skipped(reason: string): void {
+    const known = this.#reasons.has(reason) || this.#reasons.size < MAX_REASONS;
+    const counted = known ? reason : "others";
+    this.#reasons.set(counted, (this.#reasons.get(counted) ?? 0) + 1);
+  }
+
+  /** Throws `Failure` when nothing was imported because of errors. */
+  async print(
+    result: ImportResult | undefined,
+    { dryRun, skipInvalid }: Required<ImportOptions>,
+  ): Promise<void> {
+    await Promise.all(this.#output);
+    const more = this.errors - MAX_PRINTED_ERRORS;
+    if (more > 0) await printError(`… and ${more} more`);
+    const errors = this.errors === 1 ? "1 error" : `${this.errors} errors`;
+    if (!result || (this.errors > 0 && !skipInvalid)) throw new Failure(`Nothing was imported: ${errors}.`);
+    await printRows(
+      kinds.map((kind) => {
+        const { added, known } = result[kind];
+        return { "": kind, [dryRun ? "would be new" : "new"]: added, "already there": known };
+      }),
+      {},
+    );
+    for (const [reason, count] of this.#reasons) await print(`Left out: ${count} ${reason}`);
+    if (this.errors > 0) await print(`Left out: ${errors}`);
+    await print(dryRun ? "Dry run: nothing was changed" : "Imported");
+  }
+}
+
+function sizeOf(file: string): number {
+  if (!existsSync(file)) throw new Failure(`${file}: there is no such file`);
+  const stats = statSync(file);
+  if (stats.isDirectory()) throw new Failure(`${file}: this is a folder, not a file`);
+  return stats.size;
+}

@@ -1,0 +1,66 @@
+import type { ApplyOptions, Archive, Import, ImportResult, LeftOut } from "../../chat/archive.ts";
+import { checkRecord } from "../../chat/check-record.ts";
+import type { TransferRecord } from "../../chat/transfer.ts";
+import { Exporter } from "./exporter.ts";
+import { Importer } from "./importer.ts";
+import type { Db } from "./open.ts";
+import { Staging } from "./staging.ts";
+import { toStoreError } from "./writer.ts";
+
+/** The `Archive` on one SQLite file. While an import or an export is under way, nothing else may use the connection. */
+export class SqliteArchive implements Archive {
+  constructor(private readonly db: Db) {}
+
+  beginImport(): Import {
+    return new SqliteImport(this.db);
+  }
+
+  async *records(room?: string): AsyncIterable<TransferRecord> {
+    const { $client } = this.db;
+    using exporter = new Exporter($client);
+    try {
+      // A read transaction sees one state of the file, however long it takes.
+      $client.run("BEGIN");
+      yield* exporter.records(room);
+    } catch (error) {
+      throw toStoreError(error);
+    } finally {
+      if ($client.inTransaction) $client.run("ROLLBACK");
+    }
+  }
+}
+
+class SqliteImport implements Import {
+  readonly #staging: Staging;
+
+  constructor(private readonly db: Db) {
+    this.#staging = storeErrors(() => new Staging(db.$client));
+  }
+
+  add(at: string, record: TransferRecord): LeftOut | undefined {
+    const checked = checkRecord(record);
+    return "invalid" in checked ? checked : storeErrors(() => this.#staging.add(at, checked));
+  }
+
+  async apply(options: ApplyOptions): Promise<ImportResult> {
+    try {
+      this.#staging.finish();
+      return await new Importer(this.db, options).run();
+    } catch (error) {
+      throw toStoreError(error);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#staging[Symbol.dispose]();
+  }
+}
+
+/** Throws `StoreError` for an error of SQLite. */
+function storeErrors<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw toStoreError(error);
+  }
+}

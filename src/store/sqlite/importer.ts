@@ -1,0 +1,215 @@
+import { type ApplyOptions, type Count, type ImportResult, type Kind, kinds } from "../../chat/archive.ts";
+import type { Position, RoomKey, UserKey } from "../../chat/model.ts";
+import { ForeignMessages } from "./import-foreign.ts";
+import { NumberedMessages } from "./import-numbered.ts";
+import { importUsers } from "./import-users.ts";
+import type { Db } from "./open.ts";
+import { prepareQueries } from "./queries.ts";
+import { Statements } from "./statements.ts";
+import { Users } from "./users.ts";
+import { beginImmediate } from "./writer.ts";
+
+/** Pages of the file that stay in memory while an import is applied. More than usual: the transaction changes many. */
+const CACHE_KIB = 131_072;
+/** How often the event loop gets a turn. */
+const TURN_MS = 50;
+
+/** A record is invalid in the context of the others: its place and the reason. */
+export type Refuse = (at: string, reason: string) => void;
+
+/** What the steps of an import share. */
+export interface ImportContext {
+  statements: Statements;
+  counts: ImportResult;
+  refuse: Refuse;
+  skipped: (reason: string) => void;
+  /** To be awaited now and then, with the number of messages since the last time. */
+  pause: (messages: number) => Promise<void>;
+}
+
+/** A room that records name. `name` and what follows are null when the file does not describe it. */
+type RoomRow = [
+  pk: number,
+  id: string,
+  at: string,
+  name: string | null,
+  createdAt: number | null,
+  createdBy: UserKey | null,
+  seq: number | null,
+  rev: number | null,
+];
+
+/** A room of the import, and what it is in the chat. */
+export interface ImportedRoom {
+  /** In the temporary tables. */
+  pk: number;
+  id: string;
+  at: string;
+  key: RoomKey;
+  /** Whether the room was in the chat before. */
+  known: boolean;
+  /** Where the room was before. */
+  here: Position;
+}
+
+/** Applies the records of the temporary tables in one transaction. */
+export class Importer {
+  readonly #context: ImportContext;
+  readonly #statements: Statements;
+  #errors = 0;
+  #done = 0;
+  #total = 0;
+  #lastTurn = performance.now();
+
+  constructor(
+    private readonly db: Db,
+    private readonly options: ApplyOptions,
+  ) {
+    this.#statements = new Statements(db.$client);
+    this.#context = {
+      statements: this.#statements,
+      counts: Object.fromEntries(kinds.map((kind) => [kind, { added: 0, known: 0 }])) as Record<Kind, Count>,
+      refuse: (at, reason) => {
+        this.#errors++;
+        options.invalid(at, reason);
+      },
+      skipped: options.skipped,
+      pause: (messages) => this.#pause(messages),
+    };
+  }
+
+  async run(): Promise<ImportResult> {
+    const { $client } = this.db;
+    using statements = this.#statements;
+    this.#total = statements.get<[number]>("SELECT count(*) FROM staging.messages")?.[0] ?? 0;
+    $client.run(`PRAGMA main.cache_size = -${CACHE_KIB}`);
+    await beginImmediate($client);
+    let commit = false;
+    try {
+      await this.#apply();
+      commit = !this.options.dryRun && (this.#errors === 0 || this.options.skipInvalid);
+    } finally {
+      $client.run(commit ? "COMMIT" : "ROLLBACK");
+    }
+    return this.#context.counts;
+  }
+
+  async #apply(): Promise<void> {
+    importUsers(this.#context, new Users(this.db, prepareQueries(this.db)));
+    for (let after = 0; ;) {
+      const [row] = this.#statements.all<RoomRow>(
+        `SELECT r.pk, r.id, r.at, r.name, r.created_at, u.user_pk, r.seq, r.rev FROM staging.rooms r
+          LEFT JOIN staging.users u ON u.pk = r.created_by WHERE r.pk > ? ORDER BY r.pk LIMIT 1`,
+        after,
+      );
+      if (!row) return;
+      await this.#applyRoom(row);
+      after = row[0];
+    }
+  }
+
+  async #applyRoom([pk, id, at, name, createdAt, createdBy, seq, rev]: RoomRow): Promise<void> {
+    const { counts, refuse } = this.#context;
+    const known = this.#statements.get<[RoomKey, number, number]>(
+      "SELECT pk, seq, rev FROM main.rooms WHERE id = ? AND deleted_at IS NULL",
+      id,
+    );
+    if (!known && name === null)
+      return refuse(at, `There is no room ${id}, neither in the file nor in the chat.`);
+    const before = structuredClone(counts);
+    this.#statements.run("SAVEPOINT room");
+    const key = known?.[0] ?? this.#createRoom([id, name, createdAt, createdBy]);
+    if (name !== null) counts.rooms[known ? "known" : "added"]++;
+    const here = known ? { seq: known[1], rev: known[2] } : { seq: 0, rev: 0 };
+    const room: ImportedRoom = { pk, id, at, key, known: known !== undefined, here };
+    const file = seq === null || rev === null ? undefined : { seq, rev };
+    const messages = file
+      ? new NumberedMessages(this.#context, room, file)
+      : new ForeignMessages(this.#context, room);
+    this.#addMembers(room);
+    const head = await messages.apply();
+    if (head) {
+      this.#statements.run("UPDATE main.rooms SET seq = ?, rev = ? WHERE pk = ?", head.seq, head.rev, key);
+      this.#setReadMarks(room, head);
+    } else {
+      // Messages without their neighbours would make no sense: the whole room is left out.
+      this.#statements.run("ROLLBACK TO room");
+      Object.assign(counts, before);
+    }
+    this.#statements.run("RELEASE room");
+  }
+
+  #createRoom(values: (string | number | null)[]): RoomKey {
+    const [key] =
+      this.#statements.get<[RoomKey]>(
+        "INSERT INTO main.rooms (id, name, created_at, created_by) VALUES (?, ?, ?, ?) RETURNING pk",
+        ...values,
+      ) ?? [];
+    return key as RoomKey;
+  }
+
+  /** Adds members who are not there yet. Their read marks are -1 until `#setReadMarks`. */
+  #addMembers({ pk, key }: ImportedRoom): void {
+    const count = this.#context.counts.members;
+    const [listed] = this.#statements.get<[number]>(
+      "SELECT count(*) FROM staging.members WHERE room = ?",
+      pk,
+    ) ?? [0];
+    if (listed === 0) return;
+    const members = "FROM staging.members m JOIN staging.users u ON u.pk = m.user WHERE m.room = ?";
+    // It replaces a mark that may be left from when the user read the room as an administrator.
+    this.#statements.run(
+      `INSERT OR REPLACE INTO main.reads (room_pk, user_pk, seq) SELECT ?, u.user_pk, -1 ${members}
+        AND NOT EXISTS (SELECT 1 FROM main.members x WHERE x.room_pk = ? AND x.user_pk = u.user_pk)`,
+      key,
+      pk,
+      key,
+    );
+    const added = this.#statements.run(
+      `INSERT OR IGNORE INTO main.members (room_pk, user_pk, role, joined_at) SELECT ?, u.user_pk, m.role, m.joined_at ${members}`,
+      key,
+      pk,
+    );
+    count.added += added;
+    count.known += listed - added;
+  }
+
+  /** Marks only move forward. New members without a mark in the file have read everything. */
+  #setReadMarks({ pk, id, key }: ImportedRoom, { seq }: Position): void {
+    const count = this.#context.counts["read marks"];
+    const beyond = this.#statements.all<[at: string]>(
+      "SELECT at FROM staging.reads WHERE room = ? AND seq > ?",
+      pk,
+      seq,
+    );
+    for (const [at] of beyond)
+      this.#context.refuse(at, `The read mark is beyond the newest message of ${id}, ${seq}.`);
+    const [listed] = this.#statements.get<[number]>(
+      "SELECT count(*) FROM staging.reads WHERE room = ?",
+      pk,
+    ) ?? [0];
+    const added =
+      listed === 0
+        ? 0
+        : this.#statements.run(
+            `INSERT INTO main.reads (room_pk, user_pk, seq) SELECT ?, u.user_pk, r.seq FROM staging.reads r
+              JOIN staging.users u ON u.pk = r.user WHERE r.room = ? AND r.seq <= ?
+              ON CONFLICT DO UPDATE SET seq = excluded.seq WHERE excluded.seq > seq`,
+            key,
+            pk,
+            seq,
+          );
+    count.added += added;
+    count.known += listed - beyond.length - added;
+    this.#statements.run("UPDATE main.reads SET seq = ? WHERE room_pk = ? AND seq = -1", seq, key);
+  }
+
+  async #pause(messages: number): Promise<void> {
+    this.#done += messages;
+    const now = performance.now();
+    if (now - this.#lastTurn < TURN_MS) return;
+    this.options.progress(this.#done, this.#total);
+    await new Promise((resolve) => setImmediate(resolve));
+    this.#lastTurn = performance.now();
+  }
+}

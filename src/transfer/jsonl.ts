@@ -1,0 +1,164 @@
+import * as v from "valibot";
+
+import { type Invitee, roles } from "../chat/model.ts";
+import type { MessageRef, TransferRecord } from "../chat/transfer.ts";
+
+/** RFC 3339, section 5.6. Digits beyond the millisecond are cut. */
+const TIME = /^(\d{4})-(\d\d)-(\d\d)[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+
+const time = v.pipe(
+  v.custom<string>(
+    (input) => typeof input === "string" && isTime(input),
+    "must be a time such as 2026-01-31T12:00:00.000Z",
+  ),
+  v.transform((text) => Date.parse(text)),
+);
+const integer = v.custom<number>((input) => Number.isSafeInteger(input), "must be a whole number");
+const string = v.custom<string>((input) => typeof input === "string", "must be a string");
+const optional = <T extends v.GenericSchema>(schema: T) => v.exactOptional(schema);
+
+/** A user: by their id, which is the token's `sub`, or by their email if they have none yet. */
+const user = v.pipe(
+  v.union(
+    [v.strictObject({ id: string }), v.strictObject({ email: string })],
+    'must be {"id": …} or {"email": …}',
+  ),
+  v.transform((ref): Invitee => ("id" in ref ? { sub: ref.id } : ref)),
+);
+/** A message: by its `seq`, or by its `client_id` in another product. */
+const messageRef = v.pipe(
+  v.union([integer, string], "must be a seq or a client_id"),
+  v.transform((ref): MessageRef => (typeof ref === "number" ? { seq: ref } : { key: ref })),
+);
+
+/** The lines of a file, by type. Unknown keys are refused: a mistyped key would lose what it stands for. */
+const lineSchemas = {
+  user: v.strictObject({
+    type: v.literal("user"),
+    id: optional(string),
+    email: optional(string),
+    name: optional(string),
+    emails: optional(v.array(string)),
+    signed_in: optional(v.boolean()),
+  }),
+  room: v.strictObject({
+    type: v.literal("room"),
+    id: string,
+    name: string,
+    created_at: time,
+    created_by: optional(user),
+    seq: optional(integer),
+    rev: optional(integer),
+  }),
+  member: v.strictObject({
+    type: v.literal("member"),
+    room: string,
+    user,
+    role: v.picklist(roles),
+    joined_at: time,
+  }),
+  message: v.strictObject({
+    type: v.literal("message"),
+    room: string,
+    seq: optional(integer),
+    rev: optional(integer),
+    changed_rev: optional(integer),
+    sender: user,
+    text: optional(string),
+    sent_at: time,
+    edited_at: optional(time),
+    deleted_at: optional(time),
+    reply_to: optional(messageRef),
+    client_id: optional(string),
+  }),
+  reaction: v.strictObject({
+    type: v.literal("reaction"),
+    room: string,
+    message: messageRef,
+    emoji: string,
+    user,
+  }),
+  read: v.strictObject({ type: v.literal("read"), room: string, user, seq: integer }),
+};
+type LineType = keyof typeof lineSchemas;
+type Line = { [T in LineType]: v.InferOutput<(typeof lineSchemas)[T]> }[LineType];
+
+const TYPES = Object.keys(lineSchemas).join(", ");
+
+/** Parses a line. Returns the reason when it is not a record. */
+export function parseLine(line: string): TransferRecord | { invalid: string } {
+  let json: unknown;
+  try {
+    json = JSON.parse(line);
+  } catch {
+    return { invalid: "This line is not JSON. Is the file cut?" };
+  }
+  const type = typeof json === "object" && json !== null && "type" in json ? json.type : undefined;
+  if (!isLineType(type)) return { invalid: `A line is an object whose type is one of ${TYPES}.` };
+  const parsed = v.safeParse(lineSchemas[type], json, { abortEarly: true });
+  return parsed.success ? toRecord(parsed.output) : { invalid: describe(parsed.issues[0]) };
+}
+
+function isLineType(type: unknown): type is LineType {
+  return typeof type === "string" && Object.hasOwn(lineSchemas, type);
+}
+
+function toRecord(line: Line): TransferRecord | { invalid: string } {
+  switch (line.type) {
+    case "user": {
+      const { id, email = null, name = null, emails = [], signed_in: signedIn = false } = line;
+      if (id === undefined && email === null) return { invalid: "A user needs an id or an email." };
+      const who = id === undefined ? { email: email ?? "" } : { sub: id };
+      return { type: "user", user: who, name, email, emails, signedIn };
+    }
+    case "room": {
+      const { id, name, created_at: createdAt, created_by: createdBy = null, seq, rev } = line;
+      if ((seq === undefined) !== (rev === undefined))
+        return { invalid: "A room has both seq and rev, or neither." };
+      const head = seq === undefined || rev === undefined ? null : { seq, rev };
+      return { type: "room", id, name, createdAt, createdBy, head };
+    }
+    case "member": {
+      const { room, user: who, role, joined_at: joinedAt } = line;
+      return { type: "member", room, user: who, role, joinedAt };
+    }
+    case "message": {
+      const { room, seq, rev, changed_rev: changedRev = null, sender, text = null, sent_at: sentAt } = line;
+      const { edited_at: editedAt = null, deleted_at: deletedAt = null, reply_to: replyTo = null } = line;
+      const { client_id: clientId = null } = line;
+      if ((seq === undefined) !== (rev === undefined) || (seq === undefined && changedRev !== null))
+        return { invalid: "A message has both seq and rev, or neither." };
+      const position = seq === undefined || rev === undefined ? null : { seq, rev, changedRev };
+      return {
+        type: "message",
+        room,
+        sender,
+        text,
+        sentAt,
+        editedAt,
+        deletedAt,
+        replyTo,
+        clientId,
+        position,
+      };
+    }
+    case "reaction":
+    case "read":
+      return line;
+  }
+}
+
+function describe(issue: v.BaseIssue<unknown>): string {
+  const path = v.getDotPath(issue);
+  if (issue.expected === "never") return `Unknown key: ${path}`;
+  if (issue.type === "strict_object" && issue.received === "undefined") return `Missing key: ${path}`;
+  return path === null ? issue.message : `${path}: ${issue.message}`;
+}
+
+function isTime(text: string): boolean {
+  const [, year, month, day] = TIME.exec(text) ?? [];
+  const at = Date.parse(text);
+  // Date.parse accepts 30 February.
+  const date = new Date(Date.UTC(Number(year), Number(month) - 1, Number(day)));
+  return !Number.isNaN(at) && date.getUTCDate() === Number(day);
+}
