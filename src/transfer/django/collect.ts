@@ -19,7 +19,13 @@ export async function collect(dump: Dump, mapping: Mapping, parseTime: ParseTime
   const withoutText = new Set<string>();
   const firstMessages = new Map<string, { room: Json; time: number }>();
   const { messages } = mapping;
-  for await (const records of dump.read()) {
+  const needsMessages = messages.replyTo !== null || mapping.rooms.createdAt === null;
+  const wanted = new Set([
+    mapping.users.model,
+    mapping.rooms.model,
+    ...(needsMessages ? [messages.model] : []),
+  ]);
+  for await (const records of dump.read((model) => wanted.has(model))) {
     for (const record of records) {
       if (record.model === mapping.users.model) people.add(record);
       if (record.model === mapping.rooms.model) rooms.add(record);
@@ -30,7 +36,8 @@ export async function collect(dump: Dump, mapping: Mapping, parseTime: ParseTime
       const room = record.fields[messages.room] ?? null;
       const time = parseTime(record.fields[messages.time]);
       const first = firstMessages.get(JSON.stringify(room));
-      if (time !== null && !(first && first.time <= time)) firstMessages.set(JSON.stringify(room), { room, time });
+      if (time !== null && !(first && first.time <= time))
+        firstMessages.set(JSON.stringify(room), { room, time });
     }
   }
   for (const { room, time } of firstMessages.values()) {

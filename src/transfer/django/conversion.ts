@@ -34,6 +34,12 @@ export class Conversion {
     this.#options = options;
   }
 
+  /** Whether records of a model become items. */
+  needs(model: string): boolean {
+    const { messages, rooms, members } = this.#mapping;
+    return [messages.model, rooms.model, members?.model].includes(model);
+  }
+
   /** Yields the items of one record, without those of the users whom it names. */
   *convert(record: DumpRecord): Generator<SourceItem> {
     const { messages, rooms, members } = this.#mapping;

@@ -1,6 +1,7 @@
 import { createReadStream, statSync } from "node:fs";
 
 import { SourceError, type SourceFile } from "../source.ts";
+import { ModelReader } from "./model-reader.ts";
 import { type RawRecord, RecordSplitter } from "./record-splitter.ts";
 
 const CHUNK_BYTES = 1024 * 1024;
@@ -51,10 +52,14 @@ export class Dump {
     return Math.floor(statSync(this.#file.path).mtimeMs);
   }
 
-  /** Yields the records of each chunk of the file. Throws `SourceError` if the file is not a dump. */
-  async *read(): AsyncGenerator<DumpRecord[]> {
+  /**
+   * Yields the records of each chunk of the file. Those of models that are not wanted may be left out, which saves parsing
+   * them. Throws `SourceError` if the file is not a dump.
+   */
+  async *read(isWanted: (model: string) => boolean): AsyncGenerator<DumpRecord[]> {
     const splitter = new RecordSplitter();
     const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+    const models = new ModelReader();
     let bytes = this.#pass++ * this.#size;
     let number = 0;
     const stream: AsyncIterable<Uint8Array> = createReadStream(this.#file.path, {
@@ -62,7 +67,11 @@ export class Dump {
     });
     for await (const chunk of stream) {
       const records: DumpRecord[] = [];
-      for (const raw of splitter.push(chunk)) records.push(parseRecord(raw, decoder, ++number));
+      for (const raw of splitter.push(chunk)) {
+        number++;
+        const model = models.read(raw.bytes);
+        if (model === undefined || isWanted(model)) records.push(parseRecord(raw, decoder, number));
+      }
       yield records;
       bytes += chunk.length;
       this.#file.progress(Math.floor(bytes / this.#passes));

@@ -26,21 +26,19 @@ export function djangoSource({ timezone, onNote = () => undefined, ...options }:
     const addSenders = options.addSenders ?? false;
     for (const line of describeMapping(mapping, addSenders)) onNote(line);
     if (mapping.messages.naiveTimes && timezone === undefined)
-      onNote(`Times have no time zone and are taken as UTC. If they are not, name it with --timezone.`);
+      onNote("Times     without a time zone, taken as UTC: --timezone names another");
     const collected = await collect(dump, mapping, parseTime);
     const conversion = new Conversion(mapping, collected, {
       addSenders,
       parseTime,
       fallbackTime: dump.changedAt,
     });
-    for await (const records of dump.read()) {
-      for (const record of records) yield* conversion.convert(record);
+    // Not `yield*`, which would wait once more for each item.
+    for await (const records of dump.read((model) => conversion.needs(model))) {
+      for (const record of records) for (const item of conversion.convert(record)) yield item;
     }
     yield* conversion.end();
     const anonymous = [...collected.people.used()].filter(({ identified }) => !identified).length;
-    if (anonymous > 0)
-      onNote(
-        `${anonymous} users have no email and keep their messages as django:<pk>. Nobody can sign in as them.`,
-      );
+    if (anonymous > 0) onNote(`Without an email: ${anonymous} users, who keep their messages as django:<pk>`);
   };
 }

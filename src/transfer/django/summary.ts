@@ -4,6 +4,9 @@ import { MODEL_NAMES } from "./names.ts";
 /** Different values of a field that are kept, to see what it points to. */
 const MAX_SAMPLES = 20;
 
+/** Records from which the fields of a model are learned. All records of a model have the same fields. */
+const MAX_RECORDS = 10_000;
+
 export type Kind = "boolean" | "number" | "string" | "list" | "object";
 
 /** What a dump holds: its models by label, such as `chat.message`. */
@@ -11,6 +14,8 @@ export type Summary = ReadonlyMap<string, ModelSummary>;
 
 export interface ModelSummary {
   label: string;
+  /** Records that were read: not all of them, if there are many. */
+  records: number;
   fields: Map<string, FieldSummary>;
   /** The primary keys, of a model that may be the rooms. */
   keys: Set<string> | null;
@@ -31,13 +36,18 @@ export async function summarize(dump: Dump, roomModel: string | undefined): Prom
     MODEL_NAMES.rooms.some((pattern) => pattern.test(modelName(label))) ||
     modelName(label) === named;
   const models = new Map<string, ModelSummary>();
-  for await (const records of dump.read()) {
+  const isWanted = (label: string) => {
+    const model = models.get(label);
+    return !model || model.keys !== null || model.records < MAX_RECORDS;
+  };
+  for await (const records of dump.read(isWanted)) {
     for (const { model: label, pk, fields } of records) {
       let model = models.get(label);
       if (!model) {
-        model = { label, fields: new Map(), keys: mayBeRooms(label) ? new Set() : null };
+        model = { label, records: 0, fields: new Map(), keys: mayBeRooms(label) ? new Set() : null };
         models.set(label, model);
       }
+      model.records++;
       for (const name in fields) addValue(model.fields, name, fields[name] ?? null);
       if (pk !== null) model.keys?.add(pk);
     }
