@@ -35,7 +35,7 @@ export function findModel(
     const [first, second] = near.length > 0 ? near : found;
     if (first && second) {
       throw new SourceError(
-        `Both ${first.label} and ${second.label} may be ${purpose.what}: name one with ${purpose.option}.`,
+        `Both ${first.label} and ${second.label} may hold ${purpose.what}: name one with ${purpose.option}.`,
       );
     }
     if (first) return first;
@@ -45,7 +45,7 @@ export function findModel(
 
 export function notFound(summary: Summary, purpose: Purpose): SourceError {
   return new SourceError(
-    `Which model of the dump is ${purpose.what}? Name it with ${purpose.option}. The dump has ${listModels(ofTheProject(summary)) || "none of an application"}.`,
+    `Which model of the dump holds ${purpose.what}? Name it with ${purpose.option}. The dump has ${listModels(ofTheProject(summary)) || "none of an application"}.`,
   );
 }
 

@@ -37,7 +37,9 @@ function findUsers(summary: Summary, { userModel }: MappingOptions): ModelSummar
   if (accounts.length === 1 && accounts[0]) return accounts[0];
   const model = findModel(summary, MODEL_NAMES.users, purpose);
   if (model) return model;
-  const withEmail = ofTheProject(summary).filter(({ fields }) => fields.has("email"));
+  const withEmail = ofTheProject(summary).filter(
+    ({ fields }) => fields.has("email") && (fields.has("username") || fields.has("is_active")),
+  );
   if (withEmail.length === 1 && withEmail[0]) return withEmail[0];
   throw notFound(summary, purpose);
 }

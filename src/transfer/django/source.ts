@@ -39,6 +39,9 @@ export function djangoSource({ timezone, onNote = () => undefined, ...options }:
     }
     yield* conversion.end();
     const anonymous = [...collected.people.used()].filter(({ identified }) => !identified).length;
-    if (anonymous > 0) onNote(`Without an email: ${anonymous} users, who keep their messages as django:<pk>`);
+    if (anonymous > 0) {
+      const users = anonymous === 1 ? "1 user has" : `${anonymous} users have`;
+      onNote(`${users} no email, and messages as django:<pk>: nobody can sign in as them`);
+    }
   };
 }

@@ -102,7 +102,9 @@ describe("conversations of two users", () => {
       [bob, "bob"],
       [{ sub: "django:3" }, "kim"],
     ]);
-    expect(reading.notes.at(-1)).toBe("Without an email: 1 users, who keep their messages as django:<pk>");
+    expect(reading.notes.at(-1)).toBe(
+      "1 user has no email, and messages as django:<pk>: nobody can sign in as them",
+    );
   });
 
   test("are as old as their first message, when they have no time of their own", async () => {

@@ -1,9 +1,12 @@
 import { describe, expect, test } from "bun:test";
 
+import fc from "fast-check";
+
 import { SourceError } from "../../../src/transfer/source.ts";
 import {
   conversation,
   errorsOf,
+  fixture,
   message,
   readDump,
   readFile,
@@ -42,6 +45,24 @@ describe("a file that is no dump", () => {
     await expect(reading).rejects.toBeInstanceOf(SourceError);
   });
 
+  test("is refused wherever it is cut off", async () => {
+    const dump = await Bun.file(fixture("rooms")).text();
+    for (let length = 0; length < dump.length; length += 13)
+      await expect(readDump(dump.slice(0, length))).rejects.toBeInstanceOf(SourceError);
+  });
+
+  test("is refused, or read, whatever bytes are changed", async () => {
+    const dump = await Bun.file(fixture("rooms-indented")).bytes();
+    const change = fc.tuple(fc.nat(dump.length - 1), fc.integer({ min: 0, max: 255 }));
+    const property = fc.asyncProperty(fc.array(change, { minLength: 1, maxLength: 5 }), async (changes) => {
+      const changed = dump.slice();
+      for (const [index, byte] of changes) changed[index] = byte;
+      const result = await readDump(changed).catch((error: unknown) => error);
+      if (result instanceof Error) expect(result).toBeInstanceOf(SourceError);
+    });
+    await fc.assert(property, { numRuns: 200 });
+  });
+
   test("is refused: a pipe, which could be read only once", async () => {
     await expect(readFile("/dev/null")).rejects.toThrow("/dev/null is not a file. A dump is read 3 times");
   });
@@ -65,7 +86,7 @@ describe("records", () => {
     expect(new Set(reading.items.flatMap((item) => ("record" in item ? [item.record.type] : ["?"])))).toEqual(
       new Set(["user", "room", "member", "message"]),
     );
-    expect(recordsOf(reading, "user").map(({ user: { ...ids } }) => ids)).toEqual([
+    expect(recordsOf(reading, "user").map((record) => record.user)).toEqual([
       { email: "user1@example.com" },
       { email: "user2@example.com" },
     ]);
@@ -177,7 +198,7 @@ describe("users", () => {
 
   test("whose account is disabled are not members, but keep their messages", async () => {
     const reading = await readDump(conversation().with(0, user(1, { is_active: false })));
-    expect(recordsOf(reading, "member").map(({ user: { ...ids } }) => ids)).toEqual([
+    expect(recordsOf(reading, "member").map((record) => record.user)).toEqual([
       { email: "user2@example.com" },
     ]);
     expect(skippedOf(reading)).toEqual(["memberships of disabled accounts"]);
@@ -233,7 +254,7 @@ describe("rooms", () => {
       room(1, { participants: [1, 2], owner: 1, moderators: [2, 3] }),
       message(1),
     ]);
-    expect(recordsOf(reading, "member").map(({ user: { ...ids }, role }) => [ids, role])).toEqual([
+    expect(recordsOf(reading, "member").map((record) => [record.user, record.role])).toEqual([
       [{ email: "user1@example.com" }, "owner"],
       [{ email: "user2@example.com" }, "moderator"],
     ]);
