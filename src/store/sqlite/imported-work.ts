@@ -22,15 +22,15 @@ export class ImportedWork {
   }
 
   exists(user: UserKey): boolean {
-    const found = this.#statements.get<[number]>(
-      `SELECT EXISTS (SELECT 1 FROM messages INDEXED BY messages_client_id WHERE ${SENT})
-        OR EXISTS (SELECT 1 FROM pending_reactions WHERE user_pk = ?)
-        OR EXISTS (SELECT 1 FROM rooms WHERE created_by = ? AND deleted_at IS NULL)`,
+    const found = this.#statements.get(
+      `SELECT 1 FROM messages INDEXED BY messages_client_id WHERE ${SENT}
+        UNION ALL SELECT 1 FROM pending_reactions WHERE user_pk = ?
+        UNION ALL SELECT 1 FROM rooms WHERE created_by = ? AND deleted_at IS NULL LIMIT 1`,
       user,
       user,
       user,
     );
-    return found?.[0] === 1;
+    return found !== undefined;
   }
 
   /** Gives messages and rooms to another user, who has signed in. */

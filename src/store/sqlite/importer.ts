@@ -10,7 +10,7 @@ import { Users } from "./users.ts";
 import { beginImmediate } from "./writer.ts";
 
 /** Pages of the file that stay in memory while an import is applied. More than usual: the transaction changes many. */
-const CACHE_KIB = 131_072;
+const CACHE_KIB = 98_304;
 /** How often the event loop gets a turn. */
 const TURN_MS = 50;
 

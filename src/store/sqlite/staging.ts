@@ -15,6 +15,10 @@ import { Statements, type Value } from "./statements.ts";
 
 /** Keys of users and rooms that are kept in memory. */
 const MAX_CACHED_KEYS = 50_000;
+/** Pages of the temporary database. Large ones, because most of it is written once and read once. */
+const PAGE_BYTES = 16_384;
+/** Pages of it that stay in memory. */
+const CACHE_KIB = 98_304;
 /** Records that one transaction of the temporary database holds. */
 const COMMIT_EVERY = 5000;
 
@@ -64,10 +68,11 @@ export class Staging implements Disposable {
   constructor(private readonly client: Database) {
     this.#statements = new Statements(client);
     client.run("ATTACH '' AS staging");
+    client.run(`PRAGMA staging.page_size = ${PAGE_BYTES}`);
     // The database is lost with the process anyway.
     client.run("PRAGMA staging.journal_mode = MEMORY");
     client.run("PRAGMA staging.synchronous = OFF");
-    client.run("PRAGMA staging.cache_size = -65536");
+    client.run(`PRAGMA staging.cache_size = -${CACHE_KIB}`);
     for (const table of TABLES) client.run(`CREATE TABLE staging.${table}`);
     for (const index of INDEXES) client.run(`CREATE ${index}`);
   }

@@ -1,0 +1,226 @@
+import { expect, test } from "bun:test";
+
+import * as fc from "fast-check";
+
+import type { Action } from "../../src/chat/model.ts";
+import { StoreHarness, subOf } from "../contract/store-harness.ts";
+import { foreign, openArchive } from "../support/archive.ts";
+import { send } from "../support/samples.ts";
+
+/** Exports, imports into an empty chat, and exports that one. */
+async function roundTrip(lines: readonly string[], room?: string): Promise<string[]> {
+  await using copy = openArchive();
+  expect(await copy.importLines(lines)).toMatchObject({ errors: [], skipped: [] });
+  return await copy.export(room);
+}
+
+test("a chat with everything in it is the same after export, import and export", async () => {
+  await using from = openArchive();
+  const h = new StoreHarness(from.store);
+  const [ann, bob] = [
+    await h.signIn("sub|ann", "ann@example.com"),
+    await h.signIn("sub|bob", "shared@example.com"),
+  ];
+  // Two users are shown with one email, which belongs to the second. The first owns another one.
+  const carol = await h.signIn("sub|carol", "shared@example.com");
+  await from.store.signIn({ sub: "sub|dan", name: "Dan" });
+  const room = await h.createRoom("general", ann);
+  for (const who of [bob, carol]) await h.grant(room, subOf(who));
+  await h.grant(room, { email: "invited@example.com" }, "moderator");
+  await h.grant(room, { sub: "never@seen" });
+  await h.createRoom("empty");
+  const deleted = await h.room(ann);
+  await h.fill(deleted, ann, 2);
+  await h.delete(deleted);
+  await h.act(room, ann, send("one", "c1"), send("two", null, 1), send("three\u2028\u{1f600}", "c1b"));
+  await h.act(room, bob, send("four", "c1"), { type: "react", seq: 1, emoji: "👍", on: true });
+  await h.act(room, carol, { type: "react", seq: 1, emoji: "👍", on: true });
+  await h.act(room, carol, { type: "react", seq: 1, emoji: "🎉", on: true });
+  await h.act(room, ann, { type: "edit", seq: 1, text: "first" }, { type: "delete", seq: 3 });
+  // The last rev belongs to a reaction that is gone.
+  for (const on of [true, false]) await h.act(room, ann, { type: "react", seq: 2, emoji: "👀", on });
+  await h.act(room, ann, { type: "edit", seq: 2, text: "2" });
+  await h.act(room, bob, { type: "read", seq: 2 });
+  const reader = { ...(await h.signIn("sub|admin")), admin: true };
+  await h.act(room, reader, { type: "read", seq: 3 });
+  await from.import([
+    foreign.room("imported"),
+    foreign.member("imported", "erin@example.com"),
+    foreign.message("imported", "k1"),
+    foreign.reaction("imported", "k1", "erin@example.com"),
+    foreign.reaction("imported", "k1", "ann@example.com"),
+  ]);
+  const lines = await from.export();
+  expect(lines.join("\n")).not.toContain(deleted.id);
+  expect(await roundTrip(lines)).toEqual(lines);
+  const general = await from.export("general");
+  expect(general.filter((line) => line.includes('"type":"room"'))).toHaveLength(1);
+  expect(general.join("\n")).not.toContain("erin@example.com");
+  expect(general.join("\n")).not.toContain("sub|dan");
+  expect(await roundTrip(general, "general")).toEqual(general);
+});
+
+test("lines come in the documented order, with the documented keys", async () => {
+  await using from = openArchive();
+  const h = new StoreHarness(from.store);
+  const ann = await h.signIn("sub|ann", "ann@example.com");
+  const room = await h.createRoom("general", ann);
+  await h.grant(room, { email: "bob@example.com" });
+  await h.act(room, ann, send("one", "c1"), send("two", null, 1));
+  await h.act(room, ann, { type: "react", seq: 1, emoji: "👍", on: true }, { type: "delete", seq: 2 });
+  const at = "2023-11-14T22:13:20.000Z";
+  const created = "1970-01-01T00:00:00.001Z";
+  expect((await from.export()).map((line) => JSON.parse(line) as unknown)).toEqual([
+    { type: "user", id: "sub|ann", email: "ann@example.com", emails: ["ann@example.com"], signed_in: true },
+    { type: "user", email: "bob@example.com" },
+    {
+      type: "room",
+      id: "general",
+      name: "general",
+      created_at: created,
+      created_by: { id: "sub|ann" },
+      seq: 2,
+      rev: 4,
+    },
+    { type: "member", room: "general", user: { id: "sub|ann" }, role: "owner", joined_at: created },
+    {
+      type: "member",
+      room: "general",
+      user: { email: "bob@example.com" },
+      role: "member",
+      joined_at: created,
+    },
+    {
+      type: "message",
+      room: "general",
+      seq: 1,
+      rev: 1,
+      changed_rev: 3,
+      sender: { id: "sub|ann" },
+      text: "one",
+      sent_at: at,
+      client_id: "c1",
+    },
+    { type: "reaction", room: "general", message: 1, emoji: "👍", user: { id: "sub|ann" } },
+    {
+      type: "message",
+      room: "general",
+      seq: 2,
+      rev: 2,
+      changed_rev: 4,
+      sender: { id: "sub|ann" },
+      sent_at: at,
+      deleted_at: at,
+      reply_to: 1,
+    },
+    { type: "read", room: "general", user: { id: "sub|ann" }, seq: 2 },
+    { type: "read", room: "general", user: { email: "bob@example.com" }, seq: 0 },
+  ]);
+});
+
+test("a room that does not exist has no records", async () => {
+  await using from = openArchive();
+  expect(await from.export("none")).toEqual([]);
+});
+
+test("an export shows one moment, whatever is written meanwhile", async () => {
+  await using from = openArchive();
+  const h = new StoreHarness(from.store);
+  const ann = await h.signIn("sub|ann");
+  const rooms = [await h.createRoom("a", ann), await h.createRoom("b", ann)];
+  const before = await from.export();
+  const { SqliteStore } = await import("../../src/store/sqlite/store.ts");
+  const { open } = await import("../../src/store/sqlite/open.ts");
+  const server = new SqliteStore(open(from.path));
+  const records: unknown[] = [];
+  for await (const record of from.archive.records()) {
+    records.push(record);
+    for (const { key } of rooms)
+      await server.append([{ room: key, actor: ann, at: 1, action: send("meanwhile") }]);
+  }
+  await server.close();
+  expect(records).toHaveLength(before.length);
+  expect((await from.export()).length).toBeGreaterThan(before.length);
+});
+
+const USERS = 4;
+
+test("any chat is the same after export, import and export, whatever the order of the lines", async () => {
+  const word = fc
+    .string({ unit: "grapheme", minLength: 1, maxLength: 8 })
+    .filter((text) => text.trim() !== "" && !text.includes("\0"));
+  const seq = fc.integer({ min: 1, max: 8 });
+  const action: fc.Arbitrary<Action> = fc.oneof(
+    fc.record({
+      type: fc.constant("send" as const),
+      text: word,
+      clientId: fc.option(fc.constantFrom("a", "b", "c")),
+      replyTo: fc.option(seq),
+    }),
+    fc.record({ type: fc.constant("edit" as const), seq, text: word }),
+    fc.record({ type: fc.constant("delete" as const), seq }),
+    fc.record({
+      type: fc.constant("react" as const),
+      seq,
+      emoji: fc.constantFrom("👍", "❤", "❤️"),
+      on: fc.boolean(),
+    }),
+    fc.record({ type: fc.constant("read" as const), seq }),
+  );
+  const step = fc.record({ room: fc.nat(2), user: fc.nat(USERS - 1), action });
+  const imported = fc.record({
+    room: fc.nat(3),
+    key: fc.constantFrom("k1", "k2", "k3"),
+    email: fc.constantFrom("user-0@example.com", "x@example.com", "y@example.com"),
+    react: fc.boolean(),
+    deleted: fc.boolean(),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { maxLength: 40 }),
+      fc.array(imported, { maxLength: 6 }),
+      fc.array(fc.nat(USERS - 1), { maxLength: 3 }),
+      fc.infiniteStream(fc.nat()),
+      async (steps, foreigners, invited, order) => {
+        await using from = openArchive();
+        const h = new StoreHarness(from.store);
+        const users = [];
+        for (let n = 0; n < USERS; n++) {
+          // The last two share an email, and one has none.
+          const email = n === 0 ? undefined : `user-${Math.min(n, 2)}@example.com`;
+          users.push(await h.signIn(`sub|${n}`, email));
+        }
+        const rooms = [];
+        for (let n = 0; n < 3; n++) rooms.push(await h.room(...users));
+        for (const n of invited)
+          await h.grant(rooms[n % 3] as (typeof rooms)[0], { email: `invited-${n}@example.com` });
+        for (const { room, user, action: each } of steps)
+          await h.act(rooms[room] as (typeof rooms)[0], users[user] as (typeof users)[0], each);
+        const ids = [...rooms.map(({ id }) => id), "other"];
+        await from.import(
+          [
+            foreign.room("other"),
+            ...foreigners.flatMap(({ room, key, email, react, deleted }) => {
+              const id = ids[room] ?? "";
+              const message = foreign.message(id, key, {
+                sender: { email },
+                ...(deleted && { text: null, deletedAt: 2 }),
+              });
+              return react ? [message, foreign.reaction(id, key, "x@example.com")] : [message];
+            }),
+          ],
+          { skipInvalid: true },
+        );
+        const lines = await from.export();
+        // Reactions to one message keep their order; everything else may come in any.
+        const next = order[Symbol.iterator]();
+        const places = lines.map((line) => (line.includes('"reaction"') ? 0 : Number(next.next().value)));
+        const shuffled = lines
+          .map((_, index) => index)
+          .toSorted((a, b) => (places[a] ?? 0) - (places[b] ?? 0) || a - b);
+        expect(await roundTrip(shuffled.map((index) => lines[index] ?? ""))).toEqual(lines);
+      },
+    ),
+    { numRuns: 40 },
+  );
+}, 120_000);

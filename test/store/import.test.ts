@@ -1,0 +1,410 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+
+import type { MessageRecord, TransferRecord } from "../../src/chat/transfer.ts";
+import { StoreHarness, subOf } from "../contract/store-harness.ts";
+import { foreign, type OpenArchive, openArchive } from "../support/archive.ts";
+import { send } from "../support/samples.ts";
+
+let chat: OpenArchive;
+let h: StoreHarness;
+beforeEach(() => {
+  chat = openArchive();
+  h = new StoreHarness(chat.store);
+});
+afterEach(() => chat[Symbol.asyncDispose]());
+
+async function roomKey(id: string): Promise<number> {
+  return (await chat.store.rooms()).find((room) => room.id === id)?.key ?? 0;
+}
+const messages = async (id: string) => chat.store.messages(await roomKey(id), { limit: 100 });
+/** The messages of a room, each as its number, its rev and its text. */
+const lines = async (id: string) => (await messages(id)).map(({ seq, rev, text }) => `${seq}/${rev} ${text}`);
+const head = async (id: string) => chat.store.head(await roomKey(id));
+const { room, member, message, reaction } = foreign;
+
+describe("messages of another product", () => {
+  test("are appended in order of their time, then of the file", async () => {
+    await chat.import([
+      message("r", "c", { sentAt: 3 }),
+      message("r", "b", { sentAt: 2 }),
+      message("r", "b2", { sentAt: 2 }),
+      room("r"),
+      message("r", "a", { sentAt: 1 }),
+    ]);
+    expect(await lines("r")).toEqual(["1/1 text a", "2/2 text b", "3/3 text b2", "4/4 text c"]);
+    expect(await head("r")).toEqual({ seq: 4, rev: 4 });
+  });
+
+  test("have a second rev when they were edited, deleted or reacted to", async () => {
+    await chat.import([
+      room("r"),
+      message("r", "a", { editedAt: 2 }),
+      message("r", "b", { text: null, deletedAt: 2 }),
+      message("r", "c"),
+      reaction("r", "c", "bob@example.com"),
+      message("r", "d"),
+    ]);
+    expect(await lines("r")).toEqual(["1/2 text a", "2/4 null", "3/6 text c", "4/7 text d"]);
+    expect(await chat.store.changes(await roomKey("r"), 0, 100)).toMatchObject({
+      rev: 7,
+      messages: [{ seq: 1, editedAt: 2 }, { seq: 2, deletedAt: 2 }, { seq: 3 }, { seq: 4 }],
+    });
+  });
+
+  test("follow those that a room has, which keeps its name and its members their roles", async () => {
+    const ann = await h.signIn("sub|ann", "ann@example.com");
+    const known = await h.createRoom("r", ann);
+    await h.act(known, ann, send("before"));
+    const { counts } = await chat.import([
+      { ...room("r"), name: "Another name" } as TransferRecord,
+      member("r", "ann@example.com"),
+      member("r", "bob@example.com"),
+      message("r", "a"),
+    ]);
+    expect(counts).toMatchObject({ rooms: { added: 0, known: 1 }, members: { added: 1, known: 1 } });
+    expect(await lines("r")).toEqual(["1/1 before", "2/2 text a"]);
+    expect(await chat.store.rooms()).toMatchObject([{ id: "r", name: "r" }]);
+    expect((await chat.store.members(known.key)).map(({ role, user }) => [user.email, role])).toEqual([
+      ["ann@example.com", "owner"],
+      ["bob@example.com", "member"],
+    ]);
+  });
+
+  test("are not imported twice, and a later file brings what is new", async () => {
+    const first = [
+      room("r"),
+      member("r", "ann@example.com"),
+      message("r", "a"),
+      message("r", "b"),
+      reaction("r", "b", "bob@example.com"),
+    ];
+    await chat.import(first);
+    const before = await chat.export();
+    const again = await chat.import(first);
+    expect(again.counts).toMatchObject({
+      rooms: { added: 0, known: 1 },
+      users: { added: 0, known: 2 },
+      members: { added: 0, known: 1 },
+      messages: { added: 0, known: 2 },
+      reactions: { added: 0, known: 1 },
+    });
+    expect(await chat.export()).toEqual(before);
+    const more = await chat.import([
+      ...first,
+      message("r", "c", { replyTo: { key: "a" } }),
+      reaction("r", "b", "carol@example.com"),
+    ]);
+    expect(more.counts).toMatchObject({
+      messages: { added: 1, known: 2 },
+      reactions: { added: 1, known: 1 },
+    });
+    expect(await lines("r")).toEqual(["1/1 text a", "2/4 text b", "3/5 text c"]);
+  });
+
+  test("may refer to messages that an earlier file brought", async () => {
+    await chat.import([room("r"), message("r", "a")]);
+    const { errors } = await chat.import([
+      message("r", "b", { replyTo: { key: "a" } }),
+      reaction("r", "a", "bob@example.com"),
+    ]);
+    expect(errors).toEqual([]);
+    expect(await messages("r")).toMatchObject([
+      { seq: 1, reactions: [{ emoji: "👍", by: ["bob@example.com"] }] },
+      { seq: 2, replyTo: 1 },
+    ]);
+  });
+
+  test("that reply to a later one are kept without the reference", async () => {
+    const { skipped } = await chat.import([
+      room("r"),
+      message("r", "a", { replyTo: { key: "b" } }),
+      message("r", "b", { sentAt: 2 }),
+    ]);
+    expect(skipped).toEqual(["references of replies to a later message, which were kept as plain messages"]);
+    expect(await messages("r")).toMatchObject([{ replyTo: null }, { replyTo: null }]);
+  });
+
+  test("are of members who have read everything, unless the file has a mark", async () => {
+    const { errors } = await chat.import([
+      room("r"),
+      ...["ann@example.com", "bob@example.com", "carol@example.com"].map((email) => member("r", email)),
+      ...["a", "b"].map((key) => message("r", key)),
+      { type: "read", room: "r", user: { email: "bob@example.com" }, seq: 1 },
+      { type: "read", room: "r", user: { email: "carol@example.com" }, seq: 0 },
+    ]);
+    expect(errors).toEqual([]);
+    const marks = await chat.store.readMarks(await roomKey("r"), 9);
+    expect(marks?.map(({ user, seq }) => [user.email, seq]).toSorted()).toEqual([
+      ["ann@example.com", 2],
+      ["bob@example.com", 1],
+      ["carol@example.com", 0],
+    ]);
+  });
+
+  test("have reactions up to the limits of a message, and none when they are deleted", async () => {
+    const { counts, skipped } = await chat.import([
+      room("r"),
+      message("r", "a"),
+      message("r", "b", { text: null, deletedAt: 2 }),
+      ...Array.from({ length: 22 }, (_, n) => reaction("r", "a", "ann@example.com", `:${n}:`)),
+      reaction("r", "a", "ann@example.com", ":0:"),
+      reaction("r", "b", "ann@example.com"),
+    ]);
+    expect(counts?.reactions).toEqual({ added: 20, known: 1 });
+    expect(skipped.toSorted()).toEqual([
+      "reactions beyond the limits of a message",
+      "reactions beyond the limits of a message",
+      "reactions to deleted messages",
+    ]);
+    expect((await messages("r")).map(({ reactions }) => reactions.length)).toEqual([20, 0]);
+  });
+});
+
+test.each<[string, TransferRecord[], string]>([
+  [
+    "a room that is described nowhere",
+    [message("none", "a")],
+    "1: There is no room none, neither in the file nor in the chat.",
+  ],
+  [
+    "a reply to nothing",
+    [room("r"), message("r", "a", { replyTo: { key: "x" } })],
+    "2: This message replies to one that does not exist: x",
+  ],
+  [
+    "a reaction to nothing",
+    [room("r"), reaction("r", "x", "ann@example.com")],
+    "2: This reaction is to a message that does not exist.",
+  ],
+  [
+    "a read mark beyond the end",
+    [room("r"), { type: "read", room: "r", user: { sub: "a" }, seq: 1 }],
+    "2: The read mark is beyond the newest message of r, 0.",
+  ],
+  [
+    "two messages with one key",
+    [room("r"), message("r", "a"), message("r", "a", { text: "other" })],
+    "3: Two different messages of r have the key a.",
+  ],
+  [
+    "a room described in two ways",
+    [room("r"), { ...room("r"), name: "x" } as TransferRecord],
+    "2: Room r is described twice, in different ways.",
+  ],
+  [
+    "a member with two roles",
+    [room("r"), member("r", "a@b"), { ...member("r", "a@b"), role: "owner" } as TransferRecord],
+    "3: A member of r is listed twice, with different roles.",
+  ],
+])("%s is an error, and nothing is imported", async (_, records, error) => {
+  const before = await chat.export();
+  const result = await chat.import([room("other"), message("other", "a"), ...records]);
+  const shifted = error.replace(/^\d+/, (at) => String(Number(at) + 2));
+  expect(result.errors).toEqual([shifted]);
+  expect(await chat.export()).toEqual(before);
+  // What is right can be imported without it.
+  const rest = await chat.import([room("other"), message("other", "a"), ...records], { skipInvalid: true });
+  expect(rest.errors).toEqual([shifted]);
+  expect(await lines("other")).toEqual(["1/1 text a"]);
+});
+
+test("records that are repeated word by word count once", async () => {
+  const records = [room("r"), member("r", "ann@example.com"), message("r", "a")];
+  const { counts, errors, skipped } = await chat.import([...records, ...records]);
+  expect(errors).toEqual([]);
+  expect(skipped).toEqual(["repeated records", "repeated records", "repeated records"]);
+  expect(counts).toMatchObject({ rooms: { added: 1 }, members: { added: 1 }, messages: { added: 1 } });
+});
+
+test("a dry run says what an import would do, and changes nothing", async () => {
+  const records = [
+    room("r"),
+    member("r", "ann@example.com"),
+    message("r", "a"),
+    reaction("r", "a", "x@example.com"),
+  ];
+  const before = await chat.export();
+  const dry = await chat.import(records, { dryRun: true });
+  expect(await chat.export()).toEqual(before);
+  expect(await chat.import(records)).toEqual(dry);
+  expect(await lines("r")).toEqual(["1/2 text a"]);
+});
+
+test("an import that is given up leaves nothing, and the next one may begin", async () => {
+  {
+    using started = chat.archive.beginImport();
+    started.add("1", room("r"));
+  }
+  expect(await chat.store.rooms()).toEqual([]);
+  expect((await chat.import([room("r")])).errors).toEqual([]);
+});
+
+describe("users", () => {
+  test("named by an email are its present owner, or are invited by it", async () => {
+    const ann = await h.signIn("sub|ann", "ann@example.com");
+    await chat.import([
+      {
+        type: "user",
+        user: { email: "ann@example.com" },
+        name: "Ann",
+        email: null,
+        emails: [],
+        signedIn: false,
+      },
+      {
+        type: "user",
+        user: { email: "bob@example.com" },
+        name: "Bob",
+        email: null,
+        emails: [],
+        signedIn: false,
+      },
+      room("r"),
+      member("r", "Bob@Example.com"),
+      message("r", "a"),
+      message("r", "b", { sender: { email: "bob@example.com" } }),
+    ]);
+    expect((await messages("r")).map(({ sender }) => sender)).toEqual([
+      { key: ann.key, id: "sub|ann", email: "ann@example.com", name: "Ann" },
+      { key: expect.any(Number), id: null, email: "bob@example.com", name: "Bob" },
+    ]);
+  });
+
+  test("keep the names and emails that they have here", async () => {
+    await chat.store.signIn({ sub: "sub|ann", email: "ann@example.com", name: "Ann" });
+    await h.signIn("sub|bob");
+    const user = { type: "user", name: "Imported", email: "shown@example.com", signedIn: true } as const;
+    await chat.import([
+      { ...user, user: { sub: "sub|ann" }, emails: ["ann@example.com", "new@example.com"] },
+      { ...user, user: { sub: "sub|bob" }, emails: ["ann@example.com"] },
+    ]);
+    expect((await chat.export()).map((line) => JSON.parse(line) as unknown)).toEqual([
+      {
+        type: "user",
+        id: "sub|ann",
+        email: "ann@example.com",
+        name: "Ann",
+        emails: ["ann@example.com", "new@example.com"],
+        signed_in: true,
+      },
+      { type: "user", id: "sub|bob", email: "shown@example.com", name: "Imported", signed_in: true },
+    ]);
+  });
+});
+
+describe("a room from Parley", () => {
+  /** The records of a room with three messages, of which the first was edited. */
+  async function records(): Promise<TransferRecord[]> {
+    await using from = openArchive();
+    const source = new StoreHarness(from.store);
+    const ann = await source.signIn("sub|ann", "ann@example.com");
+    const original = await source.createRoom("r", ann);
+    await source.act(original, ann, send("one"), send("two"), send("three"), {
+      type: "edit",
+      seq: 1,
+      text: "first",
+    });
+    const all: TransferRecord[] = [];
+    for await (const record of from.archive.records()) all.push(record);
+    return all;
+  }
+  const isMessage = (record: TransferRecord): record is MessageRecord => record.type === "message";
+  const change = (all: TransferRecord[], seq: number, more: Partial<MessageRecord>) =>
+    all.map((record) =>
+      isMessage(record) && record.position?.seq === seq ? { ...record, ...more } : record,
+    );
+
+  test("comes back with its numbers, and goes on from there", async () => {
+    await chat.import(await records());
+    expect(await lines("r")).toEqual(["1/4 first", "2/2 two", "3/3 three"]);
+    const ann = await h.signIn("sub|ann", "ann@example.com");
+    const restored = { key: await roomKey("r") } as never;
+    expect(await h.act(restored, ann, send("four"))).toEqual(["created 4/5"]);
+  });
+
+  test("is continued by a newer export, and not changed by an older one", async () => {
+    const older = await records();
+    await chat.import(older);
+    const ann = await h.signIn("sub|ann");
+    const restored = { key: await roomKey("r") } as never;
+    await h.act(
+      restored,
+      ann,
+      send("four", "c4"),
+      { type: "delete", seq: 2 },
+      { type: "react", seq: 4, emoji: "👍", on: true },
+    );
+    const newer: TransferRecord[] = [];
+    for await (const record of chat.archive.records()) newer.push(record);
+    const state = await chat.export();
+    expect(await chat.import(older)).toMatchObject({
+      errors: [],
+      counts: { messages: { added: 0, known: 3 } },
+    });
+    expect(await chat.export()).toEqual(state);
+    await using copy = openArchive();
+    await copy.import(older);
+    expect(await copy.import(newer)).toMatchObject({
+      errors: [],
+      counts: { messages: { added: 2, known: 2 } },
+    });
+    expect(await copy.export()).toEqual(state);
+  });
+
+  test("is refused when both have gone on differently", async () => {
+    const older = await records();
+    await chat.import(older);
+    const ann = await h.signIn("sub|ann");
+    const restored = { key: await roomKey("r") } as never;
+    await h.act(restored, ann, send("here"));
+    await using copy = openArchive();
+    await copy.import(older);
+    const there = new StoreHarness(copy.store);
+    const other = await there.signIn("sub|bob");
+    await there.grant({ key: 1 } as never, subOf(other));
+    await there.act({ key: 1 } as never, other, send("there"), send("there too"));
+    const state = await chat.export();
+    const diverged: TransferRecord[] = [];
+    for await (const record of copy.archive.records()) diverged.push(record);
+    const { errors } = await chat.import(diverged);
+    expect(errors).toEqual([expect.stringMatching(/: Room r: Message 4 differs from the one that is here/)]);
+    expect(await chat.export()).toEqual(state);
+  });
+
+  test.each<[string, (all: TransferRecord[]) => TransferRecord[], RegExp]>([
+    [
+      "lacks a message in the middle",
+      (all) => all.filter((each) => !isMessage(each) || each.position?.seq !== 2),
+      /Message 2 is missing/,
+    ],
+    [
+      "lacks its last message",
+      (all) => all.filter((each) => !isMessage(each) || each.position?.seq !== 3),
+      /Message 3 is missing/,
+    ],
+    [
+      "has a message beyond its head",
+      (all) => all.map((each) => (each.type === "room" ? { ...each, head: { seq: 2, rev: 4 } } : each)),
+      /Message 3 is beyond/,
+    ],
+    [
+      "has revs that do not rise",
+      (all) => change(all, 2, { position: { seq: 2, rev: 3, changedRev: null } }),
+      /Message 3 has rev 3, which does not follow/,
+    ],
+    [
+      "has one rev twice",
+      (all) => change(all, 1, { position: { seq: 1, rev: 1, changedRev: 2 } }),
+      /Two messages have the rev 2/,
+    ],
+    ["mixes messages with and without numbers", (all) => [...all, message("r", "a")], /A message has no seq/],
+  ])("that %s is left out, and an error", async (_, spoil, error) => {
+    const spoilt = spoil(await records());
+    const { errors } = await chat.import([...spoilt, room("s")]);
+    expect(errors).toEqual([expect.stringMatching(error)]);
+    expect(await chat.store.rooms()).toEqual([]);
+    const rest = await chat.import([...spoilt, room("s")], { skipInvalid: true });
+    expect(rest.counts).toMatchObject({ rooms: { added: 1, known: 0 }, messages: { added: 0, known: 0 } });
+    expect((await chat.store.rooms()).map(({ id }) => id)).toEqual(["s"]);
+  });
+});
