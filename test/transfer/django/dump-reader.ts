@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import type { MessageRecord, TransferRecord } from "../../../src/chat/transfer.ts";
 import { type DjangoOptions, djangoSource } from "../../../src/transfer/django/source.ts";
-import type { SourceItem } from "../../../src/transfer/source.ts";
+import { SourceError, type SourceItem } from "../../../src/transfer/source.ts";
 import { root } from "../../support/process.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
@@ -20,6 +20,17 @@ export async function readFile(path: string, options: DjangoOptions = {}): Promi
   const notes: string[] = [];
   const source = djangoSource({ onNote: (line) => notes.push(line), ...options });
   return { items: await Array.fromAsync(source({ path, progress: () => undefined })), notes };
+}
+
+/** Why a reading fails. Rejects when it succeeds, or fails with another error than `SourceError`. */
+export async function refusalOf(reading: Promise<Reading>): Promise<string> {
+  try {
+    await reading;
+  } catch (error) {
+    if (error instanceof SourceError) return error.message;
+    throw error;
+  }
+  throw new Error("The dump was read.");
 }
 
 /** Reads a dump that is given as its text or its records. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 
 import { SourceError } from "../../../src/transfer/source.ts";
 import {
@@ -11,6 +11,7 @@ import {
   readDump,
   readFile,
   recordsOf,
+  refusalOf,
   room,
   skippedOf,
   textsOf,
@@ -40,15 +41,13 @@ describe("a file that is no dump", () => {
     ],
   ];
   test.each(refused)("is refused: %s", async (_, dump, reason) => {
-    const reading = readDump(dump);
-    await expect(reading).rejects.toThrow(reason);
-    await expect(reading).rejects.toBeInstanceOf(SourceError);
+    expect(await refusalOf(readDump(dump))).toContain(reason);
   });
 
   test("is refused wherever it is cut off", async () => {
     const dump = await Bun.file(fixture("rooms")).text();
     for (let length = 0; length < dump.length; length += 13)
-      await expect(readDump(dump.slice(0, length))).rejects.toBeInstanceOf(SourceError);
+      expect(await refusalOf(readDump(dump.slice(0, length)))).toMatch(/^The file is (empty|cut off)/);
   });
 
   test("is refused, or read, whatever bytes are changed", async () => {
@@ -64,7 +63,9 @@ describe("a file that is no dump", () => {
   });
 
   test("is refused: a pipe, which could be read only once", async () => {
-    await expect(readFile("/dev/null")).rejects.toThrow("/dev/null is not a file. A dump is read 3 times");
+    expect(await refusalOf(readFile("/dev/null"))).toContain(
+      "/dev/null is not a file. A dump is read 3 times",
+    );
   });
 });
 
