@@ -262,12 +262,13 @@ describe("rooms", () => {
   });
 });
 
+const membership = (pk: number, fields: object) => ({
+  model: "chat.roommember",
+  pk,
+  fields: { room: 1, user: pk, ...fields },
+});
+
 describe("memberships", () => {
-  const membership = (pk: number, fields: object) => ({
-    model: "chat.roommember",
-    pk,
-    fields: { room: 1, user: pk, ...fields },
-  });
   const users = Array.from({ length: 6 }, (_, index) => user(index + 1));
   const rows = [...users, { model: "chat.room", pk: 1, fields: { name: "" } }, message(1)];
   const members = async (fields: object[]) => {
