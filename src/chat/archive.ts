@@ -37,6 +37,8 @@ export interface ApplyOptions {
   skipped: (reason: string) => void;
   /** Called now and then with the number of messages that have been applied. */
   progress: (messages: number, total: number) => void;
+  /** When it is aborted, everything is rolled back and `apply` rejects with its reason. */
+  signal: AbortSignal;
 }
 
 export const kinds = ["rooms", "users", "members", "messages", "reactions", "read marks"] as const;

@@ -1,9 +1,11 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import type { Command } from "commander";
 
 import { type Archive, type ImportResult, kinds } from "../chat/archive.ts";
-import { type Environment, readConfig } from "../config.ts";
+import { type Config, type Environment, readConfig } from "../config.ts";
 import { openChat } from "../server.ts";
 import type { Source } from "../transfer/source.ts";
 import { Failure } from "./failure.ts";
@@ -29,7 +31,10 @@ export function addImportOptions(command: Command): Command {
     .option("--skip-invalid", "leave out what is invalid, instead of importing nothing");
 }
 
-/** Imports a file into the chat, and prints what was imported. Rejects with `Failure` when nothing was. */
+/**
+ * Imports a file into the chat, and prints what was imported. Rejects with `Failure` when nothing was. SIGINT and SIGTERM end it,
+ * and leave the chat as it was.
+ */
 export async function runImport(
   environment: Environment,
   file: string,
@@ -37,10 +42,13 @@ export async function runImport(
   { dryRun = false, skipInvalid = false }: ImportOptions,
 ): Promise<void> {
   const size = sizeOf(file);
-  const { archive, close } = openChat(readConfig(environment), { create: true });
+  using database = databaseFor(readConfig(environment), dryRun);
+  using interruption = watchSignals();
+  const { archive, close } = openChat(database.config, { create: true });
   const report = new Report();
   try {
-    const result = await importFile(archive, report, { file, size, source, dryRun, skipInvalid });
+    const { signal } = interruption;
+    const result = await importFile(archive, report, { file, size, source, dryRun, skipInvalid, signal });
     report.progress.clear();
     await report.print(result, { dryRun, skipInvalid });
   } finally {
@@ -53,21 +61,26 @@ interface Work extends Required<ImportOptions> {
   file: string;
   size: number;
   source: Source;
+  signal: AbortSignal;
 }
 
 /** Resolves with undefined when the file has errors, so that nothing was applied. */
 async function importFile(
   archive: Archive,
   report: Report,
-  { file, size, source, dryRun, skipInvalid }: Work,
+  { file, size, source, dryRun, skipInvalid, signal }: Work,
 ): Promise<ImportResult | undefined> {
   using records = archive.beginImport();
   const progress = (bytes: number) => report.progress.show("Reading ", bytes, size);
+  let empty = true;
   for await (const item of source({ path: file, progress })) {
+    signal.throwIfAborted();
+    empty = false;
     const leftOut = "record" in item ? records.add(item.at, item.record) : item;
     if (leftOut && "invalid" in leftOut) report.invalid(item.at, leftOut.invalid);
     else if (leftOut) report.skipped(leftOut.skipped);
   }
+  if (empty) throw new Failure(`${file}: there is nothing to import in this file`);
   if (report.errors > 0 && !skipInvalid) return undefined;
   return await records.apply({
     dryRun,
@@ -75,7 +88,31 @@ async function importFile(
     invalid: (at, reason) => report.invalid(at, reason),
     skipped: (reason) => report.skipped(reason),
     progress: (messages, total) => report.progress.show("Applying", messages, total),
+    signal,
   });
+}
+
+/** The database to import into. A dry run that finds none uses an empty one, which is deleted afterwards. */
+function databaseFor(config: Config, dryRun: boolean): { config: Config } & Disposable {
+  if (!dryRun || existsSync(config.database)) return { config, [Symbol.dispose]: () => undefined };
+  const folder = mkdtempSync(join(tmpdir(), "parley-dry-run-"));
+  return {
+    config: { ...config, database: join(folder, "parley.db") },
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+function watchSignals(): { signal: AbortSignal } & Disposable {
+  const controller = new AbortController();
+  const stop = () => controller.abort(new Failure("Interrupted: nothing was imported."));
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  for (const each of signals) process.on(each, stop);
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]: () => {
+      for (const each of signals) process.off(each, stop);
+    },
+  };
 }
 
 /** What the operator is told about an import. */

@@ -50,6 +50,7 @@ export function openArchive() {
         invalid: (at, reason) => result.errors.push(`${at}: ${reason}`),
         skipped: (reason) => result.skipped.push(reason),
         progress: () => undefined,
+        signal: new AbortController().signal,
       });
       return result;
     },

@@ -3,7 +3,7 @@ import { checkRecord } from "../../chat/check-record.ts";
 import type { TransferRecord } from "../../chat/transfer.ts";
 import { Exporter } from "./exporter.ts";
 import { Importer } from "./importer.ts";
-import type { Db } from "./open.ts";
+import { type Db, sqliteError } from "./open.ts";
 import { Staging } from "./staging.ts";
 import { toStoreError } from "./writer.ts";
 
@@ -23,7 +23,7 @@ export class SqliteArchive implements Archive {
       $client.run("BEGIN");
       yield* exporter.records(room);
     } catch (error) {
-      throw toStoreError(error);
+      throw asStoreError(error);
     } finally {
       if ($client.inTransaction) $client.run("ROLLBACK");
     }
@@ -47,7 +47,7 @@ class SqliteImport implements Import {
       this.#staging.finish();
       return await new Importer(this.db, options).run();
     } catch (error) {
-      throw toStoreError(error);
+      throw asStoreError(error);
     }
   }
 
@@ -61,6 +61,11 @@ function storeErrors<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
-    throw toStoreError(error);
+    throw asStoreError(error);
   }
+}
+
+/** The domain's error for an error of SQLite; another error as it is. */
+function asStoreError(error: unknown): unknown {
+  return sqliteError(error) ? toStoreError(error) : error;
 }

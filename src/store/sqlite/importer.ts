@@ -87,6 +87,7 @@ export class Importer {
     let commit = false;
     try {
       await this.#apply();
+      this.options.signal.throwIfAborted();
       commit = !this.options.dryRun && (this.#errors === 0 || this.options.skipInvalid);
     } finally {
       $client.run(commit ? "COMMIT" : "ROLLBACK");
@@ -210,6 +211,7 @@ export class Importer {
     if (now - this.#lastTurn < TURN_MS) return;
     this.options.progress(this.#done, this.#total);
     await new Promise((resolve) => setImmediate(resolve));
+    this.options.signal.throwIfAborted();
     this.#lastTurn = performance.now();
   }
 }
