@@ -1,5 +1,5 @@
 import { isVisible } from "../../chat/validation.ts";
-import type { Dump, DumpRecord, Json } from "./dump.ts";
+import type { Dump, DumpRecord, Json, Key } from "./dump.ts";
 import type { Mapping, MessageMapping } from "./mapping.ts";
 import { People } from "./people.ts";
 import { Rooms } from "./rooms.ts";
@@ -10,13 +10,13 @@ export interface Collected {
   people: People;
   rooms: Rooms;
   /** Primary keys of messages without text, which are not imported: others may reply to them. */
-  withoutText: ReadonlySet<string>;
+  withoutText: ReadonlySet<Key>;
 }
 
 export async function collect(dump: Dump, mapping: Mapping, parseTime: ParseTime): Promise<Collected> {
   const people = new People(mapping.users);
   const rooms = new Rooms(mapping.rooms, parseTime);
-  const withoutText = new Set<string>();
+  const withoutText = new Set<Key>();
   const firstMessages = new Map<string, { room: Json; time: number }>();
   const { messages } = mapping;
   const needsMessages = messages.replyTo !== null || mapping.rooms.createdAt === null;

@@ -36,7 +36,7 @@ export function convertMessage(
   const changedAt = time(mapping.updatedAt) ?? sentAt;
   const edited = value(mapping.isEdited) === true;
   const reply = value(mapping.replyTo);
-  const repliedTo = isScalar(reply) && !withoutText.has(String(reply));
+  const repliedTo = isScalar(reply) && !withoutText.has(reply);
   return {
     at,
     record: {
@@ -48,7 +48,7 @@ export function convertMessage(
       editedAt: time(mapping.editedAt) ?? (edited ? changedAt : null),
       deletedAt: deleted ? (time(mapping.deletedAt) ?? changedAt) : null,
       replyTo: repliedTo ? { key: String(reply) } : null,
-      clientId: pk,
+      clientId: String(pk),
       position: null,
     },
   };

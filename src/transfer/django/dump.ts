@@ -9,12 +9,15 @@ const MAX_SHOWN_LENGTH = 80;
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
+/** A primary key, of the type that it has in the dump: users may be called `7`. */
+export type Key = string | number;
+
 /** A record of `dumpdata`: one row of a table. */
 export interface DumpRecord {
   /** As in `chat.message`, in lower case. */
   model: string;
-  /** The primary key as text. Null in a dump with `--natural-primary`. */
-  pk: string | null;
+  /** Null in a dump with `--natural-primary`. */
+  pk: Key | null;
   fields: Record<string, Json>;
   /** The line on which it begins. */
   line: number;
@@ -99,7 +102,7 @@ function parseRecord({ bytes, line }: RawRecord, decoder: TextDecoder, number: n
       `The record that begins on line ${line} is not one of dumpdata, which has a model, a pk and fields.`,
     );
   }
-  return { model: model.toLowerCase(), pk: pk === null ? null : String(pk), fields, line, number };
+  return { model: model.toLowerCase(), pk, fields, line, number };
 }
 
 function decode(bytes: Uint8Array, decoder: TextDecoder, line: number): string {
@@ -122,7 +125,7 @@ export function isObject(value: Json | undefined): value is { [key: string]: Jso
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-export function isScalar(value: Json | undefined): value is string | number {
+export function isScalar(value: Json | undefined): value is Key {
   return typeof value === "string" || typeof value === "number";
 }
 

@@ -1,6 +1,6 @@
 import type { Invitee } from "../../chat/model.ts";
 import { isEmail, isUserId, isVisible, normalizeEmail } from "../../chat/validation.ts";
-import { type DumpRecord, isScalar, type Json, placeOf } from "./dump.ts";
+import { type DumpRecord, isScalar, type Json, type Key, placeOf } from "./dump.ts";
 import type { UserMapping } from "./mapping.ts";
 
 /** A user of the old application. */
@@ -23,7 +23,10 @@ export interface Person {
 export class People {
   readonly #mapping: UserMapping;
   readonly #all: Person[] = [];
-  readonly #byKey = new Map<string, Person>();
+  readonly #byKey = new Map<Key, Person>();
+  readonly #byUsername = new Map<string, Person>();
+  /** Null for an email that several users have. */
+  readonly #byEmail = new Map<string, Person | null>();
   readonly #byIdentity = new Map<string, Person>();
   /** The sender of messages whose user was deleted. */
   readonly deleted: Person = {
@@ -45,21 +48,27 @@ export class People {
     const person = this.#read(record);
     this.#all.push(person);
     const { username, email } = this.#mapping;
-    const keys = [username, email]
-      .map((field) => (field === null ? null : record.fields[field]))
-      .filter(isFilled);
     if (record.pk !== null) this.#byKey.set(record.pk, person);
-    for (const key of keys) {
-      const natural = naturalKey([key]);
-      if (!this.#byKey.has(natural)) this.#byKey.set(natural, person);
-    }
+    const name = username === null ? null : record.fields[username];
+    if (isFilled(name)) this.#byUsername.set(naturalKey([name]), person);
+    const address = email === null ? null : record.fields[email];
+    if (!isFilled(address)) return;
+    const key = naturalKey([address]);
+    this.#byEmail.set(key, this.#byEmail.has(key) ? null : person);
   }
 
   /** The user whom a field names: by primary key, by natural key, or by username. */
   find(reference: Json): Person | undefined {
-    if (Array.isArray(reference)) return this.#byKey.get(naturalKey(reference));
+    if (Array.isArray(reference)) return this.#findByName(naturalKey(reference));
     if (!isScalar(reference)) return undefined;
-    return this.#byKey.get(String(reference)) ?? this.#byKey.get(naturalKey([reference]));
+    return this.#byKey.get(reference) ?? this.#findByName(naturalKey([reference]));
+  }
+
+  /** The natural key is the username, or the email. One user's email as the username of another is ambiguous. */
+  #findByName(key: string): Person | undefined {
+    const [byUsername, byEmail] = [this.#byUsername.get(key), this.#byEmail.get(key)];
+    if (byUsername && byEmail && byUsername !== byEmail) return undefined;
+    return byUsername ?? byEmail ?? undefined;
   }
 
   /** The users who take part in the chat. */

@@ -1,5 +1,5 @@
 import { isRoomId, isVisible, ROOM_ID_RULE } from "../../chat/validation.ts";
-import { type DumpRecord, isScalar, type Json, placeOf } from "./dump.ts";
+import { type DumpRecord, isScalar, type Json, type Key, placeOf } from "./dump.ts";
 import type { RoomMapping } from "./mapping.ts";
 import { isFilled, naturalKey, type Person, textOf } from "./people.ts";
 import type { ParseTime } from "./time.ts";
@@ -26,7 +26,7 @@ export interface DumpRoom {
 export class Rooms {
   readonly #mapping: RoomMapping;
   readonly #parseTime: ParseTime;
-  readonly #byKey = new Map<string, DumpRoom>();
+  readonly #byKey = new Map<Key, DumpRoom>();
   /** Null for a natural key that several rooms share. */
   readonly #byNaturalKey = new Map<string, DumpRoom | null>();
   readonly #byId = new Map<string, DumpRoom>();
@@ -51,7 +51,9 @@ export class Rooms {
       this.#byNaturalKey.set(key, other === undefined || other === room ? room : null);
     }
     const other = this.#byId.get(room.id);
-    if (!isRoomId(room.id)) room.problem = `the id ${JSON.stringify(room.id)} is no room id. ${ROOM_ID_RULE}`;
+    if (room.id === "") room.problem = "has no id: name the field of the room's id with --room-id";
+    else if (!isRoomId(room.id))
+      room.problem = `the id ${JSON.stringify(room.id)} is no room id. ${ROOM_ID_RULE}`;
     else if (other) room.problem = `has the same id as ${other.at}: ${room.id}`;
     else this.#byId.set(room.id, room);
   }
@@ -60,7 +62,7 @@ export class Rooms {
   find(reference: Json): DumpRoom | undefined {
     if (Array.isArray(reference)) return this.#byNaturalKey.get(naturalKey(reference)) ?? undefined;
     if (!isScalar(reference)) return undefined;
-    return this.#byKey.get(String(reference)) ?? this.#byNaturalKey.get(naturalKey([reference])) ?? undefined;
+    return this.#byKey.get(reference) ?? this.#byNaturalKey.get(naturalKey([reference])) ?? undefined;
   }
 
   /** The room of a record that was added. */
@@ -88,6 +90,6 @@ export class Rooms {
   }
 
   #idOf({ pk, fields }: DumpRecord): string {
-    return this.#mapping.id === null ? (pk ?? "") : textOf(fields[this.#mapping.id]);
+    return this.#mapping.id === null ? String(pk ?? "") : textOf(fields[this.#mapping.id]);
   }
 }

@@ -49,7 +49,7 @@ export async function summarize(dump: Dump, roomModel: string | undefined): Prom
       }
       model.records++;
       for (const name in fields) addValue(model.fields, name, fields[name] ?? null);
-      if (pk !== null) model.keys?.add(pk);
+      if (pk !== null) model.keys?.add(String(pk));
     }
   }
   return models;

@@ -132,6 +132,21 @@ describe("a message", () => {
     expect(skippedOf(reading)).toEqual(Array(3).fill("messages without text"));
   });
 
+  test("has no sender whom one user calls themselves and another has as their email", async () => {
+    const reading = await readDump([
+      user(1, { username: "user2@example.com" }),
+      user(2),
+      user(3, { username: "1" }),
+      room(1),
+      message(1, { sender: ["user2@example.com"] }),
+      message(2, { sender: "1" }),
+    ]);
+    expect(errorsOf(reading)).toEqual([
+      'line 1, chat.message 1: its sender ["user2@example.com"] is not a user of the dump',
+    ]);
+    expect(recordsOf(reading, "message")).toMatchObject([{ sender: { email: "user3@example.com" } }]);
+  });
+
   test("is edited or deleted by a flag, at the time of its last change", async () => {
     const flags = { is_edited: false, deleted: false, updated_at: "2024-05-01T11:00:00Z" };
     const changed = (pk: number, fields: object) => message(pk, { ...flags, ...fields });
@@ -218,12 +233,14 @@ describe("rooms", () => {
       ...conversation(),
       room(2, { name: "Coffee break!" }),
       room(3, { name: "Room1" }),
+      room(4, { name: "" }),
       message(2, { room: 2 }),
     ];
     const reading = await readDump(rows.with(2, room(1, { name: "Room1" })), { roomId: "name" });
     expect(errorsOf(reading)).toEqual([
       'line 1, chat.room 2: the id "Coffee break!" is no room id. A room id has 1 to 100 letters, digits, dots, underscores and hyphens, and does not begin with a dot.',
       "line 1, chat.room 3: has the same id as line 1, chat.room 1: Room1",
+      "line 1, chat.room 4: has no id: name the field of the room's id with --room-id",
     ]);
     // One error for the room is enough.
     expect(skippedOf(reading)).toEqual(["messages of rooms with errors"]);
