@@ -105,8 +105,10 @@ export class Conversion {
     return this.#mapping.rooms.participants.flatMap((name) => {
       const value = fields[name] ?? null;
       if (value === null) return [];
-      // A list is one user's natural key, or one item for each user.
-      return Array.isArray(value) && !people.find(value) ? value : [value];
+      // A list is one user's natural key, or has an item for each user.
+      const isList =
+        Array.isArray(value) && (value.some((item) => people.hasKey(item)) || !people.find(value));
+      return isList ? value : [value];
     });
   }
 

@@ -64,6 +64,11 @@ export class People {
     return this.#byKey.get(reference) ?? this.#findByName(naturalKey([reference]));
   }
 
+  /** Whether a value is the primary key of a user. */
+  hasKey(value: Json): boolean {
+    return isScalar(value) && this.#byKey.has(value);
+  }
+
   /** The natural key is the username, or the email. One user's email as the username of another is ambiguous. */
   #findByName(key: string): Person | undefined {
     const [byUsername, byEmail] = [this.#byUsername.get(key), this.#byEmail.get(key)];
@@ -118,7 +123,7 @@ export class People {
     const text = (field: string | null) => (field === null ? "" : textOf(fields[field]));
     const full = `${text(firstName)} ${text(lastName)}`.trim() || text(name);
     if (isVisible(full)) return full;
-    // An address is not a name: whether others see it is decided elsewhere.
+    // Where a user has no name, Parley shows their email.
     return isVisible(username) && !username.includes("@") ? username : null;
   }
 }

@@ -40,8 +40,8 @@ export function djangoSource({ timezone, onNote = () => undefined, ...options }:
     yield* conversion.end();
     const anonymous = [...collected.people.used()].filter(({ identified }) => !identified).length;
     if (anonymous > 0) {
-      const users = anonymous === 1 ? "1 user has" : `${anonymous} users have`;
-      onNote(`${users} no email, and messages as django:<pk>: nobody can sign in as them`);
+      const users = anonymous === 1 ? "1 user is" : `${anonymous} users are`;
+      onNote(`${users} imported as django:<pk>, for want of an email: nobody can sign in as them`);
     }
   };
 }

@@ -103,7 +103,7 @@ describe("conversations of two users", () => {
       [{ sub: "django:3" }, "kim"],
     ]);
     expect(reading.notes.at(-1)).toBe(
-      "1 user has no email, and messages as django:<pk>: nobody can sign in as them",
+      "1 user is imported as django:<pk>, for want of an email: nobody can sign in as them",
     );
   });
 

@@ -207,6 +207,21 @@ describe("users", () => {
     ]);
   });
 
+  test("cannot become a member in the place of another by taking their key as a username", async () => {
+    const reading = await readDump([
+      user("a1"),
+      user("b2", { username: "a1" }),
+      room(1, { participants: ["a1"] }),
+      message(1, { sender: "a1" }),
+    ]);
+    expect(recordsOf(reading, "member").map((record) => record.user)).toEqual([
+      { email: "usera1@example.com" },
+    ]);
+    expect(recordsOf(reading, "message").map(({ sender }) => sender)).toEqual([
+      { email: "usera1@example.com" },
+    ]);
+  });
+
   test("with an email that is none are an error", async () => {
     const reading = await readDump(conversation().with(0, user(1, { email: "nobody" })));
     expect(errorsOf(reading)).toEqual(['line 1, auth.user 1: the email "nobody" is no email address']);
