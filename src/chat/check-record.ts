@@ -1,6 +1,6 @@
 import { ChatError } from "./errors.ts";
 import type { Invitee } from "./model.ts";
-import type { MessageRecord, RoomRecord, TransferRecord, UserRecord } from "./transfer.ts";
+import type { MessageRecord, ReactionRecord, RoomRecord, TransferRecord, UserRecord } from "./transfer.ts";
 import {
   checkMessageText,
   isClientName,
@@ -46,20 +46,16 @@ function check(record: TransferRecord): TransferRecord {
   require(isRoomId(
     record.room,
   ), `"${record.room.slice(0, 120)}" cannot be the id of a room. ${ROOM_ID_RULE}`);
-  switch (record.type) {
-    case "member":
-      checkTime(record.joinedAt, "joined at");
-      return { ...record, user: checkInvitee(record.user) };
-    case "message":
-      return checkMessage(record);
-    case "reaction":
-      require(isEmoji(record.emoji), "A reaction must be one emoji or a short word.");
-      checkNumber("seq" in record.message ? record.message.seq : 1, 1, "seq");
-      return { ...record, user: checkInvitee(record.user) };
-    case "read":
-      checkNumber(record.seq, 0, "seq");
-      return { ...record, user: checkInvitee(record.user) };
-  }
+  if (record.type === "message") return checkMessage(record);
+  if (record.type === "member") checkTime(record.joinedAt, "joined at");
+  if (record.type === "reaction") checkReaction(record);
+  if (record.type === "read") checkNumber(record.seq, 0, "seq");
+  return { ...record, user: checkInvitee(record.user) };
+}
+
+function checkReaction({ emoji, message }: ReactionRecord): void {
+  require(isEmoji(emoji), "A reaction must be one emoji or a short word.");
+  if ("seq" in message) checkNumber(message.seq, 1, "seq");
 }
 
 function checkUser(record: UserRecord): UserRecord {

@@ -1,5 +1,5 @@
 import type { Invitee } from "../chat/model.ts";
-import type { MessageRef, TransferRecord } from "../chat/transfer.ts";
+import type { MessageRecord, MessageRef, RoomRecord, TransferRecord, UserRecord } from "../chat/transfer.ts";
 
 /** The line of a record, without its end. Keys without a value are left out. */
 export function encodeLine(record: TransferRecord): string {
@@ -7,61 +7,56 @@ export function encodeLine(record: TransferRecord): string {
 }
 
 function toLine(record: TransferRecord): object {
-  const { type } = record;
-  switch (type) {
-    case "user": {
-      const { user, name, email, emails, signedIn } = record;
-      return {
-        type,
-        ...("sub" in user && { id: user.sub }),
-        email: "email" in user ? user.email : given(email),
-        name: given(name),
-        emails: emails.length > 0 ? emails : undefined,
-        signed_in: signedIn || undefined,
-      };
-    }
-    case "room": {
-      const { id, name, createdAt, createdBy, head } = record;
-      return {
-        type,
-        id,
-        name,
-        created_at: time(createdAt),
-        created_by: createdBy ? ref(createdBy) : undefined,
-        seq: head?.seq,
-        rev: head?.rev,
-      };
-    }
-    case "member": {
-      const { room, user, role, joinedAt } = record;
-      return { type, room, user: ref(user), role, joined_at: time(joinedAt) };
-    }
-    case "message": {
-      const { room, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, position } = record;
-      return {
-        type,
-        room,
-        seq: position?.seq,
-        rev: position?.rev,
-        changed_rev: given(position?.changedRev ?? null),
-        sender: ref(sender),
-        text: given(text),
-        sent_at: time(sentAt),
-        edited_at: editedAt === null ? undefined : time(editedAt),
-        deleted_at: deletedAt === null ? undefined : time(deletedAt),
-        reply_to: replyTo === null ? undefined : messageRef(replyTo),
-        client_id: given(clientId),
-      };
-    }
-    case "reaction": {
-      const { room, message, emoji, user } = record;
-      return { type, room, message: messageRef(message), emoji, user: ref(user) };
-    }
-    case "read": {
-      const { room, user, seq } = record;
-      return { type, room, user: ref(user), seq };
-    }
-  }
+  if (record.type === "user") return userLine(record);
+  if (record.type === "room") return roomLine(record);
+  if (record.type === "message") return messageLine(record);
+  const { type, room } = record;
+  const user = ref(record.user);
+  if (record.type === "member")
+    return { type, room, user, role: record.role, joined_at: time(record.joinedAt) };
+  if (record.type === "read") return { type, room, user, seq: record.seq };
+  return { type, room, message: messageRef(record.message), emoji: record.emoji, user };
+}
+
+function userLine({ type, user, name, email, emails, signedIn }: UserRecord): object {
+  return {
+    type,
+    ...("sub" in user && { id: user.sub }),
+    email: "email" in user ? user.email : given(email),
+    name: given(name),
+    emails: emails.length > 0 ? emails : undefined,
+    signed_in: signedIn || undefined,
+  };
+}
+
+function roomLine({ type, id, name, createdAt, createdBy, head }: RoomRecord): object {
+  return {
+    type,
+    id,
+    name,
+    created_at: time(createdAt),
+    created_by: createdBy ? ref(createdBy) : undefined,
+    seq: head?.seq,
+    rev: head?.rev,
+  };
+}
+
+function messageLine(record: MessageRecord): object {
+  const { type, room, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, position } = record;
+  return {
+    type,
+    room,
+    seq: position?.seq,
+    rev: position?.rev,
+    changed_rev: given(position?.changedRev ?? null),
+    sender: ref(sender),
+    text: given(text),
+    sent_at: time(sentAt),
+    edited_at: editedAt === null ? undefined : time(editedAt),
+    deleted_at: deletedAt === null ? undefined : time(deletedAt),
+    reply_to: replyTo === null ? undefined : messageRef(replyTo),
+    client_id: given(clientId),
+  };
 }
 
 /** `JSON.stringify` leaves out undefined values, not null. */

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 
 import { type Invitee, roles } from "../chat/model.ts";
-import type { MessageRef, TransferRecord } from "../chat/transfer.ts";
+import type { MessageRecord, MessageRef, RoomRecord, TransferRecord, UserRecord } from "../chat/transfer.ts";
 
 /** RFC 3339, section 5.6. Digits beyond the millisecond are cut. */
 const TIME = /^\d{4}-(\d\d)-(\d\d)[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
@@ -80,7 +80,8 @@ const lineSchemas = {
   read: v.strictObject({ type: v.literal("read"), room: string, user, seq: integer }),
 };
 type LineType = keyof typeof lineSchemas;
-type Line = { [T in LineType]: v.InferOutput<(typeof lineSchemas)[T]> }[LineType];
+type LineOf<T extends LineType> = v.InferOutput<(typeof lineSchemas)[T]>;
+type Line = { [T in LineType]: LineOf<T> }[LineType];
 
 const TYPES = Object.keys(lineSchemas).join(", ");
 
@@ -103,48 +104,39 @@ function isLineType(type: unknown): type is LineType {
 }
 
 function toRecord(line: Line): TransferRecord | { invalid: string } {
-  switch (line.type) {
-    case "user": {
-      const { id, email = null, name = null, emails = [], signed_in: signedIn = false } = line;
-      if (id === undefined && email === null) return { invalid: "A user needs an id or an email." };
-      const who = id === undefined ? { email: email ?? "" } : { sub: id };
-      return { type: "user", user: who, name, email, emails, signedIn };
-    }
-    case "room": {
-      const { id, name, created_at: createdAt, created_by: createdBy = null, seq, rev } = line;
-      if ((seq === undefined) !== (rev === undefined))
-        return { invalid: "A room has both seq and rev, or neither." };
-      const head = seq === undefined || rev === undefined ? null : { seq, rev };
-      return { type: "room", id, name, createdAt, createdBy, head };
-    }
-    case "member": {
-      const { room, user: who, role, joined_at: joinedAt } = line;
-      return { type: "member", room, user: who, role, joinedAt };
-    }
-    case "message": {
-      const { room, seq, rev, changed_rev: changedRev = null, sender, text = null, sent_at: sentAt } = line;
-      const { edited_at: editedAt = null, deleted_at: deletedAt = null, reply_to: replyTo = null } = line;
-      const { client_id: clientId = null } = line;
-      if ((seq === undefined) !== (rev === undefined) || (seq === undefined && changedRev !== null))
-        return { invalid: "A message has both seq and rev, or neither." };
-      const position = seq === undefined || rev === undefined ? null : { seq, rev, changedRev };
-      return {
-        type: "message",
-        room,
-        sender,
-        text,
-        sentAt,
-        editedAt,
-        deletedAt,
-        replyTo,
-        clientId,
-        position,
-      };
-    }
-    case "reaction":
-    case "read":
-      return line;
+  if (line.type === "user") return toUser(line);
+  if (line.type === "room") return toRoom(line);
+  if (line.type === "message") return toMessage(line);
+  if (line.type === "member") {
+    const { type, room, user: who, role, joined_at: joinedAt } = line;
+    return { type, room, user: who, role, joinedAt };
   }
+  return line;
+}
+
+function toUser(line: LineOf<"user">): UserRecord | { invalid: string } {
+  const { type, id, email = null, name = null, emails = [], signed_in: signedIn = false } = line;
+  if (id === undefined && email === null) return { invalid: "A user needs an id or an email." };
+  const who = id === undefined ? { email: email ?? "" } : { sub: id };
+  return { type, user: who, name, email, emails, signedIn };
+}
+
+function toRoom(line: LineOf<"room">): RoomRecord | { invalid: string } {
+  const { type, id, name, created_at: createdAt, created_by: createdBy = null, seq, rev } = line;
+  if ((seq === undefined) !== (rev === undefined))
+    return { invalid: "A room has both seq and rev, or neither." };
+  const head = seq === undefined || rev === undefined ? null : { seq, rev };
+  return { type, id, name, createdAt, createdBy, head };
+}
+
+function toMessage(line: LineOf<"message">): MessageRecord | { invalid: string } {
+  const { type, room, seq, rev, changed_rev: changedRev = null, sender, text = null, sent_at: sentAt } = line;
+  const { edited_at: editedAt = null, deleted_at: deletedAt = null } = line;
+  const { reply_to: replyTo = null, client_id: clientId = null } = line;
+  if ((seq === undefined) !== (rev === undefined) || (seq === undefined && changedRev !== null))
+    return { invalid: "A message has both seq and rev, or neither." };
+  const position = seq === undefined || rev === undefined ? null : { seq, rev, changedRev };
+  return { type, room, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, position };
 }
 
 function describe(issue: v.BaseIssue<unknown>): string {

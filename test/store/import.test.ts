@@ -292,30 +292,30 @@ describe("users", () => {
   });
 });
 
-describe("a room from Parley", () => {
-  /** The records of a room with three messages, of which the first was edited. */
-  async function records(): Promise<TransferRecord[]> {
-    await using from = openArchive();
-    const source = new StoreHarness(from.store);
-    const ann = await source.signIn("sub|ann", "ann@example.com");
-    const original = await source.createRoom("r", ann);
-    await source.act(original, ann, send("one"), send("two"), send("three"), {
-      type: "edit",
-      seq: 1,
-      text: "first",
-    });
-    const all: TransferRecord[] = [];
-    for await (const record of from.archive.records()) all.push(record);
-    return all;
-  }
-  const isMessage = (record: TransferRecord): record is MessageRecord => record.type === "message";
-  const change = (all: TransferRecord[], seq: number, more: Partial<MessageRecord>) =>
-    all.map((record) =>
-      isMessage(record) && record.position?.seq === seq ? { ...record, ...more } : record,
-    );
+/** The records of a room with three messages, of which the first was edited. */
+async function originals(): Promise<TransferRecord[]> {
+  await using from = openArchive();
+  const source = new StoreHarness(from.store);
+  const ann = await source.signIn("sub|ann", "ann@example.com");
+  const original = await source.createRoom("r", ann);
+  await source.act(original, ann, send("one"), send("two"), send("three"), {
+    type: "edit",
+    seq: 1,
+    text: "first",
+  });
+  const all: TransferRecord[] = [];
+  for await (const record of from.archive.records()) all.push(record);
+  return all;
+}
+const isMessage = (record: TransferRecord): record is MessageRecord => record.type === "message";
 
+/** The records with another message of this number. */
+const change = (all: TransferRecord[], seq: number, more: Partial<MessageRecord>) =>
+  all.map((record) => (isMessage(record) && record.position?.seq === seq ? { ...record, ...more } : record));
+
+describe("a room from Parley", () => {
   test("comes back with its numbers, and goes on from there", async () => {
-    await chat.import(await records());
+    await chat.import(await originals());
     expect(await lines("r")).toEqual(["1/4 first", "2/2 two", "3/3 three"]);
     const ann = await h.signIn("sub|ann", "ann@example.com");
     const restored = { key: await roomKey("r") } as never;
@@ -323,7 +323,7 @@ describe("a room from Parley", () => {
   });
 
   test("is continued by a newer export, and not changed by an older one", async () => {
-    const older = await records();
+    const older = await originals();
     await chat.import(older);
     const ann = await h.signIn("sub|ann");
     const restored = { key: await roomKey("r") } as never;
@@ -352,7 +352,7 @@ describe("a room from Parley", () => {
   });
 
   test("is refused when both have gone on differently", async () => {
-    const older = await records();
+    const older = await originals();
     await chat.import(older);
     const ann = await h.signIn("sub|ann");
     const restored = { key: await roomKey("r") } as never;
@@ -399,7 +399,7 @@ describe("a room from Parley", () => {
     ],
     ["mixes messages with and without numbers", (all) => [...all, message("r", "a")], /A message has no seq/],
   ])("that %s is left out, and an error", async (_, spoil, error) => {
-    const spoilt = spoil(await records());
+    const spoilt = spoil(await originals());
     const { errors } = await chat.import([...spoilt, room("s")]);
     expect(errors).toEqual([expect.stringMatching(error)]);
     expect(await chat.store.rooms()).toEqual([]);

@@ -98,11 +98,11 @@ export class Exporter implements Disposable {
 
   /** The first room, by id, that matches. */
   #room(condition: "id = ?" | "id > ?", value: string): RoomRow | undefined {
-    return this.#statements.get<RoomRow>(
+    return this.#statements.all<RoomRow>(
       `SELECT r.pk, r.id, r.name, r.created_at, r.seq, r.rev, u.sub, u.email FROM rooms r LEFT JOIN users u ON u.pk = r.created_by
         WHERE r.${condition} AND r.deleted_at IS NULL ORDER BY r.id LIMIT 1`,
       value,
-    );
+    )[0];
   }
 
   *#contents([key, room, name, createdAt, seq, rev, sub, email]: RoomRow): Iterable<TransferRecord> {

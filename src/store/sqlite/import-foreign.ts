@@ -1,7 +1,7 @@
 import { Numbering } from "../../chat/decide-import.ts";
 import type { Position, Reaction, UserKey } from "../../chat/model.ts";
+import type { ImportContext, ImportedRoom } from "./import-context.ts";
 import { ImportReactions } from "./import-reactions.ts";
-import type { ImportContext, ImportedRoom } from "./importer.ts";
 
 const PAGE_SIZE = 500;
 
@@ -37,10 +37,10 @@ export class ForeignMessages {
     const { statements, pause, refuse } = this.context;
     const { pk, id } = this.room;
     const [numbered] =
-      statements.get<[string]>(
+      statements.all<[string]>(
         "SELECT at FROM staging.messages WHERE room = ? AND seq IS NOT NULL LIMIT 1",
         pk,
-      ) ?? [];
+      )[0] ?? [];
     if (numbered !== undefined) {
       refuse(
         numbered,
@@ -106,11 +106,11 @@ export class ForeignMessages {
   #reactTo(seq: number, key: string): void {
     const { statements } = this.context;
     const [json, deletedAt] =
-      statements.get<[string | null, number | null]>(
+      statements.all<[string | null, number | null]>(
         "SELECT reactions, deleted_at FROM main.messages WHERE room_pk = ? AND seq = ?",
         this.room.key,
         seq,
-      ) ?? [];
+      )[0] ?? [];
     const before = json == null ? [] : (JSON.parse(json) as Reaction[]);
     const reacted = this.#reactions.addTo({ key }, before, { deleted: deletedAt !== null });
     if (!reacted) return;
@@ -135,24 +135,24 @@ export class ForeignMessages {
 
   /** The number of a message. Undefined when it is not in the chat (yet). */
   #seqOf(sender: UserKey, key: string): number | undefined {
-    return this.context.statements.get<[number]>(
+    return this.context.statements.all<[number]>(
       "SELECT seq FROM main.messages WHERE room_pk = ? AND sender_pk = ? AND client_id = ? AND client_id IS NOT NULL",
       this.room.key,
       sender,
       key,
-    )?.[0];
+    )[0]?.[0];
   }
 
   /** The number of the message that a reply names. Null when it comes later; undefined when there is none. */
   #replyTo(key: string): number | null | undefined {
     const { statements, skipped } = this.context;
     const [sender] =
-      statements.get<[UserKey]>(
+      statements.all<[UserKey]>(
         `SELECT u.user_pk FROM staging.messages m JOIN staging.users u ON u.pk = m.sender
           WHERE m.room = ? AND m.client_id = ? AND m.seq IS NULL`,
         this.room.pk,
         key,
-      ) ?? [];
+      )[0] ?? [];
     if (sender === undefined) return this.#earlierSeq(key);
     const seq = this.#seqOf(sender, key);
     if (seq === undefined)
@@ -175,6 +175,10 @@ export class ForeignMessages {
       );
       this.#keysListed = true;
     }
-    return statements.get<[number]>("SELECT seq FROM staging.known WHERE room = ? AND key = ?", pk, key)?.[0];
+    return statements.all<[number]>(
+      "SELECT seq FROM staging.known WHERE room = ? AND key = ?",
+      pk,
+      key,
+    )[0]?.[0];
   }
 }

@@ -1,7 +1,7 @@
 import { type NumberedMessage, Restoration } from "../../chat/decide-import.ts";
 import type { Position, UserKey } from "../../chat/model.ts";
+import type { ImportContext, ImportedRoom } from "./import-context.ts";
 import { ImportReactions } from "./import-reactions.ts";
-import type { ImportContext, ImportedRoom } from "./importer.ts";
 
 const PAGE_SIZE = 500;
 
@@ -74,17 +74,17 @@ export class NumberedMessages {
     const { statements } = this.context;
     const { pk } = this.room;
     const [foreign] =
-      statements.get<[string]>(
+      statements.all<[string]>(
         "SELECT at FROM staging.messages WHERE room = ? AND seq IS NULL LIMIT 1",
         pk,
-      ) ?? [];
+      )[0] ?? [];
     if (foreign !== undefined) this.#leaveOut(foreign, "A message has no seq, but the room has.");
     const [shared, rev] =
-      statements.get<[string, number]>(
+      statements.all<[string, number]>(
         `SELECT a.at, a.changed_rev FROM staging.messages a WHERE a.room = ?1 AND a.changed_rev IS NOT NULL AND EXISTS (
           SELECT 1 FROM staging.messages b WHERE b.room = ?1 AND b.rev = a.changed_rev AND b.rev IS NOT NULL) LIMIT 1`,
         pk,
-      ) ?? [];
+      )[0] ?? [];
     if (shared !== undefined) this.#leaveOut(shared, `Two messages have the rev ${rev}.`);
     return foreign !== undefined || shared !== undefined;
   }
@@ -129,25 +129,30 @@ export class NumberedMessages {
         ? statements.run(
             `INSERT OR IGNORE INTO main.messages (room_pk, seq, created_rev, changed_rev, sender_pk, text, sent_at, edited_at, deleted_at,
               reply_to, client_id, reactions) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-            ...[
-              key,
-              seq,
-              rev,
-              changedRev,
-              sender,
-              text,
-              sentAt,
-              editedAt,
-              deletedAt,
-              replyTo,
-              clientId,
-              reactions,
-            ],
+
+            key,
+            seq,
+            rev,
+            changedRev,
+            sender,
+            text,
+            sentAt,
+            editedAt,
+            deletedAt,
+            replyTo,
+            clientId,
+            reactions,
           )
         : statements.run(
             `UPDATE OR IGNORE main.messages SET changed_rev = ?, text = ?, edited_at = ?, deleted_at = ?, reactions = ?
               WHERE room_pk = ? AND seq = ?`,
-            ...[changedRev, text, editedAt, deletedAt, reactions, key, seq],
+            changedRev,
+            text,
+            editedAt,
+            deletedAt,
+            reactions,
+            key,
+            seq,
           );
     if (step === "update")
       statements.run("DELETE FROM main.pending_reactions WHERE room_pk = ? AND seq = ?", key, seq);

@@ -2,7 +2,7 @@ import { react } from "../../chat/decide.ts";
 import { isRefused } from "../../chat/errors.ts";
 import type { Reaction, UserKey } from "../../chat/model.ts";
 import type { MessageRef } from "../../chat/transfer.ts";
-import type { ImportContext, ImportedRoom } from "./importer.ts";
+import type { ImportContext, ImportedRoom } from "./import-context.ts";
 
 const PAGE_SIZE = 1000;
 
@@ -31,7 +31,10 @@ export class ImportReactions {
     private readonly context: ImportContext,
     private readonly room: ImportedRoom,
   ) {
-    const found = context.statements.get("SELECT 1 FROM staging.reactions WHERE room = ? LIMIT 1", room.pk);
+    const found = context.statements.all(
+      "SELECT 1 FROM staging.reactions WHERE room = ? LIMIT 1",
+      room.pk,
+    )[0];
     this.#any = found !== undefined;
   }
 
@@ -109,7 +112,7 @@ export class ImportReactions {
           JOIN main.users u ON u.pk = s.user_pk WHERE r.room = ? AND r.${column} = ? AND r.${column} IS NOT NULL AND r.pk > ?
           ORDER BY r.pk LIMIT ${PAGE_SIZE}`,
         this.room.pk,
-        value as string | number,
+        value,
         after,
       );
       yield* rows;

@@ -1,5 +1,5 @@
 import type { UserKey } from "../../chat/model.ts";
-import type { ImportContext } from "./importer.ts";
+import type { ImportContext } from "./import-context.ts";
 import type { Users } from "./users.ts";
 
 const PAGE_SIZE = 1000;
@@ -57,13 +57,13 @@ function importUser({ statements, counts }: ImportContext, users: Pick<Users, "f
 
   function create(): UserKey {
     const [created] =
-      statements.get<[UserKey]>(
+      statements.all<[UserKey]>(
         "INSERT INTO main.users (sub, email, name, signed_in) VALUES (?, ?, ?, ?) RETURNING pk",
         sub,
         shown,
         name,
         signedIn,
-      ) ?? [];
+      )[0] ?? [];
     return created as UserKey;
   }
 }

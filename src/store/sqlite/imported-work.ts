@@ -22,14 +22,14 @@ export class ImportedWork {
   }
 
   exists(user: UserKey): boolean {
-    const found = this.#statements.get(
+    const found = this.#statements.all(
       `SELECT 1 FROM messages INDEXED BY messages_client_id WHERE ${SENT}
         UNION ALL SELECT 1 FROM pending_reactions WHERE user_pk = ?
         UNION ALL SELECT 1 FROM rooms WHERE created_by = ? AND deleted_at IS NULL LIMIT 1`,
       user,
       user,
       user,
-    );
+    )[0];
     return found !== undefined;
   }
 
@@ -73,7 +73,8 @@ export class ImportedWork {
   #rewrite(room: RoomKey, seq: number, reactions: string, ids: { from: string; to: string }): void {
     const renamed = renameReactor(JSON.parse(reactions) as Reaction[], ids);
     const [rev] =
-      this.#statements.get<[number]>("UPDATE rooms SET rev = rev + 1 WHERE pk = ? RETURNING rev", room) ?? [];
+      this.#statements.all<[number]>("UPDATE rooms SET rev = rev + 1 WHERE pk = ? RETURNING rev", room)[0] ??
+      [];
     this.#statements.run(
       "UPDATE messages SET reactions = ?, changed_rev = ? WHERE room_pk = ? AND seq = ?",
       JSON.stringify(renamed),

@@ -1,5 +1,6 @@
 import { type ApplyOptions, type Count, type ImportResult, type Kind, kinds } from "../../chat/archive.ts";
 import type { Position, RoomKey, UserKey } from "../../chat/model.ts";
+import type { ImportContext, ImportedRoom } from "./import-context.ts";
 import { ForeignMessages } from "./import-foreign.ts";
 import { NumberedMessages } from "./import-numbered.ts";
 import { importUsers } from "./import-users.ts";
@@ -14,19 +15,6 @@ const CACHE_KIB = 98_304;
 /** How often the event loop gets a turn. */
 const TURN_MS = 50;
 
-/** A record is invalid in the context of the others: its place and the reason. */
-export type Refuse = (at: string, reason: string) => void;
-
-/** What the steps of an import share. */
-export interface ImportContext {
-  statements: Statements;
-  counts: ImportResult;
-  refuse: Refuse;
-  skipped: (reason: string) => void;
-  /** To be awaited now and then, with the number of messages since the last time. */
-  pause: (messages: number) => Promise<void>;
-}
-
 /** A room that records name. `name` and what follows are null when the file does not describe it. */
 type RoomRow = [
   pk: number,
@@ -38,19 +26,6 @@ type RoomRow = [
   seq: number | null,
   rev: number | null,
 ];
-
-/** A room of the import, and what it is in the chat. */
-export interface ImportedRoom {
-  /** In the temporary tables. */
-  pk: number;
-  id: string;
-  at: string;
-  key: RoomKey;
-  /** Whether the room was in the chat before. */
-  known: boolean;
-  /** Where the room was before. */
-  here: Position;
-}
 
 /** Applies the records of the temporary tables in one transaction. */
 export class Importer {
@@ -81,7 +56,7 @@ export class Importer {
   async run(): Promise<ImportResult> {
     const { $client } = this.db;
     using statements = this.#statements;
-    this.#total = statements.get<[number]>("SELECT count(*) FROM staging.messages")?.[0] ?? 0;
+    this.#total = statements.all<[number]>("SELECT count(*) FROM staging.messages")[0]?.[0] ?? 0;
     $client.run(`PRAGMA main.cache_size = -${CACHE_KIB}`);
     await beginImmediate($client);
     let commit = false;
@@ -111,10 +86,10 @@ export class Importer {
 
   async #applyRoom([pk, id, at, name, createdAt, createdBy, seq, rev]: RoomRow): Promise<void> {
     const { counts, refuse } = this.#context;
-    const known = this.#statements.get<[RoomKey, number, number]>(
+    const known = this.#statements.all<[RoomKey, number, number]>(
       "SELECT pk, seq, rev FROM main.rooms WHERE id = ? AND deleted_at IS NULL",
       id,
-    );
+    )[0];
     if (!known && name === null)
       return refuse(at, `There is no room ${id}, neither in the file nor in the chat.`);
     const before = structuredClone(counts);
@@ -142,20 +117,20 @@ export class Importer {
 
   #createRoom(values: (string | number | null)[]): RoomKey {
     const [key] =
-      this.#statements.get<[RoomKey]>(
+      this.#statements.all<[RoomKey]>(
         "INSERT INTO main.rooms (id, name, created_at, created_by) VALUES (?, ?, ?, ?) RETURNING pk",
         ...values,
-      ) ?? [];
+      )[0] ?? [];
     return key as RoomKey;
   }
 
   /** Adds members who are not there yet. Their read marks are -1 until `#setReadMarks`. */
   #addMembers({ pk, key }: ImportedRoom): void {
     const count = this.#context.counts.members;
-    const [listed] = this.#statements.get<[number]>(
+    const [listed] = this.#statements.all<[number]>(
       "SELECT count(*) FROM staging.members WHERE room = ?",
       pk,
-    ) ?? [0];
+    )[0] ?? [0];
     if (listed === 0) return;
     const members = "FROM staging.members m JOIN staging.users u ON u.pk = m.user WHERE m.room = ?";
     // It replaces a mark that may be left from when the user read the room as an administrator.
@@ -185,10 +160,10 @@ export class Importer {
     );
     for (const [at] of beyond)
       this.#context.refuse(at, `The read mark is beyond the newest message of ${id}, ${seq}.`);
-    const [listed] = this.#statements.get<[number]>(
+    const [listed] = this.#statements.all<[number]>(
       "SELECT count(*) FROM staging.reads WHERE room = ?",
       pk,
-    ) ?? [0];
+    )[0] ?? [0];
     const added =
       listed === 0
         ? 0

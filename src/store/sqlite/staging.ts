@@ -103,20 +103,12 @@ export class Staging implements Disposable {
   }
 
   #add(at: string, record: TransferRecord): LeftOut | undefined {
-    switch (record.type) {
-      case "user":
-        return this.#addUser(at, record);
-      case "room":
-        return this.#addRoom(at, record);
-      case "member":
-        return this.#addMember(at, record);
-      case "message":
-        return this.#addMessage(at, record);
-      case "reaction":
-        return this.#addReaction(at, record);
-      case "read":
-        return this.#addRead(at, record);
-    }
+    if (record.type === "message") return this.#addMessage(at, record);
+    if (record.type === "user") return this.#addUser(at, record);
+    if (record.type === "room") return this.#addRoom(at, record);
+    if (record.type === "member") return this.#addMember(at, record);
+    if (record.type === "reaction") return this.#addReaction(at, record);
+    return this.#addRead(at, record);
   }
 
   /** The first description of a user counts; later ones add what it lacks. */
@@ -144,10 +136,10 @@ export class Staging implements Disposable {
       head?.seq ?? null,
       head?.rev ?? null,
     ];
-    const before = this.#statements.get(
+    const before = this.#statements.all(
       "SELECT name, created_at, created_by, seq, rev FROM staging.rooms WHERE pk = ?",
       pk,
-    );
+    )[0];
     if (before?.[0] === null || before === undefined) {
       this.#statements.run(
         "UPDATE staging.rooms SET name = ?, created_at = ?, created_by = ?, seq = ?, rev = ?, at = ? WHERE pk = ?",
@@ -171,11 +163,11 @@ export class Staging implements Disposable {
       at,
     );
     if (added > 0) return undefined;
-    const before = this.#statements.get(
+    const before = this.#statements.all(
       "SELECT role FROM staging.members WHERE room = ? AND user = ?",
       roomPk,
       userPk,
-    );
+    )[0];
     return same([role], before, `A member of ${room} is listed twice, with different roles.`);
   }
 
@@ -206,16 +198,16 @@ export class Staging implements Disposable {
     if (added > 0) return undefined;
     const columns = `room, sender, text, sent_at, edited_at, deleted_at, reply_key, reply_seq, client_id, seq, rev, changed_rev`;
     const before = position
-      ? this.#statements.get(
+      ? this.#statements.all(
           `SELECT ${columns} FROM staging.messages WHERE room = ? AND seq = ?`,
           room,
           position.seq,
-        )
-      : this.#statements.get(
+        )[0]
+      : this.#statements.all(
           `SELECT ${columns} FROM staging.messages WHERE room = ? AND client_id = ? AND seq IS NULL`,
           room,
           clientId,
-        );
+        )[0];
     const name = position ? `seq ${position.seq}` : `the key ${clientId}`;
     return same(row, before, `Two different messages of ${record.room} have ${name}.`);
   }
@@ -242,11 +234,11 @@ export class Staging implements Disposable {
       at,
     );
     if (added > 0) return undefined;
-    const before = this.#statements.get(
+    const before = this.#statements.all(
       "SELECT seq FROM staging.reads WHERE room = ? AND user = ?",
       roomPk,
       userPk,
-    );
+    )[0];
     return same([seq], before, `A user has two different read marks in ${room}.`);
   }
 
@@ -262,7 +254,7 @@ export class Staging implements Disposable {
       email,
       at,
     );
-    const [pk] = this.#statements.get("SELECT pk FROM staging.users WHERE ref = ?", ref) ?? [];
+    const [pk] = this.#statements.all("SELECT pk FROM staging.users WHERE ref = ?", ref)[0] ?? [];
     return remember(this.#users, ref, pk as number);
   }
 
@@ -270,7 +262,7 @@ export class Staging implements Disposable {
     const known = this.#rooms.get(id);
     if (known !== undefined) return known;
     this.#statements.run("INSERT OR IGNORE INTO staging.rooms (id, at) VALUES (?, ?)", id, at);
-    const [pk] = this.#statements.get("SELECT pk FROM staging.rooms WHERE id = ?", id) ?? [];
+    const [pk] = this.#statements.all("SELECT pk FROM staging.rooms WHERE id = ?", id)[0] ?? [];
     return remember(this.#rooms, id, pk as number);
   }
 }

@@ -13,10 +13,6 @@ export class Statements implements Disposable {
     return this.#prepare(sql).run(...values).changes;
   }
 
-  get<Row extends Value[]>(sql: string, ...values: Value[]): Row | undefined {
-    return this.all<Row>(sql, ...values)[0];
-  }
-
   all<Row extends Value[]>(sql: string, ...values: Value[]): Row[] {
     return this.#prepare(sql).values(...values) as Row[];
   }
