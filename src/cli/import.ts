@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 
 import type { Environment } from "../config.ts";
+import { addDjangoImport } from "./import-django.ts";
 import { addJsonlImport } from "./import-jsonl.ts";
 import { addMattermostImport } from "./import-mattermost.ts";
 import { addSlackImport } from "./import-slack.ts";
@@ -10,4 +11,5 @@ export function addImportCommands(program: Command, environment: Environment): v
   addJsonlImport(command, environment);
   addSlackImport(command, environment);
   addMattermostImport(command, environment);
+  addDjangoImport(command, environment);
 }
