@@ -72,15 +72,16 @@ const arrows: Record<string, RegExp> = {
   "open-files.ts": allow("node:fs"),
   "classic-file.ts": allow("config\\.ts", "protocol/classic/.*", "node:fs"),
   "config.ts": allow("url\\.ts", "valibot", "node:fs"),
+  "open-chat.ts": allow("(store|bus|chat)/.*", "config\\.ts"),
   "server.ts": allow(
     "(ws|http|store|bus|auth|chat)/.*",
     "protocol/classic/classic\\.ts",
-    "(config|classic-file|open-files)\\.ts",
+    "(config|classic-file|open-chat|open-files)\\.ts",
     packages,
   ),
   "cli/": allow(
     "cli/.*",
-    "(server|config|classic-file)\\.ts",
+    "(server|open-chat|config|classic-file)\\.ts",
     "protocol/classic/.*",
     "(auth|chat|transfer)/.*",
     "store/sqlite/open\\.ts",

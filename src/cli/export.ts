@@ -5,7 +5,7 @@ import type { Command } from "commander";
 
 import type { Archive } from "../chat/archive.ts";
 import { type Environment, readConfig } from "../config.ts";
-import { openChat } from "../server.ts";
+import { openChat } from "../open-chat.ts";
 import { encodeLine } from "../transfer/encode-jsonl.ts";
 import { escapeInvisible } from "./escape.ts";
 import { Failure } from "./failure.ts";

@@ -6,7 +6,7 @@ import type { Command } from "commander";
 
 import { type Archive, type ImportResult, kinds } from "../chat/archive.ts";
 import { type Config, type Environment, readConfig } from "../config.ts";
-import { openChat } from "../server.ts";
+import { openChat } from "../open-chat.ts";
 import type { Source } from "../transfer/source.ts";
 import { Failure } from "./failure.ts";
 import { print, printError, printRows } from "./output.ts";
