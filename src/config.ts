@@ -212,6 +212,12 @@ export const settings = {
     number(0, MAX_DRAIN_S),
     "Seconds over which a shutdown closes the connections, so that clients do not reconnect all at once.",
   ),
+  classic: setting(
+    "PARLEY_CLASSIC",
+    undefined,
+    v.string(),
+    "Path of a classic.json, which describes the chat server that Parley replaces. Default: the `classic` protocol as docs/protocol.md describes it.",
+  ),
   logLevel: setting(
     "PARLEY_LOG_LEVEL",
     "info",
@@ -224,7 +230,13 @@ type Values = { [K in keyof typeof settings]: v.InferOutput<(typeof settings)[K]
 
 /** Settings that may be absent. */
 type Optional =
-  "issuers" | "audiences" | "jwksUrls" | "emailVerifiedClaim" | "allowedOrigins" | "maxConnections";
+  | "issuers"
+  | "audiences"
+  | "jwksUrls"
+  | "emailVerifiedClaim"
+  | "allowedOrigins"
+  | "maxConnections"
+  | "classic";
 
 export type Config = Omit<Values, Optional> & { [K in Optional]: Values[K] | undefined };
 

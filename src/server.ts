@@ -5,21 +5,26 @@ import { DEV_AUDIENCE, type DevIssuer } from "./auth/dev-issuer.ts";
 import { Verifier, type VerifierOptions } from "./auth/verifier.ts";
 import { createLocalBus } from "./bus/local.ts";
 import { Chat } from "./chat/chat.ts";
+import { asChatError } from "./chat/errors.ts";
 import type { Change, Limits } from "./chat/model.ts";
 import type { Observer } from "./chat/observer.ts";
+import type { Store } from "./chat/store.ts";
+import { readClassic } from "./classic-file.ts";
 import { type Config, ConfigError, requireIssuers } from "./config.ts";
 import { createApp } from "./http/app.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
 import { OriginPolicy } from "./http/origin.ts";
 import { openFileLimit, OpenFiles } from "./open-files.ts";
-import { SqliteArchive } from "./store/sqlite/archive.ts";
+import { defaultClassic } from "./protocol/classic/classic.ts";
 import { open } from "./store/sqlite/open.ts";
 import { SqliteStore } from "./store/sqlite/store.ts";
+import { Admission } from "./ws/admission.ts";
 import { createBroadcaster } from "./ws/broadcast.ts";
 import type { Connection, SocketData } from "./ws/connection.ts";
 import { Connections, type HeartbeatOptions } from "./ws/connections.ts";
 import { createClassic } from "./ws/dialects/classic.ts";
 import { createV2 } from "./ws/dialects/v2.ts";
+import { FirstFrames } from "./ws/first-frames.ts";
 import { FrameGuard } from "./ws/frame-guard.ts";
 import { createHandlers } from "./ws/handlers.ts";
 import { Notices } from "./ws/notices.ts";
@@ -60,11 +65,9 @@ export interface RunningServer {
   stop(): Promise<void>;
 }
 
-/** Opens the chat and its archive on a database, without a server, for the command line. Throws `OpenError`. */
+/** Opens the chat on its database, without a server, for the command line. Throws `OpenError`. */
 export function openChat(config: Config, options: { create: boolean }) {
-  const db = open(config.database, options);
-  const store = new SqliteStore(db);
-  const archive = new SqliteArchive(db);
+  const store = new SqliteStore(open(config.database, options));
   const bus = createLocalBus({ dataVersion: () => 0, failed: ignore });
   const chat = new Chat({
     store,
@@ -84,7 +87,7 @@ export function openChat(config: Config, options: { create: boolean }) {
     bus.close();
     await store.close();
   };
-  return { chat, archive, close };
+  return { chat, close };
 }
 
 /** Starts the server. Rejects with `ConfigError`, `OpenError` or `ListenError`. */
@@ -94,6 +97,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const fileLimit = openFileLimit();
   const maxConnections = connectionLimit(config, fileLimit);
   const limits = limitsOf(config);
+  const classic = config.classic === undefined ? defaultClassic : readClassic(config.classic);
   const metrics = createMetrics();
   const store = new SqliteStore(open(config.database, { check: true }));
 
@@ -114,11 +118,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     { perUser: config.connectionsPerUser, total: maxConnections },
     heartbeat,
   );
-  const chat = new Chat({
+  const chat: Chat = new Chat({
     store,
     bus,
     limits,
-    broadcaster: createBroadcaster(server, () => connections.checkSessions()),
+    broadcaster: createBroadcaster({
+      server,
+      classic: classic.frames,
+      roomName: (room) => chat.roomName(room),
+      checkSessions: () => connections.checkSessions(),
+    }),
     observer: createObserver(log, metrics),
     now: Date.now,
     monotonic: () => performance.now(),
@@ -141,10 +150,25 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const feeds = new RoomFeeds({ chat, notices, log });
   const renewal = new TokenRenewal({ chat, verifier, connections });
   const dialects = {
-    classic: createClassic({ chat, guard, log }),
+    classic: createClassic({ chat, guard, classic, log }),
     "chat.v2": createV2({ chat, feeds, renewal, guard, limits }),
   };
   const createSession = (connection: Connection) => new Session(connection, { chat, feeds, limits, log });
+  const { carriers, closeCodes } = classic;
+  const admission = new Admission({ chat, verifier, connections, createSession, closeCodes });
+  const tokenFrom = carriers.fromFrame;
+  const firstFrames = new FirstFrames({
+    admission,
+    connections,
+    tokenFrom,
+    closeCodes,
+    refused(err) {
+      const { code } = asChatError(err);
+      metrics.refusals.inc({ code });
+      if (code === "internal" || code === "storage_unavailable")
+        log.error({ err }, "A token could not be verified");
+    },
+  });
   const originPolicy = new OriginPolicy(config.allowedOrigins);
   const openFiles = new OpenFiles(fileLimit);
   const app = createApp({
@@ -162,24 +186,29 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       if (!chat.healthy) return "storage";
       return verifier.ready ? undefined : "signing keys";
     },
-    upgrade: createUpgrade({ chat, verifier, connections, originPolicy, createSession }),
+    cookiePath: classic.cookiePath,
+    roomPaths: classic.paths,
+    upgrade: createUpgrade({ admission, firstFrames, connections, originPolicy, classic }),
     refuseAfterUpgrade,
   });
   server.reload({
     fetch: (request, self) => app.fetch(withAbsoluteUrl(request), { server: self }),
-    websocket: createHandlers({ chat, connections, dialects, metrics, log }),
+    websocket: createHandlers({ chat, connections, firstFrames, dialects, metrics, log }),
   });
 
   const housekeeping = setInterval(() => {
     if (!chat.healthy) void chat.probe();
-    purge(chat).catch((err: unknown) => log.error({ err }, "Deleted rooms could not be purged"));
+    purge(store).catch((err: unknown) => log.error({ err }, "Deleted rooms could not be purged"));
   }, HOUSEKEEPING_INTERVAL_MS);
+  if (carriers.queries.length > 0)
+    log.warn("PARLEY_CLASSIC allows tokens in URLs: keep query strings out of the logs of your proxy");
   // Requests that arrive before the keys wait for them. An issuer that hangs must not delay the start.
   await Promise.race([verifier.start(), Bun.sleep(KEYS_WAIT_MS)]);
 
   return {
     url: server.url,
     async stop() {
+      firstFrames.closeAll();
       await connections.drain(config.drain * 1000);
       await chat.idle();
       await Promise.race([server.stop(false), Bun.sleep(REQUEST_GRACE_MS)]);
@@ -233,9 +262,9 @@ function connectionLimit({ maxConnections }: Config, fileLimit: number): number 
   throw new ConfigError(`PARLEY_MAX_CONNECTIONS: exceeds the limit of open files, ${fileLimit} (ulimit -Hn)`);
 }
 
-async function purge(chat: Chat): Promise<void> {
+async function purge(store: Store): Promise<void> {
   const deadline = performance.now() + PURGE_BUDGET_MS;
-  while (performance.now() < deadline && (await chat.purge()));
+  while (performance.now() < deadline && (await store.purge()));
 }
 
 function createObserver(log: Logger, metrics: Metrics): Observer {

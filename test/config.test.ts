@@ -39,6 +39,7 @@ test("without any variable, every setting has its default", () => {
     roomsPerUser: 100,
     membersPerRoom: 10_000,
     drain: 5,
+    classic: undefined,
     logLevel: "info",
   });
 });

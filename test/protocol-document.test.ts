@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { codes } from "../src/chat/errors.ts";
 import type { Actor } from "../src/chat/model.ts";
 import { can, type Permission } from "../src/chat/permissions.ts";
+import { compileClassic } from "../src/protocol/classic/classic.ts";
+import { errorVariables, historyVariables, messageVariables } from "../src/protocol/classic/variables.ts";
 import { errorCodes } from "../src/protocol/error-codes.ts";
 import type { ServerFrame } from "../src/protocol/frames.ts";
 import type { Command } from "../src/protocol/schemas.ts";
@@ -188,6 +190,16 @@ test("the table of codes in docs/protocol.md has every code, with its status and
     expect([code, documentedStatus]).toEqual([code, String(status)]);
     expect([String(close), "–"]).toContain(documentedClose ?? "");
   }
+});
+
+test("docs/protocol.md has every variable of classic.json, and its example is a valid one", () => {
+  const [, section = ""] = document.split("\n### classic.json\n");
+  const [, table = ""] = /\| variable [^\n]*\n([^]*?)\n\n/.exec(section) ?? [];
+  const names = table.split("\n").flatMap((row) => row.split("|")[1]?.match(/\$\w+/g) ?? []);
+  const known = [messageVariables, historyVariables, errorVariables].flatMap((each) => Object.keys(each));
+  expect(new Set(names)).toEqual(new Set(known.map((name) => `$${name}`)));
+  const [, example = ""] = /```json classic\n([^`]*)```/.exec(section) ?? [];
+  expect(Object.keys(compileClassic(JSON.parse(example)).description)).toHaveLength(11);
 });
 
 test("the table of permissions in docs/protocol.md is the one of the code", () => {

@@ -120,7 +120,10 @@ export class Chat {
       store,
       publish: (room, changes) => bus.publish({ kind: "changes", room, changes }),
       readMarkMoved: (draft, mark) => this.#readMarkMoved(draft, mark),
-      settled: (error) => this.#batchSettled(error),
+      settled: (error) => {
+        this.#healthy = error === undefined;
+        if (error !== undefined) observer.commitFailed(error);
+      },
     });
     bus.subscribe((event) => this.#receive(event));
   }
@@ -173,6 +176,11 @@ export class Chat {
   /** The id of a room that is followed here, or that has a member with a session. */
   roomId(room: RoomKey): string | undefined {
     return this.#participants.idOf(room) ?? this.sessions.idOf(room);
+  }
+
+  /** The name of a room that is followed here. */
+  roomName(room: RoomKey): string | undefined {
+    return this.#participants.nameOf(room);
   }
 
   /** How far a room has been published on this node; 0 when it is not followed. */
@@ -248,11 +256,6 @@ export class Chat {
     return (await this.execute(actor, room.key, { type: "read", seq })).seq;
   }
 
-  /** Purges some rows of deleted rooms. Resolves with true while more remain. */
-  purge(): Promise<boolean> {
-    return this.#options.store.purge();
-  }
-
   #receive(event: BusEvent): void {
     switch (event.kind) {
       case "changes":
@@ -274,7 +277,9 @@ export class Chat {
       case "read":
       case "member_added":
       case "rooms_changed":
+        break;
       case "notice":
+        if (event.notice.type === "room") this.#participants.rename(event.room, event.notice.room.name);
         break;
     }
     this.sessions.receive(event);
@@ -285,11 +290,6 @@ export class Chat {
     // The others learn it from the new message.
     if (sent && !this.sessions.hasUser(actor.key)) return;
     this.#options.bus.publish({ kind: "read", room, user: actor, mark, sent });
-  }
-
-  #batchSettled(error: unknown): void {
-    this.#healthy = error === undefined;
-    if (error !== undefined) this.#options.observer.commitFailed(error);
   }
 
   #notify(room: RoomKey, notice: Notice): void {

@@ -1,6 +1,6 @@
 import { refusalError } from "./errors.ts";
 import { HistoryCache } from "./history-cache.ts";
-import { HISTORY_LENGTH, type Page, type RoomKey } from "./model.ts";
+import type { Page, RoomKey } from "./model.ts";
 import type { RoomSync } from "./room-sync.ts";
 import type { History, Store } from "./store.ts";
 
@@ -20,14 +20,14 @@ export class HistoryReader {
     this.#cache = new HistoryCache(now);
   }
 
-  /** The last messages, oldest first. Rejects with `room_deleted`. */
-  async last(room: RoomKey): Promise<History> {
-    const cached = this.#cache.get(room, this.#publishedRev(room));
+  /** The last `limit` messages, oldest first. Rejects with `room_deleted`. */
+  async last(room: RoomKey, limit: number): Promise<History> {
+    const cached = this.#cache.get(room, limit, this.#publishedRev(room));
     if (cached) return cached;
-    const history = await this.store.history(room, HISTORY_LENGTH);
+    const history = await this.store.history(room, limit);
     if (!history) throw refusalError({ refused: "room_deleted" });
     await this.sync.catchUpTo(room, history.rev);
-    this.#cache.set(room, history);
+    this.#cache.set(room, limit, history);
     return history;
   }
 

@@ -1,6 +1,15 @@
 import { refusalError, StoreError } from "./errors.ts";
 import type { HistoryReader } from "./history.ts";
-import type { Actor, Membership, Message, Position, Role, Room, RoomKey } from "./model.ts";
+import {
+  type Actor,
+  HISTORY_LENGTH,
+  type Membership,
+  type Message,
+  type Position,
+  type Role,
+  type Room,
+  type RoomKey,
+} from "./model.ts";
 import type { Participant, Participants } from "./participants.ts";
 import { can } from "./permissions.ts";
 import type { RoomSync } from "./room-sync.ts";
@@ -14,6 +23,8 @@ export interface JoinOptions {
   since?: number | undefined;
   /** Join with an empty history when it cannot be read, instead of failing. */
   historyOptional: boolean;
+  /** Messages to read, where it does not resume. Default: `HISTORY_LENGTH`. */
+  historyLength?: number | undefined;
 }
 
 /** What a connection starts with. */
@@ -60,7 +71,11 @@ export class Joiner {
     }
   }
 
-  async #read({ user }: Participant, room: Room, { since }: JoinOptions): Promise<JoinResult> {
+  async #read(
+    { user }: Participant,
+    room: Room,
+    { since, historyLength = HISTORY_LENGTH }: JoinOptions,
+  ): Promise<JoinResult> {
     const { key } = room;
     await this.sync.ready(key);
     const membership = { room, role: await this.#currentRole(user, key) };
@@ -69,7 +84,7 @@ export class Joiner {
       const { messages, rev } = await this.history.changesSince(key, since, RESUME_PAGE_SIZE);
       return { ...membership, messages, position: { seq: published.seq, rev }, resumed: true };
     }
-    const { messages, seq, rev } = await this.history.last(key);
+    const { messages, seq, rev } = await this.history.last(key, historyLength);
     return { ...membership, messages, position: { seq, rev }, resumed: false };
   }
 

@@ -1,4 +1,4 @@
-import type { Actor, Departure, RoomKey, RoomRef, UserKey } from "./model.ts";
+import type { Actor, Departure, Room, RoomKey, RoomRef, UserKey } from "./model.ts";
 
 /** One connection in one room that it follows, as the chat sees it. */
 export interface Participant {
@@ -15,8 +15,11 @@ export interface ParticipantListener {
   roomEmptied(room: RoomKey): void;
 }
 
+type NamedRoom = Pick<Room, "key" | "id" | "name">;
+
 interface OccupiedRoom {
   id: string;
+  name: string;
   users: Map<UserKey, Set<Participant>>;
 }
 
@@ -29,13 +32,14 @@ export class Participants {
 
   constructor(private readonly listener: ParticipantListener) {}
 
-  add({ key, id }: RoomRef, participant: Participant): void {
+  add({ key, id, name }: NamedRoom, participant: Participant): void {
     const { user } = participant;
     let room = this.#rooms.get(key);
     if (!room) {
-      this.#rooms.set(key, (room = { id, users: new Map() }));
+      this.#rooms.set(key, (room = { id, name, users: new Map() }));
       this.listener.roomOccupied({ key, id });
     }
+    room.name = name;
     const ofUser = room.users.get(user.key);
     if (ofUser) {
       ofUser.add(participant);
@@ -66,9 +70,20 @@ export class Participants {
     return [...this.#rooms.keys()];
   }
 
+  /** An occupied room has another name. */
+  rename(key: RoomKey, name: string): void {
+    const room = this.#rooms.get(key);
+    if (room) room.name = name;
+  }
+
   /** The id of an occupied room. */
   idOf(room: RoomKey): string | undefined {
     return this.#rooms.get(room)?.id;
+  }
+
+  /** The name of an occupied room. */
+  nameOf(room: RoomKey): string | undefined {
+    return this.#rooms.get(room)?.name;
   }
 
   /** Whether the user follows the room. */

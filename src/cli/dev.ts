@@ -7,7 +7,10 @@ import type { Logger } from "pino";
 import { DevIssuer } from "../auth/dev-issuer.ts";
 import { ChatError } from "../chat/errors.ts";
 import { operator } from "../chat/model.ts";
+import { readClassic } from "../classic-file.ts";
 import { type Config, type Environment, readConfig, settings, unknownSettings } from "../config.ts";
+import { defaultClassic } from "../protocol/classic/classic.ts";
+import { sampleMessage } from "../protocol/classic/sample.ts";
 import { openChat, type RunningServer, startServer } from "../server.ts";
 import { maskInvisible } from "./escape.ts";
 import { runServer } from "./run-server.ts";
@@ -41,7 +44,7 @@ export function addDevCommand(program: Command, environment: Environment): void 
       const config = readDevConfig(environment);
       await runServer(config, async (log, output) => {
         const { running, devIssuer } = await startDev(config, log);
-        const text = await welcome(running.url, devIssuer, config.database);
+        const text = await welcome(running.url, devIssuer, config);
         output.write(maskInvisible(`\n${text}${ignoredNotice(environment)}`));
         void output.flush();
         return running;
@@ -82,9 +85,11 @@ async function prepareRoom(config: Config): Promise<void> {
 }
 
 /** A text with commands to paste into a browser's console and a terminal. */
-async function welcome(url: URL, devIssuer: DevIssuer, database: string): Promise<string> {
+async function welcome(url: URL, devIssuer: DevIssuer, { database, classic }: Config): Promise<string> {
   const [alice, bob] = await Promise.all(EMAILS.map((email) => devIssuer.token(email, TOKEN_SECONDS)));
   const command = Bun.isStandaloneExecutable ? "parley" : "npm run --silent parley --";
+  const description = classic === undefined ? defaultClassic : readClassic(classic);
+  const frame = sampleMessage(description, "Hello from a terminal!");
   const session = `ws://${url.host}/ws/`;
   return `Parley is running at ${url.href} with the database ${database}.
 The room "${ROOM}" has the members ${EMAILS.join(" and ")}. Their tokens are valid for 12 hours.
@@ -99,7 +104,7 @@ Connect as Alice from a browser: open ${url.href}healthz and paste this into the
     send({ type: "send", id: "2", text: "Hello from a browser!" });
   };
 
-Connect as Bob from a terminal, with the classic protocol: run this, then type {"message": "Hello from a terminal!"}
+Connect as Bob from a terminal, with the classic protocol: run this, then type ${frame}
 
   npx -y wscat -c ${session}chat/${ROOM}/ -H "Authorization: Bearer ${bob}"
 

@@ -7,6 +7,7 @@ import { ConfigError, type Environment, settings } from "../config.ts";
 import { ListenError } from "../server.ts";
 import { OpenError } from "../store/sqlite/open.ts";
 import { SourceError } from "../transfer/source.ts";
+import { addClassicCommands } from "./classic.ts";
 import { addDevCommand } from "./dev.ts";
 import { addExportCommand } from "./export.ts";
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, Failure } from "./failure.ts";
@@ -71,6 +72,7 @@ function createProgram(environment: Environment, output: Promise<void>[]): Comma
   addMigrateCommand(program, environment);
   addImportCommands(program, environment);
   addExportCommand(program, environment);
+  addClassicCommands(program);
   program
     .command("version")
     .description("print the version")

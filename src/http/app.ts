@@ -1,8 +1,9 @@
-import { type Context, Hono } from "hono";
+import { type Context, type Handler, Hono } from "hono";
 import type { Logger } from "pino";
 
 import type { DevIssuer } from "../auth/dev-issuer.ts";
 import { asChatError, ChatError } from "../chat/errors.ts";
+import type { RoomPath } from "../protocol/classic/paths.ts";
 import { type ApiOptions, createApi } from "./api/api.ts";
 import type { Env } from "./env.ts";
 import { createHealth, type HealthOptions } from "./health.ts";
@@ -21,8 +22,10 @@ export interface AppOptions extends ApiOptions, HealthOptions {
   log: Logger;
   isDraining: () => boolean;
   filesRunShort: () => boolean;
-  /** Answers the WebSocket routes. */
-  upgrade: (c: Context<Env>) => Promise<Response>;
+  /** Answers the WebSocket routes. `room` is undefined for a session. */
+  upgrade: (c: Context<Env>, room: string | undefined) => Promise<Response>;
+  /** Where clients of a room connect. */
+  roomPaths: readonly RoomPath[];
   /** Refuses an upgrade with a close code instead of a status. Returns undefined where that is not possible. */
   refuseAfterUpgrade: (c: Context<Env>, error: unknown) => Response | undefined;
   /** Its discovery document and keys are served under /dev/. Only the `dev` command has one. */
@@ -31,7 +34,7 @@ export interface AppOptions extends ApiOptions, HealthOptions {
 
 /** Returns the application with all routes. */
 export function createApp(options: AppOptions): Hono<Env> {
-  const { originPolicy, metrics, log, upgrade, refuseAfterUpgrade, devIssuer } = options;
+  const { originPolicy, metrics, log, refuseAfterUpgrade, devIssuer } = options;
   const app = new Hono<Env>();
 
   app.use(logRequests(log), closeWhenFilesRunShort(options.filesRunShort));
@@ -52,6 +55,26 @@ export function createApp(options: AppOptions): Hono<Env> {
   }
   app.use("/api/*", allowOrigins(originPolicy), refuseWhileDraining(options.isDraining), limitBody());
   app.route("/api", createApi(options));
-  for (const path of ["/ws", "/ws/", "/ws/chat/:room", "/ws/chat/:room/"]) app.all(path, upgrade);
+  addUpgradeRoutes(app, options);
   return app;
+}
+
+function addUpgradeRoutes(app: Hono<Env>, { upgrade, roomPaths }: AppOptions): void {
+  for (const { path, query } of roomPaths.filter((each) => each.query !== undefined)) {
+    // Without the parameter, another route may match: that of sessions, or one with the room in its path.
+    const handle: Handler<Env> = (c, next) => {
+      const room = c.req.query(query ?? "");
+      return room === undefined ? next() : upgrade(c, room);
+    };
+    addBoth(app, path, handle);
+  }
+  addBoth(app, "/ws", (c) => upgrade(c, undefined));
+  for (const { path } of roomPaths.filter((each) => each.query === undefined))
+    addBoth(app, path, (c) => upgrade(c, c.req.param("room")));
+}
+
+/** With and without a slash at the end: Hono tells them apart. */
+function addBoth(app: Hono<Env>, path: string, handle: Handler<Env>): void {
+  if (path !== "") app.all(path, handle);
+  app.all(`${path}/`, handle);
 }

@@ -11,28 +11,38 @@ const MAX_COOKIE_AGE_MS = 400 * 24 * 3_600_000;
 /** Name and value together. Browsers silently drop a longer cookie (RFC 6265bis, section 5.5). */
 const MAX_COOKIE_LENGTH = 4096;
 
+/** Returns the token in the Authorization header. Throws `unauthorized` when there is none. */
+export function readToken(c: Context): string {
+  return requireToken(findToken(c, []));
+}
+
 /**
- * Returns the token of a request: from the Authorization header or `offered`, or from `fallback` if there is none in these.
- * Throws `unauthorized` when there is no token or more than one.
+ * Returns the token in the Authorization header or in `offered`. Undefined when there is none. Throws `unauthorized` when
+ * there is more than one. `schemes` are accepted in the header beside `Bearer`, and are in lower case.
  */
-export function readToken(
+export function findToken(
   c: Context,
-  offered: readonly string[] = [],
-  fallback: () => string | undefined = () => undefined,
-): string {
-  const bearer = readBearer(c.req.header("authorization"));
-  const tokens = bearer === undefined ? offered : [...offered, bearer];
+  offered: readonly string[],
+  schemes: readonly string[] = [],
+): string | undefined {
+  const header = readAuthorization(c.req.header("authorization"), schemes);
+  const tokens = header === undefined ? offered : [...offered, header];
   if (tokens.length > 1) throw new ChatError("unauthorized", "Send the token only once.");
-  const token = tokens[0] ?? fallback();
+  return tokens[0];
+}
+
+/** Throws `unauthorized` when there is no token. */
+export function requireToken(token: string | undefined): string {
   if (token === undefined || token === "") throw new ChatError("unauthorized", "A token is required.");
   return token;
 }
 
 /** RFC 6750, section 2.1. Two headers arrive as one, separated by a comma, which no token contains. */
-function readBearer(header: string | undefined): string | undefined {
+function readAuthorization(header: string | undefined, schemes: readonly string[]): string | undefined {
   if (header === undefined) return undefined;
-  const token = /^bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(header)?.[1];
-  if (token !== undefined) return token;
+  const [, scheme = "", token] = /^(\S+) +([A-Za-z0-9._~+/-]+=*)$/.exec(header) ?? [];
+  const name = scheme.toLowerCase();
+  if (token !== undefined && (name === "bearer" || schemes.includes(name))) return token;
   throw new ChatError("unauthorized", "The Authorization header must be `Bearer <token>`.");
 }
 
@@ -44,8 +54,15 @@ export function readSessionCookie(c: Context): string | undefined {
   return sessions[0]?.slice(SESSION_COOKIE.length + 1);
 }
 
-/** Sets the cookie until the token expires. `expiresAt` is in milliseconds since the epoch. Throws `invalid_command`. */
-export function setSessionCookie(c: Context, token: string, expiresAt: number): void {
+/**
+ * Sets the cookie for URLs below `path` until the token expires. `expiresAt` is in milliseconds since the epoch. Throws
+ * `invalid_command`.
+ */
+export function setSessionCookie(
+  c: Context,
+  path: string,
+  { token, expiresAt }: { token: string; expiresAt: number },
+): void {
   if (SESSION_COOKIE.length + token.length > MAX_COOKIE_LENGTH) {
     throw new ChatError(
       "invalid_command",
@@ -53,15 +70,15 @@ export function setSessionCookie(c: Context, token: string, expiresAt: number): 
     );
   }
   const expires = new Date(Math.min(expiresAt, Date.now() + MAX_COOKIE_AGE_MS));
-  setCookie(c, SESSION_COOKIE, token, { ...cookieOptions(c), expires });
+  setCookie(c, SESSION_COOKIE, token, { ...cookieOptions(c, path), expires });
 }
 
-export function deleteSessionCookie(c: Context): void {
-  deleteCookie(c, SESSION_COOKIE, cookieOptions(c));
+export function deleteSessionCookie(c: Context, path: string): void {
+  deleteCookie(c, SESSION_COOKIE, cookieOptions(c, path));
 }
 
-function cookieOptions(c: Context) {
+function cookieOptions(c: Context, path: string) {
   // The Host header may make a URL that cannot be parsed.
   const secure = isBehindTls(c) || !isLoopback(URL.parse(c.req.url)?.hostname ?? "");
-  return { httpOnly: true, secure, sameSite: "Lax", path: "/ws" } as const;
+  return { httpOnly: true, secure, sameSite: "Lax", path } as const;
 }

@@ -16,7 +16,11 @@ export function problem(error: unknown, status?: number): Response {
     detail: message,
     ...details,
   };
-  const headers = { "content-type": "application/problem+json", ...extraHeaders(httpStatus, refusal) };
+  const headers = {
+    "content-type": "application/problem+json",
+    "referrer-policy": "no-referrer",
+    ...extraHeaders(httpStatus, refusal),
+  };
   return Response.json(body, { status: httpStatus, headers });
 }
 

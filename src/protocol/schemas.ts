@@ -65,9 +65,6 @@ export const unknownCommandSchema = v.object({ type: v.picklist(Object.keys(comm
 export const commandIdSchema = v.object({ id: clientName });
 export const commandRoomSchema = v.object({ room });
 
-/** A frame of `classic`. Other keys are ignored, as the server did that Parley replaces. */
-export const classicMessageSchema = v.object({ message: v.string() });
-
 /** Bodies of the HTTP API. Unknown keys are ignored. The domain checks the values. */
 export const newRoomSchema = v.object({ id: v.optional(v.string()), name: v.string() });
 export const roomChangeSchema = v.object({ name: v.string() });

@@ -1,6 +1,7 @@
 import type { ActivityBroadcaster } from "../chat/activity.ts";
+import type { RoomKey } from "../chat/model.ts";
 import type { Broadcaster } from "../chat/room-sync.ts";
-import * as classic from "../protocol/classic.ts";
+import type { ClassicFrames } from "../protocol/classic/frames.ts";
 import { encodeActivity } from "../protocol/session.ts";
 import { encodeChange, encodeChanges, encodeChunks } from "../protocol/v2.ts";
 import { topics } from "./topics.ts";
@@ -12,31 +13,40 @@ export interface TopicServer {
   publish(topic: string, frame: string, compress: boolean): number;
 }
 
-/**
- * Publishes a room's changes and its activity. Each change is encoded once per dialect, however many connections there are.
- * `checkSessions` is called when bytes wait for a reader of activity.
- */
-export function createBroadcaster(
-  server: TopicServer,
-  checkSessions: () => void,
-): Broadcaster & ActivityBroadcaster {
+export interface BroadcasterOptions {
+  server: TopicServer;
+  classic: ClassicFrames;
+  /** The name of a room that is followed here. */
+  roomName: (room: RoomKey) => string | undefined;
+  /** Called when bytes wait for a reader of activity. */
+  checkSessions: () => void;
+}
+
+/** Publishes a room's changes and its activity. Each change is encoded once per dialect, however many connections there are. */
+export function createBroadcaster(options: BroadcasterOptions): Broadcaster & ActivityBroadcaster {
+  const { server, classic, roomName, checkSessions } = options;
+  const publish = (topic: string, frame: string | undefined) => {
+    if (frame !== undefined) server.publish(topic, frame, false);
+  };
+  const named = (key: RoomKey, id: string) => ({ id, name: roomName(key) ?? id });
   return {
     publish({ key, id }, changes) {
       const [toClassic, toV2] = [topics.classic(key), topics.v2(key)];
       const [hasClassic, hasV2] = [server.subscriberCount(toClassic) > 0, server.subscriberCount(toV2) > 0];
+      const room = hasClassic ? named(key, id) : undefined;
       for (const change of changes) {
-        if (hasClassic && change.kind === "created")
-          server.publish(toClassic, classic.encodeCreated(change.message), false);
-        if (hasV2) server.publish(toV2, encodeChange(id, change), false);
+        if (room) publish(toClassic, classic.encodeChange(change, room));
+        if (hasV2) publish(toV2, encodeChange(id, change));
       }
     },
     publishMissed({ key, id }, page, created) {
-      for (const message of created) {
-        // A message that has been deleted since was never shown, so there is nothing to announce.
-        if (message.text !== null) server.publish(topics.classic(key), classic.encodeCreated(message), false);
+      const toClassic = topics.classic(key);
+      if (server.subscriberCount(toClassic) > 0) {
+        for (const frame of classic.encodeMissed(page.messages, new Set(created), named(key, id)))
+          publish(toClassic, frame);
       }
       if (server.subscriberCount(topics.v2(key)) === 0) return;
-      for (const chunk of encodeChunks(page)) server.publish(topics.v2(key), encodeChanges(id, chunk), false);
+      for (const chunk of encodeChunks(page)) publish(topics.v2(key), encodeChanges(id, chunk));
     },
     followers: (room) => server.subscriberCount(topics.activity(room)),
     publishActivity({ key, id }, activity) {

@@ -5,21 +5,32 @@ import type { Code } from "../chat/errors.ts";
 import type { Actor, Departure, Identity, Membership, RoomRef, User, UserKey } from "../chat/model.ts";
 import type { Participant } from "../chat/participants.ts";
 import type { Session as ChatSession } from "../chat/session-registry.ts";
+import type { CloseCodes } from "../protocol/classic/classic.ts";
 import { errorCodes } from "../protocol/error-codes.ts";
+import { FrameQueue } from "./frame-queue.ts";
 import type { Protocol } from "./subprotocol.ts";
 import { topics } from "./topics.ts";
 
 /** A socket that is opened only to be closed with a code, which a page can read. */
 export class RefusedConnection {
-  constructor(readonly code: Code) {}
+  constructor(
+    readonly code: Code,
+    readonly closeCode: number,
+  ) {}
 }
 
-export type SocketData = Connection | RefusedConnection;
-export type Socket = ServerWebSocket<SocketData>;
+/** A socket whose client sends its token in its first frame. */
+export class UnauthenticatedConnection {
+  /** Whether the token has arrived. */
+  verifying = false;
+  /** Frames that arrived after it. */
+  readonly queue = new FrameQueue();
 
-/** Frames, and bytes in them, that may wait until the server has sent its first frame. */
-const MAX_QUEUED_FRAMES = 64;
-const MAX_QUEUED_BYTES = 262_144;
+  constructor(readonly roomId: string) {}
+}
+
+export type SocketData = Connection | RefusedConnection | UnauthenticatedConnection;
+export type Socket = ServerWebSocket<SocketData>;
 
 export interface ConnectionOptions {
   protocol: Protocol;
@@ -27,6 +38,10 @@ export interface ConnectionOptions {
   user: Actor;
   /** What a connection to a room's URL joins. Absent for a session. */
   entrance?: Entrance;
+  /** Close codes that replace those of the error codes. */
+  closeCodes?: CloseCodes;
+  /** Frames that have arrived already. */
+  queue?: FrameQueue;
 }
 
 /** The room to join, the user's role in it before the upgrade, and the `rev` to resume from. */
@@ -75,17 +90,23 @@ export class Connection {
   controlFrames = 0;
   /** Settles when every token presented so far has been accepted or refused. */
   renewal: Promise<unknown> = settled;
+  readonly #closeCodes: CloseCodes | undefined;
   #socket: Socket | undefined;
-  #queuedFrames: (string | Buffer)[] | undefined = [];
-  #queuedBytes = 0;
+  /** Undefined once the first frame has been sent. */
+  #queue: FrameQueue | undefined;
   /** Those who wait for the send buffer to drain. */
   #waiting: (() => void)[] = [];
 
-  constructor({ protocol, identity, user, entrance }: ConnectionOptions, now: number) {
+  constructor(
+    { protocol, identity, user, entrance, closeCodes, queue = new FrameQueue() }: ConnectionOptions,
+    now: number,
+  ) {
     this.protocol = protocol;
     this.identity = identity;
     this.user = user;
     this.entrance = entrance;
+    this.#closeCodes = closeCodes;
+    this.#queue = queue;
     if (entrance) {
       const { key, id } = entrance.room;
       this.room = new OpenRoom(this, { key, id }, (_, reason) =>
@@ -140,7 +161,7 @@ export class Connection {
 
   /** Closes the connection with the close code of an error, and the error's code as the reason. */
   close(code: Code): void {
-    if (this.#socket) closeSocket(this.#socket, code);
+    if (this.#socket) closeSocket(this.#socket, code, this.#closeCodes);
   }
 
   /** Closes a connection without a close frame, since its peer does not respond. */
@@ -150,20 +171,15 @@ export class Connection {
 
   /** Queues a frame that arrived before the first frame was sent. Returns false once that is done. */
   queueFrame(frame: string | Buffer): boolean {
-    if (!this.#queuedFrames) return false;
-    this.#queuedBytes += frame.length;
-    if (this.#queuedFrames.length >= MAX_QUEUED_FRAMES || this.#queuedBytes > MAX_QUEUED_BYTES) {
-      this.close("rate_limited");
-    } else {
-      this.#queuedFrames.push(frame);
-    }
+    if (!this.#queue) return false;
+    if (!this.#queue.push(frame)) this.close("rate_limited");
     return true;
   }
 
   /** Returns the queued frames once the first frame has been sent. Later ones are not queued. */
   takeQueuedFrames(): readonly (string | Buffer)[] {
-    const frames = this.#queuedFrames ?? [];
-    this.#queuedFrames = undefined;
+    const frames = this.#queue?.take() ?? [];
+    this.#queue = undefined;
     return frames;
   }
 
@@ -228,6 +244,7 @@ export class OpenRoom implements Participant {
 
 const settled = Promise.resolve();
 
-export function closeSocket(socket: Socket, code: Code): void {
-  socket.close(errorCodes[code].close, code);
+/** `closeCodes` replace those of the error codes. */
+export function closeSocket(socket: Socket, code: Code, closeCodes: CloseCodes = {}): void {
+  socket.close(closeCodes[code] ?? errorCodes[code].close, code);
 }

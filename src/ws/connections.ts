@@ -80,11 +80,17 @@ export class Connections {
     if (this.#draining) throw new ChatError("restarting", "The server is shutting down.");
     const retryAfterMs = this.#attempts.take(user);
     if (retryAfterMs > 0) throw tooManyConnections("You connect too often.", retryAfterMs);
-    const { perUser, total } = this.limits;
+    const { perUser } = this.limits;
     if (perUser > 0 && this.#count(user) >= perUser) this.#terminateUnresponsive(user);
     if (perUser > 0 && this.#count(user) >= perUser)
       throw tooManyConnections(`You already have ${perUser} connections.`, this.heartbeat.pongTimeoutMs);
-    if (total > 0 && this.#size >= total)
+    this.assertNotFull();
+  }
+
+  /** Throws `too_many_connections` at the limit of the server. `others` are connections that are not in here. */
+  assertNotFull(others = 0): void {
+    const { total } = this.limits;
+    if (total > 0 && this.#size + others >= total)
       throw tooManyConnections("The server has the maximum number of connections.", FULL_RETRY_MS);
   }
 

@@ -25,14 +25,15 @@ export class FrameGuard {
     excess[budget] = Math.max(0, excess[budget] - 2);
   }
 
-  /** Answers a frame with an error. Closes the connection if its user may not stay, or floods the server. */
-  refuse(connection: Connection, error: unknown, encode: (error: ChatError) => string): void {
+  /** Answers a frame with an error, unless `encode` returns undefined. Closes the connection if its user may not stay, or floods the server. */
+  refuse(connection: Connection, error: unknown, encode: (error: ChatError) => string | undefined): void {
     const refusal = asChatError(error);
     const { code } = refusal;
     this.metrics.refusals.inc({ code });
     if (code === "internal") this.log.error({ err: error }, "A frame could not be handled");
     if (!connection.isOpen) return;
-    connection.send(encode(refusal));
+    const frame = encode(refusal);
+    if (frame !== undefined) connection.send(frame);
     const { changes, reads } = connection.excess;
     const isFlooding = code === "rate_limited" && Math.max(changes, reads) >= MAX_EXCESS_COMMANDS;
     // A session stays open: it has other rooms.

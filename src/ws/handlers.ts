@@ -5,22 +5,24 @@ import type { Chat } from "../chat/chat.ts";
 import { asChatError } from "../chat/errors.ts";
 import type { Metrics } from "../http/metrics.ts";
 import {
-  closeSocket,
   Connection,
   type ConnectionSession,
   type Entrance,
   type OpenRoom,
-  RefusedConnection,
+  type Socket,
   type SocketData,
+  UnauthenticatedConnection,
 } from "./connection.ts";
 import type { Connections } from "./connections.ts";
 import type { Dialect } from "./dialects/dialect.ts";
+import type { FirstFrames } from "./first-frames.ts";
 import { MAX_BACKPRESSURE_BYTES, MAX_FRAME_BYTES } from "./limits.ts";
 import type { Protocol } from "./subprotocol.ts";
 
 export interface HandlerOptions {
   chat: Chat;
   connections: Connections;
+  firstFrames: FirstFrames;
   dialects: Record<Protocol, Dialect>;
   metrics: Metrics;
   log: Logger;
@@ -31,7 +33,13 @@ const ORDINARY_CLOSE_CODES = new Set([1000, 1001, 1005, 1006]);
 
 /** Returns the handlers of Bun's WebSocket server, which pass the events of a socket on to its connection and dialect. */
 export function createHandlers(options: HandlerOptions): WebSocketHandler<SocketData> {
-  const { chat, connections, dialects, metrics, log } = options;
+  const { chat, connections, firstFrames, dialects, metrics, log } = options;
+
+  function add(socket: Socket, connection: Connection): void {
+    connection.attach(socket);
+    connections.add(connection);
+    void start(connection);
+  }
 
   /** Joins the room of a connection to a room's URL, or starts the session of one to the URL of sessions. */
   async function start(connection: Connection): Promise<void> {
@@ -60,8 +68,8 @@ export function createHandlers(options: HandlerOptions): WebSocketHandler<Socket
     const { connection } = room;
     connection.entrance = undefined;
     const dialect = dialects[connection.protocol];
-    const { historyOptional } = dialect;
-    const joined = await chat.join(room, membership, { since, historyOptional });
+    const { historyOptional, historyLength } = dialect;
+    const joined = await chat.join(room, membership, { since, historyOptional, historyLength });
     if (!connection.isOpen) return;
     dialect.start(room, joined);
     handleQueued(connection);
@@ -83,21 +91,24 @@ export function createHandlers(options: HandlerOptions): WebSocketHandler<Socket
     sendPings: false,
     open(socket) {
       const { data } = socket;
-      if (data instanceof RefusedConnection) {
-        closeSocket(socket, data.code);
-        return;
-      }
-      data.attach(socket);
-      connections.add(data);
-      void start(data);
+      if (data instanceof Connection) add(socket, data);
+      else if (data instanceof UnauthenticatedConnection) firstFrames.open(socket);
+      else socket.close(data.closeCode, data.code);
     },
-    message({ data }, frame) {
-      if (data instanceof RefusedConnection) return;
-      connections.markAlive(data);
-      if (!data.queueFrame(frame)) dialects[data.protocol].message(data, frame);
+    message(socket, frame) {
+      const { data } = socket;
+      if (data instanceof Connection) {
+        connections.markAlive(data);
+        if (!data.queueFrame(frame)) dialects[data.protocol].message(data, frame);
+      } else if (data instanceof UnauthenticatedConnection) {
+        firstFrames.receive(socket, data, frame, (connection) => {
+          socket.data = connection;
+          add(socket, connection);
+        });
+      }
     },
     drain({ data }) {
-      if (data instanceof RefusedConnection) return;
+      if (!(data instanceof Connection)) return;
       // A peer that reads is alive, even if its pong is delayed.
       connections.markAlive(data);
       data.notifyDrained();
@@ -109,9 +120,11 @@ export function createHandlers(options: HandlerOptions): WebSocketHandler<Socket
     pong({ data }) {
       if (data instanceof Connection) connections.countControlFrame(data);
     },
-    close({ data }, code, reason) {
+    close(socket, code, reason) {
+      const { data } = socket;
       metrics.countClose(code);
-      if (data instanceof RefusedConnection) return;
+      if (data instanceof UnauthenticatedConnection) firstFrames.remove(socket);
+      if (!(data instanceof Connection)) return;
       connections.remove(data);
       if (data.room) chat.leave(data.room, data.room.room.key);
       data.session?.end();

@@ -8,31 +8,36 @@ const TOKEN_PREFIX = "bearer.";
 
 /** A client's offer in `Sec-WebSocket-Protocol`. */
 export interface Offer {
-  /** The protocol that the server chooses. Undefined if it knows none of those offered. */
+  /** The dialect that the server chooses. Undefined if it knows none of those offered. */
   protocol: Protocol | undefined;
-  /** Tokens offered as `bearer.<jwt>`. */
+  /** The protocol that the answer names: the dialect, or the word of a pair. */
+  answer: string | undefined;
+  /** Tokens offered as `bearer.<jwt>`, or after the word of a pair. */
   tokens: string[];
   /** Whether the header is absent or empty. */
   empty: boolean;
 }
 
-export function readOffer(header: string | undefined): Offer {
+/** `pairs` are words that classic.json allows in front of a token, as in `["Bearer", "<jwt>"]`. */
+export function readOffer(header: string | undefined, pairs: readonly string[]): Offer {
   const entries = (header ?? "")
     .split(",")
     .map((entry) => entry.trim())
     .filter((entry) => entry !== "");
+  const protocol = protocols.find((name) => entries.includes(name));
+  const word = protocol === "chat.v2" ? undefined : pairs.find((each) => entries.includes(each));
   const tokens = entries
     .filter((entry) => entry.startsWith(TOKEN_PREFIX))
     .map((entry) => entry.slice(TOKEN_PREFIX.length));
-  const protocol = protocols.find((name) => entries.includes(name));
-  return { protocol, tokens, empty: entries.length === 0 };
+  if (word !== undefined) tokens.push(entries[entries.indexOf(word) + 1] ?? "");
+  return { protocol, answer: protocol ?? word, tokens, empty: entries.length === 0 };
 }
 
 /**
- * Throws `invalid_command` when only unknown protocols are offered. With an Authorization header they are ignored, because
- * native clients may offer protocols of their own.
+ * Throws `invalid_command` when only unknown protocols are offered. With a token in a header or in the query they are
+ * ignored, because native clients may offer protocols of their own.
  */
-export function checkOffer({ protocol, empty }: Offer, hasAuthorization: boolean): void {
-  if (protocol !== undefined || empty || hasAuthorization) return;
+export function checkOffer({ answer, empty }: Offer, hasToken: boolean): void {
+  if (answer !== undefined || empty || hasToken) return;
   throw new ChatError("invalid_command", `Offer one of the protocols ${protocols.join(", ")}.`);
 }

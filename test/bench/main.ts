@@ -14,6 +14,7 @@ import { rooms } from "./workloads/rooms.ts";
 import { sessionResume } from "./workloads/session-resume.ts";
 import { sessionRooms } from "./workloads/session-rooms.ts";
 import { sessions } from "./workloads/sessions.ts";
+import { templates } from "./workloads/templates.ts";
 
 // What Parley costs beside a bare Bun server under the same load. `npm run bench -- crowd calm` runs these workloads
 // alone; ROUNDS sets how often each comparison is repeated.
@@ -25,6 +26,7 @@ const workloads: Record<string, (testbed: Testbed) => Promise<string[]>> = {
   connect,
   idle,
   dialects,
+  templates,
   resume,
   history,
   sessions,

@@ -30,8 +30,8 @@ export interface Testbed extends AsyncDisposable {
   token: (user: number) => Promise<string>;
   /** A token that the server has not seen. */
   newToken: (user: number) => Promise<string>;
-  /** With another database than the testbed's, if given. */
-  parley: (database?: string) => Promise<Server>;
+  /** With another database than the testbed's, and more settings, if given. */
+  parley: (database?: string, more?: Record<string, string>) => Promise<Server>;
   bare: () => Promise<Server>;
 }
 
@@ -72,10 +72,11 @@ export async function createTestbed(rounds: number): Promise<Testbed> {
       return token;
     },
     newToken,
-    parley: (database = env.PARLEY_DATABASE) =>
+    parley: (database = env.PARLEY_DATABASE, more = {}) =>
       startServer([join(import.meta.dir, "../../dist/parley"), "serve"], {
         ...env,
         PARLEY_DATABASE: database,
+        ...more,
       }),
     bare: () => startServer([process.execPath, join(import.meta.dir, "bare.ts")]),
     async [Symbol.asyncDispose]() {

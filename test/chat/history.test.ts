@@ -28,7 +28,7 @@ async function setUp(messages = 0) {
     void finish();
     return pending;
   };
-  const last = () => watch(history.last(key));
+  const last = () => watch(history.last(key, 50));
   const changesSince = (rev: number, limit = 100) => watch(history.changesSince(key, rev, limit));
   return { store, key, sync, history, listeners, clock, hear, last, changesSince };
 }

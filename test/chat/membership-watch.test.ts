@@ -37,7 +37,7 @@ function setUp() {
   const failures: unknown[] = [];
   const watch = new MembershipWatch(store, participants, (error) => failures.push(error));
   const connections = [actor(1), actor(2), actor(3, true)].map((user) => new CountingConnection(user));
-  for (const each of connections) participants.add({ key: store.key, id: "lobby" }, each);
+  for (const each of connections) participants.add({ key: store.key, id: "lobby", name: "Lobby" }, each);
   for (const each of connections) each.looks = 0;
   const expelled = () => connections.map((each) => each.expelled.splice(0).join());
   return { store, participants, watch, connections, failures, expelled };
@@ -85,7 +85,7 @@ test("a recheck spares those who join while the members are read", async () => {
   watch.recheckAll();
   store.roles.set(4, "member");
   const late = new CountingConnection(actor(4));
-  participants.add({ key: store.key, id: "lobby" }, late);
+  participants.add({ key: store.key, id: "lobby", name: "Lobby" }, late);
   await store.answerAll();
   expect(late.expelled).toEqual([]);
 });

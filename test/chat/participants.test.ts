@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import type { Actor, RoomRef } from "../../src/chat/model.ts";
+import type { Actor } from "../../src/chat/model.ts";
 import { type Participant, Participants } from "../../src/chat/participants.ts";
 import { actor } from "../support/samples.ts";
 
@@ -15,7 +15,7 @@ function setUp() {
   return { participants, heard: () => events.splice(0) };
 }
 
-const room = (key: number): RoomRef => ({ key, id: `room-${key}` });
+const room = (key: number) => ({ key, id: `room-${key}`, name: `Room ${key}` });
 const connection = (user: Actor): Participant => ({ user, expel: () => undefined });
 
 test("a user is in a room from their first connection to their last", () => {

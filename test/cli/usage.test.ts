@@ -48,6 +48,8 @@ describe("help", () => {
     "member list",
     "token",
     "migrate",
+    "classic",
+    "classic check",
     "version",
   ];
 

@@ -3,13 +3,18 @@ import { once } from "node:events";
 import pino from "pino";
 import type * as ws from "ws";
 
+import type { Chat } from "../../src/chat/chat.ts";
 import type { Actor } from "../../src/chat/model.ts";
 import { createMetrics } from "../../src/http/metrics.ts";
+import { defaultClassic } from "../../src/protocol/classic/classic.ts";
+import { errorCodes } from "../../src/protocol/error-codes.ts";
+import { Admission } from "../../src/ws/admission.ts";
 import { createBroadcaster } from "../../src/ws/broadcast.ts";
 import { Connection, RefusedConnection, type SocketData } from "../../src/ws/connection.ts";
 import { Connections } from "../../src/ws/connections.ts";
 import { createClassic } from "../../src/ws/dialects/classic.ts";
 import { createV2 } from "../../src/ws/dialects/v2.ts";
+import { FirstFrames } from "../../src/ws/first-frames.ts";
 import { FrameGuard } from "../../src/ws/frame-guard.ts";
 import { createHandlers } from "../../src/ws/handlers.ts";
 import { Notices } from "../../src/ws/notices.ts";
@@ -37,9 +42,15 @@ export function startSockets({ messages = 0 } = {}) {
   });
   const harness = createChat({
     messages,
-    broadcaster: createBroadcaster(server, () => connections.checkSessions()),
+    broadcaster: createBroadcaster({
+      server,
+      classic: defaultClassic.frames,
+      roomName: (room) => chat.roomName(room),
+      checkSessions: () => connections.checkSessions(),
+    }),
   });
-  const { chat, bus, admit } = harness;
+  const { bus, admit } = harness;
+  const chat: Chat = harness.chat;
   const metrics = createMetrics();
   const errors: unknown[] = [];
   const log = pino({ level: "error" }, { write: (line) => void errors.push(JSON.parse(line)) });
@@ -51,9 +62,19 @@ export function startSockets({ messages = 0 } = {}) {
   const feeds = new RoomFeeds({ chat, notices, log });
   const renewal = new TokenRenewal({ chat, verifier, connections });
   const dialects = {
-    classic: createClassic({ chat, guard, log }),
+    classic: createClassic({ chat, guard, classic: defaultClassic, log }),
     "chat.v2": createV2({ chat, feeds, renewal, guard, limits: noLimits }),
   };
+  const createSession = (connection: Connection) =>
+    new Session(connection, { chat, feeds, limits: noLimits, log });
+  const admission = new Admission({ chat, verifier, connections, createSession, closeCodes: {} });
+  const firstFrames = new FirstFrames({
+    admission,
+    connections,
+    tokenFrom: undefined,
+    closeCodes: {},
+    refused: () => undefined,
+  });
   /** What the next upgrades open, in their order. */
   const upgrades: SocketData[] = [];
   server.reload({
@@ -62,7 +83,7 @@ export function startSockets({ messages = 0 } = {}) {
       if (data && self.upgrade(request, { data })) return undefined;
       return new Response(null, { status: 400 });
     },
-    websocket: createHandlers({ chat, connections, dialects, metrics, log }),
+    websocket: createHandlers({ chat, connections, firstFrames, dialects, metrics, log }),
   });
 
   /** Resolves when the socket is open. */
@@ -96,11 +117,11 @@ export function startSockets({ messages = 0 } = {}) {
     openSession(user = actor(1)) {
       const about = { protocol: "chat.v2", identity: identity(user.key), user } as const;
       const connection = new Connection(about, performance.now());
-      connection.session = new Session(connection, { chat, feeds, limits: noLimits, log });
+      connection.session = createSession(connection);
       return open(connection, (socket) => new SessionClient(socket));
     },
     openRefused: (code: RefusedConnection["code"]) =>
-      open(new RefusedConnection(code), (socket) => new V2Client(socket)),
+      open(new RefusedConnection(code, errorCodes[code].close), (socket) => new V2Client(socket)),
     async [Symbol.asyncDispose]() {
       await connections.drain(0);
       await server.stop(true);

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 
 import type { Message } from "../../src/chat/model.ts";
+import { defaultClassic } from "../../src/protocol/classic/classic.ts";
 import { createBroadcaster, type TopicServer } from "../../src/ws/broadcast.ts";
 import { message } from "../support/samples.ts";
 
@@ -17,7 +18,12 @@ function createRecorder(subscribers: { classic: number; v2: number }) {
       return published.push([topic, JSON.parse(frame)]);
     },
   };
-  const broadcaster = createBroadcaster(server, () => undefined);
+  const broadcaster = createBroadcaster({
+    server,
+    classic: defaultClassic.frames,
+    roomName: () => "Room",
+    checkSessions: () => undefined,
+  });
   const framesOf = (dialect: string) =>
     published.filter(([topic]) => topic === `room:7:${dialect}`).map(([, frame]) => frame);
   return { broadcaster, published, framesOf };

@@ -4,6 +4,7 @@ import pino from "pino";
 
 import { createLocalBus } from "../../src/bus/local.ts";
 import { Chat } from "../../src/chat/chat.ts";
+import { defaultClassic } from "../../src/protocol/classic/classic.ts";
 import { createBroadcaster } from "../../src/ws/broadcast.ts";
 import { Connections } from "../../src/ws/connections.ts";
 import { Notices } from "../../src/ws/notices.ts";
@@ -24,7 +25,12 @@ test("a list that a slow reader has not read to its end is replaced by the next 
     store,
     bus: createLocalBus({ dataVersion: () => 0, failed: ignore }),
     limits: noLimits,
-    broadcaster: createBroadcaster(server, ignore),
+    broadcaster: createBroadcaster({
+      server,
+      classic: defaultClassic.frames,
+      roomName: () => "Room",
+      checkSessions: () => undefined,
+    }),
     observer: { historyFailed: ignore, commitFailed: ignore, syncFailed: ignore, recheckFailed: ignore },
     now: Date.now,
     monotonic: () => performance.now(),

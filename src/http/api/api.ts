@@ -8,22 +8,23 @@ import type { ApiEnv } from "./env.ts";
 import { createMemberRoutes } from "./members.ts";
 import { createMessageRoutes } from "./messages.ts";
 import { createRoomRoutes } from "./rooms.ts";
-import { createSessionRoutes, deleteSession } from "./session.ts";
+import { createSessionRoutes, createSignOutRoute } from "./session.ts";
 
 export interface ApiOptions {
   chat: Chat;
   verifier: Pick<Verifier, "verify">;
+  /** The path of the session cookie. */
+  cookiePath: string;
 }
 
 /** The whole path, because a room or a user may be named "read". */
 const READ_MARK_PATH = /^\/api\/rooms\/[^/]+\/read$/;
 
 /** The HTTP API. It goes through the same `Chat` as the WebSockets, so the same rules apply. */
-export function createApi({ chat, verifier }: ApiOptions): Hono<ApiEnv> {
+export function createApi({ chat, verifier, cookiePath }: ApiOptions): Hono<ApiEnv> {
   const api = new Hono<ApiEnv>();
 
-  // Signing out needs no token: it may have expired.
-  api.delete("/session", deleteSession);
+  api.route("/session", createSignOutRoute(cookiePath));
 
   api.use(async (c, next) => {
     const token = readToken(c);
@@ -42,7 +43,7 @@ export function createApi({ chat, verifier }: ApiOptions): Hono<ApiEnv> {
   });
 
   api.get("/me", (c) => c.json({ ...userBody(c.get("actor")), admin: c.get("actor").admin }));
-  api.route("/session", createSessionRoutes());
+  api.route("/session", createSessionRoutes(cookiePath));
   api.route("/rooms", createRoomRoutes(chat));
   api.route("/rooms/:room", createMemberRoutes(chat));
   api.route("/rooms/:room", createMessageRoutes(chat));

@@ -1,19 +1,24 @@
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 
 import { deleteSessionCookie, setSessionCookie } from "../credentials.ts";
 import type { ApiEnv } from "./env.ts";
 
-/** Sets the session cookie, which lets a page's unmodified `new WebSocket(url)` connect. */
-export function createSessionRoutes(): Hono<ApiEnv> {
+/** The session cookie, which lets a page's unmodified `new WebSocket(url)` connect to URLs below `cookiePath`. */
+export function createSessionRoutes(cookiePath: string): Hono<ApiEnv> {
   const session = new Hono<ApiEnv>();
   session.post("/", (c) => {
-    setSessionCookie(c, c.get("token"), c.get("identity").expiresAt);
+    setSessionCookie(c, cookiePath, { token: c.get("token"), expiresAt: c.get("identity").expiresAt });
     return c.body(null, 204);
   });
   return session;
 }
 
-export function deleteSession(c: Context<ApiEnv>): Response {
-  deleteSessionCookie(c);
-  return c.body(null, 204);
+/** Signing out needs no token: it may have expired. */
+export function createSignOutRoute(cookiePath: string): Hono<ApiEnv> {
+  const session = new Hono<ApiEnv>();
+  session.delete("/", (c) => {
+    deleteSessionCookie(c, cookiePath);
+    return c.body(null, 204);
+  });
+  return session;
 }
