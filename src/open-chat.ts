@@ -2,15 +2,12 @@ import { createLocalBus } from "./bus/local.ts";
 import { Chat } from "./chat/chat.ts";
 import type { Limits } from "./chat/model.ts";
 import type { Config } from "./config.ts";
-import { SqliteArchive } from "./store/sqlite/archive.ts";
 import { open } from "./store/sqlite/open.ts";
 import { SqliteStore } from "./store/sqlite/store.ts";
 
-/** Opens the chat and its archive on a database, without a server, for the command line. Throws `OpenError`. */
+/** Opens the chat on its database, without a server, for the command line. Throws `OpenError`. */
 export function openChat(config: Config, options: { create: boolean }) {
-  const db = open(config.database, options);
-  const store = new SqliteStore(db);
-  const archive = new SqliteArchive(db);
+  const store = new SqliteStore(open(config.database, options));
   const bus = createLocalBus({ dataVersion: () => 0, failed: ignore });
   const chat = new Chat({
     store,
@@ -30,7 +27,7 @@ export function openChat(config: Config, options: { create: boolean }) {
     bus.close();
     await store.close();
   };
-  return { chat, archive, close };
+  return { chat, close };
 }
 
 const ignore = () => undefined;

@@ -79,9 +79,10 @@ const arrows: Record<string, RegExp> = {
     "(config|classic-file|open-chat|open-files)\\.ts",
     packages,
   ),
+  "open-archive.ts": allow("(store|chat)/.*", "config\\.ts"),
   "cli/": allow(
     "cli/.*",
-    "(server|open-chat|config|classic-file)\\.ts",
+    "(server|open-chat|open-archive|config|classic-file)\\.ts",
     "protocol/classic/.*",
     "(auth|chat|transfer)/.*",
     "store/sqlite/open\\.ts",

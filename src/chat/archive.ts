@@ -13,6 +13,8 @@ export interface Archive {
    * reactions, and its read marks. With `room`, that room alone and the users whom it names; none when it does not exist.
    */
   records(room?: string): AsyncIterable<TransferRecord>;
+  /** Writes everything back and closes the files. */
+  close(): Promise<void>;
 }
 
 /** Records that are collected, whatever their order, and applied together. */

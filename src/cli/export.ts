@@ -5,7 +5,7 @@ import type { Command } from "commander";
 
 import type { Archive } from "../chat/archive.ts";
 import { type Environment, readConfig } from "../config.ts";
-import { openChat } from "../open-chat.ts";
+import { openArchive } from "../open-archive.ts";
 import { encodeLine } from "../transfer/encode-jsonl.ts";
 import { escapeInvisible } from "./escape.ts";
 import { Failure } from "./failure.ts";
@@ -27,11 +27,11 @@ export function addExportCommand(program: Command, environment: Environment): vo
     .option("--room <room>", "this room only", parseRoomId)
     .option("--output <file>", "write to a file instead of the standard output")
     .action(async ({ room, output }: ExportOptions) => {
-      const { archive, close } = openChat(readConfig(environment), { create: false });
+      const archive = openArchive(readConfig(environment), { create: false });
       try {
         await (output === undefined ? exportToTerminal(archive, room) : exportToFile(archive, room, output));
       } finally {
-        await close();
+        await archive.close();
       }
     });
 }

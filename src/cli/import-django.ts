@@ -36,7 +36,7 @@ export function addDjangoImport(command: Command, environment: Environment): voi
       .option("--time <field>", "the time of a message")
       .option("--reply-to <field>", "the message to which a message replies")
       .option("--no-reply-to", "messages are no replies")
-      .option("--user-model <model>", "the users")
+      .option("--user-model <model>", "the users, or profiles with a field that points to a user")
       .option("--email <field>", "the email address of a user")
       .option("--sub <field>", "the user's id at your identity provider, the token's sub (default: none)")
       .option(

@@ -70,9 +70,9 @@ function createProgram(environment: Environment, output: Promise<void>[]): Comma
   addMemberCommands(program, environment);
   addTokenCommand(program, environment);
   addMigrateCommand(program, environment);
-  addClassicCommands(program);
   addImportCommands(program, environment);
   addExportCommand(program, environment);
+  addClassicCommands(program);
   program
     .command("version")
     .description("print the version")

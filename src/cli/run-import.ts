@@ -6,7 +6,7 @@ import type { Command } from "commander";
 
 import { type Archive, type ImportResult, kinds } from "../chat/archive.ts";
 import { type Config, type Environment, readConfig } from "../config.ts";
-import { openChat } from "../open-chat.ts";
+import { openArchive } from "../open-archive.ts";
 import type { Source } from "../transfer/source.ts";
 import { Failure } from "./failure.ts";
 import { print, printError, printRows } from "./output.ts";
@@ -44,7 +44,7 @@ export async function runImport(
   const size = sizeOf(file);
   using database = databaseFor(readConfig(environment), dryRun);
   using interruption = watchSignals();
-  const { archive, close } = openChat(database.config, { create: true });
+  const archive = openArchive(database.config, { create: true });
   const report = new Report();
   try {
     const { signal } = interruption;
@@ -53,7 +53,7 @@ export async function runImport(
     await report.print(result, { dryRun, skipInvalid });
   } finally {
     report.progress.clear();
-    await close();
+    await archive.close();
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { encodeLine } from "../../src/transfer/encode-jsonl.ts";
@@ -7,6 +7,8 @@ import { parseLine } from "../../src/transfer/jsonl.ts";
 import { MAX_LINE_BYTES } from "../../src/transfer/lines.ts";
 import { readJsonLines } from "../../src/transfer/read-jsonl.ts";
 import { SourceError, type SourceItem } from "../../src/transfer/source.ts";
+import { openArchive } from "../support/archive.ts";
+import { root } from "../support/process.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const user = '{"type":"user","id":"sub|ann"}';
@@ -172,4 +174,14 @@ test.each([
   const encoded = JSON.parse(encodeLine(record)) as object;
   expect(encoded).toEqual(line);
   expect(Object.keys(encoded).toSorted()).toEqual(keys);
+});
+
+test("the example of the document can be imported", async () => {
+  const [, example = ""] =
+    /```json\n(\{"type":"room"[^`]*)```/.exec(readFileSync(join(root, "docs/import.md"), "utf8")) ?? [];
+  await using chat = openArchive();
+  expect(await chat.importLines(example.trim().split("\n"))).toMatchObject({
+    errors: [],
+    counts: { rooms: { added: 1 }, members: { added: 1 }, messages: { added: 2 }, reactions: { added: 1 } },
+  });
 });

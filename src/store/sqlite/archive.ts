@@ -3,7 +3,7 @@ import { checkRecord } from "../../chat/check-record.ts";
 import type { TransferRecord } from "../../chat/transfer.ts";
 import { Exporter } from "./exporter.ts";
 import { Importer } from "./importer.ts";
-import { type Db, sqliteError } from "./open.ts";
+import { closeDatabase, type Db, sqliteError } from "./open.ts";
 import { Staging } from "./staging.ts";
 import { toStoreError } from "./writer.ts";
 
@@ -27,6 +27,10 @@ export class SqliteArchive implements Archive {
     } finally {
       if ($client.inTransaction) $client.run("ROLLBACK");
     }
+  }
+
+  async close(): Promise<void> {
+    storeErrors(() => closeDatabase(this.db));
   }
 }
 

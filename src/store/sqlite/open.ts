@@ -47,6 +47,15 @@ export function open(path: string, { check = false, create = true }: OpenOptions
   }
 }
 
+/** Writes the log back into the file and closes both. Closes them even if it throws. */
+export function closeDatabase({ $client }: Db): void {
+  try {
+    $client.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  } finally {
+    $client.close();
+  }
+}
+
 /** A Drizzle database on an open file. `$client` is the bun:sqlite connection. */
 export type Db = ReturnType<typeof attempt>;
 

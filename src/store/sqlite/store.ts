@@ -23,7 +23,7 @@ import type { Grant, Granted, History, NewRoom, Outcome, Range, Store } from "..
 import { appendDrafts, factsOf } from "./append.ts";
 import { Members } from "./members.ts";
 import { Messages } from "./messages.ts";
-import type { Db } from "./open.ts";
+import { closeDatabase, type Db } from "./open.ts";
 import { prepareQueries, type Queries } from "./queries.ts";
 import { Rooms } from "./rooms.ts";
 import { probes } from "./schema.ts";
@@ -185,11 +185,7 @@ export class SqliteStore implements Store {
   }
 
   async close(): Promise<void> {
-    try {
-      read(() => this.db.$client.run("PRAGMA wal_checkpoint(TRUNCATE)"));
-    } finally {
-      this.db.$client.close();
-    }
+    read(() => closeDatabase(this.db));
   }
 
   /** Runs several statements as one read. Each by itself would lock the file, which costs more than a small statement. */

@@ -14,13 +14,14 @@ export interface Collected {
 }
 
 export async function collect(dump: Dump, mapping: Mapping, parseTime: ParseTime): Promise<Collected> {
-  const people = new People(mapping.users);
+  const people = new People(mapping.users, mapping.profiles);
   const rooms = new Rooms(mapping.rooms, parseTime);
   const withoutText = new Set<Key>();
   const firstMessages = new Map<string, { room: Json; time: number }>();
-  const { messages } = mapping;
+  const { messages, profiles } = mapping;
   const needsMessages = messages.replyTo !== null || mapping.rooms.createdAt === null;
   const wanted = new Set([
+    mapping.profiles?.model,
     mapping.users.model,
     mapping.rooms.model,
     ...(needsMessages ? [messages.model] : []),
@@ -28,6 +29,7 @@ export async function collect(dump: Dump, mapping: Mapping, parseTime: ParseTime
   for await (const records of dump.read((model) => wanted.has(model))) {
     for (const record of records) {
       if (record.model === mapping.users.model) people.add(record);
+      if (profiles && record.model === profiles.model) people.addProfile(record, profiles);
       if (record.model === mapping.rooms.model) rooms.add(record);
       if (record.model !== messages.model) continue;
       if (messages.replyTo !== null && !hasText(record, messages) && !isDeleted(record, messages))

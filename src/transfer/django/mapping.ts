@@ -1,6 +1,8 @@
 /** Which models and fields of a dump hold what Parley imports. Null: there is no such field. */
 export interface Mapping {
   users: UserMapping;
+  /** What rooms and messages point to instead of users: each record names one. */
+  profiles: ProfileMapping | null;
   rooms: RoomMapping;
   members: MemberMapping | null;
   messages: MessageMapping;
@@ -15,6 +17,11 @@ export interface UserMapping {
   lastName: string | null;
   name: string | null;
   active: string | null;
+}
+
+export interface ProfileMapping {
+  model: string;
+  user: string;
 }
 
 export interface RoomMapping {
@@ -85,13 +92,17 @@ export interface MappingOptions {
   time?: string;
   /** False: messages are no replies. */
   replyTo?: string | false;
+  /** What senders and members are: users, or profiles with a field that points to a user. */
   userModel?: string;
   email?: string;
   sub?: string;
 }
 
 /** What the mapping says, as lines for the operator. */
-export function describeMapping({ users, rooms, members, messages }: Mapping, addSenders: boolean): string[] {
+export function describeMapping(
+  { users, profiles, rooms, members, messages }: Mapping,
+  addSenders: boolean,
+): string[] {
   const by = [users.sub && `sub: ${users.sub}`, users.email && `email: ${users.email}`];
   const participants = [
     ...rooms.participants,
@@ -106,7 +117,7 @@ export function describeMapping({ users, rooms, members, messages }: Mapping, ad
   const { room, sender, text, time } = messages;
   const more = optional.flatMap(([what, field]) => (field === null ? [] : [`${what}: ${field}`]));
   return [
-    `Users     ${users.model} (${by.filter(Boolean).join(", ")})`,
+    `Users     ${profiles ? `${profiles.model} (${profiles.user}) of ` : ""}${users.model} (${by.filter(Boolean).join(", ")})`,
     `Rooms     ${rooms.model} (id: ${rooms.id ?? "pk"}, name: ${rooms.name ?? "of the members"})`,
     `Members   ${participants.join(", ") || "none"}`,
     `Messages  ${messages.model} (${[`room: ${room}`, `sender: ${sender}`, `text: ${text}`, `time: ${time}`, ...more].join(", ")})`,

@@ -31,6 +31,9 @@ export const USER_FIELDS = {
   active: [/^isactive$/],
 } satisfies Record<string, Names>;
 
+/** The user of a profile. */
+export const PROFILE_USER: Names = [/^(user|account|owner)$/];
+
 export const ROOM_FIELDS = {
   name: [/^name$/, /^title$/, /^(roomname|subject|label|topic)$/],
   /** Fields whose values another model may name as a natural key. */

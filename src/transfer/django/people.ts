@@ -1,7 +1,7 @@
 import type { Invitee } from "../../chat/model.ts";
 import { isEmail, isUserId, isVisible, normalizeEmail } from "../../chat/validation.ts";
 import { type DumpRecord, isScalar, type Json, type Key, placeOf } from "./dump.ts";
-import type { UserMapping } from "./mapping.ts";
+import type { ProfileMapping, UserMapping } from "./mapping.ts";
 
 /** A user of the old application. */
 export interface Person {
@@ -27,6 +27,8 @@ export class People {
   readonly #byUsername = new Map<string, Person>();
   /** Null for an email that several users have. */
   readonly #byEmail = new Map<string, Person | null>();
+  /** What profiles name as their users, by the profiles' primary keys. Null: there are no profiles. */
+  readonly #profiles: Map<Key, Json> | null;
   readonly #byIdentity = new Map<string, Person>();
   /** The sender of messages whose user was deleted. */
   readonly deleted: Person = {
@@ -40,8 +42,14 @@ export class People {
     used: false,
   };
 
-  constructor(mapping: UserMapping) {
+  constructor(mapping: UserMapping, profiles: ProfileMapping | null) {
     this.#mapping = mapping;
+    this.#profiles = profiles && new Map();
+  }
+
+  /** Adds a profile. Rooms and messages then point to profiles. */
+  addProfile({ pk, fields }: DumpRecord, { user }: ProfileMapping): void {
+    if (pk !== null) this.#profiles?.set(pk, fields[user] ?? null);
   }
 
   add(record: DumpRecord): void {
@@ -59,14 +67,19 @@ export class People {
 
   /** The user whom a field names: by primary key, by natural key, or by username. */
   find(reference: Json): Person | undefined {
+    if (!this.#profiles) return this.#findUser(reference);
+    return isScalar(reference) ? this.#findUser(this.#profiles.get(reference) ?? null) : undefined;
+  }
+
+  #findUser(reference: Json): Person | undefined {
     if (Array.isArray(reference)) return this.#findByName(naturalKey(reference));
     if (!isScalar(reference)) return undefined;
     return this.#byKey.get(reference) ?? this.#findByName(naturalKey([reference]));
   }
 
-  /** Whether a value is the primary key of a user. */
+  /** Whether a value is the primary key of a user, or of a profile. */
   hasKey(value: Json): boolean {
-    return isScalar(value) && this.#byKey.has(value);
+    return isScalar(value) && (this.#profiles ?? this.#byKey).has(value);
   }
 
   /** The natural key is the username, or the email. One user's email as the username of another is ambiguous. */

@@ -1,14 +1,17 @@
 import { SourceError } from "../source.ts";
 import { findRoomReference, mapMembers, mapMessages, mapRooms, mapUsers } from "./map-fields.ts";
-import type { Mapping, MappingOptions, MemberMapping } from "./mapping.ts";
-import { MEMBER_FIELDS, MESSAGE_FIELDS, MODEL_NAMES } from "./names.ts";
+import type { Mapping, MappingOptions, MemberMapping, ProfileMapping } from "./mapping.ts";
+import { MEMBER_FIELDS, MESSAGE_FIELDS, MODEL_NAMES, PROFILE_USER, USER_FIELDS } from "./names.ts";
 import { findField, listFields, type Purpose, REFERENCE } from "./recognise-field.ts";
 import { appOf, findModel, namedModel, notFound, ofTheProject } from "./recognise-model.ts";
 import type { ModelSummary, Summary } from "./summary.ts";
 
+const USERS: Purpose = { what: "the users", option: "--user-model" };
+
 /** Finds out which models and fields hold the chat. Throws `SourceError` for what is missing or ambiguous. */
 export function recognise(summary: Summary, options: MappingOptions): Mapping {
-  const users = findUsers(summary, options);
+  const profiles = findProfiles(summary, options);
+  const users = findUsers(summary, profiles ? {} : options);
   const messages = findMessages(summary, options);
   const rooms = findRooms(summary, options, messages);
   const room = mapRooms(rooms, options);
@@ -21,27 +24,36 @@ export function recognise(summary: Summary, options: MappingOptions): Mapping {
   }
   return {
     users: mapUsers(users, options),
+    profiles,
     rooms: room,
     members,
     messages: mapMessages(messages, options, rooms),
   };
 }
 
+/** The profiles, if the model of users that is named has no email, but a field that points to a user. */
+function findProfiles(summary: Summary, { userModel }: MappingOptions): ProfileMapping | null {
+  if (userModel === undefined) return null;
+  const model = namedModel(summary, userModel, USERS.option);
+  const user = findField(model, PROFILE_USER, REFERENCE);
+  const isUser = user === null || findField(model, USER_FIELDS.email, ["string"]) !== null;
+  return isUser ? null : { model: model.label, user };
+}
+
 function findUsers(summary: Summary, { userModel }: MappingOptions): ModelSummary {
-  const purpose: Purpose = { what: "the users", option: "--user-model" };
-  if (userModel !== undefined) return namedModel(summary, userModel, purpose.option);
+  if (userModel !== undefined) return namedModel(summary, userModel, USERS.option);
   // Django's own base class of users has these two fields.
   const accounts = ofTheProject(summary).filter(
     ({ fields }) => fields.has("password") && fields.has("last_login"),
   );
   if (accounts.length === 1 && accounts[0]) return accounts[0];
-  const model = findModel(summary, MODEL_NAMES.users, purpose);
+  const model = findModel(summary, MODEL_NAMES.users, USERS);
   if (model) return model;
   const withEmail = ofTheProject(summary).filter(
     ({ fields }) => fields.has("email") && (fields.has("username") || fields.has("is_active")),
   );
   if (withEmail.length === 1 && withEmail[0]) return withEmail[0];
-  throw notFound(summary, purpose);
+  throw notFound(summary, USERS);
 }
 
 function findMessages(summary: Summary, { messageModel, text }: MappingOptions): ModelSummary {

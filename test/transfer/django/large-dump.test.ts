@@ -12,9 +12,10 @@ const MESSAGES = 100_000;
 /** A few chunks of the file, and far less than its messages would take. */
 const MAX_GROWTH_BYTES = 16 * 1024 * 1024;
 
+const text = (row: Row) => JSON.stringify(row, null, 2);
+
 /** A dump in which another table is large too. */
 function* largeDump(): Generator<string> {
-  const text = (row: Row) => JSON.stringify(row, null, 2);
   yield `[\n${conversation().map(text).join(",\n")}`;
   for (let pk = 2; pk <= MESSAGES; pk++) {
     yield `,\n${text(message(pk, { text: `Message ${pk} ${"x".repeat(100)}`, reply_to: pk - 1 }))}`;

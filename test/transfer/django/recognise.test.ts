@@ -247,6 +247,21 @@ describe("options", () => {
     await expectChat([...chat({ room: { name: "Room" } }), ...memberships], reading);
   });
 
+  test("can say that senders and members are profiles, whose users have the emails", async () => {
+    const profiles = [
+      { model: "accounts.profile", pk: 1, fields: { user: 2, bio: "" } },
+      { model: "accounts.profile", pk: 2, fields: { user: 1, bio: "" } },
+      { model: "accounts.profile", pk: 3, fields: { user: null, bio: "" } },
+    ];
+    const second = { ...MESSAGE, sender: 2 };
+    await expectChat([...profiles, ...chat({ message: second })], { userModel: "accounts.Profile" });
+    const reading = await readDump([...profiles, ...chat({ message: { ...MESSAGE, sender: 3 } })], {
+      userModel: "profile",
+    });
+    expect(reading.notes[0]).toBe("Users     accounts.profile (user) of auth.user (email: email)");
+    expect(errorsOf(reading)).toEqual(["line 1, chat.message 1: its sender 3 is not a user of the dump"]);
+  });
+
   test("can say that messages are no replies", async () => {
     const reading = await readDump(chat({ message: { ...MESSAGE, parent: 5 } }), { replyTo: false });
     expect(recordsOf(reading, "message")[0]?.replyTo).toBeNull();
