@@ -64,7 +64,10 @@ test("lines come in the documented order, with the documented keys", async () =>
   await using from = openArchive();
   const h = new StoreHarness(from.store);
   const ann = await h.signIn("sub|ann", "ann@example.com");
-  const room = await h.createRoom("general", ann);
+  // They have no read mark yet.
+  const owner = await h.signIn("sub|zoe");
+  const room = await h.createRoom("general", owner);
+  await h.grant(room, subOf(ann));
   await h.grant(room, { email: "bob@example.com" });
   await h.act(room, ann, send("one", "c1"), send("two", null, 1));
   await h.act(room, ann, { type: "react", seq: 1, emoji: "👍", on: true }, { type: "delete", seq: 2 });
@@ -72,17 +75,19 @@ test("lines come in the documented order, with the documented keys", async () =>
   const created = "1970-01-01T00:00:00.001Z";
   expect((await from.export()).map((line) => JSON.parse(line) as unknown)).toEqual([
     { type: "user", id: "sub|ann", email: "ann@example.com", emails: ["ann@example.com"], signed_in: true },
+    { type: "user", id: "sub|zoe", signed_in: true },
     { type: "user", email: "bob@example.com" },
     {
       type: "room",
       id: "general",
       name: "general",
       created_at: created,
-      created_by: { id: "sub|ann" },
+      created_by: { id: "sub|zoe" },
       seq: 2,
       rev: 4,
     },
-    { type: "member", room: "general", user: { id: "sub|ann" }, role: "owner", joined_at: created },
+    { type: "member", room: "general", user: { id: "sub|ann" }, role: "member", joined_at: created },
+    { type: "member", room: "general", user: { id: "sub|zoe" }, role: "owner", joined_at: created },
     {
       type: "member",
       room: "general",
@@ -114,6 +119,7 @@ test("lines come in the documented order, with the documented keys", async () =>
       reply_to: 1,
     },
     { type: "read", room: "general", user: { id: "sub|ann" }, seq: 2 },
+    { type: "read", room: "general", user: { id: "sub|zoe" }, seq: 0 },
     { type: "read", room: "general", user: { email: "bob@example.com" }, seq: 0 },
   ]);
 });
