@@ -38,7 +38,10 @@ export function addDjangoImport(command: Command, environment: Environment): voi
       .option("--no-reply-to", "messages are no replies")
       .option("--user-model <model>", "the users, or profiles with a field that points to a user")
       .option("--email <field>", "the email address of a user")
-      .option("--sub <field>", "the user's id at your identity provider, the token's sub (default: none)")
+      .option(
+        "--sub <field>",
+        "the user's id in your tokens, their sub; pk for the primary key (default: none)",
+      )
       .option(
         "--timezone <zone>",
         "the zone of times without an offset, such as Europe/Berlin (default: UTC)",

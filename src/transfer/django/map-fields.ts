@@ -31,13 +31,16 @@ const TEXT: Purpose = { what: "the text of a message", option: "--text" };
 const SENT_AT: Purpose = { what: "the time of a message", option: "--time" };
 const MESSAGE_ROOM: Purpose = { what: "the room of a message", option: "--room" };
 
+/** Stands for the primary key where an option names a field. */
+export const PRIMARY_KEY = "pk";
+
 /** The fields of users. Throws `SourceError` when they have neither an email nor a sub. */
 export function mapUsers(model: ModelSummary, { email, sub }: MappingOptions): UserMapping {
   const text = (names: Names) => findField(model, names, ["string"]);
   const mapping: UserMapping = {
     model: model.label,
     email: email === undefined ? text(USER_FIELDS.email) : namedField(model, email, "--email"),
-    sub: sub === undefined ? null : namedField(model, sub, "--sub"),
+    sub: sub === undefined || sub === PRIMARY_KEY ? (sub ?? null) : namedField(model, sub, "--sub"),
     username: text(USER_FIELDS.username),
     firstName: text(USER_FIELDS.firstName),
     lastName: text(USER_FIELDS.lastName),
@@ -92,7 +95,7 @@ export function mapRooms(
   const reference = (names: Names) => findField(model, names, REFERENCE);
   return {
     model: model.label,
-    id: roomId === undefined || roomId === "pk" ? null : namedField(model, roomId, "--room-id"),
+    id: roomId === undefined || roomId === PRIMARY_KEY ? null : namedField(model, roomId, "--room-id"),
     name:
       roomName === undefined
         ? findField(model, ROOM_FIELDS.name, ["string"])

@@ -11,6 +11,7 @@ export interface Mapping {
 export interface UserMapping {
   model: string;
   email: string | null;
+  /** A field, or `PRIMARY_KEY`. */
   sub: string | null;
   username: string | null;
   firstName: string | null;

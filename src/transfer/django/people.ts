@@ -1,6 +1,7 @@
 import type { Invitee } from "../../chat/model.ts";
 import { isEmail, isUserId, isVisible, normalizeEmail } from "../../chat/validation.ts";
 import { type DumpRecord, isScalar, type Json, type Key, placeOf } from "./dump.ts";
+import { PRIMARY_KEY } from "./map-fields.ts";
 import type { ProfileMapping, UserMapping } from "./mapping.ts";
 
 /** A user of the old application. */
@@ -102,7 +103,7 @@ export class People {
     const username = text(usernameField);
     const address = normalizeEmail(text(emailField));
     const email = isEmail(address) ? address : null;
-    const sub = text(subField);
+    const sub = subField === PRIMARY_KEY ? textOf(record.pk) : text(subField);
     const person: Person = {
       at: placeOf(record),
       user: { sub: `django:${record.pk ?? username}` },

@@ -150,6 +150,20 @@ describe("rooms with a model of memberships", () => {
   });
 });
 
+test("users can be known by their primary key, as a token of the application itself names them", async () => {
+  const reading = await readFile(fixture("members"), { sub: "pk" });
+  const people = recordsOf(reading, "user").map(({ user, email }) => [user, email]);
+  const keys = people.map(([user]) => (user as { sub: string }).sub);
+  expect(keys.every((key) => /^([0-9]+|[0-9a-f-]{36})$/.test(key))).toBe(true);
+  expect(people.map(([, email]) => email)).toEqual([
+    "ana@example.com",
+    "bob@example.com",
+    "cleo@example.com",
+  ]);
+  const [message] = recordsOf(reading, "message");
+  expect(keys).toContain((message?.sender as { sub: string }).sub);
+});
+
 describe("rooms without members, as in tutorials", () => {
   test("need to be told who is a member", async () => {
     expect(await refusalOf(readFile(fixture("tutorial")))).toContain(
