@@ -58,7 +58,7 @@ export function compileCommands({ text = ["message"], accept = [] }: Description
     compileAccepted(command, frame, `accept.${index}.frame`),
   );
   const paths = text.map((key) => key.split("."));
-  const example = JSON.stringify({ [text[0] ?? "message"]: "some text" });
+  const example = frameOfText(text[0] ?? "message", "some text");
   return (frame, room) => {
     const json = parseJson(frame);
     let refused: CommandType | undefined;
@@ -75,6 +75,13 @@ export function compileCommands({ text = ["message"], accept = [] }: Description
     }
     throw new ChatError("invalid_message", `A frame must look like ${example}.`);
   };
+}
+
+/** A frame that sends a text under a key of `text`, for people to read. */
+export function frameOfText(key: string, text: string): string {
+  return key
+    .split(".")
+    .reduceRight((value, part) => `{${JSON.stringify(part)}: ${value}}`, JSON.stringify(text));
 }
 
 function compileAccepted(command: CommandType, frame: unknown, place: string): Accepted {

@@ -34,6 +34,21 @@ describe("a text", () => {
   });
 });
 
+/** The reason of a refusal, as clients get it. */
+function reason(description: unknown, frame: unknown): string {
+  try {
+    compileClassic(description).parseFrame(JSON.stringify(frame), "lobby");
+  } catch (error) {
+    return asChatError(error).message;
+  }
+  throw new Error("the frame was not refused");
+}
+
+test("a frame without a text is told what one looks like", () => {
+  expect(reason({}, {})).toBe('A frame must look like {"message": "some text"}.');
+  expect(reason({ text: ["data.text"] }, {})).toBe('A frame must look like {"data": {"text": "some text"}}.');
+});
+
 describe("a frame that is accepted beyond sending", () => {
   const description = {
     accept: [
