@@ -1,4 +1,5 @@
 import { ChatError } from "../../chat/errors.ts";
+import { isClientId } from "../../chat/validation.ts";
 import type { Description } from "./description.ts";
 import {
   type Captured,
@@ -23,11 +24,15 @@ type CommandType = ClassicCommand["type"];
 
 const captures: Captures = {
   text: captureText,
-  client_id: (value) =>
-    typeof value === "string" || Number.isSafeInteger(value) ? String(value) : undefined,
+  client_id: toClientId,
   id: captureText,
   seq: toSeq,
 };
+
+function toClientId(value: unknown): string | undefined {
+  const text = Number.isSafeInteger(value) ? String(value) : value;
+  return typeof text === "string" && isClientId(text) ? text : undefined;
+}
 
 /** Pages keep numbers in attributes, which are text. */
 function toSeq(value: unknown): number | undefined {
