@@ -110,6 +110,17 @@ describe("a frame that is accepted beyond sending", () => {
     expect(parse(description, frame)).toEqual(command);
   });
 
+  test.each<[frame: unknown, ignored: unknown, sent: unknown[]]>([
+    [{ typing: {} }, { typing: { on: true } }, [{}, { typing: null }, { typing: [] }, { typing: "yes" }]],
+    [{ typing: [] }, { typing: [1] }, [{}, { typing: {} }]],
+    [[], [1], [{}]],
+  ])("with an empty object or array in its template, %j, must have one there", (frame, ignored, others) => {
+    const description = { accept: [{ command: "ignore", frame }] };
+    expect(parse(description, ignored)).toEqual({ type: "ignore" });
+    for (const other of others)
+      expect(parse(description, { ...(other as object), message: "hi" })).toEqual(sent("hi"));
+  });
+
   test("needs all variables where a pattern has nothing else, and is a text otherwise", () => {
     const loose = { accept: [{ command: "edit", frame: { pk: "$seq", message: "$text" } }] };
     expect(parse(loose, { pk: 1, message: "new" })).toEqual({ type: "edit", seq: 1, text: "new" });
