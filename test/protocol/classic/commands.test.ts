@@ -44,6 +44,20 @@ function reason(description: unknown, frame: unknown): string {
   throw new Error("the frame was not refused");
 }
 
+test("a token that comes again, in a frame like the first one, is never sent as a text", () => {
+  const ignored = { type: "ignore" };
+  const description = {
+    token: [{ query: "token" }, { frame: { type: "auth", message: "$token" } }, { frame: { jwt: "$token" } }],
+    text: ["message", "jwt"],
+    accept: [{ command: "send", frame: { type: "auth", message: "$text" } }],
+  };
+  expect(parse(description, { type: "auth", message: "e30.e30.x-_" })).toEqual(ignored);
+  expect(parse(description, { jwt: "e30.e30.x" })).toEqual(ignored);
+  expect(parse(description, { jwt: "e30.e30.x", message: "hi" })).toEqual(sent("hi"));
+  expect(parse(description, { message: "e30.e30.x" })).toEqual(sent("e30.e30.x"));
+  expect(parse(description, { jwt: "hi" })).toEqual(sent("hi"));
+});
+
 test("a frame without a text is told what one looks like", () => {
   expect(reason({}, {})).toBe('A frame must look like {"message": "some text"}.');
   expect(reason({ text: ["data.text"] }, {})).toBe('A frame must look like {"data": {"text": "some text"}}.');
