@@ -75,9 +75,9 @@ const seqParameter = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole n
 const cursorParameter = v.pipe(
   v.string(),
   v.regex(/^(before|after)-\d{1,15}$/, "must be the `next` of a page"),
-  v.transform((text) => {
-    const [direction, seqText] = text.split("-");
-    return { direction: direction as "before" | "after", seq: Number(seqText) };
+  v.transform((cursor) => {
+    const [direction, number] = cursor.split("-");
+    return { direction: direction as "before" | "after", seq: Number(number) };
   }),
 );
 const limitParameter = v.optional(
@@ -111,9 +111,9 @@ export const roomRangeSchema = v.strictObject({
     v.pipe(
       v.string(),
       v.regex(/^\d{1,15}-./, "must be the `next` of a page"),
-      v.transform((text) => {
-        const [at = ""] = text.split("-");
-        return { at: Number(at), id: text.slice(at.length + 1) };
+      v.transform((cursor) => {
+        const [at = ""] = cursor.split("-");
+        return { at: Number(at), id: cursor.slice(at.length + 1) };
       }),
     ),
   ),

@@ -24,23 +24,24 @@ export function respond(c: Context<ApiEnv>, json: string): Response {
   return c.body(stream(c, bytes), 200, headers);
 }
 
+const plain = (etag: string) => etag.trim().replace(/^W\//, "");
+
 /** RFC 9110, section 13.1.2: compared without regard to weakness. */
 function matches(header: string | undefined, etag: string): boolean {
   if (header === undefined) return false;
-  const plain = (tag: string) => tag.trim().replace(/^W\//, "");
   return header.trim() === "*" || header.split(",").some((tag) => plain(tag) === plain(etag));
 }
 
 /** Sends chunk by chunk, as the client reads. The request ends with the last chunk, or when the client reads no more. */
 function stream(c: Context<ApiEnv>, bytes: Uint8Array): ReadableStream<Uint8Array> {
-  const { end } = c.get("request");
-  c.get("request").isStreamed = true;
+  const request = c.get("request");
+  request.isStreamed = true;
   c.env.server.timeout(c.req.raw, READ_TIMEOUT_S);
   // The stream of a response to HEAD is never read.
-  const timer = setTimeout(end, READ_TIMEOUT_S * 1000);
+  const timer = setTimeout(() => request.end(), READ_TIMEOUT_S * 1000);
   const finish = () => {
     clearTimeout(timer);
-    end();
+    request.end();
   };
   let at = 0;
   return new ReadableStream<Uint8Array>(

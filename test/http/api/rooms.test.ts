@@ -35,7 +35,7 @@ describe("creating", () => {
     const room = { id, name: "The office", role: "owner", seq: 0, rev: 0, created_at: createdAt };
     expect(answer.body).toEqual(room);
     expect((await alice.call(`GET /api/rooms/${id}`)).body).toEqual(room);
-    const listed = { rooms: [{ ...room, read: 0, unread: 0, last_message: null }] };
+    const listed = { rooms: [{ ...room, read: 0, unread: 0, last_message: null }], next: null };
     const list = await alice.call("GET /api/rooms");
     expect(list.body).toEqual(listed);
     expect(list.headers.get("content-type")).toBe("application/json");
@@ -57,7 +57,7 @@ describe("creating", () => {
       const { status, body } = await user.call("POST /api/rooms", { body: { id, name: "y" } });
       expect([status, body["code"]]).toEqual([409, "conflict"]);
     }
-    expect((await bob.call("GET /api/rooms")).body).toEqual({ rooms: [] });
+    expect((await bob.call("GET /api/rooms")).body).toEqual({ rooms: [], next: null });
   });
 
   test("a user may create PARLEY_ROOMS_PER_USER rooms, an administrator any number", async () => {
@@ -84,7 +84,7 @@ test("a deleted room is gone for everybody, and its id is free", async () => {
   expect((await owner.call(`DELETE /api/rooms/${room}`)).status).toBe(204);
   expect(await client.closed).toEqual({ code: 4404, reason: "room_deleted" });
   expect((await owner.call(`GET /api/rooms/${room}`)).status).toBe(404);
-  expect((await owner.call("GET /api/rooms")).body).toEqual({ rooms: [] });
+  expect((await owner.call("GET /api/rooms")).body).toEqual({ rooms: [], next: null });
   expect((await refusal(server.connectClassic(room, member.email))).status).toBe(404);
   const again = await member.call("POST /api/rooms", { body: { id: room, name: "again" } });
   expect([again.status, again.body["role"]]).toEqual([201, "owner"]);
