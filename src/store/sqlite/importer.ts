@@ -59,13 +59,14 @@ export class Importer {
     this.#total = statements.all<[number]>("SELECT count(*) FROM staging.messages")[0]?.[0] ?? 0;
     $client.run(`PRAGMA main.cache_size = -${CACHE_KIB}`);
     await beginImmediate($client);
-    let commit = false;
     try {
       await this.#apply();
       this.options.signal.throwIfAborted();
-      commit = !this.options.dryRun && (this.#errors === 0 || this.options.skipInvalid);
+      const { dryRun, skipInvalid } = this.options;
+      if (!dryRun && (this.#errors === 0 || skipInvalid)) $client.run("COMMIT");
     } finally {
-      $client.run(commit ? "COMMIT" : "ROLLBACK");
+      // A full disk may have ended it.
+      if ($client.inTransaction) $client.run("ROLLBACK");
     }
     return this.#context.counts;
   }

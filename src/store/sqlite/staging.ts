@@ -93,7 +93,7 @@ export class Staging implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#commit();
+    if (this.client.inTransaction) this.client.run("ROLLBACK");
     this.#statements[Symbol.dispose]();
     this.client.run("DETACH staging");
   }
