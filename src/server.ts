@@ -6,7 +6,7 @@ import { Verifier, type VerifierOptions } from "./auth/verifier.ts";
 import { createLocalBus } from "./bus/local.ts";
 import { Chat } from "./chat/chat.ts";
 import { asChatError } from "./chat/errors.ts";
-import type { Change, Limits } from "./chat/model.ts";
+import type { Change } from "./chat/model.ts";
 import type { Observer } from "./chat/observer.ts";
 import type { Store } from "./chat/store.ts";
 import { readClassic } from "./classic-file.ts";
@@ -14,6 +14,7 @@ import { type Config, ConfigError, requireIssuers } from "./config.ts";
 import { createApp } from "./http/app.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
 import { OriginPolicy } from "./http/origin.ts";
+import { limitsOf } from "./open-chat.ts";
 import { openFileLimit, OpenFiles } from "./open-files.ts";
 import { defaultClassic } from "./protocol/classic/classic.ts";
 import { open } from "./store/sqlite/open.ts";
@@ -63,31 +64,6 @@ export interface RunningServer {
   url: URL;
   /** Shuts down: clients are told to reconnect, accepted messages are stored, files are closed. */
   stop(): Promise<void>;
-}
-
-/** Opens the chat on its database, without a server, for the command line. Throws `OpenError`. */
-export function openChat(config: Config, options: { create: boolean }) {
-  const store = new SqliteStore(open(config.database, options));
-  const bus = createLocalBus({ dataVersion: () => 0, failed: ignore });
-  const chat = new Chat({
-    store,
-    bus,
-    limits: limitsOf(config),
-    broadcaster: {
-      publish: ignore,
-      publishMissed: ignore,
-      followers: () => 0,
-      publishActivity: ignore,
-    },
-    observer: { historyFailed: ignore, commitFailed: ignore, syncFailed: ignore, recheckFailed: ignore },
-    now: Date.now,
-    monotonic: () => performance.now(),
-  });
-  const close = async () => {
-    bus.close();
-    await store.close();
-  };
-  return { chat, close };
 }
 
 /** Starts the server. Rejects with `ConfigError`, `OpenError` or `ListenError`. */
@@ -291,9 +267,4 @@ function countChanges({ messages, changes }: Metrics, published: readonly Change
     if (kind === "created") messages.inc();
     else changes.inc({ kind });
   }
-}
-
-function limitsOf(config: Config): Limits {
-  const { maxText, messageRate, messageBurst, roomsPerUser, membersPerRoom } = config;
-  return { textBytes: maxText, messageRate, messageBurst, roomsPerUser, membersPerRoom };
 }

@@ -82,10 +82,15 @@ export function emojiKey(emoji: string): string {
   return emoji.normalize("NFC").replace(PRESENTATION_SELECTORS, "");
 }
 
-/** Whether a text may be the `id` of a command or the `client_id` of a message: 1 to 64 Unicode code points. */
+/** Whether a text may be the `id` of a command: 1 to 64 Unicode code points. */
 export function isClientName(text: string): boolean {
   if (text.length === 0 || text.length > 2 * MAX_CLIENT_NAME_CHARACTERS) return false;
   return text.length <= MAX_CLIENT_NAME_CHARACTERS || Array.from(text).length <= MAX_CLIENT_NAME_CHARACTERS;
+}
+
+/** Whether a text may be the `client_id` of a message. */
+export function isClientId(text: string): boolean {
+  return isClientName(text) && isStorable(text);
 }
 
 /** The form in which emails are compared: NFC, with A to Z in lower case. Other letters stay: ſ, for one, would fold to s. */

@@ -9,9 +9,10 @@ import { ChatError } from "../chat/errors.ts";
 import { operator } from "../chat/model.ts";
 import { readClassic } from "../classic-file.ts";
 import { type Config, type Environment, readConfig, settings, unknownSettings } from "../config.ts";
+import { openChat } from "../open-chat.ts";
 import { defaultClassic } from "../protocol/classic/classic.ts";
 import { sampleMessage } from "../protocol/classic/sample.ts";
-import { openChat, type RunningServer, startServer } from "../server.ts";
+import { type RunningServer, startServer } from "../server.ts";
 import { maskInvisible } from "./escape.ts";
 import { runServer } from "./run-server.ts";
 

@@ -1,7 +1,7 @@
 import type { Chat } from "../chat/chat.ts";
 import { ChatError } from "../chat/errors.ts";
 import { type Environment, readConfig } from "../config.ts";
-import { openChat } from "../server.ts";
+import { openChat } from "../open-chat.ts";
 import { Failure } from "./failure.ts";
 
 export interface WithChatOptions {

@@ -1,7 +1,7 @@
 import * as v from "valibot";
 
 import { roles } from "../chat/model.ts";
-import { isClientName, isEmoji, isRoomId, isStorable, ROOM_ID_RULE } from "../chat/validation.ts";
+import { isClientId, isClientName, isEmoji, isRoomId, ROOM_ID_RULE } from "../chat/validation.ts";
 
 /** Schemas of everything that clients send, over WebSockets and HTTP. The types are inferred from them. */
 
@@ -15,10 +15,7 @@ const integer = (min: number) =>
   );
 
 const clientName = text(isClientName, "must be a string of 1 to 64 characters");
-const clientId = text(
-  (input) => isClientName(input) && isStorable(input),
-  "must be a string of 1 to 64 characters, without lone surrogates and NUL",
-);
+const clientId = text(isClientId, "must be a string of 1 to 64 characters, without lone surrogates and NUL");
 const emoji = text(isEmoji, "must be one emoji or a short word");
 const seq = integer(1);
 const readMark = integer(0);

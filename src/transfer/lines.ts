@@ -15,14 +15,26 @@ export interface Line {
   invalid?: string;
 }
 
-/** The lines of a file in UTF-8, some at a time. Throws `SourceError` when it cannot be read. */
-export async function* readLines({ path, progress }: SourceFile): AsyncGenerator<Line[]> {
-  const splitter = new Splitter();
+export interface LineOptions {
+  /** The longest line that is read. Default: `MAX_LINE_BYTES`. */
+  maxBytes?: number;
+  /** The content, if it is not that of the file itself. */
+  content?: AsyncIterable<Buffer>;
+}
+
+/**
+ * The lines of a file in UTF-8, some at a time. `progress` is called with the bytes of the content. Throws `SourceError` when it
+ * cannot be read.
+ */
+export async function* readLines(
+  { path, progress }: SourceFile,
+  { maxBytes = MAX_LINE_BYTES, content }: LineOptions = {},
+): AsyncGenerator<Line[]> {
+  const splitter = new Splitter(maxBytes);
+  const chunks: AsyncIterable<Buffer> = content ?? createReadStream(path, { highWaterMark: CHUNK_BYTES });
   let bytes = 0;
   try {
-    for await (const chunk of createReadStream(path, {
-      highWaterMark: CHUNK_BYTES,
-    }) as AsyncIterable<Buffer>) {
+    for await (const chunk of chunks) {
       yield splitter.add(chunk);
       bytes += chunk.length;
       progress(bytes);
@@ -41,6 +53,8 @@ class Splitter {
   #rest: Buffer[] = [];
   #restBytes = 0;
   #count = 0;
+
+  constructor(private readonly maxBytes: number) {}
 
   add(chunk: Buffer): Line[] {
     const end = chunk.lastIndexOf(NEWLINE);
@@ -66,7 +80,7 @@ class Splitter {
   /** A line that ends with these bytes. */
   #next(bytes: Buffer): Line {
     this.#keep(bytes);
-    const whole = this.#restBytes > MAX_LINE_BYTES ? undefined : Buffer.concat(this.#rest);
+    const whole = this.#restBytes > this.maxBytes ? undefined : Buffer.concat(this.#rest);
     this.#rest = [];
     this.#restBytes = 0;
     return this.#line(whole);
@@ -74,15 +88,15 @@ class Splitter {
 
   #keep(bytes: Buffer): void {
     this.#restBytes += bytes.length;
-    if (this.#restBytes > MAX_LINE_BYTES) this.#rest = [];
+    if (this.#restBytes > this.maxBytes) this.#rest = [];
     else this.#rest.push(bytes);
   }
 
   /** Undefined stands for a line that is too long. */
   #line(bytes: Buffer | undefined): Line {
     const at = `line ${++this.#count}`;
-    if (bytes === undefined || bytes.length > MAX_LINE_BYTES)
-      return { at, text: "", invalid: `The line has more than ${MAX_LINE_BYTES} bytes.` };
+    if (bytes === undefined || bytes.length > this.maxBytes)
+      return { at, text: "", invalid: `The line has more than ${this.maxBytes} bytes.` };
     try {
       const text = this.#decoder.decode(bytes);
       return { at, text: this.#count === 1 ? text.replace(/^\ufeff/, "") : text };

@@ -61,6 +61,8 @@ export class FirstFrames {
       return;
     }
     connection.verifying = true;
+    // It came in time. How long it takes to verify it is not up to the client.
+    clearTimeout(this.#waiting.get(socket));
     const token = typeof frame === "string" ? this.options.tokenFrom?.(frame) : undefined;
     if (token === undefined) {
       this.#close(socket, "unauthorized");

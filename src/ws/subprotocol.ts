@@ -25,12 +25,12 @@ export function readOffer(header: string | undefined, pairs: readonly string[]):
     .map((entry) => entry.trim())
     .filter((entry) => entry !== "");
   const protocol = protocols.find((name) => entries.includes(name));
-  const word = protocol === "chat.v2" ? undefined : pairs.find((each) => entries.includes(each));
+  const words = protocol === "chat.v2" ? [] : pairs.filter((each) => entries.includes(each));
   const tokens = entries
     .filter((entry) => entry.startsWith(TOKEN_PREFIX))
     .map((entry) => entry.slice(TOKEN_PREFIX.length));
-  if (word !== undefined) tokens.push(entries[entries.indexOf(word) + 1] ?? "");
-  return { protocol, answer: protocol ?? word, tokens, empty: entries.length === 0 };
+  tokens.push(...words.map((word) => entries[entries.indexOf(word) + 1] ?? ""));
+  return { protocol, answer: protocol ?? words[0], tokens, empty: entries.length === 0 };
 }
 
 /**

@@ -2,7 +2,7 @@ import { Database } from "bun:sqlite";
 
 import { operator } from "../../src/chat/model.ts";
 import { readConfig } from "../../src/config.ts";
-import { openChat } from "../../src/server.ts";
+import { openChat } from "../../src/open-chat.ts";
 import { open } from "../../src/store/sqlite/open.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { subjectOf } from "../support/tokens.ts";

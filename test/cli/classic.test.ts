@@ -45,8 +45,8 @@ with their token in:
 Alice opens the room "lobby" and gets:
   {"messages":[{"id":2,"text":"Hi there!","by":"Bob"}]}
 Alice may send:
-  {"message":"Hello!"}  (send)
-  {"data":{"text":"Hello!"}}  (send)
+  {"message": "Hello!"}  (send)
+  {"data": {"text": "Hello!"}}  (send)
   {"edit":2,"text":"Hello!"}  (edit)
 Bob sends "Hello Alice!", and Alice gets:
   {"id":"lobby:3","text":"Hello Alice!","room":"Lobby","at":1767268980000}

@@ -10,6 +10,8 @@ import { weighted } from "./support/weighted.ts";
 
 /** Hundreds of runs take seconds on a busy machine. */
 setDefaultTimeout(120_000);
+/** Less than the test's timeout, so that a run that hangs and a counterexample that is shrunk for long report their seed. */
+const TIME_LIMIT_MS = 90_000;
 
 const room = fc.nat(roomIds.length - 1);
 const anyStep = fc.oneof(
@@ -51,8 +53,10 @@ const scenario = fc.record({
 class Run {
   /** The rooms that the client holds open, by id. */
   readonly open = new Map<string, Room>();
-  readonly sent: Promise<Ack>[] = [];
+  readonly sent: { id: string; ack: Promise<Ack> }[] = [];
   readonly changes: Promise<Ack>[] = [];
+  /** Whether every command has been acknowledged or has failed. */
+  isSettled = false;
 
   constructor(
     readonly client: Awaited<ReturnType<typeof connectChat>>,
@@ -76,7 +80,7 @@ class Run {
         if (n === 0) await client.clock.advance(100);
         break;
       case "send":
-        if (known) this.sent.push(known.send(`text ${n}`));
+        if (known) this.sent.push({ id, ack: known.send(`text ${n}`) });
         break;
       case "edit":
         if (known) this.changes.push(known.edit(seq, "edited"));
@@ -130,8 +134,8 @@ class Run {
   /** Lets the client and the server go on until both have everything, or for 3,000 turns. */
   async drain(): Promise<void> {
     const { client, server } = this;
-    let isAcked = false;
-    void Promise.allSettled([...this.sent, ...this.changes]).then(() => (isAcked = true));
+    const acks = this.sent.map(({ ack }) => ack);
+    void Promise.allSettled([...acks, ...this.changes]).then(() => (this.isSettled = true));
     // Reveals a live change that was lost.
     for (const id of roomIds) server.change(id, "created");
     for (let turn = 0; turn < 3_000; turn++) {
@@ -141,7 +145,7 @@ class Run {
       server.deliver();
       if (turn % 50 === 49) await client.clock.advance(1_000);
       else await settle();
-      if (isAcked && server.isDelivered && this.#isInSync) break;
+      if (this.isSettled && server.isDelivered && this.#isInSync) break;
     }
   }
 
@@ -196,14 +200,20 @@ test("whatever the network does, each message is stored once, and the client end
       }
       // The list of rooms is the server's, with exact counts.
       expect(chat.rooms).toEqual(server.summaries);
-      const acks = (await Promise.allSettled(run.sent)).flatMap((each) =>
-        each.status === "fulfilled" ? [each.value.rev] : [],
+      expect(run.isSettled).toBe(true);
+      const stored = run.sent.map(({ id, ack }) =>
+        ack.then(
+          ({ seq }) => [`${id} ${seq}`],
+          () => [],
+        ),
       );
-      expect(new Set(acks).size).toBeGreaterThanOrEqual(acks.length === 0 ? 0 : 1);
+      const acked = (await Promise.all(stored)).flat();
+      // Each ack is of a message of its own.
+      expect(acked).toEqual([...new Set(acked)]);
       server.expectStoredOnce();
       chat.close();
       expect(clock.timers).toEqual([]);
     }),
-    { numRuns: 400 },
+    { numRuns: 400, interruptAfterTimeLimit: TIME_LIMIT_MS, markInterruptAsFailure: true },
   );
 });

@@ -9,6 +9,7 @@ import {
   message,
   opened,
   other,
+  outcome,
   recreatedAt,
   summary,
 } from "./support/fake-server.ts";
@@ -107,6 +108,20 @@ describe("the list of rooms", () => {
     expect(chat.room("c")).toMatchObject({ seq: 8, unread: 2, last_message: { seq: 8 } });
     expect(chat.rooms.map(({ id }) => id).toSorted()).toEqual(["b", "c"]);
     expect(chatEventsOf("left")).toEqual([{ type: "left", room: "a", reason: "removed" }]);
+  });
+
+  test("is complete after an empty last page, when the rest of the rooms were lost meanwhile", async () => {
+    const { chat, sockets, clock, begin } = await connectChat();
+    await begin([summary("a"), summary("b"), summary("c")]);
+    sockets[0]?.disconnect();
+    await clock.advance(500);
+    await begin([summary("b")], { more: true });
+    const sent = chat.open("c").send("hi");
+    sockets[1]?.receive({ type: "left", room: "c", reason: "removed" });
+    expect(chat.complete).toBe(false);
+    sockets[1]?.receive({ type: "rooms", rooms: [], more: false });
+    expect([chat.complete, chat.rooms.map(({ id }) => id)]).toEqual([true, ["b"]]);
+    expect(await outcome(sent)).toMatchObject({ code: "removed" });
   });
 });
 

@@ -2,7 +2,7 @@ import { dirname } from "node:path";
 
 import { operator } from "../../src/chat/model.ts";
 import { readConfig } from "../../src/config.ts";
-import { openChat } from "../../src/server.ts";
+import { openChat } from "../../src/open-chat.ts";
 import { listeningUrl, parleyCommand, type RunningProcess, startProcess } from "./process.ts";
 import { audience } from "./tokens.ts";
 

@@ -6,7 +6,8 @@ import pino from "pino";
 import type { Chat } from "../../src/chat/chat.ts";
 import { type Actor, operator, type Role } from "../../src/chat/model.ts";
 import { type Config, readConfig } from "../../src/config.ts";
-import { openChat, type ServerOptions, startServer } from "../../src/server.ts";
+import { openChat } from "../../src/open-chat.ts";
+import { type ServerOptions, startServer } from "../../src/server.ts";
 import {
   type ClassicClient,
   connect,

@@ -15,7 +15,9 @@ const description = {
   paths: ["/ws/chat/:room/", "/chat/:room/", "/ws/chat/?room_id=:room", "/ws/?room=:room"],
   token: [
     { query: "token" },
+    { query: "token" },
     { pair: "Bearer" },
+    { pair: "access_token" },
     { scheme: "JWT" },
     { frame: { type: "auth", token: "$token" } },
   ],
@@ -130,6 +132,7 @@ describe("a token is accepted", () => {
       [`?token=${token}`, { token }],
       [`?token=${token}&token=${token}`, {}],
       ["", { token, protocols: ["Bearer", token] }],
+      ["", { protocols: ["Bearer", token, "access_token", await server.token(bob)] }],
     ] as const)
       expect(
         await refusedWith(

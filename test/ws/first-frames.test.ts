@@ -6,6 +6,7 @@ import { type SocketData, UnauthenticatedConnection } from "../../src/ws/connect
 import { Connections } from "../../src/ws/connections.ts";
 import { FirstFrames, type FirstFramesOptions } from "../../src/ws/first-frames.ts";
 import { type ClassicFrame, Client, WebSocket } from "../support/client.ts";
+import { waitUntil } from "../support/wait.ts";
 
 class SilentClient extends Client<ClassicFrame> {
   async closeLine(): Promise<string> {
@@ -84,6 +85,17 @@ function startWaiting(options: Partial<FirstFramesOptions> = {}) {
 test("a client that does not send its token in time is closed", async () => {
   await using waiting = startWaiting({ timeoutMs: 20 });
   expect(await (await waiting.connect()).closeLine()).toBe("4401 unauthorized");
+});
+
+test("a client whose token is being verified has sent it in time", async () => {
+  await using waiting = startWaiting({ timeoutMs: 40 });
+  const client = await waiting.connect();
+  client.send("token one");
+  await waitUntil("the token has come", () => waiting.tokens.length === 1);
+  const silent = await waiting.connect();
+  expect(await silent.closeLine()).toBe("4401 unauthorized");
+  waiting.sendAndRefuse(client, [], new ChatError("keys_unavailable", "No keys."));
+  expect(await client.closeLine()).toBe("1013 keys_unavailable");
 });
 
 test("only the first frame is looked at, and what follows waits for the answer", async () => {

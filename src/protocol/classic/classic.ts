@@ -7,8 +7,8 @@ import { compileCommands, type ParseFrame } from "./commands.ts";
 import { type Description, descriptionSchema } from "./description.ts";
 import { type ClassicFrames, compileFrames } from "./frames.ts";
 import { DEFAULT_PATH, parsePaths, type RoomPath } from "./paths.ts";
-import { captureText, compilePattern } from "./pattern.ts";
 import { TemplateError } from "./template.ts";
+import { compileTokenFrames } from "./token-frames.ts";
 
 /** `classic`, the protocol of the Django Channels server that Parley replaces, as classic.json describes it. */
 export interface Classic {
@@ -46,13 +46,13 @@ export function compileClassic(json: unknown): Classic {
   const parsed = v.safeParse(descriptionSchema, json);
   if (!parsed.success) throw new TemplateError(explain(parsed.issues, "classic.json"));
   const description: Description = parsed.output;
-  const { paths = [DEFAULT_PATH.pattern], token = [], history = {}, close = {} } = description;
+  const { paths = [DEFAULT_PATH.pattern], history = {}, close = {} } = description;
   const roomPaths = parsePaths(paths);
   return {
     description,
     paths: roomPaths,
     cookiePath: roomPaths.every(({ path }) => `${path}/`.startsWith("/ws/")) ? "/ws" : "/",
-    carriers: compileCarriers(token),
+    carriers: compileCarriers(description),
     historyLength: history.limit ?? HISTORY_LENGTH,
     frames: compileFrames(description),
     parseFrame: compileCommands(description),
@@ -63,36 +63,23 @@ export function compileClassic(json: unknown): Classic {
 /** The server as it is without classic.json. */
 export const defaultClassic: Classic = compileClassic({});
 
-function compileCarriers(token: NonNullable<Description["token"]>): TokenCarriers {
-  const patterns = token.flatMap(({ frame }, index) =>
-    frame === undefined ? [] : [compileTokenPattern(frame, `token.${index}.frame`)],
-  );
+function compileCarriers(description: Description): TokenCarriers {
+  const { token = [] } = description;
+  const findToken = compileTokenFrames(description);
   return {
-    queries: token.flatMap(({ query }) => query ?? []),
-    pairs: token.flatMap(({ pair }) => pair ?? []),
+    // Each once, or a token would count as two.
+    queries: [...new Set(token.flatMap(({ query }) => query ?? []))],
+    pairs: [...new Set(token.flatMap(({ pair }) => pair ?? []))],
     schemes: token.flatMap(({ scheme }) => scheme?.toLowerCase() ?? []),
-    fromFrame: patterns.length === 0 ? undefined : (frame) => firstToken(patterns, frame),
+    fromFrame: findToken && ((frame) => findToken(parseJson(frame))),
   };
 }
 
-type TokenPattern = ReturnType<typeof compilePattern>;
-
-function compileTokenPattern(frame: unknown, place: string): TokenPattern {
-  const pattern = compilePattern(frame, { token: captureText }, place);
-  if (pattern.variables.length === 0) throw new TemplateError(`${place}: needs the variable "$token"`);
-  return pattern;
-}
-
-function firstToken(patterns: readonly TokenPattern[], frame: string): string | undefined {
-  let json: unknown;
+/** Undefined, which has no token, for what is not JSON. */
+function parseJson(frame: string): unknown {
   try {
-    json = JSON.parse(frame);
+    return JSON.parse(frame);
   } catch {
     return undefined;
   }
-  for (const pattern of patterns) {
-    const match = pattern.match(json);
-    if (match.result === "match") return String(match.values["token"]);
-  }
-  return undefined;
 }

@@ -1,4 +1,5 @@
 import { ChatError } from "../../chat/errors.ts";
+import { isClientId } from "../../chat/validation.ts";
 import type { Description } from "./description.ts";
 import {
   type Captured,
@@ -9,6 +10,7 @@ import {
   type Pattern,
 } from "./pattern.ts";
 import { TemplateError } from "./template.ts";
+import { compileTokenFrames } from "./token-frames.ts";
 import { parseId } from "./variables.ts";
 
 /** What a client's frame asks for. `seq` undefined: the newest message. */
@@ -23,11 +25,15 @@ type CommandType = ClassicCommand["type"];
 
 const captures: Captures = {
   text: captureText,
-  client_id: (value) =>
-    typeof value === "string" || Number.isSafeInteger(value) ? String(value) : undefined,
+  client_id: toClientId,
   id: captureText,
   seq: toSeq,
 };
+
+function toClientId(value: unknown): string | undefined {
+  const text = Number.isSafeInteger(value) ? String(value) : value;
+  return typeof text === "string" && isClientId(text) ? text : undefined;
+}
 
 /** Pages keep numbers in attributes, which are text. */
 function toSeq(value: unknown): number | undefined {
@@ -52,15 +58,29 @@ interface Accepted {
 /** Parses a frame of a client in this room. Throws `invalid_message`, or `message_not_found` for an id of another room. */
 export type ParseFrame = (frame: string, room: string) => ClassicCommand;
 
-/** Compiles `text` and `accept` of classic.json. Throws `TemplateError`. */
-export function compileCommands({ text = ["message"], accept = [] }: Description): ParseFrame {
+/** What all tokens look like: three parts in base64url (RFC 7515, section 3.1). */
+const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
+/** Compiles `token`, `text` and `accept` of classic.json. Throws `TemplateError`. */
+export function compileCommands(description: Description): ParseFrame {
+  const find = compileSearch(description);
+  const findToken = compileTokenFrames(description);
+  return (frame, room) => {
+    const json = parseJson(frame);
+    const command = find(json, room);
+    // Clients that have connected in another way may send their token all the same. Nobody else may see it.
+    const isToken = command.type === "send" && TOKEN.test(command.text) && findToken?.(json) === command.text;
+    return isToken ? { type: "ignore" } : command;
+  };
+}
+
+function compileSearch({ text = ["message"], accept = [] }: Description) {
   const accepted = accept.map(({ command, frame }, index) =>
     compileAccepted(command, frame, `accept.${index}.frame`),
   );
   const paths = text.map((key) => key.split("."));
-  const example = JSON.stringify({ [text[0] ?? "message"]: "some text" });
-  return (frame, room) => {
-    const json = parseJson(frame);
+  const example = frameOfText(text[0] ?? "message", "some text");
+  return (json: unknown, room: string): ClassicCommand => {
     let refused: CommandType | undefined;
     for (const { command, pattern } of accepted) {
       const match = pattern.match(json);
@@ -75,6 +95,13 @@ export function compileCommands({ text = ["message"], accept = [] }: Description
     }
     throw new ChatError("invalid_message", `A frame must look like ${example}.`);
   };
+}
+
+/** A frame that sends a text under a key of `text`, for people to read. */
+export function frameOfText(key: string, text: string): string {
+  return key
+    .split(".")
+    .reduceRight((value, part) => `{${JSON.stringify(part)}: ${value}}`, JSON.stringify(text));
 }
 
 function compileAccepted(command: CommandType, frame: unknown, place: string): Accepted {

@@ -19,8 +19,19 @@ function object<const Entries extends v.ObjectEntries>(entries: Entries) {
   return v.pipe(v.custom<object>(isObject, "must be a JSON object"), v.strictObject(entries));
 }
 
+/** Deeper templates than anyone needs would overflow the stack. */
+const MAX_TEMPLATE_DEPTH = 100;
+
 /** Any JSON. */
-const template = v.unknown();
+const template = v.pipe(
+  v.unknown(),
+  v.check((json) => isShallow(json, MAX_TEMPLATE_DEPTH), "is nested too deeply"),
+);
+
+function isShallow(json: unknown, depth: number): boolean {
+  if (typeof json !== "object" || json === null) return true;
+  return depth > 0 && Object.values(json).every((child) => isShallow(child, depth - 1));
+}
 
 const carrier = v.pipe(
   object({

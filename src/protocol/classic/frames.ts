@@ -1,7 +1,7 @@
 import type { ChatError } from "../../chat/errors.ts";
 import type { Change, Message } from "../../chat/model.ts";
 import type { Description } from "./description.ts";
-import { compileTemplate, type Template, TemplateError, type Variables } from "./template.ts";
+import { compileTemplate, type Template, TemplateError, VARIABLE, type Variables } from "./template.ts";
 import {
   errorVariables,
   historyVariables,
@@ -83,8 +83,8 @@ export function compileFrames(description: Description): ClassicFrames {
 }
 
 function compile<Subject>(json: unknown, variables: Variables<Subject>, place: string): Template<Subject> {
-  const isText = typeof json === "string" && !/^\$\w+$/.test(json);
-  if (isText || json === null) {
+  const isFrame = typeof json === "string" ? VARIABLE.test(json) : typeof json === "object";
+  if (!isFrame || json === null) {
     const found = JSON.stringify(json);
     throw new TemplateError(`${place}: must be a JSON object, array or variable; it is ${found}`);
   }

@@ -29,7 +29,8 @@ const RESERVED = new Set([
   "asyncapi.json",
 ]);
 
-const SEGMENT = /^(:room|[A-Za-z0-9._~!$&'()+,;=@%-]+)$/;
+/** No percent-encoding, which requests have lost by then, and no dot segments, which clients resolve. */
+const SEGMENT = /^(:room|(?!\.\.?$)[A-Za-z0-9._~!$&'()+,;=@-]+)$/;
 const QUERY = /^([A-Za-z0-9._~-]+)=:room$/;
 
 /**

@@ -44,7 +44,9 @@ export function compilePattern(json: unknown, captures: Captures, place: string)
       variables.push(name);
       free.push((frame, values) => keep(values, name, capture(find(frame))));
     } else if (typeof part === "object" && part !== null) {
-      for (const [key, child] of Object.entries(part))
+      const entries = Object.entries(part);
+      if (entries.length === 0) fixed.push((frame) => isSameKind(find(frame), part));
+      for (const [key, child] of entries)
         visit(child, `${here}.${key}`, (frame) => ownValue(find(frame), key));
     } else {
       const wanted = typeof part === "string" ? unescape(part) : part;
@@ -71,6 +73,11 @@ function keep(
   if (value === undefined) return false;
   values[name] = value;
   return true;
+}
+
+/** Whether a value is an object or an array, as the other one is. */
+function isSameKind(value: unknown, other: object): boolean {
+  return typeof value === "object" && value !== null && Array.isArray(value) === Array.isArray(other);
 }
 
 /** A value of an object or array that came as JSON. Undefined when there is none; inherited ones do not count. */

@@ -1,6 +1,7 @@
 import { ChatError } from "../../chat/errors.ts";
 import type { Change, Message, User } from "../../chat/model.ts";
 import type { Classic } from "./classic.ts";
+import { frameOfText } from "./commands.ts";
 import { compileTemplate, type Variables } from "./template.ts";
 
 const ROOM = { id: "lobby", name: "Lobby" };
@@ -66,18 +67,13 @@ function carriers({ description: { token = [] } }: Classic): string[] {
 
 /** The frames that a client may send, each with its command. */
 function sendable({ description: { text = ["message"], accept = [] } }: Classic): string[] {
-  const texts = text.map((key) => `${textFrame(key, "Hello!")}  (send)`);
+  const texts = text.map((key) => `${frameOfText(key, "Hello!")}  (send)`);
   return [...texts, ...accept.map(({ command, frame }) => `${fill(frame)}  (${command})`)];
-}
-
-/** A frame with a text under a key of `text`. */
-function textFrame(key: string, text: string): string {
-  return JSON.stringify(key.split(".").reduceRight<unknown>((value, part) => ({ [part]: value }), text));
 }
 
 /** A frame that sends a text. */
 export function sampleMessage({ description: { text = ["message"] } }: Classic, message: string): string {
-  return textFrame(text[0] ?? "message", message);
+  return frameOfText(text[0] ?? "message", message);
 }
 
 /** A frame with sample values in place of its variables. */

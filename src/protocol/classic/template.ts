@@ -14,7 +14,7 @@ export type Variables<Subject> = Readonly<Record<string, (subject: Subject) => s
 /** Renders a frame. */
 export type Template<Subject> = (subject: Subject) => string;
 
-const VARIABLE = /^\$[A-Za-z_]\w*$/;
+export const VARIABLE = /^\$[A-Za-z_]\w*$/;
 
 type Value<Subject> = (subject: Subject) => string;
 type Piece<Subject> = string | Value<Subject>;

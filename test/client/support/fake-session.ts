@@ -35,8 +35,8 @@ export class FakeSession {
   #socket: FakeSocket | undefined;
   /** Number of commands from the socket that have been executed. */
   #executed = 0;
-  /** Rooms of the list that have not been sent yet. */
-  #list: RoomSummary[] = [];
+  /** Rooms of the list that have not been sent yet. Undefined once its last page has been sent. */
+  #list: RoomSummary[] | undefined;
 
   /** `pageSize` is the number of messages in a page of a resume, `listSize` the number of rooms in a page of the list. */
   constructor(
@@ -60,7 +60,7 @@ export class FakeSession {
   get isDelivered(): boolean {
     return (
       this.frames.length === 0 &&
-      this.#list.length === 0 &&
+      this.#list === undefined &&
       roomIds.every((id) => {
         const { isOpen, isActive } = this.#member(id);
         return !isActive && (!isOpen || this.room(id).isLive);
@@ -85,8 +85,9 @@ export class FakeSession {
       this.frames.length = 0;
       for (const id of roomIds) this.#close(id);
       const { summaries } = this;
-      this.#list = summaries.slice(this.listSize);
-      this.frames.push(sessionHello(summaries.slice(0, this.listSize), { more: this.#list.length > 0 }));
+      const more = summaries.length > this.listSize;
+      this.#list = more ? summaries.slice(this.listSize) : undefined;
+      this.frames.push(sessionHello(summaries.slice(0, this.listSize), { more }));
     }
     return this.#socket?.closed ? undefined : this.#socket;
   }
@@ -124,7 +125,7 @@ export class FakeSession {
     if (!this.isMember(id)) return;
     this.#close(id);
     this.#member(id).isMember = false;
-    this.#list = this.#list.filter((each) => each.id !== id);
+    this.#list = this.#list?.filter((each) => each.id !== id);
     this.frames.push({ type: "left", room: id, reason: "removed" });
   }
 
@@ -192,10 +193,13 @@ export class FakeSession {
   /** Sends what waits: the list of rooms, the pages of resumes, activity. */
   continue(): void {
     if (!this.accept()) return;
-    if (this.#list.length > 0) {
-      // The summaries are as of now, as those of a server that reads them again when they have changed.
+    if (this.#list) {
+      // The summaries are as of now, as those of a server that reads them again when they have changed. The last page is
+      // empty if the user has lost the rest of the rooms: the client waits for it.
       const rooms = this.#list.splice(0, this.listSize).map(({ id }) => this.#summaryOf(id));
-      this.frames.push({ type: "rooms", rooms, more: this.#list.length > 0 });
+      const more = this.#list.length > 0;
+      if (!more) this.#list = undefined;
+      this.frames.push({ type: "rooms", rooms, more });
     }
     for (const id of roomIds) {
       if (this.#member(id).isOpen) this.room(id).continueResume();

@@ -34,6 +34,35 @@ describe("a text", () => {
   });
 });
 
+/** The reason of a refusal, as clients get it. */
+function reason(description: unknown, frame: unknown): string {
+  try {
+    compileClassic(description).parseFrame(JSON.stringify(frame), "lobby");
+  } catch (error) {
+    return asChatError(error).message;
+  }
+  throw new Error("the frame was not refused");
+}
+
+test("a token that comes again, in a frame like the first one, is never sent as a text", () => {
+  const ignored = { type: "ignore" };
+  const description = {
+    token: [{ query: "token" }, { frame: { type: "auth", message: "$token" } }, { frame: { jwt: "$token" } }],
+    text: ["message", "jwt"],
+    accept: [{ command: "send", frame: { type: "auth", message: "$text" } }],
+  };
+  expect(parse(description, { type: "auth", message: "e30.e30.x-_" })).toEqual(ignored);
+  expect(parse(description, { jwt: "e30.e30.x" })).toEqual(ignored);
+  expect(parse(description, { jwt: "e30.e30.x", message: "hi" })).toEqual(sent("hi"));
+  expect(parse(description, { message: "e30.e30.x" })).toEqual(sent("e30.e30.x"));
+  expect(parse(description, { jwt: "hi" })).toEqual(sent("hi"));
+});
+
+test("a frame without a text is told what one looks like", () => {
+  expect(reason({}, {})).toBe('A frame must look like {"message": "some text"}.');
+  expect(reason({ text: ["data.text"] }, {})).toBe('A frame must look like {"data": {"text": "some text"}}.');
+});
+
 describe("a frame that is accepted beyond sending", () => {
   const description = {
     accept: [
@@ -80,6 +109,11 @@ describe("a frame that is accepted beyond sending", () => {
     [{ action: "seen" }, { type: "read", seq: undefined }],
     [{ type: "chat", body: { text: "hi", nonce: "n1" } }, sent("hi", "n1")],
     [{ type: "chat", body: { text: "hi", nonce: 17 } }, sent("hi", "17")],
+    [{ type: "chat", body: { text: "hi", nonce: "" } }, "invalid_message"],
+    [{ type: "chat", body: { text: "hi", nonce: "n".repeat(65) } }, "invalid_message"],
+    [{ type: "chat", body: { text: "hi", nonce: "\ud800" } }, "invalid_message"],
+    [{ type: "chat", body: { text: "hi", nonce: "\0" } }, "invalid_message"],
+    [{ type: "chat", body: { text: "hi", nonce: 1.5 } }, "invalid_message"],
     [{ type: "chat", body: "hi" }, "invalid_message"],
     [{ type: "typing", message: "hi" }, { type: "ignore" }],
     [[1, null, 2], { type: "ignore" }],
@@ -88,6 +122,17 @@ describe("a frame that is accepted beyond sending", () => {
     [{ message: "hi" }, sent("hi")],
   ])("%j", (frame, command) => {
     expect(parse(description, frame)).toEqual(command);
+  });
+
+  test.each<[frame: unknown, ignored: unknown, sent: unknown[]]>([
+    [{ typing: {} }, { typing: { on: true } }, [{}, { typing: null }, { typing: [] }, { typing: "yes" }]],
+    [{ typing: [] }, { typing: [1] }, [{}, { typing: {} }]],
+    [[], [1], [{}]],
+  ])("with an empty object or array in its template, %j, must have one there", (frame, ignored, others) => {
+    const description = { accept: [{ command: "ignore", frame }] };
+    expect(parse(description, ignored)).toEqual({ type: "ignore" });
+    for (const other of others)
+      expect(parse(description, { ...(other as object), message: "hi" })).toEqual(sent("hi"));
   });
 
   test("needs all variables where a pattern has nothing else, and is a text otherwise", () => {

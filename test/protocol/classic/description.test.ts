@@ -2,6 +2,20 @@ import { expect, test } from "bun:test";
 
 import { compileClassic, defaultClassic } from "../../../src/protocol/classic/classic.ts";
 
+const deep = (depth: number) => JSON.parse("[".repeat(depth) + "]".repeat(depth)) as unknown;
+
+test("templates may be nested, but not until the stack overflows", () => {
+  compileClassic({ message: deep(100) });
+  const wrong: Record<string, unknown> = {
+    message: { message: deep(101) },
+    "history.frame": { history: { frame: deep(100_000) } },
+    "accept.0.frame": { accept: [{ command: "ignore", frame: deep(100_000) }] },
+    "token.0.frame": { token: { frame: deep(100_000) } },
+  };
+  for (const [place, description] of Object.entries(wrong))
+    expect(() => compileClassic(description)).toThrow(`${place}: is nested too deeply`);
+});
+
 test.each<[description: unknown, message: string]>([
   [[], "classic.json: must be a JSON object"],
   [null, "classic.json: must be a JSON object"],
@@ -19,6 +33,10 @@ test.each<[description: unknown, message: string]>([
   [{ item: { a: "$items" } }, 'item.a: unknown variable "$items"'],
   [{ message: '{"message": $text}' }, "message: must be a JSON object, array or variable; it is"],
   [{ message: null }, "message: must be a JSON object, array or variable; it is null"],
+  [{ message: 5 }, "message: must be a JSON object, array or variable; it is 5"],
+  [{ deleted: true }, "deleted: must be a JSON object, array or variable; it is true"],
+  [{ item: "$5" }, 'item: must be a JSON object, array or variable; it is "$5"'],
+  [{ item: "$text!" }, 'item: must be a JSON object, array or variable; it is "$text!"'],
   [{ edited: "edited" }, 'edited: must be a JSON object, array or variable; it is "edited"'],
   [{ error: { detail: "$text" } }, 'error.detail: unknown variable "$text"; known here: $code $reason'],
   [{ text: [] }, "text: must have at least one key"],
@@ -68,6 +86,9 @@ test.each<[description: unknown, message: string]>([
   [{ paths: ["/ws/?a=:room?"] }, 'paths.0: "/ws/?a=:room?" has two question marks'],
   [{ paths: ["/ws/:id/"] }, 'paths.0: "/ws/:id/" must consist of'],
   [{ paths: ["/ws/*/:room"] }, 'paths.0: "/ws/*/:room" must consist of'],
+  [{ paths: ["/a%20b/:room"] }, 'paths.0: "/a%20b/:room" must consist of'],
+  [{ paths: ["/a/../:room"] }, 'paths.0: "/a/../:room" must consist of'],
+  [{ paths: ["/./:room"] }, 'paths.0: "/./:room" must consist of'],
   [{ paths: ["/api/:room/"] }, 'paths.0: "/api/:room/" collides with Parley\'s own route /api'],
   [{ paths: ["/healthz?room=:room"] }, "collides with Parley's own route /healthz"],
   [{ paths: ["/a/:room", "/a/:room/"] }, 'paths: "/a/:room" and "/a/:room/" match the same requests'],
