@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
 import { type ApiUser, createRoomWithRoles, createUser, newEmail } from "../../support/api-users.ts";
-import { callApi } from "../../support/api.ts";
+import { callApi, expectProblem } from "../../support/api.ts";
 import { refusal } from "../../support/client.ts";
+import { range } from "../../support/samples.ts";
 import { newRoomId, unlimited, useServer } from "../../support/server.ts";
 
 const server = useServer({ env: unlimited });
@@ -222,4 +223,26 @@ describe("last_message", () => {
       expect((await onlyRoom(member)).last_message?.text).toBe(shown);
     }
   });
+});
+
+test("a long list comes in pages, most recent activity first", async () => {
+  const user = await createUser(server, { scope: "chat:admin" });
+  const ids = range(1, 25).map((n) => `paged-${n}`);
+  for (const id of ids) await user.call("POST /api/rooms", { body: { id, name: id } });
+  await user.call("POST /api/rooms/paged-7/messages", { body: { text: "newest" } });
+  const seen: string[] = [];
+  let query = "limit=10";
+  for (;;) {
+    const { body } = await user.call(`GET /api/rooms?${query}`);
+    const { rooms, next } = body as { rooms: { id: string }[]; next: string | null };
+    seen.push(...rooms.map(({ id }) => id));
+    if (next === null) break;
+    query = `limit=10&cursor=${next}`;
+  }
+  const others = ids.filter((id) => id !== "paged-7");
+  expect(seen[0]).toBe("paged-7");
+  // Rooms of one millisecond are in the order of their ids.
+  expect(seen.slice(1).toSorted()).toEqual(others.toSorted());
+  for (const bad of ["limit=0", "limit=1001", "cursor=x", "cursor=5", "page=1"])
+    expectProblem(await user.call(`GET /api/rooms?${bad}`), 400, "invalid_command");
 });
