@@ -136,10 +136,10 @@ describe("a frame that is accepted beyond sending", () => {
     [{ typing: [] }, { typing: [1] }, [{}, { typing: {} }]],
     [[], [1], [{}]],
   ])("with an empty object or array in its template, %j, must have one there", (frame, ignored, others) => {
-    const description = { accept: [{ command: "ignore", frame }] };
-    expect(parse(description, ignored)).toEqual({ type: "ignore" });
+    const only = { accept: [{ command: "ignore", frame }] };
+    expect(parse(only, ignored)).toEqual({ type: "ignore" });
     for (const other of others)
-      expect(parse(description, { ...(other as object), message: "hi" })).toEqual(sent("hi"));
+      expect(parse(only, { ...(other as object), message: "hi" })).toEqual(sent("hi"));
   });
 
   test("needs all variables where a pattern has nothing else, and is a text otherwise", () => {
