@@ -3,6 +3,7 @@ import { cpus } from "node:os";
 import { pinGenerator } from "./server.ts";
 import { createTestbed, type Testbed } from "./testbed.ts";
 import { activity } from "./workloads/activity.ts";
+import { api } from "./workloads/api.ts";
 import { calm } from "./workloads/calm.ts";
 import { connect } from "./workloads/connect.ts";
 import { crowd } from "./workloads/crowd.ts";
@@ -29,6 +30,7 @@ const workloads: Record<string, (testbed: Testbed) => Promise<string[]>> = {
   templates,
   resume,
   history,
+  api,
   sessions,
   activity,
   "session-rooms": sessionRooms,

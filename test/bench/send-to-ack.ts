@@ -9,14 +9,15 @@ const SETTLE_MS = 300;
 const WARM_UP_MS = 1500;
 const MEASURE_MS = 3000;
 
-/** One sender in each small room, with so many messages in flight: messages a second, from sending to the ack. */
+/** One sender in each of the small rooms, or in the first ones, with so many messages in flight: messages a second, from sending to the ack. */
 export async function sendToAck(
   server: Server,
   testbed: Testbed,
   dialect: Dialect,
   inFlight: number,
+  connections = SMALL_ROOMS,
 ): Promise<Result> {
-  const sockets = await connectUsers(server, testbed, usersBetween(0, SMALL_ROOMS), dialect, roomOf);
+  const sockets = await connectUsers(server, testbed, usersBetween(0, connections), dialect, roomOf);
   await Bun.sleep(SETTLE_MS);
   const senders = sockets.map((socket, user) => new Sender(socket, dialect, roomOf(user), inFlight));
   await Bun.sleep(WARM_UP_MS);
