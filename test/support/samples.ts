@@ -18,7 +18,7 @@ export function send(text: string, clientId: string | null = null, replyTo: numb
 
 /** A message that was not changed since it was sent, unless `rev` says so. */
 export function message(seq: number, rev = seq, text = `text ${seq}`): Message {
-  const sent = { sender: actor(1), sentAt: 0, clientId: null, replyTo: null };
+  const sent = { sender: actor(1), sentAt: 0, clientId: null, replyTo: null, meta: null };
   return { ...sent, seq, rev, text, editedAt: rev === seq ? null : 1, deletedAt: null, reactions: [] };
 }
 
