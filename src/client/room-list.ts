@@ -1,4 +1,10 @@
-import type { ActivityFrame, MessageBody, NoticeFrame, OpenedFrame, RoomSummaryBody } from "../protocol/frames.ts";
+import type {
+  ActivityFrame,
+  MessageBody,
+  NoticeFrame,
+  OpenedFrame,
+  RoomSummaryBody,
+} from "../protocol/frames.ts";
 import type { ChatContext } from "./chat-context.ts";
 import type { Message } from "./messages.ts";
 import { RoomCounts } from "./room-counts.ts";

@@ -1,7 +1,14 @@
 import * as v from "valibot";
 
 import { type Meta, roles } from "../chat/model.ts";
-import { isClientId, isClientName, isEmoji, isJsonObject, isRoomId, ROOM_ID_RULE } from "../chat/validation.ts";
+import {
+  isClientId,
+  isClientName,
+  isEmoji,
+  isJsonObject,
+  isRoomId,
+  ROOM_ID_RULE,
+} from "../chat/validation.ts";
 
 /** Schemas of everything that clients send, over WebSockets and HTTP. The types are inferred from them. */
 
