@@ -89,7 +89,9 @@ function whyNotKept(value: unknown, depth: number): string | undefined {
   if (typeof value === "string")
     return isStorable(value) ? undefined : "Metadata may contain neither lone surrogates nor NUL.";
   if (typeof value === "number")
-    return isExact(value) ? undefined : "A number in the metadata would lose digits. Send it as a string.";
+    return isExact(value)
+      ? undefined
+      : "A number in the metadata is too large to be exact. Send it as a string.";
   if (typeof value !== "object" || value === null) return undefined;
   if (depth === 0) return `Metadata may be nested up to ${MAX_META_DEPTH} levels deep.`;
   for (const key of Object.keys(value)) {

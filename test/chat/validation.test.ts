@@ -112,8 +112,8 @@ describe("metadata", () => {
     ["17 levels of objects", nested(17), "16 levels"],
     ["17 levels of arrays", `{"a":${"[".repeat(16)}${"]".repeat(16)}}`, "16 levels"],
     ["many levels", nested(5000), "16 levels"],
-    ["a whole number that is rounded", '{"a":9007199254740993}', "lose digits"],
-    ["a number out of range", '{"a":-1e400}', "lose digits"],
+    ["a whole number that is rounded", '{"a":9007199254740993}', "too large to be exact"],
+    ["a number out of range", '{"a":-1e400}', "too large to be exact"],
   ])("with %s is refused with the reason", (_, json, reason) => {
     expect(refusal(() => encode(json))).toEqual({
       code: "invalid_message",

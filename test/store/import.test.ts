@@ -323,14 +323,16 @@ describe("a room from Parley", () => {
   });
 
   test("is continued by a newer export, and not changed by an older one", async () => {
-    const older = await originals();
+    const older = (await originals()).map((record) =>
+      record.type === "message" ? { ...record, meta: { of: record.text } } : record,
+    );
     await chat.import(older);
     const ann = await h.signIn("sub|ann");
     const restored = { key: await roomKey("r") } as never;
     await h.act(
       restored,
       ann,
-      send("four", "c4"),
+      send("four", "c4", null, '{"n":4}'),
       { type: "delete", seq: 2 },
       { type: "react", seq: 4, emoji: "👍", on: true },
     );
@@ -349,6 +351,12 @@ describe("a room from Parley", () => {
       counts: { messages: { added: 2, known: 2 } },
     });
     expect(await copy.export()).toEqual(state);
+    expect((await copy.store.messages(1, { limit: 9 })).map(({ meta }) => meta)).toEqual([
+      '{"of":"first"}',
+      null,
+      '{"of":"three"}',
+      '{"n":4}',
+    ]);
   });
 
   test("is refused when both have gone on differently", async () => {
