@@ -89,11 +89,11 @@ describe("a message's text", () => {
   });
 });
 
-describe("metadata", () => {
-  const encode = (json: string) => encodeMeta(JSON.parse(json) as Meta);
-  /** Objects inside each other. */
-  const nested = (levels: number) => `${'{"a":'.repeat(levels - 1)}{}${"}".repeat(levels - 1)}`;
+const encode = (json: string) => encodeMeta(JSON.parse(json) as Meta);
+/** Objects inside each other. */
+const nested = (levels: number) => `${'{"a":'.repeat(levels - 1)}{}${"}".repeat(levels - 1)}`;
 
+describe("metadata", () => {
   test.each([
     "{}",
     '{"b":1,"a":[true,false,null,"é😀",-1.5,1e-7,9007199254740991,1e+21]}',

@@ -148,7 +148,7 @@ test.each([
 });
 
 test("the metadata of a message is written as it was read", () => {
-  const json = JSON.stringify({ ...message, text: "x" }).slice(0, -1);
+  const json = JSON.stringify({ ...message, text: undefined, deleted_at: at }).slice(0, -1);
   const line = `${json},"meta":{"b":[],"a":{"__proto__":{"c":null}}}}`;
   const record = parseLine(line);
   expect("invalid" in record || encodeLine(record)).toBe(line);
