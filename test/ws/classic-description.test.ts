@@ -105,7 +105,7 @@ describe("a token is accepted", () => {
     "in the query": (token) => ({ query: `?token=${token}` }),
     "in the query, with a protocol of the client's own": (token) => ({
       query: `?token=${token}`,
-      options: { headers: { "sec-websocket-protocol": "" } },
+      options: { headers: { "sec-websocket-protocol": "mine" } },
     }),
   };
   test.each(Object.entries(carriers))("%s", async (_, carry) => {
@@ -225,6 +225,15 @@ describe("a token in the first frame", () => {
     client.send(frame === "token" ? auth(await server.token(alice)) : frame);
     const { code, reason } = await client.closed;
     expect([`${code} ${reason}`, client.texts]).toEqual([closed, []]);
+  });
+
+  test("is waited for only as long as the server has room for one more connection", async () => {
+    const env = { PARLEY_CLASSIC: file, PARLEY_MAX_CONNECTIONS: "1" };
+    await using another = await server.startAnother({ env });
+    const client = open("/ws/chat/none/", {}, another.host);
+    await new Promise((resolve) => client.socket.once("open", resolve));
+    const refusal = refused(open("/ws/chat/none/", {}, another.host).socket);
+    expect(await refusedWith(refusal)).toBe("429 too_many_connections");
   });
 
   test("is waited for until the server shuts down, and connections without one are no connections", async () => {

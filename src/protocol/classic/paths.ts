@@ -39,8 +39,7 @@ const QUERY = /^([A-Za-z0-9._~-]+)=:room$/;
  */
 export function parsePaths(patterns: readonly string[]): RoomPath[] {
   const paths = patterns.map((pattern, index) => parsePath(pattern, `paths.${index}`));
-  if (!paths.some(({ path, query }) => path === DEFAULT_PATH.path && query === undefined))
-    paths.push(DEFAULT_PATH);
+  if (!paths.some(({ path }) => path === DEFAULT_PATH.path)) paths.push(DEFAULT_PATH);
   for (const [index, path] of paths.entries()) {
     const other = paths.slice(0, index).find((earlier) => collide(earlier, path));
     if (other)

@@ -53,7 +53,7 @@ export class ForeignMessages {
       const rows = statements.all<Row>(
         `SELECT m.pk, u.user_pk, m.text, m.sent_at, m.edited_at, m.deleted_at, m.reply_key, m.client_id, m.meta, m.at
           FROM staging.messages m JOIN staging.users u ON u.pk = m.sender
-          WHERE m.room = ? AND m.seq IS NULL AND (m.sent_at, m.pk) > (?, ?) ORDER BY m.sent_at, m.pk LIMIT ${PAGE_SIZE}`,
+          WHERE m.room = ? + 0 AND m.seq IS NULL AND (m.sent_at, m.pk) > (?, ?) ORDER BY m.sent_at, m.pk LIMIT ${PAGE_SIZE}`,
         pk,
         ...after,
       );
@@ -151,7 +151,7 @@ export class ForeignMessages {
     const [sender] =
       statements.all<[UserKey]>(
         `SELECT u.user_pk FROM staging.messages m JOIN staging.users u ON u.pk = m.sender
-          WHERE m.room = ? AND m.client_id = ? AND m.seq IS NULL`,
+          WHERE m.room = ? + 0 AND m.client_id = ? || '' AND m.seq IS NULL`,
         this.room.pk,
         key,
       )[0] ?? [];

@@ -90,7 +90,7 @@ export class ImportReactions {
     if (!this.#any) return;
     for (let after = 0; ;) {
       const rows = this.context.statements.all<[number, string | null, number | null, string]>(
-        `SELECT pk, message_key, message_seq, at FROM staging.reactions r WHERE room = ? AND pk > ? AND NOT EXISTS (
+        `SELECT pk, message_key, message_seq, at FROM staging.reactions r INDEXED BY reactions_room WHERE room = ? + 0 AND pk > ? AND NOT EXISTS (
             SELECT 1 FROM staging.messages m WHERE m.room = r.room AND m.client_id = r.message_key AND m.seq IS NULL)
           AND NOT EXISTS (
             SELECT 1 FROM staging.messages m WHERE m.room = r.room AND m.seq = r.message_seq AND m.seq IS NOT NULL)
@@ -105,14 +105,15 @@ export class ImportReactions {
   }
 
   *#rows(message: MessageRef): Iterable<Row> {
-    const [column, value] = "key" in message ? ["message_key", message.key] : ["message_seq", message.seq];
+    const [column, value, bound] =
+      "key" in message ? ["message_key", "? || ''", message.key] : ["message_seq", "? + 0", message.seq];
     for (let after = 0; ;) {
       const rows = this.context.statements.all<Row>(
         `SELECT r.pk, u.pk, u.sub, u.email, u.signed_in, r.emoji FROM staging.reactions r JOIN staging.users s ON s.pk = r.user
-          JOIN main.users u ON u.pk = s.user_pk WHERE r.room = ? AND r.${column} = ? AND r.${column} IS NOT NULL AND r.pk > ?
+          JOIN main.users u ON u.pk = s.user_pk WHERE r.room = ? + 0 AND r.${column} = ${value} AND r.${column} IS NOT NULL AND r.pk > ?
           ORDER BY r.pk LIMIT ${PAGE_SIZE}`,
         this.room.pk,
-        value,
+        bound,
         after,
       );
       yield* rows;

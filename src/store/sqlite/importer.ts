@@ -59,13 +59,14 @@ export class Importer {
     this.#total = statements.all<[number]>("SELECT count(*) FROM staging.messages")[0]?.[0] ?? 0;
     $client.run(`PRAGMA main.cache_size = -${CACHE_KIB}`);
     await beginImmediate($client);
-    let commit = false;
     try {
       await this.#apply();
       this.options.signal.throwIfAborted();
-      commit = !this.options.dryRun && (this.#errors === 0 || this.options.skipInvalid);
+      const { dryRun, skipInvalid } = this.options;
+      if (!dryRun && (this.#errors === 0 || skipInvalid)) $client.run("COMMIT");
     } finally {
-      $client.run(commit ? "COMMIT" : "ROLLBACK");
+      // A full disk may have ended it.
+      if ($client.inTransaction) $client.run("ROLLBACK");
     }
     return this.#context.counts;
   }
@@ -92,7 +93,7 @@ export class Importer {
     )[0];
     if (!known && name === null)
       return refuse(at, `There is no room ${id}, neither in the file nor in the chat.`);
-    const before = structuredClone(counts);
+    const before = copyOf(counts);
     this.#statements.run("SAVEPOINT room");
     const key = known?.[0] ?? this.#createRoom([id, name, createdAt, createdBy]);
     if (name !== null) counts.rooms[known ? "known" : "added"]++;
@@ -132,7 +133,7 @@ export class Importer {
       pk,
     )[0] ?? [0];
     if (listed === 0) return;
-    const members = "FROM staging.members m JOIN staging.users u ON u.pk = m.user WHERE m.room = ?";
+    const members = "FROM staging.members m JOIN staging.users u ON u.pk = m.user WHERE m.room = ? + 0";
     // It replaces a mark that may be left from when the user read the room as an administrator.
     this.#statements.run(
       `INSERT OR REPLACE INTO main.reads (room_pk, user_pk, seq) SELECT ?, u.user_pk, -1 ${members}
@@ -169,7 +170,7 @@ export class Importer {
         ? 0
         : this.#statements.run(
             `INSERT INTO main.reads (room_pk, user_pk, seq) SELECT ?, u.user_pk, r.seq FROM staging.reads r
-              JOIN staging.users u ON u.pk = r.user WHERE r.room = ? AND r.seq <= ?
+              JOIN staging.users u ON u.pk = r.user WHERE r.room = ? + 0 AND r.seq <= ?
               ON CONFLICT DO UPDATE SET seq = excluded.seq WHERE excluded.seq > seq`,
             key,
             pk,
@@ -189,4 +190,8 @@ export class Importer {
     this.options.signal.throwIfAborted();
     this.#lastTurn = performance.now();
   }
+}
+
+function copyOf(counts: ImportResult): ImportResult {
+  return Object.fromEntries(kinds.map((kind) => [kind, { ...counts[kind] }])) as ImportResult;
 }

@@ -47,6 +47,9 @@ test.each<[description: unknown, message: string]>([
   [{ token: { query: "a", scheme: "b" } }, "token.0: must have one of the keys query, pair, scheme, frame"],
   [{ token: { pair: "a b" } }, "token.0.pair: must be a subprotocol"],
   [{ token: { pair: "classic" } }, "token.0.pair: must not be one of Parley's own subprotocols"],
+  [{ token: { pair: "chat.v2" } }, "token.0.pair: must not be one of Parley's own subprotocols"],
+  [{ token: { query: "" } }, "token.0.query: must be the name of a query parameter"],
+  [{ text: [""] }, "text.0: must be a key, or keys joined by dots"],
   [{ token: { pair: "bearer.x" } }, "token.0.pair: must not be one of Parley's own subprotocols"],
   [{ token: [{ query: "t" }, { scheme: "" }] }, "token.1.scheme: must be an authentication scheme"],
   [{ token: { frame: { type: "auth" } } }, 'token.0.frame: needs the variable "$token"'],
@@ -99,6 +102,19 @@ test.each<[description: unknown, message: string]>([
   const compile = () => compileClassic(description);
   expect(compile).toThrow(message);
   expect(compile).not.toThrow(/\n/);
+});
+
+test.each(["api", "dev", "docs", "healthz", "readyz", "metrics", "openapi.json", "asyncapi.json"])(
+  "no path takes Parley's own route /%s",
+  (route) => {
+    for (const path of [`/${route}/:room`, `/${route}?room=:room`])
+      expect(() => compileClassic({ paths: [path] })).toThrow(`collides with Parley's own route /${route}`);
+  },
+);
+
+test("a close code may be 1000, or any that applications may use", () => {
+  const close = { removed: 1000, unauthorized: 3000, room_not_found: 4999 };
+  expect(compileClassic({ close }).closeCodes).toEqual(close);
 });
 
 test("every key may be left out; without any it is the server as it is", () => {
