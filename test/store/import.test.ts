@@ -298,12 +298,18 @@ async function originals(): Promise<TransferRecord[]> {
   const source = new StoreHarness(from.store);
   const ann = await source.signIn("sub|ann", "ann@example.com");
   const original = await source.createRoom("r", ann);
-  const withMeta = (text: string) => send(text, null, null, JSON.stringify({ of: text }));
-  await source.act(original, ann, withMeta("one"), withMeta("two"), send("three"), {
-    type: "edit",
-    seq: 1,
-    text: "first",
-  });
+  await source.act(
+    original,
+    ann,
+    send("one", null, null, '{"of":"one"}'),
+    send("two", null, null, "{}"),
+    send("three"),
+    {
+      type: "edit",
+      seq: 1,
+      text: "first",
+    },
+  );
   const all: TransferRecord[] = [];
   for await (const record of from.archive.records()) all.push(record);
   return all;
