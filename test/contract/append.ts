@@ -86,7 +86,8 @@ export function appendContract(harness: () => StoreHarness): void {
     expect(await h.act(room, alice, send("text", "c"))).toEqual(["client_id_used 1"]);
     await h.act(room, alice, remove(1));
     expect((await h.store.changes(room.key, 4, 9)).messages).toMatchObject([{ seq: 1, meta: null }]);
-    expect(await h.act(room, alice, send("text", "c"))).toEqual(["unchanged 1/1"]);
+    const again = [null, meta, "{}"].map((any) => send("text", "c", null, any));
+    expect(await h.act(room, alice, ...again)).toEqual(["unchanged 1/1", "unchanged 1/1", "unchanged 1/1"]);
   });
 
   test("a message that is sent and changed in one batch is kept as it is in the end", async () => {
