@@ -254,6 +254,17 @@ async function takeSorted(client: OldClient, count: number): Promise<string[]> {
   return frames.toSorted();
 }
 
+test("the session cookie is for all paths, and the one for /ws from before is removed", async () => {
+  const room = await server.createRoom([alice]);
+  const authorization = `Bearer ${await server.token(alice)}`;
+  const session = await fetch(`${server.url}/api/session`, { method: "POST", headers: { authorization } });
+  const [removed = "", set = ""] = session.headers.getSetCookie();
+  expect(removed).toMatch(/^parley_session=; Max-Age=0; Path=\/ws;/);
+  expect(set).toMatch(/; Path=\/;/);
+  const cookie = set.split(";")[0] ?? "";
+  await connect(`/chat/${room}/`, { headers: { cookie, origin: server.url } });
+});
+
 describe("clients get", () => {
   test("the last messages, the newest first, in the frame of the description", async () => {
     const room = await server.createRoom([alice]);

@@ -38,6 +38,7 @@ test.each<[description: unknown, message: string]>([
   [{ item: "$5" }, 'item: must be a JSON object, array or variable; it is "$5"'],
   [{ item: "$text!" }, 'item: must be a JSON object, array or variable; it is "$text!"'],
   [{ edited: "edited" }, 'edited: must be a JSON object, array or variable; it is "edited"'],
+  [{ message: ["$text", "$text", { a: "$text" }] }, 'message: "$text" may occur 2 times at most'],
   [{ error: { detail: "$text" } }, 'error.detail: unknown variable "$text"; known here: $code $reason'],
   [{ text: [] }, "text: must have at least one key"],
   [{ text: "message" }, "text: must be a list"],
@@ -97,7 +98,6 @@ test.each<[description: unknown, message: string]>([
   [{ paths: ["/a/:room", "/a/:room/"] }, 'paths: "/a/:room" and "/a/:room/" match the same requests'],
   [{ paths: ["/a/:room", "/:room/b"] }, 'paths: "/a/:room" and "/:room/b" match the same requests'],
   [{ paths: ["/a?x=:room", "/a/?x=:room"] }, 'paths: "/a?x=:room" and "/a/?x=:room" match the same requests'],
-  [{ paths: ["/ws/:room/lobby"] }, 'paths: "/ws/:room/lobby" and "/ws/chat/:room/" match the same requests'],
 ])("%j is refused in one line that names the place", (description, message) => {
   const compile = () => compileClassic(description);
   expect(compile).toThrow(message);
@@ -134,6 +134,7 @@ test("fixed paths are tried first, and the default one is always there", () => {
   const all = ["/ws/chat/:room/", "/ws/:room/", "/ws/chat/?room_id=:room", "/ws/chat?r=:room"];
   expect(patterns(all)).toEqual([...all.slice(2), ...all.slice(0, 2)]);
   expect(patterns(["/chat/:room"])).toEqual(["/chat/:room", "/ws/chat/:room/"]);
+  expect(patterns(["/ws/:room/chat/"])).toEqual(["/ws/:room/chat/", "/ws/chat/:room/"]);
 });
 
 const cookiePath = (...paths: string[]) => compileClassic({ paths }).cookiePath;
