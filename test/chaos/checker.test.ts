@@ -86,6 +86,8 @@ const faults: Record<string, [violation: string, inject: (run: Run) => void]> = 
     (run) => run.set(4, { sender: { id: BOB, email: null, name: null } }),
   ],
   "a lost reply": ["replies to", (run) => run.set(4, { reply_to: 1 })],
+  "metadata from nobody": ["c4 has the metadata", (run) => run.set(4, { meta: { of: "c4" } })],
+  "metadata of a deleted message": ["c3 has the metadata", (run) => run.set(3, { meta: { of: "c3" } })],
   "messages out of order": [
     "out of order",
     (run) => [run.set(3, { client_id: "c4" }), run.set(4, { client_id: "c3" })],

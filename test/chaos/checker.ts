@@ -83,7 +83,7 @@ function checkSends({ messages }: StoredRoom, operations: readonly Operation[], 
   const sent = new Set<string>();
   const lastSeq = new Map<string, number>();
   for (const operation of ofKind(operations, "send")) {
-    const { clientId, client, user, replyTo, text, outcome } = operation;
+    const { clientId, client, user, replyTo, text, meta, outcome } = operation;
     const name = `send ${clientId}`;
     sent.add(clientId);
     const stored = byClientId.get(clientId);
@@ -94,6 +94,9 @@ function checkSends({ messages }: StoredRoom, operations: readonly Operation[], 
     const { createdRev, body } = stored;
     if (body.sender.id !== user) report(`${name} by ${user} was stored as sent by ${body.sender.id}`);
     if (body.reply_to !== replyTo) report(`${name} replies to ${replyTo}, stored as ${body.reply_to}`);
+    const isMetaKept =
+      body.deleted_at === undefined ? body.meta?.["of"] === meta?.of : body.meta === undefined;
+    if (!isMetaKept) report(`${name} has the metadata ${JSON.stringify(body.meta)}`);
     if (isUnknown(operation)) continue;
     if (body.seq <= (lastSeq.get(client) ?? 0)) report(`${name} was stored out of order, as ${body.seq}`);
     lastSeq.set(client, body.seq);

@@ -50,6 +50,7 @@ interface MessageRow {
   deleted_at: number | null;
   reply_to: number | null;
   client_id: string | null;
+  meta: string | null;
   reactions: string | null;
 }
 
@@ -94,7 +95,7 @@ export class DatabaseReader implements Disposable {
     const messages = this.#db
       .query<MessageRow, [number]>(
         `SELECT seq, created_rev, changed_rev, sub, email, name, text, sent_at, edited_at, deleted_at, reply_to,
-           client_id, reactions FROM messages JOIN users ON pk = sender_pk WHERE room_pk = ? ORDER BY seq`,
+           client_id, meta, reactions FROM messages JOIN users ON pk = sender_pk WHERE room_pk = ? ORDER BY seq`,
       )
       .all(room.pk);
     const readMarks = this.#db
@@ -152,6 +153,7 @@ function toMessage(row: MessageRow): StoredMessage {
       ...(row.deleted_at !== null && { deleted_at: time(row.deleted_at) }),
       ...(row.reply_to !== null && { reply_to: row.reply_to }),
       ...(row.client_id !== null && { client_id: row.client_id }),
+      ...(row.meta !== null && { meta: JSON.parse(row.meta) as Record<string, unknown> }),
       reactions: row.reactions === null ? [] : (JSON.parse(row.reactions) as ReactionBody[]),
     },
   };

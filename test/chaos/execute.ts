@@ -15,8 +15,7 @@ export async function execute(room: Room, command: Command): Promise<Outcome> {
 }
 
 function send(room: Room, command: Command): Promise<Ack> {
-  if (command.kind === "send")
-    return room.send(command.text, { clientId: command.clientId, replyTo: command.replyTo });
+  if (command.kind === "send") return room.send(command.text, command);
   if (command.kind === "edit") return room.edit(command.seq, command.text);
   if (command.kind === "react") return room.react(command.seq, command.emoji, command.on);
   if (command.kind === "read") return room.read(command.seq);

@@ -132,7 +132,8 @@ export class Generator {
     if (!any || !own || roll < 0.46) {
       const text = random.chance(0.01) ? "  " : this.#text(random, id, room);
       const replyTo = random.chance(0.02) ? UNKNOWN_SEQ : any && random.chance(0.2) ? any.seq : undefined;
-      return { kind: "send", clientId: id, text, ...(replyTo !== undefined && { replyTo }) };
+      const meta = random.chance(0.3) && { meta: { of: id } };
+      return { kind: "send", clientId: id, text, ...(replyTo !== undefined && { replyTo }), ...meta };
     }
     if (roll < 0.62)
       return {

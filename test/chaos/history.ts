@@ -3,7 +3,7 @@ import type { MessageBody } from "../../src/protocol/frames.ts";
 
 /** What a client asks the server to do. */
 export type Command =
-  | { kind: "send"; clientId: string; text: string; replyTo?: number }
+  | { kind: "send"; clientId: string; text: string; replyTo?: number; meta?: { of: string } }
   | { kind: "edit"; seq: number; text: string }
   | { kind: "delete"; seq: number }
   | { kind: "react"; seq: number; emoji: string; on: boolean }
@@ -56,8 +56,18 @@ export function isUnknown({ outcome }: Operation): boolean {
   return outcome?.type === "unknown";
 }
 
-const MESSAGE_FIELDS = ["seq", "rev", "text", "sent_at", "edited_at", "deleted_at", "reply_to", "client_id"];
-const NESTED_FIELDS = ["sender", "id", "email", "name", "reactions", "emoji", "by"];
+const MESSAGE_FIELDS = [
+  "seq",
+  "rev",
+  "text",
+  "sent_at",
+  "edited_at",
+  "deleted_at",
+  "reply_to",
+  "client_id",
+  "meta",
+];
+const NESTED_FIELDS = ["sender", "id", "email", "name", "of", "reactions", "emoji", "by"];
 
 /** A message as JSON with its keys in a fixed order, so that two states can be compared. */
 export function canonical(message: MessageBody): string {

@@ -121,6 +121,10 @@ const events: AsyncIterable<RoomEvent> = room;
 const chatEvents: AsyncIterable<ChatEvent> = chat;
 const removeListener: () => void = room.on("change", ({ kind, message }) => {
   const text: string = message.text;
+  const meta: Record<string, unknown> | undefined = message.meta;
+  // @ts-expect-error: metadata is an object
+  void room.send(text, { meta: "card", replyTo: message.seq });
+  void room.send(text, meta ? { meta } : {});
   const sender: string = message.sender.id;
   // @ts-expect-error: there is no such kind
   if (kind === "vanished") console.log(text, sender);

@@ -28,6 +28,16 @@ describe("among the messages,", () => {
     expect(room.messages[0]).toEqual(stored);
   });
 
+  test("an edit leaves the metadata, and a deletion takes it away", async () => {
+    const { room, welcome } = await connectToFake();
+    const meta = { id: 7 };
+    await welcome(opened(1, [message(1, 1, { sender: me, meta })]));
+    void room.edit(1, "new");
+    expect(room.messages[0]).toMatchObject({ text: "new", meta });
+    void room.remove(1);
+    expect(room.messages[0]).not.toHaveProperty("meta");
+  });
+
   test("a deletion and reactions show at once", async () => {
     const { room } = await twoMessages();
     void room.remove(1);
@@ -87,7 +97,7 @@ describe("among the messages,", () => {
 describe("a message that was refused", () => {
   test("stays pending as failed, and can be sent again", async () => {
     const { room, socket, eventsOf } = await twoMessages();
-    const sent = room.send("hi", { replyTo: 2 }).catch(() => undefined);
+    const sent = room.send("hi", { replyTo: 2, meta: { a: 1 } }).catch(() => undefined);
     const { client_id } = room.pending[0] ?? {};
     socket.receiveError("forbidden");
     await sent;
@@ -96,8 +106,14 @@ describe("a message that was refused", () => {
     if (!failed) return;
     expect(eventsOf("failed")).toMatchObject([{ message: failed }]);
     const again = room.resend(failed);
-    expect(socket.lastSent).toMatchObject({ type: "send", text: "hi", client_id, reply_to: 2 });
-    expect(room.pending).toMatchObject([{ status: "waiting", client_id }]);
+    expect(socket.lastSent).toMatchObject({
+      type: "send",
+      text: "hi",
+      client_id,
+      reply_to: 2,
+      meta: { a: 1 },
+    });
+    expect(room.pending).toMatchObject([{ status: "waiting", client_id, meta: { a: 1 } }]);
     socket.receiveAck(3, 3);
     expect(await again).toEqual({ seq: 3, rev: 3 });
     socket.receive(created(3, 3, { sender: me, ...(client_id !== undefined && { client_id }) }));

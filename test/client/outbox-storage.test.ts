@@ -33,7 +33,7 @@ describe("commands that were not acknowledged", () => {
     await first.begin([summary("lobby", { seq: 4 })]);
     const room = first.chat.open("lobby");
     first.socket.receiveOpened(opened(4, [message(3), message(4)]));
-    for (const text of ["one", "two"]) void room.send(text, { replyTo: 4 });
+    for (const text of ["one", "two"]) void room.send(text, { replyTo: 4, meta: { of: text } });
     void room.edit(3, "edited");
     void room.react(3, "+");
     void room.remove(4);
@@ -56,6 +56,7 @@ describe("commands that were not acknowledged", () => {
     await settle();
     expect(second.socket.sent.map(({ type }) => type)).toEqual(["send", "edit", "react", "delete"]);
     expect(second.socket.sent[0]).toMatchObject({ text: "two", client_id: two?.client_id, reply_to: 4 });
+    expect(second.socket.sent[0]).toMatchObject({ meta: { of: "two" } });
     expect(storage.keys).toEqual([]);
   });
 

@@ -32,6 +32,19 @@ describe("a message that was sent", () => {
     expect(eventsOf("pending")).toHaveLength(2);
   });
 
+  test("has its metadata: a copy, as it will be received", async () => {
+    const { room, socket, welcome } = await connectToFake();
+    await welcome();
+    const meta: Record<string, unknown> = { card: { at: new Date(0), gone: undefined } };
+    void room.send("hi", { meta });
+    meta["card"] = "changed later";
+    const copy = { card: { at: "1970-01-01T00:00:00.000Z" } };
+    expect(room.pending[0]?.meta).toStrictEqual(copy);
+    expect(socket.sent[0]).toMatchObject({ type: "send", meta: copy });
+    void room.send("plain");
+    expect(room.pending[1]).not.toHaveProperty("meta");
+  });
+
   test("before the first hello stays pending when that arrives", async () => {
     const { room, socket, welcome } = await connectToFake();
     void room.send("early");

@@ -151,6 +151,16 @@ describe("an open room", () => {
     expect(eventsOf("unread")).toHaveLength(4);
   });
 
+  test("has the metadata of its last message, unless that is larger than 512 bytes", async () => {
+    const { chat, socket, welcome } = await connectToFake();
+    await welcome();
+    const largest = { meta: { a: "é".repeat(252) } };
+    socket.receive(created(1, 1, largest));
+    expect(chat.room("lobby")?.last_message).toEqual(message(1, 1, largest));
+    socket.receive(created(2, 2, { meta: { a: "é".repeat(253) } }));
+    expect(chat.room("lobby")?.last_message).toStrictEqual(message(2));
+  });
+
   test("finds its last message among older ones when all that it has are deleted", async () => {
     const urls: string[] = [];
     const pages = [

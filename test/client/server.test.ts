@@ -80,6 +80,29 @@ test("edits, deletions, reactions, read marks, typing and names reach the other 
   for (const room of [alices, bobs]) room[Symbol.dispose]();
 });
 
+test("metadata is the same for the sender and everybody else, and in lists of rooms", async () => {
+  const { id } = await createRoom();
+  const [alices, bobs] = [open(id, alice), open(id, bob)];
+  const list = connect(bob);
+  await Promise.all([alices.ready, bobs.ready]);
+  const meta = { card: ["order", { id: 1042 }], note: null };
+  const sent = alices.send("card", { meta });
+  expect(alices.pending).toMatchObject([{ text: "card", meta }]);
+  await sent;
+  await waitUntil("both have the message", () =>
+    [alices, bobs].every(({ messages }) => messages.length === 1),
+  );
+  const received = bobs.messages[0]?.meta as Record<string, unknown>;
+  expect([received, alices.messages[0]?.meta]).toEqual([meta, meta]);
+  await waitUntil("the list has the message", () => list.room(id)?.last_message?.seq === 1);
+  expect(list.room(id)?.last_message?.meta).toEqual(meta);
+  await alices.send("large", { meta: { a: "x".repeat(505) } });
+  await waitUntil("the list has the next one", () => list.room(id)?.last_message?.seq === 2);
+  expect(list.room(id)?.last_message).not.toHaveProperty("meta");
+  for (const room of [alices, bobs]) room[Symbol.dispose]();
+  list.close();
+});
+
 test("older messages are loaded page by page, up to the first", async () => {
   const id = await server.createRoom([alice]);
   const room = open(id, alice);

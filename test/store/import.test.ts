@@ -298,11 +298,18 @@ async function originals(): Promise<TransferRecord[]> {
   const source = new StoreHarness(from.store);
   const ann = await source.signIn("sub|ann", "ann@example.com");
   const original = await source.createRoom("r", ann);
-  await source.act(original, ann, send("one"), send("two"), send("three"), {
-    type: "edit",
-    seq: 1,
-    text: "first",
-  });
+  await source.act(
+    original,
+    ann,
+    send("one", null, null, '{"of":"one"}'),
+    send("two", null, null, "{}"),
+    send("three"),
+    {
+      type: "edit",
+      seq: 1,
+      text: "first",
+    },
+  );
   const all: TransferRecord[] = [];
   for await (const record of from.archive.records()) all.push(record);
   return all;
@@ -330,7 +337,7 @@ describe("a room from Parley", () => {
     await h.act(
       restored,
       ann,
-      send("four", "c4"),
+      send("four", "c4", null, '{"n":4}'),
       { type: "delete", seq: 2 },
       { type: "react", seq: 4, emoji: "👍", on: true },
     );
@@ -349,6 +356,12 @@ describe("a room from Parley", () => {
       counts: { messages: { added: 2, known: 2 } },
     });
     expect(await copy.export()).toEqual(state);
+    expect((await copy.store.messages(1, { limit: 9 })).map(({ meta }) => meta)).toEqual([
+      '{"of":"one"}',
+      null,
+      null,
+      '{"n":4}',
+    ]);
   });
 
   test("is refused when both have gone on differently", async () => {

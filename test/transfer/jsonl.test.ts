@@ -101,6 +101,8 @@ test.each<[object, string]>([
   [{ ...message, changed_rev: 1 }, "A message has both seq and rev, or neither."],
   [{ ...message, seq: 1.5, rev: 1 }, "seq: must be a whole number"],
   [{ ...message, reply_to: true }, "reply_to: must be a seq or a client_id"],
+  [{ ...message, meta: null }, "meta: must be a JSON object"],
+  [{ ...message, meta: [] }, "meta: must be a JSON object"],
   [{ type: "read", room: "r", seq: 1 }, "Missing key: user"],
   [
     { type: "member", room: "r", user: { id: "a" }, role: "king", joined_at: at },
@@ -143,6 +145,13 @@ test.each([
   expect(parseLine(JSON.stringify({ ...message, sent_at: text }))).toEqual({
     invalid: "sent_at: must be a time such as 2026-01-31T12:00:00.000Z",
   });
+});
+
+test("the metadata of a message is written as it was read", () => {
+  const json = JSON.stringify({ ...message, text: undefined, deleted_at: at }).slice(0, -1);
+  const line = `${json},"meta":{"b":[],"a":{"__proto__":{"c":null}}}}`;
+  const record = parseLine(line);
+  expect("invalid" in record || encodeLine(record)).toBe(line);
 });
 
 test.each([

@@ -14,6 +14,7 @@ const server = useServer({ env: unlimited });
 const alice = "alice@example.com";
 const bob = "bob@example.com";
 
+const edit = (text: string) => ({ type: "edit", seq: 3, text }) as const;
 const send = (text: string, client_id: string) => ({ type: "send", text, client_id }) as const;
 
 /** Alice, with two messages, and Bob in one room. */
@@ -164,6 +165,21 @@ describe("a client_id", () => {
       expect(await each.ack(send("hello", "a"))).toMatchObject({ seq: expected });
       expect(await each.ack(send("hello", "a"))).toMatchObject({ seq: expected });
     }
+  });
+
+  test("with other metadata is a conflict, until the first message is deleted", async () => {
+    const { client } = await pair();
+    const first = { ...send("first", "a"), meta: { a: 1, b: [2] } };
+    await client.ack(first);
+    const others = [send("first", "a"), { ...first, meta: { a: 2 } }, { ...first, meta: {} }];
+    for (const command of [{ type: "react", seq: 3, emoji: "👍", on: true }, edit("uno")] as const) {
+      await client.ack(command);
+      expect(await client.ack(first)).toMatchObject({ seq: 3, rev: 3 });
+      for (const other of others)
+        expect(await client.error(other)).toMatchObject({ code: "conflict", seq: 3 });
+    }
+    await client.ack({ type: "delete", seq: 3 });
+    for (const other of others) expect(await client.ack(other)).toMatchObject({ seq: 3, rev: 3 });
   });
 
   test("with another text or another answer is a conflict that names the first message", async () => {

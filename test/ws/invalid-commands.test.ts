@@ -146,6 +146,10 @@ const invalid: [name: string, frame: string | Buffer, id?: string][] = [
   ["a client_id of 65 characters", send({ client_id: "x".repeat(65) }), "1"],
   ["a client_id with a NUL", send({ client_id: "a\0" }), "1"],
   ["a client_id with a lone surrogate", '{"type":"send","id":"1","text":"x","client_id":"a\\ud800"}', "1"],
+  ["a meta that is null", send({ meta: null }), "1"],
+  ["a meta that is an array", send({ meta: [{}] }), "1"],
+  ["a meta that is a text", send({ meta: "{}" }), "1"],
+  ["an edit with a meta", json({ type: "edit", id: "1", seq: 1, text: "x", meta: {} }), "1"],
   ["typing with a seq", json({ type: "typing", seq: 1 })],
   ["typing with an empty id", json({ type: "typing", id: "" })],
 ];
@@ -158,6 +162,19 @@ test.each(invalid.map(([name, frame, id]) => [name, { frame, id }] as const))(
     expect(error?.id).toBe(id);
   },
 );
+
+test.each<[name: string, meta: string, code: Code]>([
+  ["a lone surrogate", '{"a":"\\ud800"}', "invalid_message"],
+  ["NUL in a key", '{"a\\u0000":1}', "invalid_message"],
+  ["17 levels", `${'{"a":'.repeat(16)}{}${"}".repeat(16)}`, "invalid_message"],
+  ["5,000 levels", `${'{"a":'.repeat(5000)}{}${"}".repeat(5000)}`, "invalid_message"],
+  ["a number that is rounded", '{"a":12345678901234567890}', "invalid_message"],
+  ["4,097 bytes", json({ a: "x".repeat(4089) }), "message_too_long"],
+  ["50,000 bytes", json({ a: "x".repeat(50_000) }), "message_too_long"],
+])("metadata with %s is refused", async (_, meta, code) => {
+  const [error] = await errors(`{"type":"send","id":"1","text":"x","meta":${meta}}`);
+  expect(error).toMatchObject({ id: "1", code });
+});
 
 test.each([
   ["", "x".repeat(33), "👍".repeat(256), "x".repeat(60_000)],

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import { callApi } from "../support/api.ts";
 import { dialects } from "../support/client.ts";
 import { readRange } from "../support/messages.ts";
 import { unlimited, useServer } from "../support/server.ts";
@@ -148,6 +149,52 @@ describe("a message that answers another", () => {
     for (const reply_to of [2, 3, 5, Number.MAX_SAFE_INTEGER])
       expect((await client.error({ type: "send", text: "re", reply_to })).code).toBe("message_not_found");
     expect(await client.say("two")).toMatchObject({ seq: 2, rev: 2 });
+  });
+});
+
+describe("metadata", () => {
+  const json =
+    '{"z":1,"a":["é😀\\u2028",{"__proto__":null}],"__proto__":{"polluted":true},"constructor":1e-7}';
+  const meta = JSON.parse(json) as Record<string, unknown>;
+
+  test("reaches everyone as it was sent: live, in the history, over HTTP and after a resume", async () => {
+    const room = await server.createRoom([alice, bob]);
+    const [client, other] = [await server.connectV2(room, alice), await server.connectV2(room, bob)];
+    await client.ack({ type: "send", text: "card", meta });
+    await other.reach(1);
+    const fresh = await server.connectV2(room, bob);
+    const resumed = await server.connectV2(room, bob, { since: 0 });
+    const token = await server.token(bob);
+    const answer = await callApi(server, `GET /api/rooms/${room}/messages`, { token });
+    const texts = [...other.texts, ...fresh.texts, ...resumed.texts, JSON.stringify(answer.body)];
+    expect(texts.filter((text) => text.includes(`"meta":${JSON.stringify(meta)}`))).toHaveLength(4);
+    expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
+  });
+
+  test("stays through edits and reactions, and goes with a deletion", async () => {
+    const [client, other] = await pair();
+    await client.ack({ type: "send", text: "card", meta: { id: 7 } });
+    await client.ack({ type: "edit", seq: 1, text: "edited" });
+    await other.ack({ type: "react", seq: 1, emoji: "👍", on: true });
+    await other.reach(3);
+    expect(other.messages.get(1)).toMatchObject({ text: "edited", meta: { id: 7 } });
+    await client.ack({ type: "delete", seq: 1 });
+    await other.reach(4);
+    expect(other.messages.get(1)).not.toHaveProperty("meta");
+    expect(other.texts.at(-1)).not.toContain("meta");
+  });
+
+  test("of 4,096 bytes fits, beside the longest text", async () => {
+    const [client, other] = await pair();
+    const largest = { a: "x".repeat(4088) };
+    await client.ack({ type: "send", text: "x".repeat(16_384), meta: largest });
+    await other.reach(1);
+    expect(other.messages.get(1)?.meta).toEqual(largest);
+  });
+
+  test("without a text is refused", async () => {
+    const [client] = await pair();
+    expect((await client.error({ type: "send", text: " ", meta: {} })).code).toBe("invalid_message");
   });
 });
 

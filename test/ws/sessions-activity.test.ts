@@ -103,6 +103,20 @@ test("edits and reactions are told: the last message is shown as it is", async (
   expect(session.room(room).unread).toBe(2);
 });
 
+test("the last message has its metadata, unless that is larger than 512 bytes", async () => {
+  const { me, room, session, writer } = await twoMembers();
+  const send = (length: number) =>
+    writer.ack({ type: "send", room, text: "card", meta: { a: "x".repeat(length) } });
+  for (const [seq, length] of [504, 505].entries()) {
+    await send(length);
+    await session.until(() => session.room(room).seq === seq + 1);
+    const last = session.room(room).last_message;
+    expect(last).toMatchObject({ seq: seq + 1, text: "card" });
+    expect(last?.meta).toEqual(length === 504 ? { a: "x".repeat(504) } : undefined);
+    expect((await server.connectSession(me)).room(room).last_message).toEqual(last as never);
+  }
+});
+
 test("an open room has none, and after it is closed nothing is lost", async () => {
   const { room, session, writer } = await twoMembers();
   await session.open(room);

@@ -108,12 +108,14 @@ describe("described by classic.json", () => {
     sentAt,
     editedAt: sentAt + 1000,
     clientId: "42",
+    meta: '{"b":["$text"],"a":{"__proto__":1}}',
   };
 
   test("every variable has its value", () => {
     const names = Object.keys(messageVariables).map((name) => [name, `$${name}`]);
     const { frames: described } = compileClassic({ message: Object.fromEntries(names) });
     const frame = described.encodeChange({ kind: "created", message: full }, room);
+    expect(frame).toContain('"meta":{"b":["$text"],"a":{"__proto__":1}}');
     expect(JSON.parse(frame ?? "")).toEqual({
       text: "Hi",
       seq: 7,
@@ -127,7 +129,7 @@ describe("described by classic.json", () => {
       sent_at_ms: sentAt,
       edited_at: "2026-01-02T03:04:06.678Z",
       client_id: "42",
-      meta: null,
+      meta: JSON.parse(full.meta ?? "") as unknown,
       room: "lobby",
       room_name: "Lobby",
     });
