@@ -126,7 +126,7 @@ export class Api {
   /** Sends a message. With a `client_id` it can be repeated: it is stored once. */
   sendMessage(
     id: string,
-    message: { text: string; reply_to?: number; client_id?: string },
+    message: { text: string; reply_to?: number; client_id?: string; meta?: Record<string, unknown> },
   ): Promise<Message> {
     return this.#request(["rooms", id, "messages"], "POST", message);
   }

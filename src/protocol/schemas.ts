@@ -141,6 +141,7 @@ export const newMessageSchema = v.object({
   text: v.string("must be a text"),
   reply_to: v.optional(v.nullable(seq)),
   client_id: v.optional(v.nullable(clientId)),
+  meta: v.optional(v.nullable(meta)),
 });
 export const editSchema = v.object({ text: v.string("must be a text") });
 export const clientIdSchema = clientId;

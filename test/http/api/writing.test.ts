@@ -58,6 +58,22 @@ test("a message is edited, reacted to and deleted, by sockets and by requests al
   expectProblem(await alice.call(`PATCH ${path}`, { body: { text: "again" } }), 404, "message_not_found");
 });
 
+test("a message's metadata is stored and returned as it was sent", async () => {
+  const alice = await createUser(server);
+  const room = await server.createRoom([alice.email]);
+  const meta = { kind: "card", items: [1, { b: null }], ключ: "😀" };
+  const { body } = await post(alice, room, { text: "A card", meta });
+  expect(body["meta"]).toEqual(meta);
+  expect((await alice.call(`GET /api/rooms/${room}/messages/1`)).body["meta"]).toEqual(meta);
+  expect((await server.connectV2(room, alice.email)).known()[0]?.meta).toEqual(meta);
+  for (const wrong of [[], "x", 5]) {
+    const answer = await post(alice, room, { text: "x", meta: wrong });
+    expectProblem(answer, 400, "invalid_command");
+  }
+  const tooLarge = await post(alice, room, { text: "x", meta: { a: "x".repeat(4096) } });
+  expectProblem(tooLarge, 413, "message_too_long");
+});
+
 describe("a message that is posted twice", () => {
   test("with the same key is stored once", async () => {
     const alice = await createUser(server);
