@@ -81,6 +81,19 @@ test("a user who signed in before without the email gets what was imported for i
   expect((await chat.export()).join("\n")).toContain('"created_by":{"id":"sub|bob"}');
 });
 
+test("a message that has lost its key to the user's own one is not imported again", async () => {
+  const known = await h.signIn("sub|bob");
+  await h.grant(await room(), { sub: "sub|bob" });
+  await h.act(await room(), known, send("own", "b"));
+  await h.signIn("sub|bob", BOB);
+  await chat.import([message("r", "b", { sender: { email: BOB } }), reaction("r", "b", "ann@example.com")]);
+  expect((await messages()).map(({ text, reactions }) => [text, reactions.length])).toEqual([
+    ["text a", 1],
+    ["text b", 0],
+    ["own", 0],
+  ]);
+});
+
 test("of two messages with one key the user's own one keeps it", async () => {
   const known = await h.signIn("sub|bob");
   await h.grant(await room(), { sub: "sub|bob" });
@@ -119,6 +132,17 @@ test("a user who has only reacted, or only created a room, keeps their record to
   expect(userLines(await chat.export())).toEqual(userLines(before));
   await h.signIn("sub|fay");
   expect((await messages())[0]?.reactions[0]?.by).toContain("sub|fay");
+});
+
+test("a user who is no member and never signed in has no read mark, which another user could inherit", async () => {
+  const gone = { email: "gone@example.com" };
+  const mark = { type: "read", room: "r", user: gone, seq: 1 } as const;
+  const { counts, skipped } = await chat.import([foreign.room("other"), member("other", gone.email), mark]);
+  expect(counts?.["read marks"]).toEqual({ added: 0, known: 0 });
+  expect(skipped).toEqual(["read marks of users who are neither members nor have signed in"]);
+  const other = (await chat.store.rooms()).find(({ id }) => id === "other");
+  await h.remove(other as Room, gone);
+  expect((await chat.export()).join("\n")).not.toContain(gone.email);
 });
 
 test("an invitation without anything imported is still given up, with its name", async () => {

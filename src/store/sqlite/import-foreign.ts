@@ -1,4 +1,4 @@
-import { Numbering } from "../../chat/decide-import.ts";
+import { type Earlier, findImported, Numbering } from "../../chat/decide-import.ts";
 import type { Position, Reaction, UserKey } from "../../chat/model.ts";
 import type { ImportContext, ImportedRoom } from "./import-context.ts";
 import { ImportReactions } from "./import-reactions.ts";
@@ -68,10 +68,15 @@ export class ForeignMessages {
 
   #add([, sender, text, sentAt, editedAt, deletedAt, replyKey, key, at]: Row): void {
     const { statements, counts, refuse } = this.context;
-    const known = this.room.known ? this.#seqOf(sender, key) : undefined;
-    if (known !== undefined) {
+    const known = findImported({ sender, sentAt }, this.#earlier(key));
+    if (known === "key_taken") {
+      this.context.skipped("messages whose key their sender has used at another time");
+      this.#reactions.skip({ key }, "reactions to messages that are left out");
+      return;
+    }
+    if (known) {
       counts.messages.known++;
-      this.#reactTo(known, key);
+      this.#reactTo(known.seq, key);
       return;
     }
     const replyTo = replyKey === null ? null : this.#replyTo(replyKey);
@@ -127,14 +132,32 @@ export class ForeignMessages {
   /** Reactions to messages that an earlier import brought. */
   #addStrayReactions(): void {
     for (const { message, at } of this.#reactions.strays()) {
-      const seq = "key" in message ? this.#earlierSeq(message.key) : undefined;
-      if (seq !== undefined && "key" in message) this.#reactTo(seq, message.key);
+      const [earlier] = "key" in message ? this.#earlier(message.key) : [];
+      if (earlier && "key" in message) this.#reactTo(earlier.seq, message.key);
       else this.context.refuse(at, "This reaction is to a message that does not exist.");
     }
   }
 
-  /** The number of a message. Undefined when it is not in the chat (yet). */
-  #seqOf(sender: UserKey, key: string): number | undefined {
+  /** The number of the message that a reply names. Null when it is not in the chat (yet); undefined when there is none. */
+  #replyTo(key: string): number | null | undefined {
+    const { statements, skipped } = this.context;
+    const [message] = statements.all<[sender: UserKey, sentAt: number]>(
+      `SELECT u.user_pk, m.sent_at FROM staging.messages m JOIN staging.users u ON u.pk = m.sender
+        WHERE m.room = ? AND m.client_id = ? AND m.seq IS NULL`,
+      this.room.pk,
+      key,
+    );
+    const earlier = this.#earlier(key);
+    if (!message) return earlier[0]?.seq;
+    const [sender, sentAt] = message;
+    const known = findImported({ sender, sentAt }, earlier);
+    const seq = known === "key_taken" ? undefined : (known?.seq ?? this.#newSeq(sender, key));
+    if (seq === undefined) skipped("references of replies to a message that comes later or is left out");
+    return seq ?? null;
+  }
+
+  /** The number of a message that this import has added. */
+  #newSeq(sender: UserKey, key: string): number | undefined {
     return this.context.statements.all<[number]>(
       "SELECT seq FROM main.messages WHERE room_pk = ? AND sender_pk = ? AND client_id = ? AND client_id IS NOT NULL",
       this.room.key,
@@ -143,31 +166,14 @@ export class ForeignMessages {
     )[0]?.[0];
   }
 
-  /** The number of the message that a reply names. Null when it comes later; undefined when there is none. */
-  #replyTo(key: string): number | null | undefined {
-    const { statements, skipped } = this.context;
-    const [sender] =
-      statements.all<[UserKey]>(
-        `SELECT u.user_pk FROM staging.messages m JOIN staging.users u ON u.pk = m.sender
-          WHERE m.room = ? AND m.client_id = ? AND m.seq IS NULL`,
-        this.room.pk,
-        key,
-      )[0] ?? [];
-    if (sender === undefined) return this.#earlierSeq(key);
-    const seq = this.#seqOf(sender, key);
-    if (seq === undefined)
-      skipped("references of replies to a later message, which were kept as plain messages");
-    return seq ?? null;
-  }
-
-  /** The number of a message that was in the room before, by its key, whoever sent it. */
-  #earlierSeq(key: string): number | undefined {
+  /** The messages with this key that were in the room before, from any sender, oldest first. */
+  #earlier(key: string): Earlier[] {
     const { statements } = this.context;
     const { pk, key: room, known, here } = this.room;
-    if (!known) return undefined;
+    if (!known) return [];
     if (!this.#keysListed) {
       statements.run(
-        `INSERT OR IGNORE INTO staging.known (room, key, seq) SELECT ?, client_id, seq FROM main.messages
+        `INSERT INTO staging.known (room, key, seq) SELECT ?, client_id, seq FROM main.messages INDEXED BY messages_client_id
           WHERE room_pk = ? AND client_id IS NOT NULL AND seq <= ?`,
         pk,
         room,
@@ -175,10 +181,14 @@ export class ForeignMessages {
       );
       this.#keysListed = true;
     }
-    return statements.all<[number]>(
-      "SELECT seq FROM staging.known WHERE room = ? AND key = ?",
-      pk,
-      key,
-    )[0]?.[0];
+    return statements
+      .all<[seq: number, sender: UserKey, sentAt: number]>(
+        `SELECT m.seq, m.sender_pk, m.sent_at FROM staging.known k JOIN main.messages m ON m.room_pk = ? AND m.seq = k.seq
+          WHERE k.room = ? AND k.key = ? ORDER BY k.seq`,
+        room,
+        pk,
+        key,
+      )
+      .map(([seq, sender, sentAt]) => ({ seq, sender, sentAt }));
   }
 }

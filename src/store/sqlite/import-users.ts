@@ -39,8 +39,10 @@ function importUser({ statements, counts }: ImportContext, users: Pick<Users, "f
   const shown = sub === null ? email : shownEmail;
   const key = known?.key ?? create();
   if (known) {
+    // Users who have signed in are shown with the address that they presented, verified, or with none.
     statements.run(
-      "UPDATE main.users SET name = coalesce(name, ?), email = coalesce(email, ?), signed_in = max(signed_in, ?) WHERE pk = ?",
+      `UPDATE main.users SET name = coalesce(name, ?), email = CASE signed_in WHEN 0 THEN coalesce(email, ?) ELSE email END,
+        signed_in = max(signed_in, ?) WHERE pk = ?`,
       name,
       shown,
       signedIn,
