@@ -1,6 +1,7 @@
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 
 import { buildBinary } from "../support/binary.ts";
@@ -234,6 +235,23 @@ describe("an import that is stopped", () => {
     expect(readdirSync(tmp.path).filter((each) => each.startsWith(name))).toEqual([name]);
   });
 
+  test("by SIGINT ends although the pipe that it reads has nothing more", async () => {
+    const pipe = join(tmp.path, fresh("pipe"));
+    expect((await runProcess(["/usr/bin/mkfifo", pipe], { cwd: tmp.path })).code).toBe(0);
+    const child = Bun.spawn([binary.path, "import", "jsonl", pipe], {
+      cwd: tmp.path,
+      env: { PARLEY_DATABASE: newDatabase() },
+      stdout: "ignore",
+      stderr: "pipe",
+    });
+    // Opens once the import reads.
+    const writer = await open(pipe, "w");
+    child.kill("SIGINT");
+    expect(await child.stderr.text()).toBe("parley: Interrupted: nothing was imported.\n");
+    expect(await child.exited).toBe(1);
+    await writer.close();
+  });
+
   test("by SIGKILL while it is writing leaves the database as it was", async () => {
     const database = newDatabase();
     const { before, command } = await startLarge(database);
@@ -257,7 +275,7 @@ describe("an export", () => {
     expect(text).toBe(await exported(database));
     await cli(copy, "import jsonl", output);
     expect(await exported(copy)).toBe(text);
-    expect(existsSync(`${output}.part`)).toBe(false);
+    expect(readdirSync(tmp.path).filter((name) => name.endsWith(".part"))).toEqual([]);
     const refused = await cli(database, "export --output", "/nowhere/export.jsonl");
     expect([refused.code, refused.stderr]).toEqual([
       1,
@@ -285,6 +303,37 @@ describe("an export", () => {
       stdout: "",
       stderr: 'parley: There is no room "none".\n',
     });
+  });
+
+  test("follows a link, and writes into a pipe or a device, instead of replacing them", async () => {
+    const database = newDatabase();
+    await cli(database, "import jsonl", fileOf(...conversation));
+    const text = await exported(database);
+    const [target, link, pipe] = ["target", "link", "pipe"].map((name) => join(tmp.path, fresh(name)));
+    writeFileSync(target ?? "", "old");
+    symlinkSync(target ?? "", link ?? "");
+    expect((await cli(database, "export --output", link ?? "")).code).toBe(0);
+    expect(readFileSync(target ?? "", "utf8")).toBe(text);
+    await runProcess(["/usr/bin/mkfifo", pipe ?? ""], { cwd: tmp.path });
+    const reading = runProcess(["/bin/cat", pipe ?? ""], { cwd: tmp.path });
+    expect((await cli(database, "export --output", pipe ?? "")).code).toBe(0);
+    expect((await reading).stdout).toBe(text);
+  });
+
+  test("says in one line what keeps it from being written", async () => {
+    const database = newDatabase();
+    await cli(database, "import jsonl", fileOf(...conversation));
+    expect(await cli(database, "export --output", tmp.path)).toMatchObject({
+      code: 1,
+      stderr: `parley: ${tmp.path}: this is a folder, not a file\n`,
+    });
+    const command = `"${binary.path}" export > /dev/full`;
+    const full = await runProcess(["/bin/sh", "-c", command], {
+      cwd: tmp.path,
+      env: { PARLEY_DATABASE: database },
+    });
+    expect(full.code).toBe(1);
+    expect(full.stderr).toMatch(/^parley: The standard output cannot be written: ENOSPC.*\n$/);
   });
 
   test("ends in silence when its reader goes away", async () => {
