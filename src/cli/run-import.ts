@@ -5,6 +5,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 
 import { type Archive, type Import, type ImportResult, kinds } from "../chat/archive.ts";
+import { StoreError } from "../chat/errors.ts";
 import { type Config, type Environment, readConfig } from "../config.ts";
 import { openArchive } from "../open-archive.ts";
 import type { Source } from "../transfer/source.ts";
@@ -57,10 +58,20 @@ export async function runImport(
     });
     report.progress.clear();
     await report.print(result, { dryRun, skipInvalid });
+  } catch (error) {
+    throw error instanceof StoreError
+      ? new Failure(`Nothing was imported: ${error.message}`, { cause: error })
+      : error;
   } finally {
     report.progress.clear();
-    await archive.close();
+    await archive.close().catch(reportUnclosed);
   }
+}
+
+/** That the log cannot be written back, for example to a full disk, changes nothing about the import: it is read from the log. */
+function reportUnclosed(error: unknown): Promise<void> {
+  if (!(error instanceof StoreError)) throw error;
+  return printError(`The database's log (-wal) could not be written back, and is kept: ${error.message}`);
 }
 
 interface Work extends Required<ImportOptions> {

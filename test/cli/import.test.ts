@@ -186,6 +186,11 @@ describe("an import of JSON lines", () => {
   });
 });
 
+test("what is left out on purpose is counted by its reason", async () => {
+  const { stdout } = await cli(newDatabase(), "import jsonl", fileOf(...conversation, message(1)));
+  expect(stdout).toEndWith("Left out: repeated records (1)\nImported\n");
+});
+
 function largeFile(count: number): string {
   return fileOf(room, ...Array.from({ length: count }, (_, n) => message(n)));
 }
@@ -250,6 +255,24 @@ describe("an import that is stopped", () => {
     expect(await child.stderr.text()).toBe("parley: Interrupted: nothing was imported.\n");
     expect(await child.exited).toBe(1);
     await writer.close();
+  });
+
+  test("by another process that keeps the lock says so, and that nothing was imported", async () => {
+    const database = newDatabase();
+    await cli(database, "import jsonl", fileOf(...conversation));
+    const pipe = join(tmp.path, fresh("pipe"));
+    await runProcess(["/usr/bin/mkfifo", pipe], { cwd: tmp.path });
+    const importing = cli(database, "import jsonl", pipe);
+    const writer = await open(pipe, "w");
+    using other = new Database(database);
+    other.run("BEGIN IMMEDIATE");
+    await writer.write(`${JSON.stringify(message(3))}\n`);
+    await writer.close();
+    expect(await importing).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: "parley: Nothing was imported: another process is writing to the database. Try again\n",
+    });
   });
 
   test("by SIGKILL while it is writing leaves the database as it was", async () => {
