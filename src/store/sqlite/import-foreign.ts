@@ -68,7 +68,7 @@ export class ForeignMessages {
 
   #add([, sender, text, sentAt, editedAt, deletedAt, replyKey, key, at]: Row): void {
     const { statements, counts, refuse } = this.context;
-    const known = findImported({ sender, sentAt }, this.#earlier(key));
+    const known = this.room.known ? this.#imported(key, { sender, sentAt }) : undefined;
     if (known === "key_taken") {
       this.context.skipped("messages whose key their sender has used at another time");
       this.#reactions.skip({ key }, "reactions to messages that are left out");
@@ -147,23 +147,27 @@ export class ForeignMessages {
       this.room.pk,
       key,
     );
-    const earlier = this.#earlier(key);
-    if (!message) return earlier[0]?.seq;
+    if (!message) return this.#earlier(key)[0]?.seq;
     const [sender, sentAt] = message;
-    const known = findImported({ sender, sentAt }, earlier);
-    const seq = known === "key_taken" ? undefined : (known?.seq ?? this.#newSeq(sender, key));
-    if (seq === undefined) skipped("references of replies to a message that comes later or is left out");
-    return seq ?? null;
+    const found = this.#imported(key, { sender, sentAt });
+    if (typeof found === "object") return found.seq;
+    skipped("references of replies to a message that comes later or is left out");
+    return null;
   }
 
-  /** The number of a message that this import has added. */
-  #newSeq(sender: UserKey, key: string): number | undefined {
-    return this.context.statements.all<[number]>(
-      "SELECT seq FROM main.messages WHERE room_pk = ? AND sender_pk = ? AND client_id = ? AND client_id IS NOT NULL",
-      this.room.key,
-      sender,
-      key,
-    )[0]?.[0];
+  /** What has become of a message of the file, in this import or an earlier one. */
+  #imported(key: string, message: Omit<Earlier, "seq">): ReturnType<typeof findImported> {
+    const own = this.context.statements
+      .all<[seq: number, sentAt: number]>(
+        "SELECT seq, sent_at FROM main.messages WHERE room_pk = ? AND sender_pk = ? AND client_id = ? AND client_id IS NOT NULL",
+        this.room.key,
+        message.sender,
+        key,
+      )
+      .map(([seq, sentAt]) => ({ seq, sender: message.sender, sentAt }));
+    const found = findImported(message, own);
+    // Most are found by their sender, which is quicker.
+    return typeof found === "object" ? found : findImported(message, this.#earlier(key));
   }
 
   /** The messages with this key that were in the room before, from any sender, oldest first. */
