@@ -3,10 +3,10 @@ import type { Position, Reaction, UserKey } from "../../chat/model.ts";
 import type { ImportContext, ImportedRoom } from "./import-context.ts";
 import { ImportReactions } from "./import-reactions.ts";
 
-const PAGE_SIZE = 500;
+/** Messages after which the event loop may get a turn. */
+const TURN_SIZE = 500;
 
 type Row = [
-  pk: number,
   sender: UserKey,
   text: string | null,
   sentAt: number,
@@ -48,25 +48,24 @@ export class ForeignMessages {
       );
       return undefined;
     }
-    for (let after: [sentAt: number, pk: number] = [-1, 0]; ;) {
-      const rows = statements.all<Row>(
-        `SELECT m.pk, u.user_pk, m.text, m.sent_at, m.edited_at, m.deleted_at, m.reply_key, m.client_id, m.at
-          FROM staging.messages m JOIN staging.users u ON u.pk = m.sender
-          WHERE m.room = ? AND m.seq IS NULL AND (m.sent_at, m.pk) > (?, ?) ORDER BY m.sent_at, m.pk LIMIT ${PAGE_SIZE}`,
-        pk,
-        ...after,
-      );
-      for (const row of rows) this.#add(row);
-      await pause(rows.length);
-      const last = rows.at(-1);
-      if (!last || rows.length < PAGE_SIZE) break;
-      after = [last[3], last[0]];
+    // One statement and no pages: many messages may have the same time, and each page would pass all of them again.
+    const rows = statements.iterate<Row>(
+      `SELECT u.user_pk, m.text, m.sent_at, m.edited_at, m.deleted_at, m.reply_key, m.client_id, m.at
+        FROM staging.messages m JOIN staging.users u ON u.pk = m.sender
+        WHERE m.room = ? AND m.seq IS NULL ORDER BY m.sent_at, m.pk`,
+      pk,
+    );
+    let added = 0;
+    for (const row of rows) {
+      this.#add(row);
+      if (++added % TURN_SIZE === 0) await pause(TURN_SIZE);
     }
+    await pause(added % TURN_SIZE);
     this.#addStrayReactions();
     return { seq: this.#numbering.seq, rev: this.#numbering.rev };
   }
 
-  #add([, sender, text, sentAt, editedAt, deletedAt, replyKey, key, at]: Row): void {
+  #add([sender, text, sentAt, editedAt, deletedAt, replyKey, key, at]: Row): void {
     const { statements, counts, refuse } = this.context;
     const known = this.room.known ? this.#imported(key, { sender, sentAt }) : undefined;
     if (known === "key_taken") {

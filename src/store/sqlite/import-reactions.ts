@@ -93,20 +93,15 @@ export class ImportReactions {
   /** Reactions to messages that are not in the file, with their places. */
   *strays(): Iterable<{ message: MessageRef; at: string }> {
     if (!this.#any) return;
-    for (let after = 0; ;) {
-      const rows = this.context.statements.all<[number, string | null, number | null, string]>(
-        `SELECT pk, message_key, message_seq, at FROM staging.reactions r WHERE room = ? AND pk > ? AND NOT EXISTS (
-            SELECT 1 FROM staging.messages m WHERE m.room = r.room AND m.client_id = r.message_key AND m.seq IS NULL)
-          AND NOT EXISTS (
-            SELECT 1 FROM staging.messages m WHERE m.room = r.room AND m.seq = r.message_seq AND m.seq IS NOT NULL)
-          ORDER BY pk LIMIT ${PAGE_SIZE}`,
-        this.room.pk,
-        after,
-      );
-      for (const [, key, seq, at] of rows) yield { message: key === null ? { seq: seq ?? 0 } : { key }, at };
-      if (rows.length < PAGE_SIZE) return;
-      after = rows.at(-1)?.[0] ?? after;
-    }
+    const rows = this.context.statements.iterate<[string | null, number | null, string]>(
+      `SELECT message_key, message_seq, at FROM staging.reactions r WHERE room = ? AND NOT EXISTS (
+          SELECT 1 FROM staging.messages m WHERE m.room = r.room AND m.client_id = r.message_key AND m.seq IS NULL)
+        AND NOT EXISTS (
+          SELECT 1 FROM staging.messages m WHERE m.room = r.room AND m.seq = r.message_seq AND m.seq IS NOT NULL)
+        ORDER BY pk`,
+      this.room.pk,
+    );
+    for (const [key, seq, at] of rows) yield { message: key === null ? { seq: seq ?? 0 } : { key }, at };
   }
 
   *#rows(message: MessageRef): Iterable<Row> {
