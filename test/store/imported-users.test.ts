@@ -156,10 +156,11 @@ test("an invitation without anything imported is still given up, with its name",
   expect((await chat.export()).join("\n")).not.toContain("x@example.com");
 });
 
-test("a room with pending reactions can be purged", async () => {
+test("a room with pending reactions can be purged, and leaves nothing of its invited members", async () => {
   await h.delete(await room());
   while (await chat.store.purge());
   expect(await chat.store.rooms()).toEqual([]);
+  expect((await chat.export()).join("\n")).not.toContain(BOB);
   const bob = await h.signIn("sub|bob", BOB);
   expect(bob.email).toBe(BOB);
   expect(chat.client.query("SELECT * FROM pending_reactions").all()).toEqual([]);
