@@ -115,11 +115,11 @@ describe("messages of another product", () => {
   });
 
   test("are not doubled when their sender has another address in a later file", async () => {
-    const from = (email: string) => ({ sender: { email } });
-    await chat.import([room("r"), message("r", "a", from("old@example.com"))]);
+    await chat.import([room("r"), message("r", "a", { sender: { email: "old@example.com" } })]);
+    const sender = { email: "new@example.com" };
     const { counts, errors } = await chat.import([
-      message("r", "a", from("new@example.com")),
-      message("r", "b", { ...from("new@example.com"), replyTo: { key: "a" } }),
+      message("r", "a", { sender }),
+      message("r", "b", { sender, replyTo: { key: "a" } }),
       reaction("r", "a", "bob@example.com"),
     ]);
     expect(errors).toEqual([]);
@@ -316,6 +316,22 @@ describe("users", () => {
     ]);
   });
 
+  test("named by an email are the owner of whom a later line of the file tells", async () => {
+    await chat.import([
+      room("r"),
+      message("r", "a"),
+      {
+        type: "user",
+        user: { sub: "sub|ann" },
+        name: null,
+        email: null,
+        emails: ["ann@example.com"],
+        signedIn: true,
+      },
+    ]);
+    expect((await messages("r")).map(({ sender }) => sender.id)).toEqual(["sub|ann"]);
+  });
+
   test("keep the names and emails that they have here", async () => {
     await chat.store.signIn({ sub: "sub|ann", email: "ann@example.com", name: "Ann" });
     await h.signIn("sub|bob");
@@ -336,6 +352,18 @@ describe("users", () => {
       { type: "user", id: "sub|bob", name: "Imported", signed_in: true },
     ]);
   });
+});
+
+test("a message from Parley without a client_id is refused when its sender has never signed in", async () => {
+  const { errors } = await chat.import([
+    { ...room("r"), head: { seq: 1, rev: 1 } } as TransferRecord,
+    message("r", "a", {
+      sender: { sub: "sub|ann" },
+      clientId: null,
+      position: { seq: 1, rev: 1, changedRev: null },
+    }),
+  ]);
+  expect(errors).toEqual(["2: Room r: Message 1 has no client_id, and its sender has never signed in."]);
 });
 
 /** The records of a room with three messages, of which the first was edited. */
