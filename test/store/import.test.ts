@@ -366,6 +366,33 @@ test("a message from Parley without a client_id is refused when its sender has n
   expect(errors).toEqual(["2: Room r: Message 1 has no client_id, and its sender has never signed in."]);
 });
 
+test("a room from Parley with two messages of one sender and client_id is refused", async () => {
+  const numbered = (seq: number) =>
+    message("r", "a", { position: { seq, rev: seq, changedRev: null }, sentAt: seq });
+  const { errors } = await chat.import([
+    { ...room("r"), head: { seq: 2, rev: 2 } } as TransferRecord,
+    numbered(1),
+    numbered(2),
+  ]);
+  expect(errors).toEqual(["3: Room r: Message 2 has the changed rev or the client_id of another one."]);
+  expect(await chat.store.rooms()).toEqual([]);
+});
+
+test("reactions of a room from Parley are those of its newer state", async () => {
+  const state = (rev: number, ...reactions: TransferRecord[]) => [
+    { ...room("r"), head: { seq: 1, rev } } as TransferRecord,
+    message("r", "a", { position: { seq: 1, rev: 1, changedRev: rev } }),
+    ...reactions,
+  ];
+  const bob = { email: "bob@example.com" };
+  const reacted = state(2, { type: "reaction", room: "r", message: { seq: 1 }, emoji: "👍", user: bob });
+  expect((await chat.import(reacted)).counts?.reactions).toEqual({ added: 1, known: 0 });
+  expect((await chat.import(reacted)).counts?.reactions).toEqual({ added: 0, known: 1 });
+  await chat.import(state(3));
+  expect((await messages("r"))[0]?.reactions).toEqual([]);
+  expect(chat.client.query("SELECT * FROM pending_reactions").all()).toEqual([]);
+});
+
 /** The records of a room with three messages, of which the first was edited. */
 async function originals(): Promise<TransferRecord[]> {
   await using from = openArchive();
