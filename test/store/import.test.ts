@@ -332,6 +332,18 @@ describe("users", () => {
     expect((await messages("r")).map(({ sender }) => sender.id)).toEqual(["sub|ann"]);
   });
 
+  test("that are described twice have what either line says", async () => {
+    const user = { type: "user", user: { sub: "sub|ann" }, email: null } as const;
+    await chat.import([
+      { ...user, name: "Ann", emails: [], signedIn: true },
+      { ...user, name: "Later", emails: ["ann@example.com"], signedIn: false },
+      { ...user, name: null, emails: [], signedIn: false },
+    ]);
+    expect((await chat.export()).map((line) => JSON.parse(line) as unknown)).toEqual([
+      { type: "user", id: "sub|ann", name: "Ann", emails: ["ann@example.com"], signed_in: true },
+    ]);
+  });
+
   test("keep the names and emails that they have here", async () => {
     await chat.store.signIn({ sub: "sub|ann", email: "ann@example.com", name: "Ann" });
     await h.signIn("sub|bob");

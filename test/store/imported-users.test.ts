@@ -59,6 +59,18 @@ test("a rewritten reaction is a change of its room", async () => {
   expect((await room()).rev).toBe(before.rev + 1);
 });
 
+test("the reactions of a user whose id was imported stay as they are, and are no change", async () => {
+  const user = { sub: "sub|carol" };
+  await chat.import([
+    { type: "user", user, name: null, email: "carol@example.com", emails: [], signedIn: false },
+    { type: "reaction", room: "r", message: { key: "b" }, emoji: "👍", user },
+  ]);
+  const before = await room();
+  await h.signIn("sub|carol");
+  expect((await room()).rev).toBe(before.rev);
+  expect((await messages())[1]?.reactions).toEqual([{ emoji: "👍", by: ["sub|carol"] }]);
+});
+
 test("the name of a token counts more than an imported one", async () => {
   expect(await chat.store.signIn({ sub: "sub|bob", email: BOB, name: "Robert" })).toMatchObject({
     name: "Robert",
