@@ -187,6 +187,15 @@ describe("messages of another product", () => {
     ]);
   });
 
+  test("have been read by a new member who had read the room as an administrator before", async () => {
+    const reader = { ...(await h.signIn("sub|admin", "admin@example.com")), admin: true };
+    await chat.import([room("r"), message("r", "a"), message("r", "b")]);
+    const [known] = await chat.store.rooms();
+    if (known) await h.act(known, reader, { type: "read", seq: 1 });
+    await chat.import([member("r", "admin@example.com")]);
+    expect(await chat.store.readMark(await roomKey("r"), reader.key)).toBe(2);
+  });
+
   test("have reactions up to the limits of a message, and none when they are deleted", async () => {
     const { counts, skipped } = await chat.import([
       room("r"),
@@ -378,29 +387,29 @@ test("a message from Parley without a client_id is refused when its sender has n
   expect(errors).toEqual(["2: Room r: Message 1 has no client_id, and its sender has never signed in."]);
 });
 
+/** A room from Parley with one message, which was changed last at `rev`. */
+const roomAt = (rev: number): TransferRecord[] => [
+  { ...room("r"), head: { seq: 1, rev } } as TransferRecord,
+  message("r", "a", { position: { seq: 1, rev: 1, changedRev: rev } }),
+];
+
 test("a room from Parley with two messages of one sender and client_id is refused", async () => {
-  const numbered = (seq: number) =>
-    message("r", "a", { position: { seq, rev: seq, changedRev: null }, sentAt: seq });
   const { errors } = await chat.import([
     { ...room("r"), head: { seq: 2, rev: 2 } } as TransferRecord,
-    numbered(1),
-    numbered(2),
+    message("r", "a", { position: { seq: 1, rev: 1, changedRev: null } }),
+    message("r", "a", { position: { seq: 2, rev: 2, changedRev: null } }),
   ]);
   expect(errors).toEqual(["3: Room r: Message 2 has the changed rev or the client_id of another one."]);
   expect(await chat.store.rooms()).toEqual([]);
 });
 
 test("reactions of a room from Parley are those of its newer state", async () => {
-  const state = (rev: number, ...reactions: TransferRecord[]) => [
-    { ...room("r"), head: { seq: 1, rev } } as TransferRecord,
-    message("r", "a", { position: { seq: 1, rev: 1, changedRev: rev } }),
-    ...reactions,
-  ];
   const bob = { email: "bob@example.com" };
-  const reacted = state(2, { type: "reaction", room: "r", message: { seq: 1 }, emoji: "👍", user: bob });
+  const liked = { type: "reaction", room: "r", message: { seq: 1 }, emoji: "👍", user: bob } as const;
+  const reacted = [...roomAt(2), liked];
   expect((await chat.import(reacted)).counts?.reactions).toEqual({ added: 1, known: 0 });
   expect((await chat.import(reacted)).counts?.reactions).toEqual({ added: 0, known: 1 });
-  await chat.import(state(3));
+  await chat.import(roomAt(3));
   expect((await messages("r"))[0]?.reactions).toEqual([]);
   expect(chat.client.query("SELECT * FROM pending_reactions").all()).toEqual([]);
 });
