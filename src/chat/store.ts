@@ -34,7 +34,10 @@ export interface Store {
    */
   append(drafts: readonly Draft[]): Promise<Outcome[]>;
 
-  /** The user with the profile's `sub`, created if new. Gives them the memberships that wait for their verified email. */
+  /**
+   * The user with the profile's `sub`, created if new. Gives them the memberships that wait for their verified email, and the
+   * messages and reactions that were imported for it.
+   */
   signIn(profile: Profile): Promise<User>;
 
   /** The room, with the user's role in it (null for none). Undefined when there is no such room. */

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 
-import { changesNothing, decideSignIn } from "../../src/chat/decide-users.ts";
+import { changesNothing, decideSignIn, renameReactor } from "../../src/chat/decide-users.ts";
 import type { Profile, User } from "../../src/chat/model.ts";
 
 const known: User = { key: 1, id: "sub", email: "a@example.com", name: "Alice" };
@@ -22,6 +22,13 @@ test.each<[string, Profile, known: User | undefined, emailOwner: User | undefine
     undefined,
     invited,
     [invited, undefined, "b@example.com", null],
+  ],
+  [
+    "a new user without a name keeps the one that was imported for their email",
+    { sub: "sub", email: "b@example.com" },
+    undefined,
+    { ...invited, name: "Imported" },
+    [{ ...invited, name: "Imported" }, undefined, "b@example.com", "Imported"],
   ],
   [
     "a known user with an invited email is given its memberships",
@@ -74,4 +81,17 @@ test("signing in changes nothing when the profile says nothing new, and the emai
     signedIn({ email }, false),
   ];
   expect(changed).toEqual([false, false, false]);
+});
+
+test("a reaction changes hands; of two that become one user's, the first stays", () => {
+  const reactions = [
+    { emoji: "👍", by: ["x", "old", "y"] },
+    { emoji: "🎉", by: ["new", "old"] },
+    { emoji: "👀", by: ["x"] },
+  ];
+  expect(renameReactor(reactions, { from: "old", to: "new" })).toEqual([
+    { emoji: "👍", by: ["x", "new", "y"] },
+    { emoji: "🎉", by: ["new"] },
+    { emoji: "👀", by: ["x"] },
+  ]);
 });

@@ -275,6 +275,17 @@ describe("an import that is stopped", () => {
     });
   });
 
+  test("by a file that cannot grow leaves the database as it was", async () => {
+    const database = newDatabase();
+    await cli(database, "import jsonl", fileOf(...conversation));
+    const before = await exported(database);
+    const words = ["prlimit", "--fsize=4000000", binary.path, "import", "jsonl", largeFile(100_000)];
+    const ended = await runProcess(words, { cwd: tmp.path, env: { PARLEY_DATABASE: database } });
+    const stderr = expect.stringMatching(/^parley: Nothing was imported: SQLITE_\w+: .*\n$/);
+    expect(ended).toEqual({ code: 1, stdout: "", stderr });
+    expect(await exported(database)).toBe(before);
+  });
+
   test("by SIGKILL while it is writing leaves the database as it was", async () => {
     const database = newDatabase();
     const { before, command } = await startLarge(database);

@@ -52,7 +52,7 @@ export class ForeignMessages {
     const rows = statements.iterate<Row>(
       `SELECT u.user_pk, m.text, m.sent_at, m.edited_at, m.deleted_at, m.reply_key, m.client_id, m.at
         FROM staging.messages m JOIN staging.users u ON u.pk = m.sender
-        WHERE m.room = ? AND m.seq IS NULL ORDER BY m.sent_at, m.pk`,
+        WHERE m.room = ? + 0 AND m.seq IS NULL ORDER BY m.sent_at, m.pk`,
       pk,
     );
     let added = 0;
@@ -142,7 +142,7 @@ export class ForeignMessages {
     const { statements, skipped } = this.context;
     const [message] = statements.all<[sender: UserKey, sentAt: number]>(
       `SELECT u.user_pk, m.sent_at FROM staging.messages m JOIN staging.users u ON u.pk = m.sender
-        WHERE m.room = ? AND m.client_id = ? AND m.seq IS NULL`,
+        WHERE m.room = ? + 0 AND m.client_id = ? || '' AND m.seq IS NULL`,
       this.room.pk,
       key,
     );
@@ -186,8 +186,8 @@ export class ForeignMessages {
     }
     return statements
       .all<[seq: number, sender: UserKey, sentAt: number]>(
-        `SELECT m.seq, m.sender_pk, m.sent_at FROM staging.known k JOIN main.messages m ON m.room_pk = ? AND m.seq = k.seq
-          WHERE k.room = ? AND k.key = ? ORDER BY k.seq`,
+        `SELECT m.seq, m.sender_pk, m.sent_at FROM staging.known k JOIN main.messages m ON m.room_pk = ? + 0 AND m.seq = k.seq
+          WHERE k.room = ? + 0 AND k.key = ? || '' ORDER BY k.seq`,
         room,
         pk,
         key,

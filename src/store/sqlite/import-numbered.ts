@@ -51,8 +51,8 @@ export class NumberedMessages {
               WHERE r.room = m.room AND r.message_seq = m.seq AND r.message_seq IS NOT NULL), m.at,
             h.created_rev, h.changed_rev, h.sender_pk, h.sent_at
           FROM staging.messages m JOIN staging.users s ON s.pk = m.sender JOIN main.users u ON u.pk = s.user_pk
-          LEFT JOIN main.messages h ON h.room_pk = ? AND h.seq = m.seq
-          WHERE m.room = ? AND m.seq > ? AND m.seq IS NOT NULL ORDER BY m.seq LIMIT ${PAGE_SIZE}`,
+          LEFT JOIN main.messages h ON h.room_pk = ? + 0 AND h.seq = m.seq
+          WHERE m.room = ? + 0 AND m.seq > ? AND m.seq IS NOT NULL ORDER BY m.seq LIMIT ${PAGE_SIZE}`,
         this.room.key,
         this.room.pk,
         after,

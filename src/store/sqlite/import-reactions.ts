@@ -93,26 +93,32 @@ export class ImportReactions {
   /** Reactions to messages that are not in the file, with their places. */
   *strays(): Iterable<{ message: MessageRef; at: string }> {
     if (!this.#any) return;
-    const rows = this.context.statements.iterate<[string | null, number | null, string]>(
-      `SELECT message_key, message_seq, at FROM staging.reactions r WHERE room = ? AND NOT EXISTS (
-          SELECT 1 FROM staging.messages m WHERE m.room = r.room AND m.client_id = r.message_key AND m.seq IS NULL)
-        AND NOT EXISTS (
-          SELECT 1 FROM staging.messages m WHERE m.room = r.room AND m.seq = r.message_seq AND m.seq IS NOT NULL)
-        ORDER BY pk`,
-      this.room.pk,
-    );
-    for (const [key, seq, at] of rows) yield { message: key === null ? { seq: seq ?? 0 } : { key }, at };
+    for (let after = 0; ;) {
+      const rows = this.context.statements.all<[number, string | null, number | null, string]>(
+        `SELECT pk, message_key, message_seq, at FROM staging.reactions r INDEXED BY reactions_room WHERE room = ? + 0 AND pk > ? AND NOT EXISTS (
+            SELECT 1 FROM staging.messages m WHERE m.room = r.room AND m.client_id = r.message_key AND m.seq IS NULL)
+          AND NOT EXISTS (
+            SELECT 1 FROM staging.messages m WHERE m.room = r.room AND m.seq = r.message_seq AND m.seq IS NOT NULL)
+          ORDER BY pk LIMIT ${PAGE_SIZE}`,
+        this.room.pk,
+        after,
+      );
+      for (const [, key, seq, at] of rows) yield { message: key === null ? { seq: seq ?? 0 } : { key }, at };
+      if (rows.length < PAGE_SIZE) return;
+      after = rows.at(-1)?.[0] ?? after;
+    }
   }
 
   *#rows(message: MessageRef): Iterable<Row> {
-    const [column, value] = "key" in message ? ["message_key", message.key] : ["message_seq", message.seq];
+    const [column, value, bound] =
+      "key" in message ? ["message_key", "? || ''", message.key] : ["message_seq", "? + 0", message.seq];
     for (let after = 0; ;) {
       const rows = this.context.statements.all<Row>(
         `SELECT r.pk, u.pk, u.sub, u.email, u.signed_in, r.emoji FROM staging.reactions r JOIN staging.users s ON s.pk = r.user
-          JOIN main.users u ON u.pk = s.user_pk WHERE r.room = ? AND r.${column} = ? AND r.${column} IS NOT NULL AND r.pk > ?
+          JOIN main.users u ON u.pk = s.user_pk WHERE r.room = ? + 0 AND r.${column} = ${value} AND r.${column} IS NOT NULL AND r.pk > ?
           ORDER BY r.pk LIMIT ${PAGE_SIZE}`,
         this.room.pk,
-        value,
+        bound,
         after,
       );
       yield* rows;

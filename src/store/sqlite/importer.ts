@@ -63,13 +63,14 @@ export class Importer {
     this.#total = statements.all<[number]>("SELECT count(*) FROM staging.messages")[0]?.[0] ?? 0;
     $client.run(`PRAGMA main.cache_size = -${CACHE_KIB}`);
     await beginImmediate($client);
-    let commit = false;
     try {
       await this.#apply();
       this.options.signal.throwIfAborted();
-      commit = !this.options.dryRun && (this.#errors === 0 || this.options.skipInvalid);
+      const { dryRun, skipInvalid } = this.options;
+      if (!dryRun && (this.#errors === 0 || skipInvalid)) $client.run("COMMIT");
     } finally {
-      $client.run(commit ? "COMMIT" : "ROLLBACK");
+      // A full disk may have ended it.
+      if ($client.inTransaction) $client.run("ROLLBACK");
     }
     return this.#context.counts;
   }
@@ -96,7 +97,7 @@ export class Importer {
     )[0];
     if (!known && name === null)
       return refuse(at, `There is no room ${id}, neither in the file nor in the chat.`);
-    const before = structuredClone(counts);
+    const before = copyOf(counts);
     this.#statements.run("SAVEPOINT room");
     const key = known?.[0] ?? this.#createRoom([id, name, createdAt, createdBy]);
     if (name !== null) counts.rooms[known ? "known" : "added"]++;
@@ -136,7 +137,7 @@ export class Importer {
       pk,
     )[0] ?? [0];
     if (listed === 0) return;
-    const members = "FROM staging.members m JOIN staging.users u ON u.pk = m.user WHERE m.room = ?";
+    const members = "FROM staging.members m JOIN staging.users u ON u.pk = m.user WHERE m.room = ? + 0";
     // It replaces a mark that may be left from when the user read the room as an administrator.
     this.#statements.run(
       `INSERT OR REPLACE INTO main.reads (room_pk, user_pk, seq) SELECT ?, u.user_pk, -1 ${members}
@@ -167,7 +168,7 @@ export class Importer {
     const [listed = 0, strangers = 0] =
       this.#statements.all<[number, number]>(
         `SELECT count(*), coalesce(sum(NOT (${MAY_HAVE_READ})), 0) FROM staging.reads r JOIN staging.users s ON s.pk = r.user
-          JOIN main.users u ON u.pk = s.user_pk WHERE r.room = ?2 AND r.seq <= ?3`,
+          JOIN main.users u ON u.pk = s.user_pk WHERE r.room = ?2 + 0 AND r.seq <= ?3`,
         key,
         pk,
         seq,
@@ -180,7 +181,7 @@ export class Importer {
         : this.#statements.run(
             `INSERT INTO main.reads (room_pk, user_pk, seq) SELECT ?1, u.pk, r.seq FROM staging.reads r
               JOIN staging.users s ON s.pk = r.user JOIN main.users u ON u.pk = s.user_pk
-              WHERE r.room = ?2 AND r.seq <= ?3 AND (${MAY_HAVE_READ})
+              WHERE r.room = ?2 + 0 AND r.seq <= ?3 AND (${MAY_HAVE_READ})
               ON CONFLICT DO UPDATE SET seq = excluded.seq WHERE excluded.seq > seq`,
             key,
             pk,
@@ -200,4 +201,8 @@ export class Importer {
     this.options.signal.throwIfAborted();
     this.#lastTurn = performance.now();
   }
+}
+
+function copyOf(counts: ImportResult): ImportResult {
+  return Object.fromEntries(kinds.map((kind) => [kind, { ...counts[kind] }])) as ImportResult;
 }

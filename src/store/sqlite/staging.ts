@@ -54,8 +54,8 @@ const LATE_INDEXES = [
   "INDEX staging.messages_sent ON messages (room, sent_at) WHERE seq IS NULL",
   "INDEX staging.messages_rev ON messages (room, rev) WHERE rev IS NOT NULL",
   "INDEX staging.messages_changed ON messages (room, changed_rev) WHERE changed_rev IS NOT NULL",
-  // Has the reactions of other messages too: it also finds all of a room.
-  "INDEX staging.reactions_key ON reactions (room, message_key)",
+  "INDEX staging.reactions_room ON reactions (room)",
+  "INDEX staging.reactions_key ON reactions (room, message_key) WHERE message_key IS NOT NULL",
   "INDEX staging.reactions_seq ON reactions (room, message_seq) WHERE message_seq IS NOT NULL",
 ];
 
@@ -93,7 +93,7 @@ export class Staging implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#commit();
+    if (this.client.inTransaction) this.client.run("ROLLBACK");
     this.#statements[Symbol.dispose]();
     this.client.run("DETACH staging");
   }

@@ -2,7 +2,10 @@ import type { Database, Statement } from "bun:sqlite";
 
 export type Value = string | number | null;
 
-/** Statements that are written out, prepared when they are first used. Rows are arrays in the order of their columns. */
+/**
+ * Statements that are written out, prepared when they are first used. Rows are arrays in the order of their columns. Some have
+ * `? + 0` in place of a parameter, for the reason that `compile.ts` gives: SQLite would prepare them again each time.
+ */
 export class Statements implements Disposable {
   readonly #statements = new Map<string, Statement<unknown, Value[]>>();
 
