@@ -130,6 +130,17 @@ describe("messages of another product", () => {
     ]);
   });
 
+  test("that were edited or deleted in Parley stay so, and get no reactions once they are deleted", async () => {
+    const file = [room("r"), member("r", "ann@example.com"), message("r", "a"), message("r", "b")];
+    await chat.import(file);
+    const ann = await h.signIn("sub|ann", "ann@example.com");
+    const [known] = await chat.store.rooms();
+    if (known) await h.act(known, ann, { type: "edit", seq: 1, text: "new" }, { type: "delete", seq: 2 });
+    const { skipped } = await chat.import([...file, reaction("r", "b", "bob@example.com")]);
+    expect(skipped).toEqual(["reactions to deleted messages"]);
+    expect(await messages("r")).toMatchObject([{ text: "new" }, { text: null, reactions: [] }]);
+  });
+
   test("whose key their sender has used in Parley are left out, and so is what refers to them", async () => {
     const ann = await h.signIn("sub|ann", "ann@example.com");
     await h.act(await h.createRoom("r", ann), ann, send("of Parley", "a"));
