@@ -37,16 +37,14 @@ export function checkRecord(record: TransferRecord): TransferRecord | { invalid:
 
 class InvalidRecord extends Error {}
 
-function require(condition: boolean, reason: string): void {
+function ensure(condition: boolean, reason: string): void {
   if (!condition) throw new InvalidRecord(reason);
 }
 
 function check(record: TransferRecord): TransferRecord {
   if (record.type === "user") return checkUser(record);
   if (record.type === "room") return checkRoom(record);
-  require(isRoomId(
-    record.room,
-  ), `"${record.room.slice(0, 120)}" cannot be the id of a room. ${ROOM_ID_RULE}`);
+  ensure(isRoomId(record.room), `"${record.room.slice(0, 120)}" cannot be the id of a room. ${ROOM_ID_RULE}`);
   if (record.type === "message") return checkMessage(record);
   if (record.type === "member") checkTime(record.joinedAt, "joined at");
   if (record.type === "reaction") checkReaction(record);
@@ -55,31 +53,30 @@ function check(record: TransferRecord): TransferRecord {
 }
 
 function checkReaction({ emoji, message }: ReactionRecord): void {
-  require(isEmoji(emoji), "A reaction must be one emoji or a short word.");
+  ensure(isEmoji(emoji), "A reaction must be one emoji or a short word.");
   if ("seq" in message) checkNumber(message.seq, 1, "seq");
 }
 
 function checkUser(record: UserRecord): UserRecord {
   const name = record.name === "" ? null : record.name;
-  require(name === null ||
-    (name.length <= MAX_USER_NAME_LENGTH &&
-      isStorable(
-        name,
-      )), `A user's name has up to ${MAX_USER_NAME_LENGTH} characters, without lone surrogates and NUL.`);
+  ensure(
+    name === null || (name.length <= MAX_USER_NAME_LENGTH && isStorable(name)),
+    `A user's name has up to ${MAX_USER_NAME_LENGTH} characters, without lone surrogates and NUL.`,
+  );
   const user = checkInvitee(record.user);
-  require("sub" in user || !record.signedIn, "A user who has signed in has an id.");
+  ensure("sub" in user || !record.signedIn, "A user who has signed in has an id.");
   const email = record.email === null ? null : checkEmail(record.email);
   return { ...record, user, name, email, emails: record.emails.map(checkEmail) };
 }
 
 function checkRoom(record: RoomRecord): RoomRecord {
   const { id, name, head, createdBy } = record;
-  require(isRoomId(id), `"${id.slice(0, 120)}" cannot be the id of a room. ${ROOM_ID_RULE}`);
+  ensure(isRoomId(id), `"${id.slice(0, 120)}" cannot be the id of a room. ${ROOM_ID_RULE}`);
   checkTime(record.createdAt, "created at");
   if (head !== null) {
     checkNumber(head.seq, 0, "seq");
     checkNumber(head.rev, head.seq, "rev");
-    require(name !== "" && isStorable(name), "A room needs a name without lone surrogates and NUL.");
+    ensure(name !== "" && isStorable(name), "A room needs a name without lone surrogates and NUL.");
   }
   return {
     ...record,
@@ -90,54 +87,58 @@ function checkRoom(record: RoomRecord): RoomRecord {
 
 function checkMessage(record: MessageRecord): MessageRecord {
   const { text, sentAt, editedAt, deletedAt, replyTo, clientId, meta, position } = record;
-  require((text === null) === (deletedAt !== null), "A message has either a text or a time of deletion.");
+  ensure((text === null) === (deletedAt !== null), "A message has either a text or a time of deletion.");
   if (text !== null && position)
-    require(isStorable(text), "A text may contain neither lone surrogates nor NUL.");
+    ensure(isStorable(text), "A text may contain neither lone surrogates nor NUL.");
   else if (text !== null) checkMessageText(text, MAX_IMPORTED_TEXT_BYTES);
-  require(meta === null || deletedAt === null, "A deleted message has no metadata.");
+  ensure(meta === null || deletedAt === null, "A deleted message has no metadata.");
   if (meta !== null) encodeMeta(meta);
   checkTime(sentAt, "sent at");
   if (editedAt !== null) checkTime(editedAt, "edited at");
   if (deletedAt !== null) checkTime(deletedAt, "deleted at");
-  require(clientId === null ||
-    (isClientName(clientId) &&
-      isStorable(clientId)), "The key of a message has 1 to 64 characters, without lone surrogates and NUL.");
+  ensure(
+    clientId === null || (isClientName(clientId) && isStorable(clientId)),
+    "The key of a message has 1 to 64 characters, without lone surrogates and NUL.",
+  );
   const sender = checkInvitee(record.sender);
   if (position) {
     const { seq, rev, changedRev } = position;
     checkNumber(seq, 1, "seq");
     checkNumber(rev, seq, "rev");
     if (changedRev !== null) checkNumber(changedRev, rev + 1, "changed rev");
-    require(changedRev !== null ||
-      (editedAt === null && deletedAt === null), "A message that was edited or deleted has a changed rev.");
-    require(replyTo === null ||
-      ("seq" in replyTo && replyTo.seq < seq && replyTo.seq >= 1), "A message replies to an earlier seq.");
+    ensure(
+      changedRev !== null || (editedAt === null && deletedAt === null),
+      "A message that was edited or deleted has a changed rev.",
+    );
+    ensure(
+      replyTo === null || ("seq" in replyTo && replyTo.seq < seq && replyTo.seq >= 1),
+      "A message replies to an earlier seq.",
+    );
     // The messages of a user without an id are found by this key when they sign in.
-    require("sub" in sender || clientId !== null, "A message of a user without an id needs a client id.");
+    ensure("sub" in sender || clientId !== null, "A message of a user without an id needs a client id.");
   } else {
-    require(clientId !== null, "A message needs a key, so that it is not imported twice.");
-    require(replyTo === null || "key" in replyTo, "A message with a key replies to another one by its key.");
+    ensure(clientId !== null, "A message needs a key, so that it is not imported twice.");
+    ensure(replyTo === null || "key" in replyTo, "A message with a key replies to another one by its key.");
   }
   return { ...record, sender };
 }
 
 function checkInvitee(user: Invitee): Invitee {
   if ("email" in user) return { email: checkEmail(user.email) };
-  require(isUserId(user.sub), "The id of a user has 1 to 255 characters, without lone surrogates and NUL.");
+  ensure(isUserId(user.sub), "The id of a user has 1 to 255 characters, without lone surrogates and NUL.");
   return user;
 }
 
 function checkEmail(text: string): string {
   const email = normalizeEmail(text);
-  require(isEmail(email) && isStorable(email), `"${text.slice(0, 120)}" is not an email address.`);
+  ensure(isEmail(email) && isStorable(email), `"${text.slice(0, 120)}" is not an email address.`);
   return email;
 }
 
 function checkTime(time: number, what: string): void {
-  require(Number.isInteger(time) && time >= 0 && time <= MAX_TIME_MS, `The time "${what}" is out of range.`);
+  ensure(Number.isInteger(time) && time >= 0 && time <= MAX_TIME_MS, `The time "${what}" is out of range.`);
 }
 
 function checkNumber(value: number, min: number, what: string): void {
-  require(Number.isSafeInteger(value) &&
-    value >= min, `The ${what} must be a whole number, at least ${min}.`);
+  ensure(Number.isSafeInteger(value) && value >= min, `The ${what} must be a whole number, at least ${min}.`);
 }

@@ -1,7 +1,26 @@
-import type { Position } from "./model.ts";
+import type { Position, UserKey } from "./model.ts";
 import type { MessagePosition } from "./transfer.ts";
 
 /** The rules of imports that depend on what the chat has already. Pure: the store looks up the facts and writes. */
+
+/** A message that was in the room before, with the key of one in the file. */
+export interface Earlier {
+  seq: number;
+  sender: UserKey;
+  sentAt: number;
+}
+
+/**
+ * The message that an earlier import made of this one: with the same key and the same time. Its sender may be another user now,
+ * because their address has changed. `key_taken`: its sender has used the key at another time, for a message of Parley's own.
+ */
+export function findImported(
+  { sender, sentAt }: Omit<Earlier, "seq">,
+  earlier: readonly Earlier[],
+): Earlier | "key_taken" | undefined {
+  const found = earlier.find((each) => each.sentAt === sentAt);
+  return found ?? (earlier.some((each) => each.sender === sender) ? "key_taken" : undefined);
+}
 
 /** Numbers messages of another product: each follows the room's newest one. */
 export class Numbering {

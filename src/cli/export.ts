@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { createWriteStream, renameSync, rmSync } from "node:fs";
+import { createWriteStream, realpathSync, renameSync, rmSync, statSync } from "node:fs";
 
 import type { Command } from "commander";
 
@@ -38,25 +38,55 @@ export function addExportCommand(program: Command, environment: Environment): vo
 
 async function exportToTerminal(archive: Archive, room: string | undefined): Promise<void> {
   const encode = process.stdout.isTTY ? escapeInvisible : (text: string) => text;
-  for await (const block of blocks(archive, room)) await write(process.stdout, encode(block));
+  try {
+    for await (const block of blocks(archive, room)) await write(process.stdout, encode(block));
+  } catch (error) {
+    // A reader who goes away is no failure; a full disk is.
+    if (isWriteError(error) && error.code !== "EPIPE")
+      throw new Failure(`The standard output cannot be written: ${error.message}`, { cause: error });
+    throw error;
+  }
+}
+
+async function exportToFile(archive: Archive, room: string | undefined, output: string): Promise<void> {
+  try {
+    const stats = statSync(output, { throwIfNoEntry: false });
+    if (stats?.isDirectory()) throw new Failure(`${output}: this is a folder, not a file`);
+    // A pipe or a device is written to, and a link followed, instead of being replaced.
+    if (stats && !stats.isFile()) await writeFile(archive, room, output);
+    else await replaceFile(archive, room, stats ? realpathSync(output) : output);
+  } catch (error) {
+    throw isWriteError(error) ? new Failure(`${output}: ${error.message}`, { cause: error }) : error;
+  }
 }
 
 /** The file is complete or not there: it gets its name at the end. */
-async function exportToFile(archive: Archive, room: string | undefined, path: string): Promise<void> {
-  const part = `${path}.part`;
-  const stream = createWriteStream(part);
+async function replaceFile(archive: Archive, room: string | undefined, path: string): Promise<void> {
+  const part = `${path}.${process.pid}.part`;
+  try {
+    await writeFile(archive, room, part);
+    renameSync(part, path);
+  } catch (error) {
+    rmSync(part, { force: true });
+    throw error;
+  }
+}
+
+async function writeFile(archive: Archive, room: string | undefined, path: string): Promise<void> {
+  const stream = createWriteStream(path);
   // Without a listener the event would end the process. `write` rejects with the error.
   stream.on("error", () => undefined);
   try {
     for await (const block of blocks(archive, room)) await write(stream, block);
     stream.end();
     await once(stream, "close");
-    renameSync(part, path);
-  } catch (error) {
+  } finally {
     stream.destroy();
-    rmSync(part, { force: true });
-    throw error instanceof Error && "syscall" in error ? new Failure(`${path}: ${error.message}`) : error;
   }
+}
+
+function isWriteError(error: unknown): error is Error & { code: unknown } {
+  return error instanceof Error && "syscall" in error && "code" in error;
 }
 
 /** The lines, many at a time. */

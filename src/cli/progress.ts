@@ -10,13 +10,13 @@ export class Progress {
   #lastDrawn = -Infinity;
   #drawn = false;
 
-  /** Shows how far a step is. */
+  /** Shows how far a step is. Nothing is shown when the total is not known, as of a pipe: 0. */
   show(step: string, done: number, total: number): void {
     const now = performance.now();
-    if (!this.#terminal || now - this.#lastDrawn < INTERVAL_MS) return;
+    if (!this.#terminal || total === 0 || now - this.#lastDrawn < INTERVAL_MS) return;
     this.#lastDrawn = now;
     this.#drawn = true;
-    const share = total > 0 ? Math.min(1, done / total) : 1;
+    const share = Math.min(1, done / total);
     const bar = "#".repeat(Math.round(share * WIDTH)).padEnd(WIDTH, "-");
     write(`\r${step} [${bar}] ${String(Math.floor(share * 100)).padStart(3)} %\u001b[K`);
   }

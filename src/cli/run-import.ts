@@ -4,7 +4,8 @@ import { join } from "node:path";
 
 import type { Command } from "commander";
 
-import { type Archive, type ImportResult, kinds } from "../chat/archive.ts";
+import { type Archive, type Import, type ImportResult, kinds } from "../chat/archive.ts";
+import { StoreError } from "../chat/errors.ts";
 import { type Config, type Environment, readConfig } from "../config.ts";
 import { openArchive } from "../open-archive.ts";
 import type { Source } from "../transfer/source.ts";
@@ -47,40 +48,45 @@ export async function runImport(
   const archive = openArchive(database.config, { create: true });
   const report = new Report();
   try {
-    const { signal } = interruption;
-    const result = await importFile(archive, report, { file, size, source, dryRun, skipInvalid, signal });
+    const result = await importFile(archive, report, {
+      file,
+      size,
+      source,
+      dryRun,
+      skipInvalid,
+      interruption,
+    });
     report.progress.clear();
     await report.print(result, { dryRun, skipInvalid });
+  } catch (error) {
+    throw error instanceof StoreError
+      ? new Failure(`Nothing was imported: ${error.message}`, { cause: error })
+      : error;
   } finally {
     report.progress.clear();
-    await archive.close();
+    await archive.close().catch(reportUnclosed);
   }
+}
+
+/** That the log cannot be written back, for example to a full disk, changes nothing about the import: it is read from the log. */
+function reportUnclosed(error: unknown): Promise<void> {
+  if (!(error instanceof StoreError)) throw error;
+  return printError(`The database's log (-wal) could not be written back, and is kept: ${error.message}`);
 }
 
 interface Work extends Required<ImportOptions> {
   file: string;
   size: number;
   source: Source;
-  signal: AbortSignal;
+  interruption: Interruption;
 }
 
 /** Resolves with undefined when the file has errors, so that nothing was applied. */
-async function importFile(
-  archive: Archive,
-  report: Report,
-  { file, size, source, dryRun, skipInvalid, signal }: Work,
-): Promise<ImportResult | undefined> {
+async function importFile(archive: Archive, report: Report, work: Work): Promise<ImportResult | undefined> {
+  const { dryRun, skipInvalid, interruption } = work;
   using records = archive.beginImport();
-  const progress = (bytes: number) => report.progress.show("Reading ", bytes, size);
-  let empty = true;
-  for await (const item of source({ path: file, progress })) {
-    signal.throwIfAborted();
-    empty = false;
-    const leftOut = "record" in item ? records.add(item.at, item.record) : item;
-    if (leftOut && "invalid" in leftOut) report.invalid(item.at, leftOut.invalid);
-    else if (leftOut) report.skipped(leftOut.skipped);
-  }
-  if (empty) throw new Failure(`${file}: there is nothing to import in this file`);
+  // Not only between two records: a pipe may have no more of them.
+  await Promise.race([readFile(records, report, work), interruption.interrupted]);
   if (report.errors > 0 && !skipInvalid) return undefined;
   return await records.apply({
     dryRun,
@@ -88,8 +94,25 @@ async function importFile(
     invalid: (at, reason) => report.invalid(at, reason),
     skipped: (reason) => report.skipped(reason),
     progress: (messages, total) => report.progress.show("Applying", messages, total),
-    signal,
+    signal: interruption.signal,
   });
+}
+
+async function readFile(
+  records: Import,
+  report: Report,
+  { file, size, source, interruption }: Work,
+): Promise<void> {
+  const progress = (bytes: number) => report.progress.show("Reading ", bytes, size);
+  let empty = true;
+  for await (const item of source({ path: file, progress })) {
+    interruption.signal.throwIfAborted();
+    empty = false;
+    const leftOut = "record" in item ? records.add(item.at, item.record) : item;
+    if (leftOut && "invalid" in leftOut) report.invalid(item.at, leftOut.invalid);
+    else if (leftOut) report.skipped(leftOut.skipped);
+  }
+  if (empty) throw new Failure(`${file}: there is nothing to import in this file`);
 }
 
 /** The database to import into. A dry run that finds none uses an empty one, which is deleted afterwards. */
@@ -102,13 +125,28 @@ function databaseFor(config: Config, dryRun: boolean): { config: Config } & Disp
   };
 }
 
-function watchSignals(): { signal: AbortSignal } & Disposable {
+interface Interruption extends Disposable {
+  signal: AbortSignal;
+  /** Rejects with the signal's reason. */
+  interrupted: Promise<never>;
+}
+
+/** Watches for SIGINT and SIGTERM. A second one ends the process at once. */
+function watchSignals(): Interruption {
   const controller = new AbortController();
-  const stop = () => controller.abort(new Failure("Interrupted: nothing was imported."));
+  const { promise: interrupted, reject } = Promise.withResolvers<never>();
+  // Nobody waits for it while the records are applied.
+  interrupted.catch(() => undefined);
+  const stop = () => {
+    const reason = new Failure("Interrupted: nothing was imported.");
+    controller.abort(reason);
+    reject(reason);
+  };
   const signals = ["SIGINT", "SIGTERM"] as const;
-  for (const each of signals) process.on(each, stop);
+  for (const each of signals) process.once(each, stop);
   return {
     signal: controller.signal,
+    interrupted,
     [Symbol.dispose]: () => {
       for (const each of signals) process.off(each, stop);
     },
@@ -152,7 +190,7 @@ class Report {
       }),
       {},
     );
-    for (const [reason, count] of this.#reasons) await print(`Left out: ${count} ${reason}`);
+    for (const [reason, count] of this.#reasons) await print(`Left out: ${reason} (${count})`);
     if (this.errors > 0) await print(`Left out: ${errors}`);
     await print(dryRun ? "Dry run: nothing was changed" : "Imported");
   }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { type NumberedMessage, Numbering, Restoration } from "../../src/chat/decide-import.ts";
+import { findImported, type NumberedMessage, Numbering, Restoration } from "../../src/chat/decide-import.ts";
 
 test("messages of another product follow the newest one; changed ones take two revs", () => {
   const numbering = new Numbering({ seq: 4, rev: 9 });
@@ -8,6 +8,16 @@ test("messages of another product follow the newest one; changed ones take two r
   expect(numbering.next(true)).toEqual({ seq: 6, rev: 11, changedRev: 12 });
   expect(numbering.nextRev()).toBe(13);
   expect(numbering).toEqual(expect.objectContaining({ seq: 6, rev: 13 }));
+});
+
+test("an imported message is known by its key and time, whoever is its sender now", () => {
+  const earlier = [
+    { seq: 1, sender: 1, sentAt: 10 },
+    { seq: 2, sender: 2, sentAt: 20 },
+  ];
+  expect(findImported({ sender: 1, sentAt: 20 }, earlier)).toEqual({ seq: 2, sender: 2, sentAt: 20 });
+  expect(findImported({ sender: 1, sentAt: 30 }, earlier)).toBe("key_taken");
+  expect(findImported({ sender: 3, sentAt: 30 }, earlier)).toBeUndefined();
 });
 
 /** A message in short: its `seq`, `rev` and `changedRev`. */
@@ -72,6 +82,16 @@ describe("a room from Parley", () => {
       "of which a message was sent at another time here is refused",
       steps({ seq: 2, rev: 2 }, old, [message(1, 1), { ...message(2, 2), sentAt: 9 }]),
       "keep | Message 2 differs",
+    ],
+    [
+      "of which a message was created at another rev here is refused",
+      steps({ seq: 1, rev: 5 }, [message(1, 1, 5)], [message(1, 2, 5)]),
+      "| Message 1 differs",
+    ],
+    [
+      "with a new message at a rev that is something else here is refused",
+      steps({ seq: 2, rev: 4 }, [message(1, 1, 4), message(2, 2)], [message(1, 1, 3)]),
+      "update | Message 2 differs",
     ],
     [
       "with a gap is refused",

@@ -45,7 +45,7 @@ describe("parley import django", () => {
 
     const first = await here.django(fixture("pairs"));
     counts("new", { rooms: [2, 0], users: [4, 0], members: [4, 0], messages: [7, 0] }, first.stdout);
-    expect(first.stdout).toContain("1 messages without text");
+    expect(first.stdout).toContain("Left out: messages without text (1)");
     expect(here.messages()).toEqual({ count: 7 });
 
     const second = await here.django(fixture("pairs"));

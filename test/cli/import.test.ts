@@ -1,6 +1,7 @@
 import { Database } from "bun:sqlite";
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { open } from "node:fs/promises";
 import { join } from "node:path";
 
 import { buildBinary } from "../support/binary.ts";
@@ -185,6 +186,11 @@ describe("an import of JSON lines", () => {
   });
 });
 
+test("what is left out on purpose is counted by its reason", async () => {
+  const { stdout } = await cli(newDatabase(), "import jsonl", fileOf(...conversation, message(1)));
+  expect(stdout).toEndWith("Left out: repeated records (1)\nImported\n");
+});
+
 function largeFile(count: number): string {
   return fileOf(room, ...Array.from({ length: count }, (_, n) => message(n)));
 }
@@ -234,13 +240,48 @@ describe("an import that is stopped", () => {
     expect(readdirSync(tmp.path).filter((each) => each.startsWith(name))).toEqual([name]);
   });
 
+  test("by SIGINT ends although the pipe that it reads has nothing more", async () => {
+    const pipe = join(tmp.path, fresh("pipe"));
+    expect((await runProcess(["/usr/bin/mkfifo", pipe], { cwd: tmp.path })).code).toBe(0);
+    const child = Bun.spawn([binary.path, "import", "jsonl", pipe], {
+      cwd: tmp.path,
+      env: { PARLEY_DATABASE: newDatabase() },
+      stdout: "ignore",
+      stderr: "pipe",
+    });
+    // Opens once the import reads.
+    const writer = await open(pipe, "w");
+    child.kill("SIGINT");
+    expect(await child.stderr.text()).toBe("parley: Interrupted: nothing was imported.\n");
+    expect(await child.exited).toBe(1);
+    await writer.close();
+  });
+
+  test("by another process that keeps the lock says so, and that nothing was imported", async () => {
+    const database = newDatabase();
+    await cli(database, "import jsonl", fileOf(...conversation));
+    const pipe = join(tmp.path, fresh("pipe"));
+    await runProcess(["/usr/bin/mkfifo", pipe], { cwd: tmp.path });
+    const importing = cli(database, "import jsonl", pipe);
+    const writer = await open(pipe, "w");
+    using other = new Database(database);
+    other.run("BEGIN IMMEDIATE");
+    await writer.write(`${JSON.stringify(message(3))}\n`);
+    await writer.close();
+    expect(await importing).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: "parley: Nothing was imported: another process is writing to the database. Try again\n",
+    });
+  });
+
   test("by a file that cannot grow leaves the database as it was", async () => {
     const database = newDatabase();
     await cli(database, "import jsonl", fileOf(...conversation));
     const before = await exported(database);
     const words = ["prlimit", "--fsize=4000000", binary.path, "import", "jsonl", largeFile(100_000)];
     const ended = await runProcess(words, { cwd: tmp.path, env: { PARLEY_DATABASE: database } });
-    const stderr = expect.stringMatching(/^parley: SQLITE_\w+: .*\n$/);
+    const stderr = expect.stringMatching(/^parley: Nothing was imported: SQLITE_\w+: .*\n$/);
     expect(ended).toEqual({ code: 1, stdout: "", stderr });
     expect(await exported(database)).toBe(before);
   });
@@ -268,7 +309,7 @@ describe("an export", () => {
     expect(text).toBe(await exported(database));
     await cli(copy, "import jsonl", output);
     expect(await exported(copy)).toBe(text);
-    expect(existsSync(`${output}.part`)).toBe(false);
+    expect(readdirSync(tmp.path).filter((name) => name.endsWith(".part"))).toEqual([]);
     const refused = await cli(database, "export --output", "/nowhere/export.jsonl");
     expect([refused.code, refused.stderr]).toEqual([
       1,
@@ -296,6 +337,37 @@ describe("an export", () => {
       stdout: "",
       stderr: 'parley: There is no room "none".\n',
     });
+  });
+
+  test("follows a link, and writes into a pipe or a device, instead of replacing them", async () => {
+    const database = newDatabase();
+    await cli(database, "import jsonl", fileOf(...conversation));
+    const text = await exported(database);
+    const [target, link, pipe] = ["target", "link", "pipe"].map((name) => join(tmp.path, fresh(name)));
+    writeFileSync(target ?? "", "old");
+    symlinkSync(target ?? "", link ?? "");
+    expect((await cli(database, "export --output", link ?? "")).code).toBe(0);
+    expect(readFileSync(target ?? "", "utf8")).toBe(text);
+    await runProcess(["/usr/bin/mkfifo", pipe ?? ""], { cwd: tmp.path });
+    const reading = runProcess(["/bin/cat", pipe ?? ""], { cwd: tmp.path });
+    expect((await cli(database, "export --output", pipe ?? "")).code).toBe(0);
+    expect((await reading).stdout).toBe(text);
+  });
+
+  test("says in one line what keeps it from being written", async () => {
+    const database = newDatabase();
+    await cli(database, "import jsonl", fileOf(...conversation));
+    expect(await cli(database, "export --output", tmp.path)).toMatchObject({
+      code: 1,
+      stderr: `parley: ${tmp.path}: this is a folder, not a file\n`,
+    });
+    const command = `"${binary.path}" export > /dev/full`;
+    const full = await runProcess(["/bin/sh", "-c", command], {
+      cwd: tmp.path,
+      env: { PARLEY_DATABASE: database },
+    });
+    expect(full.code).toBe(1);
+    expect(full.stderr).toMatch(/^parley: The standard output cannot be written: ENOSPC.*\n$/);
   });
 
   test("ends in silence when its reader goes away", async () => {

@@ -253,3 +253,27 @@ test("any chat is the same after export, import and export, whatever the order o
     { numRuns: 40 },
   );
 }, 120_000);
+
+test("an export of a room names its creator and those who have only reacted, invited ones too", async () => {
+  await using from = openArchive();
+  const user = { type: "user", email: null, emails: [], signedIn: false } as const;
+  await from.import([
+    { ...user, user: { email: "creator@example.com" }, name: "Creator" },
+    { ...user, user: { email: "reactor@example.com" }, name: "Reactor" },
+    { ...user, user: { email: "other@example.com" }, name: "Other" },
+    {
+      type: "room",
+      id: "r",
+      name: "r",
+      createdAt: 1,
+      createdBy: { email: "creator@example.com" },
+      head: null,
+    },
+    foreign.message("r", "a"),
+    foreign.reaction("r", "a", "reactor@example.com"),
+  ]);
+  const lines = await from.export("r");
+  const names = lines.flatMap((line) => /"name":"([A-Z]\w+)"/.exec(line)?.[1] ?? []);
+  expect(names).toEqual(["Creator", "Reactor"]);
+  expect(await roundTrip(lines, "r")).toEqual(lines);
+});

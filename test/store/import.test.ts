@@ -114,13 +114,70 @@ describe("messages of another product", () => {
     ]);
   });
 
+  test("are not doubled when their sender has another address in a later file", async () => {
+    await chat.import([room("r"), message("r", "a", { sender: { email: "old@example.com" } })]);
+    const sender = { email: "new@example.com" };
+    const { counts, errors } = await chat.import([
+      message("r", "a", { sender }),
+      message("r", "b", { sender, replyTo: { key: "a" } }),
+      reaction("r", "a", "bob@example.com"),
+    ]);
+    expect(errors).toEqual([]);
+    expect(counts?.messages).toEqual({ added: 1, known: 1 });
+    expect(await messages("r")).toMatchObject([
+      { seq: 1, sender: { email: "old@example.com" }, reactions: [{ by: ["bob@example.com"] }] },
+      { seq: 2, sender: { email: "new@example.com" }, replyTo: 1 },
+    ]);
+  });
+
+  test("that were edited or deleted in Parley stay so, and get no reactions once they are deleted", async () => {
+    const file = [room("r"), member("r", "ann@example.com"), message("r", "a"), message("r", "b")];
+    await chat.import(file);
+    const ann = await h.signIn("sub|ann", "ann@example.com");
+    const [known] = await chat.store.rooms();
+    if (known) await h.act(known, ann, { type: "edit", seq: 1, text: "new" }, { type: "delete", seq: 2 });
+    const { skipped } = await chat.import([...file, reaction("r", "b", "bob@example.com")]);
+    expect(skipped).toEqual(["reactions to deleted messages"]);
+    expect(await messages("r")).toMatchObject([{ text: "new" }, { text: null, reactions: [] }]);
+  });
+
+  test("whose key their sender has used in Parley are left out, and so is what refers to them", async () => {
+    const ann = await h.signIn("sub|ann", "ann@example.com");
+    await h.act(await h.createRoom("r", ann), ann, send("of Parley", "a"));
+    const file = [
+      message("r", "a"),
+      message("r", "b", { replyTo: { key: "a" } }),
+      reaction("r", "a", "bob@example.com"),
+    ];
+    const { counts, errors, skipped } = await chat.import(file);
+    expect(errors).toEqual([]);
+    expect(counts).toMatchObject({ messages: { added: 1, known: 0 }, reactions: { added: 0 } });
+    expect(skipped).toEqual([
+      "messages whose key their sender has used at another time",
+      "reactions to messages that are left out",
+      "references of replies to a message that comes later or is left out",
+    ]);
+    expect(await messages("r")).toMatchObject([
+      { text: "of Parley", reactions: [] },
+      { text: "text b", replyTo: null },
+    ]);
+  });
+
+  test("are new when another user has used their key in Parley", async () => {
+    const bob = await h.signIn("sub|bob");
+    await h.act(await h.createRoom("r", bob), bob, send("of Parley", "a"));
+    expect((await chat.import([message("r", "a")])).counts?.messages).toEqual({ added: 1, known: 0 });
+    expect((await chat.import([message("r", "a")])).counts?.messages).toEqual({ added: 0, known: 1 });
+    expect(await lines("r")).toEqual(["1/1 of Parley", "2/2 text a"]);
+  });
+
   test("that reply to a later one are kept without the reference", async () => {
     const { skipped } = await chat.import([
       room("r"),
       message("r", "a", { replyTo: { key: "b" } }),
       message("r", "b", { sentAt: 2 }),
     ]);
-    expect(skipped).toEqual(["references of replies to a later message, which were kept as plain messages"]);
+    expect(skipped).toEqual(["references of replies to a message that comes later or is left out"]);
     expect(await messages("r")).toMatchObject([{ replyTo: null }, { replyTo: null }]);
   });
 
@@ -139,6 +196,15 @@ describe("messages of another product", () => {
       ["bob@example.com", 1],
       ["carol@example.com", 0],
     ]);
+  });
+
+  test("have been read by a new member who had read the room as an administrator before", async () => {
+    const reader = { ...(await h.signIn("sub|admin", "admin@example.com")), admin: true };
+    await chat.import([room("r"), message("r", "a"), message("r", "b")]);
+    const [known] = await chat.store.rooms();
+    if (known) await h.act(known, reader, { type: "read", seq: 1 });
+    await chat.import([member("r", "admin@example.com")]);
+    expect(await chat.store.readMark(await roomKey("r"), reader.key)).toBe(2);
   });
 
   test("have reactions up to the limits of a message, and none when they are deleted", async () => {
@@ -270,6 +336,34 @@ describe("users", () => {
     ]);
   });
 
+  test("named by an email are the owner of whom a later line of the file tells", async () => {
+    await chat.import([
+      room("r"),
+      message("r", "a"),
+      {
+        type: "user",
+        user: { sub: "sub|ann" },
+        name: null,
+        email: null,
+        emails: ["ann@example.com"],
+        signedIn: true,
+      },
+    ]);
+    expect((await messages("r")).map(({ sender }) => sender.id)).toEqual(["sub|ann"]);
+  });
+
+  test("that are described twice have what either line says", async () => {
+    const user = { type: "user", user: { sub: "sub|ann" }, email: null } as const;
+    await chat.import([
+      { ...user, name: "Ann", emails: [], signedIn: true },
+      { ...user, name: "Later", emails: ["ann@example.com"], signedIn: false },
+      { ...user, name: null, emails: [], signedIn: false },
+    ]);
+    expect((await chat.export()).map((line) => JSON.parse(line) as unknown)).toEqual([
+      { type: "user", id: "sub|ann", name: "Ann", emails: ["ann@example.com"], signed_in: true },
+    ]);
+  });
+
   test("keep the names and emails that they have here", async () => {
     await chat.store.signIn({ sub: "sub|ann", email: "ann@example.com", name: "Ann" });
     await h.signIn("sub|bob");
@@ -287,9 +381,48 @@ describe("users", () => {
         emails: ["ann@example.com", "new@example.com"],
         signed_in: true,
       },
-      { type: "user", id: "sub|bob", email: "shown@example.com", name: "Imported", signed_in: true },
+      { type: "user", id: "sub|bob", name: "Imported", signed_in: true },
     ]);
   });
+});
+
+test("a message from Parley without a client_id is refused when its sender has never signed in", async () => {
+  const { errors } = await chat.import([
+    { ...room("r"), head: { seq: 1, rev: 1 } } as TransferRecord,
+    message("r", "a", {
+      sender: { sub: "sub|ann" },
+      clientId: null,
+      position: { seq: 1, rev: 1, changedRev: null },
+    }),
+  ]);
+  expect(errors).toEqual(["2: Room r: Message 1 has no client_id, and its sender has never signed in."]);
+});
+
+/** A room from Parley with one message, which was changed last at `rev`. */
+const roomAt = (rev: number): TransferRecord[] => [
+  { ...room("r"), head: { seq: 1, rev } } as TransferRecord,
+  message("r", "a", { position: { seq: 1, rev: 1, changedRev: rev } }),
+];
+
+test("a room from Parley with two messages of one sender and client_id is refused", async () => {
+  const { errors } = await chat.import([
+    { ...room("r"), head: { seq: 2, rev: 2 } } as TransferRecord,
+    message("r", "a", { position: { seq: 1, rev: 1, changedRev: null } }),
+    message("r", "a", { position: { seq: 2, rev: 2, changedRev: null } }),
+  ]);
+  expect(errors).toEqual(["3: Room r: Message 2 has the changed rev or the client_id of another one."]);
+  expect(await chat.store.rooms()).toEqual([]);
+});
+
+test("reactions of a room from Parley are those of its newer state", async () => {
+  const bob = { email: "bob@example.com" };
+  const liked = { type: "reaction", room: "r", message: { seq: 1 }, emoji: "👍", user: bob } as const;
+  const reacted = [...roomAt(2), liked];
+  expect((await chat.import(reacted)).counts?.reactions).toEqual({ added: 1, known: 0 });
+  expect((await chat.import(reacted)).counts?.reactions).toEqual({ added: 0, known: 1 });
+  await chat.import(roomAt(3));
+  expect((await messages("r"))[0]?.reactions).toEqual([]);
+  expect(chat.client.query("SELECT * FROM pending_reactions").all()).toEqual([]);
 });
 
 /** The records of a room with three messages, of which the first was edited. */

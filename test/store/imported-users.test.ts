@@ -59,6 +59,18 @@ test("a rewritten reaction is a change of its room", async () => {
   expect((await room()).rev).toBe(before.rev + 1);
 });
 
+test("the reactions of a user whose id was imported stay as they are, and are no change", async () => {
+  const user = { sub: "sub|carol" };
+  await chat.import([
+    { type: "user", user, name: null, email: "carol@example.com", emails: [], signedIn: false },
+    { type: "reaction", room: "r", message: { key: "b" }, emoji: "👍", user },
+  ]);
+  const before = await room();
+  await h.signIn("sub|carol");
+  expect((await room()).rev).toBe(before.rev);
+  expect((await messages())[1]?.reactions).toEqual([{ emoji: "👍", by: ["sub|carol"] }]);
+});
+
 test("the name of a token counts more than an imported one", async () => {
   expect(await chat.store.signIn({ sub: "sub|bob", email: BOB, name: "Robert" })).toMatchObject({
     name: "Robert",
@@ -79,6 +91,19 @@ test("a user who signed in before without the email gets what was imported for i
   // They had reacted twice.
   expect(now[0]?.reactions).toEqual([{ emoji: "👍", by: ["sub|bob", "ann@example.com"] }]);
   expect((await chat.export()).join("\n")).toContain('"created_by":{"id":"sub|bob"}');
+});
+
+test("a message that has lost its key to the user's own one is not imported again", async () => {
+  const known = await h.signIn("sub|bob");
+  await h.grant(await room(), { sub: "sub|bob" });
+  await h.act(await room(), known, send("own", "b"));
+  await h.signIn("sub|bob", BOB);
+  await chat.import([message("r", "b", { sender: { email: BOB } }), reaction("r", "b", "ann@example.com")]);
+  expect((await messages()).map(({ text, reactions }) => [text, reactions.length])).toEqual([
+    ["text a", 1],
+    ["text b", 0],
+    ["own", 0],
+  ]);
 });
 
 test("of two messages with one key the user's own one keeps it", async () => {
@@ -121,6 +146,17 @@ test("a user who has only reacted, or only created a room, keeps their record to
   expect((await messages())[0]?.reactions[0]?.by).toContain("sub|fay");
 });
 
+test("a user who is no member and never signed in has no read mark, which another user could inherit", async () => {
+  const gone = { email: "gone@example.com" };
+  const mark = { type: "read", room: "r", user: gone, seq: 1 } as const;
+  const { counts, skipped } = await chat.import([foreign.room("other"), member("other", gone.email), mark]);
+  expect(counts?.["read marks"]).toEqual({ added: 0, known: 0 });
+  expect(skipped).toEqual(["read marks of users who are neither members nor have signed in"]);
+  const other = (await chat.store.rooms()).find(({ id }) => id === "other");
+  if (other) await h.remove(other, gone);
+  expect((await chat.export()).join("\n")).not.toContain(gone.email);
+});
+
 test("an invitation without anything imported is still given up, with its name", async () => {
   await chat.import([
     { type: "user", user: { email: "x@example.com" }, name: "X", email: null, emails: [], signedIn: false },
@@ -132,10 +168,11 @@ test("an invitation without anything imported is still given up, with its name",
   expect((await chat.export()).join("\n")).not.toContain("x@example.com");
 });
 
-test("a room with pending reactions can be purged", async () => {
+test("a room with pending reactions can be purged, and leaves nothing of its invited members", async () => {
   await h.delete(await room());
   while (await chat.store.purge());
   expect(await chat.store.rooms()).toEqual([]);
+  expect((await chat.export()).join("\n")).not.toContain(BOB);
   const bob = await h.signIn("sub|bob", BOB);
   expect(bob.email).toBe(BOB);
   expect(chat.client.query("SELECT * FROM pending_reactions").all()).toEqual([]);

@@ -138,6 +138,10 @@ describe("messages", () => {
     expect(longer[0]?.clientId).toBe(keys[0] ?? "");
     // The author of a post is part of its key: that of another one stays when a post is deleted.
     expect((await messages(postLine(start, "c", { user: "bob" })))[0]?.clientId).toBe(keys[2] ?? "");
+    // Not their address, which may change.
+    const moved = mattermostExport(...lines).replace("BOB@example.com", "bob@new.example.com");
+    const [, , last] = recordsOf(await readAll(readMattermost, moved), "message");
+    expect(last).toMatchObject({ sender: { email: "bob@new.example.com" }, clientId: keys[2] });
   });
 
   test("name their attachments, and have the text of cards", async () => {

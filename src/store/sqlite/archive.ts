@@ -1,11 +1,12 @@
 import type { ApplyOptions, Archive, Import, ImportResult, LeftOut } from "../../chat/archive.ts";
 import { checkRecord } from "../../chat/check-record.ts";
+import { StoreError } from "../../chat/errors.ts";
 import type { TransferRecord } from "../../chat/transfer.ts";
 import { Exporter } from "./exporter.ts";
 import { Importer } from "./importer.ts";
 import { closeDatabase, type Db, sqliteError } from "./open.ts";
 import { Staging } from "./staging.ts";
-import { toStoreError } from "./writer.ts";
+import { isBusy, toStoreError } from "./writer.ts";
 
 /** The `Archive` on one SQLite file. While an import or an export is under way, nothing else may use the connection. */
 export class SqliteArchive implements Archive {
@@ -38,19 +39,21 @@ class SqliteImport implements Import {
   readonly #staging: Staging;
 
   constructor(private readonly db: Db) {
-    this.#staging = storeErrors(() => new Staging(db.$client));
+    this.#staging = stagingErrors(() => new Staging(db.$client));
   }
 
   add(at: string, record: TransferRecord): LeftOut | undefined {
     const checked = checkRecord(record);
-    return "invalid" in checked ? checked : storeErrors(() => this.#staging.add(at, checked));
+    return "invalid" in checked ? checked : stagingErrors(() => this.#staging.add(at, checked));
   }
 
   async apply(options: ApplyOptions): Promise<ImportResult> {
+    stagingErrors(() => this.#staging.finish());
     try {
-      this.#staging.finish();
       return await new Importer(this.db, options).run();
     } catch (error) {
+      if (isBusy(error))
+        throw new StoreError("another process is writing to the database. Try again", { cause: error });
       throw asStoreError(error);
     }
   }
@@ -66,6 +69,19 @@ function storeErrors<T>(work: () => T): T {
     return work();
   } catch (error) {
     throw asStoreError(error);
+  }
+}
+
+/** Throws `StoreError` for an error of the temporary database, which may be on another disk than the chat. */
+function stagingErrors<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!sqliteError(error)) throw error;
+    const { message } = toStoreError(error);
+    throw new StoreError(`the temporary database cannot be written (SQLITE_TMPDIR): ${message}`, {
+      cause: error,
+    });
   }
 }
 

@@ -1,12 +1,12 @@
-import { Numbering } from "../../chat/decide-import.ts";
+import { type Earlier, findImported, Numbering } from "../../chat/decide-import.ts";
 import type { Position, Reaction, UserKey } from "../../chat/model.ts";
 import type { ImportContext, ImportedRoom } from "./import-context.ts";
 import { ImportReactions } from "./import-reactions.ts";
 
-const PAGE_SIZE = 500;
+/** Messages after which the event loop may get a turn. */
+const TURN_SIZE = 500;
 
 type Row = [
-  pk: number,
   sender: UserKey,
   text: string | null,
   sentAt: number,
@@ -49,30 +49,34 @@ export class ForeignMessages {
       );
       return undefined;
     }
-    for (let after: [sentAt: number, pk: number] = [-1, 0]; ;) {
-      const rows = statements.all<Row>(
-        `SELECT m.pk, u.user_pk, m.text, m.sent_at, m.edited_at, m.deleted_at, m.reply_key, m.client_id, m.meta, m.at
-          FROM staging.messages m JOIN staging.users u ON u.pk = m.sender
-          WHERE m.room = ? + 0 AND m.seq IS NULL AND (m.sent_at, m.pk) > (?, ?) ORDER BY m.sent_at, m.pk LIMIT ${PAGE_SIZE}`,
-        pk,
-        ...after,
-      );
-      for (const row of rows) this.#add(row);
-      await pause(rows.length);
-      const last = rows.at(-1);
-      if (!last || rows.length < PAGE_SIZE) break;
-      after = [last[3], last[0]];
+    // One statement and no pages: many messages may have the same time, and each page would pass all of them again.
+    const rows = statements.iterate<Row>(
+      `SELECT u.user_pk, m.text, m.sent_at, m.edited_at, m.deleted_at, m.reply_key, m.client_id, m.meta, m.at
+        FROM staging.messages m JOIN staging.users u ON u.pk = m.sender
+        WHERE m.room = ? + 0 AND m.seq IS NULL ORDER BY m.sent_at, m.pk`,
+      pk,
+    );
+    let added = 0;
+    for (const row of rows) {
+      this.#add(row);
+      if (++added % TURN_SIZE === 0) await pause(TURN_SIZE);
     }
+    await pause(added % TURN_SIZE);
     this.#addStrayReactions();
     return { seq: this.#numbering.seq, rev: this.#numbering.rev };
   }
 
-  #add([, sender, text, sentAt, editedAt, deletedAt, replyKey, key, meta, at]: Row): void {
+  #add([sender, text, sentAt, editedAt, deletedAt, replyKey, key, meta, at]: Row): void {
     const { statements, counts, refuse } = this.context;
-    const known = this.room.known ? this.#seqOf(sender, key) : undefined;
-    if (known !== undefined) {
+    const known = this.room.known ? this.#imported(key, { sender, sentAt }) : undefined;
+    if (known === "key_taken") {
+      this.context.skipped("messages whose key their sender has used at another time");
+      this.#reactions.skip({ key }, "reactions to messages that are left out");
+      return;
+    }
+    if (known) {
       counts.messages.known++;
-      this.#reactTo(known, key);
+      this.#reactTo(known.seq, key);
       return;
     }
     const replyTo = replyKey === null ? null : this.#replyTo(replyKey);
@@ -129,47 +133,52 @@ export class ForeignMessages {
   /** Reactions to messages that an earlier import brought. */
   #addStrayReactions(): void {
     for (const { message, at } of this.#reactions.strays()) {
-      const seq = "key" in message ? this.#earlierSeq(message.key) : undefined;
-      if (seq !== undefined && "key" in message) this.#reactTo(seq, message.key);
+      const [earlier] = "key" in message ? this.#earlier(message.key) : [];
+      if (earlier && "key" in message) this.#reactTo(earlier.seq, message.key);
       else this.context.refuse(at, "This reaction is to a message that does not exist.");
     }
   }
 
-  /** The number of a message. Undefined when it is not in the chat (yet). */
-  #seqOf(sender: UserKey, key: string): number | undefined {
-    return this.context.statements.all<[number]>(
-      "SELECT seq FROM main.messages WHERE room_pk = ? AND sender_pk = ? AND client_id = ? AND client_id IS NOT NULL",
-      this.room.key,
-      sender,
-      key,
-    )[0]?.[0];
-  }
-
-  /** The number of the message that a reply names. Null when it comes later; undefined when there is none. */
+  /** The number of the message that a reply names. Null when it is not in the chat (yet); undefined when there is none. */
   #replyTo(key: string): number | null | undefined {
     const { statements, skipped } = this.context;
-    const [sender] =
-      statements.all<[UserKey]>(
-        `SELECT u.user_pk FROM staging.messages m JOIN staging.users u ON u.pk = m.sender
-          WHERE m.room = ? + 0 AND m.client_id = ? || '' AND m.seq IS NULL`,
-        this.room.pk,
-        key,
-      )[0] ?? [];
-    if (sender === undefined) return this.#earlierSeq(key);
-    const seq = this.#seqOf(sender, key);
-    if (seq === undefined)
-      skipped("references of replies to a later message, which were kept as plain messages");
-    return seq ?? null;
+    const [message] = statements.all<[sender: UserKey, sentAt: number]>(
+      `SELECT u.user_pk, m.sent_at FROM staging.messages m JOIN staging.users u ON u.pk = m.sender
+        WHERE m.room = ? + 0 AND m.client_id = ? || '' AND m.seq IS NULL`,
+      this.room.pk,
+      key,
+    );
+    if (!message) return this.#earlier(key)[0]?.seq;
+    const [sender, sentAt] = message;
+    const found = this.#imported(key, { sender, sentAt });
+    if (typeof found === "object") return found.seq;
+    skipped("references of replies to a message that comes later or is left out");
+    return null;
   }
 
-  /** The number of a message that was in the room before, by its key, whoever sent it. */
-  #earlierSeq(key: string): number | undefined {
+  /** What has become of a message of the file, in this import or an earlier one. */
+  #imported(key: string, message: Omit<Earlier, "seq">): ReturnType<typeof findImported> {
+    const own = this.context.statements
+      .all<[seq: number, sentAt: number]>(
+        "SELECT seq, sent_at FROM main.messages WHERE room_pk = ? AND sender_pk = ? AND client_id = ? AND client_id IS NOT NULL",
+        this.room.key,
+        message.sender,
+        key,
+      )
+      .map(([seq, sentAt]) => ({ seq, sender: message.sender, sentAt }));
+    const found = findImported(message, own);
+    // Most are found by their sender, which is quicker.
+    return typeof found === "object" ? found : findImported(message, this.#earlier(key));
+  }
+
+  /** The messages with this key that were in the room before, from any sender, oldest first. */
+  #earlier(key: string): Earlier[] {
     const { statements } = this.context;
     const { pk, key: room, known, here } = this.room;
-    if (!known) return undefined;
+    if (!known) return [];
     if (!this.#keysListed) {
       statements.run(
-        `INSERT OR IGNORE INTO staging.known (room, key, seq) SELECT ?, client_id, seq FROM main.messages
+        `INSERT INTO staging.known (room, key, seq) SELECT ?, client_id, seq FROM main.messages INDEXED BY messages_client_id
           WHERE room_pk = ? AND client_id IS NOT NULL AND seq <= ?`,
         pk,
         room,
@@ -177,10 +186,14 @@ export class ForeignMessages {
       );
       this.#keysListed = true;
     }
-    return statements.all<[number]>(
-      "SELECT seq FROM staging.known WHERE room = ? AND key = ?",
-      pk,
-      key,
-    )[0]?.[0];
+    return statements
+      .all<[seq: number, sender: UserKey, sentAt: number]>(
+        `SELECT m.seq, m.sender_pk, m.sent_at FROM staging.known k JOIN main.messages m ON m.room_pk = ? + 0 AND m.seq = k.seq
+          WHERE k.room = ? + 0 AND k.key = ? || '' ORDER BY k.seq`,
+        room,
+        pk,
+        key,
+      )
+      .map(([seq, sender, sentAt]) => ({ seq, sender, sentAt }));
   }
 }

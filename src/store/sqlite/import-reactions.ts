@@ -73,6 +73,11 @@ export class ImportReactions {
     if (this.#any) for (const _ of this.#rows({ seq })) this.context.counts.reactions.known++;
   }
 
+  /** Leaves the reactions to a message out. The reason is plural. */
+  skip(message: MessageRef, reason: string): void {
+    if (this.#any) for (const _ of this.#rows(message)) this.context.skipped(reason);
+  }
+
   /** Notes that these users have reacted before they signed in. */
   keepPending(seq: number, users: readonly UserKey[]): void {
     for (const user of users) {

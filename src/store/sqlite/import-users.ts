@@ -18,7 +18,7 @@ type UserRow = [
  * Finds or creates the users whom records name. First those with an id: an email means the present owner of the address, who may
  * be one of them.
  */
-export function importUsers(context: ImportContext, users: Pick<Users, "find">): void {
+export async function importUsers(context: ImportContext, users: Pick<Users, "find">): Promise<void> {
   for (const condition of ["sub IS NOT NULL", "sub IS NULL"]) {
     for (let after = 0; ;) {
       const rows = context.statements.all<UserRow>(
@@ -27,6 +27,7 @@ export function importUsers(context: ImportContext, users: Pick<Users, "find">):
         after,
       );
       for (const row of rows) importUser(context, users, row);
+      await context.pause(0);
       if (rows.length < PAGE_SIZE) break;
       after = rows.at(-1)?.[0] ?? after;
     }
@@ -39,8 +40,10 @@ function importUser({ statements, counts }: ImportContext, users: Pick<Users, "f
   const shown = sub === null ? email : shownEmail;
   const key = known?.key ?? create();
   if (known) {
+    // Users who have signed in are shown with the address that they presented, verified, or with none.
     statements.run(
-      "UPDATE main.users SET name = coalesce(name, ?), email = coalesce(email, ?), signed_in = max(signed_in, ?) WHERE pk = ?",
+      `UPDATE main.users SET name = coalesce(name, ?), email = CASE signed_in WHEN 0 THEN coalesce(email, ?) ELSE email END,
+        signed_in = max(signed_in, ?) WHERE pk = ?`,
       name,
       shown,
       signedIn,

@@ -15,6 +15,10 @@ const CACHE_KIB = 98_304;
 /** How often the event loop gets a turn. */
 const TURN_MS = 50;
 
+/** Administrators read rooms without being members. The mark of a user who has never signed in goes with their membership. */
+const MAY_HAVE_READ =
+  "u.signed_in = 1 OR EXISTS (SELECT 1 FROM main.members m WHERE m.room_pk = ?1 AND m.user_pk = u.pk)";
+
 /** A room that records name. `name` and what follows are null when the file does not describe it. */
 type RoomRow = [
   pk: number,
@@ -72,7 +76,7 @@ export class Importer {
   }
 
   async #apply(): Promise<void> {
-    importUsers(this.#context, new Users(this.db, prepareQueries(this.db)));
+    await importUsers(this.#context, new Users(this.db, prepareQueries(this.db)));
     for (let after = 0; ;) {
       const [row] = this.#statements.all<RoomRow>(
         `SELECT r.pk, r.id, r.at, r.name, r.created_at, u.user_pk, r.seq, r.rev FROM staging.rooms r
@@ -161,23 +165,30 @@ export class Importer {
     );
     for (const [at] of beyond)
       this.#context.refuse(at, `The read mark is beyond the newest message of ${id}, ${seq}.`);
-    const [listed] = this.#statements.all<[number]>(
-      "SELECT count(*) FROM staging.reads WHERE room = ?",
-      pk,
-    )[0] ?? [0];
+    const [listed = 0, strangers = 0] =
+      this.#statements.all<[number, number]>(
+        `SELECT count(*), coalesce(sum(NOT (${MAY_HAVE_READ})), 0) FROM staging.reads r JOIN staging.users s ON s.pk = r.user
+          JOIN main.users u ON u.pk = s.user_pk WHERE r.room = ?2 + 0 AND r.seq <= ?3`,
+        key,
+        pk,
+        seq,
+      )[0] ?? [];
+    for (let left = strangers; left > 0; left--)
+      this.#context.skipped("read marks of users who are neither members nor have signed in");
     const added =
-      listed === 0
+      listed === strangers
         ? 0
         : this.#statements.run(
-            `INSERT INTO main.reads (room_pk, user_pk, seq) SELECT ?, u.user_pk, r.seq FROM staging.reads r
-              JOIN staging.users u ON u.pk = r.user WHERE r.room = ? + 0 AND r.seq <= ?
+            `INSERT INTO main.reads (room_pk, user_pk, seq) SELECT ?1, u.pk, r.seq FROM staging.reads r
+              JOIN staging.users s ON s.pk = r.user JOIN main.users u ON u.pk = s.user_pk
+              WHERE r.room = ?2 + 0 AND r.seq <= ?3 AND (${MAY_HAVE_READ})
               ON CONFLICT DO UPDATE SET seq = excluded.seq WHERE excluded.seq > seq`,
             key,
             pk,
             seq,
           );
     count.added += added;
-    count.known += listed - beyond.length - added;
+    count.known += listed - strangers - added;
     this.#statements.run("UPDATE main.reads SET seq = ? WHERE room_pk = ? AND seq = -1", seq, key);
   }
 

@@ -133,6 +133,7 @@ export class Rooms {
       this.db.delete(messages).where(slice).run();
       return;
     }
+    this.db.delete(pendingReactions).where(eq(pendingReactions.room, key)).run();
     const left = this.db.select().from(members).where(eq(members.room, key)).limit(PURGE_MEMBER_COUNT).all();
     for (const { user } of left) {
       this.db
@@ -143,7 +144,6 @@ export class Rooms {
     }
     if (left.length === PURGE_MEMBER_COUNT) return;
     this.db.delete(reads).where(eq(reads.room, key)).run();
-    this.db.delete(pendingReactions).where(eq(pendingReactions.room, key)).run();
     this.db.delete(rooms).where(eq(rooms.pk, key)).run();
   }
 }

@@ -41,7 +41,7 @@ const TABLES = [
   `reads (room INTEGER NOT NULL, user INTEGER NOT NULL, seq INTEGER NOT NULL, at TEXT NOT NULL,
     PRIMARY KEY (room, user)) WITHOUT ROWID`,
   // Keys of messages that were in a room before. Filled when it is needed.
-  `known (room INTEGER NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (room, key)) WITHOUT ROWID`,
+  `known (room INTEGER NOT NULL, key TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (room, key, seq)) WITHOUT ROWID`,
 ];
 
 const INDEXES = [

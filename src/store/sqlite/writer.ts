@@ -56,7 +56,8 @@ export async function beginImmediate(database: Database): Promise<void> {
   }
 }
 
-const isBusy = (error: unknown) => sqliteError(error)?.code?.startsWith("SQLITE_BUSY") ?? false;
+/** Whether another process has locked the file. */
+export const isBusy = (error: unknown) => sqliteError(error)?.code?.startsWith("SQLITE_BUSY") ?? false;
 
 /** Returns a function that runs some work in a transaction. */
 export const createTransaction = (database: Database) =>

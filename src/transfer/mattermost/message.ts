@@ -1,4 +1,3 @@
-import type { Invitee } from "../../chat/model.ts";
 import type { MessageRecord, ReactionRecord, UserRecord } from "../../chat/transfer.ts";
 import { isVisible } from "../../chat/validation.ts";
 import { attachmentText, joinParts } from "../attachments.ts";
@@ -34,14 +33,14 @@ export function convertMessage(
 ): Converted {
   const skipped = leftOut(data.type ?? "");
   if (skipped !== undefined) return { items: [{ at, skipped }], key: null };
-  const { sender, introduced } = senderOf(data, people);
+  const { username, introduced } = senderOf(data, people);
   const text = textOf(data);
   if (!isVisible(text)) return { items: [{ at, skipped: "messages without visible text" }], key: null };
-  const key = keyOf(data.create_at, room, sender, keys);
+  const key = keyOf(data.create_at, room, username, keys);
   const message: MessageRecord = {
     type: "message",
     room,
-    sender,
+    sender: people.user(username),
     text,
     sentAt: data.create_at,
     editedAt: data.edit_at ? Math.max(data.edit_at, data.create_at) : null,
@@ -68,12 +67,12 @@ function leftOut(type: string): string | undefined {
 function senderOf(
   { user, props }: MessageData,
   people: People,
-): { sender: Invitee; introduced?: UserRecord } {
+): { username: string; introduced?: UserRecord } {
   const shown = props?.from_webhook === "true" ? props.override_username : undefined;
-  if (!shown) return { sender: people.user(user) };
+  if (!shown) return { username: user };
   const username = `webhook:${shown.slice(0, 200)}`;
   const introduced = people.addBot(username, shown);
-  return { sender: people.user(username), ...(introduced && { introduced }) };
+  return { username, ...(introduced && { introduced }) };
 }
 
 function textOf({ message, props, attachments }: MessageData): string {
@@ -84,10 +83,10 @@ function textOf({ message, props, attachments }: MessageData): string {
 
 /**
  * Posts have no id in an export. Their time and sender tell them apart; those of one sender in one millisecond are numbered in
- * the order of the file, which is that of their ids and stays the same in a later export.
+ * the order of the file, which is that of their ids and stays the same in a later export. Their address may change.
  */
-function keyOf(time: number, room: string, sender: Invitee, keys: MessageKeys): string {
-  const key = `${time}-${shortHash("email" in sender ? sender.email : sender.sub)}`;
+function keyOf(time: number, room: string, username: string, keys: MessageKeys): string {
+  const key = `${time}-${shortHash(username)}`;
   const number = keys.add(room, key);
   return number === 1 ? key : `${key}-${number}`;
 }
