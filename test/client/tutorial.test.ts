@@ -131,7 +131,6 @@ test("the React chat compiles, builds, and works", async () => {
   await see(alices, "connecting");
   await send(alices, "The server is down");
   await send(alices, "It comes back");
-  // A form's action runs after the click: a reload before it is shown would come too early.
   await see(alices, "It comes back");
   await alices.reload();
   await startServer(new URL(url).port);
