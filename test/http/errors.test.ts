@@ -36,6 +36,17 @@ test.each([
   expect(answer.headers.get("allow")).toBe(methods);
 });
 
+test("OPTIONS needs no token, and names the methods of the route", async () => {
+  for (const [path, methods] of [
+    ["/api/rooms", "GET, HEAD, POST"],
+    ["/api/rooms/lobby/messages/1", "DELETE, GET, HEAD, PATCH"],
+    ["/api/nothing", null],
+  ] as const) {
+    const { status, headers } = await callApi(server, `OPTIONS ${path}`);
+    expect([path, status, headers.get("allow")]).toEqual([path, 204, methods]);
+  }
+});
+
 test.each([
   "text/plain",
   "text/plain;charset=UTF-8",
