@@ -36,6 +36,11 @@ test.each([
   expect(answer.headers.get("allow")).toBe(methods);
 });
 
+test("a path that is not valid percent-encoding is refused", async () => {
+  for (const path of ["members/%FF", "messages/1/reactions/%F0%9F", "messages/1/reactions/%"])
+    expectProblem(await callApi(server, `PUT /api/rooms/lobby/${path}`, { token }), 400, "invalid_command");
+});
+
 test("OPTIONS needs no token, and names the methods of the route", async () => {
   for (const [path, methods] of [
     ["/api/rooms", "GET, HEAD, POST"],

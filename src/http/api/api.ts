@@ -6,6 +6,7 @@ import type { Chat } from "../../chat/chat.ts";
 import { userBody } from "../../protocol/serialize.ts";
 import { readToken } from "../credentials.ts";
 import type { ApiEnv } from "./env.ts";
+import { checkPath } from "./input.ts";
 import { createMemberRoutes } from "./members.ts";
 import { createMessageRoutes } from "./messages.ts";
 import { RequestSlots } from "./request-slots.ts";
@@ -79,6 +80,10 @@ export function createApi({ chat, verifier, cookiePath }: ApiOptions): Hono<ApiE
     await next();
   });
   api.use(describeRate(chat), limitRate(chat), limitRequests(new RequestSlots()));
+  api.use(async (c, next) => {
+    checkPath(c.req.url);
+    await next();
+  });
 
   api.get("/me", (c) =>
     respond(c, JSON.stringify({ ...userBody(c.get("actor")), admin: c.get("actor").admin })),
