@@ -6,7 +6,7 @@ import { refusalError } from "./errors.ts";
 import { HistoryReader } from "./history.ts";
 import { Joiner, type JoinOptions, type JoinResult } from "./join.ts";
 import { MembershipWatch } from "./membership-watch.ts";
-import { MessageReader } from "./message-reader.ts";
+import { MAX_READ_MARK_USERS, MessageReader } from "./message-reader.ts";
 import type {
   Ack,
   Action,
@@ -47,9 +47,6 @@ export interface ChatOptions {
   monotonic: () => number;
 }
 
-/** With more people online, read marks are not broadcast, since the cost is quadratic. */
-const MAX_READ_MARK_USERS = 100;
-
 /** The use cases of the chat. HTTP, WebSockets and the command line all go through here. */
 export class Chat {
   readonly rooms: Rooms;
@@ -65,7 +62,6 @@ export class Chat {
   readonly #activity: ActivityFeed;
   readonly #membershipWatch: MembershipWatch;
   readonly #joiner: Joiner;
-
   readonly #signIn: SignIn;
   #healthy = true;
 

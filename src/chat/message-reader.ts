@@ -3,8 +3,8 @@ import type { Actor, Message, Page, ReadMark, Room, RoomKey } from "./model.ts";
 import type { Rooms } from "./rooms.ts";
 import type { Range, Store } from "./store.ts";
 
-/** With more members, read marks are not listed. */
-const MAX_READ_MARK_USERS = 100;
+/** With more people online, read marks are not broadcast, since the cost is quadratic. With more members, they are not listed. */
+export const MAX_READ_MARK_USERS = 100;
 
 /** Reads of a room's messages and marks. Those that take a room's id reject with `room_not_found`. */
 export class MessageReader {

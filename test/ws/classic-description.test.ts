@@ -96,6 +96,9 @@ describe("clients connect", () => {
   );
 });
 
+/** Queries and options of connections. */
+const attempts = (...each: [query: string, options: ConnectOptions][]) => each;
+
 describe("a token is accepted", () => {
   const carriers: Record<string, (token: string) => { query?: string; options?: ConnectOptions }> = {
     "in the Authorization header": (token) => ({ options: { token } }),
@@ -128,20 +131,13 @@ describe("a token is accepted", () => {
     const room = await server.createRoom([alice]);
     const token = await server.token(alice);
     const path = `/ws/chat/${room}/`;
-    for (const [query, options] of [
+    for (const [query, options] of attempts(
       [`?token=${token}`, { token }],
       [`?token=${token}&token=${token}`, {}],
       ["", { token, protocols: ["Bearer", token] }],
       ["", { protocols: ["Bearer", token, "access_token", await server.token(bob)] }],
-    ] as const)
-      expect(
-        await refusedWith(
-          connect(path + query, {
-            ...options,
-            protocols: [...(("protocols" in options && options.protocols) || [])],
-          }),
-        ),
-      ).toBe("4001 unauthorized");
+    ))
+      expect(await refusedWith(connect(path + query, options))).toBe("4001 unauthorized");
   });
 
   test("in the query for classic alone: chat.v2 and the HTTP API do not look there", async () => {
@@ -159,19 +155,12 @@ describe("a token is accepted", () => {
     const token = await server.token(alice);
     const headers = { origin: "https://evil.example" };
     const path = `/ws/chat/${room}/`;
-    for (const [query, options] of [
+    for (const [query, options] of attempts(
       [`?token=${token}`, { headers }],
       ["", { headers, protocols: ["Bearer", token] }],
       ["", { headers }],
-    ] as const)
-      expect(
-        await refusedWith(
-          connect(path + query, {
-            ...options,
-            protocols: [...(("protocols" in options && options.protocols) || [])],
-          }),
-        ),
-      ).toBe("403 forbidden");
+    ))
+      expect(await refusedWith(connect(path + query, options))).toBe("403 forbidden");
     await connect(path, { headers: { ...headers, authorization: `JWT ${token}` } });
   });
 

@@ -2,6 +2,7 @@ import { type Earlier, findImported, Numbering } from "../../chat/decide-import.
 import type { Position, Reaction, UserKey } from "../../chat/model.ts";
 import type { ImportContext, ImportedRoom } from "./import-context.ts";
 import { ImportReactions } from "./import-reactions.ts";
+import { insertMessage } from "./insert-message.ts";
 
 /** Messages after which the event loop may get a turn. */
 const TURN_SIZE = 500;
@@ -86,26 +87,14 @@ export class ForeignMessages {
     }
     const reacted = this.#reactions.addTo({ key }, [], { deleted: deletedAt !== null });
     const changed = editedAt !== null || deletedAt !== null || reacted !== undefined;
-    const { seq, rev, changedRev } = this.#numbering.next(changed);
-    statements.run(
-      `INSERT INTO main.messages (room_pk, seq, created_rev, changed_rev, sender_pk, text, sent_at, edited_at, deleted_at, reply_to,
-        client_id, meta, reactions) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-      this.room.key,
-      seq,
-      rev,
-      changedRev,
-      sender,
-      text,
-      sentAt,
-      editedAt,
-      deletedAt,
-      replyTo,
-      key,
-      meta,
-      reacted ? JSON.stringify(reacted.reactions) : null,
-    );
+    const position = this.#numbering.next(changed);
+    const reactions = reacted ? JSON.stringify(reacted.reactions) : null;
+    const state = { sender, text, sentAt, editedAt, deletedAt, replyTo, clientId: key, meta, reactions };
+    // Both could only be taken by a message that was found before.
+    if (!insertMessage(statements, this.room.key, { ...position, ...state }))
+      throw new Error(`message ${key} of room ${this.room.id} cannot be inserted`);
     counts.messages.added++;
-    if (reacted) this.#reactions.keepPending(seq, reacted.pending);
+    if (reacted) this.#reactions.keepPending(position.seq, reacted.pending);
   }
 
   /** Adds reactions to a message that was in the room before. */

@@ -2,6 +2,7 @@ import { type NumberedMessage, Restoration } from "../../chat/decide-import.ts";
 import type { Position, UserKey } from "../../chat/model.ts";
 import type { ImportContext, ImportedRoom } from "./import-context.ts";
 import { ImportReactions } from "./import-reactions.ts";
+import { insertMessage } from "./insert-message.ts";
 
 const PAGE_SIZE = 500;
 
@@ -125,25 +126,10 @@ export class NumberedMessages {
     const { key } = this.room;
     const reacted = this.#reactions.addTo({ seq }, [], { deleted: deletedAt !== null });
     const reactions = reacted ? JSON.stringify(reacted.reactions) : null;
-    const written =
+    const state = { sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, meta, reactions };
+    const isWritten =
       step === "insert"
-        ? statements.run(
-            `INSERT OR IGNORE INTO main.messages (room_pk, seq, created_rev, changed_rev, sender_pk, text, sent_at, edited_at, deleted_at,
-              reply_to, client_id, meta, reactions) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-            key,
-            seq,
-            rev,
-            changedRev,
-            sender,
-            text,
-            sentAt,
-            editedAt,
-            deletedAt,
-            replyTo,
-            clientId,
-            meta,
-            reactions,
-          )
+        ? insertMessage(statements, key, { seq, rev, changedRev, ...state })
         : statements.run(
             `UPDATE OR IGNORE main.messages SET changed_rev = ?, text = ?, meta = ?, edited_at = ?, deleted_at = ?, reactions = ?
               WHERE room_pk = ? AND seq = ?`,
@@ -155,11 +141,11 @@ export class NumberedMessages {
             reactions,
             key,
             seq,
-          );
+          ) > 0;
     if (step === "update")
       statements.run("DELETE FROM main.pending_reactions WHERE room_pk = ? AND seq = ?", key, seq);
     if (reacted) this.#reactions.keepPending(seq, reacted.pending);
-    return written > 0;
+    return isWritten;
   }
 
   #leaveOut(at: string, reason: string): undefined {
