@@ -3,6 +3,7 @@ import type { Invitee } from "./model.ts";
 import type { MessageRecord, ReactionRecord, RoomRecord, TransferRecord, UserRecord } from "./transfer.ts";
 import {
   checkMessageText,
+  encodeMeta,
   isClientName,
   isEmail,
   isEmoji,
@@ -88,11 +89,13 @@ function checkRoom(record: RoomRecord): RoomRecord {
 }
 
 function checkMessage(record: MessageRecord): MessageRecord {
-  const { text, sentAt, editedAt, deletedAt, replyTo, clientId, position } = record;
+  const { text, sentAt, editedAt, deletedAt, replyTo, clientId, meta, position } = record;
   require((text === null) === (deletedAt !== null), "A message has either a text or a time of deletion.");
   if (text !== null && position)
     require(isStorable(text), "A text may contain neither lone surrogates nor NUL.");
   else if (text !== null) checkMessageText(text, MAX_IMPORTED_TEXT_BYTES);
+  require(meta === null || deletedAt === null, "A deleted message has no metadata.");
+  if (meta !== null) encodeMeta(meta);
   checkTime(sentAt, "sent at");
   if (editedAt !== null) checkTime(editedAt, "edited at");
   if (deletedAt !== null) checkTime(deletedAt, "deleted at");

@@ -1,6 +1,7 @@
 import { asChatError, ChatError, isRefused, refusalError } from "./errors.ts";
 import type { Ack, Change, Draft, MarkMove, RoomKey } from "./model.ts";
 import type { Outcome, Store } from "./store.ts";
+import { MAX_META_BYTES } from "./validation.ts";
 
 /** Drafts that may wait for the disk, and UTF-16 units of text in them. Beyond that, new drafts are refused. */
 const MAX_QUEUED_DRAFTS = 65_536;
@@ -162,11 +163,16 @@ export class CommitQueue {
   }
 }
 
-/** UTF-16 units of text that a draft publishes. */
+/** UTF-16 units of text and metadata that a draft publishes. */
 function publishedLength(draft: Draft): number {
-  return draft.action.type === "react" ? REACTION_TEXT_LENGTH : textLength(draft);
+  const { type } = draft.action;
+  if (type === "react") return REACTION_TEXT_LENGTH;
+  // An edit publishes the metadata again, which may be this large.
+  return textLength(draft) + (type === "edit" ? MAX_META_BYTES : 0);
 }
 
+/** UTF-16 units of text and metadata in a draft. */
 function textLength({ action }: Draft): number {
-  return "text" in action ? action.text.length : 0;
+  if (action.type === "send") return action.text.length + (action.meta?.length ?? 0);
+  return action.type === "edit" ? action.text.length : 0;
 }

@@ -30,6 +30,8 @@ export type Amendment = Extract<Action, { type: "edit" | "delete" | "react" }>;
 export interface SentMessage extends Position {
   /** Null when it has been edited or deleted since: its original text is no longer known. */
   text: string | null;
+  /** Undefined when it has been deleted since. An edit keeps it. */
+  meta: string | null | undefined;
   replyTo: number | null;
 }
 
@@ -120,9 +122,10 @@ class RoomState implements RoomWrites {
     return role;
   }
 
-  send(sender: Actor, sentAt: number, { text, clientId, replyTo }: Send): Outcome {
+  send(sender: Actor, sentAt: number, action: Send): Outcome {
+    const { text, clientId, replyTo, meta } = action;
     const repeated = clientId === null ? undefined : this.#sentAs(sender.key, clientId);
-    if (repeated) return repeatSend(repeated, text, replyTo);
+    if (repeated) return repeatSend(repeated, action);
     if (replyTo !== null && !(replyTo >= 1 && replyTo <= this.seq)) return { refused: "message_not_found" };
     const [seq, rev] = [++this.seq, ++this.rev];
     const message: Message = {
@@ -135,10 +138,11 @@ class RoomState implements RoomWrites {
       deletedAt: null,
       replyTo,
       clientId,
+      meta,
       reactions: [],
     };
     this.created.push(message);
-    if (clientId !== null) this.#sent.set(`${sender.key} ${clientId}`, { seq, rev, text, replyTo });
+    if (clientId !== null) this.#sent.set(`${sender.key} ${clientId}`, { seq, rev, text, meta, replyTo });
     // Senders have seen the room up to their own message.
     this.readMarks.set(sender.key, seq);
     const ack = { seq, rev };
@@ -177,8 +181,8 @@ class RoomState implements RoomWrites {
   #sentAs(sender: UserKey, clientId: string): SentMessage | undefined {
     const sent = this.#sent.get(`${sender} ${clientId}`) ?? this.facts.sentAs(this.room, sender, clientId);
     const changed = sent && this.changed.get(sent.seq);
-    const rewritten = changed && (changed.editedAt !== null || changed.deletedAt !== null);
-    return rewritten ? { ...sent, text: null } : sent;
+    if (changed && changed.deletedAt !== null) return { ...sent, text: null, meta: undefined };
+    return changed && changed.editedAt !== null ? { ...sent, text: null } : sent;
   }
 
   #message(seq: number): Message | undefined {
@@ -188,8 +192,11 @@ class RoomState implements RoomWrites {
 }
 
 /** Answers a `clientId` that was used before. A different message is refused: an ack would hide that it is not stored. */
-function repeatSend({ seq, rev, ...first }: SentMessage, text: string, replyTo: number | null): Outcome {
-  const same = (first.text === null || first.text === text) && first.replyTo === replyTo;
+function repeatSend({ seq, rev, ...first }: SentMessage, { text, meta, replyTo }: Send): Outcome {
+  const same =
+    (first.text === null || first.text === text) &&
+    (first.meta === undefined || first.meta === meta) &&
+    first.replyTo === replyTo;
   return same ? { ack: { seq, rev } } : { refused: "client_id_used", details: { seq } };
 }
 
@@ -206,7 +213,7 @@ export function amend(
   if (action.type === "delete") {
     if (!own && !can(actor, role, "delete_any_message")) return { refused: "not_moderator" };
     if (message.deletedAt !== null) return undefined;
-    return { kind: "deleted", message: { ...message, text: null, deletedAt: at, reactions: [] } };
+    return { kind: "deleted", message: { ...message, text: null, meta: null, deletedAt: at, reactions: [] } };
   }
   if (action.type === "edit" && !own) return { refused: "not_sender" };
   if (message.deletedAt !== null) return { refused: "message_deleted" };

@@ -103,6 +103,9 @@ export interface Reaction {
   by: readonly string[];
 }
 
+/** Data that an application attaches to a message: any JSON object, within limits. */
+export type Meta = Readonly<Record<string, unknown>>;
+
 export interface Message {
   /** The message's number in its room: 1, 2, 3 … without gaps. */
   seq: number;
@@ -117,12 +120,14 @@ export interface Message {
   replyTo: number | null;
   /** The sender's idempotency key, unique per room and sender for ever. */
   clientId: string | null;
+  /** Compact JSON, as `encodeMeta` returns it. Null when there is none, and once the message is deleted. */
+  meta: string | null;
   reactions: readonly Reaction[];
 }
 
 /** What a user does in a room and the store keeps. `seq` names a message of that room. */
 export type Action =
-  | { type: "send"; text: string; clientId: string | null; replyTo: number | null }
+  | { type: "send"; text: string; clientId: string | null; replyTo: number | null; meta: string | null }
   | { type: "edit"; seq: number; text: string }
   | { type: "delete"; seq: number }
   | { type: "react"; seq: number; emoji: string; on: boolean }

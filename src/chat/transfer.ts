@@ -1,4 +1,4 @@
-import type { Invitee, Position, Role } from "./model.ts";
+import type { Invitee, Meta, Position, Role } from "./model.ts";
 
 /** Facts of a chat on their way from another database or product, or to one. Times are milliseconds since the epoch. */
 export type TransferRecord =
@@ -48,6 +48,7 @@ export interface MessageRecord {
   replyTo: MessageRef | null;
   /** For a message of another product its key there, unique in the room: it makes a second import skip the message. */
   clientId: string | null;
+  meta: Meta | null;
   /** Where the message was in Parley. Null for one of another product, which is appended in order of `sentAt`. */
   position: MessagePosition | null;
 }

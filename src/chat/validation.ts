@@ -1,5 +1,5 @@
 import { ChatError } from "./errors.ts";
-import type { Invitee } from "./model.ts";
+import type { Invitee, Meta } from "./model.ts";
 
 /** `sub` and invitation, in UTF-16 units. */
 const MAX_USER_ID_LENGTH = 255;
@@ -8,6 +8,10 @@ const MAX_EMAIL_LENGTH = 254;
 const MAX_ROOM_NAME_LENGTH = 200;
 const MAX_EMOJI_LENGTH = 32;
 const MAX_CLIENT_NAME_CHARACTERS = 64;
+/** Of compact JSON in UTF-8. */
+export const MAX_META_BYTES = 4096;
+/** Objects and arrays inside each other. The object itself is the first level. */
+const MAX_META_DEPTH = 16;
 
 /**
  * A visible character. White space, control and format characters are not visible, nor are characters that Unicode calls
@@ -46,16 +50,58 @@ export function isVisible(text: string): boolean {
   return VISIBLE.test(text);
 }
 
+/** Whether a text has more than `maxBytes` bytes of UTF-8. */
+export function isLonger(text: string, maxBytes: number): boolean {
+  // UTF-8 takes at most three bytes for each UTF-16 unit, so most texts need no counting.
+  return text.length * 3 > maxBytes && new TextEncoder().encode(text).length > maxBytes;
+}
+
 /** Throws `invalid_message` or `message_too_long`. `maxBytes` is in UTF-8; 0 means no limit. */
 export function checkMessageText(text: string, maxBytes: number): void {
-  // UTF-8 takes at most three bytes for each UTF-16 unit, so most texts need no counting.
-  if (maxBytes > 0 && text.length * 3 > maxBytes && new TextEncoder().encode(text).length > maxBytes) {
+  if (maxBytes > 0 && isLonger(text, maxBytes)) {
     throw new ChatError("message_too_long", `A message may have up to ${maxBytes} bytes of UTF-8.`);
   }
   if (!isVisible(text)) throw new ChatError("invalid_message", "A message needs some visible text.");
   if (!isStorable(text)) {
     throw new ChatError("invalid_message", "A message may contain neither lone surrogates nor NUL.");
   }
+}
+
+/** Whether a value that was parsed from JSON is an object: not an array, and not null. */
+export function isJsonObject(value: unknown): value is Meta {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/**
+ * Returns a message's metadata as it is stored, as compact JSON. It must have been parsed from JSON. Throws `invalid_message` or
+ * `message_too_long`.
+ */
+export function encodeMeta(meta: Meta): string {
+  const reason = whyNotKept(meta, MAX_META_DEPTH);
+  if (reason !== undefined) throw new ChatError("invalid_message", reason);
+  const json = JSON.stringify(meta);
+  if (!isLonger(json, MAX_META_BYTES)) return json;
+  throw new ChatError("message_too_long", `Metadata may have up to ${MAX_META_BYTES} bytes of compact JSON.`);
+}
+
+/** Why a value cannot be stored and returned unchanged. Undefined when it can. `depth`: levels that it may have. */
+function whyNotKept(value: unknown, depth: number): string | undefined {
+  if (typeof value === "string")
+    return isStorable(value) ? undefined : "Metadata may contain neither lone surrogates nor NUL.";
+  if (typeof value === "number")
+    return isExact(value) ? undefined : "A number in the metadata would lose digits. Send it as a string.";
+  if (typeof value !== "object" || value === null) return undefined;
+  if (depth === 0) return `Metadata may be nested up to ${MAX_META_DEPTH} levels deep.`;
+  for (const key of Object.keys(value)) {
+    const reason = whyNotKept(key, 0) ?? whyNotKept((value as Meta)[key], depth - 1);
+    if (reason !== undefined) return reason;
+  }
+  return undefined;
+}
+
+/** Whether a parsed number is the one that was sent: finite, and no whole number whose last digits may have been rounded. */
+function isExact(number: number): boolean {
+  return Number.isFinite(number) && (Number.isSafeInteger(number) || !/^-?\d+$/.test(String(number)));
 }
 
 /** Returns the name as it is stored: trimmed, in NFC. Throws `invalid_command`. */

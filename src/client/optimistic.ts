@@ -6,7 +6,10 @@ import type { Message } from "./messages.ts";
 export function withCommand(message: Message, command: RoomCommand, me: string, at: string): Message {
   if (!("seq" in command) || command.seq !== message.seq || message.deleted_at !== undefined) return message;
   if (command.type === "edit") return { ...message, text: command.text, edited_at: at };
-  if (command.type === "delete") return { ...message, text: "", reactions: [], deleted_at: at };
+  if (command.type === "delete") {
+    const { meta: _, ...rest } = message;
+    return { ...rest, text: "", reactions: [], deleted_at: at };
+  }
   if (command.type === "read") return message;
   return { ...message, reactions: withReaction(message.reactions, command.emoji, me, command.on) };
 }

@@ -89,6 +89,8 @@ export interface SendOptions {
    * Default: a random one.
    */
   clientId?: string | undefined;
+  /** Data of the application's own, up to 4,096 bytes of JSON. Everybody in the room gets it with the message. */
+  meta?: Record<string, unknown> | undefined;
 }
 
 /** Options of `api`. */

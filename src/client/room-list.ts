@@ -1,4 +1,10 @@
-import type { ActivityFrame, NoticeFrame, OpenedFrame, RoomSummaryBody } from "../protocol/frames.ts";
+import type {
+  ActivityFrame,
+  MessageBody,
+  NoticeFrame,
+  OpenedFrame,
+  RoomSummaryBody,
+} from "../protocol/frames.ts";
 import type { ChatContext } from "./chat-context.ts";
 import type { Message } from "./messages.ts";
 import { RoomCounts } from "./room-counts.ts";
@@ -14,8 +20,9 @@ interface Entry {
   search?: object | undefined;
 }
 
-/** UTF-16 units of the text of a summary's message. */
+/** UTF-16 units of the text of a summary's message, and bytes of its metadata. */
 const MAX_SUMMARY_TEXT_LENGTH = 200;
+const MAX_SUMMARY_META_BYTES = 512;
 
 /** A user's rooms with their unread messages, in step with the server. */
 export class RoomList {
@@ -221,11 +228,15 @@ export class RoomList {
 
 const isPresent = ({ deleted_at }: Message) => deleted_at === undefined;
 
-/** As the server does it. The cut may fall inside a surrogate pair. */
-function shortened<T extends { text: string }>(message: T): T {
-  const { text } = message;
-  if (text.length <= MAX_SUMMARY_TEXT_LENGTH) return message;
-  return { ...message, text: text.slice(0, MAX_SUMMARY_TEXT_LENGTH).replace(/[\ud800-\udbff]$/, "") };
+/** As the server does it. */
+function shortened({ text, meta, ...rest }: MessageBody): MessageBody {
+  const bytes = new TextEncoder().encode(JSON.stringify(meta)).length;
+  return {
+    ...rest,
+    // The cut may fall inside a surrogate pair.
+    text: text.slice(0, MAX_SUMMARY_TEXT_LENGTH).replace(/[\ud800-\udbff]$/, ""),
+    ...(meta && bytes <= MAX_SUMMARY_META_BYTES && { meta }),
+  };
 }
 
 function byActivity(a: RoomSummaryBody, b: RoomSummaryBody): number {

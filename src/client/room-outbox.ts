@@ -165,7 +165,7 @@ export class RoomOutbox {
     const { command, at } = stored;
     const item: Item = { ...stored, ...deferred<Ack>(), isWaiting: true };
     if (command.type === "send") {
-      const { text, client_id = "", reply_to } = command;
+      const { text, client_id = "", reply_to, meta } = command;
       item.message = {
         seq: 0,
         rev: 0,
@@ -174,6 +174,7 @@ export class RoomOutbox {
         sent_at: at,
         client_id,
         ...(reply_to !== undefined && { reply_to }),
+        ...(meta && { meta }),
         reactions: [],
         status: "waiting",
       };

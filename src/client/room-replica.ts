@@ -122,15 +122,19 @@ export class RoomReplica implements Room {
       replyTo,
       // Not `crypto.randomUUID`, which pages served over plain http do not have.
       clientId = crypto.getRandomValues(new Uint32Array(4)).join("-"),
+      meta,
     }: SendOptions = {},
   ): Promise<Ack> {
-    return this.#add({ type: "send", text, client_id: clientId, reply_to: replyTo });
+    // A copy, as the others get it: the application may change its own before it is sent, or sent again.
+    const copy = meta && (JSON.parse(JSON.stringify(meta)) as typeof meta);
+    return this.#add({ type: "send", text, client_id: clientId, reply_to: replyTo, meta: copy });
   }
 
   resend(message: PendingMessage): Promise<Ack> {
     const failed = this.outbox.discard(message);
     if (!failed) return rejected(new ParleyError("message_not_found", "This message has not failed."));
-    return this.send(failed.text, { clientId: failed.client_id, replyTo: failed.reply_to });
+    const { text, client_id: clientId, reply_to: replyTo, meta } = failed;
+    return this.send(text, { clientId, replyTo, meta });
   }
 
   discard(message: PendingMessage): void {

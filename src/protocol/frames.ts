@@ -1,5 +1,5 @@
 import type { Code } from "../chat/errors.ts";
-import type { Role } from "../chat/model.ts";
+import type { Meta, Role } from "../chat/model.ts";
 
 /**
  * What the server sends in `chat.v2` and over HTTP. Times are RFC 3339 in UTC with milliseconds. Types only: the server
@@ -19,7 +19,7 @@ export interface ReactionBody {
   by: readonly string[];
 }
 
-/** A message as it is now. A deleted one keeps its `seq`; its text is empty and its reactions are gone. */
+/** A message as it is now. A deleted one keeps its `seq`; its text is empty, its metadata and reactions are gone. */
 export interface MessageBody {
   /** The message's number in its room: 1, 2, 3 … without gaps. */
   seq: number;
@@ -33,6 +33,8 @@ export interface MessageBody {
   /** The `seq` of an earlier message. */
   reply_to?: number;
   client_id?: string;
+  /** What the sender attached to the message. */
+  meta?: Meta;
   reactions: readonly ReactionBody[];
 }
 
@@ -52,7 +54,10 @@ export interface RoomSummaryBody extends RoomBody {
   read: number;
   /** Messages after the mark that are not deleted. */
   unread: number;
-  /** The newest message that is not deleted, its text cut to 200 UTF-16 units. */
+  /**
+   * The newest message that is not deleted: its text cut to 200 UTF-16 units, and without its metadata if that has more than
+   * 512 bytes.
+   */
   last_message: MessageBody | null;
 }
 

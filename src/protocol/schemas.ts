@@ -1,7 +1,14 @@
 import * as v from "valibot";
 
-import { roles } from "../chat/model.ts";
-import { isClientId, isClientName, isEmoji, isRoomId, ROOM_ID_RULE } from "../chat/validation.ts";
+import { type Meta, roles } from "../chat/model.ts";
+import {
+  isClientId,
+  isClientName,
+  isEmoji,
+  isJsonObject,
+  isRoomId,
+  ROOM_ID_RULE,
+} from "../chat/validation.ts";
 
 /** Schemas of everything that clients send, over WebSockets and HTTP. The types are inferred from them. */
 
@@ -17,6 +24,8 @@ const integer = (min: number) =>
 const clientName = text(isClientName, "must be a string of 1 to 64 characters");
 const clientId = text(isClientId, "must be a string of 1 to 64 characters, without lone surrogates and NUL");
 const emoji = text(isEmoji, "must be one emoji or a short word");
+/** The domain checks what is in it. */
+const meta = v.custom<Meta>(isJsonObject, "must be a JSON object");
 const seq = integer(1);
 const readMark = integer(0);
 const room = text(isRoomId, ROOM_ID_RULE);
@@ -42,6 +51,7 @@ export const commandSchemas = {
     text: v.string(),
     client_id: v.exactOptional(clientId),
     reply_to: v.exactOptional(seq),
+    meta: v.exactOptional(meta),
   }),
   edit: v.strictObject({ type: v.literal("edit"), id: clientName, ...inRoom, seq, text: v.string() }),
   delete: v.strictObject({ type: v.literal("delete"), id: clientName, ...inRoom, seq }),

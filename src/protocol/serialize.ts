@@ -29,12 +29,13 @@ function encodeSender(user: User): string {
  * building an object for `JSON.stringify`.
  */
 export function encodeMessage(message: Message): string {
-  const { seq, rev, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, reactions } = message;
+  const { seq, rev, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, meta, reactions } = message;
   let rest = "";
   if (editedAt !== null) rest += `,"edited_at":"${formatTime(editedAt)}"`;
   if (deletedAt !== null) rest += `,"deleted_at":"${formatTime(deletedAt)}"`;
   if (replyTo !== null) rest += `,"reply_to":${replyTo}`;
   if (clientId !== null) rest += `,"client_id":${JSON.stringify(clientId)}`;
+  if (meta !== null) rest += `,"meta":${meta}`;
   const by = reactions.length > 0 ? JSON.stringify(reactions) : "[]";
   return `{"seq":${seq},"rev":${rev},"sender":${encodeSender(sender)},"text":${JSON.stringify(text ?? "")},"sent_at":"${formatTime(sentAt)}"${rest},"reactions":${by}}`;
 }
@@ -50,7 +51,7 @@ export function roomBody({ room: { id, name, seq, rev, createdAt }, role }: Memb
 /** Encoded last messages by object. The room list keeps its objects while nothing changes. */
 const encodedLastMessages = new WeakMap<Message, string>();
 
-/** Returns the JSON of a `MessageBody` for a room list: a long text is cut. */
+/** Returns the JSON of a `MessageBody` for a room list, as `cutLastMessage` shortens it. */
 export function encodeLastMessage(message: Message): string {
   let encoded = encodedLastMessages.get(message);
   if (encoded === undefined)

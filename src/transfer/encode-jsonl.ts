@@ -42,7 +42,7 @@ function roomLine({ type, id, name, createdAt, createdBy, head }: RoomRecord): o
 }
 
 function messageLine(record: MessageRecord): object {
-  const { type, room, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, position } = record;
+  const { type, room, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, meta, position } = record;
   return {
     type,
     room,
@@ -56,6 +56,7 @@ function messageLine(record: MessageRecord): object {
     deleted_at: deletedAt === null ? undefined : time(deletedAt),
     reply_to: replyTo === null ? undefined : messageRef(replyTo),
     client_id: given(clientId),
+    meta: given(meta),
   };
 }
 

@@ -1,7 +1,8 @@
 import * as v from "valibot";
 
-import { type Invitee, roles } from "../chat/model.ts";
+import { type Invitee, type Meta, roles } from "../chat/model.ts";
 import type { MessageRecord, MessageRef, RoomRecord, TransferRecord, UserRecord } from "../chat/transfer.ts";
+import { isJsonObject } from "../chat/validation.ts";
 
 /** RFC 3339, section 5.6. Digits beyond the millisecond are cut. */
 const TIME = /^\d{4}-(\d\d)-(\d\d)[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
@@ -69,6 +70,7 @@ const lineSchemas = {
     deleted_at: optional(time),
     reply_to: optional(messageRef),
     client_id: optional(string),
+    meta: optional(v.custom<Meta>(isJsonObject, "must be a JSON object")),
   }),
   reaction: v.strictObject({
     type: v.literal("reaction"),
@@ -132,11 +134,11 @@ function toRoom(line: LineOf<"room">): RoomRecord | { invalid: string } {
 function toMessage(line: LineOf<"message">): MessageRecord | { invalid: string } {
   const { type, room, seq, rev, changed_rev: changedRev = null, sender, text = null, sent_at: sentAt } = line;
   const { edited_at: editedAt = null, deleted_at: deletedAt = null } = line;
-  const { reply_to: replyTo = null, client_id: clientId = null } = line;
+  const { reply_to: replyTo = null, client_id: clientId = null, meta = null } = line;
   if ((seq === undefined) !== (rev === undefined) || (seq === undefined && changedRev !== null))
     return { invalid: "A message has both seq and rev, or neither." };
   const position = seq === undefined || rev === undefined ? null : { seq, rev, changedRev };
-  return { type, room, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, position };
+  return { type, room, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, meta, position };
 }
 
 function describe(issue: v.BaseIssue<unknown>): string {

@@ -47,7 +47,13 @@ export async function seedMessages(
     }
   };
   const seqs = Array.from({ length: messages }, (_, index) => index + 1);
-  await append(seqs, (seq) => ({ type: "send", text: `${TEXT} ${seq}`, clientId: null, replyTo: null }));
+  await append(seqs, (seq) => ({
+    type: "send",
+    text: `${TEXT} ${seq}`,
+    clientId: null,
+    replyTo: null,
+    meta: null,
+  }));
   const edited = seqs.filter((seq) => seq % 10 === 0);
   await append(edited, (seq) => ({ type: "edit", seq, text: TEXT }));
   await store.close();

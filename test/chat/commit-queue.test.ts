@@ -4,7 +4,7 @@ import { CommitQueue } from "../../src/chat/commit-queue.ts";
 import { asChatError, StoreError } from "../../src/chat/errors.ts";
 import type { Draft, RoomKey } from "../../src/chat/model.ts";
 import type { Outcome } from "../../src/chat/store.ts";
-import { actor, draft, message, range, settle } from "../support/samples.ts";
+import { actor, draft, message, range, send as sendAction, settle } from "../support/samples.ts";
 
 afterEach(() => void jest.useRealTimers());
 
@@ -95,6 +95,28 @@ describe("batches", () => {
     batches[0]?.resolve(stored(1));
     await settle();
     expect(drafts.map((batch) => batch.length)).toEqual([1, 8]);
+  });
+
+  test("an edit counts for 4 Ki more than its text, because the metadata is published again", async () => {
+    const { queue, batches, drafts, send } = createQueue();
+    void send("a");
+    await settle();
+    for (const seq of range(1, 40))
+      void queue.add({ ...draft(1, ""), action: { type: "edit", seq, text: "" } });
+    batches[0]?.resolve(stored(1));
+    await settle();
+    expect(drafts.map((batch) => batch.length)).toEqual([1, 32]);
+  });
+
+  test("metadata counts as text does", async () => {
+    const { queue, batches, drafts, send } = createQueue();
+    void send("a");
+    await settle();
+    const action = sendAction("x", null, null, "m".repeat(4095));
+    for (const _ of range(1, 40)) void queue.add({ ...draft(1, ""), action });
+    batches[0]?.resolve(stored(1));
+    await settle();
+    expect(drafts.map((batch) => batch.length)).toEqual([1, 32]);
   });
 
   test("a batch takes up to 128 Ki of text, and a single text of any length", async () => {

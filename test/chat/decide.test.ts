@@ -155,7 +155,7 @@ describe("a reply", () => {
 });
 
 describe("a client_id that its sender used before", () => {
-  const sent = { "1 c": { seq: 1, rev: 1, text: "text 1", replyTo: null } };
+  const sent = { "1 c": { seq: 1, rev: 1, text: "text 1", meta: null, replyTo: null } };
   const messages = [message(1), message(2), message(3)];
 
   test("is acknowledged like the first time for the same message", () => {
@@ -177,8 +177,39 @@ describe("a client_id that its sender used before", () => {
     expect(writes().created).toEqual([]);
   });
 
+  test("is a conflict with the first message for other metadata, even when the first message was edited", () => {
+    const meta = '{"a":1}';
+    const withMeta = { "1 c": { seq: 1, rev: 1, text: "text 1", meta, replyTo: null } };
+    const { decide } = createBatch({ messages: [{ ...message(1), meta }], sent: withMeta });
+    const others = [null, '{"a":2}'].map((other) => send("text 1", "c", null, other));
+    expect(decide(alice, send("text 1", "c", null, meta), ...others)).toEqual([
+      "unchanged 1/1",
+      "client_id_used 1",
+      "client_id_used 1",
+    ]);
+    expect(decide(alice, edit(1), send("any", "c", null, meta), ...others)).toEqual([
+      "edited 1/2",
+      "unchanged 1/1",
+      "client_id_used 1",
+      "client_id_used 1",
+    ]);
+  });
+
+  test("is acknowledged whatever the metadata, once the first message was deleted", () => {
+    const { decide } = createBatch();
+    const again = send("any", "c");
+    expect(decide(alice, send("one", "c", null, "{}"), again, remove(1), again)).toEqual([
+      "created 1/1",
+      "client_id_used 1",
+      "deleted 1/2",
+      "unchanged 1/1",
+    ]);
+    const deleted = { "1 c": { seq: 1, rev: 1, text: null, meta: undefined, replyTo: null } };
+    expect(createBatch({ messages, sent: deleted }).decide(alice, again)).toEqual(["unchanged 1/1"]);
+  });
+
   test("is acknowledged whatever the text, once the first message was edited or deleted", () => {
-    const rewritten = { "1 c": { seq: 1, rev: 1, text: null, replyTo: 3 } };
+    const rewritten = { "1 c": { seq: 1, rev: 1, text: null, meta: null, replyTo: 3 } };
     const { decide } = createBatch({ messages, sent: rewritten });
     expect(decide(alice, send("any", "c", 3), send("any", "c"))).toEqual([
       "unchanged 1/1",
@@ -337,14 +368,14 @@ test.each<[string, Actor, Role | undefined, edits: string, deletes: string]>([
 });
 
 describe("an amendment", () => {
-  const before = { ...reacted({ emoji: "👍", by: ["a"] }), editedAt: 3 };
+  const before = { ...reacted({ emoji: "👍", by: ["a"] }), editedAt: 3, meta: "{}" };
 
   test("that edits changes the text and the time of the edit, and nothing else", () => {
     expect(after(before, edit(1))).toEqual({ ...before, text: "edited", editedAt: 9 });
   });
 
   test("that deletes takes the text and the reactions, and nothing else", () => {
-    expect(after(before, remove(1))).toEqual({ ...before, text: null, reactions: [], deletedAt: 9 });
+    expect(after(before, remove(1))).toEqual({ ...before, text: null, meta: null, reactions: [], deletedAt: 9 });
   });
 
   test("leaves the message that it is given as it was", () => {

@@ -28,10 +28,13 @@ test("histories of 256 rooms are kept; the oldest makes way for another", () => 
   expect(kept()).toEqual([0, ...range(2, 256)]);
 });
 
-test("a history with more than 64 Ki of text is not kept, nor the one that it replaces", () => {
+test("a history with more than 64 Ki of text and metadata is not kept, nor the one that it replaces", () => {
   const cache = new HistoryCache(() => 0);
   cache.set(7, 50, history("x".repeat(65_536)));
   expect(cache.get(7, 50, 1)).toBeDefined();
   cache.set(7, 50, history("x".repeat(65_537)));
+  expect(cache.get(7, 50, 1)).toBeUndefined();
+  const withMeta = { ...message(1, 1, "x".repeat(65_535)), meta: "{}" };
+  cache.set(7, 50, { ...history(), messages: [withMeta] });
   expect(cache.get(7, 50, 1)).toBeUndefined();
 });

@@ -1,9 +1,11 @@
 import { describe, expect, test } from "bun:test";
 
 import { asChatError, type Code } from "../../src/chat/errors.ts";
+import type { Meta } from "../../src/chat/model.ts";
 import {
   checkMessageText,
   emojiKey,
+  encodeMeta,
   isClientName,
   isEmail,
   isEmoji,
@@ -84,6 +86,54 @@ describe("a message's text", () => {
   ] as const)("of %p up to 8 bytes of UTF-8 are accepted: %p", (text, code) => {
     expect(refusal(() => checkMessageText(text, 8))?.code).toBe(code);
     expect(refusal(() => checkMessageText(text, 0))?.code).not.toBe("message_too_long");
+  });
+});
+
+describe("metadata", () => {
+  const encode = (json: string) => encodeMeta(JSON.parse(json) as Meta);
+  /** Objects inside each other. */
+  const nested = (levels: number) => `${'{"a":'.repeat(levels - 1)}{}${"}".repeat(levels - 1)}`;
+
+  test.each([
+    "{}",
+    '{"b":1,"a":[true,false,null,"é😀",-1.5,1e-7,9007199254740991,1e+21]}',
+    '{"__proto__":{"__proto__":1},"constructor":null,"toJSON":"x","":""}',
+    nested(16),
+    nested(15).replace("{}", "[]"),
+  ])("%s is stored as it was sent", (json) => {
+    expect(encode(json)).toBe(json);
+    expect(encode(` ${json.replaceAll(":", " : ")}\n`)).toBe(json);
+  });
+
+  test.each([
+    ["NUL", '{"a":"\\u0000"}', "surrogates nor NUL"],
+    ["a lone surrogate", '{"a":["\\ud800"]}', "surrogates nor NUL"],
+    ["a lone surrogate in a key", '{"a":{"\\udc00":1}}', "surrogates nor NUL"],
+    ["17 levels of objects", nested(17), "16 levels"],
+    ["17 levels of arrays", `{"a":${"[".repeat(16)}${"]".repeat(16)}}`, "16 levels"],
+    ["many levels", nested(5000), "16 levels"],
+    ["a whole number that is rounded", '{"a":9007199254740993}', "lose digits"],
+    ["a number out of range", '{"a":-1e400}', "lose digits"],
+  ])("with %s is refused with the reason", (_, json, reason) => {
+    expect(refusal(() => encode(json))).toEqual({
+      code: "invalid_message",
+      message: expect.stringContaining(reason),
+    });
+  });
+
+  test.each([
+    ["x", 1],
+    ["é", 2],
+    ["€", 3],
+    ["😀", 4],
+  ])("has up to 4,096 bytes of UTF-8, of %p as of any other character", (character, bytes) => {
+    const room = 4096 - '{"a":""}'.length;
+    const text = character.repeat(Math.floor(room / bytes)) + "x".repeat(room % bytes);
+    expect(Buffer.byteLength(encodeMeta({ a: text }))).toBe(4096);
+    expect(refusal(() => encodeMeta({ a: `${text}x` }))).toEqual({
+      code: "message_too_long",
+      message: expect.stringContaining("4096 bytes"),
+    });
   });
 });
 

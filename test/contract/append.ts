@@ -69,6 +69,26 @@ export function appendContract(harness: () => StoreHarness): void {
     expect(await h.newest(room)).toMatchObject(gone);
   });
 
+  test("metadata is kept as it was sent, through edits and reactions, until the message is deleted", async () => {
+    const h = harness();
+    const alice = await h.user();
+    const room = await h.room(alice);
+    const meta = '{"b":1,"a":"😀\u2028","__proto__":{"c":[null]}}';
+    await h.act(room, alice, send("text", "c", null, meta), send("without"));
+    expect(await h.store.messages(room.key, { limit: 9 })).toMatchObject([{ meta }, { meta: null }]);
+    for (const action of [edit(1, "edited"), react(1, "👍")]) {
+      await h.act(room, alice, action);
+      expect((await h.store.changes(room.key, 2, 9)).messages).toMatchObject([{ seq: 1, meta }]);
+    }
+    const last = await h.store.lastMessages([room.key]);
+    expect(last.get(room.key)).toMatchObject({ seq: 2, meta: null });
+    expect(await h.act(room, alice, send("text", "c", null, meta))).toEqual(["unchanged 1/1"]);
+    expect(await h.act(room, alice, send("text", "c"))).toEqual(["client_id_used 1"]);
+    await h.act(room, alice, remove(1));
+    expect((await h.store.changes(room.key, 4, 9)).messages).toMatchObject([{ seq: 1, meta: null }]);
+    expect(await h.act(room, alice, send("text", "c"))).toEqual(["unchanged 1/1"]);
+  });
+
   test("a message that is sent and changed in one batch is kept as it is in the end", async () => {
     const h = harness();
     const alice = await h.user();

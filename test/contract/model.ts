@@ -20,6 +20,7 @@ interface ModelMessage {
   deleted: boolean;
   replyTo: number | null;
   clientId: string | null;
+  meta: string | null;
   reactions: { emoji: string; by: string[] }[];
 }
 
@@ -74,7 +75,7 @@ class Model {
     if (action.type === "edit" && !own) return "not_sender";
     if (action.type === "delete" && !own && role !== "moderator" && !actor.admin) return "not_moderator";
     if (action.type === "delete") {
-      Object.assign(message, { text: null, firstText: null, deleted: true, reactions: [] });
+      Object.assign(message, { text: null, firstText: null, deleted: true, meta: null, reactions: [] });
       return this.#change("deleted", found, message);
     }
     if (message.deleted) return "message_deleted";
@@ -87,13 +88,14 @@ class Model {
     return this.#change("edited", found, message);
   }
 
-  #send(person: Person, { text, clientId, replyTo }: Extract<Action, { type: "send" }>): string {
+  #send(person: Person, { text, clientId, replyTo, meta }: Extract<Action, { type: "send" }>): string {
     const sender = person.actor.key;
     const first = this.messages.find(
       (each) => clientId !== null && each.clientId === clientId && each.sender === sender,
     );
     if (first) {
-      const same = (first.firstText === null || first.firstText === text) && first.replyTo === replyTo;
+      const sameText = first.firstText === null || first.firstText === text;
+      const same = sameText && (first.deleted || first.meta === meta) && first.replyTo === replyTo;
       const rev = this.states.findIndex((state) => state.length >= first.seq);
       return same ? `unchanged ${first.seq}/${rev}` : `client_id_used ${first.seq}`;
     }
@@ -101,7 +103,8 @@ class Model {
     const seq = this.messages.length + 1;
     person.mark = seq;
     const state = { firstText: text, edited: false, deleted: false, reactions: [] };
-    return this.#change("created", undefined, { seq, rev: 0, sender, text, replyTo, clientId, ...state });
+    const sent = { seq, rev: 0, sender, text, replyTo, clientId, meta };
+    return this.#change("created", undefined, { ...sent, ...state });
   }
 
   #change(kind: string, before: ModelMessage | undefined, after: ModelMessage): string {
@@ -138,6 +141,7 @@ const fromStore = ({ seq, rev, sender, text, editedAt, deletedAt, ...rest }: Mes
   deleted: deletedAt !== null,
   replyTo: rest.replyTo,
   clientId: rest.clientId,
+  meta: rest.meta,
   reactions: rest.reactions.map(({ emoji, by }) => ({ emoji, by: [...by] })),
 });
 
@@ -155,6 +159,7 @@ const someAction = fc.oneof(
       text: fc.constantFrom("x", "y"),
       clientId: fc.option(fc.constantFrom("a", "b"), { freq: 2 }),
       replyTo: fc.option(someSeq, { freq: 1 }),
+      meta: fc.option(fc.constantFrom("{}", '{"b":1,"a":{"__proto__":[]}}'), { freq: 1 }),
     }),
   },
   {
@@ -193,7 +198,7 @@ const readings = fc.array(
       fc.record({
         who: fc.constant("moderator" as const),
         action: fc.oneof(
-          fc.constant({ type: "send" as const, text: "x", clientId: null, replyTo: null }),
+          fc.constant({ type: "send" as const, text: "x", clientId: null, replyTo: null, meta: null }),
           fc.record({ type: fc.constant("delete" as const), seq: someSeq }),
           fc.record({ type: fc.constant("edit" as const), seq: someSeq, text: fc.constantFrom("x", "z") }),
         ),

@@ -53,6 +53,19 @@ test.each([
   expect(summaryBody(summary(text)).last_message).toMatchObject({ seq: 1, text: shown });
 });
 
+test.each([
+  ["of 512 bytes of UTF-8 is kept", "x".repeat(504), true],
+  ["of 513 bytes is left out", "x".repeat(505), false],
+  ["is measured in bytes, not in characters", "é".repeat(252), true],
+  ["is measured in bytes, not in characters: one more", "é".repeat(253), false],
+])("the metadata of a last message %s", (_, a, isKept) => {
+  const meta = { a };
+  const lastMessage = { ...message(1), meta: JSON.stringify(meta) };
+  const body = summaryBody({ ...summary(), lastMessage }).last_message;
+  expect(body).toEqual(isKept ? messageBody(lastMessage) : messageBody(message(1)));
+  expect(body?.meta).toEqual(isKept ? meta : undefined);
+});
+
 const name = fc.string({ unit: "binary" });
 const time = fc.integer({ min: 0, max: 4e12 });
 const seq = fc.nat();
@@ -72,6 +85,7 @@ const someMessage: fc.Arbitrary<Message> = fc.record({
   deletedAt: fc.option(time),
   replyTo: fc.option(seq),
   clientId: fc.option(name),
+  meta: fc.option(fc.dictionary(name, fc.jsonValue()).map((meta) => JSON.stringify(meta))),
   reactions: fc.array(fc.record({ emoji: name, by: fc.array(name) }), { maxLength: 3 }),
 });
 const someSummary: fc.Arbitrary<RoomSummary> = fc.record({
@@ -94,6 +108,7 @@ test("the JSON of any summary is that of its parts", () => {
         ...whole,
         text: whole.text.length > 200 ? cut(whole.text) : whole.text,
       };
+      if (Buffer.byteLength(lastMessage?.meta ?? "") > 512) delete last_message?.meta;
       const expected = JSON.stringify({ ...roomBody(any), read, unread, last_message });
       // The second time from the cache.
       for (let round = 0; round < 2; round++) expect(encodeSummary(any)).toBe(expected);

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import * as fc from "fast-check";
 
 import { ChatError } from "../../src/chat/errors.ts";
-import type { Message } from "../../src/chat/model.ts";
+import type { Message, Meta } from "../../src/chat/model.ts";
 import type { HelloFrame, MessageBody } from "../../src/protocol/frames.ts";
 import type { Command } from "../../src/protocol/schemas.ts";
 import { encodeMessage } from "../../src/protocol/serialize.ts";
@@ -43,6 +43,7 @@ const anyMessage: fc.Arbitrary<Message> = fc.record({
   deletedAt: nullable(time),
   replyTo: nullable(seq),
   clientId: nullable(text),
+  meta: nullable(fc.dictionary(text, fc.jsonValue()).map((meta) => JSON.stringify(meta))),
   reactions: fc.array(fc.record({ emoji: text, by: fc.array(text) }), { maxLength: 3 }),
 });
 
@@ -50,7 +51,7 @@ const toTime = (at: number) => new Date(at).toISOString();
 
 test("a message is encoded as JSON.stringify would, without the keys that it lacks", () => {
   const property = fc.property(anyMessage, (any) => {
-    const { sender, sentAt, editedAt, deletedAt, replyTo, clientId } = any;
+    const { sender, sentAt, editedAt, deletedAt, replyTo, clientId, meta } = any;
     const body: MessageBody = {
       seq: any.seq,
       rev: any.rev,
@@ -61,6 +62,7 @@ test("a message is encoded as JSON.stringify would, without the keys that it lac
       ...(deletedAt !== null && { deleted_at: toTime(deletedAt) }),
       ...(replyTo !== null && { reply_to: replyTo }),
       ...(clientId !== null && { client_id: clientId }),
+      ...(meta !== null && { meta: JSON.parse(meta) as Meta }),
       reactions: any.reactions.map(({ emoji, by }) => ({ emoji, by: [...by] })),
     };
     expect(encodeMessage(any)).toBe(JSON.stringify(body));

@@ -2,7 +2,8 @@ import { expect, test } from "bun:test";
 
 import * as fc from "fast-check";
 
-import type { Action } from "../../src/chat/model.ts";
+import type { Action, Meta } from "../../src/chat/model.ts";
+import { encodeMeta } from "../../src/chat/validation.ts";
 import { StoreHarness, subOf } from "../contract/store-harness.ts";
 import { foreign, openArchive } from "../support/archive.ts";
 import { send } from "../support/samples.ts";
@@ -32,7 +33,18 @@ test("a chat with everything in it is the same after export, import and export",
   const deleted = await h.room(ann);
   await h.fill(deleted, ann, 2);
   await h.delete(deleted);
-  await h.act(room, ann, send("one", "c1"), send("two", null, 1), send("three\u2028\u{1f600}", "c1b"));
+  await h.act(
+    room,
+    ann,
+    send("one", "c1"),
+    send("two", null, 1),
+    send("three\u2028\u{1f600}", "c1b", null, "{}"),
+  );
+  await h.act(
+    room,
+    ann,
+    send("card", null, null, '{"z":[1,{"__proto__":null}],"a":"\u2028\\"","__proto__":{"x":1e21}}'),
+  );
   await h.act(room, bob, send("four", "c1"), { type: "react", seq: 1, emoji: "👍", on: true });
   await h.act(room, carol, { type: "react", seq: 1, emoji: "👍", on: true });
   await h.act(room, carol, { type: "react", seq: 1, emoji: "🎉", on: true });
@@ -46,7 +58,7 @@ test("a chat with everything in it is the same after export, import and export",
   await from.import([
     foreign.room("imported"),
     foreign.member("imported", "erin@example.com"),
-    foreign.message("imported", "k1"),
+    foreign.message("imported", "k1", { meta: { card: { id: 7 } } }),
     foreign.reaction("imported", "k1", "erin@example.com"),
     foreign.reaction("imported", "k1", "ann@example.com"),
   ]);
@@ -69,7 +81,7 @@ test("lines come in the documented order, with the documented keys", async () =>
   const room = await h.createRoom("general", owner);
   await h.grant(room, subOf(ann));
   await h.grant(room, { email: "bob@example.com" });
-  await h.act(room, ann, send("one", "c1"), send("two", null, 1));
+  await h.act(room, ann, send("one", "c1", null, '{"b":1,"a":2}'), send("two", null, 1, "{}"));
   await h.act(room, ann, { type: "react", seq: 1, emoji: "👍", on: true }, { type: "delete", seq: 2 });
   const at = "2023-11-14T22:13:20.000Z";
   const created = "1970-01-01T00:00:00.001Z";
@@ -105,6 +117,7 @@ test("lines come in the documented order, with the documented keys", async () =>
       text: "one",
       sent_at: at,
       client_id: "c1",
+      meta: { b: 1, a: 2 },
     },
     { type: "reaction", room: "general", message: 1, emoji: "👍", user: { id: "sub|ann" } },
     {
@@ -151,6 +164,15 @@ test("an export shows one moment, whatever is written meanwhile", async () => {
 
 const USERS = 4;
 
+/** Metadata as it is stored, without what is not allowed in it. */
+function toMeta(json: Record<string, unknown>): string {
+  try {
+    return encodeMeta(JSON.parse(JSON.stringify(json)) as Meta);
+  } catch {
+    return "{}";
+  }
+}
+
 test("any chat is the same after export, import and export, whatever the order of the lines", async () => {
   const word = fc
     .string({ unit: "grapheme", minLength: 1, maxLength: 8 })
@@ -162,6 +184,7 @@ test("any chat is the same after export, import and export, whatever the order o
       text: word,
       clientId: fc.option(fc.constantFrom("a", "b", "c")),
       replyTo: fc.option(seq),
+      meta: fc.option(fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 3 }).map(toMeta)),
     }),
     fc.record({ type: fc.constant("edit" as const), seq, text: word }),
     fc.record({ type: fc.constant("delete" as const), seq }),

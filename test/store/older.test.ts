@@ -8,6 +8,7 @@ import { open } from "../../src/store/sqlite/open.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { StoreHarness } from "../contract/store-harness.ts";
 import { root } from "../support/process.ts";
+import { send } from "../support/samples.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 
 const migrations = readMigrationFiles({ migrationsFolder: join(root, "drizzle") });
@@ -57,7 +58,7 @@ test.each(
     seq: 3,
     rev: 5,
     messages: [
-      { seq: 1, rev: 1, sender: user, text: "text 1", clientId: "c", reactions: [] },
+      { seq: 1, rev: 1, sender: user, text: "text 1", clientId: "c", meta: null, reactions: [] },
       { seq: 2, rev: 4, text: "edited", editedAt: 2 },
       { seq: 3, rev: 5, text: null, deletedAt: 2 },
     ],
@@ -67,9 +68,8 @@ test.each(
   expect((await store.lastMessages([1])).get(1)).toMatchObject({ seq: 2 });
   const old = await h.signIn("sub|old");
   expect(old).toMatchObject(user);
-  expect(await h.act(room, old, { type: "send", text: "text 1", clientId: "c", replyTo: null })).toEqual([
-    "unchanged 1/1",
-  ]);
+  expect(await h.act(room, old, send("text 1", "c"))).toEqual(["unchanged 1/1"]);
+  expect(await h.act(room, old, send("text 1", "c", null, "{}"))).toEqual(["client_id_used 1"]);
   expect(await h.act(room, old, { type: "react", seq: 1, emoji: "👍", on: true })).toEqual(["reacted 1/6"]);
   // A user who had signed in is not taken for an invitation, and an invitation still stands.
   await h.grant(room, { sub: "sub|second" }, "owner");

@@ -105,6 +105,7 @@ export const foreign = {
     deletedAt: null,
     replyTo: null,
     clientId: key,
+    meta: null,
     position: null,
     ...more,
   }),

@@ -12,13 +12,18 @@ export function draft(room: RoomKey, text: string, sender = actor(1)): Draft {
   return { room, actor: sender, at: 0, action: send(text) };
 }
 
-export function send(text: string, clientId: string | null = null, replyTo: number | null = null): Action {
-  return { type: "send", text, clientId, replyTo };
+export function send(
+  text: string,
+  clientId: string | null = null,
+  replyTo: number | null = null,
+  meta: string | null = null,
+): Action {
+  return { type: "send", text, clientId, replyTo, meta };
 }
 
 /** A message that was not changed since it was sent, unless `rev` says so. */
 export function message(seq: number, rev = seq, text = `text ${seq}`): Message {
-  const sent = { sender: actor(1), sentAt: 0, clientId: null, replyTo: null };
+  const sent = { sender: actor(1), sentAt: 0, clientId: null, replyTo: null, meta: null };
   return { ...sent, seq, rev, text, editedAt: rev === seq ? null : 1, deletedAt: null, reactions: [] };
 }
 

@@ -113,6 +113,7 @@ describe("messages", () => {
       deletedAt: null,
       replyTo: null,
       clientId: expect.stringMatching(new RegExp(`^${start}-[0-9a-f]{16}$`)),
+      meta: null,
       position: null,
     });
     expect(reply).toMatchObject({ sender: bob, text: "reply", editedAt: start + 9 });

@@ -162,6 +162,7 @@ describe("messages", () => {
         deletedAt: null,
         replyTo: null,
         clientId: "1704067200.129900",
+        meta: null,
         position: null,
       },
     ]);

@@ -22,6 +22,7 @@ function sample(seq: number, sender: User, text: string): Message {
     deletedAt: null,
     replyTo: null,
     clientId: null,
+    meta: null,
     reactions: [],
   };
 }

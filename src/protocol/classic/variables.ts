@@ -36,8 +36,7 @@ export const messageVariables: Variables<MessageSubject> = {
   edited_at: ({ message }) =>
     message.editedAt === null ? "null" : JSON.stringify(formatTime(message.editedAt)),
   client_id: ({ message }) => JSON.stringify(message.clientId),
-  /** Messages have no metadata yet. */
-  meta: () => "null",
+  meta: ({ message }) => message.meta ?? "null",
   ...roomVariables,
 };
 

@@ -24,8 +24,15 @@ export function factsOf(queries: Queries): Facts {
     sentAs(room, sender, clientId) {
       const row = queries.sentAs.get({ room, sender, clientId });
       if (!row) return undefined;
-      const [seq, rev, text, replyTo, editedAt] = row;
-      return { seq, rev, text: editedAt === null ? text : null, replyTo };
+      const [seq, rev, text, replyTo, editedAt, meta] = row;
+      // A deleted message has no text.
+      return {
+        seq,
+        rev,
+        text: editedAt === null ? text : null,
+        meta: text === null ? undefined : meta,
+        replyTo,
+      };
     },
     message: (room, seq) => toMessages(queries, queries.message.all({ room, seq }))[0],
     deletedAfter: (room, seq) => queries.deletedAfter.get({ room, seq })?.[0] ?? 0,
@@ -44,6 +51,7 @@ function write(queries: Queries, room: RoomKey, writes: RoomWrites): void {
       sentAt: message.sentAt,
       replyTo: message.replyTo,
       clientId: message.clientId,
+      meta: message.meta,
     });
   }
   for (const message of changed.values()) {
@@ -52,6 +60,7 @@ function write(queries: Queries, room: RoomKey, writes: RoomWrites): void {
       seq: message.seq,
       rev: message.rev,
       text: message.text,
+      meta: message.meta,
       editedAt: message.editedAt,
       deletedAt: message.deletedAt,
       reactions: message.reactions.length > 0 ? JSON.stringify(message.reactions) : null,

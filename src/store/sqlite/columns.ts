@@ -22,6 +22,7 @@ export const messageColumns = {
   replyTo: messages.replyTo,
   clientId: messages.clientId,
   reactions: messages.reactions,
+  meta: messages.meta,
 };
 
 export const roomExists = isNull(rooms.deletedAt);

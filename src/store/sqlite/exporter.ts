@@ -1,6 +1,6 @@
 import type { Database } from "bun:sqlite";
 
-import type { Invitee, Reaction, Role, RoomKey, UserKey } from "../../chat/model.ts";
+import type { Invitee, Meta, Reaction, Role, RoomKey, UserKey } from "../../chat/model.ts";
 import type { MessageRecord, TransferRecord } from "../../chat/transfer.ts";
 import { Statements } from "./statements.ts";
 
@@ -42,6 +42,7 @@ type MessageRow = [
   deletedAt: number | null,
   replyTo: number | null,
   clientId: string | null,
+  meta: string | null,
   reactions: string | null,
 ];
 
@@ -130,7 +131,7 @@ export class Exporter implements Disposable {
     for (let after = 0; ;) {
       const rows = this.#statements.all<MessageRow>(
         `SELECT m.seq, m.created_rev, m.changed_rev, u.sub, u.email, m.text, m.sent_at, m.edited_at, m.deleted_at, m.reply_to,
-            m.client_id, m.reactions FROM messages m JOIN users u ON u.pk = m.sender_pk
+            m.client_id, m.meta, m.reactions FROM messages m JOIN users u ON u.pk = m.sender_pk
           WHERE m.room_pk = ? AND m.seq > ? ORDER BY m.seq LIMIT ${PAGE_SIZE}`,
         key,
         after,
@@ -166,7 +167,7 @@ export class Exporter implements Disposable {
 }
 
 function toMessage(room: string, row: MessageRow): MessageRecord {
-  const [seq, rev, changedRev, sub, email, text, sentAt, editedAt, deletedAt, replyTo, clientId] = row;
+  const [seq, rev, changedRev, sub, email, text, sentAt, editedAt, deletedAt, replyTo, clientId, meta] = row;
   return {
     type: "message",
     room,
@@ -177,6 +178,7 @@ function toMessage(room: string, row: MessageRow): MessageRecord {
     deletedAt,
     replyTo: replyTo === null ? null : { seq: replyTo },
     clientId,
+    meta: meta === null ? null : (JSON.parse(meta) as Meta),
     position: { seq, rev, changedRev },
   };
 }

@@ -14,6 +14,7 @@ type Row = [
   deletedAt: number | null,
   replyKey: string | null,
   key: string,
+  meta: string | null,
   at: string,
 ];
 
@@ -50,7 +51,7 @@ export class ForeignMessages {
     }
     for (let after: [sentAt: number, pk: number] = [-1, 0]; ;) {
       const rows = statements.all<Row>(
-        `SELECT m.pk, u.user_pk, m.text, m.sent_at, m.edited_at, m.deleted_at, m.reply_key, m.client_id, m.at
+        `SELECT m.pk, u.user_pk, m.text, m.sent_at, m.edited_at, m.deleted_at, m.reply_key, m.client_id, m.meta, m.at
           FROM staging.messages m JOIN staging.users u ON u.pk = m.sender
           WHERE m.room = ? + 0 AND m.seq IS NULL AND (m.sent_at, m.pk) > (?, ?) ORDER BY m.sent_at, m.pk LIMIT ${PAGE_SIZE}`,
         pk,
@@ -66,7 +67,7 @@ export class ForeignMessages {
     return { seq: this.#numbering.seq, rev: this.#numbering.rev };
   }
 
-  #add([, sender, text, sentAt, editedAt, deletedAt, replyKey, key, at]: Row): void {
+  #add([, sender, text, sentAt, editedAt, deletedAt, replyKey, key, meta, at]: Row): void {
     const { statements, counts, refuse } = this.context;
     const known = this.room.known ? this.#seqOf(sender, key) : undefined;
     if (known !== undefined) {
@@ -84,7 +85,7 @@ export class ForeignMessages {
     const { seq, rev, changedRev } = this.#numbering.next(changed);
     statements.run(
       `INSERT INTO main.messages (room_pk, seq, created_rev, changed_rev, sender_pk, text, sent_at, edited_at, deleted_at, reply_to,
-        client_id, reactions) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        client_id, meta, reactions) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       this.room.key,
       seq,
       rev,
@@ -96,6 +97,7 @@ export class ForeignMessages {
       deletedAt,
       replyTo,
       key,
+      meta,
       reacted ? JSON.stringify(reacted.reactions) : null,
     );
     counts.messages.added++;

@@ -17,6 +17,7 @@ type Row = [
   deletedAt: number | null,
   replyTo: number | null,
   clientId: string | null,
+  meta: string | null,
   reacted: number,
   at: string,
   // The message with this number in the chat. Null when there is none.
@@ -47,7 +48,7 @@ export class NumberedMessages {
     for (let after = 0; ;) {
       const rows = statements.all<Row>(
         `SELECT m.seq, m.rev, m.changed_rev, u.pk, u.signed_in, m.text, m.sent_at, m.edited_at, m.deleted_at, m.reply_seq,
-            m.client_id, EXISTS (SELECT 1 FROM staging.reactions r
+            m.client_id, m.meta, EXISTS (SELECT 1 FROM staging.reactions r
               WHERE r.room = m.room AND r.message_seq = m.seq AND r.message_seq IS NOT NULL), m.at,
             h.created_rev, h.changed_rev, h.sender_pk, h.sent_at
           FROM staging.messages m JOIN staging.users s ON s.pk = m.sender JOIN main.users u ON u.pk = s.user_pk
@@ -91,7 +92,7 @@ export class NumberedMessages {
 
   /** Adds, changes or skips one message. Returns false when the room must be left out. */
   #add(row: Row): boolean {
-    const [seq, rev, changedRev, sender, signedIn, , sentAt, , , , clientId, reacted, at] = row;
+    const [seq, rev, changedRev, sender, signedIn, , sentAt, , , , clientId, , reacted, at] = row;
     const { counts } = this.context;
     // Messages of such a user are found by their client_id when they sign in.
     if (clientId === null && signedIn === 0) {
@@ -120,7 +121,7 @@ export class NumberedMessages {
   /** Returns false when another message stands in the way. */
   #write(step: "insert" | "update", row: Row): boolean {
     const { statements } = this.context;
-    const [seq, rev, changedRev, sender, , text, sentAt, editedAt, deletedAt, replyTo, clientId] = row;
+    const [seq, rev, changedRev, sender, , text, sentAt, editedAt, deletedAt, replyTo, clientId, meta] = row;
     const { key } = this.room;
     const reacted = this.#reactions.addTo({ seq }, [], { deleted: deletedAt !== null });
     const reactions = reacted ? JSON.stringify(reacted.reactions) : null;
@@ -128,8 +129,7 @@ export class NumberedMessages {
       step === "insert"
         ? statements.run(
             `INSERT OR IGNORE INTO main.messages (room_pk, seq, created_rev, changed_rev, sender_pk, text, sent_at, edited_at, deleted_at,
-              reply_to, client_id, reactions) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-
+              reply_to, client_id, meta, reactions) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
             key,
             seq,
             rev,
@@ -141,13 +141,15 @@ export class NumberedMessages {
             deletedAt,
             replyTo,
             clientId,
+            meta,
             reactions,
           )
         : statements.run(
-            `UPDATE OR IGNORE main.messages SET changed_rev = ?, text = ?, edited_at = ?, deleted_at = ?, reactions = ?
+            `UPDATE OR IGNORE main.messages SET changed_rev = ?, text = ?, meta = ?, edited_at = ?, deleted_at = ?, reactions = ?
               WHERE room_pk = ? AND seq = ?`,
             changedRev,
             text,
+            meta,
             editedAt,
             deletedAt,
             reactions,

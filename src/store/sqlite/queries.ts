@@ -48,6 +48,7 @@ export function prepareQueries(db: Db) {
           text: messages.text,
           replyTo: messages.replyTo,
           editedAt: messages.editedAt,
+          meta: messages.meta,
         })
         .from(messages)
         .where(
@@ -69,6 +70,7 @@ export function prepareQueries(db: Db) {
       sentAt: number;
       replyTo: number | null;
       clientId: string | null;
+      meta: string | null;
     }>(
       db,
       db.insert(messages).values({
@@ -80,6 +82,7 @@ export function prepareQueries(db: Db) {
         sentAt: $("sentAt"),
         replyTo: $("replyTo"),
         clientId: $("clientId"),
+        meta: $("meta"),
       }),
     ),
     message: compile<{ room: RoomKey; seq: number }, MessageRow>(
@@ -91,6 +94,7 @@ export function prepareQueries(db: Db) {
       seq: number;
       rev: number;
       text: string | null;
+      meta: string | null;
       editedAt: number | null;
       deletedAt: number | null;
       reactions: string | null;
@@ -101,6 +105,7 @@ export function prepareQueries(db: Db) {
         .set({
           changedRev: sql`${$("rev")}`,
           text: sql`${$("text")}`,
+          meta: sql`${$("meta")}`,
           editedAt: sql`${$("editedAt")}`,
           deletedAt: sql`${$("deletedAt")}`,
           reactions: sql`${$("reactions")}`,

@@ -10,6 +10,7 @@ export type SentRow = [
   text: string | null,
   replyTo: number | null,
   editedAt: number | null,
+  meta: string | null,
 ];
 export type MessageRow = [
   seq: number,
@@ -22,13 +23,14 @@ export type MessageRow = [
   replyTo: number | null,
   clientId: string | null,
   reactions: string | null,
+  meta: string | null,
 ];
 /** A message with the `rev` at which it was created. */
 export type CreatedRow = [...MessageRow, createdRev: number];
 /** Positions of columns in a `MessageRow` and a `CreatedRow`. */
 export const REV = 1;
 const SENDER = 2;
-export const CREATED_REV = 10;
+export const CREATED_REV = 11;
 
 export type RoomRow = [key: RoomKey, id: string, name: string, seq: number, rev: number, createdAt: number];
 export type MembershipRow = [...RoomRow, role: Role | null];
@@ -83,7 +85,7 @@ export function toLastMessages(rows: readonly LastMessageRow[]): Map<RoomKey, Me
   const senders = new Map<UserKey, User>();
   return new Map(
     rows.map((row) => {
-      const [, , , , , , , , , , room, key, id, email, name] = row;
+      const [, , , , , , , , , , , room, key, id, email, name] = row;
       const sender = senders.get(key) ?? { key, id, email, name };
       senders.set(key, sender);
       return [room, toMessage(row, sender)];
@@ -92,9 +94,9 @@ export function toLastMessages(rows: readonly LastMessageRow[]): Map<RoomKey, Me
 }
 
 function toMessage(row: readonly [...MessageRow, ...unknown[]], sender: User): Message {
-  const [seq, rev, , text, sentAt, editedAt, deletedAt, replyTo, clientId, json] = row;
+  const [seq, rev, , text, sentAt, editedAt, deletedAt, replyTo, clientId, json, meta] = row;
   const reactions = json === null ? NO_REACTIONS : (JSON.parse(json) as Reaction[]);
-  return { seq, rev, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, reactions };
+  return { seq, rev, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, meta, reactions };
 }
 
 export function toRoom([key, id, name, seq, rev, createdAt]: RoomRow): Room {

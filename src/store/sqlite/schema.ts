@@ -129,6 +129,8 @@ export const messages = sqliteTable(
     clientId: text("client_id"),
     /** JSON as it is sent, `[{"emoji", "by": [sub]}]`; null when there are none. */
     reactions: text(),
+    /** Compact JSON, an object; null when there is none, and once the message is deleted. */
+    meta: text(),
   },
   (table) => [
     primaryKey({ columns: [table.room, table.seq] }),

@@ -34,7 +34,7 @@ const TABLES = [
   `members (room INTEGER NOT NULL, user INTEGER NOT NULL, role TEXT NOT NULL, joined_at INTEGER NOT NULL,
     at TEXT NOT NULL, PRIMARY KEY (room, user)) WITHOUT ROWID`,
   `messages (pk INTEGER PRIMARY KEY, room INTEGER NOT NULL, sender INTEGER NOT NULL, text TEXT, sent_at INTEGER NOT NULL,
-    edited_at INTEGER, deleted_at INTEGER, reply_key TEXT, reply_seq INTEGER, client_id TEXT, seq INTEGER, rev INTEGER,
+    edited_at INTEGER, deleted_at INTEGER, reply_key TEXT, reply_seq INTEGER, client_id TEXT, meta TEXT, seq INTEGER, rev INTEGER,
     changed_rev INTEGER, at TEXT NOT NULL)`,
   `reactions (pk INTEGER PRIMARY KEY, room INTEGER NOT NULL, message_key TEXT, message_seq INTEGER, user INTEGER NOT NULL,
     emoji TEXT NOT NULL, at TEXT NOT NULL)`,
@@ -173,7 +173,7 @@ export class Staging implements Disposable {
   }
 
   #addMessage(at: string, record: MessageRecord): LeftOut | undefined {
-    const { text, sentAt, editedAt, deletedAt, replyTo, clientId, position } = record;
+    const { text, sentAt, editedAt, deletedAt, replyTo, clientId, meta, position } = record;
     const room = this.#room(at, record.room);
     const sender = this.#user(at, record.sender);
     const row = [
@@ -186,18 +186,19 @@ export class Staging implements Disposable {
       replyTo && "key" in replyTo ? replyTo.key : null,
       replyTo && "seq" in replyTo ? replyTo.seq : null,
       clientId,
+      meta && JSON.stringify(meta),
       position?.seq ?? null,
       position?.rev ?? null,
       position?.changedRev ?? null,
     ];
     const added = this.#statements.run(
       `INSERT OR IGNORE INTO staging.messages (room, sender, text, sent_at, edited_at, deleted_at, reply_key, reply_seq,
-        client_id, seq, rev, changed_rev, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+        client_id, meta, seq, rev, changed_rev, at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ...row,
       at,
     );
     if (added > 0) return undefined;
-    const columns = `room, sender, text, sent_at, edited_at, deleted_at, reply_key, reply_seq, client_id, seq, rev, changed_rev`;
+    const columns = `room, sender, text, sent_at, edited_at, deleted_at, reply_key, reply_seq, client_id, meta, seq, rev, changed_rev`;
     const before = position
       ? this.#statements.all(
           `SELECT ${columns} FROM staging.messages WHERE room = ? AND seq = ?`,

@@ -49,6 +49,7 @@ export function convertMessage(
       deletedAt: deleted ? (time(mapping.deletedAt) ?? changedAt) : null,
       replyTo: repliedTo ? { key: String(reply) } : null,
       clientId: String(pk),
+      meta: null,
       position: null,
     },
   };

@@ -48,6 +48,7 @@ export function convertMessage(
     deletedAt: null,
     replyTo: root === null ? null : { key: root },
     clientId: key,
+    meta: null,
     position: null,
   };
   const records = [...(introduced === undefined ? [] : [introduced]), message];

@@ -68,6 +68,7 @@ export function convertMessage(value: unknown, room: string, directory: Director
       deletedAt: null,
       replyTo: null,
       clientId: data.ts,
+      meta: null,
       position: null,
     },
     thread: data.thread_ts === undefined || data.thread_ts === data.ts ? null : data.thread_ts,

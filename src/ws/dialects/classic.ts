@@ -121,7 +121,7 @@ function budgetOf(command: ClassicCommand | ChatError): Budget {
 function toAction(command: Exclude<ClassicCommand, { type: "ignore" }>, newestSeq: () => number): Action {
   switch (command.type) {
     case "send":
-      return { ...command, replyTo: null };
+      return { ...command, replyTo: null, meta: null };
     case "read":
       return { type: "read", seq: command.seq ?? newestSeq() };
     case "edit":

@@ -2,6 +2,7 @@ import type { Budget } from "../../chat/budgets.ts";
 import type { Chat } from "../../chat/chat.ts";
 import { ChatError } from "../../chat/errors.ts";
 import type { Action, Limits, RoomRef } from "../../chat/model.ts";
+import { encodeMeta } from "../../chat/validation.ts";
 import type { Command } from "../../protocol/schemas.ts";
 import { formatTime, userBody } from "../../protocol/serialize.ts";
 import { encodeAck, encodeError, encodeHello, limitsBody, parseCommand } from "../../protocol/v2.ts";
@@ -138,6 +139,6 @@ function budgetOf(command: Command | ChatError): Budget {
 
 function toAction(command: Exclude<RoomCommand, { type: "typing" }>): Action {
   if (command.type !== "send") return command;
-  const { text, client_id: clientId = null, reply_to: replyTo = null } = command;
-  return { type: "send", text, clientId, replyTo };
+  const { text, client_id: clientId = null, reply_to: replyTo = null, meta } = command;
+  return { type: "send", text, clientId, replyTo, meta: meta ? encodeMeta(meta) : null };
 }

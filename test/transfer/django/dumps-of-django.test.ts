@@ -40,6 +40,7 @@ describe("rooms with a list of participants", () => {
       deletedAt: null,
       replyTo: null,
       clientId: "2",
+      meta: null,
       position: null,
     });
     expect(textsOf(reading)).toHaveLength(5);
