@@ -6,6 +6,15 @@ import { RateLimiter } from "./rate-limiter.ts";
 export type Budget = "changes" | "reads";
 const READS_PER_CHANGE = 10;
 
+export interface BudgetState {
+  /** Commands that may be sent at once after a pause. */
+  burst: number;
+  /** Commands that may be sent now. */
+  remaining: number;
+  /** Milliseconds until there are `burst` again. */
+  fullInMs: number;
+}
+
 /** Least time between two typing notices of a user in a room. */
 const TYPING_INTERVAL_S = 3;
 
@@ -29,6 +38,18 @@ export class Budgets {
     if (actor.admin) return;
     const retryAfterMs = this.#limiters[budget].take(actor.key);
     if (retryAfterMs > 0) throw new ChatError("rate_limited", "Too many requests.", { retryAfterMs });
+  }
+
+  /** Charges work that has been done beside the command, in commands. It may delay later ones. */
+  spend(actor: Actor, budget: Budget, commands: number): void {
+    if (!actor.admin) this.#limiters[budget].spend(actor.key, commands);
+  }
+
+  /** What is left of a budget. Undefined without a limit. */
+  state(actor: Actor, budget: Budget): BudgetState | undefined {
+    const limiter = this.#limiters[budget];
+    const state = actor.admin ? undefined : limiter.state(actor.key);
+    return state && { ...state, burst: limiter.burst };
   }
 
   /** Returns whether the room may be told now that the user is typing. */

@@ -6,6 +6,7 @@ import { refusalError } from "./errors.ts";
 import { HistoryReader } from "./history.ts";
 import { Joiner, type JoinOptions, type JoinResult } from "./join.ts";
 import { MembershipWatch } from "./membership-watch.ts";
+import { MessageReader } from "./message-reader.ts";
 import type {
   Ack,
   Action,
@@ -15,12 +16,10 @@ import type {
   Limits,
   MarkMove,
   Membership,
-  Message,
   Notice,
   Page,
   Position,
   Profile,
-  ReadMark,
   RoomKey,
   User,
   UserKey,
@@ -33,7 +32,7 @@ import { type Broadcaster, RoomSync } from "./room-sync.ts";
 import { Rooms } from "./rooms.ts";
 import { Sessions } from "./sessions.ts";
 import { SignIn } from "./sign-in.ts";
-import type { Range, Store } from "./store.ts";
+import type { Store } from "./store.ts";
 import { checkMessageText } from "./validation.ts";
 
 export interface ChatOptions {
@@ -48,12 +47,14 @@ export interface ChatOptions {
   monotonic: () => number;
 }
 
-/** With more people online, read marks are not broadcast, since the cost is quadratic. With more members, they are not listed. */
+/** With more people online, read marks are not broadcast, since the cost is quadratic. */
 const MAX_READ_MARK_USERS = 100;
 
 /** The use cases of the chat. HTTP, WebSockets and the command line all go through here. */
 export class Chat {
   readonly rooms: Rooms;
+  readonly messages: MessageReader;
+  readonly budgets: Budgets;
   readonly sessions: Sessions;
   readonly #options: ChatOptions;
   readonly #sync: RoomSync;
@@ -64,7 +65,7 @@ export class Chat {
   readonly #activity: ActivityFeed;
   readonly #membershipWatch: MembershipWatch;
   readonly #joiner: Joiner;
-  readonly #budgets: Budgets;
+
   readonly #signIn: SignIn;
   #healthy = true;
 
@@ -73,8 +74,9 @@ export class Chat {
     this.#options = options;
     const writeFailed = () => void (this.#healthy = false);
     this.rooms = new Rooms({ store, bus, limits, now, writeFailed });
+    this.messages = new MessageReader(store, this.rooms);
     this.#signIn = new SignIn({ store, bus, writeFailed });
-    this.#budgets = new Budgets(limits, monotonic);
+    this.budgets = new Budgets(limits, monotonic);
     this.#presence = new Presence((room, notice) => this.#notify(room, notice));
     this.#sync = new RoomSync(store, broadcaster, (error) => observer.syncFailed(error));
     this.#history = new HistoryReader(store, this.#sync, monotonic);
@@ -153,7 +155,7 @@ export class Chat {
 
   /** Counts one command against the user's budget. Throws `rate_limited`. */
   charge(actor: Actor, budget: Budget): void {
-    this.#budgets.charge(actor, budget);
+    this.budgets.charge(actor, budget);
   }
 
   /** Joins a connection to a room, as `Joiner.join` describes. Call `leave` when the connection ends. */
@@ -203,13 +205,6 @@ export class Chat {
     return this.#presence.count(room) <= MAX_READ_MARK_USERS;
   }
 
-  /** The read marks of a room's members. In a large room only the actor's own. Rejects with `StoreError`. */
-  async readMarks(actor: Actor, room: RoomKey): Promise<ReadMark[]> {
-    const { store } = this.#options;
-    const marks = await store.readMarks(room, MAX_READ_MARK_USERS);
-    return marks ?? [{ user: actor, seq: await store.readMark(room, actor.key) }];
-  }
-
   /** Users who are online according to the presence notices sent so far. */
   announcedOnline(room: RoomKey): Map<UserKey, User> {
     return this.#presence.announcedOnline(room);
@@ -239,21 +234,9 @@ export class Chat {
 
   /** Tells the room that the actor is typing, unless it was told a moment ago. Rejects as `assertMember` does. */
   async typing(actor: Actor, room: RoomKey): Promise<void> {
-    if (!this.#budgets.takeTyping(actor, room)) return;
+    if (!this.budgets.takeTyping(actor, room)) return;
     await this.assertMember(actor, room);
     this.#notify(room, { type: "typing", user: actor });
-  }
-
-  /** A range of a room's messages, oldest first. Rejects with `room_not_found`. */
-  async messages(actor: Actor, roomId: string, range: Range): Promise<Message[]> {
-    const { room } = await this.rooms.enter(actor, roomId);
-    return this.#options.store.messages(room.key, range);
-  }
-
-  /** Moves the actor's read mark forward. Resolves with its new position. */
-  async markRead(actor: Actor, roomId: string, seq: number): Promise<number> {
-    const { room } = await this.rooms.enter(actor, roomId);
-    return (await this.execute(actor, room.key, { type: "read", seq })).seq;
   }
 
   #receive(event: BusEvent): void {

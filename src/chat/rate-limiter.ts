@@ -28,7 +28,34 @@ export class RateLimiter<Key = number> {
 
   /** Takes one token. Returns 0, or the milliseconds until there is one. */
   take(key: Key): number {
-    if (this.rate === 0 || this.burst === 0) return 0;
+    if (this.#isUnlimited) return 0;
+    const bucket = this.#bucket(key);
+    if (bucket.tokens < 1) return Math.ceil(((1 - bucket.tokens) / this.rate) * 1000);
+    bucket.tokens -= 1;
+    return 0;
+  }
+
+  /** Takes tokens for work that has been done. There may be fewer than none afterwards: later requests wait for that. */
+  spend(key: Key, tokens: number): void {
+    if (!this.#isUnlimited) this.#bucket(key).tokens -= tokens;
+  }
+
+  /** How many tokens there are, and the milliseconds until there are `burst`. Undefined without a limit. */
+  state(key: Key): { remaining: number; fullInMs: number } | undefined {
+    if (this.#isUnlimited) return undefined;
+    const { tokens } = this.#bucket(key);
+    return {
+      remaining: Math.max(0, Math.floor(tokens)),
+      fullInMs: ((this.burst - tokens) / this.rate) * 1000,
+    };
+  }
+
+  get #isUnlimited(): boolean {
+    return this.rate === 0 || this.burst === 0;
+  }
+
+  /** The key's bucket as of now. */
+  #bucket(key: Key): Bucket {
     const now = this.now();
     let bucket = this.#buckets.get(key);
     if (!bucket) {
@@ -38,9 +65,7 @@ export class RateLimiter<Key = number> {
     }
     bucket.tokens = this.#tokensAt(bucket, now);
     bucket.updatedAt = now;
-    if (bucket.tokens < 1) return Math.ceil(((1 - bucket.tokens) / this.rate) * 1000);
-    bucket.tokens -= 1;
-    return 0;
+    return bucket;
   }
 
   #tokensAt({ tokens, updatedAt }: Bucket, now: number): number {

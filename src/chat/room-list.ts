@@ -20,6 +20,12 @@ interface CachedRoom {
   expiresAt: number;
 }
 
+/** A place in a user's list: a room, and its activity in milliseconds since the epoch. */
+export interface RoomListCursor {
+  at: number;
+  id: string;
+}
+
 /**
  * The rooms of users, with the last message of each. Last messages are cached by room, because many users read the same ones
  * when they reconnect together. While nothing changes, `room` and `lastMessage` of a summary stay the same objects, so that
@@ -31,9 +37,11 @@ export class RoomList {
   constructor(private readonly options: RoomListOptions) {}
 
   /** A user's rooms, most recent activity first: that of the last message, or else of the room's creation. */
-  async of(user: UserKey): Promise<RoomSummary[]> {
-    const summaries = await this.#summarize(await this.options.store.roomsOf(user));
-    return summaries.toSorted(compareActivity);
+  async of(user: UserKey, after?: RoomListCursor): Promise<RoomSummary[]> {
+    const summaries = (await this.#summarize(await this.options.store.roomsOf(user))).toSorted((a, b) =>
+      compare(cursorOf(a), cursorOf(b)),
+    );
+    return after ? summaries.filter((each) => compare(cursorOf(each), after) > 0) : summaries;
   }
 
   /** One of a user's rooms. Undefined when they are not a member, or the room has been deleted. */
@@ -90,10 +98,12 @@ function reactionsLength({ reactions }: Message): number {
 }
 
 /** Rooms of the same moment are in the order of their ids. */
-function compareActivity(a: RoomSummary, b: RoomSummary): number {
-  return activityAt(b) - activityAt(a) || (a.room.id < b.room.id ? -1 : 1);
+function compare(a: RoomListCursor, b: RoomListCursor): number {
+  if (a.at !== b.at) return b.at - a.at;
+  return a.id === b.id ? 0 : a.id < b.id ? -1 : 1;
 }
 
-function activityAt({ room, lastMessage }: RoomSummary): number {
-  return lastMessage ? lastMessage.sentAt : room.createdAt;
+/** The place of a room in its user's list. */
+export function cursorOf({ room, lastMessage }: RoomSummary): RoomListCursor {
+  return { at: lastMessage ? lastMessage.sentAt : room.createdAt, id: room.id };
 }

@@ -1,5 +1,5 @@
 import type { Bus } from "./bus.ts";
-import { ChatError, type Result, roomNotFound, StoreError, unwrap } from "./errors.ts";
+import { ChatError, refusalError, type Result, roomNotFound, StoreError, unwrap } from "./errors.ts";
 import {
   type Actor,
   type Invitee,
@@ -14,7 +14,7 @@ import {
   type RoomSummary,
 } from "./model.ts";
 import { can } from "./permissions.ts";
-import { RoomList } from "./room-list.ts";
+import { RoomList, type RoomListCursor } from "./room-list.ts";
 import type { Granted, Store } from "./store.ts";
 import { isRoomId, parseRoomName, ROOM_ID_RULE } from "./validation.ts";
 
@@ -67,9 +67,24 @@ export class Rooms {
     return this.options.store.rooms();
   }
 
-  /** The rooms that the actor is a member of, most recent activity first. */
-  of(actor: Actor): Promise<RoomSummary[]> {
-    return this.list.of(actor.key);
+  /** The rooms that the actor is a member of, most recent activity first, or those after a place in that list. */
+  of(actor: Actor, after?: RoomListCursor): Promise<RoomSummary[]> {
+    return this.list.of(actor.key, after);
+  }
+
+  /** Creates a room without an owner, unless it exists. For administrators: others are refused with `forbidden`. */
+  async ensure(
+    actor: Actor,
+    id: string,
+    name: string,
+  ): Promise<{ membership: Membership; created: boolean }> {
+    if (!actor.admin) throw refusalError({ refused: "not_allowed" });
+    let created = true;
+    await this.create(operator, id, name).catch((error: unknown) => {
+      if (!(error instanceof ChatError && error.code === "conflict")) throw error;
+      created = false;
+    });
+    return { membership: await this.enter(actor, id), created };
   }
 
   async rename(actor: Actor, roomId: string, name: string): Promise<Membership> {
@@ -90,6 +105,17 @@ export class Rooms {
   async members(actor: Actor, roomId: string): Promise<Member[]> {
     const { room } = await this.enter(actor, roomId);
     return this.options.store.members(room.key);
+  }
+
+  /** One member: by id, or by the email that they are shown with. Rejects with `member_not_found` or `conflict`. */
+  async member(actor: Actor, roomId: string, who: Invitee): Promise<Member> {
+    const { room } = await this.enter(actor, roomId);
+    const found = await this.options.store.findMembers(room.key, who);
+    const [member] = found;
+    if (!member) throw refusalError({ refused: "member_not_found" });
+    const users = found.flatMap(({ user }) => user.id ?? []);
+    if (found.length > 1) throw refusalError({ refused: "ambiguous_email", details: { users } });
+    return member;
   }
 
   /** Adds a member or changes their role. Without `role`, a member keeps theirs and a new one becomes a `member`. */

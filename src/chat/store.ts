@@ -69,6 +69,8 @@ export interface Store {
 
   /** Members of a room, owners first, then by email. */
   members(room: RoomKey): Promise<Member[]>;
+  /** Members with an id, or who are shown with an email. */
+  findMembers(room: RoomKey, who: Invitee): Promise<Member[]>;
   /** Keys of a room's members. Undefined when the room has been deleted. */
   memberKeys(room: RoomKey): Promise<Set<UserKey> | undefined>;
   /** A user's role. Undefined when they are not a member, or the room has been deleted. */

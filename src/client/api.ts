@@ -4,12 +4,23 @@ import type { Message } from "./messages.ts";
 import type { ApiOptions, Fetch } from "./options.ts";
 import { serverUrl } from "./url.ts";
 
-/** Selects messages by `seq`: those before `before`, or those after `after`, or, without either, the last ones. */
+/** Selects messages by `seq`: those before `before`, those after `after`, those around `around`, or else the last ones. */
 export interface Page {
   before?: number;
   after?: number;
-  /** Number of messages, 100 at most. Default: 50. */
+  around?: number;
+  /** Number of messages, 100 at most. Default: 50. There are fewer if they are large. */
   limit?: number;
+}
+
+/** What changed in a room after a `rev`. */
+export interface Changes {
+  /** Each message as it is now, in order of `rev`. */
+  messages: Message[];
+  /** The `rev` that is reached with them. */
+  rev: number;
+  /** Whether there is more after this `rev`. */
+  more: boolean;
 }
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -34,14 +45,31 @@ export class Api {
     return this.#request(["me"]);
   }
 
-  /** The rooms of which this user is a member. */
+  /** The rooms of which this user is a member, most recent activity first. Several requests if there are many. */
   async rooms(): Promise<RoomSummaryBody[]> {
-    return (await this.#request<{ rooms: RoomSummaryBody[] }>(["rooms"])).rooms;
+    const rooms = new Map<string, RoomSummaryBody>();
+    let query = "limit=1000";
+    for (;;) {
+      const page = await this.#request<{ rooms: RoomSummaryBody[]; next?: string | null }>(
+        ["rooms"],
+        "GET",
+        undefined,
+        query,
+      );
+      for (const room of page.rooms) rooms.set(room.id, room);
+      if (page.next == null) return [...rooms.values()];
+      query = `limit=1000&cursor=${encodeURIComponent(page.next)}`;
+    }
   }
 
   /** Creates a room with this user as its owner. Without an `id` the server chooses one that cannot be guessed. */
   createRoom(room: { id?: string; name: string }): Promise<RoomBody> {
     return this.#request(["rooms"], "POST", room);
+  }
+
+  /** Creates a room without an owner, unless there is one with this id. For administrators. */
+  ensureRoom(id: string, name: string): Promise<RoomBody> {
+    return this.#request(["rooms", id], "PUT", { name });
   }
 
   room(id: string): Promise<RoomBody> {
@@ -58,6 +86,11 @@ export class Api {
 
   async members(id: string): Promise<MemberBody[]> {
     return (await this.#request<{ members: MemberBody[] }>(["rooms", id, "members"])).members;
+  }
+
+  /** One member. `who` is an email address or a user id. */
+  member(id: string, who: string): Promise<MemberBody> {
+    return this.#request(["rooms", id, "members", who]);
   }
 
   /**
@@ -83,6 +116,43 @@ export class Api {
       .map((entry) => entry.join("="));
     const path = ["rooms", id, "messages"];
     return (await this.#request<{ messages: Message[] }>(path, "GET", undefined, query.join("&"))).messages;
+  }
+
+  /** One message, also when it is deleted. */
+  message(id: string, seq: number): Promise<Message> {
+    return this.#request(["rooms", id, "messages", `${seq}`]);
+  }
+
+  /** Sends a message. With a `client_id` it can be repeated: it is stored once. */
+  sendMessage(
+    id: string,
+    message: { text: string; reply_to?: number; client_id?: string },
+  ): Promise<Message> {
+    return this.#request(["rooms", id, "messages"], "POST", message);
+  }
+
+  editMessage(id: string, seq: number, text: string): Promise<Message> {
+    return this.#request(["rooms", id, "messages", `${seq}`], "PATCH", { text });
+  }
+
+  deleteMessage(id: string, seq: number): Promise<void> {
+    return this.#request(["rooms", id, "messages", `${seq}`], "DELETE");
+  }
+
+  /** Adds a reaction of this user, or removes it. */
+  react(id: string, seq: number, emoji: string, on = true): Promise<Message> {
+    const path = ["rooms", id, "messages", `${seq}`, "reactions", emoji];
+    return this.#request(path, on ? "PUT" : "DELETE");
+  }
+
+  /** What changed after a `rev`: 0 for the whole room. */
+  changes(id: string, since: number, limit = 100): Promise<Changes> {
+    return this.#request(["rooms", id, "changes"], "GET", undefined, `since=${since}&limit=${limit}`);
+  }
+
+  /** The read marks of the members; in a large room only this user's own. */
+  async reads(id: string): Promise<{ user: UserBody; seq: number }[]> {
+    return (await this.#request<{ reads: { user: UserBody; seq: number }[] }>(["rooms", id, "reads"])).reads;
   }
 
   /** Moves this user's read mark forward. Resolves with the `seq` it has then. */

@@ -4,7 +4,9 @@ import type { Logger } from "pino";
 import type { DevIssuer } from "../auth/dev-issuer.ts";
 import { asChatError, ChatError } from "../chat/errors.ts";
 import type { RoomPath } from "../protocol/classic/paths.ts";
+import { createAllowedMethods } from "./allowed-methods.ts";
 import { type ApiOptions, createApi } from "./api/api.ts";
+import { UnsupportedMediaType } from "./api/input.ts";
 import type { Env } from "./env.ts";
 import { createHealth, type HealthOptions } from "./health.ts";
 import {
@@ -44,9 +46,17 @@ export function createApp(options: AppOptions): Hono<Env> {
     metrics.refusals.inc({ code: refusal.code });
     if (refusal.code === "internal" || refusal.code === "storage_unavailable")
       log.error({ err: error }, "A request failed");
-    return refuseAfterUpgrade(c, refusal) ?? problem(refusal);
+    const status = refusal instanceof UnsupportedMediaType ? 415 : undefined;
+    return refuseAfterUpgrade(c, refusal) ?? problem(refusal, status);
   });
-  app.notFound(() => problem(new ChatError("invalid_command", "There is no such route."), 404));
+  app.notFound((c) => {
+    const methods = allowedMethods(c.req.path);
+    if (methods.length === 0)
+      return problem(new ChatError("invalid_command", "There is no such route."), 404);
+    const response = problem(new ChatError("invalid_command", "This route does not have this method."), 405);
+    response.headers.set("allow", methods.join(", "));
+    return response;
+  });
 
   app.route("/", createHealth(options));
   if (devIssuer) {
@@ -56,6 +66,7 @@ export function createApp(options: AppOptions): Hono<Env> {
   app.use("/api/*", allowOrigins(originPolicy), refuseWhileDraining(options.isDraining), limitBody());
   app.route("/api", createApi(options));
   addUpgradeRoutes(app, options);
+  const allowedMethods = createAllowedMethods(app);
   return app;
 }
 

@@ -50,7 +50,7 @@ export function allowOrigins(policy: OriginPolicy): MiddlewareHandler<Env> {
     origin: (origin, c) => (policy.allows(c) ? origin : null),
     credentials: true,
     allowHeaders: ["authorization", "content-type"],
-    exposeHeaders: ["location", "retry-after"],
+    exposeHeaders: ["location", "retry-after", "etag", "allow", "ratelimit", "ratelimit-policy"],
     allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
     maxAge: CORS_MAX_AGE_S,
   });

@@ -12,6 +12,7 @@ export const errorCodes = {
   room_not_found: { status: 404, close: 4404 },
   room_deleted: { status: 404, close: 4404 },
   message_not_found: { status: 404, close: 4404 },
+  member_not_found: { status: 404, close: 4404 },
   conflict: { status: 409, close: 4400 },
   rate_limited: { status: 429, close: 4429 },
   too_many_connections: { status: 429, close: 4429 },

@@ -81,9 +81,68 @@ export const readMarkSchema = v.object({ seq: readMark });
 export const roomIdSchema = v.pipe(v.string(), v.check(isRoomId, ROOM_ID_RULE));
 
 const seqParameter = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), v.transform(Number));
+/** Where the next page begins: before or after a `seq`. */
+const cursorParameter = v.pipe(
+  v.string(),
+  v.regex(/^(before|after)-\d{1,15}$/, "must be the `next` of a page"),
+  v.transform((cursor) => {
+    const [direction, number] = cursor.split("-");
+    return { direction: direction as "before" | "after", seq: Number(number) };
+  }),
+);
+const limitParameter = v.optional(
+  v.pipe(seqParameter, v.minValue(1, "must be at least 1"), v.maxValue(100, "must be at most 100")),
+  "50",
+);
 /** Strict: if a mistyped parameter were ignored, the response would have other messages than requested. */
-export const messageRangeSchema = v.strictObject({
-  before: v.optional(seqParameter),
-  after: v.optional(seqParameter),
-  limit: v.optional(v.pipe(seqParameter, v.minValue(1), v.maxValue(100)), "50"),
+export const messageRangeSchema = v.pipe(
+  v.strictObject({
+    before: v.optional(seqParameter),
+    after: v.optional(seqParameter),
+    around: v.optional(seqParameter),
+    cursor: v.optional(cursorParameter),
+    limit: limitParameter,
+  }),
+  v.check(
+    ({ before, after, around, cursor }) =>
+      [before ?? after, around, cursor].filter((each) => each !== undefined).length <= 1,
+    "cursor, around, and before with after cannot be combined",
+  ),
+);
+export type MessageRange = v.InferOutput<typeof messageRangeSchema>;
+export const changesRangeSchema = v.strictObject({
+  since: v.optional(seqParameter, "0"),
+  limit: limitParameter,
 });
+
+/** A place in the list of rooms: the time of the last activity, and the room's id. */
+export const roomRangeSchema = v.strictObject({
+  cursor: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^\d{1,15}-./, "must be the `next` of a page"),
+      v.transform((cursor) => {
+        const [at = ""] = cursor.split("-");
+        return { at: Number(at), id: cursor.slice(at.length + 1) };
+      }),
+    ),
+  ),
+  limit: v.optional(
+    v.pipe(seqParameter, v.minValue(1, "must be at least 1"), v.maxValue(1000, "must be at most 1000")),
+    "100",
+  ),
+});
+
+export function formatRoomCursor({ at, id }: { at: number; id: string }): string {
+  return `${at}-${id}`;
+}
+
+export const newMessageSchema = v.object({
+  text: v.string("must be a text"),
+  reply_to: v.optional(v.nullable(seq)),
+  client_id: v.optional(v.nullable(clientId)),
+});
+export const editSchema = v.object({ text: v.string("must be a text") });
+export const clientIdSchema = clientId;
+export const emojiSchema = emoji;
+export const seqParameterSchema = v.pipe(seqParameter, v.minValue(1, "must be at least 1"));

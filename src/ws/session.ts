@@ -221,7 +221,7 @@ export class Session implements ConnectionSession {
     if (before) this.#leave(before);
     try {
       const joined = await joining;
-      const marks = await chat.readMarks(this.user, key);
+      const marks = await chat.messages.readMarks(this.user, key);
       // The last messages do not tell of deletions before them, which may not have been told by `activity` yet.
       if (!joined.resumed) await chat.sessions.refreshRoom(this, key);
       if (open.departure) {

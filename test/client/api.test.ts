@@ -50,12 +50,13 @@ async function rejection(promise: Promise<unknown>): Promise<ParleyError> {
 
 describe("the HTTP API", () => {
   test("has a method for each route", async () => {
-    const body = { seq: 4, rooms: [1], members: [2], messages: [message(3)] };
-    responses = Array.from({ length: 13 }, () => Response.json(body));
-    responses[5] = responses[8] = new Response(null, { status: 204 });
+    const room = { id: "lobby" };
+    const body = { seq: 4, rooms: [room], members: [2], messages: [message(3)], reads: [5], next: null };
+    responses = Array.from({ length: 22 }, () => Response.json(body));
+    responses[5] = responses[8] = responses[17] = new Response(null, { status: 204 });
     const client = createApi();
     expect(await client.me()).toEqual(body as never);
-    expect(await client.rooms()).toEqual([1] as never);
+    expect(await client.rooms()).toEqual([room] as never);
     expect(await client.createRoom({ name: "Lobby" })).toEqual(body as never);
     expect(await client.room("lobby")).toEqual(body as never);
     expect(await client.renameRoom("lobby", "Hall")).toEqual(body as never);
@@ -67,11 +68,20 @@ describe("the HTTP API", () => {
     expect(await client.messages("lobby", { before: 9, limit: 2 })).toEqual([message(3)]);
     expect(await client.markRead("lobby", 7)).toBe(4);
     expect(await client.setMember("lobby", "bob@example.com")).toEqual(body as never);
+    expect(await client.ensureRoom("lobby", "Lobby")).toEqual(body as never);
+    expect(await client.member("lobby", "bob@example.com")).toEqual(body as never);
+    expect(await client.sendMessage("lobby", { text: "hi", client_id: "k" })).toEqual(body as never);
+    expect(await client.editMessage("lobby", 3, "new")).toEqual(body as never);
+    expect(await client.deleteMessage("lobby", 3)).toBeUndefined();
+    expect(await client.react("lobby", 3, "👍")).toEqual(body as never);
+    expect(await client.react("lobby", 3, "👍", false)).toEqual(body as never);
+    expect(await client.changes("lobby", 7)).toEqual(body as never);
+    expect(await client.reads("lobby")).toEqual([5] as never);
     expect(
       received.map(({ request, body: sent }) => (sent === undefined ? [request] : [request, sent])),
     ).toEqual([
       ["GET /chat/api/me"],
-      ["GET /chat/api/rooms"],
+      ["GET /chat/api/rooms?limit=1000"],
       ["POST /chat/api/rooms", { name: "Lobby" }],
       ["GET /chat/api/rooms/lobby"],
       ["PATCH /chat/api/rooms/lobby", { name: "Hall" }],
@@ -83,8 +93,29 @@ describe("the HTTP API", () => {
       ["GET /chat/api/rooms/lobby/messages?before=9&limit=2"],
       ["PUT /chat/api/rooms/lobby/read", { seq: 7 }],
       ["PUT /chat/api/rooms/lobby/members/bob%40example.com", {}],
+      ["PUT /chat/api/rooms/lobby", { name: "Lobby" }],
+      ["GET /chat/api/rooms/lobby/members/bob%40example.com"],
+      ["POST /chat/api/rooms/lobby/messages", { text: "hi", client_id: "k" }],
+      ["PATCH /chat/api/rooms/lobby/messages/3", { text: "new" }],
+      ["DELETE /chat/api/rooms/lobby/messages/3"],
+      ["PUT /chat/api/rooms/lobby/messages/3/reactions/%F0%9F%91%8D"],
+      ["DELETE /chat/api/rooms/lobby/messages/3/reactions/%F0%9F%91%8D"],
+      ["GET /chat/api/rooms/lobby/changes?since=7&limit=100"],
+      ["GET /chat/api/rooms/lobby/reads"],
     ]);
     expect(new Set(received.map(({ token }) => token))).toEqual(new Set(["Bearer old"]));
+  });
+
+  test("reads a list of rooms page by page, and each room once", async () => {
+    responses = [
+      Response.json({ rooms: [{ id: "a" }, { id: "b" }], next: "5-b" }),
+      Response.json({ rooms: [{ id: "b" }, { id: "c" }], next: null }),
+    ];
+    expect((await createApi().rooms()).map(({ id }) => id)).toEqual(["a", "b", "c"]);
+    expect(received.map(({ request }) => request)).toEqual([
+      "GET /chat/api/rooms?limit=1000",
+      "GET /chat/api/rooms?limit=1000&cursor=5-b",
+    ]);
   });
 
   test("may be given a WebSocket URL", async () => {

@@ -13,9 +13,9 @@ beforeAll(async () => {
 test.each([
   ["GET /", 404, "invalid_command"],
   ["GET /nothing", 404, "invalid_command"],
-  ["POST /metrics", 404, "invalid_command"],
+  ["POST /metrics", 405, "invalid_command"],
   ["GET /api/nothing", 404, "invalid_command"],
-  ["PATCH /api/rooms", 404, "invalid_command"],
+  ["PATCH /api/rooms", 405, "invalid_command"],
   ["GET /dev/jwks.json", 404, "invalid_command"],
   ["GET /ws/chat/room", 426, "invalid_command"],
   ["GET /ws/chat/room/", 426, "invalid_command"],
@@ -23,6 +23,37 @@ test.each([
 ])("%s is answered with %d %s", async (request, status, code) => {
   expectProblem(await callApi(server, request, { token }), status, code);
 });
+
+test.each([
+  ["PATCH /api/rooms", "GET, HEAD, POST"],
+  ["POST /api/rooms/lobby", "DELETE, GET, HEAD, PATCH, PUT"],
+  ["PUT /api/rooms/lobby/messages/1", "DELETE, GET, HEAD, PATCH"],
+  ["GET /api/rooms/lobby/messages/1/reactions/x", "DELETE, PUT"],
+  ["POST /metrics", "GET, HEAD"],
+])("%s is answered with the methods that the route has: %s", async (request, methods) => {
+  const answer = await callApi(server, request, { token });
+  expectProblem(answer, 405, "invalid_command");
+  expect(answer.headers.get("allow")).toBe(methods);
+});
+
+test.each([
+  "text/plain",
+  "text/plain;charset=UTF-8",
+  "application/x-www-form-urlencoded",
+  "application/jsonp",
+  "json",
+])("a body of the type %s is refused with 415", async (type) => {
+  const request = { token, body: { name: "x" }, headers: { "content-type": type } };
+  expectProblem(await callApi(server, "POST /api/rooms", request), 415, "invalid_command");
+});
+
+test.each(["application/json", "Application/JSON; charset=utf-8", "application/vnd.api+json"])(
+  "a body of the type %s is read as JSON",
+  async (type) => {
+    const request = { token, body: { name: "x" }, headers: { "content-type": type } };
+    expect((await callApi(server, "POST /api/rooms", request)).status).toBe(201);
+  },
+);
 
 test.each(["GET /api/me", "GET /api/rooms", "POST /api/rooms", "POST /api/session", "GET /api/nothing"])(
   "%s needs a token",

@@ -164,6 +164,7 @@ export class ManualStore implements Store {
   deleteRoom = unused;
   rooms = unused;
   members = unused;
+  findMembers = unused;
   setMember = unused;
   removeMember = unused;
   purge = unused;

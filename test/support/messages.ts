@@ -1,5 +1,8 @@
 import { Database } from "bun:sqlite";
 
+import type { Chat } from "../../src/chat/chat.ts";
+import { type Message, operator } from "../../src/chat/model.ts";
+import type { Range } from "../../src/chat/store.ts";
 import type { MessageBody } from "../../src/protocol/frames.ts";
 import { messageBody } from "../../src/protocol/serialize.ts";
 import type { V2Client, V2Frame } from "./client.ts";
@@ -35,13 +38,18 @@ export function fillRoom(
   })();
 }
 
+/** Reads messages as the operator. */
+export async function readRange(chat: Chat, room: string, range: Range): Promise<Message[]> {
+  return chat.messages.range((await chat.messages.enter(operator, room)).key, range);
+}
+
 /** Every message of a room as it is stored, by `seq`. */
 export async function storedMessages(
   server: Pick<TestServer, "asOperator">,
   room: string,
 ): Promise<MessageBody[]> {
-  const messages = await server.asOperator((chat, operator) =>
-    chat.messages(operator, room, { after: 0, limit: 2_000_000, oldest: true }),
+  const messages = await server.asOperator((chat) =>
+    readRange(chat, room, { after: 0, limit: 2_000_000, oldest: true }),
   );
   return messages.map(messageBody);
 }

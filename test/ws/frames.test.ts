@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { dialects } from "../support/client.ts";
+import { readRange } from "../support/messages.ts";
 import {
   connectRaw,
   encodeFrame,
@@ -23,7 +24,7 @@ const bob = "bob@example.com";
 const MAX_FRAME_BYTES = 65_536;
 
 async function storedTexts(room: string): Promise<(string | null)[]> {
-  const messages = await server.asOperator((chat, operator) => chat.messages(operator, room, { limit: 100 }));
+  const messages = await server.asOperator((chat) => readRange(chat, room, { limit: 100 }));
   return messages.map(({ text }) => text);
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import { dialects } from "../support/client.ts";
+import { readRange } from "../support/messages.ts";
 import { unlimited, useServer } from "../support/server.ts";
 
 // Where messages go: to everyone in the room, on every connection, in either dialect, and nowhere else.
@@ -32,7 +33,7 @@ describe.each([...dialects])("%s", (dialect) => {
     for (let n = 1; n <= 20; n++) {
       client.post(`message ${n}`);
       await client.nextText();
-      const stored = await server.asOperator((chat, operator) => chat.messages(operator, room, { limit: 1 }));
+      const stored = await server.asOperator((chat) => readRange(chat, room, { limit: 1 }));
       expect(stored).toMatchObject([{ seq: n, text: `message ${n}`, sender: { email: alice } }]);
     }
   });

@@ -1,12 +1,15 @@
-import { Hono } from "hono";
+import { type Context, Hono, type MiddlewareHandler } from "hono";
 
 import type { Verifier } from "../../auth/verifier.ts";
+import type { Budget } from "../../chat/budgets.ts";
 import type { Chat } from "../../chat/chat.ts";
 import { userBody } from "../../protocol/serialize.ts";
 import { readToken } from "../credentials.ts";
 import type { ApiEnv } from "./env.ts";
 import { createMemberRoutes } from "./members.ts";
 import { createMessageRoutes } from "./messages.ts";
+import { RequestSlots } from "./request-slots.ts";
+import { respond } from "./respond.ts";
 import { createRoomRoutes } from "./rooms.ts";
 import { createSessionRoutes, createSignOutRoute } from "./session.ts";
 
@@ -19,6 +22,46 @@ export interface ApiOptions {
 
 /** The whole path, because a room or a user may be named "read". */
 const READ_MARK_PATH = /^\/api\/rooms\/[^/]+\/read$/;
+
+/** Charges each request to its user. */
+function limitRate(chat: Chat): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    c.set("budgets", chat.budgets);
+    chat.charge(c.get("actor"), budgetOf(c));
+    await next();
+  };
+}
+
+/** Says what is left of the rate limit, in refusals too (the IETF draft "RateLimit header fields for HTTP"). */
+function describeRate(chat: Chat): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    await next();
+    const budget = budgetOf(c);
+    const state = chat.budgets.state(c.get("actor"), budget);
+    if (!state) return;
+    c.header("ratelimit-policy", `"${budget}";q=${state.burst}`);
+    c.header("ratelimit", `"${budget}";r=${state.remaining};t=${Math.ceil(state.fullInMs / 1000)}`);
+  };
+}
+
+function budgetOf(c: Context<ApiEnv>): Budget {
+  const { method, path } = c.req;
+  const isRead = method === "GET" || method === "HEAD" || (method === "PUT" && READ_MARK_PATH.test(path));
+  return isRead ? "reads" : "changes";
+}
+
+/** Limits how many requests of one user are under way. */
+function limitRequests(slots: RequestSlots): MiddlewareHandler<ApiEnv> {
+  return async (c, next) => {
+    const request = { isStreamed: false, end: slots.take(c.get("actor")) };
+    c.set("request", request);
+    try {
+      await next();
+    } finally {
+      if (!request.isStreamed) request.end();
+    }
+  };
+}
 
 /** The HTTP API. It goes through the same `Chat` as the WebSockets, so the same rules apply. */
 export function createApi({ chat, verifier, cookiePath }: ApiOptions): Hono<ApiEnv> {
@@ -35,14 +78,11 @@ export function createApi({ chat, verifier, cookiePath }: ApiOptions): Hono<ApiE
     c.header("cache-control", "no-store");
     await next();
   });
-  api.use(async (c, next) => {
-    const { method, path } = c.req;
-    const isRead = method === "GET" || (method === "PUT" && READ_MARK_PATH.test(path));
-    chat.charge(c.get("actor"), isRead ? "reads" : "changes");
-    await next();
-  });
+  api.use(describeRate(chat), limitRate(chat), limitRequests(new RequestSlots()));
 
-  api.get("/me", (c) => c.json({ ...userBody(c.get("actor")), admin: c.get("actor").admin }));
+  api.get("/me", (c) =>
+    respond(c, JSON.stringify({ ...userBody(c.get("actor")), admin: c.get("actor").admin })),
+  );
   api.route("/session", createSessionRoutes(cookiePath));
   api.route("/rooms", createRoomRoutes(chat));
   api.route("/rooms/:room", createMemberRoutes(chat));

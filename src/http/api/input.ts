@@ -7,9 +7,21 @@ import { parseInvitee } from "../../chat/validation.ts";
 import { explain } from "../../protocol/explain.ts";
 import { roomIdSchema } from "../../protocol/schemas.ts";
 
+/** The body is not declared as JSON. */
+export class UnsupportedMediaType extends ChatError {
+  constructor() {
+    super("invalid_command", "The content-type of the body must be application/json.");
+  }
+}
+
 /** Readers of a request's input. Each throws `invalid_command` with the reason. */
 
+/** The body may be of any type that JSON is sent as, or of none. */
+const JSON_TYPE = /^application\/([\w.+-]+\+)?json *(;|$)/i;
+
 export async function readBody<T extends v.GenericSchema>(c: Context, schema: T): Promise<v.InferOutput<T>> {
+  const type = c.req.header("content-type");
+  if (type !== undefined && !JSON_TYPE.test(type)) throw new UnsupportedMediaType();
   const text = await c.req.text();
   let json: unknown;
   try {
@@ -33,7 +45,8 @@ export function memberParameter(c: Context): Invitee {
   return parseInvitee(c.req.param("who") ?? "");
 }
 
-function parse<T extends v.GenericSchema>(schema: T, input: unknown, name: string): v.InferOutput<T> {
+/** `name` stands for the input in errors. */
+export function parse<T extends v.GenericSchema>(schema: T, input: unknown, name: string): v.InferOutput<T> {
   const parsed = v.safeParse(schema, input);
   if (parsed.success) return parsed.output;
   throw new ChatError("invalid_command", explain(parsed.issues, name));

@@ -5,13 +5,19 @@ import { grantSchema } from "../../protocol/schemas.ts";
 import { memberBody } from "../../protocol/serialize.ts";
 import type { ApiEnv } from "./env.ts";
 import { memberParameter, readBody, roomParameter } from "./input.ts";
+import { respond } from "./respond.ts";
 
 export function createMemberRoutes({ rooms }: Pick<Chat, "rooms">): Hono<ApiEnv> {
   const members = new Hono<ApiEnv>();
 
   members.get("/members", async (c) => {
     const list = await rooms.members(c.get("actor"), roomParameter(c));
-    return c.json({ members: list.map(memberBody) });
+    return respond(c, JSON.stringify({ members: list.map(memberBody) }));
+  });
+
+  members.get("/members/:who", async (c) => {
+    const member = await rooms.member(c.get("actor"), roomParameter(c), memberParameter(c));
+    return respond(c, JSON.stringify(memberBody(member)));
   });
 
   members.put("/members/:who", async (c) => {

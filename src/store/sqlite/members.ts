@@ -25,6 +25,17 @@ export class Members {
       .all();
   }
 
+  /** Resolves an email to the members who are shown with it. */
+  find(room: RoomKey, who: Invitee): Member[] {
+    // A subquery, and "is not null", so that SQLite looks the users up in their indexes, and not every member.
+    const matches =
+      "sub" in who
+        ? eq(userTable.sub, who.sub)
+        : and(eq(userTable.email, who.email), isNotNull(userTable.email));
+    const meant = this.db.select({ key: userTable.pk }).from(userTable).where(matches);
+    return this.#select(and(eq(members.room, room), inArray(members.user, meant))).all();
+  }
+
   /** Undefined when the room has more than `limit` members, or has been deleted. */
   readMarks(room: RoomKey, limit: number): ReadMark[] | undefined {
     const [counted] = this.queries.memberCount.get({ room, limit: limit + 1 }) ?? [];
@@ -65,17 +76,10 @@ export class Members {
     return { member: { user: invited, role, joinedAt }, added: true };
   }
 
-  /** Resolves an email to the members who are shown with it. */
   remove(room: RoomKey, who: Invitee, actorFacts: ActorFacts): Result<Member | undefined> {
-    // A subquery, and "is not null", so that SQLite looks the users up in their indexes, and not every member.
-    const matches =
-      "sub" in who
-        ? eq(userTable.sub, who.sub)
-        : and(eq(userTable.email, who.email), isNotNull(userTable.email));
-    const meant = this.db.select({ key: userTable.pk }).from(userTable).where(matches);
     const member = decideRemoval({
       ...actorFacts,
-      candidates: this.#select(and(eq(members.room, room), inArray(members.user, meant))).all(),
+      candidates: this.find(room, who),
       ownerCount: () => this.#ownerCount(room),
     });
     if (member === undefined || isRefused(member)) return member;

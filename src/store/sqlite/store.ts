@@ -129,6 +129,10 @@ export class SqliteStore implements Store {
     return read(() => this.#members.list(room));
   }
 
+  async findMembers(room: RoomKey, who: Invitee): Promise<Member[]> {
+    return read(() => this.#members.find(room, who));
+  }
+
   async memberKeys(room: RoomKey): Promise<Set<UserKey> | undefined> {
     return read(() => {
       if (!this.#messages.head(room)) return undefined;

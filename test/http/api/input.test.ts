@@ -37,7 +37,7 @@ test.each([
 ])("a room cannot be created with %s", async (_, body) => {
   const user = await createUser(server);
   expectProblem(await user.call("POST /api/rooms", { body }), 400, "invalid_command");
-  expect((await user.call("GET /api/rooms")).body).toEqual({ rooms: [] });
+  expect((await user.call("GET /api/rooms")).body).toEqual({ rooms: [], next: null });
 });
 
 test.each([

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 
 import { type ApiUser, createRoomWithRoles, createUser, newEmail } from "../../support/api-users.ts";
-import { callApi } from "../../support/api.ts";
+import { callApi, expectProblem } from "../../support/api.ts";
 import { refusal } from "../../support/client.ts";
+import { range } from "../../support/samples.ts";
 import { newRoomId, unlimited, useServer } from "../../support/server.ts";
 
 const server = useServer({ env: unlimited });
@@ -35,7 +36,7 @@ describe("creating", () => {
     const room = { id, name: "The office", role: "owner", seq: 0, rev: 0, created_at: createdAt };
     expect(answer.body).toEqual(room);
     expect((await alice.call(`GET /api/rooms/${id}`)).body).toEqual(room);
-    const listed = { rooms: [{ ...room, read: 0, unread: 0, last_message: null }] };
+    const listed = { rooms: [{ ...room, read: 0, unread: 0, last_message: null }], next: null };
     const list = await alice.call("GET /api/rooms");
     expect(list.body).toEqual(listed);
     expect(list.headers.get("content-type")).toBe("application/json");
@@ -57,7 +58,7 @@ describe("creating", () => {
       const { status, body } = await user.call("POST /api/rooms", { body: { id, name: "y" } });
       expect([status, body["code"]]).toEqual([409, "conflict"]);
     }
-    expect((await bob.call("GET /api/rooms")).body).toEqual({ rooms: [] });
+    expect((await bob.call("GET /api/rooms")).body).toEqual({ rooms: [], next: null });
   });
 
   test("a user may create PARLEY_ROOMS_PER_USER rooms, an administrator any number", async () => {
@@ -84,7 +85,7 @@ test("a deleted room is gone for everybody, and its id is free", async () => {
   expect((await owner.call(`DELETE /api/rooms/${room}`)).status).toBe(204);
   expect(await client.closed).toEqual({ code: 4404, reason: "room_deleted" });
   expect((await owner.call(`GET /api/rooms/${room}`)).status).toBe(404);
-  expect((await owner.call("GET /api/rooms")).body).toEqual({ rooms: [] });
+  expect((await owner.call("GET /api/rooms")).body).toEqual({ rooms: [], next: null });
   expect((await refusal(server.connectClassic(room, member.email))).status).toBe(404);
   const again = await member.call("POST /api/rooms", { body: { id: room, name: "again" } });
   expect([again.status, again.body["role"]]).toEqual([201, "owner"]);
@@ -222,4 +223,26 @@ describe("last_message", () => {
       expect((await onlyRoom(member)).last_message?.text).toBe(shown);
     }
   });
+});
+
+test("a long list comes in pages, most recent activity first", async () => {
+  const user = await createUser(server, { scope: "chat:admin" });
+  const ids = range(1, 25).map((n) => `paged-${n}`);
+  for (const id of ids) await user.call("POST /api/rooms", { body: { id, name: id } });
+  await user.call("POST /api/rooms/paged-7/messages", { body: { text: "newest" } });
+  const seen: string[] = [];
+  let query = "limit=10";
+  for (;;) {
+    const { body } = await user.call(`GET /api/rooms?${query}`);
+    const { rooms, next } = body as { rooms: { id: string }[]; next: string | null };
+    seen.push(...rooms.map(({ id }) => id));
+    if (next === null) break;
+    query = `limit=10&cursor=${next}`;
+  }
+  const others = ids.filter((id) => id !== "paged-7");
+  expect(seen[0]).toBe("paged-7");
+  // Rooms of one millisecond are in the order of their ids.
+  expect(seen.slice(1).toSorted()).toEqual(others.toSorted());
+  for (const bad of ["limit=0", "limit=1001", "cursor=x", "cursor=5", "page=1"])
+    expectProblem(await user.call(`GET /api/rooms?${bad}`), 400, "invalid_command");
 });

@@ -1,0 +1,77 @@
+import type { Message, Page } from "../../chat/model.ts";
+import { encodeMessage } from "../../protocol/serialize.ts";
+
+/** A page ends here, or at its limit: whatever comes first. */
+const MAX_PAGE_BYTES = 262_144;
+/** Messages per read: a message may have up to some 150 KiB with its reactions, and a page does not need all of them. */
+const SLICE_SIZE = 16;
+
+export interface EncodedPage {
+  /** In the order in which they were read. */
+  items: string[];
+  /** The last message that was read. Undefined for an empty page. */
+  last: Message | undefined;
+}
+
+/**
+ * Reads and encodes messages until there are `limit` of them, or until another one would exceed the size of a page. There is at
+ * least one, unless there are none. `read` returns up to `count` messages that follow `last`.
+ */
+export async function readPage(
+  limit: number,
+  read: (last: Message | undefined, count: number) => Promise<readonly Message[]>,
+): Promise<EncodedPage> {
+  const items: string[] = [];
+  let last: Message | undefined;
+  let bytes = 0;
+  while (items.length < limit) {
+    const count = Math.min(SLICE_SIZE, limit - items.length);
+    const messages = await read(last, count);
+    for (const message of messages) {
+      const item = encodeMessage(message);
+      bytes += Buffer.byteLength(item) + 1;
+      if (bytes > MAX_PAGE_BYTES && items.length > 0) return { items, last };
+      items.push(item);
+      last = message;
+    }
+    if (messages.length < count) break;
+  }
+  return { items, last };
+}
+
+/** The first of these items that fit into a page: at least one. */
+export function fill(items: readonly string[]): readonly string[] {
+  let bytes = 0;
+  const beyond = items.findIndex(
+    (item, index) => (bytes += Buffer.byteLength(item) + 1) > MAX_PAGE_BYTES && index > 0,
+  );
+  return beyond < 0 ? items : items.slice(0, beyond);
+}
+
+/**
+ * Reads and encodes changes in the same way. `read` returns a page of them after a `rev`. Also returns the `rev` that is reached.
+ */
+export async function readChanges(
+  limit: number,
+  since: number,
+  read: (rev: number, count: number) => Promise<Page>,
+): Promise<{ items: string[]; rev: number }> {
+  const items: string[] = [];
+  let rev = since;
+  let bytes = 0;
+  while (items.length < limit) {
+    const start = rev;
+    const page = await read(start, Math.min(SLICE_SIZE, limit - items.length));
+    for (const message of page.messages) {
+      const item = encodeMessage(message);
+      bytes += Buffer.byteLength(item) + 1;
+      if (items.length === limit || (bytes > MAX_PAGE_BYTES && items.length > 0)) return { items, rev };
+      items.push(item);
+      ({ rev } = message);
+    }
+    // The end of the room.
+    if (page.rev === start) break;
+    ({ rev } = page);
+  }
+  return { items, rev };
+}

@@ -1,0 +1,87 @@
+import { expect, test } from "bun:test";
+
+import { RequestSlots } from "../../../src/http/api/request-slots.ts";
+import { createUser } from "../../support/api-users.ts";
+import { expectProblem } from "../../support/api.ts";
+import { fillRoom } from "../../support/messages.ts";
+import { actor, range, settle } from "../../support/samples.ts";
+import { useServer } from "../../support/server.ts";
+import { waitUntil } from "../../support/wait.ts";
+
+// No request costs more than it is charged for.
+
+const server = useServer();
+
+test("a user is charged for the size of what they read", async () => {
+  const alice = await createUser(server);
+  const room = await server.createRoom([alice.email]);
+  fillRoom(server, room, 100, "x".repeat(16_000));
+  const left = async (query: string) => {
+    const { headers } = await alice.call(`GET /api/rooms/${room}/messages?${query}`);
+    expect(headers.get("ratelimit-policy")).toBe('"reads";q=300');
+    return Number(/^"reads";r=(\d+);t=\d+$/.exec(headers.get("ratelimit") ?? "")?.[1]);
+  };
+  const before = await left("limit=1");
+  expect(before - (await left("limit=100"))).toBeWithin(10, 18);
+  const statuses = [];
+  for (let n = 0; n < 40; n++) {
+    const answer = await alice.call(`GET /api/rooms/${room}/messages?limit=100`);
+    statuses.push(answer.status);
+    if (answer.status !== 429) continue;
+    expectProblem(answer, 429, "rate_limited");
+    expect(answer.headers.get("ratelimit")).toMatch(/^"reads";r=0;t=\d+$/);
+    expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
+    break;
+  }
+  expect(statuses.at(-1)).toBe(429);
+});
+
+test("a user may have four requests under way, others of their own, and administrators any number", () => {
+  const slots = new RequestSlots();
+  const ends = range(1, 4).map(() => slots.take(actor(1)));
+  expect(() => slots.take(actor(1))).toThrow("You have 4 requests under way.");
+  expect(() => slots.take(actor(2))).not.toThrow();
+  for (const _ of range(1, 10)) expect(() => slots.take(actor(3, true))).not.toThrow();
+  ends[0]?.();
+  // Ending a request again frees no other place.
+  ends[0]?.();
+  slots.take(actor(1));
+  expect(() => slots.take(actor(1))).toThrow("You have 4 requests under way.");
+});
+
+test("a response that is read slowly arrives whole, and its place is free afterwards", async () => {
+  const alice = await createUser(server);
+  const room = await server.createRoom([alice.email]);
+  fillRoom(server, room, 20, "x".repeat(16_000));
+  for (const _ of range(1, 6)) {
+    const response = await fetch(`${server.url}/api/rooms/${room}/messages?limit=100`, {
+      headers: { authorization: `Bearer ${alice.token}` },
+    });
+    const chunks: Uint8Array[] = [];
+    for await (const chunk of response.body ?? []) {
+      chunks.push(chunk);
+      await settle();
+    }
+    const { messages } = JSON.parse(Buffer.concat(chunks).toString()) as { messages: unknown[] };
+    expect(messages).toHaveLength(16);
+  }
+});
+
+test("responses that are given up free their places", async () => {
+  const alice = await createUser(server);
+  const room = await server.createRoom([alice.email]);
+  fillRoom(server, room, 20, "x".repeat(16_000));
+  for (const _ of range(1, 8)) {
+    const controller = new AbortController();
+    const response = await fetch(`${server.url}/api/rooms/${room}/messages?limit=100`, {
+      headers: { authorization: `Bearer ${alice.token}` },
+      signal: controller.signal,
+    });
+    expect(response.status).toBe(200);
+    controller.abort();
+  }
+  await waitUntil(
+    "another request is accepted",
+    async () => (await alice.call("GET /api/me")).status === 200,
+  );
+});
