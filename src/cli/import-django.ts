@@ -34,10 +34,13 @@ export function addDjangoImport(command: Command, environment: Environment): voi
       .option("--sender <field>", "the sender of a message")
       .option("--text <field>", "the text of a message")
       .option("--time <field>", "the time of a message")
+      .option("--edited <field>", "the time of a message's last edit, or whether it was edited")
+      .option("--deleted <field>", "the time of a message's deletion, or whether it was deleted")
       .option("--reply-to <field>", "the message to which a message replies")
       .option("--no-reply-to", "messages are no replies")
       .option("--user-model <model>", "the users, or profiles with a field that points to a user")
       .option("--email <field>", "the email address of a user")
+      .option("--name <field>", "the name of a user (default: the first and last name)")
       .option(
         "--sub <field>",
         "the user's id in your tokens, their sub; pk for the primary key (default: none)",

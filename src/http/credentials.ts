@@ -5,6 +5,8 @@ import { ChatError } from "../chat/errors.ts";
 import { isLoopback } from "../url.ts";
 import { isBehindTls } from "./origin.ts";
 
+/** The path of the cookie, unless classic.json has rooms elsewhere. */
+const DEFAULT_COOKIE_PATH = "/ws";
 const SESSION_COOKIE = "parley_session";
 /** Browsers keep a cookie this long at most (RFC 6265bis, section 5.5). */
 const MAX_COOKIE_AGE_MS = 400 * 24 * 3_600_000;
@@ -70,6 +72,8 @@ export function setSessionCookie(
     );
   }
   const expires = new Date(Math.min(expiresAt, Date.now() + MAX_COOKIE_AGE_MS));
+  // A browser sends both, if the path was another one before: which is a refusal.
+  if (path !== DEFAULT_COOKIE_PATH) deleteSessionCookie(c, DEFAULT_COOKIE_PATH);
   setCookie(c, SESSION_COOKIE, token, { ...cookieOptions(c, path), expires });
 }
 

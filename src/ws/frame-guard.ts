@@ -25,7 +25,10 @@ export class FrameGuard {
     excess[budget] = Math.max(0, excess[budget] - 2);
   }
 
-  /** Answers a frame with an error, unless `encode` returns undefined. Closes the connection if its user may not stay, or floods the server. */
+  /**
+   * Answers a frame with an error, unless `encode` returns undefined. Closes the connection if its user may not stay, or floods
+   * the server.
+   */
   refuse(connection: Connection, error: unknown, encode: (error: ChatError) => string | undefined): void {
     const refusal = asChatError(error);
     const { code } = refusal;

@@ -74,11 +74,11 @@ export async function startStandIn(): Promise<Application> {
   const sessions = new Set<string>();
   let chatHost = "";
   const isLoggedIn = (request: Bun.BunRequest) => sessions.has(request.cookies.get("sessionid") ?? "");
-  const signToken = () => {
+  const signToken = (seconds = 3600) => {
     const now = Math.floor(Date.now() / 1000);
     const user = { sub: "1", email: "alice@example.com", email_verified: true, name: "alice" };
     const claims = { iss: "https://app.example.com", aud: "https://chat.example.com", ...user };
-    return new SignJWT({ ...claims, iat: now, exp: now + 3600 })
+    return new SignJWT({ ...claims, iat: now, exp: now + seconds })
       .setProtectedHeader({ alg: "RS256", kid: "chat-1", typ: "JWT" })
       .sign(privateKey);
   };
@@ -101,8 +101,14 @@ export async function startStandIn(): Promise<Application> {
       "/chat/jwks.json": () => Response.json({ keys: [jwk] }),
       "/room/:name/": async (request) => {
         if (!isLoggedIn(request)) return Response.redirect("/accounts/login/");
-        const cookie = { maxAge: 3600, path: "/ws", secure: true, httpOnly: true, sameSite: "lax" } as const;
-        request.cookies.set("parley_session", await signToken(), cookie);
+        const cookie = {
+          maxAge: 12 * 3600,
+          path: "/ws",
+          secure: true,
+          httpOnly: true,
+          sameSite: "lax",
+        } as const;
+        request.cookies.set("parley_session", await signToken(cookie.maxAge), cookie);
         const room = `<script id="room-name" type="application/json">"${request.params.name}"</script>`;
         const html = page
           .replace("{{ host }}", chatHost)

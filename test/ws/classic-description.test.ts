@@ -105,7 +105,7 @@ describe("a token is accepted", () => {
     "in the query": (token) => ({ query: `?token=${token}` }),
     "in the query, with a protocol of the client's own": (token) => ({
       query: `?token=${token}`,
-      options: { headers: { "sec-websocket-protocol": "" } },
+      options: { headers: { "sec-websocket-protocol": "mine" } },
     }),
   };
   test.each(Object.entries(carriers))("%s", async (_, carry) => {
@@ -227,6 +227,15 @@ describe("a token in the first frame", () => {
     expect([`${code} ${reason}`, client.texts]).toEqual([closed, []]);
   });
 
+  test("is waited for only as long as the server has room for one more connection", async () => {
+    const env = { PARLEY_CLASSIC: file, PARLEY_MAX_CONNECTIONS: "1" };
+    await using another = await server.startAnother({ env });
+    const client = open("/ws/chat/none/", {}, another.host);
+    await new Promise((resolve) => client.socket.once("open", resolve));
+    const refusal = refused(open("/ws/chat/none/", {}, another.host).socket);
+    expect(await refusedWith(refusal)).toBe("429 too_many_connections");
+  });
+
   test("is waited for until the server shuts down, and connections without one are no connections", async () => {
     await using another = await server.startAnother({ env: { PARLEY_CLASSIC: file } });
     const client = open("/ws/chat/none/", {}, another.host);
@@ -244,6 +253,17 @@ async function takeSorted(client: OldClient, count: number): Promise<string[]> {
   while (frames.length < count) frames.push(await client.nextFrame());
   return frames.toSorted();
 }
+
+test("the session cookie is for all paths, and the one for /ws from before is removed", async () => {
+  const room = await server.createRoom([alice]);
+  const authorization = `Bearer ${await server.token(alice)}`;
+  const session = await fetch(`${server.url}/api/session`, { method: "POST", headers: { authorization } });
+  const [removed = "", set = ""] = session.headers.getSetCookie();
+  expect(removed).toMatch(/^parley_session=; Max-Age=0; Path=\/ws;/);
+  expect(set).toMatch(/; Path=\/;/);
+  const cookie = set.split(";")[0] ?? "";
+  await connect(`/chat/${room}/`, { headers: { cookie, origin: server.url } });
+});
 
 describe("clients get", () => {
   test("the last messages, the newest first, in the frame of the description", async () => {

@@ -2,10 +2,13 @@ import { expect, test } from "bun:test";
 import { once } from "node:events";
 
 import { ChatError } from "../../src/chat/errors.ts";
-import { type SocketData, UnauthenticatedConnection } from "../../src/ws/connection.ts";
+import type { Visitor } from "../../src/ws/admission.ts";
+import { Connection, type SocketData, UnauthenticatedConnection } from "../../src/ws/connection.ts";
 import { Connections } from "../../src/ws/connections.ts";
 import { FirstFrames, type FirstFramesOptions } from "../../src/ws/first-frames.ts";
 import { type ClassicFrame, Client, WebSocket } from "../support/client.ts";
+import { identity } from "../support/recorded-connection.ts";
+import { actor } from "../support/samples.ts";
 import { waitUntil } from "../support/wait.ts";
 
 class SilentClient extends Client<ClassicFrame> {
@@ -19,15 +22,16 @@ class SilentClient extends Client<ClassicFrame> {
 function startWaiting(options: Partial<FirstFramesOptions> = {}) {
   const tokens: string[] = [];
   const errors: unknown[] = [];
-  const answer = Promise.withResolvers<never>();
+  const answer = Promise.withResolvers<Visitor>();
+  const connected: Connection[] = [];
+  const gone = Promise.withResolvers<void>();
   const admission: FirstFramesOptions["admission"] = {
     identify(token) {
       tokens.push(token);
       return answer.promise;
     },
-    connect: () => {
-      throw new Error("not part of this test");
-    },
+    connect: ({ protocol, identity: claims, user }, queue) =>
+      new Connection({ protocol, identity: claims, user, ...(queue && { queue }) }, 0),
   };
   const connections = new Connections({ perUser: 0, total: 3 });
   const firstFrames = new FirstFrames({
@@ -54,9 +58,12 @@ function startWaiting(options: Partial<FirstFramesOptions> = {}) {
       message(socket, frame) {
         const { data } = socket;
         if (data instanceof UnauthenticatedConnection)
-          firstFrames.receive(socket, data, frame, () => undefined);
+          firstFrames.receive(socket, data, frame, (connection) => connected.push(connection));
       },
-      close: (socket) => firstFrames.remove(socket),
+      close(socket) {
+        firstFrames.remove(socket);
+        gone.resolve();
+      },
     },
   });
   const connect = async () => {
@@ -69,6 +76,12 @@ function startWaiting(options: Partial<FirstFramesOptions> = {}) {
     connect,
     tokens,
     errors,
+    /** Connections of clients whose token was accepted. */
+    connected,
+    /** Resolves when the server has learned that the first client is gone. */
+    gone: gone.promise,
+    accept: () =>
+      answer.resolve({ protocol: "classic", identity: identity(1), user: actor(1), entrance: undefined }),
     /** Sends frames, and refuses the token once they have arrived. */
     sendAndRefuse(client: SilentClient, frames: readonly string[], error: unknown) {
       for (const frame of frames) client.send(frame);
@@ -96,6 +109,39 @@ test("a client whose token is being verified has sent it in time", async () => {
   expect(await silent.closeLine()).toBe("4401 unauthorized");
   waiting.sendAndRefuse(client, [], new ChatError("keys_unavailable", "No keys."));
   expect(await client.closeLine()).toBe("1013 keys_unavailable");
+});
+
+test("a client whose token is accepted gets a connection with the frames that it has sent since", async () => {
+  await using waiting = startWaiting({ timeoutMs: 40, maxWaiting: 1 });
+  const client = await waiting.connect();
+  for (const frame of ["token one", "two", "three"]) client.send(frame);
+  client.socket.once("pong", waiting.accept);
+  client.socket.ping();
+  await waitUntil("it is connected", () => waiting.connected.length === 1);
+  expect(waiting.connected[0]?.takeQueuedFrames()).toEqual(["two", "three"]);
+  // It waits no more, and its time does not run out.
+  const silent = await waiting.connect();
+  expect(await silent.closeLine()).toBe("4401 unauthorized");
+  expect(client.socket.readyState).toBe(WebSocket.OPEN);
+});
+
+test("a client that goes while its token is verified gets none", async () => {
+  await using waiting = startWaiting();
+  const client = await waiting.connect();
+  client.send("token one");
+  await waitUntil("the token has come", () => waiting.tokens.length === 1);
+  client.socket.terminate();
+  await waiting.gone;
+  waiting.accept();
+  await Bun.sleep(0);
+  expect([waiting.connected, waiting.errors]).toEqual([[], []]);
+});
+
+test("a token in a binary frame is not looked at", async () => {
+  await using waiting = startWaiting();
+  const client = await waiting.connect();
+  client.send(Buffer.from("token one"));
+  expect([await client.closeLine(), waiting.tokens]).toEqual(["4401 unauthorized", []]);
 });
 
 test("only the first frame is looked at, and what follows waits for the answer", async () => {

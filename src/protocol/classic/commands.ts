@@ -69,7 +69,8 @@ export function compileCommands(description: Description): ParseFrame {
     const json = parseJson(frame);
     const command = find(json, room);
     // Clients that have connected in another way may send their token all the same. Nobody else may see it.
-    const isToken = command.type === "send" && TOKEN.test(command.text) && findToken?.(json) === command.text;
+    const isToken =
+      findToken && command.type === "send" && TOKEN.test(command.text) && findToken(json) === command.text;
     return isToken ? { type: "ignore" } : command;
   };
 }

@@ -14,6 +14,9 @@ const DEFAULT_ITEM = { text: "$text", sender_email: "$sender_email" };
 const DEFAULT_MESSAGE = { message: "$text" };
 const DEFAULT_ERROR = { error: { code: "$code", message: "$reason" } };
 
+/** A text of the greatest length, so many times in one frame, is still less than a slow reader may have waiting. */
+const MAX_TEXTS = 2;
+
 /** Encodes the frames that clients get. */
 export interface ClassicFrames {
   /**
@@ -88,7 +91,15 @@ function compile<Subject>(json: unknown, variables: Variables<Subject>, place: s
     const found = JSON.stringify(json);
     throw new TemplateError(`${place}: must be a JSON object, array or variable; it is ${found}`);
   }
+  if (countTexts(json) > MAX_TEXTS)
+    throw new TemplateError(`${place}: "$text" may occur ${MAX_TEXTS} times at most`);
   return compileTemplate(json, variables, place);
+}
+
+/** How often `$text` occurs in a template. */
+function countTexts(json: unknown): number {
+  if (typeof json !== "object" || json === null) return json === "$text" ? 1 : 0;
+  return Object.values(json).reduce<number>((count, child) => count + countTexts(child), 0);
 }
 
 function compileOptional(

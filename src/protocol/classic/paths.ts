@@ -39,13 +39,13 @@ const QUERY = /^([A-Za-z0-9._~-]+)=:room$/;
  */
 export function parsePaths(patterns: readonly string[]): RoomPath[] {
   const paths = patterns.map((pattern, index) => parsePath(pattern, `paths.${index}`));
-  if (!paths.some(({ path, query }) => path === DEFAULT_PATH.path && query === undefined))
-    paths.push(DEFAULT_PATH);
   for (const [index, path] of paths.entries()) {
     const other = paths.slice(0, index).find((earlier) => collide(earlier, path));
     if (other)
       throw new TemplateError(`paths: "${other.pattern}" and "${path.pattern}" match the same requests`);
   }
+  // The default comes last, so that a described path may take some of its requests.
+  if (!paths.some(({ path }) => path === DEFAULT_PATH.path)) paths.push(DEFAULT_PATH);
   return [...paths.filter(({ query }) => query !== undefined), ...paths.filter(({ query }) => !query)];
 }
 

@@ -30,6 +30,7 @@ export const messageVariables: Variables<MessageSubject> = {
   id: ({ message, room }) => JSON.stringify(formatId(room.id, message.seq)),
   sender_email: ({ message }) => JSON.stringify(shownEmail(message.sender)),
   sender_id: ({ message }) => JSON.stringify(message.sender.id),
+  sender_number: ({ message }) => numberOf(message.sender.id),
   sender_name: ({ message }) => JSON.stringify(message.sender.name ?? shownEmail(message.sender)),
   sent_at: ({ message }) => JSON.stringify(formatTime(message.sentAt)),
   sent_at_ms: ({ message }) => String(message.sentAt),
@@ -59,6 +60,11 @@ function formatId(room: string, seq: number): string {
 export function parseId(room: string, id: string): number | undefined {
   const [, of, seq] = /^(.*):([1-9]\d{0,14})$/.exec(id) ?? [];
   return of === room ? Number(seq) : undefined;
+}
+
+/** Django's primary keys are numbers, and pages compare them with `===`. */
+function numberOf(id: string | null): string {
+  return id !== null && /^(0|[1-9]\d{0,14})$/.test(id) ? id : "null";
 }
 
 /** A user without an email is shown with their `sub`. */

@@ -24,7 +24,7 @@ import {
   TIME,
 } from "./recognise-field.ts";
 import { modelName, type ModelSummary } from "./summary.ts";
-import { hasTimeZone } from "./time.ts";
+import { hasTimeZone, isTime } from "./time.ts";
 
 const SENDER: Purpose = { what: "the sender of a message", option: "--sender" };
 const TEXT: Purpose = { what: "the text of a message", option: "--text" };
@@ -35,16 +35,17 @@ const MESSAGE_ROOM: Purpose = { what: "the room of a message", option: "--room" 
 export const PRIMARY_KEY = "pk";
 
 /** The fields of users. Throws `SourceError` when they have neither an email nor a sub. */
-export function mapUsers(model: ModelSummary, { email, sub }: MappingOptions): UserMapping {
+export function mapUsers(model: ModelSummary, { email, sub, name }: MappingOptions): UserMapping {
   const text = (names: Names) => findField(model, names, ["string"]);
   const mapping: UserMapping = {
     model: model.label,
     email: email === undefined ? text(USER_FIELDS.email) : namedField(model, email, "--email"),
     sub: sub === undefined || sub === PRIMARY_KEY ? (sub ?? null) : namedField(model, sub, "--sub"),
     username: text(USER_FIELDS.username),
-    firstName: text(USER_FIELDS.firstName),
-    lastName: text(USER_FIELDS.lastName),
-    name: text(USER_FIELDS.name),
+    // A named field comes before the first and last name.
+    firstName: name === undefined ? text(USER_FIELDS.firstName) : null,
+    lastName: name === undefined ? text(USER_FIELDS.lastName) : null,
+    name: name === undefined ? text(USER_FIELDS.name) : namedField(model, name, "--name"),
     active: findField(model, USER_FIELDS.active, ["boolean"]),
   };
   if (mapping.email !== null || mapping.sub !== null) return mapping;
@@ -59,27 +60,61 @@ export function mapMessages(
   options: MappingOptions,
   rooms: ModelSummary,
 ): MessageMapping {
-  const time = (names: Names) => findField(model, names, TIME);
-  const flag = (names: Names) => findField(model, names, ["boolean"]);
   const sender = requireField(model, options.sender, MESSAGE_FIELDS.sender, REFERENCE, SENDER);
   const text = requireField(model, options.text, MESSAGE_FIELDS.text, ["string"], TEXT);
   const sentAt = requireField(model, options.time, CREATED_AT, TIME, SENT_AT);
+  const edit = findChange(
+    model,
+    MESSAGE_FIELDS.editedAt,
+    MESSAGE_FIELDS.isEdited,
+    options.edited,
+    "--edited",
+  );
+  const deletion = findChange(
+    model,
+    MESSAGE_FIELDS.deletedAt,
+    MESSAGE_FIELDS.isDeleted,
+    options.deleted,
+    "--deleted",
+  );
   const mapping: Omit<MessageMapping, "room"> = {
     model: model.label,
     sender,
     text,
     time: sentAt,
-    editedAt: time(MESSAGE_FIELDS.editedAt),
-    isEdited: flag(MESSAGE_FIELDS.isEdited),
-    deletedAt: time(MESSAGE_FIELDS.deletedAt),
-    isDeleted: flag(MESSAGE_FIELDS.isDeleted),
-    updatedAt: time(UPDATED_AT),
+    editedAt: edit.time,
+    isEdited: edit.flag,
+    deletedAt: deletion.time,
+    isDeleted: deletion.flag,
+    updatedAt: findField(model, UPDATED_AT, TIME),
     replyTo: findReplyTo(model, options.replyTo),
     naiveTimes: [...(model.fields.get(sentAt)?.samples ?? [])].some((sample) => !hasTimeZone(sample)),
   };
   const taken = new Set(Object.values(mapping));
   const room = options.room ?? findRoomReference(model, rooms) ?? findPointer(model, rooms, taken);
   return { ...mapping, room: requireField(model, room ?? undefined, [], REFERENCE, MESSAGE_ROOM) };
+}
+
+/**
+ * The fields that tell of an edit or a deletion: its time, and a flag. An option names one field, which is either. Throws
+ * `SourceError` when it is neither: a status such as "sent" must not make every message a deleted one.
+ */
+function findChange(
+  model: ModelSummary,
+  times: Names,
+  flags: Names,
+  named: string | undefined,
+  option: string,
+): { time: string | null; flag: string | null } {
+  if (named === undefined)
+    return { time: findField(model, times, TIME), flag: findField(model, flags, ["boolean"]) };
+  const field = namedField(model, named, option);
+  const { kinds, samples } = model.fields.get(field) ?? { kinds: new Set(), samples: new Set<string>() };
+  if (kinds.has("boolean")) return { time: null, flag: field };
+  if ([...samples].every(isTime)) return { time: field, flag: null };
+  throw new SourceError(
+    `${option} ${field}: the field of ${model.label} has neither times nor true and false.`,
+  );
 }
 
 function findReplyTo(model: ModelSummary, named: string | false | undefined): string | null {

@@ -91,12 +91,18 @@ export interface MappingOptions {
   sender?: string;
   text?: string;
   time?: string;
+  /** The field with the time of a message's last edit, or a boolean field. */
+  edited?: string;
+  /** The field with the time of a message's deletion, or a boolean field. */
+  deleted?: string;
   /** False: messages are no replies. */
   replyTo?: string | false;
   /** What senders and members are: users, or profiles with a field that points to a user. */
   userModel?: string;
   email?: string;
   sub?: string;
+  /** The field with the name of a user. */
+  name?: string;
 }
 
 /** What the mapping says, as lines for the operator. */
@@ -104,7 +110,12 @@ export function describeMapping(
   { users, profiles, rooms, members, messages }: Mapping,
   addSenders: boolean,
 ): string[] {
-  const by = [users.sub && `sub: ${users.sub}`, users.email && `email: ${users.email}`];
+  const fullName = [users.firstName, users.lastName].filter((field) => field !== null).join(" ");
+  const by = [
+    users.sub && `sub: ${users.sub}`,
+    users.email && `email: ${users.email}`,
+    `name: ${fullName || (users.name ?? users.username ?? "none")}`,
+  ];
   const participants = [
     ...rooms.participants,
     ...(members ? [`${members.model} (${members.room}, ${members.user})`] : []),

@@ -18,6 +18,11 @@ export function hasTimeZone(value: string): boolean {
   return NUMBER.test(value) || TIME_WITH_ZONE.test(value);
 }
 
+/** Whether a text is a time as Django writes it. */
+export function isTime(value: string): boolean {
+  return TIME.test(value) || TIME_WITH_ZONE.test(value);
+}
+
 /**
  * Returns a parser of times: ISO 8601 as Django writes it, or seconds since the epoch. `zone` is that of times without an
  * offset, such as `Europe/Berlin`. Default: UTC. Throws `SourceError` for an unknown zone.

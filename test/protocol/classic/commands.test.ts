@@ -70,7 +70,9 @@ describe("a frame that is accepted beyond sending", () => {
       { command: "edit", frame: { action: "edit", key: "$id", message: "$text" } },
       { command: "delete", frame: { action: "delete", id: "$seq" } },
       { command: "read", frame: { action: "read", up_to: "$seq" } },
+      { command: "read", frame: { action: "read", key: "$id" } },
       { command: "read", frame: { action: "seen" } },
+      { command: "ignore", frame: { price: "$$5" } },
       { command: "send", frame: { type: "chat", body: { text: "$text", nonce: "$client_id" } } },
       { command: "ignore", frame: { type: "typing" } },
       { command: "ignore", frame: [1, null] },
@@ -106,6 +108,11 @@ describe("a frame that is accepted beyond sending", () => {
       { action: "read", up_to: 9 },
       { type: "read", seq: 9 },
     ],
+    [
+      { action: "read", key: "lobby:9" },
+      { type: "read", seq: 9 },
+    ],
+    [{ price: "$5" }, { type: "ignore" }],
     [{ action: "seen" }, { type: "read", seq: undefined }],
     [{ type: "chat", body: { text: "hi", nonce: "n1" } }, sent("hi", "n1")],
     [{ type: "chat", body: { text: "hi", nonce: 17 } }, sent("hi", "17")],
@@ -129,10 +136,10 @@ describe("a frame that is accepted beyond sending", () => {
     [{ typing: [] }, { typing: [1] }, [{}, { typing: {} }]],
     [[], [1], [{}]],
   ])("with an empty object or array in its template, %j, must have one there", (frame, ignored, others) => {
-    const description = { accept: [{ command: "ignore", frame }] };
-    expect(parse(description, ignored)).toEqual({ type: "ignore" });
+    const only = { accept: [{ command: "ignore", frame }] };
+    expect(parse(only, ignored)).toEqual({ type: "ignore" });
     for (const other of others)
-      expect(parse(description, { ...(other as object), message: "hi" })).toEqual(sent("hi"));
+      expect(parse(only, { ...(other as object), message: "hi" })).toEqual(sent("hi"));
   });
 
   test("needs all variables where a pattern has nothing else, and is a text otherwise", () => {

@@ -38,6 +38,7 @@ test.each<[description: unknown, message: string]>([
   [{ item: "$5" }, 'item: must be a JSON object, array or variable; it is "$5"'],
   [{ item: "$text!" }, 'item: must be a JSON object, array or variable; it is "$text!"'],
   [{ edited: "edited" }, 'edited: must be a JSON object, array or variable; it is "edited"'],
+  [{ message: ["$text", "$text", { a: "$text" }] }, 'message: "$text" may occur 2 times at most'],
   [{ error: { detail: "$text" } }, 'error.detail: unknown variable "$text"; known here: $code $reason'],
   [{ text: [] }, "text: must have at least one key"],
   [{ text: "message" }, "text: must be a list"],
@@ -47,6 +48,9 @@ test.each<[description: unknown, message: string]>([
   [{ token: { query: "a", scheme: "b" } }, "token.0: must have one of the keys query, pair, scheme, frame"],
   [{ token: { pair: "a b" } }, "token.0.pair: must be a subprotocol"],
   [{ token: { pair: "classic" } }, "token.0.pair: must not be one of Parley's own subprotocols"],
+  [{ token: { pair: "chat.v2" } }, "token.0.pair: must not be one of Parley's own subprotocols"],
+  [{ token: { query: "" } }, "token.0.query: must be the name of a query parameter"],
+  [{ text: [""] }, "text.0: must be a key, or keys joined by dots"],
   [{ token: { pair: "bearer.x" } }, "token.0.pair: must not be one of Parley's own subprotocols"],
   [{ token: [{ query: "t" }, { scheme: "" }] }, "token.1.scheme: must be an authentication scheme"],
   [{ token: { frame: { type: "auth" } } }, 'token.0.frame: needs the variable "$token"'],
@@ -94,11 +98,23 @@ test.each<[description: unknown, message: string]>([
   [{ paths: ["/a/:room", "/a/:room/"] }, 'paths: "/a/:room" and "/a/:room/" match the same requests'],
   [{ paths: ["/a/:room", "/:room/b"] }, 'paths: "/a/:room" and "/:room/b" match the same requests'],
   [{ paths: ["/a?x=:room", "/a/?x=:room"] }, 'paths: "/a?x=:room" and "/a/?x=:room" match the same requests'],
-  [{ paths: ["/ws/:room/lobby"] }, 'paths: "/ws/:room/lobby" and "/ws/chat/:room/" match the same requests'],
 ])("%j is refused in one line that names the place", (description, message) => {
   const compile = () => compileClassic(description);
   expect(compile).toThrow(message);
   expect(compile).not.toThrow(/\n/);
+});
+
+test.each(["api", "dev", "docs", "healthz", "readyz", "metrics", "openapi.json", "asyncapi.json"])(
+  "no path takes Parley's own route /%s",
+  (route) => {
+    for (const path of [`/${route}/:room`, `/${route}?room=:room`])
+      expect(() => compileClassic({ paths: [path] })).toThrow(`collides with Parley's own route /${route}`);
+  },
+);
+
+test("a close code may be 1000, or any that applications may use", () => {
+  const close = { removed: 1000, unauthorized: 3000, room_not_found: 4999 };
+  expect(compileClassic({ close }).closeCodes).toEqual(close);
 });
 
 test("every key may be left out; without any it is the server as it is", () => {
@@ -118,6 +134,7 @@ test("fixed paths are tried first, and the default one is always there", () => {
   const all = ["/ws/chat/:room/", "/ws/:room/", "/ws/chat/?room_id=:room", "/ws/chat?r=:room"];
   expect(patterns(all)).toEqual([...all.slice(2), ...all.slice(0, 2)]);
   expect(patterns(["/chat/:room"])).toEqual(["/chat/:room", "/ws/chat/:room/"]);
+  expect(patterns(["/ws/:room/chat/"])).toEqual(["/ws/:room/chat/", "/ws/chat/:room/"]);
 });
 
 const cookiePath = (...paths: string[]) => compileClassic({ paths }).cookiePath;

@@ -121,6 +121,7 @@ describe("described by classic.json", () => {
       id: "lobby:7",
       sender_email: "user-2@example.com",
       sender_id: "sub|2",
+      sender_number: null,
       sender_name: "Bob",
       sent_at: "2026-01-02T03:04:05.678Z",
       sent_at_ms: sentAt,
@@ -141,6 +142,17 @@ describe("described by classic.json", () => {
     expect(shown({ name: null })).toBe('["user-2@example.com","user-2@example.com","sub|2"]');
     expect(shown({ name: null, email: null })).toBe('["sub|2","sub|2","sub|2"]');
     expect(shown({ name: null, id: null, email: null })).toBe('["","",null]');
+  });
+
+  test("an id of digits is a number for clients that compare numbers", () => {
+    const { frames: described } = compileClassic({ message: ["$sender_number"] });
+    const numberOf = (id: string | null) =>
+      described.encodeChange({ kind: "created", message: { ...full, sender: { ...bob, id } } }, room);
+    expect(["42", "0", "042", "1e3", "9".repeat(16), "", null].map(numberOf)).toEqual([
+      "[42]",
+      "[0]",
+      ...Array.from({ length: 5 }, () => "[null]"),
+    ]);
   });
 
   test("the history comes in its order and frame, and leaves out the oldest messages in either order", () => {

@@ -50,8 +50,9 @@ test("other texts and all keys stay as they are; $$ stands for $", () => {
     e: "$$",
     f: "$5",
     g: "",
+    h: "$$a$$",
   };
-  expect(render(template)).toEqual({ ...template, d: "$text", e: "$" });
+  expect(render(template)).toEqual({ ...template, d: "$text", e: "$", h: "$a$$" });
 });
 
 /** Texts of people, and such as might break out of a template, or be taken for a part of it. */

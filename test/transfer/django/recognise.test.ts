@@ -225,6 +225,8 @@ describe("options", () => {
     ],
     [{ participants: "staff,guest" }, "--participants guest: talk.salon has no such field."],
     [{ sub: "auth0" }, "--sub auth0: hr.employee has no such field."],
+    [{ name: "nick" }, "--name nick: hr.employee has no such field."],
+    [{ deleted: "words" }, "--deleted words: the field of talk.post has neither times nor true and false."],
     [{ timezone: "Berlin" }, "--timezone Berlin: unknown time zone."],
   ])("that name nothing are an error: %j", async (more, error) => {
     expect(await refusalOf(readDump(rows, { ...options, ...more }))).toContain(error);
@@ -258,7 +260,9 @@ describe("options", () => {
     const reading = await readDump([...profiles, ...chat({ message: { ...MESSAGE, sender: 3 } })], {
       userModel: "profile",
     });
-    expect(reading.notes[0]).toBe("Users     accounts.profile (user) of auth.user (email: email)");
+    expect(reading.notes[0]).toBe(
+      "Users     accounts.profile (user) of auth.user (email: email, name: username)",
+    );
     expect(errorsOf(reading)).toEqual(["line 1, chat.message 1: its sender 3 is not a user of the dump"]);
   });
 

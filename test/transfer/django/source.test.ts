@@ -168,6 +168,28 @@ describe("a message", () => {
     ]);
   });
 
+  test("is edited or deleted by a field that an option names: a time, or a flag", async () => {
+    const at = "2024-05-01T11:00:00Z";
+    const reading = await readDump(
+      [
+        ...conversation().slice(0, 3),
+        message(1, { changed_on: null, hidden: false }),
+        message(2, { changed_on: at, hidden: false }),
+        message(3, { changed_on: null, hidden: true }),
+      ],
+      { edited: "changed_on", deleted: "hidden" },
+    );
+    expect(
+      recordsOf(reading, "message").map(({ text, editedAt, deletedAt }) => [text, editedAt, deletedAt]),
+    ).toEqual([
+      ["Message 1", null, null],
+      ["Message 2", Date.parse(at), null],
+      [null, null, Date.UTC(2024, 4, 1, 10)],
+    ]);
+    const gone = await readDump(conversation(message(2, { gone_on: at })), { deleted: "gone_on" });
+    expect(recordsOf(gone, "message").map(({ deletedAt }) => deletedAt)).toEqual([null, Date.parse(at)]);
+  });
+
   test("may name its sender and its room in words", async () => {
     const reading = await readDump([
       user(1, { username: "ana" }),
@@ -190,6 +212,16 @@ describe("users", () => {
       message(1),
     ]);
     expect(recordsOf(reading, "user").map(({ name }) => name)).toEqual(["Ana Novak", "user2", null]);
+  });
+
+  test("are named by the field of an option, such as the username", async () => {
+    const rows = conversation().with(0, user(1, { first_name: "Ana", last_name: "Novak" }));
+    const reading = await readDump(rows, { name: "username" });
+    expect(recordsOf(reading, "user").map(({ name }) => name)).toEqual(["user1", "user2"]);
+    expect(reading.notes[0]).toBe("Users     auth.user (email: email, name: username)");
+    expect((await readDump(rows)).notes[0]).toBe(
+      "Users     auth.user (email: email, name: first_name last_name)",
+    );
   });
 
   test("are known by their email in any case", async () => {
