@@ -375,7 +375,13 @@ describe("an amendment", () => {
   });
 
   test("that deletes takes the text and the reactions, and nothing else", () => {
-    expect(after(before, remove(1))).toEqual({ ...before, text: null, meta: null, reactions: [], deletedAt: 9 });
+    expect(after(before, remove(1))).toEqual({
+      ...before,
+      text: null,
+      meta: null,
+      reactions: [],
+      deletedAt: 9,
+    });
   });
 
   test("leaves the message that it is given as it was", () => {

@@ -2,6 +2,7 @@ import { type Context, Hono } from "hono";
 
 import type { Chat } from "../../chat/chat.ts";
 import type { Ack, Action, Message, Room } from "../../chat/model.ts";
+import { encodeMeta } from "../../chat/validation.ts";
 import {
   changesRangeSchema,
   clientIdSchema,
@@ -42,10 +43,16 @@ export function createMessageRoutes(chat: Chat): Hono<ApiEnv> {
   });
 
   routes.post("/messages", async (c) => {
-    const { text, reply_to: replyTo = null, client_id } = await readBody(c, newMessageSchema);
+    const { text, reply_to: replyTo = null, client_id, meta } = await readBody(c, newMessageSchema);
     const key = c.req.header("idempotency-key");
     const clientId = client_id ?? (key === undefined ? null : parse(clientIdSchema, key, "Idempotency-Key"));
-    const { room, ack } = await execute(c, { type: "send", text, clientId, replyTo });
+    const { room, ack } = await execute(c, {
+      type: "send",
+      text,
+      clientId,
+      replyTo,
+      meta: meta ? encodeMeta(meta) : null,
+    });
     const location = `/api/rooms/${room.id}/messages/${ack.seq}`;
     return json(c, encodeMessage(await chat.messages.one(room.key, ack.seq)), 201, { location });
   });

@@ -1,0 +1,211 @@
+import type { RoomKey } from "../../chat/model.ts";
+import type { Place, ScanRange, SearchIndex, SearchScope, SearchSlice } from "../../chat/search-index.ts";
+import { SEARCH_TERMS_VERSION, type Term } from "../../chat/search-text.ts";
+import type { Db } from "./open.ts";
+import { SearchBlocks } from "./search-blocks.ts";
+import { SearchScanner } from "./search-scanner.ts";
+import { SearchTerms } from "./search-terms.ts";
+import { Statements } from "./statements.ts";
+import { createTransaction, toStoreError, type Writer } from "./writer.ts";
+
+/** Rooms that are checked at once for messages that are not in the index. */
+const ROOM_PAGE_SIZE = 500;
+/** How long a part of an update should take. Its size is adjusted to that. */
+const PART_MS = 4;
+const MIN_PART_SIZE = 16;
+const MAX_PART_SIZE = 1000;
+/** Changed messages that are removed so that nothing of them is left, about a millisecond each. */
+const MAX_ERASED = 4;
+/** With more of them waiting, they are only marked as deleted, and a cleanup of the whole index overwrites them. */
+const ERASED_BACKLOG = 64;
+const MAX_MARKED = 300;
+
+/** A message whose text has changed since it was indexed. */
+type ChangeRow = [rowId: number, room: RoomKey, seq: number, text: string | null];
+
+/** The search index on FTS5, in the database of the messages. */
+export class SqliteSearchIndex implements SearchIndex {
+  readonly #statements: Statements;
+  readonly #terms: SearchTerms;
+  readonly #blocks: SearchBlocks;
+  readonly #scanner: SearchScanner;
+  readonly #snapshot: ReturnType<typeof createTransaction>;
+  /** Rooms that may have messages to index. */
+  readonly #changed = new Set<RoomKey>();
+  /** Rooms that have messages to index, and when the first of them was sent. */
+  readonly #behind = new Map<RoomKey, number>();
+  /** All rooms with a larger key are to be checked. Undefined when none are. */
+  #uncheckedAfter: RoomKey | undefined = 0;
+  #partSize = 100;
+  #isVersionChecked = false;
+
+  constructor(
+    db: Db,
+    private readonly writer: Writer,
+  ) {
+    this.#statements = new Statements(db.$client);
+    this.#terms = new SearchTerms(this.#statements);
+    this.#blocks = new SearchBlocks(this.#statements);
+    this.#scanner = new SearchScanner(db, this.#statements, this.#blocks);
+    this.#snapshot = createTransaction(db.$client);
+  }
+
+  roomChanged(room: RoomKey): void {
+    this.#changed.add(room);
+  }
+
+  anythingChanged(): void {
+    this.#uncheckedAfter = 0;
+  }
+
+  async update(): Promise<boolean> {
+    if (!this.#isVersionChecked) await this.#checkVersion();
+    if (await this.#applyChanges()) return true;
+    read(() => this.#findRooms());
+    if (this.#behind.size > 0) {
+      await this.#addPart();
+      // Otherwise the segments of a busy server would not be merged before it has a rest.
+      await this.#merge();
+      return true;
+    }
+    return (await this.#merge()) || (await this.#cleanUp()) || this.#uncheckedAfter !== undefined;
+  }
+
+  async *scan(terms: readonly Term[], scope: SearchScope, range: ScanRange): AsyncIterable<SearchSlice> {
+    const scan = read(() => this.#scanner.start(terms, scope, range));
+    for (;;) {
+      const slice = read(() => this.#snapshot(() => scan.next()) as SearchSlice);
+      yield slice;
+      if (slice.reached === undefined) return;
+    }
+  }
+
+  async positionOf(scope: SearchScope, place: Place): Promise<number | undefined> {
+    return read(() => this.#blocks.positionOf(scope, place));
+  }
+
+  async placeAt(scope: SearchScope, position: number): Promise<Place | undefined> {
+    return read(() => this.#blocks.placeAt(scope, position));
+  }
+
+  /** Builds the index again when its terms are those of another version. */
+  async #checkVersion(): Promise<void> {
+    const version = read(
+      () => this.#statements.all<[number]>("SELECT version FROM search_state WHERE pk = 1")[0]?.[0],
+    );
+    if (version !== SEARCH_TERMS_VERSION) {
+      await this.writer.write(() => {
+        this.#terms.clear();
+        this.#statements.run("DELETE FROM search_changes");
+        this.#statements.run("DELETE FROM search_blocks");
+        this.#statements.run(
+          "INSERT OR REPLACE INTO search_state (pk, version, cleanup) VALUES (1, ?, 0)",
+          SEARCH_TERMS_VERSION,
+        );
+      });
+    }
+    this.#isVersionChecked = true;
+  }
+
+  /** Indexes some changed messages again. Resolves with whether there were any. */
+  async #applyChanges(): Promise<boolean> {
+    const [count = 0] =
+      read(
+        () =>
+          this.#statements.all<[number]>(
+            `SELECT count(*) FROM (SELECT 1 FROM search_changes LIMIT ${ERASED_BACKLOG + 1})`,
+          )[0],
+      ) ?? [];
+    if (count === 0) return false;
+    const erase = count <= ERASED_BACKLOG;
+    await this.writer.write(() => {
+      this.#terms.setErasing(erase);
+      const rows = this.#statements.all<ChangeRow>(
+        "SELECT row_id, room_pk, seq, text FROM search_changes ORDER BY row_id LIMIT ?",
+        erase ? MAX_ERASED : MAX_MARKED,
+      );
+      for (const [rowId, room, seq, text] of rows) {
+        if (text !== null) this.#terms.remove(rowId, room, text);
+        const [now] =
+          this.#statements.all<[string | null]>(
+            "SELECT text FROM messages WHERE room_pk = ? AND seq = ?",
+            room,
+            seq,
+          )[0] ?? [];
+        if (now != null) this.#terms.add(rowId, room, now);
+        this.#statements.run("DELETE FROM search_changes WHERE row_id = ?", rowId);
+      }
+      if (!erase) this.#statements.run("UPDATE search_state SET cleanup = 1");
+    });
+    return true;
+  }
+
+  /** Finds rooms with messages that are not in the index. */
+  #findRooms(): void {
+    for (const room of this.#changed) this.#check(room);
+    this.#changed.clear();
+    if (this.#uncheckedAfter === undefined) return;
+    const rooms = this.#statements.all<[RoomKey]>(
+      "SELECT pk FROM rooms WHERE pk > ? ORDER BY pk LIMIT ?",
+      this.#uncheckedAfter,
+      ROOM_PAGE_SIZE,
+    );
+    for (const [room] of rooms) this.#check(room);
+    this.#uncheckedAfter = rooms.length === ROOM_PAGE_SIZE ? rooms.at(-1)?.[0] : undefined;
+  }
+
+  #check(room: RoomKey): void {
+    const sentAt = this.#blocks.firstUnindexed(room);
+    if (sentAt === undefined) this.#behind.delete(room);
+    else this.#behind.set(room, sentAt);
+  }
+
+  /** Indexes some messages, the oldest of all rooms first, so that positions are in order of time. */
+  async #addPart(): Promise<void> {
+    const start = performance.now();
+    const checks = new Set<RoomKey>();
+    const added = await this.writer.write(() => {
+      checks.clear();
+      let left = this.#partSize;
+      const rooms = [...this.#behind].toSorted((a, b) => a[1] - b[1]);
+      for (const [room] of rooms) {
+        left -= this.#blocks.extend(room, left, this.#terms);
+        checks.add(room);
+        if (left <= 0) break;
+      }
+      return this.#partSize - left;
+    });
+    const took = performance.now() - start;
+    read(() => checks.forEach((room) => this.#check(room)));
+    // A part that was not filled says little.
+    if (took > PART_MS) this.#partSize = Math.max(MIN_PART_SIZE, Math.floor(this.#partSize / 2));
+    else if (added >= this.#partSize && took < PART_MS / 2)
+      this.#partSize = Math.min(MAX_PART_SIZE, this.#partSize * 2);
+  }
+
+  /** Merges some segments. Resolves with whether there was something to do. */
+  #merge(): Promise<boolean> {
+    return this.writer.write(() => this.#terms.merge());
+  }
+
+  /** Overwrites what was only marked as deleted. Resolves with whether there was something to do. */
+  async #cleanUp(): Promise<boolean> {
+    const state = read(() => this.#statements.all<[number]>("SELECT cleanup FROM search_state")[0]?.[0]);
+    if (state === 0) return false;
+    await this.writer.write(() => {
+      if (state === 1) this.#terms.startMergingAll();
+      const next = state === 1 || this.#terms.merge() ? 2 : 0;
+      this.#statements.run("UPDATE search_state SET cleanup = ?", next);
+    });
+    return true;
+  }
+}
+
+/** Runs a read. Throws `StoreError`. */
+function read<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw toStoreError(error);
+  }
+}
