@@ -16,12 +16,20 @@ const MIN_PART_SIZE = 16;
 const MAX_PART_SIZE = 1000;
 /** Changed messages that are removed so that nothing of them is left, about a millisecond each. */
 const MAX_ERASED = 4;
-/** With more of them waiting, they are only marked as deleted, and a cleanup of the whole index overwrites them. */
+/** More deleted messages than this are only marked as deleted, and a cleanup of the whole index overwrites them. */
 const ERASED_BACKLOG = 64;
+/** Changed messages that are looked at, and deleted ones that are marked, at once. */
 const MAX_MARKED = 300;
 
 /** A message whose text has changed since it was indexed. */
-type ChangeRow = [rowId: number, room: RoomKey, seq: number, text: string | null];
+type ChangeRow = [
+  rowId: number,
+  room: RoomKey,
+  seq: number,
+  /** The text that is in the index. */
+  before: string | null,
+  now: string | null,
+];
 
 /** The search index on FTS5, in the database of the messages. */
 export class SqliteSearchIndex implements SearchIndex {
@@ -109,35 +117,28 @@ export class SqliteSearchIndex implements SearchIndex {
 
   /** Indexes some changed messages again. Resolves with whether there were any. */
   async #applyChanges(): Promise<boolean> {
-    const [count = 0] =
-      read(
-        () =>
-          this.#statements.all<[number]>(
-            `SELECT count(*) FROM (SELECT 1 FROM search_changes LIMIT ${ERASED_BACKLOG + 1})`,
-          )[0],
-      ) ?? [];
-    if (count === 0) return false;
-    const erase = count <= ERASED_BACKLOG;
+    const isUpToDate = read(() => this.#statements.all("SELECT 1 FROM search_changes LIMIT 1").length === 0);
+    if (isUpToDate) return false;
     await this.writer.write(() => {
-      this.#terms.setErasing(erase);
       const rows = this.#statements.all<ChangeRow>(
-        "SELECT row_id, room_pk, seq, text FROM search_changes ORDER BY row_id LIMIT ?",
-        erase ? MAX_ERASED : MAX_MARKED,
+        `SELECT c.row_id, c.room_pk, c.seq, c.text, m.text FROM search_changes c
+          LEFT JOIN messages m ON m.room_pk = c.room_pk AND m.seq = c.seq ORDER BY c.row_id LIMIT ?`,
+        MAX_MARKED,
       );
-      for (const [rowId, room, seq, text] of rows) {
-        if (text !== null) this.#terms.remove(rowId, room, text);
-        const [now] =
-          this.#statements.all<[string | null]>(
-            "SELECT text FROM messages WHERE room_pk = ? AND seq = ?",
-            room,
-            seq,
-          )[0] ?? [];
-        if (now != null) this.#terms.add(rowId, room, now);
-        this.#statements.run("DELETE FROM search_changes WHERE row_id = ?", rowId);
-      }
-      if (!erase) this.#statements.run("UPDATE search_state SET cleanup = 1");
+      const deleted = rows.filter(([, , , , now]) => now === null);
+      // Only deleted messages are marked: FTS5 cannot erase what was added again to a row with a mark.
+      const mark = deleted.length > ERASED_BACKLOG;
+      this.#terms.setErasing(!mark);
+      for (const row of mark ? deleted : rows.slice(0, MAX_ERASED)) this.#applyChange(row);
+      if (mark) this.#statements.run("UPDATE search_state SET cleanup = 1");
     });
     return true;
+  }
+
+  #applyChange([rowId, room, , before, now]: ChangeRow): void {
+    if (before !== null) this.#terms.remove(rowId, room, before);
+    if (now !== null) this.#terms.add(rowId, room, now);
+    this.#statements.run("DELETE FROM search_changes WHERE row_id = ?", rowId);
   }
 
   /** Finds rooms with messages that are not in the index. */

@@ -147,7 +147,7 @@ function prepareCandidates(db: Db) {
         )
         .innerJoin(users, eq(users.pk, messages.sender))
         .where(condition)
-        .orderBy(sql`key`),
+        .orderBy(sql`json_each.key`),
     );
   const membership = db
     .select({ role: members.role })
@@ -155,6 +155,6 @@ function prepareCandidates(db: Db) {
     .where(and(eq(members.room, searchBlocks.room), eq(members.user, $("key"))));
   return {
     inRoom: select(eq(searchBlocks.room, $("key"))),
-    ofMember: select(sql`EXISTS (${membership})`),
+    ofMember: select(sql`EXISTS ${membership}`),
   };
 }
