@@ -16,45 +16,38 @@ export interface LastResult extends Place {
   sentAt: number;
 }
 
-const MAX_CURSOR_LENGTH = 1000;
-
-type Fields = [string, number] | [string, number, string, number, number, number, string, number];
+/** Occurs in no room id, and needs no escaping in a URL. */
+const SEPARATOR = "~";
+const MAX_CURSOR_LENGTH = 500;
+const NUMBER = /^-?\d{1,15}$/;
 
 export function formatCursor({ from, within }: Cursor): string {
-  const fields: Fields = within
-    ? ([
-        ...[from.room, from.seq, within.until.room, within.until.seq],
-        ...[within.last.score, within.last.sentAt, within.last.room, within.last.seq],
-      ] as Fields)
-    : [from.room, from.seq];
-  return Buffer.from(JSON.stringify(fields)).toString("base64url");
+  const fields = within
+    ? [
+        formatPlace(from),
+        formatPlace(within.until),
+        formatPlace(within.last),
+        within.last.score,
+        within.last.sentAt,
+      ]
+    : [formatPlace(from)];
+  return fields.join(SEPARATOR);
 }
+
+const formatPlace = ({ room, seq }: Place) => `${room}${SEPARATOR}${seq}`;
 
 /** Throws `invalid_command`. */
 export function parseCursor(text: string): Cursor {
-  const fields = decode(text);
-  if (!isFields(fields)) throw new ChatError("invalid_command", "cursor: must be the `next` of a page");
-  const [room, seq] = fields;
-  if (fields.length === 2) return { from: { room, seq } };
-  const [, , untilRoom, untilSeq, score, sentAt, lastRoom, lastSeq] = fields;
-  const last = { score, sentAt, room: lastRoom, seq: lastSeq };
-  return { from: { room, seq }, within: { until: { room: untilRoom, seq: untilSeq }, last } };
+  const fields = text.length <= MAX_CURSOR_LENGTH ? text.split(SEPARATOR) : [];
+  const [from, until, last] = [parsePlace(fields, 0), parsePlace(fields, 2), parsePlace(fields, 4)];
+  const [score, sentAt] = [fields[6] ?? "", fields[7] ?? ""];
+  if (from && fields.length === 2) return { from };
+  if (from && until && last && NUMBER.test(score) && NUMBER.test(sentAt) && fields.length === 8)
+    return { from, within: { until, last: { ...last, score: Number(score), sentAt: Number(sentAt) } } };
+  throw new ChatError("invalid_command", "cursor: must be the `next` of a page");
 }
 
-function decode(text: string): unknown {
-  if (text.length > MAX_CURSOR_LENGTH) return undefined;
-  try {
-    return JSON.parse(Buffer.from(text, "base64url").toString());
-  } catch {
-    return undefined;
-  }
-}
-
-const isSeq = (value: unknown) => typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-const isRoom = (value: unknown) => typeof value === "string" && isRoomId(value);
-const FIELDS = [isRoom, isSeq, isRoom, isSeq, isSeq, Number.isSafeInteger, isRoom, isSeq];
-
-function isFields(value: unknown): value is Fields {
-  if (!Array.isArray(value) || (value.length !== 2 && value.length !== FIELDS.length)) return false;
-  return value.every((field: unknown, index) => FIELDS[index]?.(field));
+function parsePlace(fields: readonly string[], at: number): Place | undefined {
+  const [room = "", seq = ""] = fields.slice(at, at + 2);
+  return isRoomId(room) && NUMBER.test(seq) ? { room, seq: Number(seq) } : undefined;
 }

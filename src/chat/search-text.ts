@@ -31,10 +31,11 @@ const PLAIN_WORDS = /[a-z0-9]+/g;
 /** Letters without accents only: most texts, and much faster. */
 const IS_PLAIN = /^[ -~\s]*$/;
 
-/** Accents, vowel signs and points, which many people leave out, the Arabic elongation, and what is invisible. */
+/** Accents, vowel signs and points, which many people leave out, and the Arabic elongation. */
 const IGNORED_IN_WORD =
-  /[\p{Script=Inherited}\p{Default_Ignorable_Code_Point}\u0591-\u05c7\u0610-\u061a\u0640\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed]/gu;
-const IGNORED_IN_CHARACTER = /\p{Default_Ignorable_Code_Point}/gu;
+  /[\p{Script=Inherited}\u0591-\u05c7\u0610-\u061a\u0640\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed]/gu;
+/** What a ligature is made of beside letters, such as the spaces in ﷺ, and what is invisible. */
+const NO_LETTERS = /[^\p{L}\p{N}\p{M}]|\p{Default_Ignorable_Code_Point}/gu;
 const IGNORED_IN_EMOJI = /[\ufe0e\ufe0f\p{Emoji_Modifier}]/gu;
 
 /** The units of a text, in order. */
@@ -65,11 +66,11 @@ function plainUnits(text: string): Unit[] {
 }
 
 function foldWord(word: string): string {
-  const plain = word.normalize("NFKD").replace(IGNORED_IN_WORD, "").toLowerCase();
+  const plain = word.normalize("NFKD").replace(IGNORED_IN_WORD, "").replace(NO_LETTERS, "").toLowerCase();
   return plain.replaceAll("ς", "σ").replaceAll("ß", "ss");
 }
 
-const foldCharacter = (text: string) => text.normalize("NFKC").replace(IGNORED_IN_CHARACTER, "");
+const foldCharacter = (text: string) => text.normalize("NFKC").replace(NO_LETTERS, "");
 
 const foldEmoji = (text: string) => text.replace(IGNORED_IN_EMOJI, "");
 

@@ -11,6 +11,7 @@ import { history } from "./workloads/history.ts";
 import { idle } from "./workloads/idle.ts";
 import { resume } from "./workloads/resume.ts";
 import { rooms } from "./workloads/rooms.ts";
+import { search } from "./workloads/search.ts";
 import { sessionResume } from "./workloads/session-resume.ts";
 import { sessionRooms } from "./workloads/session-rooms.ts";
 import { sessions } from "./workloads/sessions.ts";
@@ -29,6 +30,7 @@ const workloads: Record<string, (testbed: Testbed) => Promise<string[]>> = {
   templates,
   resume,
   history,
+  search,
   sessions,
   activity,
   "session-rooms": sessionRooms,

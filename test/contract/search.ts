@@ -233,13 +233,21 @@ export function searchContract(harness: () => SearchHarness): void {
       });
     });
 
-    test.each(["", "x", "W10", Buffer.from('["r",-1]').toString("base64url"), "e30", "x".repeat(2000)])(
-      "refuse the cursor %p",
-      async (cursor) => {
-        const { h, ann } = await say("item");
-        expect(h.page(ann, "item", { cursor })).rejects.toMatchObject({ code: "invalid_command" });
-      },
-    );
+    test.each([
+      "",
+      "x",
+      "r~",
+      "r~1~",
+      "no room~1",
+      "r~1.5",
+      "r~1~r~1~r~1~x~1",
+      "r~1~r~1~r~1~1~1~1",
+      `${"x".repeat(2000)}~1`,
+      "unknown~1",
+    ])("refuse the cursor %p", async (cursor) => {
+      const { h, ann } = await say("item");
+      expect(h.page(ann, "item", { cursor })).rejects.toMatchObject({ code: "invalid_command" });
+    });
   });
 
   test("any history of messages is found as a search of all texts finds it", async () => {
