@@ -32,8 +32,7 @@ const PLAIN_WORDS = /[a-z0-9]+/g;
 const IS_PLAIN = /^[ -~\s]*$/;
 
 /** Accents, vowel signs and points, which many people leave out, and the Arabic elongation. */
-const IGNORED_IN_WORD =
-  /[\p{Script=Inherited}\u0591-\u05c7\u0610-\u061a\u0640\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed]/gu;
+const IGNORED_IN_WORD = /[\p{Script=Inherited}\u0640[[\p{Script=Hebrew}\p{Script=Arabic}]&&\p{M}]]/gv;
 /** What a ligature is made of beside letters, such as the spaces in ﷺ, and what is invisible. */
 const NO_LETTERS = /[^\p{L}\p{N}\p{M}]|\p{Default_Ignorable_Code_Point}/gu;
 const IGNORED_IN_EMOJI = /[\ufe0e\ufe0f\p{Emoji_Modifier}]/gu;

@@ -3,6 +3,11 @@ import { afterEach, beforeEach, expect, jest, test } from "bun:test";
 import { SearchIndexer } from "../../src/chat/search-indexer.ts";
 import { settle } from "../support/samples.ts";
 
+/** Lets whatever has been started go on to its next timer. */
+const goOn = async () => {
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+};
+
 /** An index whose parts take so long each, in milliseconds. Afterwards nothing remains. */
 function createIndexer(...parts: (number | Error)[]) {
   let now = 0;
@@ -22,10 +27,6 @@ function createIndexer(...parts: (number | Error)[]) {
     failed: (error) => void log.push(String(error)),
     monotonic: () => now,
   });
-  /** Lets whatever has been started go on to its next timer. */
-  const goOn = async () => {
-    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
-  };
   const advance = async (milliseconds: number) => {
     await goOn();
     for (let passed = 0; passed < milliseconds; passed++) {

@@ -31,8 +31,9 @@ test.each([
   expect(snippet(query, text)).toBe(expected as string);
 });
 
+const words = (from: number) => Array.from({ length: 60 }, (_, n) => `word${from + n}`).join(" ");
+
 test("a long text is cut to the surroundings of its first hit, between words", () => {
-  const words = (from: number) => Array.from({ length: 60 }, (_, n) => `word${from + n}`).join(" ");
   const shown = snippet("needle", `${words(100)} needle ${words(200)}`);
   expect(shown).toMatch(/^…word\d+ .* word159 \[needle\] word200 .* word\d+…$/);
   expect(shown?.length).toBeLessThan(210);
@@ -41,8 +42,8 @@ test("a long text is cut to the surroundings of its first hit, between words", (
 test("any snippet is well formed, and its hits are within it", () => {
   const word = fc.constantFrom("needle", "👩‍👩‍👧", "東京", "x".repeat(150), "👍".repeat(120), "\n", " ");
   fc.assert(
-    fc.property(fc.array(word, { maxLength: 30 }), (words) => {
-      const text = `${words.join("")} needle ${words.join(" ")}`;
+    fc.property(fc.array(word, { maxLength: 30 }), (parts) => {
+      const text = `${parts.join("")} needle ${parts.join(" ")}`;
       const match = matchText(parseQuery("needle").phrases, text);
       const shown = snippetOf(text, match?.hits ?? []);
       expect(shown.text.isWellFormed()).toBe(true);

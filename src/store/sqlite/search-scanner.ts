@@ -38,14 +38,14 @@ export class SearchScanner {
 
   start(terms: readonly Term[], scope: SearchScope, { from, until }: ScanRange): Scan {
     const bounds = this.blocks.bounds(scope);
-    const rooms = bounds ? this.#roomTerms(scope) : undefined;
-    if (!bounds || !rooms)
+    const required = bounds ? this.#roomTerms(scope) : undefined;
+    if (!bounds || !required)
       return new Scan(
         () => [],
         () => [],
         { low: 1, high: 0, span: 1 },
       );
-    const expression = matchExpression(terms, rooms);
+    const expression = matchExpression(terms, required);
     return new Scan(
       (low, high) =>
         this.statements
