@@ -32,6 +32,8 @@ export interface SearchResult {
 export interface SearchPage {
   results: SearchResult[];
   next: string | null;
+  /** The time that the search took of the server. */
+  milliseconds: number;
 }
 
 export interface SearchOptions {
@@ -46,6 +48,8 @@ const GROUP_SIZE = 500;
 const GROUP_LENGTH = 262_144;
 /** How long one request may search. The next page goes on from there. */
 const TIME_LIMIT_MS = 30;
+/** How much more the later pages of a group may take: they must find the same as the first one. */
+const LATER_PAGES_FACTOR = 4;
 /** How long a search may hold the event loop, apart from a single statement of the index. */
 const TURN_MS = 3;
 
@@ -61,6 +65,8 @@ interface Group {
   found: Found[];
   /** The position below which the next group begins. Undefined when this one is the last. */
   end: number | undefined;
+  /** The time that it took, without other work in between. */
+  milliseconds: number;
 }
 
 /** Full text search in the rooms that a user is in. */
@@ -84,7 +90,7 @@ export class Search {
       snippet: snippetOf(each.text, each.hits),
       next: index < rest.length - 1 ? cursorWithin(group, cursor, each) : next,
     }));
-    return { results, next: results.at(-1)?.next ?? next };
+    return { results, next: results.at(-1)?.next ?? next, milliseconds: group.milliseconds };
   }
 
   async #scope(actor: Actor, { room: id, before, after }: SearchRequest): Promise<SearchScope> {
@@ -99,25 +105,29 @@ export class Search {
     const until = cursor?.within && (await this.#positionOf(scope, cursor.within.until));
     const found: Found[] = [];
     let length = 0;
-    const start = monotonic();
-    let turnEnd = start + TURN_MS;
+    const factor = until === undefined ? 1 : LATER_PAGES_FACTOR;
+    let milliseconds = 0;
+    let turnStart = monotonic();
     for await (const { candidates, reached } of index.scan(query.terms, scope, { from, until })) {
       for (const candidate of candidates) {
         const match = matchCandidate(query, candidate);
         if (!match) continue;
         found.push(match);
         length += match.text.length;
-        const isFull = found.length >= GROUP_SIZE || length >= GROUP_LENGTH;
-        if (isFull && until === undefined) return { found, end: candidate.position };
+        const isFull = found.length >= factor * GROUP_SIZE || length >= factor * GROUP_LENGTH;
+        if (isFull)
+          return { found, end: candidate.position, milliseconds: milliseconds + monotonic() - turnStart };
       }
       if (reached === undefined) break;
-      const now = monotonic();
-      if (now > start + TIME_LIMIT_MS && until === undefined) return { found, end: reached };
-      if (now < turnEnd) continue;
+      const turn = monotonic() - turnStart;
+      if (milliseconds + turn > factor * TIME_LIMIT_MS)
+        return { found, end: reached, milliseconds: milliseconds + turn };
+      if (turn < TURN_MS) continue;
+      milliseconds += turn;
       await nextTurn();
-      turnEnd = monotonic() + TURN_MS;
+      turnStart = monotonic();
     }
-    return { found, end: until };
+    return { found, end: until, milliseconds: milliseconds + monotonic() - turnStart };
   }
 
   async #nextGroup(scope: SearchScope, { end }: Group): Promise<string | null> {

@@ -7,6 +7,8 @@ import type { Statements } from "./statements.ts";
 export const BLOCK_SIZE = 1024;
 /** A block holds the messages of a day at most, so that positions of all rooms are in order of time, by days. */
 const BLOCK_MS = 86_400_000;
+/** Messages that are read at once. In quiet rooms few of them are of one day. */
+const PAGE_SIZE = 64;
 /** UTF-16 units of text that are indexed at once, apart from the last message. */
 const MAX_PART_LENGTH = 65_536;
 
@@ -35,14 +37,14 @@ export class SearchBlocks {
     )[0]?.[0];
   }
 
-  /** Adds the room's next messages to the index, up to the end of a block. Returns how many. */
+  /** Adds some of the room's next messages to the index, up to the end of a block. Returns how many. */
   extend(room: RoomKey, limit: number, terms: SearchTerms): number {
     const last = this.#last(room);
     const rows = this.statements.all<MessageRow>(
       "SELECT seq, text, sent_at FROM messages WHERE room_pk = ? AND seq >= ? ORDER BY seq LIMIT ?",
       room,
       last?.[2] ?? 1,
-      limit,
+      Math.min(limit, PAGE_SIZE),
     );
     const [first] = rows;
     if (!first) return 0;
@@ -75,9 +77,10 @@ export class SearchBlocks {
 
   placeAt(scope: SearchScope, position: number): Place | undefined {
     const pk = Math.floor(position / BLOCK_SIZE);
+    const order = "room" in scope ? "b.room_pk = ?1 ORDER BY b.first_seq" : "TRUE ORDER BY b.pk";
     const row = this.statements.all<[room: string, pk: number, firstSeq: number, nextSeq: number]>(
       `SELECT r.id, b.pk, b.first_seq, b.next_seq FROM search_blocks b CROSS JOIN rooms r ON r.pk = b.room_pk
-        WHERE b.pk <= ?2 AND ${inScope(scope)} ORDER BY b.pk DESC LIMIT 1`,
+        WHERE b.pk <= ?2 AND ${inScope(scope)} AND ${order} DESC LIMIT 1`,
       scopeKey(scope),
       pk,
     )[0];

@@ -41,10 +41,12 @@ export class SqliteSearchIndex implements SearchIndex {
   /** Rooms that may have messages to index. */
   readonly #changed = new Set<RoomKey>();
   /** Rooms that have messages to index, and when the first of them was sent. */
-  readonly #behind = new Map<RoomKey, number>();
+  #behind: ReadonlyMap<RoomKey, number> = new Map();
   /** All rooms with a larger key are to be checked. Undefined when none are. */
   #uncheckedAfter: RoomKey | undefined = 0;
   #partSize = 100;
+  /** Whether there may be segments to merge. */
+  #mayMerge = true;
   #isVersionChecked = false;
 
   constructor(
@@ -132,6 +134,7 @@ export class SqliteSearchIndex implements SearchIndex {
       for (const row of mark ? deleted : rows.slice(0, MAX_ERASED)) this.#applyChange(row);
       if (mark) this.#statements.run("UPDATE search_state SET cleanup = 1");
     });
+    this.#mayMerge = true;
     return true;
   }
 
@@ -143,50 +146,54 @@ export class SqliteSearchIndex implements SearchIndex {
 
   /** Finds rooms with messages that are not in the index. */
   #findRooms(): void {
-    for (const room of this.#changed) this.#check(room);
+    const behind = new Map(this.#behind);
+    const check = (room: RoomKey) => {
+      const sentAt = this.#blocks.firstUnindexed(room);
+      if (sentAt === undefined) behind.delete(room);
+      else behind.set(room, sentAt);
+    };
+    this.#changed.forEach(check);
     this.#changed.clear();
+    this.#behind = behind;
     if (this.#uncheckedAfter === undefined) return;
     const rooms = this.#statements.all<[RoomKey]>(
       "SELECT pk FROM rooms WHERE pk > ? ORDER BY pk LIMIT ?",
       this.#uncheckedAfter,
       ROOM_PAGE_SIZE,
     );
-    for (const [room] of rooms) this.#check(room);
+    for (const [room] of rooms) check(room);
     this.#uncheckedAfter = rooms.length === ROOM_PAGE_SIZE ? rooms.at(-1)?.[0] : undefined;
-  }
-
-  #check(room: RoomKey): void {
-    const sentAt = this.#blocks.firstUnindexed(room);
-    if (sentAt === undefined) this.#behind.delete(room);
-    else this.#behind.set(room, sentAt);
   }
 
   /** Indexes some messages, the oldest of all rooms first, so that positions are in order of time. */
   async #addPart(): Promise<void> {
     const start = performance.now();
-    const checks = new Set<RoomKey>();
-    const added = await this.writer.write(() => {
-      checks.clear();
-      let left = this.#partSize;
-      const rooms = [...this.#behind].toSorted((a, b) => a[1] - b[1]);
-      for (const [room] of rooms) {
-        left -= this.#blocks.extend(room, left, this.#terms);
-        checks.add(room);
-        if (left <= 0) break;
+    const { added, behind } = await this.writer.write(() => {
+      // A copy, because a write may fail and be tried again.
+      const left = new Map(this.#behind);
+      let count = 0;
+      while (count < this.#partSize && left.size > 0) {
+        const room = oldest(left);
+        count += this.#blocks.extend(room, this.#partSize - count, this.#terms);
+        const next = this.#blocks.firstUnindexed(room);
+        if (next === undefined) left.delete(room);
+        else left.set(room, next);
       }
-      return this.#partSize - left;
+      return { added: count, behind: left };
     });
+    this.#behind = behind;
+    this.#mayMerge = true;
     const took = performance.now() - start;
-    read(() => checks.forEach((room) => this.#check(room)));
-    // A part that was not filled says little.
     if (took > PART_MS) this.#partSize = Math.max(MIN_PART_SIZE, Math.floor(this.#partSize / 2));
+    // A part that was not filled says little.
     else if (added >= this.#partSize && took < PART_MS / 2)
       this.#partSize = Math.min(MAX_PART_SIZE, this.#partSize * 2);
   }
 
   /** Merges some segments. Resolves with whether there was something to do. */
-  #merge(): Promise<boolean> {
-    return this.writer.write(() => this.#terms.merge());
+  async #merge(): Promise<boolean> {
+    if (this.#mayMerge) this.#mayMerge = await this.writer.write(() => this.#terms.merge());
+    return this.#mayMerge;
   }
 
   /** Overwrites what was only marked as deleted. Resolves with whether there was something to do. */
@@ -200,6 +207,13 @@ export class SqliteSearchIndex implements SearchIndex {
     });
     return true;
   }
+}
+
+/** The room whose first message is the oldest. */
+function oldest(behind: ReadonlyMap<RoomKey, number>): RoomKey {
+  let [found, foundAt] = [0, Infinity];
+  for (const [room, sentAt] of behind) if (sentAt < foundAt) [found, foundAt] = [room, sentAt];
+  return found;
 }
 
 /** Runs a read. Throws `StoreError`. */
