@@ -21,8 +21,8 @@ CREATE TABLE `search_state` (
 	`cleanup` integer DEFAULT 0 NOT NULL
 ) STRICT;
 --> statement-breakpoint
--- Terms are cut out and folded by Parley: the tokenizer only parts them at spaces. No texts, positions and lengths are kept.
-CREATE VIRTUAL TABLE `search` USING fts5(terms, content='', columnsize=0, detail=none, tokenize='ascii');
+-- Terms are cut out and folded by Parley: the tokenizer only parts them at spaces. It keeps no texts, positions and lengths.
+CREATE VIRTUAL TABLE `search` USING fts5(terms, content='', columnsize=0, detail=none, prefix='3', tokenize='ascii');
 --> statement-breakpoint
 INSERT INTO `search` (`search`, `rank`) VALUES ('pgsz', 4000);
 --> statement-breakpoint
@@ -34,14 +34,14 @@ INSERT INTO `search` (`search`, `rank`) VALUES ('crisismerge', 1000);
 -- The first text that was replaced is the one in the index. Messages that are not in it yet are indexed as they are then.
 CREATE TRIGGER `search_text_changed` AFTER UPDATE OF `text` ON `messages` WHEN old.text IS NOT new.text BEGIN
 	INSERT INTO search_changes (row_id, room_pk, seq, text)
-		SELECT pk * 1024 + old.seq - first_seq, old.room_pk, old.seq, old.text FROM search_blocks
+		SELECT pk * 64 + old.seq - first_seq, old.room_pk, old.seq, old.text FROM search_blocks
 			WHERE room_pk = old.room_pk AND first_seq <= old.seq AND next_seq > old.seq
 		ON CONFLICT DO NOTHING;
 END;
 --> statement-breakpoint
 CREATE TRIGGER `search_message_deleted` AFTER DELETE ON `messages` WHEN old.text IS NOT NULL BEGIN
 	INSERT INTO search_changes (row_id, room_pk, seq, text)
-		SELECT pk * 1024 + old.seq - first_seq, old.room_pk, old.seq, old.text FROM search_blocks
+		SELECT pk * 64 + old.seq - first_seq, old.room_pk, old.seq, old.text FROM search_blocks
 			WHERE room_pk = old.room_pk AND first_seq <= old.seq AND next_seq > old.seq
 		ON CONFLICT DO NOTHING;
 END;

@@ -3,8 +3,8 @@ import type { SearchIndex } from "./search-index.ts";
 
 /** How often it is checked whether there is something to index. So long, a message may not be found. */
 const INTERVAL_MS = 200;
-/** After each part, the indexer rests this many times as long as the part took: it takes a sixteenth of the server's time. */
-const REST_FACTOR = 15;
+/** After each part, the indexer rests this many times as long as the part took: it takes a twelfth of the server's time. */
+const REST_FACTOR = 11;
 const RETRY_MS = 1000;
 
 export interface SearchIndexerOptions {

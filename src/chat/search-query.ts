@@ -1,5 +1,5 @@
 import { ChatError } from "./errors.ts";
-import { type Term, termsOfPhrase, type Unit, unitsOf } from "./search-text.ts";
+import { type Term, termsOfUnits, type Unit, unitsOf } from "./search-text.ts";
 import { isStorable } from "./validation.ts";
 
 /** A word or a phrase that a message must contain: these units, one after another. */
@@ -48,7 +48,9 @@ export function parseQuery(text: string): SearchQuery {
   const units = phrases.reduce((sum, phrase) => sum + phrase.units.length, 0);
   if (units === 0) throw invalid("A query needs a word with letters or digits, or an emoji.");
   if (units > MAX_UNITS) throw invalid(`A query may have up to ${MAX_UNITS} words.`);
-  const terms = phrases.flatMap((phrase) => termsOfPhrase(phrase.units, phrase.isPrefix));
+  const terms = phrases.flatMap(termsOfPhrase);
+  if (terms.length === 0)
+    throw invalid("A query needs two adjacent characters of Chinese, Japanese and the like.");
   return { phrases, terms, from };
 }
 
@@ -100,6 +102,15 @@ function parsePhrase(text: string, isPrefix: boolean): Phrase | undefined {
   if (isPrefix && !last.isCharacter && Array.from(last.form).length < MIN_PREFIX_CHARACTERS)
     throw invalid(`A * needs at least ${MIN_PREFIX_CHARACTERS} characters of a word in front of it.`);
   return { units, isPrefix };
+}
+
+/** The terms that every text has which contains the phrase. */
+function termsOfPhrase({ units, isPrefix }: Phrase): Term[] {
+  const endsInWord = units.at(-1)?.isCharacter === false;
+  return termsOfUnits(units).map((text, index, { length }) => ({
+    text,
+    isPrefix: isPrefix && endsInWord && index === length - 1,
+  }));
 }
 
 const invalid = (message: string) => new ChatError("invalid_command", message);

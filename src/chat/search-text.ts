@@ -76,14 +76,15 @@ const foldEmoji = (text: string) => text.replace(IGNORED_IN_EMOJI, "");
 /** What the index holds of a text: its words, and each two adjacent characters. None of them has a space. */
 export function termsOf(text: string): Set<string> {
   if (IS_PLAIN.test(text)) return new Set(text.toLowerCase().match(PLAIN_WORDS)?.map(cutTerm));
-  const units = unitsOf(text);
-  return new Set(units.map((unit, index) => termAt(units, unit, index)));
+  return new Set(termsOfUnits(unitsOf(text)));
 }
 
-function termAt(units: readonly Unit[], { form, isCharacter }: Unit, index: number): string {
-  const next = units[index + 1];
-  // The last character of a run stands alone, so that one character is found by terms that begin with it.
-  return cutTerm(isCharacter && next?.joined ? form + next.form : form);
+/** A character without neighbours has no term: too many messages have it. */
+export function termsOfUnits(units: readonly Unit[]): string[] {
+  return units.flatMap(({ form, isCharacter, joined }, index) => {
+    if (!isCharacter) return [cutTerm(form)];
+    return joined ? [cutTerm((units[index - 1]?.form ?? "") + form)] : [];
+  });
 }
 
 function cutTerm(term: string): string {
@@ -95,14 +96,4 @@ export interface Term {
   text: string;
   /** Whether a term that begins like this is enough. */
   isPrefix: boolean;
-}
-
-/** The terms that every text has which contains these units, one after another. */
-export function termsOfPhrase(units: readonly Unit[], isPrefix: boolean): Term[] {
-  return units.flatMap((unit, index): Term[] => {
-    const isLast = index === units.length - 1;
-    if (!unit.isCharacter) return [{ text: cutTerm(unit.form), isPrefix: isPrefix && isLast }];
-    if (units[index + 1]?.joined) return [{ text: termAt(units, unit, index), isPrefix: false }];
-    return unit.joined ? [] : [{ text: unit.form, isPrefix: true }];
-  });
 }

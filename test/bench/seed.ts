@@ -192,9 +192,7 @@ export async function indexAll(
   const messages = count("SELECT count(*) FROM messages");
   return {
     textBytes: count("SELECT sum(length(CAST(text AS BLOB))) FROM messages"),
-    indexBytes: count(
-      "SELECT sum(pgsize) FROM dbstat WHERE aggregate AND (name LIKE 'search%' OR name LIKE 'sqlite_autoindex_search%')",
-    ),
+    indexBytes: count("SELECT sum(pgsize) FROM dbstat WHERE name LIKE 'search%'"),
     microseconds: (user + system) / messages,
   };
 }

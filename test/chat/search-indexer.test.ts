@@ -41,11 +41,11 @@ function createIndexer(...parts: (number | Error)[]) {
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
-test("rests fifteen times as long as each part took, and then looks every 200 ms", async () => {
+test("rests eleven times as long as each part took, and then looks every 200 ms", async () => {
   const { indexer, log, advance } = createIndexer(4, 2);
   indexer.start();
   await advance(600);
-  expect(log.slice(0, 4)).toEqual(["update at 0", "update at 64", "update at 96", "update at 296"]);
+  expect(log.slice(0, 4)).toEqual(["update at 0", "update at 48", "update at 72", "update at 272"]);
   await indexer.stop();
 });
 

@@ -24,7 +24,7 @@ function checkIndex(client: Database): void {
   client.run("DROP TABLE temp.terms");
   const messages = client
     .query<{ text: string; doc: number; room: number }, []>(
-      `SELECT text, pk * 1024 + seq - first_seq AS doc, m.room_pk AS room FROM messages m JOIN search_blocks b
+      `SELECT text, pk * 64 + seq - first_seq AS doc, m.room_pk AS room FROM messages m JOIN search_blocks b
         ON b.room_pk = m.room_pk AND seq >= first_seq AND seq < next_seq WHERE text IS NOT NULL`,
     )
     .all();

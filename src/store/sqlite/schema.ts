@@ -172,7 +172,7 @@ export const pendingReactions = sqliteTable(
 
 /**
  * What is in the search index: messages of one room from `firstSeq` up to, and without, `nextSeq`. They have the row ids from
- * 1024 × `pk` on. A room's blocks follow one another without gaps, so the last one says how far the room has been indexed.
+ * 64 × `pk` on. A room's blocks follow one another without gaps, so the last one says how far the room has been indexed.
  */
 export const searchBlocks = sqliteTable(
   "search_blocks",

@@ -4,13 +4,18 @@ import type { SearchTerms } from "./search-terms.ts";
 import type { Statements } from "./statements.ts";
 
 /** Row ids of a block. */
-export const BLOCK_SIZE = 1024;
-/** A block holds the messages of a day at most, so that positions of all rooms are in order of time, by days. */
-const BLOCK_MS = 86_400_000;
-/** Messages that are read at once. In quiet rooms few of them are of one day. */
-const PAGE_SIZE = 64;
-/** UTF-16 units of text that are indexed at once, apart from the last message. */
-const MAX_PART_LENGTH = 65_536;
+export const BLOCK_SIZE = 64;
+/** A block holds the messages of a week at most, so that positions of all rooms are in order of time, by weeks. */
+const BLOCK_MS = 7 * 86_400_000;
+/** Messages that are read at once. In quiet rooms few of them are of one block. */
+const PAGE_SIZE = 16;
+
+/** What may still be indexed in this turn. */
+export interface PartBudget {
+  messages: number;
+  /** UTF-16 units of text. */
+  length: number;
+}
 
 type BlockRow = [pk: number, firstSeq: number, nextSeq: number, startedAt: number];
 type MessageRow = [seq: number, text: string | null, sentAt: number];
@@ -37,30 +42,45 @@ export class SearchBlocks {
     )[0]?.[0];
   }
 
-  /** Adds some of the room's next messages to the index, up to the end of a block. Returns how many. */
-  extend(room: RoomKey, limit: number, terms: SearchTerms): number {
-    const last = this.#last(room);
-    const rows = this.statements.all<MessageRow>(
-      "SELECT seq, text, sent_at FROM messages WHERE room_pk = ? AND seq >= ? ORDER BY seq LIMIT ?",
-      room,
-      last?.[2] ?? 1,
-      Math.min(limit, PAGE_SIZE),
-    );
-    const [first] = rows;
-    if (!first) return 0;
-    const [pk, firstSeq, , startedAt] = last && fits(last, first) ? last : this.#create(room, first);
+  /**
+   * Adds the room's next messages to the index, up to the end of a block or of the budget. Returns when the first one that is left
+   * was sent; undefined when none is.
+   */
+  extend(room: RoomKey, budget: PartBudget, terms: SearchTerms): number | undefined {
+    let block = this.#last(room);
+    let nextSeq = block?.[2] ?? 1;
+    let left: number | undefined;
     let added = 0;
-    let length = 0;
-    for (const row of rows) {
-      const [seq, text] = row;
-      if (!fits([pk, firstSeq, seq, startedAt], row) || length > MAX_PART_LENGTH) break;
-      if (text !== null) terms.add(rowIdOf(pk, firstSeq, seq), room, text);
-      length += text?.length ?? 0;
+    for (const row of this.#messagesFrom(room, nextSeq)) {
+      const [seq, text, sentAt] = row;
+      if (!block || !fits(block, row)) {
+        if (added > 0) left = sentAt;
+        else block = this.#create(room, row);
+      } else if (budget.messages <= 0 || budget.length <= 0) left = sentAt;
+      if (!block || left !== undefined) break;
+      if (text !== null) terms.add(rowIdOf(block[0], block[1], seq), room, text);
+      budget.messages--;
+      budget.length -= text?.length ?? 0;
       added++;
+      nextSeq = seq + 1;
     }
-    const nextSeq = (rows[added - 1]?.[0] ?? firstSeq) + 1;
-    this.statements.run("UPDATE search_blocks SET next_seq = ? WHERE pk = ?", nextSeq, pk);
-    return added;
+    if (block && added > 0)
+      this.statements.run("UPDATE search_blocks SET next_seq = ? WHERE pk = ?", nextSeq, block[0]);
+    return left;
+  }
+
+  *#messagesFrom(room: RoomKey, firstSeq: number): Iterable<MessageRow> {
+    for (let seq = firstSeq; ;) {
+      const rows = this.statements.all<MessageRow>(
+        "SELECT seq, text, sent_at FROM messages WHERE room_pk = ? AND seq >= ? ORDER BY seq LIMIT ?",
+        room,
+        seq,
+        PAGE_SIZE,
+      );
+      yield* rows;
+      if (rows.length < PAGE_SIZE) return;
+      seq = (rows.at(-1)?.[0] ?? 0) + 1;
+    }
   }
 
   positionOf(scope: SearchScope, { room, seq }: Place): number | undefined {

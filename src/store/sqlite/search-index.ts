@@ -2,7 +2,7 @@ import type { RoomKey } from "../../chat/model.ts";
 import type { Place, ScanRange, SearchIndex, SearchScope, SearchSlice } from "../../chat/search-index.ts";
 import { SEARCH_TERMS_VERSION, type Term } from "../../chat/search-text.ts";
 import type { Db } from "./open.ts";
-import { SearchBlocks } from "./search-blocks.ts";
+import { type PartBudget, SearchBlocks } from "./search-blocks.ts";
 import { SearchScanner } from "./search-scanner.ts";
 import { SearchTerms } from "./search-terms.ts";
 import { Statements } from "./statements.ts";
@@ -10,10 +10,8 @@ import { createTransaction, toStoreError, type Writer } from "./writer.ts";
 
 /** Rooms that are checked at once for messages that are not in the index. */
 const ROOM_PAGE_SIZE = 500;
-/** How long a part of an update should take. Its size is adjusted to that. */
-const PART_MS = 4;
-const MIN_PART_SIZE = 16;
-const MAX_PART_SIZE = 1000;
+/** What is indexed at once: some 5 ms of work. Small parts would cost much more for each message. */
+const PART: Readonly<PartBudget> = { messages: 256, length: 65_536 };
 /** Changed messages that are removed so that nothing of them is left, about a millisecond each. */
 const MAX_ERASED = 4;
 /** More deleted messages than this are only marked as deleted, and a cleanup of the whole index overwrites them. */
@@ -44,7 +42,6 @@ export class SqliteSearchIndex implements SearchIndex {
   #behind: ReadonlyMap<RoomKey, number> = new Map();
   /** All rooms with a larger key are to be checked. Undefined when none are. */
   #uncheckedAfter: RoomKey | undefined = 0;
-  #partSize = 100;
   /** Whether there may be segments to merge. */
   #mayMerge = true;
   #isVersionChecked = false;
@@ -74,8 +71,6 @@ export class SqliteSearchIndex implements SearchIndex {
     read(() => this.#findRooms());
     if (this.#behind.size > 0) {
       await this.#addPart();
-      // Otherwise the segments of a busy server would not be merged before it has a rest.
-      await this.#merge();
       return true;
     }
     return (await this.#merge()) || (await this.#cleanUp()) || this.#uncheckedAfter !== undefined;
@@ -167,27 +162,21 @@ export class SqliteSearchIndex implements SearchIndex {
 
   /** Indexes some messages, the oldest of all rooms first, so that positions are in order of time. */
   async #addPart(): Promise<void> {
-    const start = performance.now();
-    const { added, behind } = await this.writer.write(() => {
+    this.#behind = await this.writer.write(() => {
       // A copy, because a write may fail and be tried again.
-      const left = new Map(this.#behind);
-      let count = 0;
-      while (count < this.#partSize && left.size > 0) {
-        const room = oldest(left);
-        count += this.#blocks.extend(room, this.#partSize - count, this.#terms);
-        const next = this.#blocks.firstUnindexed(room);
-        if (next === undefined) left.delete(room);
-        else left.set(room, next);
+      const behind = new Map(this.#behind);
+      const budget = { ...PART };
+      while (behind.size > 0 && budget.messages > 0 && budget.length > 0) {
+        const room = oldest(behind);
+        const left = this.#blocks.extend(room, budget, this.#terms);
+        if (left === undefined) behind.delete(room);
+        else behind.set(room, left);
       }
-      return { added: count, behind: left };
+      // Otherwise the segments of a busy server would not be merged before it has a rest.
+      this.#terms.merge();
+      return behind;
     });
-    this.#behind = behind;
     this.#mayMerge = true;
-    const took = performance.now() - start;
-    if (took > PART_MS) this.#partSize = Math.max(MIN_PART_SIZE, Math.floor(this.#partSize / 2));
-    // A part that was not filled says little.
-    else if (added >= this.#partSize && took < PART_MS / 2)
-      this.#partSize = Math.min(MAX_PART_SIZE, this.#partSize * 2);
   }
 
   /** Merges some segments. Resolves with whether there was something to do. */

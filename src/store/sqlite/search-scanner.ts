@@ -17,10 +17,12 @@ const ROW_LIMIT = 1000;
 /** Messages that are read at once. */
 const SLICE_SIZE = 100;
 /** Positions that are searched at once, which bounds the time that common words take. It grows while there is little to find. */
-const FIRST_SPAN = 64 * BLOCK_SIZE;
+const FIRST_SPAN = 65_536;
 const SPAN_GROWTH = 4;
 /** How fast a statement must be for the next span to grow. */
 const FAST_MS = 1;
+/** Characters of the beginnings of words that the table has an index of. */
+const PREFIX_LENGTH = 3;
 /** A user of no more rooms than this is found by the rooms' terms. Each costs some microseconds per statement. */
 const MAX_ROOM_TERMS = 16;
 
@@ -65,8 +67,8 @@ export class SearchScanner {
       {
         low: Math.max(bounds.low, until ?? 0),
         high: Math.min(bounds.high, from ?? bounds.high),
-        // For the beginning of a word, FTS5 collects the messages of all positions every time.
-        span: terms.some(({ isPrefix }) => isPrefix) ? Number.MAX_SAFE_INTEGER : FIRST_SPAN,
+        // For longer beginnings of words than it has an index of, FTS5 collects the messages of all positions every time.
+        span: terms.some(isLongPrefix) ? Number.MAX_SAFE_INTEGER : FIRST_SPAN,
       },
     );
   }
@@ -121,6 +123,8 @@ export class Scan {
     if (performance.now() - start < FAST_MS) this.#span *= SPAN_GROWTH;
   }
 }
+
+const isLongPrefix = ({ text, isPrefix }: Term) => isPrefix && Array.from(text).length !== PREFIX_LENGTH;
 
 function prepareCandidates(db: Db) {
   const select = (condition: SQL | undefined) =>
