@@ -113,9 +113,8 @@ export class SearchBlocks {
   /** The lowest and the highest position of a scope, both inclusive. Undefined when there is none. */
   bounds(scope: SearchScope): { low: number; high: number } | undefined {
     if (!("room" in scope)) {
-      const [pk] =
-        this.statements.all<[number]>("SELECT pk FROM search_blocks ORDER BY pk DESC LIMIT 1")[0] ?? [];
-      return pk === undefined ? undefined : { low: 0, high: rowIdOf(pk, 0, BLOCK_SIZE - 1) };
+      const [pk] = this.statements.all<[number | null]>("SELECT max(pk) FROM search_blocks")[0] ?? [];
+      return pk == null ? undefined : { low: 0, high: rowIdOf(pk, 0, BLOCK_SIZE - 1) };
     }
     const { room, after = 0, before = Number.MAX_SAFE_INTEGER } = scope;
     const [first] = this.#blocks(room, "next_seq > ? ORDER BY first_seq", after + 1);

@@ -127,7 +127,7 @@ export class SqliteSearchIndex implements SearchIndex {
       const mark = deleted.length > ERASED_BACKLOG;
       this.#terms.setErasing(!mark);
       for (const row of mark ? deleted : rows.slice(0, MAX_ERASED)) this.#applyChange(row);
-      if (mark) this.#statements.run("UPDATE search_state SET cleanup = 1");
+      if (mark) this.#statements.run("UPDATE search_state SET cleanup = 1 WHERE pk = 1");
     });
     this.#mayMerge = true;
     return true;
@@ -187,12 +187,14 @@ export class SqliteSearchIndex implements SearchIndex {
 
   /** Overwrites what was only marked as deleted. Resolves with whether there was something to do. */
   async #cleanUp(): Promise<boolean> {
-    const state = read(() => this.#statements.all<[number]>("SELECT cleanup FROM search_state")[0]?.[0]);
+    const state = read(
+      () => this.#statements.all<[number]>("SELECT cleanup FROM search_state WHERE pk = 1")[0]?.[0],
+    );
     if (state === 0) return false;
     await this.writer.write(() => {
       if (state === 1) this.#terms.startMergingAll();
       const next = state === 1 || this.#terms.merge() ? 2 : 0;
-      this.#statements.run("UPDATE search_state SET cleanup = ?", next);
+      this.#statements.run("UPDATE search_state SET cleanup = ? WHERE pk = 1", next);
     });
     return true;
   }

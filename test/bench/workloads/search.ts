@@ -1,7 +1,7 @@
 import { join } from "node:path";
 
 import { Random } from "../../support/random.ts";
-import { integer } from "../measure.ts";
+import { integer, percentile } from "../measure.ts";
 import { fillForSearch, indexAll } from "../seed.ts";
 import type { Server } from "../server.ts";
 import { email, type Testbed } from "../testbed.ts";
@@ -33,7 +33,7 @@ export async function search(testbed: Testbed): Promise<string[]> {
   return lines;
 }
 
-/** The median and the slowest of a hundred searches over HTTP, one after another. */
+/** How long searches take over HTTP, one after another. */
 async function timeSearches({ url }: Server, token: string, query: () => string): Promise<string> {
   const times: number[] = [];
   let results = 0;
@@ -48,7 +48,6 @@ async function timeSearches({ url }: Server, token: string, query: () => string)
     times.push(performance.now() - start);
     results += body.results.length;
   }
-  times.sort((a, b) => a - b);
-  const at = (share: number) => `${(times[Math.floor(times.length * share)] ?? 0).toFixed(1)} ms`;
+  const at = (share: number) => `${percentile(times, share).toFixed(1)} ms`;
   return `p50 ${at(0.5)}, p90 ${at(0.9)}, p99 ${at(0.99)}; ${(results / SEARCHES).toFixed(1)} results on the page`;
 }
