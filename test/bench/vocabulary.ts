@@ -16,7 +16,7 @@ export class Vocabulary {
   constructor(private readonly script: "latin" | "han") {
     this.#random = new Random(1, `vocabulary ${script}`);
     const latin = script === "latin";
-    this.#words = Array.from({ length: WORDS }, (_, rank) => (latin ? latinWord(rank) : this.#hanWord(rank)));
+    this.#words = Array.from({ length: WORDS }, (_, rank) => (latin ? latinWord(rank) : this.#hanWord()));
     let sum = 0;
     for (let rank = 0; rank < WORDS; rank++) this.#sums[rank] = sum += 1 / (rank + 3);
   }
@@ -55,11 +55,11 @@ export class Vocabulary {
     return low;
   }
 
-  /** One character for the most frequent words, two for the others. */
-  #hanWord(rank: number): string {
+  /** Two characters. */
+  #hanWord(): string {
     const character = () =>
       String.fromCharCode(FIRST_HAN + Math.floor(HAN_CHARACTERS * this.#random.next() ** 2));
-    return rank < 100 ? character() : character() + character();
+    return character() + character();
   }
 }
 
