@@ -222,6 +222,28 @@ export function searchContract(harness: () => SearchHarness): void {
       );
     });
 
+    test("go on where a search ran out of time", async () => {
+      const { h, ann, room } = await say(...range(1, 250).map((n) => `slow ${n}`));
+      const bob = await h.user();
+      const [own, foreign] = [await h.room(ann), await h.room(bob)];
+      for (const [each, sender] of [
+        [foreign, bob],
+        [own, ann],
+        [foreign, bob],
+      ] as const)
+        await h.act(each, sender, ...range(1, 250).map((n) => send(`slow ${n}`)));
+      await h.indexAll();
+      let now = 0;
+      const slow = h.withClock(() => (now += 1000));
+      const expected = [room, own].flatMap(({ id }) => range(1, 250).map((seq) => `${id}/${seq}`));
+      for (const query of ["slow", "slow from:nobody"]) {
+        const found = await slow.results(ann, query, { limit: 30 });
+        expect(found.toSorted()).toEqual(query === "slow" ? expected.toSorted() : []);
+        const inRoom = await slow.results(ann, query, { limit: 30, room: room.id, after: 20 });
+        expect(inRoom).toHaveLength(query === "slow" ? 230 : 0);
+      }
+    });
+
     test("end when the user is removed from a room that the cursor names", async () => {
       const { h, ann, room } = await say("item 1", "item 2");
       const { next } = await h.page(ann, "item", { limit: 1 });

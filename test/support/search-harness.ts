@@ -16,14 +16,22 @@ export class SearchHarness extends StoreHarness {
   readonly index: SearchIndex;
   readonly #search: Search;
 
-  constructor({ store }: SearchableStore) {
-    super(store);
-    this.index = store.search;
+  constructor(
+    private readonly searchable: SearchableStore,
+    monotonic = () => performance.now(),
+  ) {
+    super(searchable.store);
+    this.index = searchable.store.search;
     const bus = createLocalBus({ dataVersion: () => 0, failed: () => undefined });
     bus.close();
     const limits = { textBytes: 0, messageRate: 0, messageBurst: 0, roomsPerUser: 0, membersPerRoom: 0 };
     const rooms = new Rooms({ store, bus, limits, now: Date.now, writeFailed: () => undefined });
-    this.#search = new Search({ rooms, index: this.index, monotonic: () => performance.now() });
+    this.#search = new Search({ rooms, index: this.index, monotonic });
+  }
+
+  /** The same with another clock, in milliseconds. */
+  withClock(monotonic: () => number): SearchHarness {
+    return new SearchHarness(this.searchable, monotonic);
   }
 
   /** Indexes everything that is stored. */
