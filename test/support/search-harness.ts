@@ -25,7 +25,13 @@ export class SearchHarness extends StoreHarness {
     const bus = createLocalBus({ dataVersion: () => 0, failed: () => undefined });
     bus.close();
     const limits = { textBytes: 0, messageRate: 0, messageBurst: 0, roomsPerUser: 0, membersPerRoom: 0 };
-    const rooms = new Rooms({ store, bus, limits, now: Date.now, writeFailed: () => undefined });
+    const rooms = new Rooms({
+      store: searchable.store,
+      bus,
+      limits,
+      now: Date.now,
+      writeFailed: () => undefined,
+    });
     this.#search = new Search({ rooms, index: this.index, monotonic });
   }
 
