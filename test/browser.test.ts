@@ -175,7 +175,7 @@ describe("a page of an allowed origin", () => {
         },
         [parley.url + path, token] as const,
       );
-    expect(await get(`/api/rooms/${room}/messages`)).toEqual([200, { messages: [] }]);
+    expect(await get(`/api/rooms/${room}/messages`)).toEqual([200, { messages: [], next: null }]);
     expect(await get("/api/rooms/none")).toEqual([404, expect.objectContaining({ code: "room_not_found" })]);
   });
 });

@@ -68,6 +68,7 @@ const refusals = {
   not_moderator: ["forbidden", "Only the sender, a moderator or an owner may delete a message."],
   too_many_reactions: ["forbidden", "This message has the maximum number of reactions."],
   not_allowed: ["forbidden", "Your role in this room does not allow this."],
+  not_administrator: ["forbidden", "Only administrators may do this."],
   last_owner: ["conflict", "A room needs an owner: make someone else an owner first."],
   too_many_members: ["forbidden", "This room has the maximum number of members."],
   too_many_rooms: ["forbidden", "You have created the maximum number of rooms."],

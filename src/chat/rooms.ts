@@ -78,7 +78,7 @@ export class Rooms {
     id: string,
     name: string,
   ): Promise<{ membership: Membership; created: boolean }> {
-    if (!actor.admin) throw refusalError({ refused: "not_allowed" });
+    if (!actor.admin) throw refusalError({ refused: "not_administrator" });
     let created = true;
     await this.create(operator, id, name).catch((error: unknown) => {
       if (!(error instanceof ChatError && error.code === "conflict")) throw error;

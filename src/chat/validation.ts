@@ -103,7 +103,7 @@ function whyNotKept(value: unknown, depth: number): string | undefined {
 
 /** Whether a parsed number is the one that was sent: finite, and no whole number whose last digits may have been rounded. */
 function isExact(number: number): boolean {
-  return Number.isFinite(number) && (Number.isSafeInteger(number) || !/^-?\d+$/.test(String(number)));
+  return Number.isFinite(number) && (Number.isSafeInteger(number) || !Number.isInteger(number));
 }
 
 /** Returns the name as it is stored: trimmed, in NFC. Throws `invalid_command`. */

@@ -63,6 +63,12 @@ export function createApp(options: AppOptions): Hono<Env> {
     app.get("/dev/.well-known/openid-configuration", (c) => c.json(devIssuer.discovery()));
     app.get("/dev/jwks.json", (c) => c.json(devIssuer.jwks()));
   }
+  app.use("/api/*", async (c, next) => {
+    await next();
+    // CORS answers every OPTIONS, also one that is no preflight.
+    const methods = c.req.method === "OPTIONS" ? allowedMethods(c.req.path) : [];
+    if (methods.length > 0) c.header("allow", methods.join(", "));
+  });
   app.use("/api/*", allowOrigins(originPolicy), refuseWhileDraining(options.isDraining), limitBody());
   app.route("/api", createApi(options));
   addUpgradeRoutes(app, options);

@@ -49,7 +49,7 @@ export function allowOrigins(policy: OriginPolicy): MiddlewareHandler<Env> {
   return cors({
     origin: (origin, c) => (policy.allows(c) ? origin : null),
     credentials: true,
-    allowHeaders: ["authorization", "content-type"],
+    allowHeaders: ["authorization", "content-type", "idempotency-key", "if-none-match"],
     exposeHeaders: ["location", "retry-after", "etag", "allow", "ratelimit", "ratelimit-policy"],
     allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
     maxAge: CORS_MAX_AGE_S,

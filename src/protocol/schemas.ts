@@ -81,13 +81,16 @@ export const readMarkSchema = v.object({ seq: readMark });
 export const roomIdSchema = v.pipe(v.string(), v.check(isRoomId, ROOM_ID_RULE));
 
 const seqParameter = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), v.transform(Number));
-/** Where the next page begins: before or after a `seq`. */
+/** Where the next page begins: before or after a `seq`. With both, only the messages in between follow. */
 const cursorParameter = v.pipe(
   v.string(),
-  v.regex(/^(before|after)-\d{1,15}$/, "must be the `next` of a page"),
+  v.regex(/^(after-\d{1,15}|before-\d{1,15}(-after-\d{1,15})?)$/, "must be the `next` of a page"),
   v.transform((cursor) => {
-    const [direction, number] = cursor.split("-");
-    return { direction: direction as "before" | "after", seq: Number(number) };
+    const seqAfter = (name: string) => {
+      const [, digits] = new RegExp(`${name}-(\\d+)`).exec(cursor) ?? [];
+      return digits === undefined ? undefined : Number(digits);
+    };
+    return { before: seqAfter("before"), after: seqAfter("after") };
   }),
 );
 const limitParameter = v.optional(

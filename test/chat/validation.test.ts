@@ -96,7 +96,7 @@ const nested = (levels: number) => `${'{"a":'.repeat(levels - 1)}{}${"}".repeat(
 describe("metadata", () => {
   test.each([
     "{}",
-    '{"b":1,"a":[true,false,null,"é😀",-1.5,1e-7,9007199254740991,1e+21]}',
+    '{"b":1,"a":[true,false,null,"é😀",-1.5,1e-7,9007199254740991]}',
     '{"__proto__":{"__proto__":1},"constructor":null,"toJSON":"x","":""}',
     nested(16),
     nested(15).replace("{}", "[]"),
@@ -113,6 +113,7 @@ describe("metadata", () => {
     ["17 levels of arrays", `{"a":${"[".repeat(16)}${"]".repeat(16)}}`, "16 levels"],
     ["many levels", nested(5000), "16 levels"],
     ["a whole number that is rounded", '{"a":9007199254740993}', "too large to be exact"],
+    ["a whole number of many digits", '{"a":1234567890123456789012}', "too large to be exact"],
     ["a number out of range", '{"a":-1e400}', "too large to be exact"],
   ])("with %s is refused with the reason", (_, json, reason) => {
     expect(refusal(() => encode(json))).toEqual({

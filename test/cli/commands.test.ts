@@ -1,12 +1,11 @@
 import { Database } from "bun:sqlite";
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 
-import { buildBinary } from "../support/binary.ts";
+import { useBinary } from "../support/binary.ts";
 import { connectClassic, refusal } from "../support/client.ts";
 import { openPipe } from "../support/pipe.ts";
 import { type ProcessResult, runProcess } from "../support/process.ts";
 import { useServer } from "../support/server.ts";
-import { temporaryFolder } from "../support/temporary-folder.ts";
 import { startInTerminal } from "../support/terminal.ts";
 import { waitUntil } from "../support/wait.ts";
 
@@ -14,29 +13,19 @@ import { waitUntil } from "../support/wait.ts";
 setDefaultTimeout(20_000);
 
 const server = useServer();
-const tmp = temporaryFolder();
-let binary: Awaited<ReturnType<typeof buildBinary>>;
-let names = 0;
-const fresh = (name: string) => `${name}-${++names}`;
-
-beforeAll(async () => {
-  binary = await buildBinary();
-});
-afterAll(() => {
-  binary[Symbol.dispose]();
-  tmp[Symbol.dispose]();
-});
+const binary = useBinary();
+const { fresh } = binary;
 
 const environment = () => ({ PARLEY_DATABASE: server.config.database });
 
 /** Runs a command on the running server's database, as in `cli("room create", id)`. The words are split at spaces. */
 function cli(words: string, ...more: string[]): Promise<ProcessResult> {
-  return runProcess([binary.path, ...words.split(" "), ...more], { cwd: tmp.path, env: environment() });
+  return runProcess([binary.path, ...words.split(" "), ...more], { cwd: binary.folder, env: environment() });
 }
 
 /** As `cli`, in a terminal. */
 const cliInTerminal = (words: string, ...more: string[]) =>
-  startInTerminal([binary.path, ...words.split(" "), ...more], { cwd: tmp.path, env: environment() });
+  startInTerminal([binary.path, ...words.split(" "), ...more], { cwd: binary.folder, env: environment() });
 
 const ok = (stdout: string): ProcessResult => ({ code: 0, stdout, stderr: "" });
 const failure = (stderr: string): ProcessResult => ({ code: 1, stdout: "", stderr });
@@ -85,7 +74,7 @@ describe("rooms", () => {
     });
     using pipe = openPipe();
     const child = Bun.spawn([binary.path, "room", "list", "--json"], {
-      cwd: tmp.path,
+      cwd: binary.folder,
       env: environment(),
       stdout: pipe.writer,
     });

@@ -1,37 +1,26 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 
-import { buildBinary } from "../support/binary.ts";
+import { useBinary } from "../support/binary.ts";
 import { mattermostExport, postLine } from "../support/mattermost-export.ts";
 import { runProcess } from "../support/process.ts";
 import { slackExport, slackMessage } from "../support/slack-export.ts";
-import { temporaryFolder } from "../support/temporary-folder.ts";
 
 // Each test starts processes, which takes long on a busy machine.
 setDefaultTimeout(30_000);
 
-const tmp = temporaryFolder();
-let binary: Awaited<ReturnType<typeof buildBinary>>;
-let databases = 0;
-
-beforeAll(async () => {
-  binary = await buildBinary();
-});
-afterAll(() => {
-  binary[Symbol.dispose]();
-  tmp[Symbol.dispose]();
-});
+const binary = useBinary();
 
 /** Commands on a new database. */
 function useDatabase() {
-  const database = `chat-${++databases}.db`;
+  const database = `${binary.fresh("chat")}.db`;
   const run = (...words: string[]) =>
-    runProcess([binary.path, ...words], { cwd: tmp.path, env: { PARLEY_DATABASE: database } });
+    runProcess([binary.path, ...words], { cwd: binary.folder, env: { PARLEY_DATABASE: database } });
   return {
     run,
     /** Imports a file with the given content. */
     async import(product: string, content: string | Uint8Array<ArrayBuffer>, ...options: string[]) {
-      await Bun.write(join(tmp.path, `${database}.export`), content);
+      await Bun.write(join(binary.folder, `${database}.export`), content);
       const result = await run("import", product, `${database}.export`, ...options);
       return { ...result, counts: countsIn(result.stdout) };
     },
@@ -169,10 +158,10 @@ test("parley import slack takes addresses from a member list, and refuses a list
   const users = [{ id: "U1", name: "ada", profile: { real_name: "Ada" } }];
   const content = slackExport({ "users.json": users, "general/2024-01-01.json": slackDay.slice(0, 1) });
   await Bun.write(
-    join(tmp.path, "members.csv"),
+    join(binary.folder, "members.csv"),
     'username,email,status,userid\nada,"Ada@Example.com",Member,U1\n',
   );
-  await Bun.write(join(tmp.path, "other.csv"), "name\nada\n");
+  await Bun.write(join(binary.folder, "other.csv"), "name\nada\n");
   expect(await chat.import("slack", content)).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(/^parley: \S+ has no email addresses, .* \(--members\)\.\n$/),

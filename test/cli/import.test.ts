@@ -1,42 +1,31 @@
 import { Database } from "bun:sqlite";
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 
-import { buildBinary } from "../support/binary.ts";
+import { useBinary } from "../support/binary.ts";
 import { type ProcessResult, runProcess } from "../support/process.ts";
 import { useServer } from "../support/server.ts";
-import { temporaryFolder } from "../support/temporary-folder.ts";
 import { startInTerminal } from "../support/terminal.ts";
 import { waitUntil } from "../support/wait.ts";
 
 // Each test starts processes, which takes long on a busy machine.
 setDefaultTimeout(60_000);
 
-const tmp = temporaryFolder();
-let binary: Awaited<ReturnType<typeof buildBinary>>;
-let names = 0;
-const fresh = (name: string) => `${name}-${++names}`;
+const binary = useBinary();
+const { fresh } = binary;
 
-beforeAll(async () => {
-  binary = await buildBinary();
-});
-afterAll(() => {
-  binary[Symbol.dispose]();
-  tmp[Symbol.dispose]();
-});
-
-const newDatabase = () => join(tmp.path, `${fresh("parley")}.db`);
+const newDatabase = () => join(binary.folder, `${fresh("parley")}.db`);
 
 /** Runs a command on a database. The words are split at spaces. */
 function cli(database: string, words: string, ...more: string[]): Promise<ProcessResult> {
   const env = { PARLEY_DATABASE: database };
-  return runProcess([binary.path, ...words.split(" "), ...more], { cwd: tmp.path, env });
+  return runProcess([binary.path, ...words.split(" "), ...more], { cwd: binary.folder, env });
 }
 
 function fileOf(...lines: (object | string)[]): string {
-  const path = join(tmp.path, `${fresh("file")}.jsonl`);
+  const path = join(binary.folder, `${fresh("file")}.jsonl`);
   const text = lines.map((line) => (typeof line === "string" ? line : JSON.stringify(line)));
   writeFileSync(path, text.map((line) => `${line}\n`).join(""));
   return path;
@@ -164,7 +153,7 @@ describe("an import of JSON lines", () => {
 
   test.each<[string, () => string, string]>([
     ["does not exist", () => "/nowhere/file.jsonl", "/nowhere/file.jsonl: there is no such file"],
-    ["is a folder", () => tmp.path, "this is a folder, not a file"],
+    ["is a folder", () => binary.folder, "this is a folder, not a file"],
     ["is empty", () => fileOf(), "there is nothing to import in this file"],
     ["is not JSON lines", () => binary.path, "Nothing was imported: "],
   ])("of a file that %s is refused", async (_, file, reason) => {
@@ -175,7 +164,7 @@ describe("an import of JSON lines", () => {
   test("shows a progress bar in a terminal only", async () => {
     const file = largeFile(20_000);
     const command = startInTerminal([binary.path, "import", "jsonl", file], {
-      cwd: tmp.path,
+      cwd: binary.folder,
       env: { PARLEY_DATABASE: newDatabase() },
     });
     const { code, output } = await command.ended;
@@ -219,7 +208,7 @@ async function startLarge(database: string) {
   await cli(database, "import jsonl", fileOf(...conversation));
   const before = await exported(database);
   const command = startInTerminal([binary.path, "import", "jsonl", largeFile(300_000)], {
-    cwd: tmp.path,
+    cwd: binary.folder,
     env: { PARLEY_DATABASE: database },
   });
   return { before, command };
@@ -237,14 +226,14 @@ describe("an import that is stopped", () => {
     expect(output).toEndWith("parley: Interrupted: nothing was imported.\r\n");
     expect(await exported(database)).toBe(before);
     const name = database.split("/").at(-1) ?? "";
-    expect(readdirSync(tmp.path).filter((each) => each.startsWith(name))).toEqual([name]);
+    expect(readdirSync(binary.folder).filter((each) => each.startsWith(name))).toEqual([name]);
   });
 
   test("by SIGINT ends although the pipe that it reads has nothing more", async () => {
-    const pipe = join(tmp.path, fresh("pipe"));
-    expect((await runProcess(["/usr/bin/mkfifo", pipe], { cwd: tmp.path })).code).toBe(0);
+    const pipe = join(binary.folder, fresh("pipe"));
+    expect((await runProcess(["/usr/bin/mkfifo", pipe], { cwd: binary.folder })).code).toBe(0);
     const child = Bun.spawn([binary.path, "import", "jsonl", pipe], {
-      cwd: tmp.path,
+      cwd: binary.folder,
       env: { PARLEY_DATABASE: newDatabase() },
       stdout: "ignore",
       stderr: "pipe",
@@ -260,8 +249,8 @@ describe("an import that is stopped", () => {
   test("by another process that keeps the lock says so, and that nothing was imported", async () => {
     const database = newDatabase();
     await cli(database, "import jsonl", fileOf(...conversation));
-    const pipe = join(tmp.path, fresh("pipe"));
-    await runProcess(["/usr/bin/mkfifo", pipe], { cwd: tmp.path });
+    const pipe = join(binary.folder, fresh("pipe"));
+    await runProcess(["/usr/bin/mkfifo", pipe], { cwd: binary.folder });
     const importing = cli(database, "import jsonl", pipe);
     const writer = await open(pipe, "w");
     using other = new Database(database);
@@ -280,7 +269,7 @@ describe("an import that is stopped", () => {
     await cli(database, "import jsonl", fileOf(...conversation));
     const before = await exported(database);
     const words = ["prlimit", "--fsize=4000000", binary.path, "import", "jsonl", largeFile(100_000)];
-    const ended = await runProcess(words, { cwd: tmp.path, env: { PARLEY_DATABASE: database } });
+    const ended = await runProcess(words, { cwd: binary.folder, env: { PARLEY_DATABASE: database } });
     const stderr = expect.stringMatching(/^parley: Nothing was imported: SQLITE_\w+: .*\n$/);
     expect(ended).toEqual({ code: 1, stdout: "", stderr });
     expect(await exported(database)).toBe(before);
@@ -303,13 +292,13 @@ describe("an export", () => {
   test("is written to a file, whole or not at all, and can be imported elsewhere", async () => {
     const [database, copy] = [newDatabase(), newDatabase()];
     await cli(database, "import jsonl", fileOf(...conversation));
-    const output = join(tmp.path, `${fresh("export")}.jsonl`);
+    const output = join(binary.folder, `${fresh("export")}.jsonl`);
     expect(await cli(database, "export --output", output)).toEqual({ code: 0, stdout: "", stderr: "" });
     const text = readFileSync(output, "utf8");
     expect(text).toBe(await exported(database));
     await cli(copy, "import jsonl", output);
     expect(await exported(copy)).toBe(text);
-    expect(readdirSync(tmp.path).filter((name) => name.endsWith(".part"))).toEqual([]);
+    expect(readdirSync(binary.folder).filter((name) => name.endsWith(".part"))).toEqual([]);
     const refused = await cli(database, "export --output", "/nowhere/export.jsonl");
     expect([refused.code, refused.stderr]).toEqual([
       1,
@@ -343,13 +332,13 @@ describe("an export", () => {
     const database = newDatabase();
     await cli(database, "import jsonl", fileOf(...conversation));
     const text = await exported(database);
-    const [target, link, pipe] = ["target", "link", "pipe"].map((name) => join(tmp.path, fresh(name)));
+    const [target, link, pipe] = ["target", "link", "pipe"].map((name) => join(binary.folder, fresh(name)));
     writeFileSync(target ?? "", "old");
     symlinkSync(target ?? "", link ?? "");
     expect((await cli(database, "export --output", link ?? "")).code).toBe(0);
     expect(readFileSync(target ?? "", "utf8")).toBe(text);
-    await runProcess(["/usr/bin/mkfifo", pipe ?? ""], { cwd: tmp.path });
-    const reading = runProcess(["/bin/cat", pipe ?? ""], { cwd: tmp.path });
+    await runProcess(["/usr/bin/mkfifo", pipe ?? ""], { cwd: binary.folder });
+    const reading = runProcess(["/bin/cat", pipe ?? ""], { cwd: binary.folder });
     expect((await cli(database, "export --output", pipe ?? "")).code).toBe(0);
     expect((await reading).stdout).toBe(text);
   });
@@ -357,13 +346,13 @@ describe("an export", () => {
   test("says in one line what keeps it from being written", async () => {
     const database = newDatabase();
     await cli(database, "import jsonl", fileOf(...conversation));
-    expect(await cli(database, "export --output", tmp.path)).toMatchObject({
+    expect(await cli(database, "export --output", binary.folder)).toMatchObject({
       code: 1,
-      stderr: `parley: ${tmp.path}: this is a folder, not a file\n`,
+      stderr: `parley: ${binary.folder}: this is a folder, not a file\n`,
     });
     const command = `"${binary.path}" export > /dev/full`;
     const full = await runProcess(["/bin/sh", "-c", command], {
-      cwd: tmp.path,
+      cwd: binary.folder,
       env: { PARLEY_DATABASE: database },
     });
     expect(full.code).toBe(1);
@@ -374,7 +363,7 @@ describe("an export", () => {
     const database = newDatabase();
     await cli(database, "import jsonl", largeFile(20_000));
     const child = Bun.spawn(["/bin/sh", "-c", `"${binary.path}" export; echo "code $?" >&2`], {
-      cwd: tmp.path,
+      cwd: binary.folder,
       env: { PARLEY_DATABASE: database },
       stdout: "pipe",
       stderr: "pipe",

@@ -1,32 +1,21 @@
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { decodeJwt } from "jose";
 
-import { buildBinary } from "../support/binary.ts";
+import { useBinary } from "../support/binary.ts";
 import { type ProcessResult, runProcess, version } from "../support/process.ts";
-import { temporaryFolder } from "../support/temporary-folder.ts";
 
 // Each test starts processes, which takes long on a busy machine.
 setDefaultTimeout(20_000);
 
-const tmp = temporaryFolder();
-let binary: Awaited<ReturnType<typeof buildBinary>>;
-let names = 0;
-const fresh = (name: string) => `${name}-${++names}`;
-
-beforeAll(async () => {
-  binary = await buildBinary();
-});
-afterAll(() => {
-  binary[Symbol.dispose]();
-  tmp[Symbol.dispose]();
-});
+const binary = useBinary();
+const { fresh } = binary;
 
 /** Runs a command in an empty folder, with no environment but `env`. */
 async function cli(words: string, env: Record<string, string> = {}): Promise<ProcessResult> {
-  const cwd = join(tmp.path, fresh("folder"));
+  const cwd = join(binary.folder, fresh("folder"));
   mkdirSync(cwd);
   return runProcess([binary.path, ...words.split(" ").filter(Boolean)], { cwd, env });
 }
@@ -114,11 +103,11 @@ describe("wrong usage", () => {
     "token a@example.com --ttl 1y",
     "token a@example.com --ttl 45",
   ])("`%s` exits with 2, and creates nothing", async (words) => {
-    const { code, stdout, stderr } = await cli(words, { PARLEY_DATABASE: join(tmp.path, "wrong.db") });
+    const { code, stdout, stderr } = await cli(words, { PARLEY_DATABASE: join(binary.folder, "wrong.db") });
     expect(code).toBe(2);
     expect(stdout).toBe("");
     expect(stderr).toMatch(/^(error: |Usage: )/);
-    expect(await Bun.file(join(tmp.path, "wrong.db")).exists()).toBe(false);
+    expect(await Bun.file(join(binary.folder, "wrong.db")).exists()).toBe(false);
   });
 });
 
@@ -163,7 +152,7 @@ describe("tokens and databases", () => {
   ])("token alice@example.com%s is valid for %d seconds", async (option, seconds) => {
     const key = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign"]);
     const jwk = { ...(await crypto.subtle.exportKey("jwk", key.privateKey)), kid: "k" };
-    const database = join(tmp.path, fresh("dev"), "dev.db");
+    const database = join(binary.folder, fresh("dev"), "dev.db");
     await Bun.write(
       join(database, "../dev-issuer.json"),
       JSON.stringify({ issuer: "http://127.0.0.1:1/dev/", key: jwk }),
@@ -175,7 +164,7 @@ describe("tokens and databases", () => {
   });
 
   test("migrate creates the database, and changes nothing when it is up to date", async () => {
-    const database = join(tmp.path, fresh("new.db"));
+    const database = join(binary.folder, fresh("new.db"));
     const env = { PARLEY_DATABASE: database };
     for (const _ of [1, 2]) expect(await cli("migrate", env)).toEqual(ok("The database is up to date\n"));
     expect(await cli("room list --json", env)).toEqual(ok("[]\n"));
@@ -183,7 +172,7 @@ describe("tokens and databases", () => {
   });
 
   test("only migrate and room create create a database", async () => {
-    const database = join(tmp.path, fresh("none.db"));
+    const database = join(binary.folder, fresh("none.db"));
     const env = { PARLEY_DATABASE: database };
     for (const words of ["room list", "room delete a", "member list a", "member add a a@example.com"]) {
       expect(await cli(words, env)).toEqual(failure(`parley: ${database}: there is no such file\n`));
@@ -202,7 +191,7 @@ describe("tokens and databases", () => {
   });
 
   test("a file that is not a database is left alone", async () => {
-    const database = join(tmp.path, fresh("other.db"));
+    const database = join(binary.folder, fresh("other.db"));
     const bytes = "This is a letter, not a database. ".repeat(100);
     await Bun.write(database, bytes);
     const { code, stderr } = await cli("migrate", { PARLEY_DATABASE: database });

@@ -19,7 +19,7 @@ function preflight(at: Pick<TestServer, "url">, origin: string, method = "PUT"):
     headers: {
       origin,
       "access-control-request-method": method,
-      "access-control-request-headers": "authorization,content-type",
+      "access-control-request-headers": "authorization,content-type,idempotency-key",
     },
   });
 }
@@ -32,7 +32,7 @@ test("a page of an allowed origin may send requests", async () => {
   expect(Object.fromEntries(headers)).toMatchObject({
     "access-control-allow-origin": app,
     "access-control-allow-credentials": "true",
-    "access-control-allow-headers": "authorization,content-type",
+    "access-control-allow-headers": "authorization,content-type,idempotency-key,if-none-match",
   });
   for (const method of ["GET", "POST", "PUT", "PATCH", "DELETE"])
     expect(headers.get("access-control-allow-methods")).toContain(method);

@@ -36,6 +36,22 @@ test.each([
   expect(answer.headers.get("allow")).toBe(methods);
 });
 
+test("a path that is not valid percent-encoding is refused", async () => {
+  for (const path of ["members/%FF", "messages/1/reactions/%F0%9F", "messages/1/reactions/%"])
+    expectProblem(await callApi(server, `PUT /api/rooms/lobby/${path}`, { token }), 400, "invalid_command");
+});
+
+test("OPTIONS needs no token, and names the methods of the route", async () => {
+  for (const [path, methods] of [
+    ["/api/rooms", "GET, HEAD, POST"],
+    ["/api/rooms/lobby/messages/1", "DELETE, GET, HEAD, PATCH"],
+    ["/api/nothing", null],
+  ] as const) {
+    const { status, headers } = await callApi(server, `OPTIONS ${path}`);
+    expect([path, status, headers.get("allow")]).toEqual([path, 204, methods]);
+  }
+});
+
 test.each([
   "text/plain",
   "text/plain;charset=UTF-8",

@@ -7,6 +7,7 @@ import type { Search } from "../../chat/search.ts";
 import { userBody } from "../../protocol/serialize.ts";
 import { readToken } from "../credentials.ts";
 import type { ApiEnv } from "./env.ts";
+import { checkPath } from "./input.ts";
 import { createMemberRoutes } from "./members.ts";
 import { createMessageRoutes } from "./messages.ts";
 import { RequestSlots } from "./request-slots.ts";
@@ -82,6 +83,10 @@ export function createApi({ chat, search, verifier, cookiePath }: ApiOptions): H
     await next();
   });
   api.use(describeRate(chat), limitRate(chat), limitRequests(new RequestSlots()));
+  api.use(async (c, next) => {
+    checkPath(c.req.url);
+    await next();
+  });
 
   api.get("/me", (c) =>
     respond(c, JSON.stringify({ ...userBody(c.get("actor")), admin: c.get("actor").admin })),

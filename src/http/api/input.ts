@@ -36,6 +36,15 @@ export function readQuery<T extends v.GenericSchema>(c: Context, schema: T): v.I
   return parse(schema, c.req.query(), "query");
 }
 
+/** Hono leaves a parameter as it is when it cannot be decoded. It would be taken for another one. */
+export function checkPath(url: string): void {
+  try {
+    decodeURIComponent(new URL(url).pathname);
+  } catch (cause) {
+    throw new ChatError("invalid_command", "The path is not valid percent-encoded UTF-8.", { cause });
+  }
+}
+
 export function roomParameter(c: Context): string {
   return parse(roomIdSchema, c.req.param("room"), "room");
 }

@@ -17,7 +17,7 @@ import {
 import { encodeMessage, userBody } from "../../protocol/serialize.ts";
 import type { ApiEnv } from "./env.ts";
 import { parse, readBody, readQuery, roomParameter } from "./input.ts";
-import { readChanges, readPage } from "./page.ts";
+import { MAX_PAGE_BYTES, readChanges, readPage } from "./page.ts";
 import { respond } from "./respond.ts";
 
 export function createMessageRoutes(chat: Chat): Hono<ApiEnv> {
@@ -110,40 +110,56 @@ interface MessagePage {
 }
 
 async function readMessages(chat: Chat, room: Room, range: MessageRange): Promise<MessagePage> {
-  const { cursor, around, limit } = range;
-  const before = cursor?.direction === "before" ? cursor.seq : range.before;
-  const after = cursor?.direction === "after" ? cursor.seq : range.after;
-  if (around !== undefined) {
-    const first = Math.max(0, Math.floor(around - limit / 2));
-    return readForward(chat, room, first, limit);
-  }
+  const { around, limit } = range;
+  const { before, after } = range.cursor ?? range;
+  if (around !== undefined) return readAround(chat, room, around, limit);
   // `after` alone reads forward; otherwise a page ends at the newest message or before `before`.
   if (after !== undefined && before === undefined) return readForward(chat, room, after, limit);
   return readBackward(chat, room, { after: after ?? 0, before: before ?? room.seq + 1 }, limit);
 }
 
-async function readForward(
-  { messages }: Chat,
-  room: Room,
-  after: number,
-  limit: number,
-): Promise<MessagePage> {
-  const read = (last: Message | undefined, count: number) =>
+const forward =
+  ({ messages }: Chat, room: Room, after: number) =>
+  (last: Message | undefined, count: number) =>
     messages.range(room.key, { after: last?.seq ?? after, limit: count, oldest: true });
-  const { items, last } = await readPage(limit, read);
+
+const backward =
+  ({ messages }: Chat, room: Room, { after = 0, before }: { after?: number; before: number }) =>
+  async (last: Message | undefined, count: number) =>
+    (await messages.range(room.key, { after, before: last?.seq ?? before, limit: count })).toReversed();
+
+async function readForward(chat: Chat, room: Room, after: number, limit: number): Promise<MessagePage> {
+  const { items, last } = await readPage(limit, forward(chat, room, after));
   return { messages: items, next: last && last.seq < room.seq ? `after-${last.seq}` : null };
 }
 
 async function readBackward(
-  { messages }: Chat,
+  chat: Chat,
   room: Room,
-  { after, before }: { after: number; before: number },
+  range: { after: number; before: number },
   limit: number,
 ): Promise<MessagePage> {
-  const read = async (last: Message | undefined, count: number) =>
-    (await messages.range(room.key, { after, before: last?.seq ?? before, limit: count })).toReversed();
-  const { items, last } = await readPage(limit, read);
-  return { messages: items.toReversed(), next: last && last.seq > after + 1 ? `before-${last.seq}` : null };
+  const { items, last } = await readPage(limit, backward(chat, room, range));
+  const { after } = range;
+  const bound = after > 0 ? `-after-${after}` : "";
+  const next = last && last.seq > after + 1 ? `before-${last.seq}${bound}` : null;
+  return { messages: items.toReversed(), next };
+}
+
+/** The message itself comes first, so that it is on the page however large those before it are. */
+async function readAround(chat: Chat, room: Room, around: number, limit: number): Promise<MessagePage> {
+  const first = Math.max(0, Math.floor(around - limit / 2));
+  const read = backward(chat, room, { before: around + 1 });
+  const earlier = await readPage(around - first, read, { maxBytes: MAX_PAGE_BYTES / 2 });
+  const later = await readPage(limit - earlier.items.length, forward(chat, room, around), {
+    maxBytes: MAX_PAGE_BYTES - earlier.bytes,
+    minItems: earlier.items.length > 0 ? 0 : 1,
+  });
+  const newest = later.last?.seq ?? Math.min(around, room.seq);
+  return {
+    messages: [...earlier.items.toReversed(), ...later.items],
+    next: newest < room.seq ? `after-${newest}` : null,
+  };
 }
 
 function seqParameter(c: Context): number {

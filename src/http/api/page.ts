@@ -2,24 +2,28 @@ import type { Message, Page } from "../../chat/model.ts";
 import { encodeMessage } from "../../protocol/serialize.ts";
 
 /** A page ends here, or at its limit: whatever comes first. */
-const MAX_PAGE_BYTES = 262_144;
+export const MAX_PAGE_BYTES = 262_144;
 /** Messages per read: a message may have up to some 150 KiB with its reactions, and a page does not need all of them. */
 const SLICE_SIZE = 16;
+/** Reads for one page of changes. A read finds nothing where every message has changed since it was created. */
+const MAX_READS_OF_CHANGES = 16;
 
 export interface EncodedPage {
   /** In the order in which they were read. */
   items: string[];
   /** The last message that was read. Undefined for an empty page. */
   last: Message | undefined;
+  bytes: number;
 }
 
 /**
- * Reads and encodes messages until there are `limit` of them, or until another one would exceed the size of a page. There is at
- * least one, unless there are none. `read` returns up to `count` messages that follow `last`.
+ * Reads and encodes messages until there are `limit` of them, or until another one would exceed `maxBytes`. There are at least
+ * `minItems`, unless the room has fewer. `read` returns up to `count` messages that follow `last`.
  */
 export async function readPage(
   limit: number,
   read: (last: Message | undefined, count: number) => Promise<readonly Message[]>,
+  { maxBytes = MAX_PAGE_BYTES, minItems = 1 } = {},
 ): Promise<EncodedPage> {
   const items: string[] = [];
   let last: Message | undefined;
@@ -29,14 +33,15 @@ export async function readPage(
     const messages = await read(last, count);
     for (const message of messages) {
       const item = encodeMessage(message);
-      bytes += Buffer.byteLength(item) + 1;
-      if (bytes > MAX_PAGE_BYTES && items.length > 0) return { items, last };
+      const length = Buffer.byteLength(item) + 1;
+      if (bytes + length > maxBytes && items.length >= minItems) return { items, last, bytes };
       items.push(item);
+      bytes += length;
       last = message;
     }
     if (messages.length < count) break;
   }
-  return { items, last };
+  return { items, last, bytes };
 }
 
 /** The first of these items that fit into a page: at least one. */
@@ -49,7 +54,8 @@ export function fill(items: readonly string[]): readonly string[] {
 }
 
 /**
- * Reads and encodes changes in the same way. `read` returns a page of them after a `rev`. Also returns the `rev` that is reached.
+ * Reads and encodes changes in the same way, but gives up after some reads: there may be none, with more after the `rev` that is
+ * reached and returned. `read` returns a page of changes after a `rev`.
  */
 export async function readChanges(
   limit: number,
@@ -59,9 +65,10 @@ export async function readChanges(
   const items: string[] = [];
   let rev = since;
   let bytes = 0;
-  while (items.length < limit) {
+  for (let reads = 0; reads < MAX_READS_OF_CHANGES && items.length < limit; reads++) {
     const start = rev;
-    const page = await read(start, Math.min(SLICE_SIZE, limit - items.length));
+    // With fewer than that, a small limit would make small steps where nothing is found.
+    const page = await read(start, SLICE_SIZE);
     for (const message of page.messages) {
       const item = encodeMessage(message);
       bytes += Buffer.byteLength(item) + 1;

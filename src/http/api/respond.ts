@@ -11,15 +11,17 @@ const BYTES_PER_COMMAND = 16_384;
 
 /**
  * Responds to a `GET` with JSON, and charges the user for its size. Has a weak ETag (RFC 9110, section 8.8.3), and responds
- * with 304 when the client has that version already.
+ * with 304 when the client has that version already. It is charged all the same: it had to be read.
  */
 export function respond(c: Context<ApiEnv>, json: string): Response {
   const etag = `W/"${Bun.hash(json).toString(36)}"`;
-  if (matches(c.req.header("if-none-match"), etag)) return c.body(null, 304, { etag });
-  const headers = { "content-type": "application/json", etag };
   const bytes = Buffer.from(json);
   const extra = Math.floor(bytes.length / BYTES_PER_COMMAND);
   if (extra > 0) c.get("budgets").spend(c.get("actor"), "reads", extra);
+  if (matches(c.req.header("if-none-match"), etag)) return c.body(null, 304, { etag });
+  const headers = { "content-type": "application/json", etag };
+  if (c.req.method === "HEAD")
+    return c.body(null, 200, { ...headers, "content-length": String(bytes.length) });
   if (bytes.length <= CHUNK_BYTES) return c.body(bytes, 200, headers);
   return c.body(stream(c, bytes), 200, headers);
 }
@@ -37,7 +39,7 @@ function stream(c: Context<ApiEnv>, bytes: Uint8Array): ReadableStream<Uint8Arra
   const request = c.get("request");
   request.isStreamed = true;
   c.env.server.timeout(c.req.raw, READ_TIMEOUT_S);
-  // The stream of a response to HEAD is never read.
+  // A stream is neither read nor cancelled when the client has gone before.
   const timer = setTimeout(() => request.end(), READ_TIMEOUT_S * 1000);
   const finish = () => {
     clearTimeout(timer);

@@ -1,4 +1,5 @@
 import type { Role } from "../../chat/model.ts";
+import { foreignUser } from "../foreign-user.ts";
 import type { SourceItem } from "../source.ts";
 import type { Collected } from "./collect.ts";
 import { convertMessage } from "./convert-message.ts";
@@ -53,7 +54,7 @@ export class Conversion {
     for (const room of this.#unnamed) yield this.#roomItem(room);
     for (const { at, user, name, email, problem } of this.#collected.people.used()) {
       if (problem !== null) yield { at, invalid: problem };
-      yield { at, record: { type: "user", user, name, email, emails: [], signedIn: false } };
+      yield { at, record: foreignUser(user, name, email) };
     }
   }
 

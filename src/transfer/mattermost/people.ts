@@ -1,5 +1,6 @@
 import type { Invitee } from "../../chat/model.ts";
 import type { UserRecord } from "../../chat/transfer.ts";
+import { foreignUser } from "../foreign-user.ts";
 import { userName, verifiableEmail } from "../names.ts";
 import type { UserData } from "./schemas.ts";
 
@@ -34,14 +35,7 @@ export class People {
   #add(username: string, person: Person): UserRecord {
     this.#people.set(username, person);
     const { user, name } = person;
-    return {
-      type: "user",
-      user,
-      name,
-      email: "email" in user ? user.email : null,
-      emails: [],
-      signedIn: false,
-    };
+    return foreignUser(user, name);
   }
 
   user(username: string): Invitee {

@@ -3,6 +3,7 @@ import * as v from "valibot";
 import type { Invitee, Role } from "../../chat/model.ts";
 import type { UserRecord } from "../../chat/transfer.ts";
 import { isRoomId } from "../../chat/validation.ts";
+import { foreignUser } from "../foreign-user.ts";
 import { describeIssue } from "../issue.ts";
 import { conversationName, roomName, userName, verifiableEmail } from "../names.ts";
 import type { SourceItem } from "../source.ts";
@@ -129,14 +130,14 @@ export class Directory implements Names {
     if (this.#users.has(id)) return undefined;
     const invitee = slackUser(id);
     this.#users.set(id, { invitee, name, admin: false, active: false });
-    return userRecord(invitee, name);
+    return foreignUser(invitee, name);
   }
 
   /** `earliest` returns the first day with messages of a folder, in milliseconds since the epoch. */
   *items(earliest: (folder: string) => number | undefined): Generator<SourceItem> {
     yield* this.#problems;
     for (const [id, { invitee, name }] of this.#users)
-      yield { at: `users.json, user ${id}`, record: userRecord(invitee, name) };
+      yield { at: `users.json, user ${id}`, record: foreignUser(invitee, name) };
     for (const channel of this.#channels.values()) {
       const { created = 0, creator, room, folder, direct, at } = channel;
       const first = earliest(folder);
@@ -177,14 +178,3 @@ export class Directory implements Names {
 }
 
 const slackUser = (id: string): Invitee => ({ sub: `slack:${id}` });
-
-function userRecord(user: Invitee, name: string | null): UserRecord {
-  return {
-    type: "user",
-    user,
-    name,
-    email: "email" in user ? user.email : null,
-    emails: [],
-    signedIn: false,
-  };
-}

@@ -1,25 +1,43 @@
+import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 
 import { RequestSlots } from "../../../src/http/api/request-slots.ts";
 import { createUser } from "../../support/api-users.ts";
-import { expectProblem } from "../../support/api.ts";
+import { type ApiResponse, expectProblem } from "../../support/api.ts";
 import { fillRoom } from "../../support/messages.ts";
 import { actor, range, settle } from "../../support/samples.ts";
-import { useServer } from "../../support/server.ts";
+import { type TestServer, useServer } from "../../support/server.ts";
 import { waitUntil } from "../../support/wait.ts";
 
 // No request costs more than it is charged for.
 
 const server = useServer();
 
+const rateLeft = ({ headers }: ApiResponse) =>
+  Number(/^"reads";r=(\d+);t=\d+$/.exec(headers.get("ratelimit") ?? "")?.[1]);
+
+/** Makes it look as if every message of a room had been edited, one after the other. */
+function editAll({ config }: Pick<TestServer, "config">, room: string): void {
+  using database = new Database(config.database);
+  database.run("PRAGMA busy_timeout = 5000");
+  database.transaction(() => {
+    database.run(
+      `UPDATE messages SET edited_at = sent_at, changed_rev = seq + (SELECT rev FROM rooms WHERE pk = room_pk)
+        WHERE room_pk = (SELECT pk FROM rooms WHERE id = ?)`,
+      [room],
+    );
+    database.run("UPDATE rooms SET rev = rev + seq WHERE id = ?", [room]);
+  })();
+}
+
 test("a user is charged for the size of what they read", async () => {
   const alice = await createUser(server);
   const room = await server.createRoom([alice.email]);
   fillRoom(server, room, 100, "x".repeat(16_000));
   const left = async (query: string) => {
-    const { headers } = await alice.call(`GET /api/rooms/${room}/messages?${query}`);
-    expect(headers.get("ratelimit-policy")).toBe('"reads";q=300');
-    return Number(/^"reads";r=(\d+);t=\d+$/.exec(headers.get("ratelimit") ?? "")?.[1]);
+    const answer = await alice.call(`GET /api/rooms/${room}/messages?${query}`);
+    expect(answer.headers.get("ratelimit-policy")).toBe('"reads";q=300');
+    return rateLeft(answer);
   };
   const before = await left("limit=1");
   expect(before - (await left("limit=100"))).toBeWithin(10, 18);
@@ -34,6 +52,17 @@ test("a user is charged for the size of what they read", async () => {
     break;
   }
   expect(statuses.at(-1)).toBe(429);
+});
+
+test("a response of 304 is charged like the page that it stands for, because the page was read", async () => {
+  const alice = await createUser(server);
+  const room = await server.createRoom([alice.email]);
+  fillRoom(server, room, 20, "x".repeat(16_000));
+  const before = rateLeft(await alice.call("GET /api/me"));
+  const request = { headers: { "if-none-match": "*" } };
+  const answer = await alice.call(`GET /api/rooms/${room}/messages?limit=100`, request);
+  expect(answer.status).toBe(304);
+  expect(before - rateLeft(answer)).toBeWithin(10, 18);
 });
 
 test("a user may have four requests under way, others of their own, and administrators any number", () => {
@@ -65,6 +94,38 @@ test("a response that is read slowly arrives whole, and its place is free afterw
     const { messages } = JSON.parse(Buffer.concat(chunks).toString()) as { messages: unknown[] };
     expect(messages).toHaveLength(16);
   }
+});
+
+test("HEAD of a large page occupies no place afterwards", async () => {
+  const alice = await createUser(server);
+  const room = await server.createRoom([alice.email]);
+  fillRoom(server, room, 20, "x".repeat(16_000));
+  const path = `/api/rooms/${room}/messages?limit=100`;
+  for (const _ of range(1, 6)) expect((await alice.call(`HEAD ${path}`)).status).toBe(200);
+  const { text } = await alice.call(`GET ${path}`);
+  const { headers } = await alice.call(`HEAD ${path}`);
+  expect(headers.get("content-length")).toBe(String(text.length));
+});
+
+test("a page of changes reads little where every message has changed since, and the next ones reach the end", async () => {
+  const alice = await createUser(server);
+  const room = await server.createRoom([alice.email]);
+  fillRoom(server, room, 3000);
+  editAll(server, room);
+  const seqs: number[] = [];
+  const revs: number[] = [];
+  for (let since = 0; ;) {
+    const { body } = await alice.call(`GET /api/rooms/${room}/changes?since=${since}&limit=100`);
+    const { messages, rev, more } = body as { messages: { seq: number }[]; rev: number; more: boolean };
+    expect(rev).toBeGreaterThan(since);
+    seqs.push(...messages.map(({ seq }) => seq));
+    revs.push(rev);
+    since = rev;
+    if (!more) break;
+  }
+  expect(revs[0]).toBeLessThanOrEqual(256);
+  expect(seqs).toEqual(range(1, 3000));
+  expect(revs.at(-1)).toBe(6000);
 });
 
 test("responses that are given up free their places", async () => {

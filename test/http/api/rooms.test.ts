@@ -246,3 +246,33 @@ test("a long list comes in pages, most recent activity first", async () => {
   for (const bad of ["limit=0", "limit=1001", "cursor=x", "cursor=5", "page=1"])
     expectProblem(await user.call(`GET /api/rooms?${bad}`), 400, "invalid_command");
 });
+
+const put = (user: ApiUser, id: string, name = "Room") =>
+  user.call(`PUT /api/rooms/${id}`, { body: { name } });
+
+describe("PUT of a room", () => {
+  test("by an administrator creates it once, without an owner, and leaves it as it is afterwards", async () => {
+    const admin = await createUser(server, { scope: "openid chat:admin" });
+    const id = newRoomId();
+    const answers = await Promise.all(range(1, 8).map(() => put(admin, id)));
+    const [created, ...others] = answers.toSorted((a, b) => b.status - a.status);
+    expect([created?.status, ...others.map(({ status }) => status)]).toEqual([
+      201,
+      ...range(1, 7).map(() => 200),
+    ]);
+    expect(created?.headers.get("location")).toBe(`/api/rooms/${id}`);
+    const again = await put(admin, id, "Another name");
+    expect([again.status, again.body]).toEqual([200, created?.body ?? {}]);
+    expect((await admin.call(`GET /api/rooms/${id}/members`)).body).toEqual({ members: [] });
+  });
+
+  test("by anybody else is refused, whether it exists or not", async () => {
+    const { room, owner, member, stranger } = await createRoomWithRoles(server);
+    for (const user of [owner, member, stranger]) {
+      const [there, nowhere] = [await put(user, room), await put(user, newRoomId())];
+      expectProblem(there, 403, "forbidden");
+      expect(there.body["detail"]).toBe("Only administrators may do this.");
+      expect([nowhere.status, nowhere.text]).toEqual([403, there.text]);
+    }
+  });
+});

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { type ApiUser, createRoomWithRoles, createUser } from "../../support/api-users.ts";
 import { expectProblem } from "../../support/api.ts";
+import { storedMessages } from "../../support/messages.ts";
 import { range } from "../../support/samples.ts";
 import { unlimited, useServer } from "../../support/server.ts";
 
@@ -184,6 +185,37 @@ describe("changes", () => {
     expect(level.body).toEqual({ rev: 62, messages: [], more: false });
     expect((await alice.call(`GET /api/rooms/${room}/changes?since=99`)).body["rev"]).toBe(99);
   });
+});
+
+test("changes that are read while others write are complete", async () => {
+  const [alice, bob] = [await createUser(server), await createUser(server)];
+  const room = await server.createRoom([alice.email, bob.email]);
+  const path = `/api/rooms/${room}`;
+  let done = false;
+  const write = async () => {
+    for (const n of range(1, 120)) {
+      await post(alice, room, { text: `${n} ${"x".repeat(6000)}`, meta: { n } });
+      const old = `${path}/messages/${1 + ((n * 7) % n)}`;
+      if (n % 3 === 0) await alice.call(`PATCH ${old}`, { body: { text: `edited ${n}` } });
+      if (n % 5 === 0) await bob.call(`PUT ${path}/messages/${n}/reactions/x`);
+      if (n % 11 === 0) await alice.call(`DELETE ${path}/messages/${n - 1}`);
+    }
+    done = true;
+  };
+  const read = async (limit: number) => {
+    const seen = new Map<number, unknown>();
+    for (let since = 0, last = false; ;) {
+      const { body } = await bob.call(`GET ${path}/changes?since=${since}&limit=${limit}`);
+      for (const message of body["messages"] as { seq: number }[]) seen.set(message.seq, message);
+      since = Number(body["rev"]);
+      if (body["more"]) continue;
+      if (last) return [...seen.entries()].toSorted(([a], [b]) => a - b).map(([, message]) => message);
+      last = done;
+    }
+  };
+  const [, ...seen] = await Promise.all([write(), read(1), read(7), read(100)]);
+  const stored = await storedMessages(server, room);
+  for (const messages of seen) expect(messages).toEqual(stored);
 });
 
 test("everyone's read marks can be read, and one's own moved", async () => {
