@@ -8,6 +8,8 @@ import { Chat } from "./chat/chat.ts";
 import { asChatError } from "./chat/errors.ts";
 import type { Change } from "./chat/model.ts";
 import type { Observer } from "./chat/observer.ts";
+import { SearchIndexer } from "./chat/search-indexer.ts";
+import { Search } from "./chat/search.ts";
 import type { Store } from "./chat/store.ts";
 import { readClassic } from "./classic-file.ts";
 import { type Config, ConfigError, requireIssuers } from "./config.ts";
@@ -106,7 +108,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     }),
     observer: createObserver(log, metrics),
     now: Date.now,
-    monotonic: () => performance.now(),
+    monotonic,
+  });
+  const search = new Search({ rooms: chat.rooms, index: store.search, monotonic });
+  const indexer = new SearchIndexer({
+    index: store.search,
+    failed: (err) => log.error({ err }, "Messages could not be indexed for search; retrying"),
+    monotonic,
   });
   const verifier = new Verifier({
     ...config,
@@ -119,6 +127,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const notices = new Notices(chat, connections, server);
   bus.subscribe((event) => {
     notices.receive(event);
+    indexer.receive(event);
     if (event.kind === "changes") countChanges(metrics, event.changes);
   });
 
@@ -149,6 +158,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const openFiles = new OpenFiles(fileLimit);
   const app = createApp({
     chat,
+    search,
     verifier,
     originPolicy,
     metrics,
@@ -176,6 +186,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     if (!chat.healthy) void chat.probe();
     purge(store).catch((err: unknown) => log.error({ err }, "Deleted rooms could not be purged"));
   }, HOUSEKEEPING_INTERVAL_MS);
+  indexer.start();
   if (carriers.queries.length > 0)
     log.warn("PARLEY_CLASSIC allows tokens in URLs: keep query strings out of the logs of your proxy");
   // Requests that arrive before the keys wait for them. An issuer that hangs must not delay the start.
@@ -190,6 +201,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await Promise.race([server.stop(false), Bun.sleep(REQUEST_GRACE_MS)]);
       await server.stop(true);
       clearInterval(housekeeping);
+      await indexer.stop();
       verifier.stop();
       bus.close();
       await store.close();
@@ -198,6 +210,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 const ignore = () => undefined;
+
+const monotonic = () => performance.now();
 
 /** Listens, so that the address is known. `reload` sets the real handlers before this turn of the event loop ends. */
 function listen(config: Config): Server<SocketData> {

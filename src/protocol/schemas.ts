@@ -118,6 +118,19 @@ export const changesRangeSchema = v.strictObject({
   limit: limitParameter,
 });
 
+export const searchSchema = v.strictObject({
+  q: v.string(),
+  room: v.optional(roomIdSchema),
+  from: v.optional(v.string()),
+  before: v.optional(seqParameter),
+  after: v.optional(seqParameter),
+  cursor: v.optional(v.string()),
+  limit: v.optional(
+    v.pipe(seqParameter, v.minValue(1, "must be at least 1"), v.maxValue(50, "must be at most 50")),
+    "20",
+  ),
+});
+
 /** A place in the list of rooms: the time of the last activity, and the room's id. */
 export const roomRangeSchema = v.strictObject({
   cursor: v.optional(

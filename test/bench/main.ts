@@ -12,6 +12,7 @@ import { history } from "./workloads/history.ts";
 import { idle } from "./workloads/idle.ts";
 import { resume } from "./workloads/resume.ts";
 import { rooms } from "./workloads/rooms.ts";
+import { search } from "./workloads/search.ts";
 import { sessionResume } from "./workloads/session-resume.ts";
 import { sessionRooms } from "./workloads/session-rooms.ts";
 import { sessions } from "./workloads/sessions.ts";
@@ -31,6 +32,7 @@ const workloads: Record<string, (testbed: Testbed) => Promise<string[]>> = {
   resume,
   history,
   api,
+  search,
   sessions,
   activity,
   "session-rooms": sessionRooms,

@@ -147,3 +147,52 @@ export function revAfter(messages: number): number {
 
 const UNREAD_MESSAGES = 3;
 const FIRST_SENT_AT = Date.UTC(2026, 0, 1);
+
+/** Fills a new database with messages of two years, in rooms of which the member is in every second one. */
+export function fillForSearch(
+  path: string,
+  { rooms, messages, member, text }: { rooms: number; messages: number; member: string; text: () => string },
+): void {
+  const emails = Array.from({ length: rooms }, (_, index) => (index % 2 === 0 ? [member] : []));
+  fillRooms(
+    path,
+    emails.map((members, index) => ({
+      id: `room${index}`,
+      members: ["other@example.com", ...members],
+      messages: 0,
+    })),
+  );
+  using db = new Database(path);
+  db.run("PRAGMA synchronous = OFF");
+  db.run("BEGIN");
+  const insert = db.prepare(
+    `INSERT INTO messages (room_pk, seq, created_rev, sender_pk, text, sent_at) VALUES (?1, ?2, ?2, 1, ?3, ?4)`,
+  );
+  const perRoom = messages / rooms;
+  for (let seq = 1; seq <= perRoom; seq++)
+    for (let key = 1; key <= rooms; key++)
+      insert.run(key, seq, text(), FIRST_SENT_AT + Math.floor((seq * TWO_YEARS_MS) / perRoom));
+  db.run("UPDATE rooms SET seq = ?1, rev = ?1", [perRoom]);
+  db.run("COMMIT");
+}
+
+const TWO_YEARS_MS = 2 * 365 * 86_400_000;
+
+/** Indexes a database for search. */
+export async function indexAll(
+  path: string,
+): Promise<{ textBytes: number; indexBytes: number; microseconds: number }> {
+  const store = openStore(path);
+  const start = process.cpuUsage();
+  while (await store.search.update());
+  const { user, system } = process.cpuUsage(start);
+  await store.close();
+  using db = new Database(path);
+  const count = (sql: string) => Number(db.query(sql).values()[0]?.[0]);
+  const messages = count("SELECT count(*) FROM messages");
+  return {
+    textBytes: count("SELECT sum(length(CAST(text AS BLOB))) FROM messages"),
+    indexBytes: count("SELECT sum(pgsize) FROM dbstat WHERE name LIKE 'search%'"),
+    microseconds: (user + system) / messages,
+  };
+}

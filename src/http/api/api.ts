@@ -3,6 +3,7 @@ import { type Context, Hono, type MiddlewareHandler } from "hono";
 import type { Verifier } from "../../auth/verifier.ts";
 import type { Budget } from "../../chat/budgets.ts";
 import type { Chat } from "../../chat/chat.ts";
+import type { Search } from "../../chat/search.ts";
 import { userBody } from "../../protocol/serialize.ts";
 import { readToken } from "../credentials.ts";
 import type { ApiEnv } from "./env.ts";
@@ -12,10 +13,12 @@ import { createMessageRoutes } from "./messages.ts";
 import { RequestSlots } from "./request-slots.ts";
 import { respond } from "./respond.ts";
 import { createRoomRoutes } from "./rooms.ts";
+import { createSearchRoute } from "./search.ts";
 import { createSessionRoutes, createSignOutRoute } from "./session.ts";
 
 export interface ApiOptions {
   chat: Chat;
+  search: Search;
   verifier: Pick<Verifier, "verify">;
   /** The path of the session cookie. */
   cookiePath: string;
@@ -65,7 +68,7 @@ function limitRequests(slots: RequestSlots): MiddlewareHandler<ApiEnv> {
 }
 
 /** The HTTP API. It goes through the same `Chat` as the WebSockets, so the same rules apply. */
-export function createApi({ chat, verifier, cookiePath }: ApiOptions): Hono<ApiEnv> {
+export function createApi({ chat, search, verifier, cookiePath }: ApiOptions): Hono<ApiEnv> {
   const api = new Hono<ApiEnv>();
 
   api.route("/session", createSignOutRoute(cookiePath));
@@ -92,5 +95,6 @@ export function createApi({ chat, verifier, cookiePath }: ApiOptions): Hono<ApiE
   api.route("/rooms", createRoomRoutes(chat));
   api.route("/rooms/:room", createMemberRoutes(chat));
   api.route("/rooms/:room", createMessageRoutes(chat));
+  api.route("/search", createSearchRoute(search));
   return api;
 }

@@ -1,4 +1,5 @@
 import type { Message, Reaction, Role, Room, RoomKey, User, UserKey } from "../../chat/model.ts";
+import type { Candidate } from "../../chat/search-index.ts";
 
 /** Rows of the compiled queries, in the order of their selections. */
 
@@ -45,6 +46,8 @@ export type EntryRow = [
 ];
 /** A message with its room and its sender. */
 export type LastMessageRow = [...MessageRow, room: RoomKey, ...UserRow];
+/** A message that was found by the search index, with the id of its room and its position. */
+export type CandidateRow = [...LastMessageRow, roomId: string, position: number];
 
 const NO_REACTIONS: readonly Reaction[] = [];
 
@@ -91,6 +94,17 @@ export function toLastMessages(rows: readonly LastMessageRow[]): Map<RoomKey, Me
       return [room, toMessage(row, sender)];
     }),
   );
+}
+
+/** Messages that were found. Rows of one sender share the object. */
+export function toCandidates(rows: readonly CandidateRow[]): Candidate[] {
+  const senders = new Map<UserKey, User>();
+  return rows.map((row) => {
+    const [, , , , , , , , , , , room, key, id, email, name, roomId, position] = row;
+    const sender = senders.get(key) ?? { key, id, email, name };
+    senders.set(key, sender);
+    return { position, room: { key: room, id: roomId }, message: toMessage(row, sender) };
+  });
 }
 
 function toMessage(row: readonly [...MessageRow, ...unknown[]], sender: User): Message {

@@ -27,6 +27,7 @@ import { closeDatabase, type Db } from "./open.ts";
 import { prepareQueries, type Queries } from "./queries.ts";
 import { Rooms } from "./rooms.ts";
 import { probes } from "./schema.ts";
+import { SqliteSearchIndex } from "./search-index.ts";
 import { Users } from "./users.ts";
 import { createTransaction, toStoreError, Writer } from "./writer.ts";
 
@@ -35,6 +36,7 @@ const PROBE_BYTES = 65_536;
 
 /** The `Store` on one SQLite file. Synchronous underneath: a read is answered before the turn ends. */
 export class SqliteStore implements Store {
+  readonly search: SqliteSearchIndex;
   readonly #queries: Queries;
   readonly #facts: Facts;
   readonly #writer: Writer;
@@ -56,6 +58,7 @@ export class SqliteStore implements Store {
     this.#users = new Users(db, this.#queries);
     this.#members = new Members(db, this.#queries, this.#users);
     this.#rooms = new Rooms(db, this.#queries, this.#users);
+    this.search = new SqliteSearchIndex(db, this.#writer);
   }
 
   append(drafts: readonly Draft[]): Promise<Outcome[]> {
