@@ -6,6 +6,18 @@ export type UserKey = number;
 export const roles = ["owner", "moderator", "member"] as const;
 export type Role = (typeof roles)[number];
 
+/** Who may become a member of a room on their own: nobody, or any signed-in user. */
+export const accesses = ["members", "open"] as const;
+export type Access = (typeof accesses)[number];
+
+/** Who may post in a room: all members, or only moderators and owners. */
+export const postings = ["members", "moderators"] as const;
+export type Posting = (typeof postings)[number];
+
+/** A banned user cannot be a member of a room. A muted member reads, but does not post. */
+export const restrictionKinds = ["ban", "mute"] as const;
+export type RestrictionKind = (typeof restrictionKinds)[number];
+
 /** Who a user is, according to their identity provider. */
 export interface Profile {
   sub: string;
