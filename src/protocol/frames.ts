@@ -19,7 +19,15 @@ export interface ReactionBody {
   by: readonly string[];
 }
 
-/** A message as it is now. A deleted one keeps its `seq`; its text is empty, its metadata and reactions are gone. */
+/** Whom a message mentions. */
+export interface MentionsBody {
+  /** Ids of users. A user who was invited by email and has never signed in has none. */
+  users: readonly string[];
+  /** Present if everyone in the room is mentioned. */
+  room?: true;
+}
+
+/** A message as it is now. A deleted one keeps its `seq`; its text is empty, its metadata, mentions and reactions are gone. */
 export interface MessageBody {
   /** The message's number in its room: 1, 2, 3 … without gaps. */
   seq: number;
@@ -35,6 +43,8 @@ export interface MessageBody {
   client_id?: string;
   /** What the sender attached to the message. */
   meta?: Meta;
+  /** Present if the text mentions somebody. */
+  mentions?: MentionsBody;
   reactions: readonly ReactionBody[];
 }
 
@@ -54,9 +64,11 @@ export interface RoomSummaryBody extends RoomBody {
   read: number;
   /** Messages after the mark that are not deleted. */
   unread: number;
+  /** Those of them that mention the user, or everyone in the room; counted to 1000. */
+  mentions: number;
   /**
-   * The newest message that is not deleted: its text cut to 200 UTF-16 units, and without its metadata if that has more than
-   * 512 bytes.
+   * The newest message that is not deleted: its text cut to 200 UTF-16 units, and without its metadata, or its mentions, if they
+   * have more than 512 bytes.
    */
   last_message: MessageBody | null;
 }
@@ -143,6 +155,18 @@ export interface ActivityFrame {
   /** Messages deleted since the last activity of this room, and the `rev` of each deletion. */
   deleted?: number[];
   deleted_revs?: number[];
+  /** Messages that mention others than before, since the last activity of this room. */
+  mentions?: MentionChangeBody[];
+  /** There were too many of them. The command `summary` tells the new count. */
+  recount?: true;
+}
+
+/** A message that mentions others than before, and the `rev` of that change. */
+export interface MentionChangeBody {
+  seq: number;
+  rev: number;
+  now: MentionsBody | null;
+  before: MentionsBody | null;
 }
 
 /** The user has become a member of a room. */
@@ -172,6 +196,8 @@ export interface ChangeFrame {
   room: string;
   kind: "created" | "edited" | "deleted" | "reacted";
   message: MessageBody;
+  /** What the message mentioned before it was edited or deleted, if that was something else. */
+  mentions_before?: MentionsBody | null;
 }
 
 /**
@@ -206,6 +232,8 @@ export interface ReadFrame {
   seq: number;
   /** The user's unread messages as of `room_rev`, when `room_seq` was the newest message. */
   unread?: number;
+  /** Those of them that mention the user, or everyone in the room; counted to 1000. */
+  mentions?: number;
   room_seq?: number;
   room_rev?: number;
 }

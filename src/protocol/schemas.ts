@@ -44,6 +44,8 @@ export const commandSchemas = {
     since: v.exactOptional(readMark),
   }),
   close: v.strictObject({ type: v.literal("close"), id: clientName, room }),
+  /** Tells the counts of one of the user's rooms again. */
+  summary: v.strictObject({ type: v.literal("summary"), id: clientName, room }),
   send: v.strictObject({
     type: v.literal("send"),
     id: clientName,

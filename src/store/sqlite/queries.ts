@@ -4,6 +4,7 @@ import type { Position, Role, RoomKey, UserKey } from "../../chat/model.ts";
 import { $, messageColumns, roomColumns, roomExists, userColumns } from "./columns.ts";
 import { compile } from "./compile.ts";
 import type { Db } from "./open.ts";
+import { prepareMentionQueries } from "./mention-queries.ts";
 import { prepareRoomListQueries } from "./room-list-queries.ts";
 import type { CreatedRow, HeadRow, MembershipRow, MessageRow, SentRow, UserRow } from "./rows.ts";
 import { emails, members, messages, reads, rooms, users } from "./schema.ts";
@@ -71,6 +72,7 @@ export function prepareQueries(db: Db) {
       replyTo: number | null;
       clientId: string | null;
       meta: string | null;
+      mentions: string | null;
     }>(
       db,
       db.insert(messages).values({
@@ -83,6 +85,7 @@ export function prepareQueries(db: Db) {
         replyTo: $("replyTo"),
         clientId: $("clientId"),
         meta: $("meta"),
+        mentions: $("mentions"),
       }),
     ),
     message: compile<{ room: RoomKey; seq: number }, MessageRow>(
@@ -95,6 +98,7 @@ export function prepareQueries(db: Db) {
       rev: number;
       text: string | null;
       meta: string | null;
+      mentions: string | null;
       editedAt: number | null;
       deletedAt: number | null;
       reactions: string | null;
@@ -106,6 +110,7 @@ export function prepareQueries(db: Db) {
           changedRev: sql`${$("rev")}`,
           text: sql`${$("text")}`,
           meta: sql`${$("meta")}`,
+          mentions: sql`${$("mentions")}`,
           editedAt: sql`${$("editedAt")}`,
           deletedAt: sql`${$("deletedAt")}`,
           reactions: sql`${$("reactions")}`,
@@ -137,6 +142,7 @@ export function prepareQueries(db: Db) {
         .where(and(eq(rooms.id, $("id")), roomExists)),
     ),
     ...prepareRoomListQueries(db),
+    ...prepareMentionQueries(db),
     userBySub: compile<{ sub: string }, UserRow>(db, selectUser.where(eq(users.sub, $("sub")))),
     signedInUser: compile<{ sub: string }, [...UserRow, emailOwner: UserKey | null]>(
       db,

@@ -3,6 +3,7 @@ import { and, count, desc, eq, gt, isNotNull } from "drizzle-orm";
 import { type ActorFacts, decideCreation, decideRoomChange } from "../../chat/decide-rooms.ts";
 import type { Result } from "../../chat/errors.ts";
 import {
+  MAX_COUNTED_MENTIONS,
   type Message,
   roles,
   type Room,
@@ -20,7 +21,7 @@ import { type EntryRow, toLastMessages } from "./rows.ts";
 import { members, messages, pendingReactions, reads, rooms } from "./schema.ts";
 import type { Users } from "./users.ts";
 
-/** Messages of a deleted room that one purge removes. */
+/** Messages of a deleted room that one purge removes, or mentions. */
 const PURGE_BATCH_SIZE = 1000;
 /** Members of a deleted room that one purge removes. Each costs several statements. */
 const PURGE_MEMBER_COUNT = 50;
@@ -94,9 +95,9 @@ export class Rooms {
   #toEntries(rows: readonly EntryRow[]): RoomEntry[] {
     const found = this.#known.of(rows);
     return found.map((room, index) => {
-      const [, seq, , role, read, deletedAfterRead] = rows[index] as EntryRow;
+      const [, seq, , role, read, deletedAfterRead, mentions] = rows[index] as EntryRow;
       const unread = unreadCount({ seq, read, deletedAfterRead });
-      return { room, role: roles[role] ?? "member", read, unread };
+      return { room, role: roles[role] ?? "member", read, unread, mentions: Math.min(mentions, MAX_COUNTED_MENTIONS) };
     });
   }
 
@@ -121,6 +122,7 @@ export class Rooms {
 
   /** Removes some messages of a deleted room. Once there are none, removes the room. */
   purge(key: RoomKey): void {
+    if (this.queries.purgeMentions.run({ room: key, limit: PURGE_BATCH_SIZE }) > 0) return;
     const last = this.db
       .select({ seq: messages.seq })
       .from(messages)

@@ -4,7 +4,9 @@ import { higherRole } from "../../chat/decide-rooms.ts";
 import { changesNothing, decideSignIn } from "../../chat/decide-users.ts";
 import type { Invitee, Profile, User, UserKey } from "../../chat/model.ts";
 import { userColumns } from "./columns.ts";
+import { nameKey } from "../../chat/mentions.ts";
 import { ImportedWork } from "./imported-work.ts";
+import { MentionRows } from "./mention-rows.ts";
 import type { Db } from "./open.ts";
 import type { Queries } from "./queries.ts";
 import { toUser } from "./rows.ts";
@@ -13,12 +15,14 @@ import { emails, members, reads, users } from "./schema.ts";
 /** Users and the owners of emails. Methods that write must be called within a transaction. */
 export class Users {
   readonly #imported: ImportedWork;
+  readonly #mentions: MentionRows;
 
   constructor(
     private readonly db: Db,
     private readonly queries: Pick<Queries, "userBySub" | "signedInUser" | "emailOwner">,
   ) {
     this.#imported = new ImportedWork(db.$client);
+    this.#mentions = new MentionRows(db.$client);
   }
 
   /** The user whom an invitation names. An email means its present owner. */
@@ -51,11 +55,12 @@ export class Users {
     const earlier = invited ?? existing;
     if (earlier)
       this.#imported.claimReactions(earlier.key, { from: earlier.id ?? earlier.email ?? sub, to: sub });
-    if (invited) this.#takeOver(invited.key, key);
+    if (invited) this.#takeOver(invited.key, key, sub);
+    else if (existing?.id === null) this.#mentions.claim(key, sub);
     if (email !== undefined) this.#setEmailOwner(email, key);
     this.db
       .update(users)
-      .set({ sub, signedIn: true, ...shown })
+      .set({ sub, signedIn: true, ...shown, nameKey: shown.name === null ? null : nameKey(shown.name) })
       .where(eq(users.pk, key))
       .run();
     return { key, id: sub, ...shown };
@@ -70,8 +75,9 @@ export class Users {
     if (!invited.get() || this.db.select().from(members).where(eq(members.user, key)).limit(1).get()) return;
     if (this.#imported.exists(key)) return;
     this.db.delete(emails).where(eq(emails.user, key)).run();
+    this.#mentions.delete(key);
     // The row is kept for reuse. To delete it, SQLite would search all messages for their sender.
-    this.db.update(users).set({ sub: null, email: null, name: null }).where(eq(users.pk, key)).run();
+    this.db.update(users).set({ sub: null, email: null, name: null, nameKey: null }).where(eq(users.pk, key)).run();
   }
 
   #ownerOf({ email }: Profile): User | undefined {
@@ -104,8 +110,9 @@ export class Users {
   }
 
   /** Moves what a user who was only invited has to the user who signs in with their email. */
-  #takeOver(from: UserKey, to: UserKey): void {
+  #takeOver(from: UserKey, to: UserKey, sub: string): void {
     this.#imported.move(from, to);
+    this.#mentions.move(from, to, sub);
     this.#moveMemberships(from, to);
     this.release(from);
   }
