@@ -131,6 +131,7 @@ test("each frame in docs/protocol.md is one that the server sends, or understand
   const sent: Record<Command["type"], true> = {
     open: true,
     close: true,
+    summary: true,
     send: true,
     edit: true,
     delete: true,

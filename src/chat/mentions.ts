@@ -13,10 +13,7 @@ export type Target = { type: "room" } | { type: "email"; email: string } | { typ
 /** Scripts that are written without spaces. What comes before an `@` in them is no email. */
 const DENSE = String.raw`\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Hang}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}`;
 /** Characters before an `@` that make it a part of a word or an email. Variation selectors and keycaps belong to emoji. */
-const PART_OF_WORD = new RegExp(
-  String.raw`^[[\p{L}\p{M}\p{N}]--[${DENSE}\ufe00-\ufe0f\u20e3]]`,
-  "v",
-);
+const PART_OF_WORD = new RegExp(String.raw`^[[\p{L}\p{M}\p{N}]--[${DENSE}\ufe00-\ufe0f\u20e3]]`, "v");
 const PART_OF_EMAIL = /[\w.%+-]/;
 /** Where a name may end: before no letter or digit, and not within a hyphenated word or a domain. */
 const NAME_ENDS = /(?<=\S)(?![.-]?[\p{L}\p{M}\p{N}_@])/gu;

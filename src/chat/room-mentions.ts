@@ -16,10 +16,7 @@ export interface MentionedMember {
 /** The facts about mentions that a batch depends on, as of its start. */
 export interface MentionFacts {
   /** Members of the room who are shown with an email, or with a name in the form of `nameKey`; about `MAX_MENTIONS` of them. */
-  membersNamed(
-    room: RoomKey,
-    target: Exclude<Target, { type: "room" }>,
-  ): readonly MentionedMember[];
+  membersNamed(room: RoomKey, target: Exclude<Target, { type: "room" }>): readonly MentionedMember[];
   /** Whom a message mentions: only `EVERYONE`, or users. */
   mentionedIn(room: RoomKey, seq: number): readonly UserKey[];
   /** The number of messages after `seq` that mention the user or everyone, up to `limit`. */

@@ -29,8 +29,20 @@ function encodeSender(user: User): string {
  * building an object for `JSON.stringify`.
  */
 export function encodeMessage(message: Message): string {
-  const { seq, rev, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, meta, mentions, reactions } =
-    message;
+  const {
+    seq,
+    rev,
+    sender,
+    text,
+    sentAt,
+    editedAt,
+    deletedAt,
+    replyTo,
+    clientId,
+    meta,
+    mentions,
+    reactions,
+  } = message;
   let rest = "";
   if (editedAt !== null) rest += `,"edited_at":"${formatTime(editedAt)}"`;
   if (deletedAt !== null) rest += `,"deleted_at":"${formatTime(deletedAt)}"`;

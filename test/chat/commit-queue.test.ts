@@ -290,9 +290,9 @@ test("a read mark that moved is announced before the changes, and one that did n
   const acks = [queue.add(read(1)), queue.add(read(2)), queue.add(draft(1, "a")), queue.add(read(3))];
   await settle();
   batches[0]?.resolve([
-    { ack: { seq: 6, rev: 8 }, mark: { seq: 6, unread: 2, head: { seq: 8, rev: 8 } } },
+    { ack: { seq: 6, rev: 8 }, mark: { seq: 6, unread: 2, mentions: 0, head: { seq: 8, rev: 8 } } },
     { ack: { seq: 7, rev: 8 } },
-    { ...created(9), mark: { seq: 9, unread: 0, head: { seq: 9, rev: 9 } } },
+    { ...created(9), mark: { seq: 9, unread: 0, mentions: 0, head: { seq: 9, rev: 9 } } },
     { refused: "removed" },
   ]);
   expect(await Promise.allSettled(acks)).toMatchObject([

@@ -44,6 +44,7 @@ const anyMessage: fc.Arbitrary<Message> = fc.record({
   replyTo: nullable(seq),
   clientId: nullable(text),
   meta: nullable(fc.dictionary(text, fc.jsonValue()).map((meta) => JSON.stringify(meta))),
+  mentions: nullable(fc.array(text).map((users) => JSON.stringify({ users }))),
   reactions: fc.array(fc.record({ emoji: text, by: fc.array(text) }), { maxLength: 3 }),
 });
 
@@ -236,13 +237,14 @@ test("a notice names its room", () => {
 });
 
 test("a read mark comes with its user's unread messages, and the position as of which they were counted", () => {
-  const frame = encodeRead("lobby", actor(1), { seq: 4, unread: 3, head: { seq: 8, rev: 12 } });
+  const frame = encodeRead("lobby", actor(1), { seq: 4, unread: 3, mentions: 2, head: { seq: 8, rev: 12 } });
   expect(read(frame)).toEqual({
     type: "read",
     room: "lobby",
     user: { id: "sub|1", email: "user-1@example.com", name: null },
     seq: 4,
     unread: 3,
+    mentions: 2,
     room_seq: 8,
     room_rev: 12,
   });

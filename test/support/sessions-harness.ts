@@ -71,6 +71,7 @@ export class ManualRooms {
       role,
       read: 0,
       unread: 0,
+      mentions: 0,
       lastMessage: null,
     };
   }

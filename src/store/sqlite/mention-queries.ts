@@ -28,35 +28,32 @@ export function prepareMentionQueries(db: Db) {
       db,
       db.select({ user: mentions.user }).from(mentions).where(ofMessage),
     ),
-    mentionsAfter: compile<
-      { room: RoomKey; seq: number; user: UserKey; limit: number },
-      [count: number]
-    >(
+    mentionsAfter: compile<{ room: RoomKey; seq: number; user: UserKey; limit: number }, [count: number]>(
       db,
-      db.select({
-        n: countMentions(db, {
-          user: sql`${$("user")}`,
-          room: sql`${$("room")}`,
-          seq: sql`${$("seq")}`,
-          limit: sql`${$("limit")}`,
-        }),
-      }).from(sql`(SELECT 1)`),
+      db
+        .select({
+          n: countMentions(db, {
+            user: sql`${$("user")}`,
+            room: sql`${$("room")}`,
+            seq: sql`${$("seq")}`,
+            limit: sql`${$("limit")}`,
+          }),
+        })
+        .from(sql`(SELECT 1)`),
     ),
     addMentions: compile<{ room: RoomKey; seq: number; users: string }>(
       db,
-      db
-        .insert(mentions)
-        .select(sql`SELECT value, ${$("room")}, ${$("seq")} FROM json_each(${$("users")})`),
+      db.insert(mentions).select(sql`SELECT value, ${$("room")}, ${$("seq")} FROM json_each(${$("users")})`),
     ),
     forgetMentions: compile<{ room: RoomKey; seq: number }>(db, db.delete(mentions).where(ofMessage)),
     purgeMentions: compile<{ room: RoomKey; limit: number }>(
       db,
       db.delete(mentions).where(
-        sql`(user_pk, room_pk, seq) IN (${db
+        sql`(user_pk, room_pk, seq) IN ${db
           .select({ user: mentions.user, room: mentions.room, seq: mentions.seq })
           .from(mentions)
           .where(eq(mentions.room, $("room")))
-          .limit($("limit"))})`,
+          .limit($("limit"))}`,
       ),
     ),
   };
@@ -70,10 +67,10 @@ function selectMembers(db: Db, condition: SQL | undefined) {
     .where(condition)
     .limit(MAX_NAMESAKES)
     .as("meant");
-  const isMember = sql`EXISTS (${db
+  const isMember = sql`EXISTS ${db
     .select({ one: sql`1` })
     .from(members)
-    .where(and(eq(members.room, $("room")), eq(members.user, meant.key)))})`;
+    .where(and(eq(members.room, $("room")), eq(members.user, meant.key)))}`;
   return db.select({ key: meant.key, id: meant.id }).from(meant).where(isMember).limit(MAX_MENTIONS);
 }
 
@@ -86,7 +83,7 @@ export function countMentions(db: Db, of: { user: SQL; room: SQL; seq: SQL; limi
       .where(and(eq(mentions.user, user), eq(mentions.room, of.room), gt(mentions.seq, of.seq)))
       .limit(of.limit as never)
       .as("some");
-    return sql`(${db.select({ n: count() }).from(some)})`;
+    return sql`${db.select({ n: count() }).from(some)}`;
   };
   return sql`${counted(of.user)} + ${counted(sql.raw(String(EVERYONE)))}`;
 }

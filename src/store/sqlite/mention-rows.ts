@@ -1,7 +1,7 @@
 import type { Database } from "bun:sqlite";
 
-import type { UserKey } from "../../chat/model.ts";
 import { nameKey } from "../../chat/mentions.ts";
+import type { UserKey } from "../../chat/model.ts";
 import { Statements } from "./statements.ts";
 
 /** Mentions of one user that get the id of their first sign-in. No client counts more of them. */

@@ -97,7 +97,13 @@ export class Rooms {
     return found.map((room, index) => {
       const [, seq, , role, read, deletedAfterRead, mentions] = rows[index] as EntryRow;
       const unread = unreadCount({ seq, read, deletedAfterRead });
-      return { room, role: roles[role] ?? "member", read, unread, mentions: Math.min(mentions, MAX_COUNTED_MENTIONS) };
+      return {
+        room,
+        role: roles[role] ?? "member",
+        read,
+        unread,
+        mentions: Math.min(mentions, MAX_COUNTED_MENTIONS),
+      };
     });
   }
 

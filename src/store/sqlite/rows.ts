@@ -110,10 +110,22 @@ export function toCandidates(rows: readonly CandidateRow[]): Candidate[] {
 }
 
 function toMessage(row: readonly [...MessageRow, ...unknown[]], sender: User): Message {
-  const [seq, rev, , text, sentAt, editedAt, deletedAt, replyTo, clientId, json, meta, mentions] =
-    row;
+  const [seq, rev, , text, sentAt, editedAt, deletedAt, replyTo, clientId, json, meta, mentions] = row;
   const reactions = json === null ? NO_REACTIONS : (JSON.parse(json) as Reaction[]);
-  return { seq, rev, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, meta, mentions, reactions };
+  return {
+    seq,
+    rev,
+    sender,
+    text,
+    sentAt,
+    editedAt,
+    deletedAt,
+    replyTo,
+    clientId,
+    meta,
+    mentions,
+    reactions,
+  };
 }
 
 export function toRoom([key, id, name, seq, rev, createdAt]: RoomRow): Room {

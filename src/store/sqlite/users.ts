@@ -2,9 +2,9 @@ import { and, eq, isNull, sql } from "drizzle-orm";
 
 import { higherRole } from "../../chat/decide-rooms.ts";
 import { changesNothing, decideSignIn } from "../../chat/decide-users.ts";
+import { nameKey } from "../../chat/mentions.ts";
 import type { Invitee, Profile, User, UserKey } from "../../chat/model.ts";
 import { userColumns } from "./columns.ts";
-import { nameKey } from "../../chat/mentions.ts";
 import { ImportedWork } from "./imported-work.ts";
 import { MentionRows } from "./mention-rows.ts";
 import type { Db } from "./open.ts";
@@ -77,7 +77,11 @@ export class Users {
     this.db.delete(emails).where(eq(emails.user, key)).run();
     this.#mentions.delete(key);
     // The row is kept for reuse. To delete it, SQLite would search all messages for their sender.
-    this.db.update(users).set({ sub: null, email: null, name: null, nameKey: null }).where(eq(users.pk, key)).run();
+    this.db
+      .update(users)
+      .set({ sub: null, email: null, name: null, nameKey: null })
+      .where(eq(users.pk, key))
+      .run();
   }
 
   #ownerOf({ email }: Profile): User | undefined {

@@ -27,7 +27,15 @@ export interface V2Options {
 type RoomCommand = Exclude<Command, { type: "open" | "close" | "summary" | "auth" | "ping" }>;
 
 /** Commands that change nothing in the room count as reads. */
-const reads: ReadonlySet<Command["type"]> = new Set(["open", "close", "summary", "typing", "read", "ping", "auth"]);
+const reads: ReadonlySet<Command["type"]> = new Set([
+  "open",
+  "close",
+  "summary",
+  "typing",
+  "read",
+  "ping",
+  "auth",
+]);
 
 /** Parley's own dialect, spoken by connections to a room's URL and by sessions. */
 export function createV2({ chat, feeds, renewal, guard, limits }: V2Options): Dialect {
