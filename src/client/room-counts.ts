@@ -54,8 +54,8 @@ export class RoomCounts implements Counts {
   isUncertain = false;
   /** `rev` of the counts that the server told last. */
   #toldRev = -1;
-  /** Deletions and mentions since then, of messages after the mark: what they add to the counts. */
-  #changes: { seq: number; rev: number; unread: number; mentions: number }[] = [];
+  /** Deletions and changes of mentions since then, of messages after the mark. */
+  #changes: CountedMessage[] = [];
 
   constructor(counts: Counts) {
     this.replace(counts);
@@ -76,11 +76,13 @@ export class RoomCounts implements Counts {
       // How many messages between the two marks are deleted is not known. This does not happen on one server.
       if (read <= this.read) return;
       this.isUncertain ||= this.mentions > 0;
-      this.#moveTo(read, Math.min(this.unread, this.seq - read), this.mentions);
+      const { seq: newest, mentions: before } = this;
+      const rest = Math.min(this.unread, newest - read);
+      this.#moveTo({ read, unread: rest, mentions: before, seq: newest, rev: Infinity });
     } else if (rev >= this.rev) {
       this.replace({ seq, rev, read, unread, mentions });
     } else {
-      this.#moveTo(read, unread + this.seq - seq, mentions, rev);
+      this.#moveTo({ read, unread: unread + this.seq - seq, mentions, seq, rev });
     }
   }
 
@@ -91,44 +93,36 @@ export class RoomCounts implements Counts {
     this.rev = Math.max(this.rev, rev);
   }
 
-  #count({ seq, rev, isDeleted, isOwn, isMention = false, wasMention }: CountedMessage, known: number): void {
+  #count(message: CountedMessage, known: number): void {
+    const { seq, isDeleted, isOwn, isMention, wasMention = true } = message;
     if (seq > this.seq) {
       this.unread += seq - this.seq;
       this.seq = seq;
     }
     if (seq <= this.read) return;
-    if (wasMention === undefined) {
-      wasMention = false;
-      // An older message may be among those that are counted. It is not when none is.
-      if (seq <= known && this.mentions > 0) this.isUncertain = true;
-    }
-    const unread = isDeleted ? -1 : 0;
-    const mentions = Number(isMention) - Number(wasMention);
-    if (unread || mentions) this.#changes.push({ seq, rev, unread, mentions });
-    this.unread += unread;
-    this.#addMentions(mentions);
+    if (isDeleted || isMention || wasMention) this.#changes.push(message);
+    this.#apply(message, known);
     // It is newer than the counts that the server told, so all changes of messages after it are known.
-    if (isOwn) this.#moveTo(seq, this.seq - seq, 0, -1);
+    if (isOwn) this.#moveTo({ read: seq, unread: this.seq - seq, mentions: 0, seq, rev: -1 });
   }
 
-  /** `unread` and `mentions` are as of `rev`; without it, as of now. */
-  #moveTo(read: number, unread: number, mentions: number, rev = Infinity): void {
-    this.read = read;
-    this.#changes = this.#changes.filter(({ seq }) => seq > read);
-    this.unread = unread;
-    this.mentions = mentions;
-    for (const change of this.#changes) {
-      if (change.rev <= rev) continue;
-      this.unread += change.unread;
-      this.#addMentions(change.mentions);
-    }
-    this.unread = Math.max(0, this.unread);
-    if (read === this.seq) Object.assign(this, { mentions: 0, isUncertain: false });
-  }
-
-  #addMentions(count: number): void {
+  /** Adds a change to counts that include messages up to `known`, as they were before. */
+  #apply({ seq, isDeleted, isMention = false, wasMention }: CountedMessage, known: number): void {
+    if (isDeleted) this.unread--;
+    // An older message may be among those that are counted. It is not when none is.
+    if (wasMention === undefined && seq <= known && this.mentions > 0) this.isUncertain = true;
+    const count = Number(isMention) - Number(wasMention ?? false);
     // How many there are beyond the number to which the server counts is not known.
     if (count < 0 && this.mentions >= MAX_MENTIONS) this.isUncertain = true;
     this.mentions = Math.min(MAX_MENTIONS, Math.max(0, this.mentions + count));
+  }
+
+  /** Moves the mark. The counts are as of `rev`, when `seq` was the newest message, but for `unread`, which is up to the present one. */
+  #moveTo({ read, unread, mentions, seq, rev }: Counts): void {
+    Object.assign(this, { read, unread, mentions });
+    this.#changes = this.#changes.filter((change) => change.seq > read);
+    for (const change of this.#changes) if (change.rev > rev) this.#apply(change, seq);
+    this.unread = Math.max(0, this.unread);
+    if (read === this.seq) Object.assign(this, { mentions: 0, isUncertain: false });
   }
 }

@@ -97,7 +97,7 @@ describe("batches", () => {
     expect(drafts.map((batch) => batch.length)).toEqual([1, 8]);
   });
 
-  test("an edit counts for 4 Ki more than its text, because the metadata is published again", async () => {
+  test("an edit counts for 8 Ki more than its text, because the metadata is published again, and mentions twice", async () => {
     const { queue, batches, drafts, send } = createQueue();
     void send("a");
     await settle();
@@ -105,7 +105,7 @@ describe("batches", () => {
       void queue.add({ ...draft(1, ""), action: { type: "edit", seq, text: "" } });
     batches[0]?.resolve(stored(1));
     await settle();
-    expect(drafts.map((batch) => batch.length)).toEqual([1, 32]);
+    expect(drafts.map((batch) => batch.length)).toEqual([1, 16]);
   });
 
   test("metadata counts as text does", async () => {
@@ -116,7 +116,7 @@ describe("batches", () => {
     for (const _ of range(1, 40)) void queue.add({ ...draft(1, ""), action });
     batches[0]?.resolve(stored(1));
     await settle();
-    expect(drafts.map((batch) => batch.length)).toEqual([1, 32]);
+    expect(drafts.map((batch) => batch.length)).toEqual([1, 16]);
   });
 
   test("a batch takes up to 128 Ki of text, and a single text of any length", async () => {

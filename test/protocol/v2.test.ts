@@ -52,7 +52,7 @@ const toTime = (at: number) => new Date(at).toISOString();
 
 test("a message is encoded as JSON.stringify would, without the keys that it lacks", () => {
   const property = fc.property(anyMessage, (any) => {
-    const { sender, sentAt, editedAt, deletedAt, replyTo, clientId, meta } = any;
+    const { sender, sentAt, editedAt, deletedAt, replyTo, clientId, meta, mentions } = any;
     const body: MessageBody = {
       seq: any.seq,
       rev: any.rev,
@@ -64,6 +64,7 @@ test("a message is encoded as JSON.stringify would, without the keys that it lac
       ...(replyTo !== null && { reply_to: replyTo }),
       ...(clientId !== null && { client_id: clientId }),
       ...(meta !== null && { meta: JSON.parse(meta) as Meta }),
+      ...(mentions !== null && { mentions: JSON.parse(mentions) as MentionsBody }),
       reactions: any.reactions.map(({ emoji, by }) => ({ emoji, by: [...by] })),
     };
     expect(encodeMessage(any)).toBe(JSON.stringify(body));
@@ -73,6 +74,10 @@ test("a message is encoded as JSON.stringify would, without the keys that it lac
       kind: "edited",
       message: body,
     });
+    const before = [null, '{"users":[],"room":true}'].map((mentionsBefore) =>
+      read(encodeChange("lobby", { kind: "edited", message: any, mentionsBefore })),
+    );
+    expect(before).toMatchObject([{ mentions_before: null }, { mentions_before: { users: [], room: true } }]);
   });
   fc.assert(property, { numRuns: 1000 });
 });

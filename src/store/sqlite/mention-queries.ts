@@ -39,7 +39,7 @@ export function prepareMentionQueries(db: Db) {
             limit: sql`${$("limit")}`,
           }),
         })
-        .from(sql`(SELECT 1)`),
+        .from(sql`(SELECT 1) AS one_row`),
     ),
     addMentions: compile<{ room: RoomKey; seq: number; users: string }>(
       db,
