@@ -1,6 +1,6 @@
 import * as v from "valibot";
 
-import { type Meta, roles } from "../chat/model.ts";
+import { type Meta, type Role, roles } from "../chat/model.ts";
 import {
   isClientId,
   isClientName,
@@ -76,6 +76,16 @@ export const commandRoomSchema = v.object({ room });
 export const newRoomSchema = v.object({ id: v.optional(v.string()), name: v.string() });
 export const roomChangeSchema = v.object({ name: v.string() });
 export const grantSchema = v.object({ role: v.optional(v.picklist(roles)) });
+/** Members that are added at once. `who` is an email or a user's id. */
+export const MAX_BULK_MEMBERS = 1000;
+export const bulkGrantSchema = v.object({
+  members: v.pipe(
+    v.array(v.object({ who: v.string(), role: v.optional(v.picklist(roles)) })),
+    v.minLength(1, "must have at least one member"),
+    v.maxLength(MAX_BULK_MEMBERS, `must have at most ${MAX_BULK_MEMBERS} members`),
+  ),
+});
+export const ownNameSchema = v.object({ name: v.string() });
 export const readMarkSchema = v.object({ seq: readMark });
 
 export const roomIdSchema = v.pipe(v.string(), v.check(isRoomId, ROOM_ID_RULE));
@@ -93,10 +103,12 @@ const cursorParameter = v.pipe(
     return { before: seqAfter("before"), after: seqAfter("after") };
   }),
 );
-const limitParameter = v.optional(
-  v.pipe(seqParameter, v.minValue(1, "must be at least 1"), v.maxValue(100, "must be at most 100")),
-  "50",
-);
+const limit = (max: number, fallback: number) =>
+  v.optional(
+    v.pipe(seqParameter, v.minValue(1, "must be at least 1"), v.maxValue(max, `must be at most ${max}`)),
+    `${fallback}`,
+  );
+const limitParameter = limit(100, 50);
 /** Strict: if a mistyped parameter were ignored, the response would have other messages than requested. */
 export const messageRangeSchema = v.pipe(
   v.strictObject({
@@ -131,8 +143,12 @@ export const searchSchema = v.strictObject({
   ),
 });
 
-/** A place in the list of rooms: the time of the last activity, and the room's id. */
+/**
+ * A place in a list of rooms: the time of the last activity, and the room's id. With `all`, rooms are listed by id alone, and
+ * the time is 0.
+ */
 export const roomRangeSchema = v.strictObject({
+  all: v.optional(v.picklist(["true", "false"], "must be true or false")),
   cursor: v.optional(
     v.pipe(
       v.string(),
@@ -143,11 +159,27 @@ export const roomRangeSchema = v.strictObject({
       }),
     ),
   ),
-  limit: v.optional(
-    v.pipe(seqParameter, v.minValue(1, "must be at least 1"), v.maxValue(1000, "must be at most 1000")),
-    "100",
-  ),
+  limit: limit(1000, 100),
 });
+
+/** A place in the list of members: a role, and the store's key of a user. */
+export const memberRangeSchema = v.strictObject({
+  cursor: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(new RegExp(`^(${roles.join("|")})-\\d{1,15}$`), "must be the `next` of a page"),
+      v.transform((cursor) => {
+        const [role, user] = cursor.split("-");
+        return { role: role as Role, user: Number(user) };
+      }),
+    ),
+  ),
+  limit: limit(1000, 100),
+});
+
+export function formatMemberCursor({ role, user }: { role: Role; user: number }): string {
+  return `${role}-${user}`;
+}
 
 export function formatRoomCursor({ at, id }: { at: number; id: string }): string {
   return `${at}-${id}`;

@@ -1,4 +1,4 @@
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 
 import type { Chat } from "../../chat/chat.ts";
 import { cursorOf } from "../../chat/room-list.ts";
@@ -17,8 +17,18 @@ import { respond } from "./respond.ts";
 export function createRoomRoutes({ rooms: chatRooms }: Pick<Chat, "rooms">): Hono<ApiEnv> {
   const rooms = new Hono<ApiEnv>();
 
+  /** A page of all rooms, by id. */
+  async function listAll(c: Context<ApiEnv>, after: string | undefined, limit: number): Promise<Response> {
+    const page = await chatRooms.page(c.get("actor"), { after, limit: limit + 1 });
+    const items = fill(page.slice(0, limit).map((each) => JSON.stringify(roomBody(each))));
+    const last = items.length < page.length ? page[items.length - 1] : undefined;
+    const next = last ? formatRoomCursor({ at: 0, id: last.room.id }) : null;
+    return respond(c, `{"rooms":[${items.join()}],"next":${JSON.stringify(next)}}`);
+  }
+
   rooms.get("/", async (c) => {
-    const { cursor, limit } = readQuery(c, roomRangeSchema);
+    const { all, cursor, limit } = readQuery(c, roomRangeSchema);
+    if (all === "true") return listAll(c, cursor?.id, limit);
     const summaries = await chatRooms.of(c.get("actor"), cursor);
     const items = fill(summaries.slice(0, limit).map(encodeSummary));
     const last = summaries[items.length - 1];

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, isNotNull, lt, lte, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, isNotNull, lt, lte, type Placeholder, sql } from "drizzle-orm";
 
 import type { Position, Role, RoomKey, UserKey } from "../../chat/model.ts";
 import { $, messageColumns, roomColumns, roomExists, userColumns } from "./columns.ts";
@@ -35,7 +35,7 @@ export function prepareQueries(db: Db) {
     role: compile<{ room: RoomKey; user: UserKey }, [Role | null]>(
       db,
       db
-        .select({ role: roleIn(db) })
+        .select({ role: roleIn(db, $("user")) })
         .from(rooms)
         .where(and(eq(rooms.pk, $("room")), roomExists)),
     ),
@@ -131,7 +131,7 @@ export function prepareQueries(db: Db) {
       db
         .select({
           ...roomColumns,
-          role: roleIn(db),
+          role: roleIn(db, $("user")),
         })
         .from(rooms)
         .where(and(eq(rooms.id, $("id")), roomExists)),
@@ -215,13 +215,13 @@ export function prepareQueries(db: Db) {
   };
 }
 
-/** A subquery for the user's role in the room of the row. A join costs ten times as much. */
-function roleIn(db: Db) {
+/** A subquery for a user's role in the room of the row. A join costs ten times as much. */
+export function roleIn(db: Db, user: UserKey | Placeholder) {
   const query = db
     .select({ role: members.role })
     .from(members)
-    .where(and(eq(members.room, rooms.pk), eq(members.user, $("user"))));
-  return sql`(${query})`;
+    .where(and(eq(members.room, rooms.pk), eq(members.user, user)));
+  return sql<Role | null>`(${query})`;
 }
 
 export type Queries = ReturnType<typeof prepareQueries>;

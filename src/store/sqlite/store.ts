@@ -4,6 +4,7 @@ import type { Result } from "../../chat/errors.ts";
 import type {
   Actor,
   Draft,
+  Invitation,
   Invitee,
   Member,
   Membership,
@@ -19,7 +20,17 @@ import type {
   User,
   UserKey,
 } from "../../chat/model.ts";
-import type { Grant, Granted, History, NewRoom, Outcome, Range, Store } from "../../chat/store.ts";
+import type {
+  Grant,
+  Granted,
+  History,
+  MemberPage,
+  NewRoom,
+  Outcome,
+  Range,
+  RoomPage,
+  Store,
+} from "../../chat/store.ts";
 import { appendDrafts, factsOf } from "./append.ts";
 import { Members } from "./members.ts";
 import { Messages } from "./messages.ts";
@@ -77,6 +88,10 @@ export class SqliteStore implements Store {
     return onlyNameChanged ? write.catch(() => known) : write;
   }
 
+  setName(user: UserKey, name: string): Promise<void> {
+    return this.#writer.write(() => this.#users.setName(user, name));
+  }
+
   async membership(roomId: string, user: UserKey): Promise<Membership | undefined> {
     const row = read(() => this.#queries.membership.get({ id: roomId, user }));
     if (!row) return undefined;
@@ -116,6 +131,10 @@ export class SqliteStore implements Store {
     return read(() => this.#rooms.all());
   }
 
+  async memberships(user: UserKey, page: RoomPage): Promise<Membership[]> {
+    return read(() => this.#rooms.memberships(user, page));
+  }
+
   async roomsOf(user: UserKey): Promise<RoomEntry[]> {
     return read(() => this.#rooms.of(user));
   }
@@ -128,8 +147,8 @@ export class SqliteStore implements Store {
     return read(() => this.#rooms.lastMessages(rooms));
   }
 
-  async members(room: RoomKey): Promise<Member[]> {
-    return read(() => this.#members.list(room));
+  async members(room: RoomKey, page?: MemberPage): Promise<Member[]> {
+    return this.#readAll(() => this.#members.list(room, page));
   }
 
   async findMembers(room: RoomKey, who: Invitee): Promise<Member[]> {
@@ -155,9 +174,9 @@ export class SqliteStore implements Store {
     return this.#readAll(() => this.#members.readMarks(room, limit));
   }
 
-  setMember(room: RoomKey, who: Invitee, role: Role | undefined, grant: Grant): Promise<Result<Granted>> {
+  setMembers(room: RoomKey, invitations: readonly Invitation[], grant: Grant): Promise<Result<Granted[]>> {
     return this.#writer.write(() =>
-      this.#members.set(room, who, role, grant, this.#actorFacts(room, grant.by)),
+      this.#members.setAll(room, invitations, grant, this.#actorFacts(room, grant.by)),
     );
   }
 

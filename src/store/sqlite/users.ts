@@ -61,6 +61,10 @@ export class Users {
     return { key, id: sub, ...shown };
   }
 
+  setName(key: UserKey, name: string): void {
+    this.db.update(users).set({ name }).where(eq(users.pk, key)).run();
+  }
+
   /** Frees the row of a user who has never signed in, once they are not a member of any room and have sent nothing. */
   release(key: UserKey): void {
     const invited = this.db
