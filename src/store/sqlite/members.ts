@@ -9,6 +9,7 @@ import {
   type ReadMark,
   roles,
   type RoomKey,
+  type User,
   type UserKey,
 } from "../../chat/model.ts";
 import type { Grant, Granted, MemberPage } from "../../chat/store.ts";
@@ -22,7 +23,10 @@ import type { Users } from "./users.ts";
 export class Members {
   constructor(
     private readonly db: Db,
-    private readonly queries: Pick<Queries, "memberCount" | "readMarks">,
+    private readonly queries: Pick<
+      Queries,
+      "memberCount" | "readMarks" | "memberOf" | "addMember" | "resetReadMark"
+    >,
     private readonly users: Users,
   ) {}
 
@@ -86,7 +90,7 @@ export class Members {
     facts: ActorFacts & Pick<MemberFacts, "memberCount">,
   ): Result<Granted> {
     const known = this.users.find(who);
-    const member = known && this.#select(membership(room, known.key)).get();
+    const member = known && this.#memberOf(room, known);
     const decision = decideGrant(
       wanted,
       { membersPerRoom },
@@ -104,8 +108,9 @@ export class Members {
       return { member: { ...member, role }, added: false, changed: role !== member.role };
     }
     const invited = known ?? this.users.invite(who);
-    this.db.insert(members).values({ room, user: invited.key, role, joinedAt }).run();
-    this.#setReadMark(room, invited.key, readMark ?? 0);
+    this.queries.addMember.run({ room, user: invited.key, role, joinedAt });
+    // A mark may be left from when the user read the room as an administrator.
+    this.queries.resetReadMark.run({ room, user: invited.key, seq: readMark ?? 0 });
     return { member: { user: invited, role, joinedAt }, added: true, changed: true };
   }
 
@@ -126,13 +131,9 @@ export class Members {
     return member;
   }
 
-  /** Replaces a mark that may be left from when the user read the room as an administrator. */
-  #setReadMark(room: RoomKey, key: UserKey, seq: number): void {
-    this.db
-      .insert(reads)
-      .values({ room, user: key, seq })
-      .onConflictDoUpdate({ target: [reads.room, reads.user], set: { seq } })
-      .run();
+  #memberOf(room: RoomKey, user: User): Member | undefined {
+    const row = this.queries.memberOf.get({ room, user: user.key });
+    return row && { user, role: row[0], joinedAt: row[1] };
   }
 
   #select(condition: ReturnType<typeof and>) {

@@ -3,6 +3,7 @@ import { and, asc, desc, eq, gt, isNotNull, lt, lte, type Placeholder, sql } fro
 import type { Position, Role, RoomKey, UserKey } from "../../chat/model.ts";
 import { $, messageColumns, roomColumns, roomExists, userColumns } from "./columns.ts";
 import { compile } from "./compile.ts";
+import { prepareMemberQueries } from "./member-queries.ts";
 import type { Db } from "./open.ts";
 import { prepareRoomListQueries } from "./room-list-queries.ts";
 import type { CreatedRow, HeadRow, MembershipRow, MessageRow, SentRow, UserRow } from "./rows.ts";
@@ -137,6 +138,7 @@ export function prepareQueries(db: Db) {
         .where(and(eq(rooms.id, $("id")), roomExists)),
     ),
     ...prepareRoomListQueries(db),
+    ...prepareMemberQueries(db),
     userBySub: compile<{ sub: string }, UserRow>(db, selectUser.where(eq(users.sub, $("sub")))),
     signedInUser: compile<{ sub: string }, [...UserRow, emailOwner: UserKey | null]>(
       db,
