@@ -12,7 +12,7 @@ const MAX_CLIENT_NAME_CHARACTERS = 64;
 /** Of compact JSON in UTF-8. */
 export const MAX_META_BYTES = 4096;
 /** Objects and arrays inside each other. The object itself is the first level. */
-const MAX_META_DEPTH = 16;
+export const MAX_META_DEPTH = 16;
 
 /**
  * A visible character. White space, control and format characters are not visible, nor are characters that Unicode calls
@@ -33,7 +33,8 @@ const EMOJI_MODIFIERS = /\u200d|\ufe0e|\ufe0f|[\u{e0020}-\u{e007f}]/gu;
 const PRESENTATION_SELECTORS = /[\ufe0e\ufe0f]/gu;
 
 /** Room ids fit into a URL and into a Django Channels group name as they are. */
-const ROOM_ID = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$/;
+export const ROOM_ID_PATTERN = "^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$";
+const ROOM_ID = new RegExp(ROOM_ID_PATTERN);
 export const ROOM_ID_RULE =
   "A room id has 1 to 100 letters, digits, dots, underscores and hyphens, and does not begin with a dot.";
 

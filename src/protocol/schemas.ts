@@ -1,70 +1,98 @@
 import * as v from "valibot";
 
-import { type Meta, type Role, roles } from "../chat/model.ts";
+import { type Role, roles } from "../chat/model.ts";
+import { isRoomId, ROOM_ID_PATTERN, ROOM_ID_RULE } from "../chat/validation.ts";
+import { annotate, type Keywords } from "./annotate.ts";
 import {
-  isClientId,
-  isClientName,
-  isEmoji,
-  isJsonObject,
-  isRoomId,
-  ROOM_ID_RULE,
-} from "../chat/validation.ts";
+  clientId,
+  clientName,
+  emoji,
+  integer,
+  messageText,
+  meta,
+  readMark,
+  replyTo,
+  room,
+  roomIdKeywords,
+  seq,
+} from "./inputs.ts";
+import type { OutputOf } from "./values.ts";
 
 /** Schemas of everything that clients send, over WebSockets and HTTP. The types are inferred from them. */
 
-// One `custom` check each: every message passes them, and a pipe of several checks takes twice the time.
-const text = (isValid: (text: string) => boolean, message: string) =>
-  v.custom<string>((input) => typeof input === "string" && isValid(input), message);
-const integer = (min: number) =>
-  v.custom<number>(
-    (input) => typeof input === "number" && Number.isSafeInteger(input) && input >= min,
-    `must be a whole number, at least ${min}`,
-  );
+/** Whether it may be left out is not checked here. */
+const inRoom = {
+  room: v.exactOptional(
+    annotate(room, "The room's id. Needed in a session; on a room's URL it may be left out."),
+  ),
+};
 
-const clientName = text(isClientName, "must be a string of 1 to 64 characters");
-const clientId = text(isClientId, "must be a string of 1 to 64 characters, without lone surrogates and NUL");
-const emoji = text(isEmoji, "must be one emoji or a short word");
-/** The domain checks what is in it. */
-const meta = v.custom<Meta>(isJsonObject, "must be a JSON object");
-const seq = integer(1);
-const readMark = integer(0);
-const room = text(isRoomId, ROOM_ID_RULE);
-/** Required in a session, which is not checked here. On a room's URL it may be left out. */
-const inRoom = { room: v.exactOptional(room) };
+function command<T extends v.ObjectEntries>(description: string, entries: T) {
+  return annotate(v.strictObject(entries), description);
+}
 
 /**
  * The commands of `chat.v2`, by type. The client chooses `id`, which comes back in the `ack` or `error`. Unknown keys are
  * refused: a mistyped `client_id` would let a message be stored twice.
  */
 export const commandSchemas = {
-  open: v.strictObject({
+  open: command("Starts to follow a room. Answered by `opened`. For sessions.", {
     type: v.literal("open"),
     id: clientName,
     room,
-    since: v.exactOptional(readMark),
+    since: v.exactOptional(
+      integer(0, "The cursor of an earlier time: the answer has what changed after it."),
+    ),
   }),
-  close: v.strictObject({ type: v.literal("close"), id: clientName, room }),
-  send: v.strictObject({
+  close: command("Stops following a room. For sessions.", { type: v.literal("close"), id: clientName, room }),
+  send: command("Stores a new message.", {
     type: v.literal("send"),
     id: clientName,
     ...inRoom,
-    text: v.string(),
+    text: messageText,
     client_id: v.exactOptional(clientId),
-    reply_to: v.exactOptional(seq),
+    reply_to: v.exactOptional(replyTo),
     meta: v.exactOptional(meta),
   }),
-  edit: v.strictObject({ type: v.literal("edit"), id: clientName, ...inRoom, seq, text: v.string() }),
-  delete: v.strictObject({ type: v.literal("delete"), id: clientName, ...inRoom, seq }),
-  react: v.strictObject({ type: v.literal("react"), id: clientName, ...inRoom, seq, emoji, on: v.boolean() }),
-  /** `seq` 0 moves nothing. */
-  read: v.strictObject({ type: v.literal("read"), id: clientName, ...inRoom, seq: readMark }),
-  /** Changes nothing, and is acknowledged: a check of the connection for clients that cannot send WebSocket pings. */
-  ping: v.strictObject({ type: v.literal("ping"), id: clientName }),
-  auth: v.strictObject({ type: v.literal("auth"), id: clientName, token: v.string() }),
-  typing: v.strictObject({ type: v.literal("typing"), id: v.exactOptional(clientName), ...inRoom }),
+  edit: command("Changes the text of the user's own message.", {
+    type: v.literal("edit"),
+    id: clientName,
+    ...inRoom,
+    seq,
+    text: messageText,
+  }),
+  delete: command("Deletes a message.", { type: v.literal("delete"), id: clientName, ...inRoom, seq }),
+  react: command("Adds the user's reaction to a message, or removes it.", {
+    type: v.literal("react"),
+    id: clientName,
+    ...inRoom,
+    seq,
+    emoji,
+    on: annotate(v.boolean(), "Whether to add the reaction."),
+  }),
+  read: command("Moves the user's read mark forward, to the newest message at most.", {
+    type: v.literal("read"),
+    id: clientName,
+    ...inRoom,
+    seq: readMark,
+  }),
+  ping: command(
+    "Changes nothing, and is acknowledged: a check of the connection for clients that cannot send WebSocket pings.",
+    { type: v.literal("ping"), id: clientName },
+  ),
+  auth: command("Presents a fresh token of the same user.", {
+    type: v.literal("auth"),
+    id: clientName,
+    token: annotate(v.string(), "A JWT."),
+  }),
+  typing: command("Tells the room that the user is typing. It is not acknowledged.", {
+    type: v.literal("typing"),
+    id: v.exactOptional(clientName),
+    ...inRoom,
+  }),
 };
 export type CommandType = keyof typeof commandSchemas;
-export type Command = { [T in CommandType]: v.InferOutput<(typeof commandSchemas)[T]> }[CommandType];
+export type Command = OutputOf<typeof commandSchemas>;
 
 /** Fails for a frame of unknown type; the issue goes into its error. */
 export const unknownCommandSchema = v.object({ type: v.picklist(Object.keys(commandSchemas)) });
@@ -72,28 +100,101 @@ export const unknownCommandSchema = v.object({ type: v.picklist(Object.keys(comm
 export const commandIdSchema = v.object({ id: clientName });
 export const commandRoomSchema = v.object({ room });
 
-/** Bodies of the HTTP API. Unknown keys are ignored. The domain checks the values. */
-export const newRoomSchema = v.object({ id: v.optional(v.string()), name: v.string() });
-export const roomChangeSchema = v.object({ name: v.string() });
-export const grantSchema = v.object({ role: v.optional(v.picklist(roles)) });
-/** Members that are added at once. `who` is an email or a user's id. */
-export const MAX_BULK_MEMBERS = 1000;
-export const bulkGrantSchema = v.object({
-  members: v.pipe(
-    v.array(v.object({ who: v.string(), role: v.optional(v.picklist(roles)) })),
-    v.minLength(1, "must have at least one member"),
-    v.maxLength(MAX_BULK_MEMBERS, `must have at most ${MAX_BULK_MEMBERS} members`),
-  ),
+const roomName = annotate(v.string(), {
+  description:
+    "A name of 1 to 200 UTF-16 units. It is stored trimmed and in Unicode NFC. Control and invisible characters are refused, " +
+    "except for those that emoji and some scripts are written with.",
+  minLength: 1,
+  examples: ["General"],
 });
-export const ownNameSchema = v.object({ name: v.string() });
-export const readMarkSchema = v.object({ seq: readMark });
+/** Bodies of the HTTP API. Unknown keys are ignored. The domain checks the values. */
+export const newRoomSchema = annotate(
+  v.object({
+    id: v.optional(
+      annotate(v.string(), {
+        description: `${ROOM_ID_RULE} Without it the room gets an id that cannot be guessed.`,
+        pattern: ROOM_ID_PATTERN,
+      }),
+    ),
+    name: roomName,
+  }),
+  { description: "A room to create.", examples: [{ id: "general", name: "General" }] },
+);
+export const roomChangeSchema = annotate(v.object({ name: roomName }), {
+  description: "What to change of a room.",
+  examples: [{ name: "The lobby" }],
+});
+export const grantSchema = annotate(
+  v.object({
+    role: v.optional(
+      annotate(v.picklist(roles), "Without it, a member keeps their role, and a new one becomes a `member`."),
+    ),
+  }),
+  { description: "What a member may do.", examples: [{ role: "moderator" }] },
+);
+/** Members that are added at once. */
+export const MAX_BULK_MEMBERS = 1000;
+export const bulkGrantSchema = annotate(
+  v.object({
+    members: v.pipe(
+      v.array(
+        v.object({
+          who: annotate(
+            v.string(),
+            "An email address or a user id; `sub:` in front marks an id that contains an @.",
+          ),
+          role: v.optional(annotate(v.picklist(roles), "As for one member.")),
+        }),
+      ),
+      v.minLength(1, "must have at least one member"),
+      v.maxLength(MAX_BULK_MEMBERS, `must have at most ${MAX_BULK_MEMBERS} members`),
+    ),
+  }),
+  {
+    description: "Members to add, or to give another role.",
+    examples: [{ members: [{ who: "alice@example.com" }, { who: "auth0|bob", role: "moderator" }] }],
+  },
+);
+export const ownNameSchema = annotate(
+  v.object({ name: annotate(v.string(), "A name of 1 to 255 UTF-16 units, without invisible characters.") }),
+  { description: "The name that a user is shown with.", examples: [{ name: "Build server" }] },
+);
+export const readMarkSchema = annotate(v.object({ seq: readMark }), {
+  description: "A read mark.",
+  examples: [{ seq: 2 }],
+});
 
-export const roomIdSchema = v.pipe(v.string(), v.check(isRoomId, ROOM_ID_RULE));
+export const roomIdSchema = annotate(v.pipe(v.string(), v.check(isRoomId, ROOM_ID_RULE)), roomIdKeywords);
 
-const seqParameter = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), v.transform(Number));
+/** A whole number in a query or a path. */
+const numberParameter = (description: string, keywords: Keywords = {}) =>
+  annotate(v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), v.transform(Number)), {
+    description,
+    type: "integer",
+    minimum: 0,
+    maximum: 999_999_999_999_999,
+    pattern: undefined,
+    ...keywords,
+  });
+const limitParameter = (max: number, fallback: number) =>
+  annotate(
+    v.optional(
+      v.pipe(
+        numberParameter("The greatest number of items on the page. It may have fewer.", {
+          minimum: 1,
+          maximum: max,
+        }),
+        v.minValue(1, "must be at least 1"),
+        v.maxValue(max, `must be at most ${max}`),
+      ),
+      `${fallback}`,
+    ),
+    { default: fallback },
+  );
+const CURSOR = "The `next` of the page before.";
 /** Where the next page begins: before or after a `seq`. With both, only the messages in between follow. */
 const cursorParameter = v.pipe(
-  v.string(),
+  annotate(v.string(), CURSOR),
   v.regex(/^(after-\d{1,15}|before-\d{1,15}(-after-\d{1,15})?)$/, "must be the `next` of a page"),
   v.transform((cursor) => {
     const seqAfter = (name: string) => {
@@ -103,20 +204,16 @@ const cursorParameter = v.pipe(
     return { before: seqAfter("before"), after: seqAfter("after") };
   }),
 );
-const limit = (max: number, fallback: number) =>
-  v.optional(
-    v.pipe(seqParameter, v.minValue(1, "must be at least 1"), v.maxValue(max, `must be at most ${max}`)),
-    `${fallback}`,
-  );
-const limitParameter = limit(100, 50);
 /** Strict: if a mistyped parameter were ignored, the response would have other messages than requested. */
 export const messageRangeSchema = v.pipe(
   v.strictObject({
-    before: v.optional(seqParameter),
-    after: v.optional(seqParameter),
-    around: v.optional(seqParameter),
+    before: v.optional(numberParameter("Only messages with a smaller `seq`.")),
+    after: v.optional(
+      numberParameter("Only messages with a larger `seq`. Without `before`, the page has the first of them."),
+    ),
+    around: v.optional(numberParameter("The messages around this `seq`.")),
     cursor: v.optional(cursorParameter),
-    limit: limitParameter,
+    limit: limitParameter(100, 50),
   }),
   v.check(
     ({ before, after, around, cursor }) =>
@@ -126,21 +223,25 @@ export const messageRangeSchema = v.pipe(
 );
 export type MessageRange = v.InferOutput<typeof messageRangeSchema>;
 export const changesRangeSchema = v.strictObject({
-  since: v.optional(seqParameter, "0"),
-  limit: limitParameter,
+  since: annotate(v.optional(numberParameter("The `rev` after which to begin. 0 for everything."), "0"), {
+    default: 0,
+  }),
+  limit: limitParameter(100, 50),
 });
 
 export const searchSchema = v.strictObject({
-  q: v.string(),
-  room: v.optional(roomIdSchema),
-  from: v.optional(v.string()),
-  before: v.optional(seqParameter),
-  after: v.optional(seqParameter),
-  cursor: v.optional(v.string()),
-  limit: v.optional(
-    v.pipe(seqParameter, v.minValue(1, "must be at least 1"), v.maxValue(50, "must be at most 50")),
-    "20",
-  ),
+  q: annotate(v.string(), {
+    description:
+      'What to search for: words, `"words one after another"`, `beginnings*` and `from:sender`. Up to 500 UTF-16 units.',
+    maxLength: 500,
+    examples: ["deploy failed"],
+  }),
+  room: v.optional(annotate(roomIdSchema, "The only room to search in.")),
+  from: v.optional(annotate(v.string(), "The sender's email, user id or name, as in `from:`.")),
+  before: v.optional(numberParameter("Only messages with a smaller `seq`. Needs `room`.")),
+  after: v.optional(numberParameter("Only messages with a larger `seq`. Needs `room`.")),
+  cursor: v.optional(annotate(v.string(), CURSOR)),
+  limit: limitParameter(50, 20),
 });
 
 /**
@@ -148,10 +249,15 @@ export const searchSchema = v.strictObject({
  * the time is 0.
  */
 export const roomRangeSchema = v.strictObject({
-  all: v.optional(v.picklist(["true", "false"], "must be true or false")),
+  all: v.optional(
+    annotate(
+      v.picklist(["true", "false"], "must be true or false"),
+      "Whether to list every room, by id. For administrators.",
+    ),
+  ),
   cursor: v.optional(
     v.pipe(
-      v.string(),
+      annotate(v.string(), CURSOR),
       v.regex(/^\d{1,15}-./, "must be the `next` of a page"),
       v.transform((cursor) => {
         const [at = ""] = cursor.split("-");
@@ -159,14 +265,14 @@ export const roomRangeSchema = v.strictObject({
       }),
     ),
   ),
-  limit: limit(1000, 100),
+  limit: limitParameter(1000, 100),
 });
 
 /** A place in the list of members: a role, and the store's key of a user. */
 export const memberRangeSchema = v.strictObject({
   cursor: v.optional(
     v.pipe(
-      v.string(),
+      annotate(v.string(), CURSOR),
       v.regex(new RegExp(`^(${roles.join("|")})-\\d{1,15}$`), "must be the `next` of a page"),
       v.transform((cursor) => {
         const [role, user] = cursor.split("-");
@@ -174,7 +280,7 @@ export const memberRangeSchema = v.strictObject({
       }),
     ),
   ),
-  limit: limit(1000, 100),
+  limit: limitParameter(1000, 100),
 });
 
 export function formatMemberCursor({ role, user }: { role: Role; user: number }): string {
@@ -185,13 +291,22 @@ export function formatRoomCursor({ at, id }: { at: number; id: string }): string
   return `${at}-${id}`;
 }
 
-export const newMessageSchema = v.object({
-  text: v.string("must be a text"),
-  reply_to: v.optional(v.nullable(seq)),
-  client_id: v.optional(v.nullable(clientId)),
-  meta: v.optional(v.nullable(meta)),
+export const newMessageSchema = annotate(
+  v.object({
+    text: messageText,
+    reply_to: v.optional(v.nullable(replyTo)),
+    client_id: v.optional(v.nullable(clientId)),
+    meta: v.optional(v.nullable(meta)),
+  }),
+  { description: "A message to send.", examples: [{ text: "Hi there!", reply_to: 1, client_id: "6f1c" }] },
+);
+export const editSchema = annotate(v.object({ text: messageText }), {
+  description: "The new text of a message.",
+  examples: [{ text: "Hi, Two!" }],
 });
-export const editSchema = v.object({ text: v.string("must be a text") });
 export const clientIdSchema = clientId;
 export const emojiSchema = emoji;
-export const seqParameterSchema = v.pipe(seqParameter, v.minValue(1, "must be at least 1"));
+export const seqParameterSchema = v.pipe(
+  numberParameter("The number of a message.", { minimum: 1 }),
+  v.minValue(1, "must be at least 1"),
+);
