@@ -204,12 +204,14 @@ test("serve requires an issuer, an audience, and a key URL for each issuer or fo
   );
 });
 
+/** For each issuer, whether its tokens may have `chat:admin`. */
+const grants = (issuers: string, PARLEY_ADMIN_ISSUER = "") =>
+  require({ PARLEY_ISSUER: issuers, PARLEY_AUDIENCE: "a", PARLEY_ADMIN_ISSUER })().map(
+    ({ grantsAdmin }) => grantsAdmin,
+  );
+
 test("of several issuers, those that PARLEY_ADMIN_ISSUER names may grant chat:admin; an only one may by default", () => {
   const [one, two] = ["https://one.example.com", "https://two.example.com/"];
-  const grants = (issuers: string, PARLEY_ADMIN_ISSUER = "") =>
-    require({ PARLEY_ISSUER: issuers, PARLEY_AUDIENCE: "a", PARLEY_ADMIN_ISSUER })().map(
-      ({ grantsAdmin }) => grantsAdmin,
-    );
   expect(grants(one)).toEqual([true]);
   expect(grants(`${one},${two}`)).toEqual([false, false]);
   expect(grants(`${one},${two}`, two)).toEqual([false, true]);

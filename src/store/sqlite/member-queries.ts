@@ -31,7 +31,7 @@ export function prepareMemberQueries(db: Db) {
         .values({ room: $("room"), user: $("user"), seq: $("seq") })
         .onConflictDoUpdate({ target: [reads.room, reads.user], set: { seq: sql`excluded.seq` } }),
     ),
-    freeUser: compile<Record<never, never>, [UserKey]>(
+    freeUser: compile<object, [UserKey]>(
       db,
       db
         .select({ key: sql<UserKey>`${users.pk}` })

@@ -1,9 +1,8 @@
-import { and, eq, isNull, sql } from "drizzle-orm";
+import { and, eq } from "drizzle-orm";
 
 import { higherRole } from "../../chat/decide-rooms.ts";
 import { changesNothing, decideSignIn } from "../../chat/decide-users.ts";
 import type { Invitee, Profile, User, UserKey } from "../../chat/model.ts";
-import { userColumns } from "./columns.ts";
 import { ImportedWork } from "./imported-work.ts";
 import type { Db } from "./open.ts";
 import type { Queries } from "./queries.ts";

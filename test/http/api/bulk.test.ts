@@ -17,8 +17,9 @@ async function readPages<T>(user: ApiUser, path: string, key: string, limit: num
     const page = body[key] as T[];
     expect(page.length).toBeLessThanOrEqual(limit);
     items.push(...page);
-    if (body["next"] === null) return items;
-    cursor = `&cursor=${encodeURIComponent(String(body["next"]))}`;
+    const next = body["next"] as string | null;
+    if (next === null) return items;
+    cursor = `&cursor=${encodeURIComponent(next)}`;
   }
 }
 
