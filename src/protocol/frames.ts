@@ -1,5 +1,5 @@
 import type { Code } from "../chat/errors.ts";
-import type { Meta, Role } from "../chat/model.ts";
+import type { Access, Meta, Posting, Role } from "../chat/model.ts";
 
 /**
  * What the server sends in `chat.v2` and over HTTP. Times are RFC 3339 in UTC with milliseconds. Types only: the server
@@ -38,10 +38,23 @@ export interface MessageBody {
   reactions: readonly ReactionBody[];
 }
 
-/** `seq` and `rev` are the room's newest; `role` is null for an administrator who is not a member. */
-export interface RoomBody {
-  id: string;
+/** What owners may change about a room. */
+export interface RoomSettingsBody {
   name: string;
+  /** `open`: any signed-in user may join. */
+  access: Access;
+  /** `moderators`: members cannot send messages. */
+  posting: Posting;
+  /** Seconds between two messages of one member; 0 is off. */
+  slow_mode: number;
+}
+
+/**
+ * `seq` and `rev` are the room's newest; `role` is null for an administrator who is not a member, and for a user who looks at an
+ * open room.
+ */
+export interface RoomBody extends RoomSettingsBody {
+  id: string;
   role: Role | null;
   seq: number;
   rev: number;
@@ -71,6 +84,36 @@ export interface MemberBody extends UserBody {
   role: Role;
   joined_at: string;
 }
+
+/** A ban or a mute. */
+export interface RestrictionBody {
+  user: UserBody;
+  /** Who imposed it, as they were then. Null for the command line. */
+  by: UserBody | null;
+  at: string;
+  /** Null for one without an end. */
+  until: string | null;
+  reason: string | null;
+}
+
+/** What a moderator, an owner or an administrator did. Users are as they were then. */
+export type AuditBody = {
+  /** The entry's number in its room. */
+  n: number;
+  at: string;
+  /** Null for the command line. */
+  actor: UserBody | null;
+} & (
+  | { action: "member_removed"; user: UserBody }
+  /** `before` is null for a user who was not a member. */
+  | { action: "role_changed"; user: UserBody; role: Role; before: Role | null }
+  | { action: "banned" | "muted"; user: UserBody; until: string | null; reason: string | null }
+  | { action: "ban_lifted" | "mute_lifted"; user: UserBody }
+  /** `user` is the sender of the message. */
+  | { action: "message_deleted"; user: UserBody; seq: number }
+  /** The new values of the settings that were changed. */
+  | { action: "room_changed"; changes: Partial<RoomSettingsBody> }
+);
 
 /** The server's limits. 0 means no limit. */
 export interface LimitsBody {
@@ -196,6 +239,8 @@ export interface ErrorFrame {
   retry_after_ms?: number;
   /** With `conflict`: the message that already has the `client_id`. */
   seq?: number;
+  /** With `forbidden`, for a muted user: when the mute ends. Absent when it has no end. */
+  until?: string;
 }
 
 /** A user's read mark has moved to `seq`. */
@@ -216,7 +261,7 @@ export type NoticeFrame =
   | { type: "typing"; room: string; user: UserBody }
   /** A new member or a new role; `role` is null for a user who is no longer a member. */
   | { type: "member"; room: string; user: UserBody; role: Role | null }
-  | { type: "room"; room: { id: string; name: string } };
+  | { type: "room"; room: { id: string } & RoomSettingsBody };
 
 /** Frames of both URLs. */
 export type RoomFrame =

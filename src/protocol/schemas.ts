@@ -1,6 +1,6 @@
 import * as v from "valibot";
 
-import { type Meta, roles } from "../chat/model.ts";
+import { accesses, MAX_SLOW_MODE_S, type Meta, postings, roles } from "../chat/model.ts";
 import {
   isClientId,
   isClientName,
@@ -73,8 +73,25 @@ export const commandIdSchema = v.object({ id: clientName });
 export const commandRoomSchema = v.object({ room });
 
 /** Bodies of the HTTP API. Unknown keys are ignored. The domain checks the values. */
-export const newRoomSchema = v.object({ id: v.optional(v.string()), name: v.string() });
-export const roomChangeSchema = v.object({ name: v.string() });
+const slowMode = v.custom<number>(
+  (input) => typeof input === "number" && Number.isInteger(input) && input >= 0 && input <= MAX_SLOW_MODE_S,
+  `must be a whole number of seconds, from 0 to ${MAX_SLOW_MODE_S}`,
+);
+const roomOptions = {
+  access: v.optional(v.picklist(accesses)),
+  posting: v.optional(v.picklist(postings)),
+  slow_mode: v.optional(slowMode),
+};
+export const newRoomSchema = v.object({ id: v.optional(v.string()), name: v.string(), ...roomOptions });
+/** For `PUT`: the room's id is in the URL. */
+export const ensuredRoomSchema = v.object({ name: v.string(), ...roomOptions });
+export const roomChangeSchema = v.pipe(
+  v.object({ name: v.optional(v.string()), ...roomOptions }),
+  v.check(
+    (changes) => Object.values(changes).some((each) => each !== undefined),
+    "needs name, access, posting or slow_mode",
+  ),
+);
 export const grantSchema = v.object({ role: v.optional(v.picklist(roles)) });
 export const readMarkSchema = v.object({ seq: readMark });
 
