@@ -98,7 +98,7 @@ export class Chat {
       roomList: this.rooms.list,
       userJoined: arrive,
       userLeft: depart,
-      roomRenamed: (room) => this.#notify(room.key, { type: "room", room }),
+      roomChanged: (room) => this.#notify(room.key, { type: "room", room }),
       readFailed: (error) => observer.recheckFailed(error),
     });
     this.#activity = new ActivityFeed({

@@ -2,6 +2,7 @@ import type { Bus } from "./bus.ts";
 import { ChatError, refusalError, type Result, roomNotFound, StoreError, unwrap } from "./errors.ts";
 import {
   type Actor,
+  defaultSettings,
   type Invitation,
   type Invitee,
   type Limits,
@@ -12,6 +13,7 @@ import {
   type Role,
   type Room,
   type RoomKey,
+  type RoomSettings,
   type RoomSummary,
 } from "./model.ts";
 import { can } from "./permissions.ts";
@@ -28,6 +30,11 @@ export interface RoomsOptions {
   /** Called when a write failed. */
   writeFailed: () => void;
 }
+
+/** Settings that were left out have the value undefined, or are absent. */
+export type RoomChanges = { [Setting in keyof RoomSettings]?: RoomSettings[Setting] | undefined };
+/** The settings of a new room beside its name. Default: `defaultSettings`. */
+export type RoomOptions = Omit<RoomChanges, "name">;
 
 /** Rooms and their members. Permissions are checked by `decide-rooms.ts`, within the store's transaction. */
 export class Rooms {
@@ -46,12 +53,14 @@ export class Rooms {
   }
 
   /** Creates a room with the actor as its owner, or without an owner for the operator. Rejects with a `ChatError`. */
-  async create(actor: Actor, id: string, name: string): Promise<Room> {
+  async create(actor: Actor, id: string, name: string, options: RoomOptions = {}): Promise<Room> {
     if (!isRoomId(id)) throw new ChatError("invalid_command", ROOM_ID_RULE);
     const { store, limits, now } = this.options;
     const owner = actor === operator ? null : actor.key;
     const room = await this.#write(
       store.createRoom({
+        ...defaultSettings,
+        ...withoutUndefined(options),
         id,
         name: parseRoomName(name),
         owner,
@@ -84,22 +93,25 @@ export class Rooms {
     actor: Actor,
     id: string,
     name: string,
+    options: RoomOptions = {},
   ): Promise<{ membership: Membership; created: boolean }> {
     if (!actor.admin) throw refusalError({ refused: "not_administrator" });
     let created = true;
-    await this.create(operator, id, name).catch((error: unknown) => {
+    await this.create(operator, id, name, options).catch((error: unknown) => {
       if (!(error instanceof ChatError && error.code === "conflict")) throw error;
       created = false;
     });
     return { membership: await this.enter(actor, id), created };
   }
 
-  async rename(actor: Actor, roomId: string, name: string): Promise<Membership> {
+  /** Changes some of a room's settings. Resolves with the room as it is then. */
+  async change(actor: Actor, roomId: string, wanted: RoomChanges): Promise<Membership> {
     const { room, role } = await this.enter(actor, roomId);
-    const renamed = { ...room, name: parseRoomName(name) };
-    await this.#write(this.options.store.renameRoom(room.key, renamed.name, actor));
-    this.#notify(room.key, { type: "room", room: renamed });
-    return { room: renamed, role };
+    const changes = withoutUndefined(wanted);
+    if (changes.name !== undefined) changes.name = parseRoomName(changes.name);
+    const changed = await this.#write(this.options.store.changeRoom(room.key, changes, actor));
+    this.#notify(room.key, { type: "room", room: changed });
+    return { room: changed, role };
   }
 
   /** Deletes a room with everything in it. Its connections are closed. */
@@ -172,4 +184,10 @@ export class Rooms {
       throw error;
     }
   }
+}
+
+function withoutUndefined<T extends RoomChanges>(
+  settings: T,
+): { [Setting in keyof T]: Exclude<T[Setting], undefined> } {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as never;
 }

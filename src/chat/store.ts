@@ -18,6 +18,7 @@ import type {
   Room,
   RoomEntry,
   RoomKey,
+  RoomSettings,
   User,
   UserKey,
 } from "./model.ts";
@@ -58,7 +59,8 @@ export interface Store {
   changes(room: RoomKey, rev: number, limit: number): Promise<Page>;
 
   createRoom(room: NewRoom): Promise<Result<Room>>;
-  renameRoom(room: RoomKey, name: string, by: Actor): Promise<Result<undefined>>;
+  /** Resolves with the room as it is then. */
+  changeRoom(room: RoomKey, changes: Partial<RoomSettings>, by: Actor): Promise<Result<Room>>;
   /** The room disappears at once; `purge` removes its messages step by step. */
   deleteRoom(room: RoomKey, by: Actor): Promise<Result<undefined>>;
   /** All rooms, by id. */
@@ -138,9 +140,8 @@ export interface MemberCursor {
   user: UserKey;
 }
 
-export interface NewRoom {
+export interface NewRoom extends RoomSettings {
   id: string;
-  name: string;
   /** Null when the operator creates it. */
   owner: UserKey | null;
   createdAt: number;

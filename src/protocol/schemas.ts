@@ -1,8 +1,7 @@
 import * as v from "valibot";
 
-import { type Role, roles } from "../chat/model.ts";
-import { isRoomId, ROOM_ID_PATTERN, ROOM_ID_RULE } from "../chat/validation.ts";
-import { annotate, type Keywords } from "./annotate.ts";
+import { isRoomId, ROOM_ID_RULE } from "../chat/validation.ts";
+import { annotate } from "./annotate.ts";
 import {
   clientId,
   clientName,
@@ -16,6 +15,7 @@ import {
   roomIdKeywords,
   seq,
 } from "./inputs.ts";
+import { CURSOR, limitParameter, numberParameter } from "./parameters.ts";
 import type { OutputOf } from "./values.ts";
 
 /** Schemas of everything that clients send, over WebSockets and HTTP. The types are inferred from them. */
@@ -100,65 +100,7 @@ export const unknownCommandSchema = v.object({ type: v.picklist(Object.keys(comm
 export const commandIdSchema = v.object({ id: clientName });
 export const commandRoomSchema = v.object({ room });
 
-const roomName = annotate(v.string(), {
-  description:
-    "A name of 1 to 200 UTF-16 units. It is stored trimmed and in Unicode NFC. Control and invisible characters are refused, " +
-    "except for those that emoji and some scripts are written with.",
-  minLength: 1,
-  examples: ["General"],
-});
 /** Bodies of the HTTP API. Unknown keys are ignored. The domain checks the values. */
-export const newRoomSchema = annotate(
-  v.object({
-    id: v.optional(
-      annotate(v.string(), {
-        description: `${ROOM_ID_RULE} Without it the room gets an id that cannot be guessed.`,
-        pattern: ROOM_ID_PATTERN,
-      }),
-    ),
-    name: roomName,
-  }),
-  { description: "A room to create.", examples: [{ id: "general", name: "General" }] },
-);
-export const roomChangeSchema = annotate(v.object({ name: roomName }), {
-  description: "What to change of a room.",
-  examples: [{ name: "The lobby" }],
-});
-export const grantSchema = annotate(
-  v.object({
-    role: v.optional(
-      annotate(v.picklist(roles), "Without it, a member keeps their role, and a new one becomes a `member`."),
-    ),
-  }),
-  { description: "What a member may do.", examples: [{ role: "moderator" }] },
-);
-/** Members that are added at once. */
-export const MAX_BULK_MEMBERS = 1000;
-export const bulkGrantSchema = annotate(
-  v.object({
-    members: v.pipe(
-      v.array(
-        v.object({
-          who: annotate(
-            v.string(),
-            "An email address or a user id; `sub:` in front marks an id that contains an @.",
-          ),
-          role: v.optional(annotate(v.picklist(roles), "As for one member.")),
-        }),
-      ),
-      v.minLength(1, "must have at least one member"),
-      v.maxLength(MAX_BULK_MEMBERS, `must have at most ${MAX_BULK_MEMBERS} members`),
-    ),
-  }),
-  {
-    description: "Members to add, or to give another role.",
-    examples: [{ members: [{ who: "alice@example.com" }, { who: "auth0|bob", role: "moderator" }] }],
-  },
-);
-export const ownNameSchema = annotate(
-  v.object({ name: annotate(v.string(), "A name of 1 to 255 UTF-16 units, without invisible characters.") }),
-  { description: "The name that a user is shown with.", examples: [{ name: "Build server" }] },
-);
 export const readMarkSchema = annotate(v.object({ seq: readMark }), {
   description: "A read mark.",
   examples: [{ seq: 2 }],
@@ -166,32 +108,6 @@ export const readMarkSchema = annotate(v.object({ seq: readMark }), {
 
 export const roomIdSchema = annotate(v.pipe(v.string(), v.check(isRoomId, ROOM_ID_RULE)), roomIdKeywords);
 
-/** A whole number in a query or a path. */
-const numberParameter = (description: string, keywords: Keywords = {}) =>
-  annotate(v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), v.transform(Number)), {
-    description,
-    type: "integer",
-    minimum: 0,
-    maximum: 999_999_999_999_999,
-    pattern: undefined,
-    ...keywords,
-  });
-const limitParameter = (max: number, fallback: number) =>
-  annotate(
-    v.optional(
-      v.pipe(
-        numberParameter("The greatest number of items on the page. It may have fewer.", {
-          minimum: 1,
-          maximum: max,
-        }),
-        v.minValue(1, "must be at least 1"),
-        v.maxValue(max, `must be at most ${max}`),
-      ),
-      `${fallback}`,
-    ),
-    { default: fallback },
-  );
-const CURSOR = "The `next` of the page before.";
 /** Where the next page begins: before or after a `seq`. With both, only the messages in between follow. */
 const cursorParameter = v.pipe(
   annotate(v.string(), CURSOR),
@@ -243,53 +159,6 @@ export const searchSchema = v.strictObject({
   cursor: v.optional(annotate(v.string(), CURSOR)),
   limit: limitParameter(50, 20),
 });
-
-/**
- * A place in a list of rooms: the time of the last activity, and the room's id. With `all`, rooms are listed by id alone, and
- * the time is 0.
- */
-export const roomRangeSchema = v.strictObject({
-  all: v.optional(
-    annotate(
-      v.picklist(["true", "false"], "must be true or false"),
-      "Whether to list every room, by id. For administrators.",
-    ),
-  ),
-  cursor: v.optional(
-    v.pipe(
-      annotate(v.string(), CURSOR),
-      v.regex(/^\d{1,15}-./, "must be the `next` of a page"),
-      v.transform((cursor) => {
-        const [at = ""] = cursor.split("-");
-        return { at: Number(at), id: cursor.slice(at.length + 1) };
-      }),
-    ),
-  ),
-  limit: limitParameter(1000, 100),
-});
-
-/** A place in the list of members: a role, and the store's key of a user. */
-export const memberRangeSchema = v.strictObject({
-  cursor: v.optional(
-    v.pipe(
-      annotate(v.string(), CURSOR),
-      v.regex(new RegExp(`^(${roles.join("|")})-\\d{1,15}$`), "must be the `next` of a page"),
-      v.transform((cursor) => {
-        const [role, user] = cursor.split("-");
-        return { role: role as Role, user: Number(user) };
-      }),
-    ),
-  ),
-  limit: limitParameter(1000, 100),
-});
-
-export function formatMemberCursor({ role, user }: { role: Role; user: number }): string {
-  return `${role}-${user}`;
-}
-
-export function formatRoomCursor({ at, id }: { at: number; id: string }): string {
-  return `${at}-${id}`;
-}
 
 export const newMessageSchema = annotate(
   v.object({

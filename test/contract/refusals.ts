@@ -12,7 +12,7 @@ const writes: [
   name: string,
   write: (store: Store, room: Room, by: Actor, other: Actor) => Promise<unknown>,
 ][] = [
-  ["renameRoom", (store, { key }, by) => store.renameRoom(key, "new", by)],
+  ["changeRoom", (store, { key }, by) => store.changeRoom(key, { name: "new" }, by)],
   ["deleteRoom", (store, { key }, by) => store.deleteRoom(key, by)],
   [
     "setMembers",

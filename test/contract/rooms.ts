@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { unwrap } from "../../src/chat/errors.ts";
-import { type Actor, type Membership, operator, type Room } from "../../src/chat/model.ts";
+import { type Actor, defaultSettings, type Membership, operator, type Room } from "../../src/chat/model.ts";
 import { send } from "../support/samples.ts";
 import { type StoreHarness, subOf } from "./store-harness.ts";
 
@@ -11,8 +11,8 @@ export function roomsContract(harness: () => StoreHarness): void {
     const alice = await h.user();
     const id = h.name("room");
     const room = await h.createRoom(id, alice);
-    expect(room).toEqual({ key: room.key, id, name: id, seq: 0, rev: 0, createdAt: 1 });
-    const again = { id, name: "another", owner: null, createdAt: 2, roomsPerUser: 0 };
+    expect(room).toEqual({ key: room.key, id, name: id, ...defaultSettings, seq: 0, rev: 0, createdAt: 1 });
+    const again = { id, name: "another", owner: null, ...defaultSettings, createdAt: 2, roomsPerUser: 0 };
     expect(await h.store.createRoom(again)).toEqual({ refused: "room_id_taken" });
     expect(await h.store.membership(id, alice.key)).toEqual({ room, role: "owner" });
     expect((await h.store.rooms()).filter((each) => each.id === id)).toEqual([room]);
@@ -31,7 +31,14 @@ export function roomsContract(harness: () => StoreHarness): void {
     const [alice, bob] = [await h.user(), await h.user()];
     const create = (owner: Actor | null, roomsPerUser: number) => {
       const id = h.name("room");
-      return h.store.createRoom({ id, name: id, owner: owner?.key ?? null, createdAt: 1, roomsPerUser });
+      return h.store.createRoom({
+        id,
+        name: id,
+        owner: owner?.key ?? null,
+        ...defaultSettings,
+        createdAt: 1,
+        roomsPerUser,
+      });
     };
     const first = unwrap(await create(alice, 2));
     unwrap(await create(alice, 2));
@@ -77,7 +84,7 @@ export function roomsContract(harness: () => StoreHarness): void {
     const alice = await h.user();
     const [room, other] = [await h.room(alice), await h.room(alice)];
     await h.fill(room, alice, 2);
-    unwrap(await h.store.renameRoom(room.key, "Büro 🏢", operator));
+    unwrap(await h.store.changeRoom(room.key, { name: "Büro 🏢" }, operator));
     const renamed = { ...room, name: "Büro 🏢", seq: 2, rev: 2 };
     expect(await h.store.membership(room.id, alice.key)).toEqual({ room: renamed, role: "member" });
     const list = (await h.store.roomsOf(alice.key)).map((each) => each.room);

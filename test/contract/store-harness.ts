@@ -2,6 +2,7 @@ import { isRefused, type Result, unwrap } from "../../src/chat/errors.ts";
 import {
   type Action,
   type Actor,
+  defaultSettings,
   type Draft,
   type Invitee,
   type Member,
@@ -46,7 +47,14 @@ export class StoreHarness {
   }
 
   async createRoom(id = this.name("room"), owner?: Actor): Promise<Room> {
-    const wanted = { id, name: id, owner: owner?.key ?? null, createdAt: 1, roomsPerUser: 0 };
+    const wanted = {
+      id,
+      name: id,
+      owner: owner?.key ?? null,
+      ...defaultSettings,
+      createdAt: 1,
+      roomsPerUser: 0,
+    };
     return unwrap(await this.store.createRoom(wanted));
   }
 

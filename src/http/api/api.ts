@@ -5,7 +5,7 @@ import type { Budget } from "../../chat/budgets.ts";
 import type { Chat } from "../../chat/chat.ts";
 import type { Actor } from "../../chat/model.ts";
 import type { Search } from "../../chat/search.ts";
-import { ownNameSchema } from "../../protocol/schemas.ts";
+import { ownNameSchema } from "../../protocol/room-requests.ts";
 import { userBody } from "../../protocol/serialize.ts";
 import { readToken } from "../credentials.ts";
 import type { ApiEnv } from "./env.ts";

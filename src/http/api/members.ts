@@ -7,7 +7,7 @@ import {
   formatMemberCursor,
   grantSchema,
   memberRangeSchema,
-} from "../../protocol/schemas.ts";
+} from "../../protocol/room-requests.ts";
 import { memberBody } from "../../protocol/serialize.ts";
 import type { ApiEnv } from "./env.ts";
 import { memberParameter, readBody, readQuery, roomParameter } from "./input.ts";

@@ -17,6 +17,7 @@ import type {
   Room,
   RoomEntry,
   RoomKey,
+  RoomSettings,
   User,
   UserKey,
 } from "../../chat/model.ts";
@@ -37,6 +38,7 @@ import { Messages } from "./messages.ts";
 import { closeDatabase, type Db } from "./open.ts";
 import { prepareQueries, type Queries } from "./queries.ts";
 import { Rooms } from "./rooms.ts";
+import { toRoom } from "./rows.ts";
 import { probes } from "./schema.ts";
 import { SqliteSearchIndex } from "./search-index.ts";
 import { Users } from "./users.ts";
@@ -95,8 +97,7 @@ export class SqliteStore implements Store {
   async membership(roomId: string, user: UserKey): Promise<Membership | undefined> {
     const row = read(() => this.#queries.membership.get({ id: roomId, user }));
     if (!row) return undefined;
-    const [key, id, name, seq, rev, createdAt, role] = row;
-    return { room: { key, id, name, seq, rev, createdAt }, role };
+    return { room: toRoom(row), role: row.at(-1) as Role | null };
   }
 
   async head(room: RoomKey): Promise<Position | undefined> {
@@ -119,8 +120,10 @@ export class SqliteStore implements Store {
     return this.#writer.write(() => this.#rooms.create(room));
   }
 
-  renameRoom(room: RoomKey, name: string, by: Actor): Promise<Result<undefined>> {
-    return this.#writer.write(() => this.#rooms.rename(room, name, this.#actorFacts(room, by)));
+  changeRoom(room: RoomKey, changes: Partial<RoomSettings>, by: Actor): Promise<Result<Room>> {
+    return this.#writer.write(() =>
+      this.#rooms.change(room, changes, this.now(), this.#actorFacts(room, by)),
+    );
   }
 
   deleteRoom(room: RoomKey, by: Actor): Promise<Result<undefined>> {
@@ -163,7 +166,7 @@ export class SqliteStore implements Store {
   }
 
   async role(room: RoomKey, user: UserKey): Promise<Role | undefined> {
-    return read(() => this.#facts.role(room, user));
+    return read(() => this.#role(room, user));
   }
 
   async readMark(room: RoomKey, user: UserKey): Promise<number> {
@@ -219,8 +222,12 @@ export class SqliteStore implements Store {
     return read(() => this.#snapshot(work) as T);
   }
 
+  #role(room: RoomKey, user: UserKey): Role | undefined {
+    return this.#queries.role.get({ room, user })?.[0] ?? undefined;
+  }
+
   #actorFacts(room: RoomKey, actor: Actor): ActorFacts {
-    return { actor, role: this.#facts.role(room, actor.key), head: this.#messages.head(room) };
+    return { actor, role: this.#role(room, actor.key), head: this.#messages.head(room) };
   }
 }
 
