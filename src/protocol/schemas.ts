@@ -118,9 +118,10 @@ export const newRoomSchema = annotate(
     ),
     name: roomName,
   }),
-  { description: "A room to create.", examples: [{ id: "general", name: "General" }] },
+  { title: "NewRoom", description: "A room to create.", examples: [{ id: "general", name: "General" }] },
 );
 export const roomChangeSchema = annotate(v.object({ name: roomName }), {
+  title: "RoomChange",
   description: "What to change of a room.",
   examples: [{ name: "The lobby" }],
 });
@@ -130,9 +131,10 @@ export const grantSchema = annotate(
       annotate(v.picklist(roles), "Without it, a member keeps their role, and a new one becomes a `member`."),
     ),
   }),
-  { description: "What a member may do.", examples: [{ role: "moderator" }] },
+  { title: "Grant", description: "What a member may do.", examples: [{ role: "moderator" }] },
 );
 export const readMarkSchema = annotate(v.object({ seq: readMark }), {
+  title: "ReadMark",
   description: "A read mark.",
   examples: [{ seq: 2 }],
 });
@@ -243,9 +245,14 @@ export const newMessageSchema = annotate(
     client_id: v.optional(v.nullable(clientId)),
     meta: v.optional(v.nullable(meta)),
   }),
-  { description: "A message to send.", examples: [{ text: "Hi there!", reply_to: 1, client_id: "6f1c" }] },
+  {
+    title: "NewMessage",
+    description: "A message to send.",
+    examples: [{ text: "Hi there!", reply_to: 1, client_id: "6f1c" }],
+  },
 );
 export const editSchema = annotate(v.object({ text: messageText }), {
+  title: "Edit",
   description: "The new text of a message.",
   examples: [{ text: "Hi, Two!" }],
 });
