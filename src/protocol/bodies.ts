@@ -57,7 +57,11 @@ export const messageSchema = annotate(
     reply_to: v.exactOptional(seqOf("The `seq` of the message that this one replies to.")),
     client_id: v.exactOptional(annotate(v.string(), "The idempotency key that the sender chose.")),
     meta: v.exactOptional(
-      annotate(v.record(v.string(), v.unknown()), "What the sender attached to the message."),
+      annotate(v.record(v.string(), v.unknown()), {
+        description: "What the sender attached to the message.",
+        propertyNames: undefined,
+        additionalProperties: undefined,
+      }),
     ),
     reactions: annotate(readonlyArray(reactionSchema), "The reactions, in the order of their first use."),
   }),
