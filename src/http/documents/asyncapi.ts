@@ -97,7 +97,6 @@ export function createAsyncApi() {
   const entries = Object.entries(channels);
   return {
     asyncapi: "3.0.0",
-    id: "urn:parley",
     info: { title: "Parley", version, description: DESCRIPTION },
     defaultContentType: "application/json",
     servers: {
