@@ -2,6 +2,8 @@ import * as v from "valibot";
 
 /** Keywords of JSON Schema (draft 2020-12). One that is undefined removes what the conversion writes. */
 export interface Keywords {
+  /** The name of the schema in the documents, which refer to it wherever it is used. */
+  title?: string;
   description?: string;
   examples?: readonly unknown[];
   [keyword: string]: unknown;

@@ -25,6 +25,7 @@ export const userSchema = annotate(
     name: annotate(v.nullable(v.string()), "The user's name. Null when their token has none."),
   }),
   {
+    title: "User",
     description: "A user, as others see them.",
     examples: [{ id: "auth0|a1", email: "user1@example.com", name: "User One" }],
   },
@@ -36,7 +37,11 @@ export const reactionSchema = annotate(
     emoji: annotate(v.string(), "An emoji, or a short word such as `:tada:`."),
     by: annotate(readonlyArray(v.string()), "Ids of users, in the order in which they reacted."),
   }),
-  { description: "A reaction to a message.", examples: [{ emoji: "👍", by: ["auth0|a1"] }] },
+  {
+    title: "Reaction",
+    description: "A reaction to a message.",
+    examples: [{ emoji: "👍", by: ["auth0|a1"] }],
+  },
 );
 export type ReactionBody = v.InferOutput<typeof reactionSchema>;
 
@@ -52,11 +57,16 @@ export const messageSchema = annotate(
     reply_to: v.exactOptional(seqOf("The `seq` of the message that this one replies to.")),
     client_id: v.exactOptional(annotate(v.string(), "The idempotency key that the sender chose.")),
     meta: v.exactOptional(
-      annotate(v.record(v.string(), v.unknown()), "What the sender attached to the message."),
+      annotate(v.record(v.string(), v.unknown()), {
+        description: "What the sender attached to the message.",
+        propertyNames: undefined,
+        additionalProperties: undefined,
+      }),
     ),
     reactions: annotate(readonlyArray(reactionSchema), "The reactions, in the order of their first use."),
   }),
   {
+    title: "Message",
     description:
       "A message as it is now. A deleted one keeps its `seq`; its text is empty, its metadata and reactions are gone.",
     examples: [
@@ -76,7 +86,10 @@ export const messageSchema = annotate(
 );
 export type MessageBody = v.InferOutput<typeof messageSchema>;
 
-export const roleSchema = annotate(v.picklist(roles), "What a member may do in the room.");
+export const roleSchema = annotate(v.picklist(roles), {
+  title: "Role",
+  description: "What a member may do in the room.",
+});
 
 /** What owners may change about a room. */
 export const roomSettingsSchema = v.object({
@@ -100,6 +113,7 @@ export const roomSchema = annotate(
     created_at: time("When the room was created. Together with `id` it identifies the room."),
   }),
   {
+    title: "Room",
     description: "A room, as the user sees it.",
     examples: [
       {
@@ -129,13 +143,13 @@ export const roomSummarySchema = annotate(
         "than 512 bytes. Null when there is none.",
     ),
   }),
-  "A room in a user's list, as of its `rev`.",
+  { title: "RoomSummary", description: "A room in a user's list, as of its `rev`." },
 );
 export type RoomSummaryBody = v.InferOutput<typeof roomSummarySchema>;
 
 export const readSchema = annotate(
   v.object({ user: userSchema, seq: integer("The `seq` up to which the user has read the room.") }),
-  "A member's read mark.",
+  { title: "ReadMarkOfUser", description: "A member's read mark." },
 );
 export type ReadBody = v.InferOutput<typeof readSchema>;
 
@@ -145,7 +159,7 @@ export const memberSchema = annotate(
     role: roleSchema,
     joined_at: time("When the user became a member."),
   }),
-  "A user in a room.",
+  { title: "Member", description: "A user in a room." },
 );
 export type MemberBody = v.InferOutput<typeof memberSchema>;
 
@@ -156,12 +170,12 @@ export const limitsSchema = annotate(
     rate: annotate(v.number(), { description: "Commands per second.", minimum: 0 }),
     burst: integer("Commands at once after a pause."),
   }),
-  "The server's limits. 0 means no limit.",
+  { title: "Limits", description: "The server's limits. 0 means no limit." },
 );
 export type LimitsBody = v.InferOutput<typeof limitsSchema>;
 
 export const sessionLimitsSchema = annotate(
   v.object({ ...limitsSchema.entries, open_rooms: integer("Rooms that may be open at once.") }),
-  "The limits of a session.",
+  { title: "SessionLimits", description: "The limits of a session." },
 );
 export type SessionLimitsBody = v.InferOutput<typeof sessionLimitsSchema>;

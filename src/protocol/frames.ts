@@ -146,7 +146,10 @@ export const ackFrame = annotate(
   "The result of the command is on disk. In a session, `auth` and `ping` have no room, and only commands that are stored have " +
     "`seq` and `rev`.",
 );
-export const codeSchema = annotate(v.picklist(codes), "Why the server refuses something: a closed list.");
+export const codeSchema = annotate(v.picklist(codes), {
+  title: "Code",
+  description: "Why the server refuses something: a closed list.",
+});
 export const errorFrame = annotate(
   v.object({
     type: v.literal("error"),

@@ -44,10 +44,11 @@ export const newRoomSchema = annotate(
     name: roomName,
     ...roomOptions,
   }),
-  { description: "A room to create.", examples: [{ id: "general", name: "General" }] },
+  { title: "NewRoom", description: "A room to create.", examples: [{ id: "general", name: "General" }] },
 );
 /** For `PUT`: the room's id is in the URL. */
 export const ensuredRoomSchema = annotate(v.object({ name: roomName, ...roomOptions }), {
+  title: "EnsuredRoom",
   description: "A room to create, unless there is one.",
   examples: [{ name: "Announcements", posting: "moderators" }],
 });
@@ -60,6 +61,7 @@ export const roomChangeSchema = annotate(
     ),
   ),
   {
+    title: "RoomChange",
     description: "What to change of a room: at least one of these.",
     minProperties: 1,
     examples: [{ name: "The lobby" }, { access: "open", slow_mode: 10 }],
@@ -71,7 +73,7 @@ export const grantSchema = annotate(
       annotate(v.picklist(roles), "Without it, a member keeps their role, and a new one becomes a `member`."),
     ),
   }),
-  { description: "What a member may do.", examples: [{ role: "moderator" }] },
+  { title: "Grant", description: "What a member may do.", examples: [{ role: "moderator" }] },
 );
 /** Members that are added at once. */
 export const MAX_BULK_MEMBERS = 1000;
@@ -92,13 +94,18 @@ export const bulkGrantSchema = annotate(
     ),
   }),
   {
+    title: "Grants",
     description: "Members to add, or to give another role.",
     examples: [{ members: [{ who: "alice@example.com" }, { who: "auth0|bob", role: "moderator" }] }],
   },
 );
 export const ownNameSchema = annotate(
   v.object({ name: annotate(v.string(), "A name of 1 to 255 UTF-16 units, without invisible characters.") }),
-  { description: "The name that a user is shown with.", examples: [{ name: "Build server" }] },
+  {
+    title: "OwnName",
+    description: "The name that a user is shown with.",
+    examples: [{ name: "Build server" }],
+  },
 );
 
 /**

@@ -102,6 +102,7 @@ export const commandRoomSchema = v.object({ room });
 
 /** Bodies of the HTTP API. Unknown keys are ignored. The domain checks the values. */
 export const readMarkSchema = annotate(v.object({ seq: readMark }), {
+  title: "ReadMark",
   description: "A read mark.",
   examples: [{ seq: 2 }],
 });
@@ -167,9 +168,14 @@ export const newMessageSchema = annotate(
     client_id: v.optional(v.nullable(clientId)),
     meta: v.optional(v.nullable(meta)),
   }),
-  { description: "A message to send.", examples: [{ text: "Hi there!", reply_to: 1, client_id: "6f1c" }] },
+  {
+    title: "NewMessage",
+    description: "A message to send.",
+    examples: [{ text: "Hi there!", reply_to: 1, client_id: "6f1c" }],
+  },
 );
 export const editSchema = annotate(v.object({ text: messageText }), {
+  title: "Edit",
   description: "The new text of a message.",
   examples: [{ text: "Hi, Two!" }],
 });
