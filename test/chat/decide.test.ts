@@ -56,9 +56,9 @@ function createBatch(stored: Stored = {}) {
     message: (_, seq) => messages[seq - 1],
     membersNamed: (_, target) => (target.type === "name" ? (named[target.key] ?? []) : []),
     mentionedIn: (_, seq) => mentioned[seq] ?? [],
-    mentionsAfter: (_, after, user, limit) => {
+    mentionsAfter: (_, mark, user, limit) => {
       const found = Object.entries(mentioned).filter(
-        ([seq, users]) => Number(seq) > after && (users.includes(0) || users.includes(user)),
+        ([seq, users]) => Number(seq) > mark && (users.includes(0) || users.includes(user)),
       );
       return Math.min(limit, found.length);
     },
