@@ -170,7 +170,9 @@ const refusalName = (status: number, codes: readonly Code[]) => `${status}.${cod
 
 /** Refusals of all operations. Many of them are alike. */
 function refusalComponents(all: Operations) {
-  const refusals = Object.entries(all).flatMap(([route, operation]) => [...refusalsOf(route, operation)]);
+  const refusals = Object.entries(all).flatMap(([route, operation]) =>
+    refusalsOf(route, operation).entries().toArray(),
+  );
   return Object.fromEntries(
     refusals.map(([status, codes]) => [refusalName(status, codes), refusalResponse(status, codes)]),
   );

@@ -1,7 +1,5 @@
-import { healthSchema, meSchema, readinessSchema } from "../../protocol/responses.ts";
+import { documentSchema, healthSchema, meSchema, readinessSchema } from "../../protocol/responses.ts";
 import type { Operations } from "./operation.ts";
-
-const JSON_DOCUMENT = { contentType: "application/json" } as const;
 
 export const serverOperations: Operations = {
   "GET /api/me": {
@@ -55,14 +53,14 @@ export const serverOperations: Operations = {
     id: "getOpenApi",
     tag: "Server",
     summary: "This document",
-    responses: { 200: { description: "An OpenAPI 3.1 document.", ...JSON_DOCUMENT } },
+    responses: { 200: { description: "An OpenAPI 3.1 document.", schema: documentSchema } },
     isPublic: true,
   },
   "GET /asyncapi.json": {
     id: "getAsyncApi",
     tag: "Server",
     summary: "The description of the WebSockets",
-    responses: { 200: { description: "An AsyncAPI 3.0 document.", ...JSON_DOCUMENT } },
+    responses: { 200: { description: "An AsyncAPI 3.0 document.", schema: documentSchema } },
     isPublic: true,
   },
   "GET /docs": {
