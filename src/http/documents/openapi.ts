@@ -143,7 +143,7 @@ function operationObject(route: string, operation: Operation, { schemas, compone
         Object.entries(responses).map(([status, response]) => {
           const schema = schemas[responseName(id, status)];
           const header = {
-            ...(hasEtag && { ETag: { $ref: "#/components/headers/ETag" } }),
+            ...(hasEtag && status === "200" && { ETag: { $ref: "#/components/headers/ETag" } }),
             ...(response.hasLocation && { Location: { $ref: "#/components/headers/Location" } }),
             ...(isLimited && rateLimitHeaders),
           };

@@ -1,4 +1,10 @@
-import { documentSchema, healthSchema, meSchema, readinessSchema } from "../../protocol/responses.ts";
+import {
+  documentSchema,
+  healthSchema,
+  meSchema,
+  problemSchema,
+  readinessSchema,
+} from "../../protocol/responses.ts";
 import type { Operations } from "./operation.ts";
 
 export const serverOperations: Operations = {
@@ -76,6 +82,11 @@ export const serverOperations: Operations = {
     summary: "A file of that page",
     responses: {
       200: { description: "A script or a style sheet.", contentType: "*/*" },
+      404: {
+        description: "There is no such file.",
+        schema: problemSchema,
+        contentType: "application/problem+json",
+      },
     },
     isPublic: true,
   },
