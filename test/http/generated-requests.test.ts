@@ -119,7 +119,7 @@ function valid(name: string, schema: JsonSchema): fc.Arbitrary<unknown> {
   if (known) return known;
   if (options) return fc.constantFrom(...(options as unknown[]));
   if (anyOf) return fc.oneof(...(anyOf as JsonSchema[]).map((each) => valid(name, each)));
-  switch (type) {
+  switch (String(type)) {
     case "integer":
       return fc.integer({ min: minimum, max: Math.min(maximum, 1_000) });
     case "boolean":
@@ -149,7 +149,7 @@ function bodyOf(schema: JsonSchema): fc.Arbitrary<string> {
   const usual = valid("", schema);
   const spoilt = fc
     .tuple(usual, fc.constantFrom(...Object.keys(propertiesOf(schema)), "extra"), hostileValues)
-    .map(([body, key, value]) => ({ ...(body as object), [key]: value }));
+    .map(([body, key, value]) => Object.assign({}, body, { [key]: value }));
   return fc.oneof(
     { weight: 8, arbitrary: usual.map((body) => JSON.stringify(body)) },
     { weight: 3, arbitrary: spoilt.map((body) => JSON.stringify(body)) },
