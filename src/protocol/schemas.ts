@@ -180,3 +180,47 @@ export const editSchema = v.object({ text: v.string("must be a text") });
 export const clientIdSchema = clientId;
 export const emojiSchema = emoji;
 export const seqParameterSchema = v.pipe(seqParameter, v.minValue(1, "must be at least 1"));
+
+/** RFC 3339, section 5.6. Becomes milliseconds since the epoch. */
+const time = v.pipe(
+  v.string("must be a time (RFC 3339)"),
+  v.regex(/^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/, "must be a time (RFC 3339)"),
+  v.transform((input) => Date.parse(input.toUpperCase())),
+  v.number("must be a time (RFC 3339)"),
+);
+/** The domain checks the values. */
+export const restrictionSchema = v.object({
+  until: v.optional(v.nullable(time)),
+  reason: v.optional(v.nullable(v.string())),
+});
+
+const listLimit = v.optional(
+  v.pipe(seqParameter, v.minValue(1, "must be at least 1"), v.maxValue(1000, "must be at most 1000")),
+  "100",
+);
+export const auditRangeSchema = v.strictObject({ cursor: v.optional(seqParameter), limit: listLimit });
+/** A place in a list of restrictions: a time of imposition, and how many of that time come before. */
+export const restrictionRangeSchema = v.strictObject({
+  cursor: v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^\d{1,15}-\d{1,5}$/, "must be the `next` of a page"),
+      v.transform((cursor) => {
+        const [at = "", skip = ""] = cursor.split("-");
+        return { at: Number(at), skip: Number(skip) };
+      }),
+    ),
+  ),
+  limit: listLimit,
+});
+
+export function formatRestrictionCursor({ at, skip }: { at: number; skip: number }): string {
+  return `${at}-${skip}`;
+}
+
+/** Rooms by id: those after one of them. */
+export const openRoomRangeSchema = v.strictObject({
+  open: v.literal("true", "must be true"),
+  cursor: v.optional(roomIdSchema),
+  limit: listLimit,
+});

@@ -10,6 +10,8 @@ import type { ApiEnv } from "./env.ts";
 import { checkPath } from "./input.ts";
 import { createMemberRoutes } from "./members.ts";
 import { createMessageRoutes } from "./messages.ts";
+import { createModerationRoutes } from "./moderation.ts";
+import { createJoinRoute } from "./open-rooms.ts";
 import { RequestSlots } from "./request-slots.ts";
 import { respond } from "./respond.ts";
 import { createRoomRoutes } from "./rooms.ts";
@@ -95,6 +97,8 @@ export function createApi({ chat, search, verifier, cookiePath }: ApiOptions): H
   api.route("/rooms", createRoomRoutes(chat));
   api.route("/rooms/:room", createMemberRoutes(chat));
   api.route("/rooms/:room", createMessageRoutes(chat));
+  api.route("/rooms/:room", createJoinRoute(chat));
+  api.route("/rooms/:room", createModerationRoutes(chat));
   api.route("/search", createSearchRoute(search));
   return api;
 }

@@ -12,13 +12,16 @@ import {
 import { encodeSummary, roomBody } from "../../protocol/serialize.ts";
 import type { ApiEnv } from "./env.ts";
 import { readBody, readQuery, roomParameter } from "./input.ts";
+import { listOpenRooms } from "./open-rooms.ts";
 import { fill } from "./page.ts";
 import { respond } from "./respond.ts";
 
-export function createRoomRoutes({ rooms: chatRooms }: Pick<Chat, "rooms">): Hono<ApiEnv> {
+export function createRoomRoutes(chat: Pick<Chat, "rooms" | "openRooms">): Hono<ApiEnv> {
+  const { rooms: chatRooms, openRooms } = chat;
   const rooms = new Hono<ApiEnv>();
 
   rooms.get("/", async (c) => {
+    if (c.req.query("open") !== undefined) return listOpenRooms(c, chat);
     const { cursor, limit } = readQuery(c, roomRangeSchema);
     const summaries = await chatRooms.of(c.get("actor"), cursor);
     const items = fill(summaries.slice(0, limit).map(encodeSummary));
@@ -34,7 +37,7 @@ export function createRoomRoutes({ rooms: chatRooms }: Pick<Chat, "rooms">): Hon
   });
 
   rooms.get("/:room", async (c) =>
-    respond(c, JSON.stringify(roomBody(await chatRooms.enter(c.get("actor"), roomParameter(c))))),
+    respond(c, JSON.stringify(roomBody(await openRooms.see(c.get("actor"), roomParameter(c))))),
   );
 
   rooms.put("/:room", async (c) => {

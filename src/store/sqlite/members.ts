@@ -1,20 +1,24 @@
 import { and, count, desc, eq, inArray, isNotNull } from "drizzle-orm";
 
+import { grantAudit, removalAudit } from "../../chat/audit.ts";
+import { decideJoin } from "../../chat/decide-join.ts";
 import { type ActorFacts, decideGrant, decideRemoval } from "../../chat/decide-rooms.ts";
 import { isRefused, type Result } from "../../chat/errors.ts";
-import type { Invitee, Member, ReadMark, Role, RoomKey, UserKey } from "../../chat/model.ts";
+import type { Access, Invitee, Member, ReadMark, Role, RoomKey, User, UserKey } from "../../chat/model.ts";
 import type { Grant, Granted } from "../../chat/store.ts";
+import { addToAudit } from "./audit-list.ts";
 import { userColumns } from "./columns.ts";
 import type { Db } from "./open.ts";
 import type { Queries } from "./queries.ts";
-import { members, reads, users as userTable } from "./schema.ts";
+import { members, reads, rooms, users as userTable } from "./schema.ts";
+import { isBanned } from "./take-over-rooms.ts";
 import type { Users } from "./users.ts";
 
 /** Memberships. Methods that write must be called within a transaction; `actorFacts` are about the actor who asks. */
 export class Members {
   constructor(
     private readonly db: Db,
-    private readonly queries: Pick<Queries, "memberCount" | "readMarks">,
+    private readonly queries: Queries,
     private readonly users: Users,
   ) {}
 
@@ -60,37 +64,88 @@ export class Members {
       {
         ...actorFacts,
         member,
+        isBanned: () => known !== undefined && isBanned(this.db, room, known.key, joinedAt),
         memberCount: () => this.#count(eq(members.room, room)),
-        ownerCount: () => this.#ownerCount(room),
+        ownerCount: () => this.ownerCount(room),
       },
     );
     if (isRefused(decision)) return decision;
     const { role, readMark } = decision;
+    const audit = (user: User) => {
+      const record = grantAudit(actorFacts.actor, joinedAt, { user, role, before: member?.role ?? null });
+      if (record) addToAudit(this.queries, room, record);
+    };
     if (member) {
       this.db.update(members).set({ role }).where(membership(room, member.user.key)).run();
+      audit(member.user);
       return { member: { ...member, role }, added: false };
     }
-    const invited = known ?? this.users.invite(who);
-    this.db.insert(members).values({ room, user: invited.key, role, joinedAt }).run();
-    this.#setReadMark(room, invited.key, readMark ?? 0);
-    return { member: { user: invited, role, joinedAt }, added: true };
+    const user = known ?? this.users.invite(who);
+    audit(user);
+    return { member: this.#add(room, { user, role, joinedAt }, readMark ?? 0), added: true };
   }
 
-  remove(room: RoomKey, who: Invitee, actorFacts: ActorFacts): Result<Member | undefined> {
+  /** Makes the actor a member of an open room. */
+  join(room: RoomKey, { joinedAt, membersPerRoom }: Grant, actorFacts: ActorFacts): Result<Granted> {
+    const { actor, head } = actorFacts;
+    const { key, id, email, name } = actor;
+    const decision = decideJoin(
+      { membersPerRoom },
+      {
+        ...actorFacts,
+        access: this.#access(room),
+        isBanned: () => isBanned(this.db, room, key, joinedAt),
+        memberCount: () => this.#count(eq(members.room, room)),
+      },
+    );
+    if (isRefused(decision)) return decision;
+    const present = this.#select(membership(room, key)).get();
+    if (present) return { member: present, added: false };
+    const member = { user: { key, id, email, name }, role: "member", joinedAt } as const;
+    return { member: this.#add(room, member, head?.seq ?? 0), added: true };
+  }
+
+  remove(room: RoomKey, who: Invitee, at: number, actorFacts: ActorFacts): Result<Member | undefined> {
     const member = decideRemoval({
       ...actorFacts,
       candidates: this.find(room, who),
-      ownerCount: () => this.#ownerCount(room),
+      ownerCount: () => this.ownerCount(room),
     });
     if (member === undefined || isRefused(member)) return member;
-    const { key } = member.user;
+    const record = removalAudit(actorFacts.actor, at, member.user);
+    if (record) addToAudit(this.queries, room, record);
+    this.end(room, member.user.key);
+    this.users.release(member.user.key);
+    return member;
+  }
+
+  /** Ends a membership that somebody has decided to end. */
+  end(room: RoomKey, key: UserKey): void {
     this.db.delete(members).where(membership(room, key)).run();
     this.db
       .delete(reads)
       .where(and(eq(reads.room, room), eq(reads.user, key)))
       .run();
-    this.users.release(key);
+  }
+
+  ownerCount(room: RoomKey): number {
+    return this.#count(and(eq(members.room, room), eq(members.role, "owner")));
+  }
+
+  #add(room: RoomKey, member: Member, readMark: number): Member {
+    const { user, role, joinedAt } = member;
+    // Leaving and joining again does not get around the slow mode.
+    const [sentAt = null] = this.queries.recentlySentAt.get({ room, user: user.key }) ?? [];
+    this.db.insert(members).values({ room, user: user.key, role, joinedAt, sentAt }).run();
+    this.#setReadMark(room, user.key, readMark);
     return member;
+  }
+
+  #access(room: RoomKey): Access {
+    return (
+      this.db.select({ access: rooms.access }).from(rooms).where(eq(rooms.pk, room)).get()?.access ??
+      "members"
+    );
   }
 
   /** Replaces a mark that may be left from when the user read the room as an administrator. */
@@ -108,10 +163,6 @@ export class Members {
       .from(members)
       .innerJoin(userTable, eq(userTable.pk, members.user))
       .where(condition);
-  }
-
-  #ownerCount(room: RoomKey): number {
-    return this.#count(and(eq(members.room, room), eq(members.role, "owner")));
   }
 
   #count(condition: ReturnType<typeof and>): number {
