@@ -158,6 +158,13 @@ export class Chat {
     return this.#signIn.signIn(identity);
   }
 
+  /** Names an administrator whose token has no name, as `SignIn.setName` describes. */
+  async setOwnName(identity: Profile & Pick<Identity, "admin">, name: string): Promise<Actor> {
+    const actor = await this.#signIn.setName(identity, name);
+    this.updateUser(actor, []);
+    return actor;
+  }
+
   /** Counts one command against the user's budget. Throws `rate_limited`. */
   charge(actor: Actor, budget: Budget): void {
     this.budgets.charge(actor, budget);

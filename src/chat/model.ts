@@ -101,6 +101,12 @@ export interface Member {
   joinedAt: number;
 }
 
+/** Who is to be a member. Without `role`, a member keeps theirs and a new one becomes a `member`. */
+export interface Invitation {
+  who: Invitee;
+  role: Role | undefined;
+}
+
 /** How far a user has read a room; 0 when they have read nothing. */
 export interface ReadMark {
   user: User;

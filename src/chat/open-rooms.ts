@@ -3,6 +3,7 @@ import { roomNotFound } from "./errors.ts";
 import type { Actor, Membership } from "./model.ts";
 import { can } from "./permissions.ts";
 import type { Rooms, RoomsOptions } from "./rooms.ts";
+import type { RoomPage } from "./store.ts";
 
 /** Rooms that anyone who is signed in may see and join. */
 export class OpenRooms {
@@ -21,8 +22,8 @@ export class OpenRooms {
   }
 
   /** Open rooms by id, those after one of them, with the actor's role in each. */
-  list(actor: Actor, range: { after: string; limit: number }): Promise<Membership[]> {
-    return this.options.store.openRooms(actor.key, range);
+  list(actor: Actor, page: RoomPage): Promise<Membership[]> {
+    return this.options.store.openRooms(actor.key, page);
   }
 
   /** Makes the actor a member. `added` is false if they were one already. */
@@ -30,8 +31,8 @@ export class OpenRooms {
     const { room } = await this.see(actor, roomId);
     const { store, limits, now, writeFailed } = this.options;
     const grant = { by: actor, joinedAt: now(), membersPerRoom: limits.membersPerRoom };
-    const { member, added } = await completeWrite(store.joinRoom(room.key, grant), writeFailed);
-    if (added) this.rooms.announceMember(room.key, member, true);
-    return { membership: { room, role: member.role }, added };
+    const granted = await completeWrite(store.joinRoom(room.key, grant), writeFailed);
+    this.rooms.announceMember(room.key, granted);
+    return { membership: { room, role: granted.member.role }, added: granted.added };
   }
 }

@@ -5,6 +5,7 @@ import {
   type Actor,
   defaultSettings,
   type Departure,
+  type Invitation,
   type Invitee,
   type Limits,
   type Member,
@@ -20,7 +21,7 @@ import {
 } from "./model.ts";
 import { can } from "./permissions.ts";
 import { RoomList, type RoomListCursor } from "./room-list.ts";
-import type { Granted, Store } from "./store.ts";
+import type { Granted, MemberPage, RoomPage, Store } from "./store.ts";
 import { isRoomId, parseRoomName, ROOM_ID_RULE } from "./validation.ts";
 
 export interface RoomsOptions {
@@ -79,6 +80,12 @@ export class Rooms {
     return this.options.store.rooms();
   }
 
+  /** A page of every room, by id, with the actor's role. For administrators: others are refused with `forbidden`. */
+  async page(actor: Actor, page: RoomPage): Promise<Membership[]> {
+    if (!actor.admin) throw refusalError({ refused: "not_administrator" });
+    return this.options.store.memberships(actor.key, page);
+  }
+
   /** The rooms that the actor is a member of, most recent activity first, or those after a place in that list. */
   of(actor: Actor, after?: RoomListCursor): Promise<RoomSummary[]> {
     return this.list.of(actor.key, after);
@@ -117,9 +124,10 @@ export class Rooms {
     this.options.bus.publish({ kind: "room_deleted", room: room.key });
   }
 
-  async members(actor: Actor, roomId: string): Promise<Member[]> {
+  /** Members, as `Store.members` orders them. */
+  async members(actor: Actor, roomId: string, page?: MemberPage): Promise<Member[]> {
     const { room } = await this.enter(actor, roomId);
-    return this.options.store.members(room.key);
+    return this.options.store.members(room.key, page);
   }
 
   /** One member: by id, or by the email that they are shown with. Rejects with `member_not_found` or `conflict`. */
@@ -135,12 +143,19 @@ export class Rooms {
 
   /** Adds a member or changes their role. Without `role`, a member keeps theirs and a new one becomes a `member`. */
   async setMember(actor: Actor, roomId: string, who: Invitee, role?: Role): Promise<Granted> {
+    const [granted] = await this.setMembers(actor, roomId, [{ who, role }]);
+    if (!granted) throw new Error("the store has granted nothing");
+    return granted;
+  }
+
+  /** Adds members or changes their roles: all of them, or none if one is refused. */
+  async setMembers(actor: Actor, roomId: string, invitations: readonly Invitation[]): Promise<Granted[]> {
     const { store, limits, now } = this.options;
     const { room } = await this.enter(actor, roomId);
     const grant = { by: actor, joinedAt: now(), membersPerRoom: limits.membersPerRoom };
-    const granted = await this.#write(store.setMember(room.key, who, role, grant));
-    this.announceMember(room.key, granted.member, granted.added);
-    return granted;
+    const all = await this.#write(store.setMembers(room.key, invitations, grant));
+    for (const granted of all) this.announceMember(room.key, granted);
+    return all;
   }
 
   /** Ends a membership and closes its connections. Resolves with the member; undefined when there was none. */
@@ -153,9 +168,9 @@ export class Rooms {
   }
 
   /** Tells the room, and the user's connections, of a new member or a new role. */
-  announceMember(room: RoomKey, { user, role }: Pick<Member, "user" | "role">, added: boolean): void {
+  announceMember(room: RoomKey, { member: { user, role }, added, changed }: Granted): void {
     if (added) this.options.bus.publish({ kind: "member_added", room, user: user.key });
-    this.#notify(room, { type: "member", user, role });
+    if (changed) this.#notify(room, { type: "member", user, role });
   }
 
   /** Closes the user's connections to the room, and tells the room that they are no longer a member. */

@@ -7,6 +7,7 @@ import type {
   AuditEntry,
   Change,
   Draft,
+  Invitation,
   Invitee,
   MarkMove,
   Member,
@@ -45,6 +46,8 @@ export interface Store {
    * messages and reactions that were imported for it. Bans and mutes of the invited user become theirs, too.
    */
   signIn(profile: Profile): Promise<SignedIn>;
+  /** Sets the name of a user, which they keep until they sign in with another one. */
+  setName(user: UserKey, name: string): Promise<void>;
 
   /** The room, with the user's role in it (null for none). Undefined when there is no such room. */
   membership(roomId: string, user: UserKey): Promise<Membership | undefined>;
@@ -67,6 +70,8 @@ export interface Store {
   deleteRoom(room: RoomKey, by: Actor): Promise<Result<undefined>>;
   /** All rooms, by id. */
   rooms(): Promise<Room[]>;
+  /** Rooms of others too, each with this user's role, by id: the first `limit` after an id. */
+  memberships(user: UserKey, page: RoomPage): Promise<Membership[]>;
   /** The rooms that a user is a member of, in no particular order. */
   roomsOf(user: UserKey): Promise<RoomEntry[]>;
   /** One of these rooms. Undefined when the user is not a member, or the room has been deleted. */
@@ -74,8 +79,8 @@ export interface Store {
   /** The newest message of each of these rooms that is not deleted; null when there is none. */
   lastMessages(rooms: readonly RoomKey[]): Promise<Map<RoomKey, Message | null>>;
 
-  /** Members of a room, owners first, then by email. */
-  members(room: RoomKey): Promise<Member[]>;
+  /** Members of a room: owners, then moderators, then members; those of a role in order of their `user.key`. */
+  members(room: RoomKey, page?: MemberPage): Promise<Member[]>;
   /** Members with an id, or who are shown with an email. */
   findMembers(room: RoomKey, who: Invitee): Promise<Member[]>;
   /** Keys of a room's members. Undefined when the room has been deleted. */
@@ -86,14 +91,14 @@ export interface Store {
   readMark(room: RoomKey, user: UserKey): Promise<number>;
   /** The read marks of a room's members. Undefined when it has more than `limit` members, or has been deleted. */
   readMarks(room: RoomKey, limit: number): Promise<ReadMark[] | undefined>;
-  /** Adds a member or changes their role. An undefined role keeps the present one, or adds a `member`. */
-  setMember(room: RoomKey, who: Invitee, role: Role | undefined, grant: Grant): Promise<Result<Granted>>;
+  /** Adds members or changes their roles, in order: all of them, or none if one is refused. */
+  setMembers(room: RoomKey, invitations: readonly Invitation[], grant: Grant): Promise<Result<Granted[]>>;
   /** Resolves with the removed member; undefined when there was none. An email means the member who is shown with it. */
   removeMember(room: RoomKey, who: Invitee, by: Actor): Promise<Result<Member | undefined>>;
   /** Makes `by` a member, if the room is open. */
   joinRoom(room: RoomKey, grant: Grant): Promise<Result<Granted>>;
   /** Open rooms by id, after one of them, with the user's role in each. */
-  openRooms(user: UserKey, range: { after: string; limit: number }): Promise<Membership[]>;
+  openRooms(user: UserKey, page: RoomPage): Promise<Membership[]>;
 
   /** A user's role and mute, and who may post. Undefined when the room has been deleted. */
   standing(room: RoomKey, user: UserKey): Promise<(Standing & Pick<Room, "posting">) | undefined>;
@@ -145,6 +150,24 @@ export interface Range {
   oldest?: boolean;
 }
 
+/** The first `limit` rooms whose id is after `after`. */
+export interface RoomPage {
+  after: string | undefined;
+  limit: number;
+}
+
+/** At most `limit` members, those after a place in the list. Default: all. */
+export interface MemberPage {
+  after?: MemberCursor | undefined;
+  limit?: number;
+}
+
+/** A place in the list of a room's members. */
+export interface MemberCursor {
+  role: Role;
+  user: UserKey;
+}
+
 export interface NewRoom extends RoomSettings {
   id: string;
   /** Null when the operator creates it. */
@@ -192,4 +215,6 @@ export interface Granted {
   member: Member;
   /** False if they were a member already. */
   added: boolean;
+  /** False if they were a member already, with this role. */
+  changed: boolean;
 }

@@ -1,5 +1,6 @@
 import type { AuditEntry, Restriction, RoomSettings } from "../chat/model.ts";
-import type { AuditBody, RestrictionBody, RoomSettingsBody } from "./frames.ts";
+import type { RoomSettingsBody } from "./bodies.ts";
+import type { AuditBody, RestrictionBody } from "./moderation-bodies.ts";
 import { formatTime, userBody } from "./serialize.ts";
 
 export function restrictionBody({ user, by, at, until, reason }: Restriction): RestrictionBody {

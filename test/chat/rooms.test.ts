@@ -149,8 +149,8 @@ test("the operator's rooms have no owner, and a user's have them", async () => {
   expect(await at.rooms.members(operator, "hall")).toEqual([]);
   expect(await at.rooms.members(at.member, "lobby")).toMatchObject([
     { user: { id: "owner" }, role: "owner" },
-    { user: { id: "member" } },
     { user: { id: "moderator" } },
+    { user: { id: "member" } },
   ]);
   expect((await at.rooms.all()).map(({ id }) => id)).toEqual(["hall", "lobby"]);
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { unwrap } from "../../src/chat/errors.ts";
-import { type Actor, defaultSettings, operator } from "../../src/chat/model.ts";
+import { type Actor, defaultSettings, type Membership, operator, type Room } from "../../src/chat/model.ts";
 import { send } from "../support/samples.ts";
 import { type StoreHarness, subOf } from "./store-harness.ts";
 
@@ -59,6 +59,24 @@ export function roomsContract(harness: () => StoreHarness): void {
     expect(await h.store.membership(room.id, alice.key)).toEqual({ room: now, role: "member" });
     expect(await h.store.membership(room.id, stranger.key)).toEqual({ room: now, role: null });
     expect(await h.store.membership(h.name("room"), alice.key)).toBeUndefined();
+  });
+
+  test("all rooms are listed by id, in pages, with the role of one user", async () => {
+    const h = harness();
+    const [alice, bob] = [await h.user(), await h.user()];
+    const [own, foreign] = [await h.room(alice), await h.room(bob)];
+    const deleted = await h.room(alice);
+    await h.delete(deleted);
+    const read: Membership[] = [];
+    for (let after: string | undefined; ;) {
+      const page = await h.store.memberships(alice.key, { after, limit: 2 });
+      read.push(...page);
+      after = page.at(-1)?.room.id;
+      if (page.length < 2) break;
+    }
+    expect(read.map(({ room }) => room)).toEqual(await h.store.rooms());
+    const roleIn = ({ key }: Room) => read.find(({ room }) => room.key === key)?.role;
+    expect([own, foreign, deleted].map(roleIn)).toEqual(["member", null, undefined]);
   });
 
   test("a room is renamed, and keeps everything else", async () => {

@@ -1,4 +1,4 @@
-import { type Result, unwrap } from "../../src/chat/errors.ts";
+import { isRefused, type Result, unwrap } from "../../src/chat/errors.ts";
 import {
   type Action,
   type Actor,
@@ -58,13 +58,15 @@ export class StoreHarness {
     return unwrap(await this.store.createRoom(wanted));
   }
 
-  setMember(
+  async setMember(
     { key }: Room,
     who: Invitee,
     role?: Role,
     { by = operator, membersPerRoom = 0 } = {},
   ): Promise<Result<Granted>> {
-    return this.store.setMember(key, who, role, { by, joinedAt: 1, membersPerRoom });
+    const grant = { by, joinedAt: 1, membersPerRoom };
+    const granted = await this.store.setMembers(key, [{ who, role }], grant);
+    return isRefused(granted) ? granted : (granted[0] as Granted);
   }
 
   async grant(room: Room, who: Invitee, role?: Role): Promise<Granted> {

@@ -50,6 +50,9 @@ test("no statement scans a table", async () => {
   await Promise.all([store.roomOf(alice.key, room.key), store.lastMessages([room.key])]);
   await Promise.all([store.readMark(room.key, alice.key), store.readMarks(room.key, 9)]);
   await store.membership(room.id, alice.key);
+  await store.memberships(alice.key, { after: undefined, limit: 9 });
+  await store.members(room.key, { after: { role: "moderator", user: 1 }, limit: 9 });
+  await store.setName(alice.key, "Alice");
   for (const scope of [{ room: room.key }, { member: alice.key }]) {
     while (await store.search.update());
     await h.act(room, alice, { type: "edit", seq: 1, text: `edited ${JSON.stringify(scope)}` });

@@ -175,7 +175,9 @@ export class ManualStore implements Store {
   rooms = unused;
   members = unused;
   findMembers = unused;
-  setMember = unused;
+  setMembers = unused;
+  setName = unused;
+  memberships = unused;
   removeMember = unused;
   joinRoom = unused;
   openRooms = unused;

@@ -5,9 +5,9 @@ import type { Restriction, RestrictionKind } from "../../chat/model.ts";
 import {
   auditRangeSchema,
   formatRestrictionCursor,
+  newRestrictionSchema,
   restrictionRangeSchema,
-  restrictionSchema,
-} from "../../protocol/schemas.ts";
+} from "../../protocol/moderation-requests.ts";
 import { auditBody, restrictionBody } from "../../protocol/serialize-moderation.ts";
 import type { ApiEnv } from "./env.ts";
 import { memberParameter, readBody, readQuery, roomParameter } from "./input.ts";
@@ -33,7 +33,7 @@ export function createModerationRoutes({ moderation }: Pick<Chat, "moderation">)
     });
 
     routes.put(`/${path}/:who`, async (c) => {
-      const { until, reason } = await readBody(c, restrictionSchema);
+      const { until, reason } = await readBody(c, newRestrictionSchema);
       const { restriction, replaced } = await moderation.restrict(
         c.get("actor"),
         roomParameter(c),

@@ -1,6 +1,7 @@
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 
 import type { Chat } from "../../chat/chat.ts";
+import type { Membership } from "../../chat/model.ts";
 import { cursorOf } from "../../chat/room-list.ts";
 import {
   ensuredRoomSchema,
@@ -8,22 +9,34 @@ import {
   newRoomSchema,
   roomChangeSchema,
   roomRangeSchema,
-} from "../../protocol/schemas.ts";
+} from "../../protocol/room-requests.ts";
 import { encodeSummary, roomBody } from "../../protocol/serialize.ts";
 import type { ApiEnv } from "./env.ts";
 import { readBody, readQuery, roomParameter } from "./input.ts";
-import { listOpenRooms } from "./open-rooms.ts";
 import { fill } from "./page.ts";
 import { respond } from "./respond.ts";
 
-export function createRoomRoutes(chat: Pick<Chat, "rooms" | "openRooms">): Hono<ApiEnv> {
-  const { rooms: chatRooms, openRooms } = chat;
+export function createRoomRoutes({
+  rooms: chatRooms,
+  openRooms,
+}: Pick<Chat, "rooms" | "openRooms">): Hono<ApiEnv> {
   const rooms = new Hono<ApiEnv>();
 
+  /** Responds with a page of rooms, by id. `page` has one more room than is listed, if there is one. */
+  function listById(c: Context<ApiEnv>, page: readonly Membership[], limit: number): Response {
+    const items = fill(page.slice(0, limit).map((each) => JSON.stringify(roomBody(each))));
+    const last = items.length < page.length ? page[items.length - 1] : undefined;
+    const next = last ? formatRoomCursor({ at: 0, id: last.room.id }) : null;
+    return respond(c, `{"rooms":[${items.join()}],"next":${JSON.stringify(next)}}`);
+  }
+
   rooms.get("/", async (c) => {
-    if (c.req.query("open") !== undefined) return listOpenRooms(c, chat);
-    const { cursor, limit } = readQuery(c, roomRangeSchema);
-    const summaries = await chatRooms.of(c.get("actor"), cursor);
+    const { all, open, cursor, limit } = readQuery(c, roomRangeSchema);
+    const actor = c.get("actor");
+    const range = { after: cursor?.id, limit: limit + 1 };
+    if (all === "true") return listById(c, await chatRooms.page(actor, range), limit);
+    if (open === "true") return listById(c, await openRooms.list(actor, range), limit);
+    const summaries = await chatRooms.of(actor, cursor);
     const items = fill(summaries.slice(0, limit).map(encodeSummary));
     const last = summaries[items.length - 1];
     const next = last && items.length < summaries.length ? formatRoomCursor(cursorOf(last)) : null;

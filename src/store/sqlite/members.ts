@@ -1,11 +1,21 @@
-import { and, count, desc, eq, inArray, isNotNull } from "drizzle-orm";
+import { and, asc, count, eq, gt, inArray, isNotNull } from "drizzle-orm";
 
 import { grantAudit, removalAudit } from "../../chat/audit.ts";
 import { decideJoin } from "../../chat/decide-join.ts";
-import { type ActorFacts, decideGrant, decideRemoval } from "../../chat/decide-rooms.ts";
+import { type ActorFacts, decideGrant, decideRemoval, type MemberFacts } from "../../chat/decide-rooms.ts";
 import { isRefused, type Result } from "../../chat/errors.ts";
-import type { Access, Invitee, Member, ReadMark, Role, RoomKey, User, UserKey } from "../../chat/model.ts";
-import type { Grant, Granted } from "../../chat/store.ts";
+import {
+  type Access,
+  type Invitation,
+  type Invitee,
+  type Member,
+  type ReadMark,
+  roles,
+  type RoomKey,
+  type User,
+  type UserKey,
+} from "../../chat/model.ts";
+import type { Grant, Granted, MemberPage } from "../../chat/store.ts";
 import { addToAudit } from "./audit-list.ts";
 import { userColumns } from "./columns.ts";
 import type { Db } from "./open.ts";
@@ -22,11 +32,18 @@ export class Members {
     private readonly users: Users,
   ) {}
 
-  /** Owners first, then by email. */
-  list(room: RoomKey): Member[] {
-    return this.#select(eq(members.room, room))
-      .orderBy(desc(eq(members.role, "owner")), userTable.email, userTable.sub)
-      .all();
+  list(room: RoomKey, { after, limit = Infinity }: MemberPage = {}): Member[] {
+    const listed: Member[] = [];
+    // One query for each role reads an index in its order.
+    for (const role of after ? roles.slice(roles.indexOf(after.role)) : roles) {
+      if (listed.length === limit) break;
+      const previous = after?.role === role ? gt(members.user, after.user) : undefined;
+      const query = this.#select(and(eq(members.room, room), eq(members.role, role), previous))
+        .orderBy(asc(members.user))
+        .limit(Number.isFinite(limit) ? limit - listed.length : -1);
+      listed.push(...query.all());
+    }
+    return listed;
   }
 
   /** Resolves an email to the members who are shown with it. */
@@ -49,47 +66,57 @@ export class Members {
     });
   }
 
-  set(
+  /** Stops at the first that is refused. The writer then rolls the others back. */
+  setAll(
     room: RoomKey,
-    who: Invitee,
-    wanted: Role | undefined,
-    { joinedAt, membersPerRoom }: Grant,
+    invitations: readonly Invitation[],
+    grant: Grant,
     actorFacts: ActorFacts,
+  ): Result<Granted[]> {
+    const all: Granted[] = [];
+    let counted: number | undefined;
+    const memberCount = () => (counted ??= this.#count(eq(members.room, room)));
+    for (const invitation of invitations) {
+      const granted = this.#set(room, invitation, grant, { ...actorFacts, memberCount });
+      if (isRefused(granted)) return granted;
+      if (granted.added && counted !== undefined) counted++;
+      all.push(granted);
+    }
+    return all;
+  }
+
+  #set(
+    room: RoomKey,
+    { who, role: wanted }: Invitation,
+    { joinedAt, membersPerRoom }: Grant,
+    facts: ActorFacts & Pick<MemberFacts, "memberCount">,
   ): Result<Granted> {
     const known = this.users.find(who);
-    const member = known && this.#select(membership(room, known.key)).get();
+    const member = known && this.#memberOf(room, known);
     const decision = decideGrant(
       wanted,
       { membersPerRoom },
       {
-        ...actorFacts,
+        ...facts,
         member,
         isBanned: () => known !== undefined && isBanned(this.db, room, known.key, joinedAt),
-        memberCount: () => this.#count(eq(members.room, room)),
         ownerCount: () => this.ownerCount(room),
       },
     );
     if (isRefused(decision)) return decision;
     const { role, readMark } = decision;
-    const audit = (user: User) => {
-      const record = grantAudit(actorFacts.actor, joinedAt, { user, role, before: member?.role ?? null });
-      if (record) addToAudit(this.queries, room, record);
-    };
-    if (member) {
-      this.db.update(members).set({ role }).where(membership(room, member.user.key)).run();
-      audit(member.user);
-      return { member: { ...member, role }, added: false };
-    }
     const user = known ?? this.users.invite(who);
-    audit(user);
-    return { member: this.#add(room, { user, role, joinedAt }, readMark ?? 0), added: true };
+    const audit = grantAudit(facts.actor, joinedAt, { user, role, before: member?.role ?? null });
+    if (audit) addToAudit(this.queries, room, audit);
+    if (!member) return this.#add(room, { user, role, joinedAt }, readMark ?? 0);
+    if (role !== member.role) this.db.update(members).set({ role }).where(membership(room, user.key)).run();
+    return { member: { ...member, role }, added: false, changed: role !== member.role };
   }
 
   /** Makes the actor a member of an open room. */
   join(room: RoomKey, { joinedAt, membersPerRoom }: Grant, actorFacts: ActorFacts): Result<Granted> {
-    const { actor, head } = actorFacts;
-    const { key, id, email, name } = actor;
-    const decision = decideJoin(
+    const { key, id, email, name } = actorFacts.actor;
+    const isAdded = decideJoin(
       { membersPerRoom },
       {
         ...actorFacts,
@@ -98,11 +125,22 @@ export class Members {
         memberCount: () => this.#count(eq(members.room, room)),
       },
     );
-    if (isRefused(decision)) return decision;
-    const present = this.#select(membership(room, key)).get();
-    if (present) return { member: present, added: false };
-    const member = { user: { key, id, email, name }, role: "member", joinedAt } as const;
-    return { member: this.#add(room, member, head?.seq ?? 0), added: true };
+    if (isRefused(isAdded)) return isAdded;
+    const user = { key, id, email, name };
+    const present = isAdded ? undefined : this.#memberOf(room, user);
+    if (present) return { member: present, added: false, changed: false };
+    return this.#add(room, { user, role: "member", joinedAt }, actorFacts.head?.seq ?? 0);
+  }
+
+  #add(room: RoomKey, member: Member, readMark: number): Granted {
+    const { user, role, joinedAt } = member;
+    this.queries.addMember.run({ room, user: user.key, role, joinedAt });
+    // A mark may be left from when the user read the room as an administrator.
+    this.queries.resetReadMark.run({ room, user: user.key, seq: readMark });
+    // Leaving and joining again does not get around the slow mode.
+    const [sentAt] = this.queries.recentlySentAt.get({ room, user: user.key }) ?? [];
+    if (typeof sentAt === "number") this.queries.setLastSentAt.run({ room, user: user.key, sentAt });
+    return { member, added: true, changed: true };
   }
 
   remove(room: RoomKey, who: Invitee, at: number, actorFacts: ActorFacts): Result<Member | undefined> {
@@ -112,8 +150,8 @@ export class Members {
       ownerCount: () => this.ownerCount(room),
     });
     if (member === undefined || isRefused(member)) return member;
-    const record = removalAudit(actorFacts.actor, at, member.user);
-    if (record) addToAudit(this.queries, room, record);
+    const audit = removalAudit(actorFacts.actor, at, member.user);
+    if (audit) addToAudit(this.queries, room, audit);
     this.end(room, member.user.key);
     this.users.release(member.user.key);
     return member;
@@ -128,33 +166,14 @@ export class Members {
       .run();
   }
 
-  ownerCount(room: RoomKey): number {
-    return this.#count(and(eq(members.room, room), eq(members.role, "owner")));
-  }
-
-  #add(room: RoomKey, member: Member, readMark: number): Member {
-    const { user, role, joinedAt } = member;
-    // Leaving and joining again does not get around the slow mode.
-    const [sentAt = null] = this.queries.recentlySentAt.get({ room, user: user.key }) ?? [];
-    this.db.insert(members).values({ room, user: user.key, role, joinedAt, sentAt }).run();
-    this.#setReadMark(room, user.key, readMark);
-    return member;
-  }
-
   #access(room: RoomKey): Access {
-    return (
-      this.db.select({ access: rooms.access }).from(rooms).where(eq(rooms.pk, room)).get()?.access ??
-      "members"
-    );
+    const row = this.db.select({ access: rooms.access }).from(rooms).where(eq(rooms.pk, room)).get();
+    return row?.access ?? "members";
   }
 
-  /** Replaces a mark that may be left from when the user read the room as an administrator. */
-  #setReadMark(room: RoomKey, key: UserKey, seq: number): void {
-    this.db
-      .insert(reads)
-      .values({ room, user: key, seq })
-      .onConflictDoUpdate({ target: [reads.room, reads.user], set: { seq } })
-      .run();
+  #memberOf(room: RoomKey, user: User): Member | undefined {
+    const row = this.queries.memberOf.get({ room, user: user.key });
+    return row && { user, role: row[0], joinedAt: row[1] };
   }
 
   #select(condition: ReturnType<typeof and>) {
@@ -163,6 +182,10 @@ export class Members {
       .from(members)
       .innerJoin(userTable, eq(userTable.pk, members.user))
       .where(condition);
+  }
+
+  ownerCount(room: RoomKey): number {
+    return this.#count(and(eq(members.room, room), eq(members.role, "owner")));
   }
 
   #count(condition: ReturnType<typeof and>): number {

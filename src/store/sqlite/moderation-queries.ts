@@ -35,7 +35,7 @@ export function prepareModerationQueries(db: Db) {
     standing: compile<{ room: RoomKey; user: UserKey }, StandingRow>(
       db,
       db
-        .select({ role: roleIn(db), mutedUntil: sql`(${mutedUntil})` })
+        .select({ role: roleIn(db, $("user")), mutedUntil: sql`(${mutedUntil})` })
         .from(rooms)
         .where(and(eq(rooms.pk, $("room")), roomExists)),
     ),
@@ -66,7 +66,7 @@ export function prepareModerationQueries(db: Db) {
     openRooms: compile<{ user: UserKey; after: string; limit: number }, MembershipRow>(
       db,
       db
-        .select({ ...roomColumns, role: roleIn(db) })
+        .select({ ...roomColumns, role: roleIn(db, $("user")) })
         .from(rooms)
         .where(and(sql`${rooms.access} = 'open'`, roomExists, gt(rooms.id, $("after"))))
         .orderBy(rooms.id)

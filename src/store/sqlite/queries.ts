@@ -3,6 +3,7 @@ import { and, asc, desc, eq, gt, isNotNull, lt, lte, sql } from "drizzle-orm";
 import type { Position, Role, RoomKey, UserKey } from "../../chat/model.ts";
 import { $, messageColumns, roomColumns, roomExists, userColumns } from "./columns.ts";
 import { compile } from "./compile.ts";
+import { prepareMemberQueries } from "./member-queries.ts";
 import { prepareModerationQueries } from "./moderation-queries.ts";
 import type { Db } from "./open.ts";
 import { roleIn } from "./role-in.ts";
@@ -43,7 +44,7 @@ export function prepareQueries(db: Db) {
     role: compile<{ room: RoomKey; user: UserKey }, [Role | null]>(
       db,
       db
-        .select({ role: roleIn(db) })
+        .select({ role: roleIn(db, $("user")) })
         .from(rooms)
         .where(and(eq(rooms.pk, $("room")), roomExists)),
     ),
@@ -139,12 +140,13 @@ export function prepareQueries(db: Db) {
       db
         .select({
           ...roomColumns,
-          role: roleIn(db),
+          role: roleIn(db, $("user")),
         })
         .from(rooms)
         .where(and(eq(rooms.id, $("id")), roomExists)),
     ),
     ...prepareRoomListQueries(db),
+    ...prepareMemberQueries(db),
     ...prepareModerationQueries(db),
     userBySub: compile<{ sub: string }, UserRow>(db, selectUser.where(eq(users.sub, $("sub")))),
     signedInUser: compile<{ sub: string }, [...UserRow, emailOwner: UserKey | null]>(

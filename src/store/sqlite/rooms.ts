@@ -8,6 +8,7 @@ import {
 } from "../../chat/decide-rooms.ts";
 import { isRefused, type Result } from "../../chat/errors.ts";
 import {
+  type Membership,
   type Message,
   roles,
   type Room,
@@ -16,13 +17,14 @@ import {
   type RoomSettings,
   type UserKey,
 } from "../../chat/model.ts";
-import type { NewRoom } from "../../chat/store.ts";
+import type { NewRoom, RoomPage } from "../../chat/store.ts";
 import { unreadCount } from "../../chat/unread.ts";
 import { addToAudit } from "./audit-list.ts";
 import { roomColumns, roomExists } from "./columns.ts";
 import { KnownRooms } from "./known-rooms.ts";
 import type { Db } from "./open.ts";
 import type { Queries } from "./queries.ts";
+import { roleIn } from "./role-in.ts";
 import { type EntryRow, toLastMessages } from "./rows.ts";
 import { audit, members, messages, pendingReactions, reads, restrictions, rooms } from "./schema.ts";
 import type { Users } from "./users.ts";
@@ -86,6 +88,17 @@ export class Rooms {
   /** All rooms, by id. */
   all(): Room[] {
     return this.db.select(roomColumns).from(rooms).where(roomExists).orderBy(rooms.id).all();
+  }
+
+  /** Rooms with the user's role in each, by id. */
+  memberships(user: UserKey, { after = "", limit }: RoomPage): Membership[] {
+    return this.db
+      .select({ room: roomColumns, role: roleIn(this.db, user) })
+      .from(rooms)
+      .where(and(gt(rooms.id, after), roomExists))
+      .orderBy(rooms.id)
+      .limit(limit)
+      .all();
   }
 
   /** A user's rooms, in no particular order. */

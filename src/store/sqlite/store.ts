@@ -7,6 +7,7 @@ import type {
   Actor,
   AuditEntry,
   Draft,
+  Invitation,
   Invitee,
   Member,
   Membership,
@@ -28,11 +29,13 @@ import type {
   Grant,
   Granted,
   History,
+  MemberPage,
   NewRoom,
   Outcome,
   Range,
   Restricted,
   RestrictionRange,
+  RoomPage,
   SignedIn,
   Store,
 } from "../../chat/store.ts";
@@ -98,6 +101,10 @@ export class SqliteStore implements Store {
     return onlyNameChanged ? write.catch(() => known) : write;
   }
 
+  setName(user: UserKey, name: string): Promise<void> {
+    return this.#writer.write(() => this.#users.setName(user, name));
+  }
+
   async membership(roomId: string, user: UserKey): Promise<Membership | undefined> {
     const row = read(() => this.#queries.membership.get({ id: roomId, user }));
     if (!row) return undefined;
@@ -138,6 +145,10 @@ export class SqliteStore implements Store {
     return read(() => this.#rooms.all());
   }
 
+  async memberships(user: UserKey, page: RoomPage): Promise<Membership[]> {
+    return read(() => this.#rooms.memberships(user, page));
+  }
+
   async roomsOf(user: UserKey): Promise<RoomEntry[]> {
     return read(() => this.#rooms.of(user));
   }
@@ -150,8 +161,8 @@ export class SqliteStore implements Store {
     return read(() => this.#rooms.lastMessages(rooms));
   }
 
-  async members(room: RoomKey): Promise<Member[]> {
-    return read(() => this.#members.list(room));
+  async members(room: RoomKey, page?: MemberPage): Promise<Member[]> {
+    return this.#readAll(() => this.#members.list(room, page));
   }
 
   async findMembers(room: RoomKey, who: Invitee): Promise<Member[]> {
@@ -177,9 +188,9 @@ export class SqliteStore implements Store {
     return this.#readAll(() => this.#members.readMarks(room, limit));
   }
 
-  setMember(room: RoomKey, who: Invitee, role: Role | undefined, grant: Grant): Promise<Result<Granted>> {
+  setMembers(room: RoomKey, invitations: readonly Invitation[], grant: Grant): Promise<Result<Granted[]>> {
     return this.#writer.write(() =>
-      this.#members.set(room, who, role, grant, this.#actorFacts(room, grant.by)),
+      this.#members.setAll(room, invitations, grant, this.#actorFacts(room, grant.by)),
     );
   }
 
@@ -191,8 +202,8 @@ export class SqliteStore implements Store {
     return this.#writer.write(() => this.#members.join(room, grant, this.#actorFacts(room, grant.by)));
   }
 
-  async openRooms(user: UserKey, range: { after: string; limit: number }): Promise<Membership[]> {
-    return read(() => this.#queries.openRooms.all({ user, ...range })).map(toMembership);
+  async openRooms(user: UserKey, { after = "", limit }: RoomPage): Promise<Membership[]> {
+    return read(() => this.#queries.openRooms.all({ user, after, limit })).map(toMembership);
   }
 
   async standing(room: RoomKey, user: UserKey): Promise<(Standing & Pick<Room, "posting">) | undefined> {

@@ -271,7 +271,7 @@ describe("PUT of a room", () => {
     expect(created?.headers.get("location")).toBe(`/api/rooms/${id}`);
     const again = await put(admin, id, "Another name");
     expect([again.status, again.body]).toEqual([200, created?.body ?? {}]);
-    expect((await admin.call(`GET /api/rooms/${id}/members`)).body).toEqual({ members: [] });
+    expect((await admin.call(`GET /api/rooms/${id}/members`)).body).toEqual({ members: [], next: null });
   });
 
   test("by anybody else is refused, whether it exists or not", async () => {
