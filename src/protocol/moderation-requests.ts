@@ -15,7 +15,7 @@ const end = v.pipe(
   }),
   v.regex(/^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/, TIME_RULE),
   v.transform((input) => Date.parse(input.toUpperCase())),
-  v.number(TIME_RULE),
+  v.check((time: number) => Number.isFinite(time), TIME_RULE),
 );
 /** The domain checks the values. */
 export const newRestrictionSchema = annotate(
