@@ -1,5 +1,6 @@
 import type {
   Access,
+  Membership,
   Message,
   Posting,
   Reaction,
@@ -134,6 +135,10 @@ function toMessage(row: readonly [...MessageRow, ...unknown[]], sender: User): M
   const [seq, rev, , text, sentAt, editedAt, deletedAt, replyTo, clientId, json, meta] = row;
   const reactions = json === null ? NO_REACTIONS : (JSON.parse(json) as Reaction[]);
   return { seq, rev, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, meta, reactions };
+}
+
+export function toMembership(row: MembershipRow): Membership {
+  return { room: toRoom(row), role: row[9] };
 }
 
 export function toRoom(row: readonly [...RoomRow, ...unknown[]]): Room {
