@@ -1,5 +1,5 @@
 import { mkdir, rm } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 
 import type { BunPlugin } from "bun";
@@ -9,8 +9,8 @@ import { ModuleKind, ScriptTarget, transpileDeclaration } from "typescript";
 import { version } from "../../package.json";
 import { root, runProcess } from "../support/process.ts";
 
-// `npm run build:client`: writes the package `parley-chat` to dist/client. It is a package of its own, so that an
-// application does not install the server's dependencies.
+// `npm run build:client [folder]`: writes the package `parley-chat` to the folder, by default dist/client. It is a package
+// of its own, so that an application does not install the server's dependencies.
 
 /** Gzipped bytes of what every application loads that imports `connect`. */
 const MAX_CORE_BYTES = 10_752;
@@ -18,7 +18,8 @@ const MAX_CORE_BYTES = 10_752;
 const MAX_REACT_BYTES = 1_536;
 
 const source = join(root, "src/client");
-const target = join(root, "dist/client");
+const folder = process.argv[2] ?? "dist/client";
+const target = resolve(root, folder);
 /** A module of its own, loaded only by applications that pass a `storage`. */
 const storageModule: BunPlugin = {
   name: "storage module",
@@ -100,7 +101,7 @@ async function bundle(entry: string, plugins: BunPlugin[], limit?: number, pream
   await Bun.write(join(target, name), code);
   const gzipped = gzipSync(code, { level: 9 }).length;
   const suffix = limit === undefined ? "" : ` (limit ${limit})`;
-  console.log(`dist/client/${name}: ${Buffer.byteLength(code)} bytes, ${gzipped} gzipped${suffix}`);
+  console.log(`${folder}/${name}: ${Buffer.byteLength(code)} bytes, ${gzipped} gzipped${suffix}`);
   return limit === undefined || gzipped <= limit;
 }
 
