@@ -4,14 +4,32 @@ import { join } from "node:path";
 import { root, runProcess } from "../../support/process.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
-/** Builds the package `parley-chat` and installs it in an application's folder. Returns what the build printed. */
-export async function installPackage(application: string): Promise<string> {
-  // Not dist/client, because other test files build the package at the same time.
+/** The package as it would be published. */
+interface PackedPackage {
+  tarball: Uint8Array;
+  /** What the build printed. */
+  output: string;
+}
+
+let packed: Promise<PackedPackage> | undefined;
+
+/** Builds the package `parley-chat`. Only once, because its types take ten seconds. */
+const pack = (): Promise<PackedPackage> => (packed ??= build());
+
+async function build(): Promise<PackedPackage> {
+  // Not dist/client, because other test files may build the package at the same time.
   using folder = temporaryFolder();
-  const output = await run(["npm", "run", "build:client", folder.path], application);
-  await run(["npm", "pack", folder.path, "--pack-destination", folder.path], application);
-  const tarball = (await readdir(folder.path)).find((name) => name.endsWith(".tgz")) ?? "";
-  await new Bun.Archive(await readFile(join(folder.path, tarball))).extract(application);
+  const target = join(folder.path, "client");
+  const output = await run(["npm", "run", "build:client", target], folder.path);
+  await run(["npm", "pack", target, "--pack-destination", folder.path], folder.path);
+  const name = (await readdir(folder.path)).find((each) => each.endsWith(".tgz")) ?? "";
+  return { tarball: await readFile(join(folder.path, name)), output };
+}
+
+/** Installs the package `parley-chat` in an application's folder. Returns what its build printed. */
+export async function installPackage(application: string): Promise<string> {
+  const { tarball, output } = await pack();
+  await new Bun.Archive(tarball).extract(application);
   const packages = join(application, "node_modules");
   await mkdir(packages);
   await rename(join(application, "package"), join(packages, "parley-chat"));
