@@ -58,7 +58,16 @@ const arrows: Record<string, RegExp> = {
   "auth/": allow("auth/.*", "chat/.*", "url\\.ts", packages),
   "bus/": allow("bus/.*", "chat/.*", packages),
   "store/": allow("store/.*", "chat/.*", packages),
-  "http/": allow("http/.*", "protocol/.*", "auth/.*", "chat/.*", "url\\.ts", packages),
+  "http/": allow(
+    "http/.*",
+    "protocol/.*",
+    "auth/.*",
+    "chat/.*",
+    "url\\.ts",
+    "\\.\\./package\\.json",
+    packages,
+    "swagger-ui-dist/.*",
+  ),
   "ws/": allow(
     "ws/.*",
     "http/(problem|origin|credentials|env|metrics)\\.ts",

@@ -6,12 +6,13 @@ const MAX_USER_ID_LENGTH = 255;
 /** RFC 5321, section 4.5.3.1.3, less the angle brackets. */
 const MAX_EMAIL_LENGTH = 254;
 const MAX_ROOM_NAME_LENGTH = 200;
+const MAX_USER_NAME_LENGTH = 255;
 const MAX_EMOJI_LENGTH = 32;
 const MAX_CLIENT_NAME_CHARACTERS = 64;
 /** Of compact JSON in UTF-8. */
 export const MAX_META_BYTES = 4096;
 /** Objects and arrays inside each other. The object itself is the first level. */
-const MAX_META_DEPTH = 16;
+export const MAX_META_DEPTH = 16;
 
 /**
  * A visible character. White space, control and format characters are not visible, nor are characters that Unicode calls
@@ -32,7 +33,8 @@ const EMOJI_MODIFIERS = /\u200d|\ufe0e|\ufe0f|[\u{e0020}-\u{e007f}]/gu;
 const PRESENTATION_SELECTORS = /[\ufe0e\ufe0f]/gu;
 
 /** Room ids fit into a URL and into a Django Channels group name as they are. */
-const ROOM_ID = /^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$/;
+export const ROOM_ID_PATTERN = "^[A-Za-z0-9_-][A-Za-z0-9_.-]{0,99}$";
+const ROOM_ID = new RegExp(ROOM_ID_PATTERN);
 export const ROOM_ID_RULE =
   "A room id has 1 to 100 letters, digits, dots, underscores and hyphens, and does not begin with a dot.";
 
@@ -108,13 +110,20 @@ function isExact(number: number): boolean {
 
 /** Returns the name as it is stored: trimmed, in NFC. Throws `invalid_command`. */
 export function parseRoomName(text: string): string {
+  return parseName(text, "A room name", MAX_ROOM_NAME_LENGTH);
+}
+
+/** Returns a user's name as it is stored: trimmed, in NFC. Throws `invalid_command`. */
+export function parseUserName(text: string): string {
+  return parseName(text, "A name", MAX_USER_NAME_LENGTH);
+}
+
+function parseName(text: string, subject: string, maxLength: number): string {
   const name = text.trim().normalize("NFC");
-  if (name === "" || name.length > MAX_ROOM_NAME_LENGTH) {
-    throw new ChatError("invalid_command", `A room name has 1 to ${MAX_ROOM_NAME_LENGTH} characters.`);
-  }
-  if (!isVisible(name) || !isStorable(name) || INVISIBLE_IN_NAME.test(name)) {
-    throw new ChatError("invalid_command", "A room name may not contain invisible or control characters.");
-  }
+  if (name === "" || name.length > maxLength)
+    throw new ChatError("invalid_command", `${subject} has 1 to ${maxLength} characters.`);
+  if (!isVisible(name) || !isStorable(name) || INVISIBLE_IN_NAME.test(name))
+    throw new ChatError("invalid_command", `${subject} may not contain invisible or control characters.`);
   return name;
 }
 

@@ -7,7 +7,7 @@ import type { SessionFrame } from "../protocol/frames.ts";
 export function parseFrame(data: unknown): SessionFrame | undefined {
   try {
     const frame = JSON.parse(String(data)) as SessionFrame;
-    let versioned: { rev: number }[] = [];
+    let versioned: readonly { rev: number }[] = [];
     if (frame.type === "hello" || frame.type === "rooms") versioned = frame.rooms;
     if (frame.type === "change") versioned = [frame.message];
     if (frame.type === "opened" || frame.type === "changes") versioned = [frame, ...frame.messages];

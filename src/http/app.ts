@@ -7,6 +7,7 @@ import type { RoomPath } from "../protocol/classic/paths.ts";
 import { createAllowedMethods } from "./allowed-methods.ts";
 import { type ApiOptions, createApi } from "./api/api.ts";
 import { UnsupportedMediaType } from "./api/input.ts";
+import { createDocumentRoutes } from "./documents/routes.ts";
 import type { Env } from "./env.ts";
 import { createHealth, type HealthOptions } from "./health.ts";
 import {
@@ -59,6 +60,7 @@ export function createApp(options: AppOptions): Hono<Env> {
   });
 
   app.route("/", createHealth(options));
+  app.route("/", createDocumentRoutes());
   if (devIssuer) {
     app.get("/dev/.well-known/openid-configuration", (c) => c.json(devIssuer.discovery()));
     app.get("/dev/jwks.json", (c) => c.json(devIssuer.jwks()));

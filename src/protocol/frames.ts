@@ -1,236 +1,267 @@
-import type { Code } from "../chat/errors.ts";
-import type { Meta, Role } from "../chat/model.ts";
+import * as v from "valibot";
+
+import { codes } from "../chat/errors.ts";
+import { annotate } from "./annotate.ts";
+import {
+  limitsSchema,
+  messageSchema,
+  readSchema,
+  roleSchema,
+  roomSchema,
+  roomSettingsSchema,
+  roomSummarySchema,
+  sessionLimitsSchema,
+  userSchema,
+} from "./bodies.ts";
+import { integer, type OutputOf, roomId, seqOf, time } from "./values.ts";
+
+export type {
+  LimitsBody,
+  MemberBody,
+  MessageBody,
+  ReactionBody,
+  ReadBody,
+  RoomBody,
+  RoomSettingsBody,
+  RoomSummaryBody,
+  SessionLimitsBody,
+  UserBody,
+} from "./bodies.ts";
 
 /**
- * What the server sends in `chat.v2` and over HTTP. Times are RFC 3339 in UTC with milliseconds. Types only: the server
- * writes them and the client reads them. What clients send is in schemas.ts.
+ * The frames that the server sends in `chat.v2`. The types are inferred from the schemas: see bodies.ts. What clients send is in
+ * schemas.ts.
  */
-
-/** `id` is the token's `sub`; null for a user who was invited by email and has never signed in. */
-export interface UserBody {
-  id: string | null;
-  email: string | null;
-  name: string | null;
-}
-
-export interface ReactionBody {
-  emoji: string;
-  /** Ids of users, in the order in which they reacted. */
-  by: readonly string[];
-}
-
-/** A message as it is now. A deleted one keeps its `seq`; its text is empty, its metadata and reactions are gone. */
-export interface MessageBody {
-  /** The message's number in its room: 1, 2, 3 … without gaps. */
-  seq: number;
-  /** The room's `rev` at the message's last change. */
-  rev: number;
-  sender: UserBody;
-  text: string;
-  sent_at: string;
-  edited_at?: string;
-  deleted_at?: string;
-  /** The `seq` of an earlier message. */
-  reply_to?: number;
-  client_id?: string;
-  /** What the sender attached to the message. */
-  meta?: Meta;
-  reactions: readonly ReactionBody[];
-}
-
-/** `seq` and `rev` are the room's newest; `role` is null for an administrator who is not a member. */
-export interface RoomBody {
-  id: string;
-  name: string;
-  role: Role | null;
-  seq: number;
-  rev: number;
-  created_at: string;
-}
-
-/** A room in a user's list, as of `rev`. */
-export interface RoomSummaryBody extends RoomBody {
-  /** The user's read mark. */
-  read: number;
-  /** Messages after the mark that are not deleted. */
-  unread: number;
-  /**
-   * The newest message that is not deleted: its text cut to 200 UTF-16 units, and without its metadata if that has more than
-   * 512 bytes.
-   */
-  last_message: MessageBody | null;
-}
-
-/** How far a member has read a room. */
-export interface ReadBody {
-  user: UserBody;
-  seq: number;
-}
-
-export interface MemberBody extends UserBody {
-  role: Role;
-  joined_at: string;
-}
-
-/** The server's limits. 0 means no limit. */
-export interface LimitsBody {
-  /** Bytes of UTF-8 in a message's text. */
-  text_bytes: number;
-  /** Bytes in one frame. */
-  frame_bytes: number;
-  /** Commands per second, and commands at once after a pause. */
-  rate: number;
-  burst: number;
-}
-
-/** The limits of a session: those of the server, and the rooms that may be open at once. */
-export interface SessionLimitsBody extends LimitsBody {
-  open_rooms: number;
-}
 
 /** A room as a connection begins to follow it. */
-interface RoomStart {
-  room: RoomBody;
-  /** The client's new cursor. */
-  rev: number;
-  /** Whether `messages` is what changed after the requested `since`; otherwise it is the room's last messages. */
-  resumed: boolean;
-  messages: MessageBody[];
-  online: UserBody[];
-}
+const roomStart = {
+  room: roomSchema,
+  rev: integer("The client's new cursor."),
+  resumed: annotate(
+    v.boolean(),
+    "Whether `messages` is what changed after the requested `since`. Otherwise it is the room's last messages.",
+  ),
+  messages: v.array(messageSchema),
+  online: annotate(v.array(userSchema), "Users who are online, in the order of their arrival, 500 at most."),
+};
+const helloOf = <T extends v.GenericSchema>(limits: T) => ({
+  type: v.literal("hello"),
+  me: userSchema,
+  token_expires_at: time("When the token expires."),
+  limits,
+});
 
-/** The first frame of a connection to one room. */
-export interface HelloFrame extends RoomStart {
-  type: "hello";
-  me: UserBody;
-  token_expires_at: string;
-  limits: LimitsBody;
-}
+export const helloFrame = annotate(
+  v.object({ ...helloOf(limitsSchema), ...roomStart }),
+  "The first frame of a connection to one room.",
+);
+export const sessionHelloFrame = annotate(
+  v.object({
+    ...helloOf(sessionLimitsSchema),
+    rooms: annotate(v.array(roomSummarySchema), "The user's rooms, most recent activity first, 100 at most."),
+    more: annotate(v.boolean(), "Whether a `rooms` frame with more of them follows."),
+  }),
+  "The first frame of a session.",
+);
+export const roomsFrame = annotate(
+  v.object({
+    type: v.literal("rooms"),
+    rooms: v.array(roomSummarySchema),
+    more: annotate(v.boolean(), "Whether a `rooms` frame with more of them follows."),
+  }),
+  "Summaries that follow `hello`, or replace what the client knows of these rooms.",
+);
+export const openedFrame = annotate(
+  v.object({
+    type: v.literal("opened"),
+    id: annotate(v.string(), "The `id` of the command."),
+    ...roomStart,
+    reads: annotate(
+      v.array(readSchema),
+      "The members' read marks. In a room of more than 100 members only the user's own.",
+    ),
+  }),
+  "Answers the command `open`.",
+);
+export const activityFrame = annotate(
+  v.object({
+    type: v.literal("activity"),
+    room: roomId,
+    seq: integer("The number of the room's newest message."),
+    rev: integer("The room's change counter."),
+    last_message: annotate(v.nullable(messageSchema), "The newest message that is not deleted."),
+    deleted: v.exactOptional(
+      annotate(
+        v.array(seqOf("The `seq` of a message.")),
+        "Messages deleted since the last activity of this room.",
+      ),
+    ),
+    deleted_revs: v.exactOptional(
+      annotate(v.array(seqOf("The `rev` of a deletion.")), "The `rev` of each of these deletions."),
+    ),
+  }),
+  "A room that is not open in this session has changed. This is its latest state.",
+);
+export const joinedFrame = annotate(
+  v.object({ type: v.literal("joined"), room: roomSummarySchema }),
+  "The user has become a member of a room.",
+);
+export const leftFrame = annotate(
+  v.object({
+    type: v.literal("left"),
+    room: roomId,
+    reason: annotate(
+      v.picklist(["removed", "room_deleted", "left"]),
+      "Why the user is no longer in the room. `left`: at their own request.",
+    ),
+  }),
+  "The user is no longer a member of a room, or it was deleted.",
+);
+export const changesFrame = annotate(
+  v.object({
+    type: v.literal("changes"),
+    room: roomId,
+    rev: integer("The client's new cursor."),
+    messages: annotate(v.array(messageSchema), "Each message as it is now, in the order of `rev`."),
+  }),
+  "Changes that the client missed. The frame advances its cursor to `rev`.",
+);
+export const changeFrame = annotate(
+  v.object({
+    type: v.literal("change"),
+    room: roomId,
+    kind: annotate(v.picklist(["created", "edited", "deleted", "reacted"]), "What happened to the message."),
+    message: messageSchema,
+  }),
+  "A live change. `message.rev` is the cursor + 1.",
+);
+export const ackFrame = annotate(
+  v.object({
+    type: v.literal("ack"),
+    room: v.exactOptional(roomId),
+    id: annotate(v.string(), "The `id` of the command."),
+    seq: v.exactOptional(integer("The message that the command is about, or the read mark as it is now.")),
+    rev: v.exactOptional(integer("The room's `rev` at the change.")),
+  }),
+  "The result of the command is on disk. In a session, `auth` and `ping` have no room, and only commands that are stored have " +
+    "`seq` and `rev`.",
+);
+export const codeSchema = annotate(v.picklist(codes), {
+  title: "Code",
+  description: "Why the server refuses something: a closed list.",
+});
+export const errorFrame = annotate(
+  v.object({
+    type: v.literal("error"),
+    room: v.exactOptional(roomId),
+    id: v.exactOptional(annotate(v.string(), "The `id` of the command.")),
+    code: codeSchema,
+    message: annotate(v.string(), "The reason in a sentence, for developers."),
+    retry_after_ms: v.exactOptional(
+      annotate(v.number(), { description: "Milliseconds to wait before another attempt.", minimum: 0 }),
+    ),
+    seq: v.exactOptional(seqOf("With `conflict`: the message that already has the `client_id`.")),
+    until: v.exactOptional(
+      time("With `forbidden`, for a muted user: when the mute ends. Absent when it has no end."),
+    ),
+  }),
+  "The command was refused and changed nothing. `id` and `room` are absent if the frame had none that could be read.",
+);
+export const readFrame = annotate(
+  v.object({
+    type: v.literal("read"),
+    room: roomId,
+    user: userSchema,
+    seq: integer("Where the user's read mark is now."),
+    unread: v.exactOptional(integer("The user's unread messages as of `room_rev`.")),
+    room_seq: v.exactOptional(integer("The room's newest message at that time.")),
+    room_rev: v.exactOptional(integer("The room's `rev` at that time.")),
+  }),
+  "A user's read mark has moved to `seq`.",
+);
+export const presenceFrame = annotate(
+  v.object({ type: v.literal("presence"), room: roomId, user: userSchema, online: v.boolean() }),
+  "A user has come online in a room, or has left.",
+);
+export const typingFrame = annotate(
+  v.object({ type: v.literal("typing"), room: roomId, user: userSchema }),
+  "A user is typing.",
+);
+export const memberFrame = annotate(
+  v.object({
+    type: v.literal("member"),
+    room: roomId,
+    user: userSchema,
+    role: annotate(v.nullable(roleSchema), "Null for a user who is no longer a member."),
+  }),
+  "A new member or a new role.",
+);
+export const roomFrame = annotate(
+  v.object({
+    type: v.literal("room"),
+    room: v.object({ id: roomId, ...roomSettingsSchema.entries }),
+  }),
+  "A room's name or settings have changed.",
+);
+export const tokenExpiringFrame = annotate(
+  v.object({ type: v.literal("token.expiring"), expires_at: time("When the token expires.") }),
+  "The token expires soon: the client should send a fresh one with `auth`.",
+);
+export const restartingFrame = annotate(
+  v.object({
+    type: v.literal("restarting"),
+    retry_after_ms: integer("Milliseconds to wait before connecting again."),
+  }),
+  "The server is shutting down. The connection is closed next.",
+);
 
-/** The first frame of a session. */
-export interface SessionHelloFrame {
-  type: "hello";
-  me: UserBody;
-  token_expires_at: string;
-  limits: SessionLimitsBody;
-  /** The user's rooms, most recent activity first. */
-  rooms: RoomSummaryBody[];
-  /** Whether a `rooms` frame with more of them follows. */
-  more: boolean;
-}
-
-/** Summaries that follow `hello`, or replace what the client knows of these rooms. */
-export interface RoomsFrame {
-  type: "rooms";
-  rooms: RoomSummaryBody[];
-  more: boolean;
-}
-
-/** Answers the command `open`. */
-export interface OpenedFrame extends RoomStart {
-  type: "opened";
-  id: string;
-  reads: ReadBody[];
-}
-
-/** A room that is not open in this session has changed. This is its latest state. */
-export interface ActivityFrame {
-  type: "activity";
-  room: string;
-  seq: number;
-  rev: number;
-  last_message: MessageBody | null;
-  /** Messages deleted since the last activity of this room, and the `rev` of each deletion. */
-  deleted?: number[];
-  deleted_revs?: number[];
-}
-
-/** The user has become a member of a room. */
-export interface JoinedFrame {
-  type: "joined";
-  room: RoomSummaryBody;
-}
-
-/** The user is no longer a member of a room, or it was deleted. */
-export interface LeftFrame {
-  type: "left";
-  room: string;
-  reason: "removed" | "room_deleted" | "left";
-}
-
-/** Changes that the client missed. The frame advances its cursor to `rev`. */
-export interface ChangesFrame {
-  type: "changes";
-  room: string;
-  rev: number;
-  messages: MessageBody[];
-}
-
-/** A live change. `message.rev` is the cursor + 1. */
-export interface ChangeFrame {
-  type: "change";
-  room: string;
-  kind: "created" | "edited" | "deleted" | "reacted";
-  message: MessageBody;
-}
-
-/**
- * The result of the command is on disk. In a session, `auth` has no room, and only commands that are stored have `seq` and
- * `rev`.
- */
-export interface AckFrame {
-  type: "ack";
-  room?: string;
-  id: string;
-  seq?: number;
-  rev?: number;
-}
-
-/** The command was refused and changed nothing. `id` and `room` are absent if the frame had none that could be read. */
-export interface ErrorFrame {
-  type: "error";
-  room?: string;
-  id?: string;
-  code: Code;
-  message: string;
-  retry_after_ms?: number;
-  /** With `conflict`: the message that already has the `client_id`. */
-  seq?: number;
-}
-
-/** A user's read mark has moved to `seq`. */
-export interface ReadFrame {
-  type: "read";
-  room: string;
-  user: UserBody;
-  seq: number;
-  /** The user's unread messages as of `room_rev`, when `room_seq` was the newest message. */
-  unread?: number;
-  room_seq?: number;
-  room_rev?: number;
-}
-
-export type NoticeFrame =
-  | ReadFrame
-  | { type: "presence"; room: string; user: UserBody; online: boolean }
-  | { type: "typing"; room: string; user: UserBody }
-  /** A new member or a new role; `role` is null for a user who is no longer a member. */
-  | { type: "member"; room: string; user: UserBody; role: Role | null }
-  | { type: "room"; room: { id: string; name: string } };
-
-/** Frames of both URLs. */
-export type RoomFrame =
-  | ChangesFrame
-  | ChangeFrame
-  | AckFrame
-  | ErrorFrame
-  | NoticeFrame
-  | { type: "token.expiring"; expires_at: string }
-  | { type: "restarting"; retry_after_ms: number };
-
+/** Reports of what happens in a room, by type. They are not stored. */
+export const noticeFrameSchemas = {
+  read: readFrame,
+  presence: presenceFrame,
+  typing: typingFrame,
+  member: memberFrame,
+  room: roomFrame,
+};
+/** Frames of both URLs, by type. */
+export const sharedFrameSchemas = {
+  changes: changesFrame,
+  change: changeFrame,
+  ack: ackFrame,
+  error: errorFrame,
+  ...noticeFrameSchemas,
+  "token.expiring": tokenExpiringFrame,
+  restarting: restartingFrame,
+};
+/** What the server sends on a room's URL. */
+export const roomFrameSchemas = { hello: helloFrame, ...sharedFrameSchemas };
 /** What the server sends to a session. */
-export type SessionFrame =
-  SessionHelloFrame | RoomsFrame | OpenedFrame | ActivityFrame | JoinedFrame | LeftFrame | RoomFrame;
+export const sessionFrameSchemas = {
+  hello: sessionHelloFrame,
+  rooms: roomsFrame,
+  opened: openedFrame,
+  activity: activityFrame,
+  joined: joinedFrame,
+  left: leftFrame,
+  ...sharedFrameSchemas,
+};
 
+export type HelloFrame = v.InferOutput<typeof helloFrame>;
+export type SessionHelloFrame = v.InferOutput<typeof sessionHelloFrame>;
+export type RoomsFrame = v.InferOutput<typeof roomsFrame>;
+export type OpenedFrame = v.InferOutput<typeof openedFrame>;
+export type ActivityFrame = v.InferOutput<typeof activityFrame>;
+export type JoinedFrame = v.InferOutput<typeof joinedFrame>;
+export type LeftFrame = v.InferOutput<typeof leftFrame>;
+export type ChangesFrame = v.InferOutput<typeof changesFrame>;
+export type ChangeFrame = v.InferOutput<typeof changeFrame>;
+export type AckFrame = v.InferOutput<typeof ackFrame>;
+export type ErrorFrame = v.InferOutput<typeof errorFrame>;
+export type ReadFrame = v.InferOutput<typeof readFrame>;
+export type NoticeFrame = OutputOf<typeof noticeFrameSchemas>;
+/** Frames of both URLs. */
+export type RoomFrame = OutputOf<typeof sharedFrameSchemas>;
+/** What the server sends to a session. */
+export type SessionFrame = OutputOf<typeof sessionFrameSchemas>;
 /** What the server sends. */
 export type ServerFrame = HelloFrame | SessionFrame;

@@ -1,70 +1,98 @@
 import * as v from "valibot";
 
-import { type Meta, roles } from "../chat/model.ts";
+import { isRoomId, ROOM_ID_RULE } from "../chat/validation.ts";
+import { annotate } from "./annotate.ts";
 import {
-  isClientId,
-  isClientName,
-  isEmoji,
-  isJsonObject,
-  isRoomId,
-  ROOM_ID_RULE,
-} from "../chat/validation.ts";
+  clientId,
+  clientName,
+  emoji,
+  integer,
+  messageText,
+  meta,
+  readMark,
+  replyTo,
+  room,
+  roomIdKeywords,
+  seq,
+} from "./inputs.ts";
+import { CURSOR, limitParameter, numberParameter } from "./parameters.ts";
+import type { OutputOf } from "./values.ts";
 
 /** Schemas of everything that clients send, over WebSockets and HTTP. The types are inferred from them. */
 
-// One `custom` check each: every message passes them, and a pipe of several checks takes twice the time.
-const text = (isValid: (text: string) => boolean, message: string) =>
-  v.custom<string>((input) => typeof input === "string" && isValid(input), message);
-const integer = (min: number) =>
-  v.custom<number>(
-    (input) => typeof input === "number" && Number.isSafeInteger(input) && input >= min,
-    `must be a whole number, at least ${min}`,
-  );
+/** Whether it may be left out is not checked here. */
+const inRoom = {
+  room: v.exactOptional(
+    annotate(room, "The room's id. Needed in a session; on a room's URL it may be left out."),
+  ),
+};
 
-const clientName = text(isClientName, "must be a string of 1 to 64 characters");
-const clientId = text(isClientId, "must be a string of 1 to 64 characters, without lone surrogates and NUL");
-const emoji = text(isEmoji, "must be one emoji or a short word");
-/** The domain checks what is in it. */
-const meta = v.custom<Meta>(isJsonObject, "must be a JSON object");
-const seq = integer(1);
-const readMark = integer(0);
-const room = text(isRoomId, ROOM_ID_RULE);
-/** Required in a session, which is not checked here. On a room's URL it may be left out. */
-const inRoom = { room: v.exactOptional(room) };
+function command<T extends v.ObjectEntries>(description: string, entries: T) {
+  return annotate(v.strictObject(entries), description);
+}
 
 /**
  * The commands of `chat.v2`, by type. The client chooses `id`, which comes back in the `ack` or `error`. Unknown keys are
  * refused: a mistyped `client_id` would let a message be stored twice.
  */
 export const commandSchemas = {
-  open: v.strictObject({
+  open: command("Starts to follow a room. Answered by `opened`. For sessions.", {
     type: v.literal("open"),
     id: clientName,
     room,
-    since: v.exactOptional(readMark),
+    since: v.exactOptional(
+      integer(0, "The cursor of an earlier time: the answer has what changed after it."),
+    ),
   }),
-  close: v.strictObject({ type: v.literal("close"), id: clientName, room }),
-  send: v.strictObject({
+  close: command("Stops following a room. For sessions.", { type: v.literal("close"), id: clientName, room }),
+  send: command("Stores a new message.", {
     type: v.literal("send"),
     id: clientName,
     ...inRoom,
-    text: v.string(),
+    text: messageText,
     client_id: v.exactOptional(clientId),
-    reply_to: v.exactOptional(seq),
+    reply_to: v.exactOptional(replyTo),
     meta: v.exactOptional(meta),
   }),
-  edit: v.strictObject({ type: v.literal("edit"), id: clientName, ...inRoom, seq, text: v.string() }),
-  delete: v.strictObject({ type: v.literal("delete"), id: clientName, ...inRoom, seq }),
-  react: v.strictObject({ type: v.literal("react"), id: clientName, ...inRoom, seq, emoji, on: v.boolean() }),
-  /** `seq` 0 moves nothing. */
-  read: v.strictObject({ type: v.literal("read"), id: clientName, ...inRoom, seq: readMark }),
-  /** Changes nothing, and is acknowledged: a check of the connection for clients that cannot send WebSocket pings. */
-  ping: v.strictObject({ type: v.literal("ping"), id: clientName }),
-  auth: v.strictObject({ type: v.literal("auth"), id: clientName, token: v.string() }),
-  typing: v.strictObject({ type: v.literal("typing"), id: v.exactOptional(clientName), ...inRoom }),
+  edit: command("Changes the text of the user's own message.", {
+    type: v.literal("edit"),
+    id: clientName,
+    ...inRoom,
+    seq,
+    text: messageText,
+  }),
+  delete: command("Deletes a message.", { type: v.literal("delete"), id: clientName, ...inRoom, seq }),
+  react: command("Adds the user's reaction to a message, or removes it.", {
+    type: v.literal("react"),
+    id: clientName,
+    ...inRoom,
+    seq,
+    emoji,
+    on: annotate(v.boolean(), "Whether to add the reaction."),
+  }),
+  read: command("Moves the user's read mark forward, to the newest message at most.", {
+    type: v.literal("read"),
+    id: clientName,
+    ...inRoom,
+    seq: readMark,
+  }),
+  ping: command(
+    "Changes nothing, and is acknowledged: a check of the connection for clients that cannot send WebSocket pings.",
+    { type: v.literal("ping"), id: clientName },
+  ),
+  auth: command("Presents a fresh token of the same user.", {
+    type: v.literal("auth"),
+    id: clientName,
+    token: annotate(v.string(), "A JWT."),
+  }),
+  typing: command("Tells the room that the user is typing. It is not acknowledged.", {
+    type: v.literal("typing"),
+    id: v.exactOptional(clientName),
+    ...inRoom,
+  }),
 };
 export type CommandType = keyof typeof commandSchemas;
-export type Command = { [T in CommandType]: v.InferOutput<(typeof commandSchemas)[T]> }[CommandType];
+export type Command = OutputOf<typeof commandSchemas>;
 
 /** Fails for a frame of unknown type; the issue goes into its error. */
 export const unknownCommandSchema = v.object({ type: v.picklist(Object.keys(commandSchemas)) });
@@ -73,17 +101,17 @@ export const commandIdSchema = v.object({ id: clientName });
 export const commandRoomSchema = v.object({ room });
 
 /** Bodies of the HTTP API. Unknown keys are ignored. The domain checks the values. */
-export const newRoomSchema = v.object({ id: v.optional(v.string()), name: v.string() });
-export const roomChangeSchema = v.object({ name: v.string() });
-export const grantSchema = v.object({ role: v.optional(v.picklist(roles)) });
-export const readMarkSchema = v.object({ seq: readMark });
+export const readMarkSchema = annotate(v.object({ seq: readMark }), {
+  title: "ReadMark",
+  description: "A read mark.",
+  examples: [{ seq: 2 }],
+});
 
-export const roomIdSchema = v.pipe(v.string(), v.check(isRoomId, ROOM_ID_RULE));
+export const roomIdSchema = annotate(v.pipe(v.string(), v.check(isRoomId, ROOM_ID_RULE)), roomIdKeywords);
 
-const seqParameter = v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), v.transform(Number));
 /** Where the next page begins: before or after a `seq`. With both, only the messages in between follow. */
 const cursorParameter = v.pipe(
-  v.string(),
+  annotate(v.string(), CURSOR),
   v.regex(/^(after-\d{1,15}|before-\d{1,15}(-after-\d{1,15})?)$/, "must be the `next` of a page"),
   v.transform((cursor) => {
     const seqAfter = (name: string) => {
@@ -93,18 +121,16 @@ const cursorParameter = v.pipe(
     return { before: seqAfter("before"), after: seqAfter("after") };
   }),
 );
-const limitParameter = v.optional(
-  v.pipe(seqParameter, v.minValue(1, "must be at least 1"), v.maxValue(100, "must be at most 100")),
-  "50",
-);
 /** Strict: if a mistyped parameter were ignored, the response would have other messages than requested. */
 export const messageRangeSchema = v.pipe(
   v.strictObject({
-    before: v.optional(seqParameter),
-    after: v.optional(seqParameter),
-    around: v.optional(seqParameter),
+    before: v.optional(numberParameter("Only messages with a smaller `seq`.")),
+    after: v.optional(
+      numberParameter("Only messages with a larger `seq`. Without `before`, the page has the first of them."),
+    ),
+    around: v.optional(numberParameter("The messages around this `seq`.")),
     cursor: v.optional(cursorParameter),
-    limit: limitParameter,
+    limit: limitParameter(100, 50),
   }),
   v.check(
     ({ before, after, around, cursor }) =>
@@ -114,52 +140,48 @@ export const messageRangeSchema = v.pipe(
 );
 export type MessageRange = v.InferOutput<typeof messageRangeSchema>;
 export const changesRangeSchema = v.strictObject({
-  since: v.optional(seqParameter, "0"),
-  limit: limitParameter,
+  since: annotate(v.optional(numberParameter("The `rev` after which to begin. 0 for everything."), "0"), {
+    default: 0,
+  }),
+  limit: limitParameter(100, 50),
 });
 
 export const searchSchema = v.strictObject({
-  q: v.string(),
-  room: v.optional(roomIdSchema),
-  from: v.optional(v.string()),
-  before: v.optional(seqParameter),
-  after: v.optional(seqParameter),
-  cursor: v.optional(v.string()),
-  limit: v.optional(
-    v.pipe(seqParameter, v.minValue(1, "must be at least 1"), v.maxValue(50, "must be at most 50")),
-    "20",
-  ),
+  q: annotate(v.string(), {
+    description:
+      'What to search for: words, `"words one after another"`, `beginnings*` and `from:sender`. Up to 500 UTF-16 units.',
+    maxLength: 500,
+    examples: ["deploy failed"],
+  }),
+  room: v.optional(annotate(roomIdSchema, "The only room to search in.")),
+  from: v.optional(annotate(v.string(), "The sender's email, user id or name, as in `from:`.")),
+  before: v.optional(numberParameter("Only messages with a smaller `seq`. Needs `room`.")),
+  after: v.optional(numberParameter("Only messages with a larger `seq`. Needs `room`.")),
+  cursor: v.optional(annotate(v.string(), CURSOR)),
+  limit: limitParameter(50, 20),
 });
 
-/** A place in the list of rooms: the time of the last activity, and the room's id. */
-export const roomRangeSchema = v.strictObject({
-  cursor: v.optional(
-    v.pipe(
-      v.string(),
-      v.regex(/^\d{1,15}-./, "must be the `next` of a page"),
-      v.transform((cursor) => {
-        const [at = ""] = cursor.split("-");
-        return { at: Number(at), id: cursor.slice(at.length + 1) };
-      }),
-    ),
-  ),
-  limit: v.optional(
-    v.pipe(seqParameter, v.minValue(1, "must be at least 1"), v.maxValue(1000, "must be at most 1000")),
-    "100",
-  ),
+export const newMessageSchema = annotate(
+  v.object({
+    text: messageText,
+    reply_to: v.optional(v.nullable(replyTo)),
+    client_id: v.optional(v.nullable(clientId)),
+    meta: v.optional(v.nullable(meta)),
+  }),
+  {
+    title: "NewMessage",
+    description: "A message to send.",
+    examples: [{ text: "Hi there!", reply_to: 1, client_id: "6f1c" }],
+  },
+);
+export const editSchema = annotate(v.object({ text: messageText }), {
+  title: "Edit",
+  description: "The new text of a message.",
+  examples: [{ text: "Hi, Two!" }],
 });
-
-export function formatRoomCursor({ at, id }: { at: number; id: string }): string {
-  return `${at}-${id}`;
-}
-
-export const newMessageSchema = v.object({
-  text: v.string("must be a text"),
-  reply_to: v.optional(v.nullable(seq)),
-  client_id: v.optional(v.nullable(clientId)),
-  meta: v.optional(v.nullable(meta)),
-});
-export const editSchema = v.object({ text: v.string("must be a text") });
 export const clientIdSchema = clientId;
 export const emojiSchema = emoji;
-export const seqParameterSchema = v.pipe(seqParameter, v.minValue(1, "must be at least 1"));
+export const seqParameterSchema = v.pipe(
+  numberParameter("The number of a message.", { minimum: 1 }),
+  v.minValue(1, "must be at least 1"),
+);

@@ -1,4 +1,4 @@
-import { mkdir, rm } from "node:fs/promises";
+import { cp, mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { gzipSync } from "node:zlib";
 
@@ -8,6 +8,8 @@ import { ModuleKind, ScriptTarget, transpileDeclaration } from "typescript";
 
 import { version } from "../../package.json";
 import { root, runProcess } from "../support/process.ts";
+import { temporaryFolder } from "../support/temporary-folder.ts";
+import { declareTypes } from "./declare-types.ts";
 
 // `npm run build:client [folder]`: writes the package `parley-chat` to the folder, by default dist/client. It is a package
 // of its own, so that an application does not install the server's dependencies.
@@ -18,8 +20,8 @@ const MAX_CORE_BYTES = 10_752;
 const MAX_REACT_BYTES = 1_536;
 
 const source = join(root, "src/client");
-const folder = process.argv[2] ?? "dist/client";
-const target = resolve(root, folder);
+const destination = process.argv[2] ?? "dist/client";
+const target = resolve(root, destination);
 /** A module of its own, loaded only by applications that pass a `storage`. */
 const storageModule: BunPlugin = {
   name: "storage module",
@@ -49,20 +51,7 @@ const isSmall = [
   // Frameworks with server components require the directive.
   await bundle("react.ts", [coreModule], MAX_REACT_BYTES, '"use client";'),
 ].every(Boolean);
-const args = ["--silent", "--no-banner", "--export-referenced-types=false"];
-const types = await runProcess(
-  [
-    join(root, "node_modules/.bin/dts-bundle-generator"),
-    ...args,
-    "--project",
-    join(source, "tsconfig.json"),
-    "-o",
-    join(target, "index.d.ts"),
-    join(source, "index.ts"),
-  ],
-  { cwd: root },
-);
-if (types.code !== 0) throw new Error(types.stdout + types.stderr);
+await bundleTypes();
 await writeReactTypes();
 const manifest = {
   name: "parley-chat",
@@ -101,8 +90,45 @@ async function bundle(entry: string, plugins: BunPlugin[], limit?: number, pream
   await Bun.write(join(target, name), code);
   const gzipped = gzipSync(code, { level: 9 }).length;
   const suffix = limit === undefined ? "" : ` (limit ${limit})`;
-  console.log(`${folder}/${name}: ${Buffer.byteLength(code)} bytes, ${gzipped} gzipped${suffix}`);
+  console.log(`${destination}/${name}: ${Buffer.byteLength(code)} bytes, ${gzipped} gzipped${suffix}`);
   return limit === undefined || gzipped <= limit;
+}
+
+/** Bundles the types of a copy of the source, in which those of the protocol are written out. */
+async function bundleTypes(): Promise<void> {
+  using folder = temporaryFolder();
+  const copy = join(folder.path, "client");
+  await cp(source, copy, { recursive: true });
+  const protocol = join(folder.path, "protocol");
+  const files = [...new Bun.Glob("*.ts").scanSync(source)].map((name) => join(source, name));
+  const texts = await Promise.all(files.map((path) => Bun.file(path).text()));
+  await Bun.write(join(protocol, "frames.ts"), declareTypes(importedTypes(texts.join("\n"))));
+  await Bun.write(join(protocol, "schemas.ts"), `export type { Command } from "./frames.ts";`);
+  await Bun.write(
+    join(protocol, "error-codes.ts"),
+    "export declare function afterClose(code: number): string;",
+  );
+  const tsconfig = join(copy, "tsconfig.json");
+  const config = await Bun.file(tsconfig).text();
+  await Bun.write(tsconfig, config.replace("../../tsconfig.json", join(root, "tsconfig.json")));
+  const args = ["--silent", "--no-banner", "--export-referenced-types=false", "--project", tsconfig];
+  const types = await runProcess(
+    [
+      join(root, "node_modules/.bin/dts-bundle-generator"),
+      ...args,
+      "-o",
+      join(target, "index.d.ts"),
+      join(copy, "index.ts"),
+    ],
+    { cwd: root },
+  );
+  if (types.code !== 0) throw new Error(types.stdout + types.stderr);
+}
+
+/** The names of the types that the client imports from the protocol. */
+function importedTypes(text: string): string[] {
+  const clauses = text.matchAll(/(?:import|export) type \{([^}]*)\} from "\.\.\/protocol\//g);
+  return [...clauses].flatMap(([, names = ""]) => names.match(/(?<=^\s*|,\s*)\w+/g) ?? []);
 }
 
 async function writeReactTypes(): Promise<void> {

@@ -1,5 +1,6 @@
 import { expect } from "bun:test";
 
+import { checkResponse } from "./described.ts";
 import type { TestServer } from "./server.ts";
 
 export interface ApiResponse {
@@ -17,7 +18,10 @@ export interface ApiRequest {
   headers?: Record<string, string>;
 }
 
-/** Sends a request to the HTTP API: `callApi(server, "GET /api/me", { token })`. */
+/**
+ * Sends a request to the HTTP API: `callApi(server, "GET /api/me", { token })`. Rejects if the response is not as openapi.json
+ * describes it.
+ */
 export async function callApi(
   { url }: Pick<TestServer, "url">,
   request: string,
@@ -35,6 +39,7 @@ export async function callApi(
     ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
   });
   const text = await response.text();
+  checkResponse(method, path, { status: response.status, headers: response.headers, text });
   const json = text !== "" && (response.headers.get("content-type") ?? "").includes("json");
   return {
     status: response.status,

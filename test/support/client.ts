@@ -11,6 +11,7 @@ import type {
   ServerFrame,
 } from "../../src/protocol/frames.ts";
 import type { Command } from "../../src/protocol/schemas.ts";
+import { checkFrame, classicTypeOf } from "./described.ts";
 
 // By its path: Bun answers `import "ws"` with a client of its own.
 const path = join(import.meta.dir, "../../node_modules/ws/wrapper.mjs");
@@ -89,7 +90,13 @@ export abstract class Client<Frame extends AnyFrame> {
     socket.on("message", (bytes) => {
       const text = (bytes as Buffer).toString();
       this.texts.push(text);
-      this.receive(JSON.parse(text) as Frame);
+      const frame = JSON.parse(text) as Frame;
+      try {
+        this.check(frame);
+      } catch (error) {
+        this.fail(error as Error);
+      }
+      this.receive(frame);
     });
     this.closed = new Promise((resolve) => {
       socket.on("close", (code, reason) => {
@@ -139,6 +146,9 @@ export abstract class Client<Frame extends AnyFrame> {
     this.socket.close();
     await this.closed;
   }
+
+  /** Throws if the frame is not as asyncapi.json describes it. */
+  protected check(_frame: Frame): void {}
 
   protected receive(frame: Frame): void {
     const index = this.#waiters.findIndex(({ matches }) => matches(frame));
@@ -199,6 +209,10 @@ export class ClassicClient extends Client<ClassicFrame> {
   /** Sends a message without waiting for an answer. */
   post(text: string): void {
     this.send({ message: text });
+  }
+
+  protected override check(frame: ClassicFrame): void {
+    checkFrame("classic", "frame", classicTypeOf(frame), frame);
   }
 }
 
@@ -312,6 +326,10 @@ export class V2Client extends Client<V2Frame> {
   /** The known messages by `seq`. */
   known(): MessageBody[] {
     return [...this.messages.values()].toSorted((a, b) => a.seq - b.seq);
+  }
+
+  protected override check(frame: V2Frame): void {
+    checkFrame("room", "frame", frame.type, frame);
   }
 
   protected override receive(frame: V2Frame): void {

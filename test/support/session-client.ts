@@ -7,6 +7,7 @@ import type {
 } from "../../src/protocol/frames.ts";
 import type { Command } from "../../src/protocol/schemas.ts";
 import { Client, type ConnectOptions, openSocket, refused } from "./client.ts";
+import { checkFrame } from "./described.ts";
 import { type ListedRoom, type OpenedRoom, SessionModel } from "./session-model.ts";
 
 type FrameType = SessionFrame["type"];
@@ -127,6 +128,10 @@ export class SessionClient extends Client<SessionFrame> {
   /** Resolves when the server has handled everything sent before, except for opens and closes. */
   async ping(): Promise<void> {
     await this.ack({ type: "ping" });
+  }
+
+  protected override check(frame: SessionFrame): void {
+    checkFrame("session", "frame", frame.type, frame);
   }
 
   protected override receive(frame: SessionFrame): void {

@@ -1,5 +1,6 @@
 import type { Context } from "hono";
 
+import { isNamedIn, weakEtag } from "../etag.ts";
 import type { ApiEnv } from "./env.ts";
 
 /** Bytes that are sent at once. A longer response is sent as the client reads it. */
@@ -14,24 +15,16 @@ const BYTES_PER_COMMAND = 16_384;
  * with 304 when the client has that version already. It is charged all the same: it had to be read.
  */
 export function respond(c: Context<ApiEnv>, json: string): Response {
-  const etag = `W/"${Bun.hash(json).toString(36)}"`;
+  const etag = weakEtag(json);
   const bytes = Buffer.from(json);
   const extra = Math.floor(bytes.length / BYTES_PER_COMMAND);
   if (extra > 0) c.get("budgets").spend(c.get("actor"), "reads", extra);
-  if (matches(c.req.header("if-none-match"), etag)) return c.body(null, 304, { etag });
+  if (isNamedIn(c.req.header("if-none-match"), etag)) return c.body(null, 304, { etag });
   const headers = { "content-type": "application/json", etag };
   if (c.req.method === "HEAD")
     return c.body(null, 200, { ...headers, "content-length": String(bytes.length) });
   if (bytes.length <= CHUNK_BYTES) return c.body(bytes, 200, headers);
   return c.body(stream(c, bytes), 200, headers);
-}
-
-const plain = (etag: string) => etag.trim().replace(/^W\//, "");
-
-/** RFC 9110, section 13.1.2: compared without regard to weakness. */
-function matches(header: string | undefined, etag: string): boolean {
-  if (header === undefined) return false;
-  return header.trim() === "*" || header.split(",").some((tag) => plain(tag) === plain(etag));
 }
 
 /** Sends chunk by chunk, as the client reads. The request ends with the last chunk, or when the client reads no more. */

@@ -1,0 +1,95 @@
+import { healthSchema, meSchema, readinessSchema } from "../../protocol/responses.ts";
+import { ownNameSchema } from "../../protocol/room-requests.ts";
+import type { Operations } from "./operation.ts";
+
+const JSON_DOCUMENT = { contentType: "application/json" } as const;
+
+export const serverOperations: Operations = {
+  "GET /api/me": {
+    id: "getMe",
+    tag: "Users",
+    summary: "Get the user of the token",
+    responses: { 200: { schema: meSchema } },
+  },
+  "PUT /api/me": {
+    id: "setOwnName",
+    tag: "Users",
+    summary: "Name an administrator whose token has no name",
+    description:
+      "They are shown with it from their next request or connection on. `conflict`: the token has a name.",
+    body: ownNameSchema,
+    responses: { 200: { schema: meSchema } },
+    codes: ["forbidden", "conflict"],
+  },
+  "POST /api/session": {
+    id: "createSession",
+    tag: "Users",
+    summary: "Set the session cookie",
+    description:
+      "The cookie `parley_session` has the token, and lets a page connect with `new WebSocket(url)`. It expires with the token.",
+    responses: { 204: { description: "The cookie is set." } },
+  },
+  "DELETE /api/session": {
+    id: "deleteSession",
+    tag: "Users",
+    summary: "Remove the session cookie",
+    responses: { 204: { description: "The cookie is removed." } },
+    isPublic: true,
+  },
+  "GET /healthz": {
+    id: "getHealth",
+    tag: "Server",
+    summary: "Whether the server answers",
+    responses: { 200: { schema: healthSchema } },
+    isPublic: true,
+  },
+  "GET /readyz": {
+    id: "getReadiness",
+    tag: "Server",
+    summary: "Whether the server is ready for traffic",
+    responses: {
+      200: { schema: readinessSchema, description: "The server is ready." },
+      503: { schema: readinessSchema, description: "The server is not ready." },
+    },
+    isPublic: true,
+  },
+  "GET /metrics": {
+    id: "getMetrics",
+    tag: "Server",
+    summary: "Metrics for Prometheus",
+    responses: {
+      200: { description: "Metrics in the text format of Prometheus.", contentType: "text/plain" },
+    },
+    isPublic: true,
+  },
+  "GET /openapi.json": {
+    id: "getOpenApi",
+    tag: "Server",
+    summary: "This document",
+    responses: { 200: { description: "An OpenAPI 3.1 document.", ...JSON_DOCUMENT } },
+    isPublic: true,
+  },
+  "GET /asyncapi.json": {
+    id: "getAsyncApi",
+    tag: "Server",
+    summary: "The description of the WebSockets",
+    responses: { 200: { description: "An AsyncAPI 3.0 document.", ...JSON_DOCUMENT } },
+    isPublic: true,
+  },
+  "GET /docs": {
+    id: "getDocs",
+    tag: "Server",
+    summary: "This document as a page",
+    responses: { 200: { description: "A page for browsers.", contentType: "text/html" } },
+    isPublic: true,
+  },
+  "GET /docs/:file": {
+    id: "getDocsFile",
+    tag: "Server",
+    summary: "A file of that page",
+    responses: {
+      200: { description: "A script or a style sheet.", contentType: "*/*" },
+    },
+    isPublic: true,
+  },
+};

@@ -1,0 +1,119 @@
+import * as v from "valibot";
+
+import { annotate } from "./annotate.ts";
+import {
+  memberSchema,
+  messageSchema,
+  readSchema,
+  roomSchema,
+  roomSummarySchema,
+  userSchema,
+} from "./bodies.ts";
+import { codeSchema } from "./frames.ts";
+import { integer, roomId, seqOf, time } from "./values.ts";
+
+/** Responses of the HTTP API that are more than one thing of bodies.ts. */
+
+/** One page of a list. `next` is null at its end. */
+const pageOf = <K extends string, T extends v.GenericSchema>(title: string, key: K, item: T) =>
+  annotate(
+    v.object({
+      ...({ [key]: v.array(item) } as Record<K, v.ArraySchema<T, undefined>>),
+      next: annotate(v.nullable(v.string()), "The `cursor` of the next page. Null at the end."),
+    }),
+    { title, description: "One page of a list." },
+  );
+
+export const meSchema = annotate(
+  v.object({
+    ...userSchema.entries,
+    admin: annotate(v.boolean(), "Whether the token has `chat:admin`: its bearer may act in every room."),
+  }),
+  { title: "Me", description: "The user of the token." },
+);
+export const roomPageSchema = pageOf("RoomPage", "rooms", roomSummarySchema);
+export const messagePageSchema = pageOf("MessagePage", "messages", messageSchema);
+/** With `all`, rooms are not listed with what the user has read of them. */
+export const roomListSchema = v.union([roomPageSchema, pageOf("AllRoomsPage", "rooms", roomSchema)]);
+export const memberPageSchema = pageOf("MemberPage", "members", memberSchema);
+export const grantedSchema = annotate(
+  v.object({
+    added: integer("Users who have become members."),
+    changed: integer("Members who have another role than before."),
+  }),
+  { title: "Granted", description: "What became of a list of members." },
+);
+export const changesSchema = annotate(
+  v.object({
+    rev: integer("The `rev` that is reached with these messages: the next `since`."),
+    messages: annotate(v.array(messageSchema), "Each message as it is now, in the order of `rev`."),
+    more: annotate(v.boolean(), "Whether there is more after this `rev`, also when there are no messages."),
+  }),
+  { title: "Changes", description: "What changed in a room after a `rev`." },
+);
+export const readMarksSchema = annotate(v.object({ reads: v.array(readSchema) }), {
+  title: "ReadMarks",
+  description: "The read marks of a room's members. In a room of more than 100 members only the user's own.",
+});
+export const resultSchema = annotate(
+  v.object({
+    room: roomId,
+    message: messageSchema,
+    snippet: annotate(
+      v.object({
+        text: annotate(
+          v.string(),
+          "Up to 200 UTF-16 units of the text, around the first hit. `…` where it was cut.",
+        ),
+        hits: annotate(
+          v.array(annotate(v.array(integer("A place in the text.")), { minItems: 2, maxItems: 2 })),
+          "Places in the snippet's text, from and up to (exclusive), in UTF-16 units.",
+        ),
+      }),
+      "Where the message has what was searched for.",
+    ),
+  }),
+  { title: "SearchResult", description: "A message that was found." },
+);
+export const resultPageSchema = pageOf("SearchPage", "results", resultSchema);
+
+export const problemSchema = annotate(
+  v.object({
+    type: v.literal("about:blank"),
+    title: annotate(v.string(), "The name of the status."),
+    status: annotate(v.number(), { type: "integer", description: "The HTTP status." }),
+    code: codeSchema,
+    detail: annotate(v.string(), "The reason in a sentence, for developers."),
+    seq: v.exactOptional(seqOf("With `conflict`: the message that already has the `client_id`.")),
+    until: v.exactOptional(
+      time("With `forbidden`, for a muted user: when the mute ends. Absent when it has no end."),
+    ),
+    users: v.exactOptional(
+      annotate(v.array(v.string()), "With `conflict`: ids of the members who share the email address."),
+    ),
+  }),
+  {
+    title: "Problem",
+    description: "Why a request was refused (RFC 9457). Programs compare `code`.",
+    examples: [
+      {
+        type: "about:blank",
+        title: "Not Found",
+        status: 404,
+        code: "room_not_found",
+        detail: "There is no such room, or you are not a member of it.",
+      },
+    ],
+  },
+);
+export const healthSchema = annotate(v.object({ status: v.literal("ok") }), {
+  title: "Health",
+  description: "The server answers.",
+});
+export const readinessSchema = annotate(
+  v.object({
+    status: v.picklist(["ready", "not ready"]),
+    reason: v.exactOptional(annotate(v.string(), "What the server waits for. Absent when it is ready.")),
+  }),
+  { title: "Readiness", description: "Whether the server is ready for traffic." },
+);
