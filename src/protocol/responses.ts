@@ -10,6 +10,7 @@ import {
   userSchema,
 } from "./bodies.ts";
 import { codeSchema } from "./frames.ts";
+import { auditSchema, restrictionSchema } from "./moderation-bodies.ts";
 import { integer, roomId, seqOf, time } from "./values.ts";
 
 /** Responses of the HTTP API that are more than one thing of bodies.ts. */
@@ -33,8 +34,11 @@ export const meSchema = annotate(
 );
 export const roomPageSchema = pageOf("RoomPage", "rooms", roomSummarySchema);
 export const messagePageSchema = pageOf("MessagePage", "messages", messageSchema);
-/** With `all`, rooms are not listed with what the user has read of them. */
+/** With `all` and `open`, rooms are not listed with what the user has read of them. */
 export const roomListSchema = v.union([roomPageSchema, pageOf("AllRoomsPage", "rooms", roomSchema)]);
+export const banPageSchema = pageOf("BanPage", "bans", restrictionSchema);
+export const mutePageSchema = pageOf("MutePage", "mutes", restrictionSchema);
+export const auditPageSchema = pageOf("AuditPage", "entries", auditSchema);
 export const memberPageSchema = pageOf("MemberPage", "members", memberSchema);
 export const grantedSchema = annotate(
   v.object({
@@ -112,8 +116,11 @@ export const healthSchema = annotate(v.object({ status: v.literal("ok") }), {
 });
 export const readinessSchema = annotate(
   v.object({
-    status: v.picklist(["ready", "not ready"]),
+    status: annotate(v.picklist(["ready", "not ready"]), "Whether the server is ready."),
     reason: v.exactOptional(annotate(v.string(), "What the server waits for. Absent when it is ready.")),
   }),
   { title: "Readiness", description: "Whether the server is ready for traffic." },
 );
+
+/** A document that describes the server. */
+export const documentSchema = annotate(v.record(v.string(), v.unknown()), { propertyNames: undefined });

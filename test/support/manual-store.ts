@@ -85,6 +85,14 @@ export class ManualStore implements Store {
     return this.#read("role", () => (this.#has(room) ? this.roles.get(user) : undefined));
   }
 
+  standing(room: RoomKey, user: UserKey) {
+    return this.#read("standing", () =>
+      this.#has(room)
+        ? { role: this.roles.get(user), mute: undefined, posting: "members" as const }
+        : undefined,
+    );
+  }
+
   memberKeys(room: RoomKey): Promise<Set<UserKey> | undefined> {
     return this.#read("memberKeys", () => (this.#has(room) ? new Set(this.roles.keys()) : undefined));
   }
@@ -174,6 +182,12 @@ export class ManualStore implements Store {
   setName = unused;
   memberships = unused;
   removeMember = unused;
+  joinRoom = unused;
+  openRooms = unused;
+  restrict = unused;
+  liftRestriction = unused;
+  restrictions = unused;
+  audit = unused;
   purge = unused;
   probe = unused;
   close = unused;

@@ -37,7 +37,7 @@ export const messageOperations: Operations = {
     headers: { "Idempotency-Key": clientIdSchema },
     body: newMessageSchema,
     responses: { 201: { schema: messageSchema, hasLocation: true } },
-    codes: ["invalid_message", "conflict", "message_not_found"],
+    codes: ["forbidden", "invalid_message", "conflict", "message_not_found"],
   },
   "GET /api/rooms/:room/messages/:seq": {
     id: "getMessage",

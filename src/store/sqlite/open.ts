@@ -124,6 +124,8 @@ function openReader(path: string): Database {
 }
 
 function inspect(path: string, reader: Database, check: boolean): void {
+  // One snapshot, or the file of a process that is just creating it would look like another program's.
+  reader.run("BEGIN");
   const id = pragma(reader, "application_id");
   const tables = reader.query<{ name: string }, []>("SELECT name FROM sqlite_schema").all();
   // An interrupted first start leaves only the empty table of migrations.

@@ -1,5 +1,6 @@
 import type {
   Access,
+  Membership,
   Message,
   Posting,
   Reaction,
@@ -149,6 +150,10 @@ function toMessage(row: readonly [...MessageRow, ...unknown[]], sender: User): M
     mentions,
     reactions,
   };
+}
+
+export function toMembership(row: MembershipRow): Membership {
+  return { room: toRoom(row), role: row[9] };
 }
 
 export function toRoom(row: readonly [...RoomRow, ...unknown[]]): Room {
