@@ -116,8 +116,11 @@ export const healthSchema = annotate(v.object({ status: v.literal("ok") }), {
 });
 export const readinessSchema = annotate(
   v.object({
-    status: v.picklist(["ready", "not ready"]),
+    status: annotate(v.picklist(["ready", "not ready"]), "Whether the server is ready."),
     reason: v.exactOptional(annotate(v.string(), "What the server waits for. Absent when it is ready.")),
   }),
   { title: "Readiness", description: "Whether the server is ready for traffic." },
 );
+
+/** A document that describes the server. */
+export const documentSchema = annotate(v.record(v.string(), v.unknown()), { propertyNames: undefined });

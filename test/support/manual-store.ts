@@ -155,6 +155,9 @@ export class ManualStore implements Store {
       sentAs: () => undefined,
       message: (_, seq) => this.stored[seq - 1],
       deletedAfter: (_, seq) => this.stored.slice(seq).filter(({ deletedAt }) => deletedAt !== null).length,
+      membersNamed: () => [],
+      mentionedIn: () => [],
+      mentionsAfter: () => 0,
     };
     const batch = new Batch(facts);
     const outcomes = drafts.map((each) => batch.decide(each));
@@ -198,7 +201,7 @@ export class ManualStore implements Store {
     if (role === undefined || !this.exists) return undefined;
     const read = this.#marks.get(user) ?? 0;
     const unread = this.stored.slice(read).filter(({ deletedAt }) => deletedAt === null).length;
-    return { room: this.#room(), role, read, unread };
+    return { room: this.#room(), role, read, unread, mentions: 0 };
   }
 
   #has(room: RoomKey): boolean {

@@ -150,7 +150,7 @@ function operationObject(route: string, operation: Operation, { schemas, compone
         Object.entries(responses).map(([status, response]) => {
           const schema = schemas[responseName(id, status)];
           const header = {
-            ...(hasEtag && { ETag: { $ref: "#/components/headers/ETag" } }),
+            ...(hasEtag && status === "200" && { ETag: { $ref: "#/components/headers/ETag" } }),
             ...(response.hasLocation && { Location: { $ref: "#/components/headers/Location" } }),
             ...(isLimited && rateLimitHeaders),
           };
@@ -177,7 +177,9 @@ const refusalName = (status: number, codes: readonly Code[]) => `${status}.${cod
 
 /** Refusals of all operations. Many of them are alike. */
 function refusalComponents(all: Operations) {
-  const refusals = Object.entries(all).flatMap(([route, operation]) => [...refusalsOf(route, operation)]);
+  const refusals = Object.entries(all).flatMap(([route, operation]) =>
+    refusalsOf(route, operation).entries().toArray(),
+  );
   return Object.fromEntries(
     refusals.map(([status, codes]) => [refusalName(status, codes), refusalResponse(status, codes)]),
   );

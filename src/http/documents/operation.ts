@@ -2,7 +2,7 @@ import type * as v from "valibot";
 
 import type { Code } from "../../chat/errors.ts";
 
-/** A successful response. */
+/** A response that is no refusal of the API. */
 export interface OperationResponse {
   /** Default: that of the schema. */
   description?: string;
@@ -27,7 +27,7 @@ export interface Operation {
   headers?: Record<string, v.GenericSchema>;
   body?: v.GenericSchema;
   /** By status. */
-  responses: Partial<Record<200 | 201 | 204 | 503, OperationResponse>>;
+  responses: Partial<Record<200 | 201 | 204 | 404 | 503, OperationResponse>>;
   /** Codes of refusals beside those that follow from the path, the body and the token. */
   codes?: readonly Code[];
   /** Whether it needs no token. */

@@ -14,6 +14,11 @@ interface Served {
   etag: string;
 }
 
+const json = (create: () => object): PageFile => ({
+  contentType: "application/json",
+  read: async () => JSON.stringify(create()),
+});
+
 /** The documents and their page. They need no token, and are built when they are first asked for. */
 export function createDocumentRoutes(): Hono<Env> {
   const routes = new Hono<Env>();
@@ -29,10 +34,6 @@ export function createDocumentRoutes(): Hono<Env> {
     return c.body(content, 200, { ...headers, "content-type": file.contentType });
   }
 
-  const json = (create: () => object): PageFile => ({
-    contentType: "application/json",
-    read: async () => JSON.stringify(create()),
-  });
   const [openApi, asyncApi] = [json(createOpenApi), json(createAsyncApi)];
   routes.get("/openapi.json", (c) => serve(c, openApi));
   routes.get("/asyncapi.json", (c) => serve(c, asyncApi));

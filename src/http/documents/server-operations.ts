@@ -1,8 +1,12 @@
-import { healthSchema, meSchema, readinessSchema } from "../../protocol/responses.ts";
+import {
+  documentSchema,
+  healthSchema,
+  meSchema,
+  problemSchema,
+  readinessSchema,
+} from "../../protocol/responses.ts";
 import { ownNameSchema } from "../../protocol/room-requests.ts";
 import type { Operations } from "./operation.ts";
-
-const JSON_DOCUMENT = { contentType: "application/json" } as const;
 
 export const serverOperations: Operations = {
   "GET /api/me": {
@@ -66,14 +70,14 @@ export const serverOperations: Operations = {
     id: "getOpenApi",
     tag: "Server",
     summary: "This document",
-    responses: { 200: { description: "An OpenAPI 3.1 document.", ...JSON_DOCUMENT } },
+    responses: { 200: { description: "An OpenAPI 3.1 document.", schema: documentSchema } },
     isPublic: true,
   },
   "GET /asyncapi.json": {
     id: "getAsyncApi",
     tag: "Server",
     summary: "The description of the WebSockets",
-    responses: { 200: { description: "An AsyncAPI 3.0 document.", ...JSON_DOCUMENT } },
+    responses: { 200: { description: "An AsyncAPI 3.0 document.", schema: documentSchema } },
     isPublic: true,
   },
   "GET /docs": {
@@ -89,6 +93,11 @@ export const serverOperations: Operations = {
     summary: "A file of that page",
     responses: {
       200: { description: "A script or a style sheet.", contentType: "*/*" },
+      404: {
+        description: "There is no such file.",
+        schema: problemSchema,
+        contentType: "application/problem+json",
+      },
     },
     isPublic: true,
   },

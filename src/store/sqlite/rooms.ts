@@ -8,6 +8,7 @@ import {
 } from "../../chat/decide-rooms.ts";
 import { isRefused, type Result } from "../../chat/errors.ts";
 import {
+  MAX_COUNTED_MENTIONS,
   type Membership,
   type Message,
   roles,
@@ -29,7 +30,7 @@ import { type EntryRow, toLastMessages } from "./rows.ts";
 import { audit, members, messages, pendingReactions, reads, restrictions, rooms } from "./schema.ts";
 import type { Users } from "./users.ts";
 
-/** Messages of a deleted room that one purge removes. */
+/** Messages of a deleted room that one purge removes, or mentions. */
 const PURGE_BATCH_SIZE = 1000;
 /** Members of a deleted room that one purge removes. Each costs several statements. */
 const PURGE_MEMBER_COUNT = 50;
@@ -118,9 +119,15 @@ export class Rooms {
   #toEntries(rows: readonly EntryRow[]): RoomEntry[] {
     const found = this.#known.of(rows);
     return found.map((room, index) => {
-      const [, seq, , role, read, deletedAfterRead] = rows[index] as EntryRow;
+      const [, seq, , role, read, deletedAfterRead, mentions] = rows[index] as EntryRow;
       const unread = unreadCount({ seq, read, deletedAfterRead });
-      return { room, role: roles[role] ?? "member", read, unread };
+      return {
+        room,
+        role: roles[role] ?? "member",
+        read,
+        unread,
+        mentions: Math.min(mentions, MAX_COUNTED_MENTIONS),
+      };
     });
   }
 
@@ -145,6 +152,7 @@ export class Rooms {
 
   /** Removes some messages of a deleted room. Once there are none, removes the room. */
   purge(key: RoomKey): void {
+    if (this.queries.purgeMentions.run({ room: key, limit: PURGE_BATCH_SIZE }) > 0) return;
     const last = this.db
       .select({ seq: messages.seq })
       .from(messages)

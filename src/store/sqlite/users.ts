@@ -1,9 +1,11 @@
 import { and, eq } from "drizzle-orm";
 
 import { changesNothing, decideSignIn } from "../../chat/decide-users.ts";
+import { nameKey } from "../../chat/mentions.ts";
 import type { Invitee, Profile, RoomKey, User, UserKey } from "../../chat/model.ts";
 import type { SignedIn } from "../../chat/store.ts";
 import { ImportedWork } from "./imported-work.ts";
+import { MentionRows } from "./mention-rows.ts";
 import type { Db } from "./open.ts";
 import type { Queries } from "./queries.ts";
 import { toUser } from "./rows.ts";
@@ -13,6 +15,7 @@ import { takeOverRooms } from "./take-over-rooms.ts";
 /** Users and the owners of emails. Methods that write must be called within a transaction. */
 export class Users {
   readonly #imported: ImportedWork;
+  readonly #mentions: MentionRows;
 
   constructor(
     private readonly db: Db,
@@ -24,6 +27,7 @@ export class Users {
     private readonly now: () => number,
   ) {
     this.#imported = new ImportedWork(db.$client);
+    this.#mentions = new MentionRows(db.$client);
   }
 
   /** The user whom an invitation names. An email means its present owner. */
@@ -56,18 +60,23 @@ export class Users {
     const earlier = invited ?? existing;
     if (earlier)
       this.#imported.claimReactions(earlier.key, { from: earlier.id ?? earlier.email ?? sub, to: sub });
-    const removedFrom = invited ? this.#takeOver(invited.key, key) : [];
+    const removedFrom = invited ? this.#takeOver(invited.key, key, sub) : [];
+    if (!invited && existing?.id === null) this.#mentions.claim(key, sub);
     if (email !== undefined) this.#setEmailOwner(email, key);
     this.db
       .update(users)
-      .set({ sub, signedIn: true, ...shown })
+      .set({ sub, signedIn: true, ...shown, nameKey: shown.name === null ? null : nameKey(shown.name) })
       .where(eq(users.pk, key))
       .run();
     return { key, id: sub, ...shown, ...(removedFrom.length > 0 && { removedFrom }) };
   }
 
   setName(key: UserKey, name: string): void {
-    this.db.update(users).set({ name }).where(eq(users.pk, key)).run();
+    this.db
+      .update(users)
+      .set({ name, nameKey: nameKey(name) })
+      .where(eq(users.pk, key))
+      .run();
   }
 
   /**
@@ -83,8 +92,13 @@ export class Users {
     if (this.#imported.exists(key)) return;
     if (this.db.select().from(restrictions).where(eq(restrictions.user, key)).limit(1).get()) return;
     this.db.delete(emails).where(eq(emails.user, key)).run();
+    this.#mentions.delete(key);
     // The row is kept for reuse. To delete it, SQLite would search all messages for their sender.
-    this.db.update(users).set({ sub: null, email: null, name: null }).where(eq(users.pk, key)).run();
+    this.db
+      .update(users)
+      .set({ sub: null, email: null, name: null, nameKey: null })
+      .where(eq(users.pk, key))
+      .run();
   }
 
   #ownerOf({ email }: Profile): User | undefined {
@@ -104,8 +118,9 @@ export class Users {
   }
 
   /** Moves what a user who was only invited has to the user who signs in with their email. Returns rooms that this one loses. */
-  #takeOver(from: UserKey, to: UserKey): RoomKey[] {
+  #takeOver(from: UserKey, to: UserKey, sub: string): RoomKey[] {
     this.#imported.move(from, to);
+    this.#mentions.move(from, to, sub);
     const removedFrom = takeOverRooms(this.db, { from, to, now: this.now() });
     this.release(from);
     return removedFrom;
