@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 
+import { snapshot } from "../../src/chat/audit.ts";
 import { isRefused, unwrap } from "../../src/chat/errors.ts";
 import {
   type Actor,
@@ -21,25 +22,25 @@ const outcome = async (write: Promise<unknown>): Promise<string> => {
   return isRefused(result) ? result.refused : "done";
 };
 
-export function restrictionsContract(harness: () => StoreHarness): void {
-  const restrict = (
-    h: StoreHarness,
-    { key }: Room,
-    who: Invitee,
-    kind: RestrictionKind,
-    { until = null, at = 1, by = operator }: { until?: number | null; at?: number; by?: Actor } = {},
-  ) => h.store.restrict(key, who, { kind, until, reason: null, at }, by);
-  const lift = (h: StoreHarness, { key }: Room, who: Invitee, kind: RestrictionKind, by = operator) =>
-    h.store.liftRestriction(key, who, { kind, at: 2 }, by);
-  const change = async (h: StoreHarness, { key }: Room, changes: Partial<RoomSettings>) =>
-    unwrap(await h.store.changeRoom(key, changes, operator));
-  const join = (h: StoreHarness, { key }: Room, by: Actor, joinedAt = 3, membersPerRoom = 0) =>
-    h.store.joinRoom(key, { by, joinedAt, membersPerRoom });
-  const listed = async (h: StoreHarness, { key }: Room, kind: RestrictionKind, now = 2) => {
-    const found = await h.store.restrictions(key, { kind, after: undefined, limit: 99, now });
-    return found.map(({ user }) => user.id ?? user.email);
-  };
+const restrict = (
+  h: StoreHarness,
+  { key }: Room,
+  who: Invitee,
+  kind: RestrictionKind,
+  { until = null, at = 1, by = operator }: { until?: number | null; at?: number; by?: Actor } = {},
+) => h.store.restrict(key, who, { kind, until, reason: null, at }, by);
+const lift = (h: StoreHarness, { key }: Room, who: Invitee, kind: RestrictionKind, by = operator) =>
+  h.store.liftRestriction(key, who, { kind, at: 2 }, by);
+const change = async (h: StoreHarness, { key }: Room, changes: Partial<RoomSettings>) =>
+  unwrap(await h.store.changeRoom(key, changes, operator));
+const join = (h: StoreHarness, { key }: Room, by: Actor, joinedAt = 3, membersPerRoom = 0) =>
+  h.store.joinRoom(key, { by, joinedAt, membersPerRoom });
+const listed = async (h: StoreHarness, { key }: Room, kind: RestrictionKind, now = 2) => {
+  const found = await h.store.restrictions(key, { kind, after: undefined, limit: 99, now });
+  return found.map(({ user }) => user.id ?? user.email);
+};
 
+export function restrictionsContract(harness: () => StoreHarness): void {
   test("a ban ends the membership, and keeps the user out until it is over or lifted", async () => {
     const h = harness();
     const [alice, bob] = [await h.user(), await h.user()];
@@ -359,8 +360,7 @@ export function restrictionsContract(harness: () => StoreHarness): void {
     const h = harness();
     const [alice, bob, carol] = [await h.user(), await h.user(), await h.user()];
     const room = await h.createRoom(h.name("room"), alice);
-    const snapshotOf = ({ id, email, name }: Actor) => ({ id, email, name });
-    const [byAlice, user] = [snapshotOf(alice), snapshotOf(bob)];
+    const [byAlice, user] = [snapshot(alice), snapshot(bob)];
     await h.setMember(room, subOf(bob), "member", { by: alice });
     await h.setMember(room, subOf(bob), "moderator", { by: alice });
     await h.setMember(room, subOf(bob), "moderator", { by: alice });
@@ -384,7 +384,7 @@ export function restrictionsContract(harness: () => StoreHarness): void {
     expect(entries.toReversed().map(({ n, at, ...entry }) => (n > 0 && at > 0 ? entry : { n, at }))).toEqual([
       { actor: byAlice, action: "role_changed", user, role: "moderator", before: "member" },
       { actor: byAlice, action: "role_changed", user, role: "member", before: "moderator" },
-      { actor: null, action: "role_changed", user: snapshotOf(carol), role: "owner", before: null },
+      { actor: null, action: "role_changed", user: snapshot(carol), role: "owner", before: null },
       { actor: byAlice, action: "message_deleted", user, seq: 2 },
       { actor: byAlice, action: "room_changed", changes: { name: "New", slowMode: 5 } },
       { actor: byAlice, action: "muted", user, until: 9, reason: null },

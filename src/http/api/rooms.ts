@@ -22,14 +22,6 @@ export function createRoomRoutes({
 }: Pick<Chat, "rooms" | "openRooms">): Hono<ApiEnv> {
   const rooms = new Hono<ApiEnv>();
 
-  /** Responds with a page of rooms, by id. `page` has one more room than is listed, if there is one. */
-  function listById(c: Context<ApiEnv>, page: readonly Membership[], limit: number): Response {
-    const items = fill(page.slice(0, limit).map((each) => JSON.stringify(roomBody(each))));
-    const last = items.length < page.length ? page[items.length - 1] : undefined;
-    const next = last ? formatRoomCursor({ at: 0, id: last.room.id }) : null;
-    return respond(c, `{"rooms":[${items.join()}],"next":${JSON.stringify(next)}}`);
-  }
-
   rooms.get("/", async (c) => {
     const { all, open, cursor, limit } = readQuery(c, roomRangeSchema);
     const actor = c.get("actor");
@@ -72,6 +64,14 @@ export function createRoomRoutes({
   });
 
   return rooms;
+}
+
+/** Responds with a page of rooms, by id. `page` has one more room than is listed, if there is one. */
+function listById(c: Context<ApiEnv>, page: readonly Membership[], limit: number): Response {
+  const items = fill(page.slice(0, limit).map((each) => JSON.stringify(roomBody(each))));
+  const last = items.length < page.length ? page[items.length - 1] : undefined;
+  const next = last ? formatRoomCursor({ at: 0, id: last.room.id }) : null;
+  return respond(c, `{"rooms":[${items.join()}],"next":${JSON.stringify(next)}}`);
 }
 
 /** The wire's name of a setting is not the domain's. */
