@@ -124,6 +124,12 @@ export const settings = {
     secureUrls,
     "URLs of the issuers' key sets, one per issuer, in the same order. Default: taken from each issuer's `/.well-known/openid-configuration`.",
   ),
+  adminIssuers: setting(
+    "PARLEY_ADMIN_ISSUER",
+    undefined,
+    commaList,
+    "Issuers, among those of PARLEY_ISSUER, whose tokens may have `chat:admin`. A comma-separated list. Default: the issuer, if there is only one; with several, none.",
+  ),
   algorithms: setting(
     "PARLEY_ALGORITHMS",
     "RS256,ES256,EdDSA,PS256",
@@ -233,6 +239,7 @@ type Optional =
   | "issuers"
   | "audiences"
   | "jwksUrls"
+  | "adminIssuers"
   | "emailVerifiedClaim"
   | "allowedOrigins"
   | "maxConnections"
@@ -259,13 +266,30 @@ export function unknownSettings(environment: Environment): string[] {
   return Object.keys(environment).filter((name) => name.startsWith("PARLEY_") && !known.has(name));
 }
 
+export interface TrustedIssuer {
+  issuer: string;
+  jwksUrl: string | undefined;
+  /** Whether `chat:admin` in its tokens counts. */
+  grantsAdmin: boolean;
+}
+
 /** Returns the trusted issuers, which `serve` requires. Throws `ConfigError` if they or the audiences are not set. */
-export function requireIssuers(config: Config): { issuer: string; jwksUrl: string | undefined }[] {
+export function requireIssuers(config: Config): TrustedIssuer[] {
   const { issuers, audiences, jwksUrls } = config;
   if (!issuers) throw new ConfigError("PARLEY_ISSUER: must be set to the issuer of your tokens");
   if (!audiences) throw new ConfigError("PARLEY_AUDIENCE: must be set to the audience of your tokens");
   if (jwksUrls && jwksUrls.length !== issuers.length) {
     throw new ConfigError("PARLEY_JWKS_URL: must have one URL for each issuer");
   }
-  return issuers.map((issuer, index) => ({ issuer, jwksUrl: jwksUrls?.[index] }));
+  const adminIssuers = config.adminIssuers ?? (issuers.length === 1 ? issuers : []);
+  const unknown = adminIssuers.find((issuer) => !issuers.includes(issuer));
+  if (unknown !== undefined)
+    throw new ConfigError(
+      `PARLEY_ADMIN_ISSUER: must be among the issuers of PARLEY_ISSUER (it has "${unknown}")`,
+    );
+  return issuers.map((issuer, index) => ({
+    issuer,
+    jwksUrl: jwksUrls?.[index],
+    grantsAdmin: adminIssuers.includes(issuer),
+  }));
 }

@@ -119,7 +119,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const verifier = new Verifier({
     ...config,
     log,
-    issuers: devIssuer ? [{ issuer: devIssuer.issuer, jwksUrl: undefined }] : issuers,
+    issuers: devIssuer ? [{ issuer: devIssuer.issuer, jwksUrl: undefined, grantsAdmin: true }] : issuers,
     audiences: devIssuer ? [DEV_AUDIENCE] : (config.audiences ?? []),
     onKeysRevoked: (signingKeys) => connections.revokeKeys(signingKeys),
     ...(keys && { keys }),

@@ -24,6 +24,7 @@ test("without any variable, every setting has its default", () => {
     issuers: undefined,
     audiences: undefined,
     jwksUrls: undefined,
+    adminIssuers: undefined,
     algorithms: ["RS256", "ES256", "EdDSA", "PS256"],
     emailClaim: "email",
     emailVerified: "required",
@@ -194,13 +195,31 @@ test("serve requires an issuer, an audience, and a key URL for each issuer or fo
     "PARLEY_JWKS_URL: must have one URL for each issuer",
   );
   expect(require(issuers)()).toEqual([
-    { issuer: "https://one.example.com", jwksUrl: undefined },
-    { issuer: "https://two.example.com", jwksUrl: undefined },
+    { issuer: "https://one.example.com", jwksUrl: undefined, grantsAdmin: false },
+    { issuer: "https://two.example.com", jwksUrl: undefined, grantsAdmin: false },
   ]);
   const urls = "https://one.example.com/keys,https://keys.example.com/two";
   expect(require({ ...issuers, PARLEY_JWKS_URL: urls })().map(({ jwksUrl }) => jwksUrl)).toEqual(
     urls.split(","),
   );
+});
+
+/** For each issuer, whether its tokens may have `chat:admin`. */
+const grants = (issuers: string, PARLEY_ADMIN_ISSUER = "") =>
+  require({ PARLEY_ISSUER: issuers, PARLEY_AUDIENCE: "a", PARLEY_ADMIN_ISSUER })().map(
+    ({ grantsAdmin }) => grantsAdmin,
+  );
+
+test("of several issuers, those that PARLEY_ADMIN_ISSUER names may grant chat:admin; an only one may by default", () => {
+  const [one, two] = ["https://one.example.com", "https://two.example.com/"];
+  expect(grants(one)).toEqual([true]);
+  expect(grants(`${one},${two}`)).toEqual([false, false]);
+  expect(grants(`${one},${two}`, two)).toEqual([false, true]);
+  expect(grants(`${one},${two}`, `${two}, ${one}`)).toEqual([true, true]);
+  for (const unknown of ["https://two.example.com", "two"])
+    expect(() => grants(`${one},${two}`, unknown)).toThrow(
+      "PARLEY_ADMIN_ISSUER: must be among the issuers of PARLEY_ISSUER",
+    );
 });
 
 test("an issuer keeps its case and its slash at the end", () => {

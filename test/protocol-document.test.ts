@@ -205,12 +205,17 @@ test("docs/protocol.md has every variable of classic.json, and its example is a 
 test("the table of permissions in docs/protocol.md is the one of the code", () => {
   const rows = tableAfter("### Permissions");
   const documented: Record<Permission, string> = {
-    participate: "read, send, react, mark as read, see members and who is online",
+    participate: "read, react, mark as read, see members and who is online",
+    post: "send messages, edit their own",
+    post_in_read_only_room: "the same where `posting` is `moderators`",
+    skip_slow_mode: "send without waiting for the slow mode",
     delete_any_message: "delete a message",
-    manage_members: "add and remove users with the role `member`",
-    manage_roles: "add and remove owners and moderators, change roles",
-    rename_room: "rename the room",
+    manage_members: "add, remove, ban and mute users with the role `member`, list bans and mutes",
+    manage_roles: "add, remove, ban and mute owners and moderators, change roles",
+    lift_bans: "lift a ban, or make it end earlier",
+    change_room: "change the room's name and settings",
     delete_room: "delete the room",
+    read_audit: "read the audit list",
   };
   const actor: Actor = { key: 1, id: "a", email: null, name: null, admin: false };
   for (const [permission, action] of Object.entries(documented) as [Permission, string][]) {

@@ -9,12 +9,11 @@ import { JwksClient, type JwksOptions, type JwksTiming } from "./jwks.ts";
 import type { Candidate } from "./key-set.ts";
 import { reasonOf } from "./reason.ts";
 import { TokenCache } from "./token-cache.ts";
-
-/** Users whose unused email address has been logged already. Beyond that, the oldest is evicted. */
-const MAX_REPORTED_USERS = 10_000;
+import { UnusedClaimLog } from "./unused-claim-log.ts";
 
 export interface VerifierOptions extends ClaimOptions {
-  issuers: readonly Pick<JwksOptions, "issuer" | "jwksUrl">[];
+  /** `grantsAdmin`: whether `chat:admin` in the issuer's tokens counts. */
+  issuers: readonly (Pick<JwksOptions, "issuer" | "jwksUrl"> & { grantsAdmin: boolean })[];
   audiences: readonly string[];
   algorithms: readonly string[];
   log: Logger;
@@ -34,12 +33,19 @@ export class Verifier {
   /** By issuer. */
   readonly #jwks: ReadonlyMap<string, JwksClient>;
   readonly #cache = new TokenCache();
-  readonly #reportedUsers = new Set<string>();
+  /** Issuers whose tokens may have `chat:admin`. */
+  readonly #adminIssuers: ReadonlySet<string>;
+  readonly #unusedEmails: UnusedClaimLog;
+  readonly #unusedAdmin: UnusedClaimLog;
 
   constructor(options: VerifierOptions) {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#headerSchema = headerSchema(options.algorithms);
+    const adminIssuers = options.issuers.filter(({ grantsAdmin }) => grantsAdmin);
+    this.#adminIssuers = new Set(adminIssuers.map(({ issuer }) => issuer));
+    this.#unusedEmails = new UnusedClaimLog(options.log, "Email address of a token not used");
+    this.#unusedAdmin = new UnusedClaimLog(options.log, "chat:admin of a token ignored");
     const { algorithms, log, keys: timing, onKeysRevoked } = options;
     const shared = {
       algorithms,
@@ -51,7 +57,7 @@ export class Verifier {
       },
     };
     this.#jwks = new Map(
-      options.issuers.map((issuer) => [issuer.issuer, new JwksClient({ ...issuer, ...shared })]),
+      options.issuers.map(({ issuer, jwksUrl }) => [issuer, new JwksClient({ issuer, jwksUrl, ...shared })]),
     );
   }
 
@@ -96,8 +102,11 @@ export class Verifier {
     const { identity: claimed, unusedEmail } = parseClaims(payload, now, this.#options);
     // jose compares whole seconds.
     if (now >= claimed.acceptedUntil) throw new errors.JWTExpired("exp is in the past", payload, "exp");
-    const identity = { ...claimed, signingKey: key };
-    if (unusedEmail !== undefined) this.#reportUnusedEmail(identity.sub, unusedEmail);
+    const admin = claimed.admin && this.#adminIssuers.has(jwks.issuer);
+    const identity = { ...claimed, admin, signingKey: key };
+    if (unusedEmail !== undefined) this.#unusedEmails.add(identity.sub, unusedEmail);
+    if (admin !== claimed.admin)
+      this.#unusedAdmin.add(identity.sub, `PARLEY_ADMIN_ISSUER does not have ${jwks.issuer}`);
     this.#cache.set(cacheKey, identity);
     return identity;
   }
@@ -133,17 +142,6 @@ export class Verifier {
       }
     }
     throw new errors.JWSSignatureVerificationFailed();
-  }
-
-  /** Logs once per user why their address is not used. */
-  #reportUnusedEmail(sub: string, reason: string): void {
-    if (this.#reportedUsers.has(sub)) return;
-    if (this.#reportedUsers.size >= MAX_REPORTED_USERS) {
-      const [oldest] = this.#reportedUsers;
-      if (oldest !== undefined) this.#reportedUsers.delete(oldest);
-    }
-    this.#reportedUsers.add(sub);
-    this.#options.log.warn({ sub, reason }, "Email address of a token not used");
   }
 
   #refusal(error: unknown): ChatError {

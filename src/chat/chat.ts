@@ -98,7 +98,7 @@ export class Chat {
       roomList: this.rooms.list,
       userJoined: arrive,
       userLeft: depart,
-      roomRenamed: (room) => this.#notify(room.key, { type: "room", room }),
+      roomChanged: (room) => this.#notify(room.key, { type: "room", room }),
       readFailed: (error) => observer.recheckFailed(error),
     });
     this.#activity = new ActivityFeed({
@@ -147,6 +147,13 @@ export class Chat {
   /** Returns the user of a verified token, created if new. Rejects with `StoreError`. */
   signIn(identity: Profile & Pick<Identity, "admin">): Promise<Actor> {
     return this.#signIn.signIn(identity);
+  }
+
+  /** Names an administrator whose token has no name, as `SignIn.setName` describes. */
+  async setOwnName(identity: Profile & Pick<Identity, "admin">, name: string): Promise<Actor> {
+    const actor = await this.#signIn.setName(identity, name);
+    this.updateUser(actor, []);
+    return actor;
   }
 
   /** Counts one command against the user's budget. Throws `rate_limited`. */

@@ -1,6 +1,15 @@
+import { type AuditRecord, auditRecord } from "./audit.ts";
 import type { Refused, Result } from "./errors.ts";
-import { type Actor, type Member, type Position, type Role, roles } from "./model.ts";
-import { can } from "./permissions.ts";
+import {
+  type Actor,
+  type Member,
+  type Position,
+  type Role,
+  roles,
+  type Room,
+  type RoomSettings,
+} from "./model.ts";
+import { can, type Permission } from "./permissions.ts";
 
 /**
  * The rules for rooms and members. Pure: the store looks up the facts under the lock that it writes with. Facts that need
@@ -31,14 +40,54 @@ function checkAccess({ actor, role, head }: ActorFacts): Refused | undefined {
   return can(actor, role, "participate") ? undefined : { refused: "removed" };
 }
 
-/** Whether the actor may rename or delete the room. */
-export function decideRoomChange(
-  actorFacts: ActorFacts,
-  permission: "rename_room" | "delete_room",
-): Result<undefined> {
-  const refusal = checkAccess(actorFacts);
+/** Refuses an actor who may not be in the room, or who does not have a permission there. */
+export function checkPermission(facts: ActorFacts, permission: Permission): Refused | undefined {
+  const refusal = checkAccess(facts);
   if (refusal) return refusal;
-  return can(actorFacts.actor, actorFacts.role, permission) ? undefined : { refused: "not_allowed" };
+  return can(facts.actor, facts.role, permission) ? undefined : { refused: "not_allowed" };
+}
+
+export function decideRoomDeletion(facts: ActorFacts): Result<undefined> {
+  return checkPermission(facts, "delete_room");
+}
+
+export interface RoomChangeDecision {
+  /** The room as it is then. */
+  room: Room;
+  /** The settings that differ. */
+  changes: Partial<RoomSettings>;
+  /** Undefined when nothing differs. */
+  audit: AuditRecord | undefined;
+}
+
+/** Decides to change a room's settings. `room` is undefined when it has been deleted. */
+export function decideRoomChange(
+  facts: ActorFacts,
+  { room, wanted, at }: { room: Room | undefined; wanted: Partial<RoomSettings>; at: number },
+): Result<RoomChangeDecision> {
+  const refusal = checkPermission(facts, "change_room");
+  if (refusal) return refusal;
+  if (!room) return { refused: "room_deleted" };
+  const changes = changedSettings(room, wanted);
+  const isSame = Object.keys(changes).length === 0;
+  const audit = isSame ? undefined : auditRecord(facts.actor, at, { action: "room_changed", changes });
+  return { room: { ...room, ...changes }, changes, audit };
+}
+
+/** The wanted settings that differ from the present ones. */
+function changedSettings(room: RoomSettings, wanted: Partial<RoomSettings>): Partial<RoomSettings> {
+  const { name = room.name, access = room.access, posting = room.posting, slowMode = room.slowMode } = wanted;
+  return {
+    ...(name !== room.name && { name }),
+    ...(access !== room.access && { access }),
+    ...(posting !== room.posting && { posting }),
+    ...(slowMode !== room.slowMode && { slowMode }),
+  };
+}
+
+/** Whether two rooms have the same settings. */
+export function haveSameSettings(a: RoomSettings, b: RoomSettings): boolean {
+  return a.name === b.name && a.access === b.access && a.posting === b.posting && a.slowMode === b.slowMode;
 }
 
 export interface MemberFacts extends ActorFacts {

@@ -1,3 +1,5 @@
+import { type AuditRecord, auditRecord, snapshot } from "./audit.ts";
+import { refuseAmendment, refusePost, refuseTooSoon, type Standing } from "./decide-posting.ts";
 import type { Refused, Result } from "./errors.ts";
 import type {
   Action,
@@ -6,6 +8,7 @@ import type {
   Draft,
   Message,
   Position,
+  Posting,
   Reaction,
   Role,
   RoomKey,
@@ -35,12 +38,20 @@ export interface SentMessage extends Position {
   replyTo: number | null;
 }
 
+/** A room's state, as far as messages depend on it. */
+export interface RoomHead extends Position {
+  posting: Posting;
+  /** Seconds between two messages of one member; 0 is off. */
+  slowMode: number;
+}
+
 /** The facts that a batch depends on, as of its start. The store looks them up under the lock that it writes with. */
 export interface Facts {
-  /** The room's newest `seq` and `rev`. Undefined when it has been deleted. */
-  head(room: RoomKey): Position | undefined;
-  /** Undefined for a user who is not a member. */
-  role(room: RoomKey, user: UserKey): Role | undefined;
+  /** Undefined when the room has been deleted. */
+  head(room: RoomKey): RoomHead | undefined;
+  standing(room: RoomKey, user: UserKey): Standing;
+  /** When a member last sent a message while the room had a slow mode. Asked for in such rooms only. */
+  lastSentAt(room: RoomKey, user: UserKey): number | undefined;
   readMark(room: RoomKey, user: UserKey): number;
   /** The message that the sender stored under a `clientId`. */
   sentAs(room: RoomKey, sender: UserKey, clientId: string): SentMessage | undefined;
@@ -56,6 +67,10 @@ export interface RoomWrites extends Position {
   /** Messages that were edited, deleted or reacted to, new ones included, as they are at the end of the batch. */
   changed: ReadonlyMap<number, Message>;
   readMarks: ReadonlyMap<UserKey, number>;
+  /** When members last sent a message, in a room with a slow mode. */
+  sentAt: ReadonlyMap<UserKey, number>;
+  /** What is added to the audit list, oldest first. */
+  audit: readonly AuditRecord[];
 }
 
 /** Decides drafts one after the other: each sees the effects of those before it. Pure; every store uses it. */
@@ -68,11 +83,11 @@ export class Batch {
   decide({ room, actor, at, action }: Draft): Outcome {
     const state = this.#state(room);
     if (!state) return { refused: "room_deleted" };
-    const role = state.role(actor.key);
-    if (!can(actor, role, "participate")) return { refused: "removed" };
-    if (action.type === "send") return state.send(actor, at, action);
+    const standing = state.standing(actor.key);
+    if (!can(actor, standing.role, "participate")) return { refused: "removed" };
+    if (action.type === "send") return state.send(actor, standing, at, action);
     if (action.type === "read") return state.read(actor.key, action.seq);
-    return state.amend(action, { actor, role, at });
+    return state.amend(action, { actor, standing, at });
   }
 
   /** What the store must write, room by room. */
@@ -96,7 +111,9 @@ class RoomState implements RoomWrites {
   readonly created: Message[] = [];
   readonly changed = new Map<number, Message>();
   readonly readMarks = new Map<UserKey, number>();
-  readonly #roles = new Map<UserKey, Role | undefined>();
+  readonly sentAt = new Map<UserKey, number>();
+  readonly audit: AuditRecord[] = [];
+  readonly #standings = new Map<UserKey, Standing>();
   /** By sender and `clientId`. */
   readonly #sent = new Map<string, SentMessage>();
   /** Messages that were deleted in this batch. */
@@ -105,7 +122,7 @@ class RoomState implements RoomWrites {
 
   constructor(
     private readonly room: RoomKey,
-    head: Position,
+    private readonly head: RoomHead,
     private readonly facts: Facts,
   ) {
     this.seq = head.seq;
@@ -113,20 +130,26 @@ class RoomState implements RoomWrites {
     this.#firstNewSeq = head.seq + 1;
   }
 
-  role(user: UserKey): Role | undefined {
-    let role = this.#roles.get(user);
-    if (role === undefined && !this.#roles.has(user)) {
-      role = this.facts.role(this.room, user);
-      this.#roles.set(user, role);
-    }
-    return role;
+  standing(user: UserKey): Standing {
+    let standing = this.#standings.get(user);
+    if (!standing) this.#standings.set(user, (standing = this.facts.standing(this.room, user)));
+    return standing;
   }
 
-  send(sender: Actor, sentAt: number, action: Send): Outcome {
+  send(sender: Actor, standing: Standing, sentAt: number, action: Send): Outcome {
     const { text, clientId, replyTo, meta } = action;
     const repeated = clientId === null ? undefined : this.#sentAs(sender.key, clientId);
     if (repeated) return repeatSend(repeated, action);
+    const refusal = refusePost(sender, standing, this.head.posting, sentAt);
+    if (refusal) return refusal;
     if (replyTo !== null && !(replyTo >= 1 && replyTo <= this.seq)) return { refused: "message_not_found" };
+    const { slowMode } = this.head;
+    if (slowMode > 0 && !can(sender, standing.role, "skip_slow_mode")) {
+      const last = this.sentAt.get(sender.key) ?? this.facts.lastSentAt(this.room, sender.key);
+      const tooSoon = refuseTooSoon(last, slowMode, sentAt);
+      if (tooSoon) return tooSoon;
+      this.sentAt.set(sender.key, sentAt);
+    }
     const [seq, rev] = [++this.seq, ++this.rev];
     const message: Message = {
       seq,
@@ -158,16 +181,27 @@ class RoomState implements RoomWrites {
     return { ack, mark: { seq, unread: this.#unreadAfter(seq), head: { seq: this.seq, rev: this.rev } } };
   }
 
-  amend(action: Amendment, by: { actor: Actor; role: Role | undefined; at: number }): Outcome {
+  amend(
+    action: Amendment,
+    { actor, standing, at }: { actor: Actor; standing: Standing; at: number },
+  ): Outcome {
     const { seq } = action;
     const before = this.#message(seq);
     if (!before) return { refused: "message_not_found" };
-    const change = amend(before, action, by);
+    const { role } = standing;
+    const refusal = refuseAmendment(action, actor, standing, this.head.posting, at);
+    if (refusal) return refusal;
+    const change = amend(before, action, { actor, role, at });
     if (change === undefined) return { ack: { seq, rev: before.rev } };
     if ("refused" in change) return change;
     const message = { ...change.message, rev: ++this.rev };
     this.changed.set(seq, message);
-    if (change.kind === "deleted") this.#deleted.push(seq);
+    if (change.kind === "deleted") {
+      this.#deleted.push(seq);
+      const { sender } = before;
+      if (sender.key !== actor.key)
+        this.audit.push(auditRecord(actor, at, { action: "message_deleted", user: snapshot(sender), seq }));
+    }
     return { ack: { seq, rev: message.rev }, change: { kind: change.kind, message } };
   }
 

@@ -28,6 +28,8 @@ export interface ErrorDetails {
   seq?: number;
   /** With `conflict`: ids of the members who share one email. */
   users?: readonly string[];
+  /** With `forbidden`, for a muted user: when the mute ends (RFC 3339). Absent when it has no end. */
+  until?: string;
 }
 
 /** A refusal. The client sees its code, message and details; its `cause` only reaches the log. */
@@ -53,11 +55,9 @@ export class StoreError extends Error {
   override readonly name = "StoreError";
 }
 
-/** The same error for a room that does not exist and for one that the user is not in, so nobody can probe for rooms. */
-export const roomNotFound = () =>
-  new ChatError("room_not_found", "There is no such room, or you are not a member of it.");
-
 const refusals = {
+  /** The same for a room that does not exist and for one that the user is not in, so nobody can probe for rooms. */
+  room_not_found: ["room_not_found", "There is no such room, or you are not a member of it."],
   removed: ["removed", "You are no longer a member of this room."],
   room_deleted: ["room_deleted", "This room has been deleted."],
   message_not_found: ["message_not_found", "There is no such message in this room."],
@@ -68,6 +68,12 @@ const refusals = {
   not_moderator: ["forbidden", "Only the sender, a moderator or an owner may delete a message."],
   too_many_reactions: ["forbidden", "This message has the maximum number of reactions."],
   not_allowed: ["forbidden", "Your role in this room does not allow this."],
+  read_only_room: ["forbidden", "Only moderators and owners may post in this room."],
+  muted: ["forbidden", "You are muted in this room."],
+  slow_mode: ["rate_limited", "This room is in slow mode. Wait before you send another message."],
+  banned: ["forbidden", "A banned user cannot be a member of this room."],
+  own_restriction: ["forbidden", "You cannot ban or mute yourself."],
+  too_many_restrictions: ["forbidden", "This room has the maximum number of bans and mutes."],
   not_administrator: ["forbidden", "Only administrators may do this."],
   last_owner: ["conflict", "A room needs an owner: make someone else an owner first."],
   too_many_members: ["forbidden", "This room has the maximum number of members."],
@@ -83,6 +89,8 @@ export type Refusal = keyof typeof refusals;
 export interface Refused {
   refused: Refusal;
   details?: ErrorDetails;
+  /** Milliseconds until the same may be allowed. */
+  retryAfterMs?: number;
 }
 
 /** What a rule or a store returns: the result, or why there is none. */
@@ -93,9 +101,9 @@ export function isRefused(result: unknown): result is Refused {
 }
 
 /** The error that tells a client about a refusal. */
-export function refusalError({ refused, details }: Refused): ChatError {
+export function refusalError({ refused, details, retryAfterMs }: Refused): ChatError {
   const [code, message] = refusals[refused];
-  return new ChatError(code, message, { details });
+  return new ChatError(code, message, { details, ...(retryAfterMs !== undefined && { retryAfterMs }) });
 }
 
 /** Returns the result, or throws the `ChatError` of a refusal. */
@@ -103,6 +111,9 @@ export function unwrap<T>(result: Result<T>): T {
   if (isRefused(result)) throw refusalError(result);
   return result;
 }
+
+/** The error for a room that does not exist, or that the user is not in. */
+export const roomNotFound = () => refusalError({ refused: "room_not_found" });
 
 /** The error to show a client for anything that was thrown. */
 export function asChatError(error: unknown): ChatError {

@@ -6,6 +6,18 @@ export type UserKey = number;
 export const roles = ["owner", "moderator", "member"] as const;
 export type Role = (typeof roles)[number];
 
+/** Who may become a member of a room on their own: nobody, or any signed-in user. */
+export const accesses = ["members", "open"] as const;
+export type Access = (typeof accesses)[number];
+
+/** Who may post in a room: all members, or only moderators and owners. */
+export const postings = ["members", "moderators"] as const;
+export type Posting = (typeof postings)[number];
+
+/** A banned user cannot be a member of a room. A muted member reads, but does not post. */
+export const restrictionKinds = ["ban", "mute"] as const;
+export type RestrictionKind = (typeof restrictionKinds)[number];
+
 /** Who a user is, according to their identity provider. */
 export interface Profile {
   sub: string;
@@ -46,10 +58,28 @@ export const operator: Actor = { key: 0, id: null, email: null, name: null, admi
 /** Whom a membership is for: an email, whose user may never have signed in, or a `sub`. */
 export type Invitee = { email: string } | { sub: string };
 
-export interface Room {
+/** What owners may change about a room. */
+export interface RoomSettings {
+  name: string;
+  access: Access;
+  posting: Posting;
+  /** Seconds between two messages of one member; 0 is off. */
+  slowMode: number;
+}
+
+/** The settings of a new room, unless it gets others. */
+export const defaultSettings: Omit<RoomSettings, "name"> = {
+  access: "members",
+  posting: "members",
+  slowMode: 0,
+};
+
+/** The longest slow mode: six hours. */
+export const MAX_SLOW_MODE_S = 21_600;
+
+export interface Room extends RoomSettings {
   key: RoomKey;
   id: string;
-  name: string;
   /** The number of the newest message; 0 when there is none. */
   seq: number;
   /** The change counter. */
@@ -71,13 +101,57 @@ export interface Member {
   joinedAt: number;
 }
 
+/** Who is to be a member. Without `role`, a member keeps theirs and a new one becomes a `member`. */
+export interface Invitation {
+  who: Invitee;
+  role: Role | undefined;
+}
+
 /** How far a user has read a room; 0 when they have read nothing. */
 export interface ReadMark {
   user: User;
   seq: number;
 }
 
-/** A room as one user sees it. `role` is null for an administrator who is not a member. */
+/** A user as they were at some moment. */
+export type UserSnapshot = Pick<User, "id" | "email" | "name">;
+
+/** A ban or a mute of one user in one room. */
+export interface Restriction {
+  user: User;
+  /** Who imposed it, as they were then. Null for the command line. */
+  by: UserSnapshot | null;
+  at: number;
+  /** Null for a restriction without an end. */
+  until: number | null;
+  reason: string | null;
+}
+
+/** What a moderator, an owner or an administrator did. Users are as they were then. */
+export type ModerationAction =
+  | { action: "member_removed"; user: UserSnapshot }
+  /** `before` is null for a user who was not a member. */
+  | { action: "role_changed"; user: UserSnapshot; role: Role; before: Role | null }
+  | { action: "banned" | "muted"; user: UserSnapshot; until: number | null; reason: string | null }
+  | { action: "ban_lifted" | "mute_lifted"; user: UserSnapshot }
+  /** Another user's message: `user` is its sender. */
+  | { action: "message_deleted"; user: UserSnapshot; seq: number }
+  /** The new values of the settings that were changed. */
+  | { action: "room_changed"; changes: Partial<RoomSettings> };
+
+/** An entry of a room's audit list. */
+export type AuditEntry = ModerationAction & {
+  /** The entry's number in its room. */
+  n: number;
+  at: number;
+  /** Null for the command line. */
+  actor: UserSnapshot | null;
+};
+
+/**
+ * A room as one user sees it. `role` is null for an administrator who is not a member, and for anyone else who is not and who
+ * looks at an open room.
+ */
 export interface Membership {
   room: Room;
   role: Role | null;
@@ -154,7 +228,7 @@ export type Notice =
   | { type: "typing"; user: User }
   /** `role` is null for a user who is no longer a member. */
   | { type: "member"; user: User; role: Role | null }
-  | { type: "room"; room: Pick<Room, "id" | "name"> };
+  | { type: "room"; room: Pick<Room, "id"> & RoomSettings };
 
 /** A point in a room's history: its newest `seq` and `rev` there. */
 export interface Position {

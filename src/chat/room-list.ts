@@ -1,3 +1,4 @@
+import { haveSameSettings } from "./decide-rooms.ts";
 import { cutLastMessage } from "./last-message.ts";
 import type { Message, Room, RoomEntry, RoomKey, RoomSummary, UserKey } from "./model.ts";
 import type { Store } from "./store.ts";
@@ -69,8 +70,8 @@ export class RoomList {
   #find(room: Room, now: number): CachedRoom | undefined {
     const cached = this.#cache.get(room.key);
     if (!cached || cached.room.rev !== room.rev || cached.expiresAt <= now) return undefined;
-    // A new name is no change of the room either.
-    if (cached.room.name !== room.name) cached.room = room;
+    // New settings are no change of the room's `rev` either.
+    if (!haveSameSettings(cached.room, room)) cached.room = room;
     return cached;
   }
 

@@ -8,7 +8,7 @@ export interface RoomRead {
   rooms: ReadonlySet<RoomKey> | undefined;
   /** Rooms with changes or moved read marks. Summaries have a `rev`, which tells which of two is newer. */
   readonly changed: Set<RoomKey>;
-  /** Rooms whose name, or in which the user's role or membership, has changed: what was read of them is out of date. */
+  /** Rooms whose settings, or in which the user's role or membership, has changed: what was read of them is out of date. */
   readonly stale: Set<RoomKey>;
   /** Rooms that the user has lost. */
   readonly departed: Set<RoomKey>;

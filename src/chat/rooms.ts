@@ -2,6 +2,8 @@ import type { Bus } from "./bus.ts";
 import { ChatError, refusalError, type Result, roomNotFound, StoreError, unwrap } from "./errors.ts";
 import {
   type Actor,
+  defaultSettings,
+  type Invitation,
   type Invitee,
   type Limits,
   type Member,
@@ -11,11 +13,12 @@ import {
   type Role,
   type Room,
   type RoomKey,
+  type RoomSettings,
   type RoomSummary,
 } from "./model.ts";
 import { can } from "./permissions.ts";
 import { RoomList, type RoomListCursor } from "./room-list.ts";
-import type { Granted, Store } from "./store.ts";
+import type { Granted, MemberPage, RoomPage, Store } from "./store.ts";
 import { isRoomId, parseRoomName, ROOM_ID_RULE } from "./validation.ts";
 
 export interface RoomsOptions {
@@ -27,6 +30,11 @@ export interface RoomsOptions {
   /** Called when a write failed. */
   writeFailed: () => void;
 }
+
+/** Settings that were left out have the value undefined, or are absent. */
+export type RoomChanges = { [Setting in keyof RoomSettings]?: RoomSettings[Setting] | undefined };
+/** The settings of a new room beside its name. Default: `defaultSettings`. */
+export type RoomOptions = Omit<RoomChanges, "name">;
 
 /** Rooms and their members. Permissions are checked by `decide-rooms.ts`, within the store's transaction. */
 export class Rooms {
@@ -45,12 +53,14 @@ export class Rooms {
   }
 
   /** Creates a room with the actor as its owner, or without an owner for the operator. Rejects with a `ChatError`. */
-  async create(actor: Actor, id: string, name: string): Promise<Room> {
+  async create(actor: Actor, id: string, name: string, options: RoomOptions = {}): Promise<Room> {
     if (!isRoomId(id)) throw new ChatError("invalid_command", ROOM_ID_RULE);
     const { store, limits, now } = this.options;
     const owner = actor === operator ? null : actor.key;
     const room = await this.#write(
       store.createRoom({
+        ...defaultSettings,
+        ...withoutUndefined(options),
         id,
         name: parseRoomName(name),
         owner,
@@ -67,6 +77,12 @@ export class Rooms {
     return this.options.store.rooms();
   }
 
+  /** A page of every room, by id, with the actor's role. For administrators: others are refused with `forbidden`. */
+  async page(actor: Actor, page: RoomPage): Promise<Membership[]> {
+    if (!actor.admin) throw refusalError({ refused: "not_administrator" });
+    return this.options.store.memberships(actor.key, page);
+  }
+
   /** The rooms that the actor is a member of, most recent activity first, or those after a place in that list. */
   of(actor: Actor, after?: RoomListCursor): Promise<RoomSummary[]> {
     return this.list.of(actor.key, after);
@@ -77,22 +93,25 @@ export class Rooms {
     actor: Actor,
     id: string,
     name: string,
+    options: RoomOptions = {},
   ): Promise<{ membership: Membership; created: boolean }> {
     if (!actor.admin) throw refusalError({ refused: "not_administrator" });
     let created = true;
-    await this.create(operator, id, name).catch((error: unknown) => {
+    await this.create(operator, id, name, options).catch((error: unknown) => {
       if (!(error instanceof ChatError && error.code === "conflict")) throw error;
       created = false;
     });
     return { membership: await this.enter(actor, id), created };
   }
 
-  async rename(actor: Actor, roomId: string, name: string): Promise<Membership> {
+  /** Changes some of a room's settings. Resolves with the room as it is then. */
+  async change(actor: Actor, roomId: string, wanted: RoomChanges): Promise<Membership> {
     const { room, role } = await this.enter(actor, roomId);
-    const renamed = { ...room, name: parseRoomName(name) };
-    await this.#write(this.options.store.renameRoom(room.key, renamed.name, actor));
-    this.#notify(room.key, { type: "room", room: renamed });
-    return { room: renamed, role };
+    const changes = withoutUndefined(wanted);
+    if (changes.name !== undefined) changes.name = parseRoomName(changes.name);
+    const changed = await this.#write(this.options.store.changeRoom(room.key, changes, actor));
+    this.#notify(room.key, { type: "room", room: changed });
+    return { room: changed, role };
   }
 
   /** Deletes a room with everything in it. Its connections are closed. */
@@ -102,9 +121,10 @@ export class Rooms {
     this.options.bus.publish({ kind: "room_deleted", room: room.key });
   }
 
-  async members(actor: Actor, roomId: string): Promise<Member[]> {
+  /** Members, as `Store.members` orders them. */
+  async members(actor: Actor, roomId: string, page?: MemberPage): Promise<Member[]> {
     const { room } = await this.enter(actor, roomId);
-    return this.options.store.members(room.key);
+    return this.options.store.members(room.key, page);
   }
 
   /** One member: by id, or by the email that they are shown with. Rejects with `member_not_found` or `conflict`. */
@@ -120,14 +140,23 @@ export class Rooms {
 
   /** Adds a member or changes their role. Without `role`, a member keeps theirs and a new one becomes a `member`. */
   async setMember(actor: Actor, roomId: string, who: Invitee, role?: Role): Promise<Granted> {
-    const { store, limits, now } = this.options;
+    const [granted] = await this.setMembers(actor, roomId, [{ who, role }]);
+    if (!granted) throw new Error("the store has granted nothing");
+    return granted;
+  }
+
+  /** Adds members or changes their roles: all of them, or none if one is refused. */
+  async setMembers(actor: Actor, roomId: string, invitations: readonly Invitation[]): Promise<Granted[]> {
+    const { store, limits, now, bus } = this.options;
     const { room } = await this.enter(actor, roomId);
     const grant = { by: actor, joinedAt: now(), membersPerRoom: limits.membersPerRoom };
-    const granted = await this.#write(store.setMember(room.key, who, role, grant));
-    const { user, role: given } = granted.member;
-    if (granted.added) this.options.bus.publish({ kind: "member_added", room: room.key, user: user.key });
-    this.#notify(room.key, { type: "member", user, role: given });
-    return granted;
+    const all = await this.#write(store.setMembers(room.key, invitations, grant));
+    for (const { member, added, changed } of all) {
+      const { user, role } = member;
+      if (added) bus.publish({ kind: "member_added", room: room.key, user: user.key });
+      if (changed) this.#notify(room.key, { type: "member", user, role });
+    }
+    return all;
   }
 
   /** Ends a membership and closes its connections. Resolves with the member; undefined when there was none. */
@@ -155,4 +184,10 @@ export class Rooms {
       throw error;
     }
   }
+}
+
+function withoutUndefined<T extends RoomChanges>(
+  settings: T,
+): { [Setting in keyof T]: Exclude<T[Setting], undefined> } {
+  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as never;
 }

@@ -1,4 +1,14 @@
-import type { Actor, Departure, Role, RoomKey, RoomRef, RoomSummary, UserKey } from "./model.ts";
+import { haveSameSettings } from "./decide-rooms.ts";
+import type {
+  Actor,
+  Departure,
+  Role,
+  RoomKey,
+  RoomRef,
+  RoomSettings,
+  RoomSummary,
+  UserKey,
+} from "./model.ts";
 
 /** A connection for all of a user's rooms, as the chat sees it. The methods are called in the order of the events. */
 export interface Session {
@@ -37,7 +47,7 @@ export class SessionUser {
 /** A room of at least one user who has sessions here. */
 interface SessionRoom {
   id: string;
-  name: string;
+  settings: RoomSettings;
   /** Members with a session. An array, because a set takes ten times the memory, and is only faster in huge rooms. */
   users: SessionUser[];
 }
@@ -84,11 +94,12 @@ export class SessionRegistry {
   }
 
   /** Adds a room of the user. Returns false if it was registered already. */
-  register(user: SessionUser, { room: { key, id, name }, role }: RoomSummary): boolean {
+  register(user: SessionUser, { room: found, role }: RoomSummary): boolean {
+    const { key, id } = found;
     if (user.rooms.has(key)) return false;
     let room = this.#rooms.get(key);
     if (!room) {
-      this.#rooms.set(key, (room = { id, name, users: [] }));
+      this.#rooms.set(key, (room = { id, settings: found, users: [] }));
       this.#keys.set(id, key);
     }
     room.users.push(user);
@@ -115,12 +126,13 @@ export class SessionRegistry {
     return { key, id: room.id };
   }
 
-  /** Sets a room's name. Returns whether it had another one. */
-  rename(key: RoomKey, name: string): boolean {
+  /** Sets a room's settings. Returns whether it had others. */
+  change(key: RoomKey, settings: RoomSettings): boolean {
     const room = this.#rooms.get(key);
-    if (!room || room.name === name) return false;
-    room.name = name;
-    return true;
+    if (!room) return false;
+    const isSame = haveSameSettings(room.settings, settings);
+    room.settings = settings;
+    return !isSame;
   }
 
   /** Sets a user's role in a room of theirs. Returns whether they had another one. */

@@ -8,8 +8,8 @@ import type { Store } from "./store.ts";
 export interface SessionsOptions extends SessionListener {
   roomList: Pick<RoomList, "of" | "one" | "invalidate">;
   store: Pick<Store, "head" | "role">;
-  /** A room has another name than before: another process has renamed it. */
-  roomRenamed: (room: Room) => void;
+  /** A room has other settings than before: another process has changed them. */
+  roomChanged: (room: Room) => void;
   /** A user's rooms could not be read after a change. The read is retried. */
   readFailed: (error: unknown) => void;
 }
@@ -144,7 +144,7 @@ export class Sessions {
 
   #receiveNotice(room: RoomKey, notice: Notice): void {
     if (notice.type === "room") {
-      this.#registry.rename(room, notice.room.name);
+      this.#registry.change(room, notice.room);
       this.#reads.markStale(room);
     } else if (notice.type === "member") {
       const user = this.#registry.get(notice.user.key);
@@ -278,8 +278,8 @@ export class Sessions {
   #announce(user: SessionUser, summary: RoomSummary, read: RoomRead): void {
     const { room, role } = summary;
     const isStale = read.stale.has(room.key);
-    // Since the room was read it may have been renamed, and everybody told.
-    if (!isStale && this.#registry.rename(room.key, room.name)) this.options.roomRenamed(room);
+    // Since the room was read it may have been changed, and everybody told.
+    if (!isStale && this.#registry.change(room.key, room)) this.options.roomChanged(room);
     // The user's last session may have ended during the read.
     if (this.#registry.get(user.actor.key) !== user) return;
     const isNew = this.#registry.register(user, summary);

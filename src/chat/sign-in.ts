@@ -1,10 +1,11 @@
 import type { Bus } from "./bus.ts";
-import { StoreError } from "./errors.ts";
+import { ChatError, refusalError, StoreError } from "./errors.ts";
 import type { Actor, Identity, Profile } from "./model.ts";
 import type { Store } from "./store.ts";
+import { parseUserName } from "./validation.ts";
 
 export interface SignInOptions {
-  store: Pick<Store, "signIn">;
+  store: Pick<Store, "signIn" | "setName">;
   bus: Bus;
   /** Called when a write failed. */
   writeFailed: () => void;
@@ -33,5 +34,25 @@ export class SignIn {
       if (error instanceof StoreError) writeFailed();
       throw error;
     }
+  }
+
+  /**
+   * Gives an administrator whose token has no name one that they are shown with from their next request or connection on.
+   * Rejects with `forbidden`, `conflict` if the token has a name, or `invalid_command`.
+   */
+  async setName(identity: Profile & Pick<Identity, "admin">, text: string): Promise<Actor> {
+    const actor = await this.signIn(identity);
+    if (!actor.admin) throw refusalError({ refused: "not_administrator" });
+    if (identity.name !== undefined) throw new ChatError("conflict", "Your token has a name, which is used.");
+    const name = parseUserName(text);
+    try {
+      await this.options.store.setName(actor.key, name);
+    } catch (error) {
+      if (error instanceof StoreError) this.options.writeFailed();
+      throw error;
+    }
+    const renamed = { ...actor, name };
+    this.#actors.set(identity, renamed);
+    return renamed;
   }
 }

@@ -4,6 +4,7 @@ import type {
   Actor,
   Change,
   Draft,
+  Invitation,
   Invitee,
   MarkMove,
   Member,
@@ -17,6 +18,7 @@ import type {
   Room,
   RoomEntry,
   RoomKey,
+  RoomSettings,
   User,
   UserKey,
 } from "./model.ts";
@@ -39,6 +41,8 @@ export interface Store {
    * messages and reactions that were imported for it.
    */
   signIn(profile: Profile): Promise<User>;
+  /** Sets the name of a user, which they keep until they sign in with another one. */
+  setName(user: UserKey, name: string): Promise<void>;
 
   /** The room, with the user's role in it (null for none). Undefined when there is no such room. */
   membership(roomId: string, user: UserKey): Promise<Membership | undefined>;
@@ -55,11 +59,14 @@ export interface Store {
   changes(room: RoomKey, rev: number, limit: number): Promise<Page>;
 
   createRoom(room: NewRoom): Promise<Result<Room>>;
-  renameRoom(room: RoomKey, name: string, by: Actor): Promise<Result<undefined>>;
+  /** Resolves with the room as it is then. */
+  changeRoom(room: RoomKey, changes: Partial<RoomSettings>, by: Actor): Promise<Result<Room>>;
   /** The room disappears at once; `purge` removes its messages step by step. */
   deleteRoom(room: RoomKey, by: Actor): Promise<Result<undefined>>;
   /** All rooms, by id. */
   rooms(): Promise<Room[]>;
+  /** Rooms of others too, each with this user's role, by id: the first `limit` after an id. */
+  memberships(user: UserKey, page: RoomPage): Promise<Membership[]>;
   /** The rooms that a user is a member of, in no particular order. */
   roomsOf(user: UserKey): Promise<RoomEntry[]>;
   /** One of these rooms. Undefined when the user is not a member, or the room has been deleted. */
@@ -67,8 +74,8 @@ export interface Store {
   /** The newest message of each of these rooms that is not deleted; null when there is none. */
   lastMessages(rooms: readonly RoomKey[]): Promise<Map<RoomKey, Message | null>>;
 
-  /** Members of a room, owners first, then by email. */
-  members(room: RoomKey): Promise<Member[]>;
+  /** Members of a room: owners, then moderators, then members; those of a role in order of their `user.key`. */
+  members(room: RoomKey, page?: MemberPage): Promise<Member[]>;
   /** Members with an id, or who are shown with an email. */
   findMembers(room: RoomKey, who: Invitee): Promise<Member[]>;
   /** Keys of a room's members. Undefined when the room has been deleted. */
@@ -79,8 +86,8 @@ export interface Store {
   readMark(room: RoomKey, user: UserKey): Promise<number>;
   /** The read marks of a room's members. Undefined when it has more than `limit` members, or has been deleted. */
   readMarks(room: RoomKey, limit: number): Promise<ReadMark[] | undefined>;
-  /** Adds a member or changes their role. An undefined role keeps the present one, or adds a `member`. */
-  setMember(room: RoomKey, who: Invitee, role: Role | undefined, grant: Grant): Promise<Result<Granted>>;
+  /** Adds members or changes their roles, in order: all of them, or none if one is refused. */
+  setMembers(room: RoomKey, invitations: readonly Invitation[], grant: Grant): Promise<Result<Granted[]>>;
   /** Resolves with the removed member; undefined when there was none. An email means the member who is shown with it. */
   removeMember(room: RoomKey, who: Invitee, by: Actor): Promise<Result<Member | undefined>>;
 
@@ -115,9 +122,26 @@ export interface Range {
   oldest?: boolean;
 }
 
-export interface NewRoom {
+/** The first `limit` rooms whose id is after `after`. */
+export interface RoomPage {
+  after: string | undefined;
+  limit: number;
+}
+
+/** At most `limit` members, those after a place in the list. Default: all. */
+export interface MemberPage {
+  after?: MemberCursor | undefined;
+  limit?: number;
+}
+
+/** A place in the list of a room's members. */
+export interface MemberCursor {
+  role: Role;
+  user: UserKey;
+}
+
+export interface NewRoom extends RoomSettings {
   id: string;
-  name: string;
   /** Null when the operator creates it. */
   owner: UserKey | null;
   createdAt: number;
@@ -136,4 +160,6 @@ export interface Granted {
   member: Member;
   /** False if they were a member already. */
   added: boolean;
+  /** False if they were a member already, with this role. */
+  changed: boolean;
 }

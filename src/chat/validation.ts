@@ -6,6 +6,7 @@ const MAX_USER_ID_LENGTH = 255;
 /** RFC 5321, section 4.5.3.1.3, less the angle brackets. */
 const MAX_EMAIL_LENGTH = 254;
 const MAX_ROOM_NAME_LENGTH = 200;
+const MAX_USER_NAME_LENGTH = 255;
 const MAX_EMOJI_LENGTH = 32;
 const MAX_CLIENT_NAME_CHARACTERS = 64;
 /** Of compact JSON in UTF-8. */
@@ -109,13 +110,20 @@ function isExact(number: number): boolean {
 
 /** Returns the name as it is stored: trimmed, in NFC. Throws `invalid_command`. */
 export function parseRoomName(text: string): string {
+  return parseName(text, "A room name", MAX_ROOM_NAME_LENGTH);
+}
+
+/** Returns a user's name as it is stored: trimmed, in NFC. Throws `invalid_command`. */
+export function parseUserName(text: string): string {
+  return parseName(text, "A name", MAX_USER_NAME_LENGTH);
+}
+
+function parseName(text: string, subject: string, maxLength: number): string {
   const name = text.trim().normalize("NFC");
-  if (name === "" || name.length > MAX_ROOM_NAME_LENGTH) {
-    throw new ChatError("invalid_command", `A room name has 1 to ${MAX_ROOM_NAME_LENGTH} characters.`);
-  }
-  if (!isVisible(name) || !isStorable(name) || INVISIBLE_IN_NAME.test(name)) {
-    throw new ChatError("invalid_command", "A room name may not contain invisible or control characters.");
-  }
+  if (name === "" || name.length > maxLength)
+    throw new ChatError("invalid_command", `${subject} has 1 to ${maxLength} characters.`);
+  if (!isVisible(name) || !isStorable(name) || INVISIBLE_IN_NAME.test(name))
+    throw new ChatError("invalid_command", `${subject} may not contain invisible or control characters.`);
   return name;
 }
 

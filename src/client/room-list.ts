@@ -83,12 +83,12 @@ export class RoomList {
 
   /** Returns false if it is another room than before, or has lost changes. */
   #set(summary: RoomSummaryBody): boolean {
-    const { id, name, role, created_at } = summary;
+    const { id, name, role, access, posting, slow_mode, created_at } = summary;
     const known = this.#entries.get(id);
     const isSame = known?.summary.created_at === created_at;
     if (known && isSame && !known.isStale) {
       known.counts.replace(summary);
-      this.#update(known, { name, role }, summary.last_message, summary.rev);
+      this.#update(known, { name, role, access, posting, slow_mode }, summary.last_message, summary.rev);
       return true;
     }
     const entry: Entry = { summary, counts: new RoomCounts(summary), lastRev: summary.rev, isStale: false };
@@ -104,11 +104,11 @@ export class RoomList {
     this.#emit();
   }
 
-  /** A room has a new name, or the user a new role or read mark. */
+  /** A room has new settings, or the user a new role or read mark. */
   applyNotice(notice: NoticeFrame): void {
     if (notice.type === "room") {
-      const { id, name } = notice.room;
-      this.#apply(id, (entry) => this.#update(entry, { name }));
+      const { id, ...settings } = notice.room;
+      this.#apply(id, (entry) => this.#update(entry, settings));
     } else if (notice.user.id === this.#chat.me?.id && (notice.type === "read" || notice.type === "member")) {
       this.#apply(notice.room, (entry) => {
         if (notice.type === "read") entry.counts.applyMark(notice);

@@ -235,7 +235,7 @@ export class RoomReplica implements Room {
 
   applyNotice(notice: NoticeFrame): void {
     if (!this.#isLevel) return;
-    if (notice.type === "room" && this.#room) this.#room = { ...this.#room, name: notice.room.name };
+    if (notice.type === "room" && this.#room) this.#room = { ...this.#room, ...notice.room };
     // This user is typing on another connection.
     if (notice.type === "typing" && notice.user.id === this.me?.id) return;
     this.users.apply(notice);

@@ -10,6 +10,9 @@ import { problem } from "./problem.ts";
 
 /** Bytes in the body of one request. */
 const MAX_BODY_BYTES = 65_536;
+/** Bytes in a list of members, which may have 1,000 of them. */
+const MAX_MEMBERS_BODY_BYTES = 524_288;
+const MEMBERS_PATH = /^\/api\/rooms\/[^/]+\/members$/;
 /** How long a browser may cache what CORS allows. */
 const CORS_MAX_AGE_S = 600;
 
@@ -57,11 +60,14 @@ export function allowOrigins(policy: OriginPolicy): MiddlewareHandler<Env> {
 }
 
 export function limitBody(): MiddlewareHandler<Env> {
-  return bodyLimit({
-    maxSize: MAX_BODY_BYTES,
-    onError: () =>
-      problem(new ChatError("message_too_long", `A request body may have up to ${MAX_BODY_BYTES} bytes.`)),
-  });
+  const ordinary = limitTo(MAX_BODY_BYTES);
+  const members = limitTo(MAX_MEMBERS_BODY_BYTES);
+  return (c, next) => (MEMBERS_PATH.test(c.req.path) ? members : ordinary)(c, next);
+}
+
+function limitTo(maxSize: number): MiddlewareHandler<Env> {
+  const message = `The body of this request may have up to ${maxSize} bytes.`;
+  return bodyLimit({ maxSize, onError: () => problem(new ChatError("message_too_long", message)) });
 }
 
 export function refuseWhileDraining(isDraining: () => boolean): MiddlewareHandler<Env> {

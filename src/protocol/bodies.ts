@@ -1,6 +1,6 @@
 import * as v from "valibot";
 
-import { roles } from "../chat/model.ts";
+import { accesses, postings, roles } from "../chat/model.ts";
 import { annotate } from "./annotate.ts";
 import { integer, roomId, seqOf, time } from "./values.ts";
 
@@ -91,13 +91,22 @@ export const roleSchema = annotate(v.picklist(roles), {
   description: "What a member may do in the room.",
 });
 
+/** What owners may change about a room. */
+export const roomSettingsSchema = v.object({
+  name: annotate(v.string(), "The room's name."),
+  access: annotate(v.picklist(accesses), "`open`: any signed-in user may join."),
+  posting: annotate(v.picklist(postings), "`moderators`: members cannot send messages."),
+  slow_mode: integer("Seconds between two messages of one member; 0 is off."),
+});
+export type RoomSettingsBody = v.InferOutput<typeof roomSettingsSchema>;
+
 export const roomSchema = annotate(
   v.object({
     id: roomId,
-    name: annotate(v.string(), "The room's name."),
+    ...roomSettingsSchema.entries,
     role: annotate(
       v.nullable(roleSchema),
-      "The user's role in the room. Null for an administrator who is not a member.",
+      "The user's role in the room. Null for an administrator who is not a member, and for a user who looks at an open room.",
     ),
     seq: integer("The number of the room's newest message. 0 when there is none."),
     rev: integer("The room's change counter."),
@@ -111,6 +120,9 @@ export const roomSchema = annotate(
         id: "general",
         name: "General",
         role: "member",
+        access: "members",
+        posting: "members",
+        slow_mode: 0,
         seq: 2,
         rev: 2,
         created_at: "2026-11-23T09:00:00.000Z",

@@ -8,6 +8,7 @@ import {
   readSchema,
   roleSchema,
   roomSchema,
+  roomSettingsSchema,
   roomSummarySchema,
   sessionLimitsSchema,
   userSchema,
@@ -21,6 +22,7 @@ export type {
   ReactionBody,
   ReadBody,
   RoomBody,
+  RoomSettingsBody,
   RoomSummaryBody,
   SessionLimitsBody,
   UserBody,
@@ -159,6 +161,9 @@ export const errorFrame = annotate(
       annotate(v.number(), { description: "Milliseconds to wait before another attempt.", minimum: 0 }),
     ),
     seq: v.exactOptional(seqOf("With `conflict`: the message that already has the `client_id`.")),
+    until: v.exactOptional(
+      time("With `forbidden`, for a muted user: when the mute ends. Absent when it has no end."),
+    ),
   }),
   "The command was refused and changed nothing. `id` and `room` are absent if the frame had none that could be read.",
 );
@@ -194,9 +199,9 @@ export const memberFrame = annotate(
 export const roomFrame = annotate(
   v.object({
     type: v.literal("room"),
-    room: v.object({ id: roomId, name: annotate(v.string(), "The room's name.") }),
+    room: v.object({ id: roomId, ...roomSettingsSchema.entries }),
   }),
-  "A room has a new name.",
+  "A room's name or settings have changed.",
 );
 export const tokenExpiringFrame = annotate(
   v.object({ type: v.literal("token.expiring"), expires_at: time("When the token expires.") }),

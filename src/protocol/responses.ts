@@ -1,9 +1,16 @@
 import * as v from "valibot";
 
 import { annotate } from "./annotate.ts";
-import { memberSchema, messageSchema, readSchema, roomSummarySchema, userSchema } from "./bodies.ts";
+import {
+  memberSchema,
+  messageSchema,
+  readSchema,
+  roomSchema,
+  roomSummarySchema,
+  userSchema,
+} from "./bodies.ts";
 import { codeSchema } from "./frames.ts";
-import { integer, roomId, seqOf } from "./values.ts";
+import { integer, roomId, seqOf, time } from "./values.ts";
 
 /** Responses of the HTTP API that are more than one thing of bodies.ts. */
 
@@ -26,10 +33,16 @@ export const meSchema = annotate(
 );
 export const roomPageSchema = pageOf("RoomPage", "rooms", roomSummarySchema);
 export const messagePageSchema = pageOf("MessagePage", "messages", messageSchema);
-export const memberListSchema = annotate(v.object({ members: v.array(memberSchema) }), {
-  title: "MemberList",
-  description: "The members of a room, owners first.",
-});
+/** With `all`, rooms are not listed with what the user has read of them. */
+export const roomListSchema = v.union([roomPageSchema, pageOf("AllRoomsPage", "rooms", roomSchema)]);
+export const memberPageSchema = pageOf("MemberPage", "members", memberSchema);
+export const grantedSchema = annotate(
+  v.object({
+    added: integer("Users who have become members."),
+    changed: integer("Members who have another role than before."),
+  }),
+  { title: "Granted", description: "What became of a list of members." },
+);
 export const changesSchema = annotate(
   v.object({
     rev: integer("The `rev` that is reached with these messages: the next `since`."),
@@ -72,6 +85,9 @@ export const problemSchema = annotate(
     code: codeSchema,
     detail: annotate(v.string(), "The reason in a sentence, for developers."),
     seq: v.exactOptional(seqOf("With `conflict`: the message that already has the `client_id`.")),
+    until: v.exactOptional(
+      time("With `forbidden`, for a muted user: when the mute ends. Absent when it has no end."),
+    ),
     users: v.exactOptional(
       annotate(v.array(v.string()), "With `conflict`: ids of the members who share the email address."),
     ),

@@ -1,8 +1,7 @@
 import * as v from "valibot";
 
-import { roles } from "../chat/model.ts";
-import { isRoomId, ROOM_ID_PATTERN, ROOM_ID_RULE } from "../chat/validation.ts";
-import { annotate, type Keywords } from "./annotate.ts";
+import { isRoomId, ROOM_ID_RULE } from "../chat/validation.ts";
+import { annotate } from "./annotate.ts";
 import {
   clientId,
   clientName,
@@ -16,6 +15,7 @@ import {
   roomIdKeywords,
   seq,
 } from "./inputs.ts";
+import { CURSOR, limitParameter, numberParameter } from "./parameters.ts";
 import type { OutputOf } from "./values.ts";
 
 /** Schemas of everything that clients send, over WebSockets and HTTP. The types are inferred from them. */
@@ -100,39 +100,7 @@ export const unknownCommandSchema = v.object({ type: v.picklist(Object.keys(comm
 export const commandIdSchema = v.object({ id: clientName });
 export const commandRoomSchema = v.object({ room });
 
-const roomName = annotate(v.string(), {
-  description:
-    "A name of 1 to 200 UTF-16 units. It is stored trimmed and in Unicode NFC. Control and invisible characters are refused, " +
-    "except for those that emoji and some scripts are written with.",
-  minLength: 1,
-  examples: ["General"],
-});
 /** Bodies of the HTTP API. Unknown keys are ignored. The domain checks the values. */
-export const newRoomSchema = annotate(
-  v.object({
-    id: v.optional(
-      annotate(v.string(), {
-        description: `${ROOM_ID_RULE} Without it the room gets an id that cannot be guessed.`,
-        pattern: ROOM_ID_PATTERN,
-      }),
-    ),
-    name: roomName,
-  }),
-  { title: "NewRoom", description: "A room to create.", examples: [{ id: "general", name: "General" }] },
-);
-export const roomChangeSchema = annotate(v.object({ name: roomName }), {
-  title: "RoomChange",
-  description: "What to change of a room.",
-  examples: [{ name: "The lobby" }],
-});
-export const grantSchema = annotate(
-  v.object({
-    role: v.optional(
-      annotate(v.picklist(roles), "Without it, a member keeps their role, and a new one becomes a `member`."),
-    ),
-  }),
-  { title: "Grant", description: "What a member may do.", examples: [{ role: "moderator" }] },
-);
 export const readMarkSchema = annotate(v.object({ seq: readMark }), {
   title: "ReadMark",
   description: "A read mark.",
@@ -141,32 +109,6 @@ export const readMarkSchema = annotate(v.object({ seq: readMark }), {
 
 export const roomIdSchema = annotate(v.pipe(v.string(), v.check(isRoomId, ROOM_ID_RULE)), roomIdKeywords);
 
-/** A whole number in a query or a path. */
-const numberParameter = (description: string, keywords: Keywords = {}) =>
-  annotate(v.pipe(v.string(), v.regex(/^\d{1,15}$/, "must be a whole number"), v.transform(Number)), {
-    description,
-    type: "integer",
-    minimum: 0,
-    maximum: 999_999_999_999_999,
-    pattern: undefined,
-    ...keywords,
-  });
-const limitParameter = (max: number, fallback: number) =>
-  annotate(
-    v.optional(
-      v.pipe(
-        numberParameter("The greatest number of items on the page. It may have fewer.", {
-          minimum: 1,
-          maximum: max,
-        }),
-        v.minValue(1, "must be at least 1"),
-        v.maxValue(max, `must be at most ${max}`),
-      ),
-      `${fallback}`,
-    ),
-    { default: fallback },
-  );
-const CURSOR = "The `next` of the page before.";
 /** Where the next page begins: before or after a `seq`. With both, only the messages in between follow. */
 const cursorParameter = v.pipe(
   annotate(v.string(), CURSOR),
@@ -218,25 +160,6 @@ export const searchSchema = v.strictObject({
   cursor: v.optional(annotate(v.string(), CURSOR)),
   limit: limitParameter(50, 20),
 });
-
-/** A place in the list of rooms: the time of the last activity, and the room's id. */
-export const roomRangeSchema = v.strictObject({
-  cursor: v.optional(
-    v.pipe(
-      annotate(v.string(), CURSOR),
-      v.regex(/^\d{1,15}-./, "must be the `next` of a page"),
-      v.transform((cursor) => {
-        const [at = ""] = cursor.split("-");
-        return { at: Number(at), id: cursor.slice(at.length + 1) };
-      }),
-    ),
-  ),
-  limit: limitParameter(1000, 100),
-});
-
-export function formatRoomCursor({ at, id }: { at: number; id: string }): string {
-  return `${at}-${id}`;
-}
 
 export const newMessageSchema = annotate(
   v.object({

@@ -1,6 +1,6 @@
 import { cutLastMessage } from "../chat/last-message.ts";
-import type { Member, Membership, Message, Room, RoomSummary, User } from "../chat/model.ts";
-import type { MemberBody, MessageBody, RoomBody, UserBody } from "./frames.ts";
+import type { Member, Membership, Message, Room, RoomSettings, RoomSummary, User } from "../chat/model.ts";
+import type { MemberBody, MessageBody, RoomBody, RoomSettingsBody, UserBody } from "./frames.ts";
 
 let lastTime = { at: Number.NaN, text: "" };
 
@@ -44,8 +44,14 @@ export function messageBody(message: Message): MessageBody {
   return JSON.parse(encodeMessage(message)) as MessageBody;
 }
 
-export function roomBody({ room: { id, name, seq, rev, createdAt }, role }: Membership): RoomBody {
-  return { id, name, role, seq, rev, created_at: formatTime(createdAt) };
+export function settingsBody({ name, access, posting, slowMode }: RoomSettings): RoomSettingsBody {
+  return { name, access, posting, slow_mode: slowMode };
+}
+
+export function roomBody({ room, role }: Membership): RoomBody {
+  const { id, seq, rev, createdAt } = room;
+  const { name, ...settings } = settingsBody(room);
+  return { id, name, role, ...settings, seq, rev, created_at: formatTime(createdAt) };
 }
 
 /** Encoded last messages by object. The room list keeps its objects while nothing changes. */
@@ -72,10 +78,12 @@ const encodedRooms = new WeakMap<Room, EncodedRoom>();
 function encodeRoom(room: Room): EncodedRoom {
   let encoded = encodedRooms.get(room);
   if (encoded === undefined) {
-    const { id, name, seq, rev, createdAt } = room;
+    const { id, name, access, posting, slowMode, seq, rev, createdAt } = room;
     encoded = {
       start: flatten(`{"id":${JSON.stringify(id)},"name":${JSON.stringify(name)},"role":`),
-      end: flatten(`,"seq":${seq},"rev":${rev},"created_at":"${formatTime(createdAt)}","read":`),
+      end: flatten(
+        `,"access":"${access}","posting":"${posting}","slow_mode":${slowMode},"seq":${seq},"rev":${rev},"created_at":"${formatTime(createdAt)}","read":`,
+      ),
       upToDate: undefined,
     };
     encodedRooms.set(room, encoded);

@@ -12,7 +12,7 @@ import {
   type CommandType,
   unknownCommandSchema,
 } from "./schemas.ts";
-import { encodeMessage, formatTime, userBody } from "./serialize.ts";
+import { encodeMessage, formatTime, settingsBody, userBody } from "./serialize.ts";
 
 /** Frames of `chat.v2`, as docs/protocol.md describes them: parses those of clients, encodes those of the server. */
 
@@ -137,6 +137,7 @@ export function encodeError(room: string | undefined, id: string | undefined, er
     message,
     ...(retryAfterMs !== undefined && { retry_after_ms: retryAfterMs }),
     ...(details.seq !== undefined && { seq: details.seq }),
+    ...(details.until !== undefined && { until: details.until }),
   };
   return JSON.stringify(frame);
 }
@@ -147,7 +148,8 @@ export function encodeNotice(room: string, notice: Notice): string {
 }
 
 function noticeFrame(room: string, notice: Notice): NoticeFrame {
-  if (notice.type === "room") return { type: "room", room: { id: notice.room.id, name: notice.room.name } };
+  if (notice.type === "room")
+    return { type: "room", room: { id: notice.room.id, ...settingsBody(notice.room) } };
   const { type, user, ...rest } = notice;
   return { type, room, user: userBody(user), ...rest } as NoticeFrame;
 }

@@ -74,6 +74,23 @@ test("several issuers and audiences may be trusted, each issuer with its own key
   expect(await status(sign(`${server.issuer.issuer}, ${second.issuer}`, email, { key }))).toBe(401);
 });
 
+test("of several issuers, only those of PARLEY_ADMIN_ISSUER may grant chat:admin; the log says so once per user", async () => {
+  await using second = await startIssuer();
+  const [first] = [server.issuer];
+  await using parley = await startTestServer({
+    issuer: `${first.issuer},${second.issuer}`,
+    env: { PARLEY_ADMIN_ISSUER: first.issuer },
+  });
+  const isAdmin = async (issuer: Pick<typeof first, "sign">) => {
+    const token = await issuer.sign(email, { claims: { scope: "chat:admin" } });
+    return (await callApi(parley, "GET /api/me", { token })).body["admin"];
+  };
+  expect(await isAdmin(first)).toBe(true);
+  for (let each = 0; each < 2; each++) expect(await isAdmin(second)).toBe(false);
+  const warnings = parley.logs.filter(({ msg }) => msg === "chat:admin of a token ignored");
+  expect(warnings).toMatchObject([{ reason: `PARLEY_ADMIN_ISSUER does not have ${second.issuer}` }]);
+});
+
 /** The algorithms whose tokens a server with these settings accepts. */
 async function acceptedOf(algorithms: readonly string[], env: Record<string, string>): Promise<string[]> {
   await using issuer = await startFaultyIssuer();

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 
 import type { RoomSummary } from "../../src/client/index.ts";
+import { defaultSettingsBody } from "../support/samples.ts";
 import type { StoredMessage, StoredRoom, StoredSummary } from "./database.ts";
 import type { Counted } from "./history.ts";
 import { checkCounts, checkList, missingInList } from "./list-checker.ts";
@@ -51,7 +52,7 @@ function shownRoom(id: string): RoomSummary {
   const body = last === null ? undefined : rooms.get(id)?.messages[last - 1]?.body;
   // The cut falls into an emoji.
   const last_message = body ? { ...body, text: `${last} ${"🙂".repeat(99)}` } : null;
-  return { ...rest, role: "member", last_message };
+  return { ...rest, ...defaultSettingsBody, role: "member", last_message };
 }
 
 function violations(list: RoomSummary[], unread = 1): string[] {

@@ -189,7 +189,7 @@ test("the chat is healthy while its last write succeeded", async () => {
   const { chat, client, failures, profile, alice, room } = at;
   const writes: (() => Promise<unknown>)[] = [
     () => chat.execute(alice, room.key, send("hello")),
-    () => chat.rooms.rename(alice, "lobby", "Hall"),
+    () => chat.rooms.change(alice, "lobby", { name: "Hall" }),
     () => chat.signIn({ sub: "bob", admin: false }),
   ];
   for (const write of writes) {

@@ -6,13 +6,15 @@ import {
   decideGrant,
   decideRemoval,
   decideRoomChange,
+  decideRoomDeletion,
   higherRole,
 } from "../../src/chat/decide-rooms.ts";
 import { isRefused } from "../../src/chat/errors.ts";
-import { type Actor, type Member, type Role, roles } from "../../src/chat/model.ts";
+import { type Actor, defaultSettings, type Member, type Role, roles } from "../../src/chat/model.ts";
 import { can, type Permission } from "../../src/chat/permissions.ts";
 import { actor } from "../support/samples.ts";
 
+const room = { key: 7, id: "lobby", name: "Lobby", ...defaultSettings, seq: 12, rev: 20, createdAt: 0 };
 const actorFacts = (role: Role | undefined, user = actor(1)): ActorFacts => ({
   actor: user,
   role,
@@ -35,8 +37,8 @@ const removal = (by: ActorFacts, ...candidates: Member[]) =>
 
 /** What may be done in a room, and by which roles. */
 const actions: [what: string, allowed: string, decide: (by: ActorFacts) => unknown][] = [
-  ["rename the room", "owner", (by) => decideRoomChange(by, "rename_room")],
-  ["delete the room", "owner", (by) => decideRoomChange(by, "delete_room")],
+  ["change the room", "owner", (by) => decideRoomChange(by, { room, wanted: { name: "new" }, at: 0 })],
+  ["delete the room", "owner", (by) => decideRoomDeletion(by)],
   ["add a member", "owner moderator", (by) => grant(by, undefined, "member")],
   ["add somebody without naming a role", "owner moderator", (by) => grant(by, undefined, undefined)],
   ["add a moderator", "owner", (by) => grant(by, undefined, "moderator")],

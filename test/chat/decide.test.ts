@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 
 import { amend, type Amendment, Batch, type SentMessage } from "../../src/chat/decide.ts";
 import { isRefused } from "../../src/chat/errors.ts";
-import type { Action, Actor, Message, Position, Reaction, Role } from "../../src/chat/model.ts";
+import type { Action, Actor, Message, Position, Posting, Reaction, Role } from "../../src/chat/model.ts";
 import { actor, message, outcomeLine, range, send } from "../support/samples.ts";
 
 const [alice, bob, carol, admin] = [actor(1), actor(2), actor(3), actor(9, true)];
@@ -19,11 +19,17 @@ interface Stored {
   sent?: Record<string, SentMessage>;
   roles?: [Actor, Role][];
   marks?: [Actor, number][];
+  posting?: Posting;
+  slowMode?: number;
+  mutes?: [Actor, until: number | null][];
+  sentAt?: [Actor, number][];
 }
 
 /** A batch on facts from plain maps: Alice and Bob are members, and the room is empty unless it says otherwise. */
 function createBatch(stored: Stored = {}) {
-  const { messages = [], sent = {}, roles = [], marks = [] } = stored;
+  const { messages = [], sent = {}, roles = [], marks = [], posting = "members", slowMode = 0 } = stored;
+  const mutes = new Map((stored.mutes ?? []).map(([{ key }, until]) => [key, { until }]));
+  const sentAt = new Map((stored.sentAt ?? []).map(([{ key }, at]) => [key, at]));
   const head = "head" in stored ? stored.head : { seq: messages.length, rev: messages.length };
   const roleByUser = new Map<number, Role>([
     [alice.key, "member"],
@@ -33,8 +39,12 @@ function createBatch(stored: Stored = {}) {
   const markByUser = new Map(marks.map(([{ key }, seq]) => [key, seq]));
   const lookUps: number[] = [];
   const batch = new Batch({
-    head: (key) => (key === room ? head : { seq: 0, rev: 0 }),
-    role: (_, user) => roleByUser.get(user),
+    head(key) {
+      const position = key === room ? head : { seq: 0, rev: 0 };
+      return position && { ...position, posting, slowMode };
+    },
+    standing: (_, user) => ({ role: roleByUser.get(user), mute: mutes.get(user) }),
+    lastSentAt: (_, user) => sentAt.get(user),
     readMark: (_, user) => markByUser.get(user) ?? 0,
     sentAs: (_, sender, clientId) => sent[`${sender} ${clientId}`],
     message: (_, seq) => messages[seq - 1],

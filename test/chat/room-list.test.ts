@@ -1,6 +1,6 @@
 import { describe, expect, spyOn, test } from "bun:test";
 
-import { type Actor, operator, type Room } from "../../src/chat/model.ts";
+import { type Actor, defaultSettings, operator, type Room } from "../../src/chat/model.ts";
 import { RoomList } from "../../src/chat/room-list.ts";
 import { StoreHarness, subOf } from "../contract/store-harness.ts";
 import { send } from "../support/samples.ts";
@@ -34,7 +34,14 @@ test("a user's rooms are listed by their last activity, a room without messages 
   await using at = await openList();
   const { h, store, list, alice } = at;
   const create = async (id: string, createdAt: number) => {
-    await store.createRoom({ id, name: id, owner: alice.key, createdAt, roomsPerUser: 0 });
+    await store.createRoom({
+      id,
+      name: id,
+      owner: alice.key,
+      ...defaultSettings,
+      createdAt,
+      roomsPerUser: 0,
+    });
     return (await store.membership(id, alice.key))?.room ?? expect.unreachable();
   };
   const [c, a, b, old] = [
@@ -117,7 +124,7 @@ describe("last messages", () => {
     const room = await h.room(alice);
     await h.fill(room, alice, 1);
     const [before] = await list.of(alice.key);
-    await store.renameRoom(room.key, "New", operator);
+    await store.changeRoom(room.key, { name: "New" }, operator);
     at.reads();
     for (let time = 0; time < 2; time++) {
       const [after] = await list.of(alice.key);
@@ -149,7 +156,7 @@ describe("last messages", () => {
     await using at = await openList();
     const { store, list, alice } = at;
     const rooms = Array.from({ length: 4098 }, (_, index) => ({
-      room: { key: index, id: `${index}`, name: "", seq: 0, rev: 0, createdAt: 0 },
+      room: { key: index, id: `${index}`, name: "", ...defaultSettings, seq: 0, rev: 0, createdAt: 0 },
       role: "member" as const,
       read: 0,
       unread: 0,

@@ -53,7 +53,7 @@ const codeOf = (work: Promise<unknown>) =>
 describe("what a change of a room or its members announces", () => {
   test("a new name, in NFC", async () => {
     await using at = await openLobby();
-    const membership = await at.rooms.rename(at.owner, "lobby", " Cafe\u0301 ");
+    const membership = await at.rooms.change(at.owner, "lobby", { name: " Cafe\u0301 " });
     expect(membership).toMatchObject({ room: { id: "lobby", name: "Café" }, role: "owner" });
     expect(at.published()).toMatchObject([
       { kind: "notice", notice: { type: "room", room: { name: "Café" } } },
@@ -110,8 +110,8 @@ describe("what a change of a room or its members announces", () => {
     await using at = await openLobby();
     const { rooms, owner, member } = at;
     const codes = await Promise.all([
-      codeOf(rooms.rename(member, "lobby", "Mine")),
-      codeOf(rooms.rename(owner, "lobby", "\u200b")),
+      codeOf(rooms.change(member, "lobby", { name: "Mine" })),
+      codeOf(rooms.change(owner, "lobby", { name: "\u200b" })),
       codeOf(rooms.delete(member, "lobby")),
       codeOf(rooms.setMember(member, "lobby", { sub: "stranger" })),
       codeOf(rooms.removeMember(owner, "lobby", { sub: "owner" })),
@@ -126,7 +126,7 @@ describe("what a change of a room or its members announces", () => {
   test("nothing, when it cannot be stored, which is noted", async () => {
     await using at = await openLobby();
     at.client.run("PRAGMA query_only = ON");
-    expect(await codeOf(at.rooms.rename(at.owner, "lobby", "New"))).toBe("storage_unavailable");
+    expect(await codeOf(at.rooms.change(at.owner, "lobby", { name: "New" }))).toBe("storage_unavailable");
     expect([at.published(), at.failedWrites()]).toEqual([[], 1]);
     at.client.run("PRAGMA query_only = OFF");
   });
@@ -149,8 +149,8 @@ test("the operator's rooms have no owner, and a user's have them", async () => {
   expect(await at.rooms.members(operator, "hall")).toEqual([]);
   expect(await at.rooms.members(at.member, "lobby")).toMatchObject([
     { user: { id: "owner" }, role: "owner" },
-    { user: { id: "member" } },
     { user: { id: "moderator" } },
+    { user: { id: "member" } },
   ]);
   expect((await at.rooms.all()).map(({ id }) => id)).toEqual(["hall", "lobby"]);
 });
@@ -177,7 +177,7 @@ describe("a role that is lost between the request and the write", () => {
     await rooms.setMember(owner, "lobby", { sub: "moderator" }, "owner");
     const codes = await codesOf(
       rooms.setMember(operator, "lobby", { sub: "owner" }, "member"),
-      rooms.rename(owner, "lobby", "Mine"),
+      rooms.change(owner, "lobby", { name: "Mine" }),
       rooms.delete(owner, "lobby"),
     );
     expect(codes).toEqual(["done", "forbidden", "forbidden"]);

@@ -183,7 +183,7 @@ describe.each(versions)("with React %d", (version) => {
     await tab.see("unread", "1");
     await tab.page.evaluate(() => app.room?.read());
     await tab.see("unread", "0");
-    await server.asOperator((chat, operator) => chat.rooms.rename(operator, bobs.id, "Renamed"));
+    await server.asOperator((chat, operator) => chat.rooms.change(operator, bobs.id, { name: "Renamed" }));
     await tab.see("name", "Renamed open");
     await bobs.chat.api.setMember(bobs.id, "x@example.com", "member");
     await tab.see("members", `${name}, ${bobs.bob}, x`);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { settle } from "../support/samples.ts";
+import { defaultSettingsBody, settle } from "../support/samples.ts";
 import {
   connectChat,
   connectToFake,
@@ -67,12 +67,12 @@ describe("the list of rooms", () => {
     socket.receive({ type: "read", room: "a", user: me, seq: 8, unread: 1, ...counts });
     socket.receive({ type: "read", room: "a", user: other, seq: 9, unread: 0, ...counts });
     expect(chat.room("a")).toMatchObject({ read: 8, unread: 1 });
-    socket.receive({ type: "room", room: { id: "a", name: "Hall" } });
+    socket.receive({ type: "room", room: { id: "a", name: "Hall", ...defaultSettingsBody, slow_mode: 5 } });
     socket.receive({ type: "member", room: "a", user: me, role: "owner" });
     socket.receive({ type: "member", room: "a", user: other, role: "moderator" });
-    expect(chat.room("a")).toMatchObject({ name: "Hall", role: "owner" });
+    expect(chat.room("a")).toMatchObject({ name: "Hall", slow_mode: 5, role: "owner" });
     socket.receive({ type: "rooms", rooms: [summary("a", { seq: 12, read: 8, unread: 4 })], more: false });
-    expect(chat.room("a")).toMatchObject({ name: "a", role: "member", seq: 12, unread: 4 });
+    expect(chat.room("a")).toMatchObject({ name: "a", slow_mode: 0, role: "member", seq: 12, unread: 4 });
     // An older one has the name and the role only.
     socket.receive({ type: "rooms", rooms: [summary("a", { seq: 9, name: "B" })], more: false });
     expect(chat.room("a")).toMatchObject({ name: "B", seq: 12, unread: 4 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
 import type { RoomEvent } from "../../src/client/index.ts";
-import { settle } from "../support/samples.ts";
+import { defaultSettingsBody, settle } from "../support/samples.ts";
 import {
   connectToFake,
   created,
@@ -95,7 +95,7 @@ describe("a room", () => {
     const notices = [
       { type: "presence", room: "lobby", user: other, online: true },
       { type: "presence", room: "lobby", user: other, online: true },
-      { type: "room", room: { id: "lobby", name: "Hall" } },
+      { type: "room", room: { id: "lobby", name: "Hall", ...defaultSettingsBody } },
       { type: "member", room: "lobby", user: me, role: "owner" },
       { type: "member", room: "lobby", user: other, role: null },
       { type: "typing", room: "lobby", user: other },

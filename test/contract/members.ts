@@ -1,22 +1,79 @@
 import { expect, test } from "bun:test";
 
-import { operator, type Role } from "../../src/chat/model.ts";
+import { unwrap } from "../../src/chat/errors.ts";
+import { type Invitation, type Member, operator, type Role, roles } from "../../src/chat/model.ts";
 import { type StoreHarness, subOf } from "./store-harness.ts";
 
 export function membersContract(harness: () => StoreHarness): void {
-  test("members are listed owners first, then by email", async () => {
+  test("members are listed owners first, then moderators, in pages of any size", async () => {
     const h = harness();
     const room = await h.room();
-    const emails = ["c", "a", "b", "d"].map((letter) => `${letter}.${h.email()}`);
-    const roles: Role[] = ["member", "moderator", "member", "owner"];
-    for (const [index, email] of emails.entries()) await h.grant(room, { email }, roles[index]);
-    const [c, a, b, d] = emails as [string, string, string, string];
-    expect((await h.store.members(room.key)).map(({ user, role }) => [user.email, role])).toEqual([
-      [d, "owner"],
-      [a, "moderator"],
-      [b, "member"],
-      [c, "member"],
+    const wanted: Role[] = ["member", "moderator", "member", "owner", "moderator", "owner", "member"];
+    const invitations = wanted.map((role) => ({ who: { email: h.email() }, role }));
+    await h.store.setMembers(room.key, invitations, { by: operator, joinedAt: 1, membersPerRoom: 0 });
+    const emails = (role: Role) =>
+      invitations.filter((each) => each.role === role).map(({ who }) => who.email);
+    const all = await h.store.members(room.key);
+    expect(all.map(({ user }) => user.email)).toEqual(roles.flatMap(emails));
+    for (let limit = 1; limit <= all.length + 1; limit++) {
+      const read: Member[] = [];
+      for (let page = await h.store.members(room.key, { limit }); page.length > 0;) {
+        expect(page.length).toBeLessThanOrEqual(limit);
+        read.push(...page);
+        const { role, user } = page.at(-1) as Member;
+        page = await h.store.members(room.key, { after: { role, user: user.key }, limit });
+      }
+      expect(read).toEqual(all);
+    }
+  });
+
+  test("a member who leaves between two pages does not shift the second", async () => {
+    const h = harness();
+    const users = await Promise.all(Array.from({ length: 4 }, () => h.user()));
+    const room = await h.room(...users);
+    const [first, second] = await h.store.members(room.key, { limit: 2 });
+    await h.remove(room, subOf(first?.user ?? expect.unreachable()));
+    await h.remove(room, subOf(second?.user ?? expect.unreachable()));
+    const after = { role: "member", user: second?.user.key ?? 0 } as const;
+    const rest = await h.store.members(room.key, { after, limit: 2 });
+    expect(rest.map(({ user }) => user.key)).toEqual(users.slice(2).map(({ key }) => key));
+  });
+
+  test("several members are added together, and roles changed, in order", async () => {
+    const h = harness();
+    const [alice, bob] = [await h.user(), await h.user()];
+    const room = await h.room(alice);
+    const invitations: Invitation[] = [
+      { who: subOf(alice), role: undefined },
+      { who: subOf(bob), role: "moderator" },
+      { who: subOf(bob), role: "owner" },
+      { who: { email: h.email() }, role: undefined },
+    ];
+    const grant = { by: operator, joinedAt: 1, membersPerRoom: 3 };
+    const granted = unwrap(await h.store.setMembers(room.key, invitations, grant));
+    expect(granted.map(({ member, added, changed }) => [member.role, added, changed])).toEqual([
+      ["member", false, false],
+      ["moderator", true, true],
+      ["owner", false, true],
+      ["member", true, true],
     ]);
+    expect(await h.store.members(room.key)).toHaveLength(3);
+  });
+
+  test("of several members, none is added if one is refused", async () => {
+    const h = harness();
+    const [alice, bob] = [await h.user(), await h.user()];
+    const room = await h.room(alice);
+    const before = await h.store.members(room.key);
+    const email = h.email();
+    const invitations = [subOf(bob), { email }].map((who) => ({ who, role: undefined }));
+    const grant = { by: operator, joinedAt: 1, membersPerRoom: 2 };
+    expect(await h.store.setMembers(room.key, invitations, grant)).toEqual({ refused: "too_many_members" });
+    expect(await h.store.members(room.key)).toEqual(before);
+    expect(await h.store.role(room.key, bob.key)).toBeUndefined();
+    // Nor is there an invitation left.
+    const carol = await h.signIn(h.name("carol"), email);
+    expect(await h.store.roomsOf(carol.key)).toEqual([]);
   });
 
   test("a grant adds a member once, and then changes their role", async () => {
@@ -26,7 +83,8 @@ export function membersContract(harness: () => StoreHarness): void {
     const who = { email: alice.email ?? "" };
     const { key, id, email, name } = alice;
     const user = { key, id, email, name };
-    expect(await h.grant(room, who)).toEqual({ added: true, member: { user, role: "member", joinedAt: 1 } });
+    const member: Member = { user, role: "member", joinedAt: 1 };
+    expect(await h.grant(room, who)).toEqual({ added: true, changed: true, member });
     expect(await h.grant(room, who, "moderator")).toMatchObject({
       added: false,
       member: { role: "moderator" },

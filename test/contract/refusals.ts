@@ -12,11 +12,12 @@ const writes: [
   name: string,
   write: (store: Store, room: Room, by: Actor, other: Actor) => Promise<unknown>,
 ][] = [
-  ["renameRoom", (store, { key }, by) => store.renameRoom(key, "new", by)],
+  ["changeRoom", (store, { key }, by) => store.changeRoom(key, { name: "new" }, by)],
   ["deleteRoom", (store, { key }, by) => store.deleteRoom(key, by)],
   [
-    "setMember",
-    (store, { key }, by, other) => store.setMember(key, subOf(other), "owner", { by, ...limits }),
+    "setMembers",
+    (store, { key }, by, other) =>
+      store.setMembers(key, [{ who: subOf(other), role: "owner" }], { by, ...limits }),
   ],
   ["removeMember", (store, { key }, by, other) => store.removeMember(key, subOf(other), by)],
 ];
@@ -63,7 +64,7 @@ export function refusalsContract(harness: () => StoreHarness): void {
     const room = await h.createRoom(h.name("room"), owner);
     await h.grant(room, subOf(other), "owner");
     const [, refused] = await Promise.all([
-      h.store.setMember(room.key, subOf(owner), "member", { by: operator, ...limits }),
+      h.store.setMembers(room.key, [{ who: subOf(owner), role: "member" }], { by: operator, ...limits }),
       write(h.store, room, owner, other),
     ]);
     expect(refused).toEqual({ refused: "not_allowed" satisfies Refusal });

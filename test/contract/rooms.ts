@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { unwrap } from "../../src/chat/errors.ts";
-import { type Actor, operator } from "../../src/chat/model.ts";
+import { type Actor, defaultSettings, type Membership, operator, type Room } from "../../src/chat/model.ts";
 import { send } from "../support/samples.ts";
 import { type StoreHarness, subOf } from "./store-harness.ts";
 
@@ -11,8 +11,8 @@ export function roomsContract(harness: () => StoreHarness): void {
     const alice = await h.user();
     const id = h.name("room");
     const room = await h.createRoom(id, alice);
-    expect(room).toEqual({ key: room.key, id, name: id, seq: 0, rev: 0, createdAt: 1 });
-    const again = { id, name: "another", owner: null, createdAt: 2, roomsPerUser: 0 };
+    expect(room).toEqual({ key: room.key, id, name: id, ...defaultSettings, seq: 0, rev: 0, createdAt: 1 });
+    const again = { id, name: "another", owner: null, ...defaultSettings, createdAt: 2, roomsPerUser: 0 };
     expect(await h.store.createRoom(again)).toEqual({ refused: "room_id_taken" });
     expect(await h.store.membership(id, alice.key)).toEqual({ room, role: "owner" });
     expect((await h.store.rooms()).filter((each) => each.id === id)).toEqual([room]);
@@ -31,7 +31,14 @@ export function roomsContract(harness: () => StoreHarness): void {
     const [alice, bob] = [await h.user(), await h.user()];
     const create = (owner: Actor | null, roomsPerUser: number) => {
       const id = h.name("room");
-      return h.store.createRoom({ id, name: id, owner: owner?.key ?? null, createdAt: 1, roomsPerUser });
+      return h.store.createRoom({
+        id,
+        name: id,
+        owner: owner?.key ?? null,
+        ...defaultSettings,
+        createdAt: 1,
+        roomsPerUser,
+      });
     };
     const first = unwrap(await create(alice, 2));
     unwrap(await create(alice, 2));
@@ -54,12 +61,30 @@ export function roomsContract(harness: () => StoreHarness): void {
     expect(await h.store.membership(h.name("room"), alice.key)).toBeUndefined();
   });
 
+  test("all rooms are listed by id, in pages, with the role of one user", async () => {
+    const h = harness();
+    const [alice, bob] = [await h.user(), await h.user()];
+    const [own, foreign] = [await h.room(alice), await h.room(bob)];
+    const deleted = await h.room(alice);
+    await h.delete(deleted);
+    const read: Membership[] = [];
+    for (let after: string | undefined; ;) {
+      const page = await h.store.memberships(alice.key, { after, limit: 2 });
+      read.push(...page);
+      after = page.at(-1)?.room.id;
+      if (page.length < 2) break;
+    }
+    expect(read.map(({ room }) => room)).toEqual(await h.store.rooms());
+    const roleIn = ({ key }: Room) => read.find(({ room }) => room.key === key)?.role;
+    expect([own, foreign, deleted].map(roleIn)).toEqual(["member", null, undefined]);
+  });
+
   test("a room is renamed, and keeps everything else", async () => {
     const h = harness();
     const alice = await h.user();
     const [room, other] = [await h.room(alice), await h.room(alice)];
     await h.fill(room, alice, 2);
-    unwrap(await h.store.renameRoom(room.key, "Büro 🏢", operator));
+    unwrap(await h.store.changeRoom(room.key, { name: "Büro 🏢" }, operator));
     const renamed = { ...room, name: "Büro 🏢", seq: 2, rev: 2 };
     expect(await h.store.membership(room.id, alice.key)).toEqual({ room: renamed, role: "member" });
     const list = (await h.store.roomsOf(alice.key)).map((each) => each.room);

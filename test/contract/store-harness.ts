@@ -1,7 +1,8 @@
-import { type Result, unwrap } from "../../src/chat/errors.ts";
+import { isRefused, type Result, unwrap } from "../../src/chat/errors.ts";
 import {
   type Action,
   type Actor,
+  defaultSettings,
   type Draft,
   type Invitee,
   type Member,
@@ -46,17 +47,26 @@ export class StoreHarness {
   }
 
   async createRoom(id = this.name("room"), owner?: Actor): Promise<Room> {
-    const wanted = { id, name: id, owner: owner?.key ?? null, createdAt: 1, roomsPerUser: 0 };
+    const wanted = {
+      id,
+      name: id,
+      owner: owner?.key ?? null,
+      ...defaultSettings,
+      createdAt: 1,
+      roomsPerUser: 0,
+    };
     return unwrap(await this.store.createRoom(wanted));
   }
 
-  setMember(
+  async setMember(
     { key }: Room,
     who: Invitee,
     role?: Role,
     { by = operator, membersPerRoom = 0 } = {},
   ): Promise<Result<Granted>> {
-    return this.store.setMember(key, who, role, { by, joinedAt: 1, membersPerRoom });
+    const grant = { by, joinedAt: 1, membersPerRoom };
+    const granted = await this.store.setMembers(key, [{ who, role }], grant);
+    return isRefused(granted) ? granted : (granted[0] as Granted);
   }
 
   async grant(room: Room, who: Invitee, role?: Role): Promise<Granted> {

@@ -2,7 +2,16 @@ import { expect, spyOn, test } from "bun:test";
 
 import * as fc from "fast-check";
 
-import { type Message, type Role, roles, type RoomSummary } from "../../src/chat/model.ts";
+import {
+  accesses,
+  defaultSettings,
+  MAX_SLOW_MODE_S,
+  type Message,
+  postings,
+  type Role,
+  roles,
+  type RoomSummary,
+} from "../../src/chat/model.ts";
 import {
   encodeLastMessage,
   encodeSummary,
@@ -10,9 +19,9 @@ import {
   messageBody,
   roomBody,
 } from "../../src/protocol/serialize.ts";
-import { actor, message, summaryBody } from "../support/samples.ts";
+import { actor, defaultSettingsBody, message, summaryBody } from "../support/samples.ts";
 
-const room = { key: 7, id: "lobby", name: "Lobby", seq: 3, rev: 4, createdAt: 0 };
+const room = { key: 7, id: "lobby", name: "Lobby", ...defaultSettings, seq: 3, rev: 4, createdAt: 0 };
 const summary = (text?: string): RoomSummary => ({
   room,
   role: "member",
@@ -26,6 +35,7 @@ test("a room list shows what a user needs to know of a room, and nothing of the 
     id: "lobby",
     name: "Lobby",
     role: "member",
+    ...defaultSettingsBody,
     seq: 3,
     rev: 4,
     created_at: "1970-01-01T00:00:00.000Z",
@@ -89,7 +99,17 @@ const someMessage: fc.Arbitrary<Message> = fc.record({
   reactions: fc.array(fc.record({ emoji: name, by: fc.array(name) }), { maxLength: 3 }),
 });
 const someSummary: fc.Arbitrary<RoomSummary> = fc.record({
-  room: fc.record({ key: fc.nat(), id: name, name, seq, rev: seq, createdAt: time }),
+  room: fc.record({
+    key: fc.nat(),
+    id: name,
+    name,
+    access: fc.constantFrom(...accesses),
+    posting: fc.constantFrom(...postings),
+    slowMode: fc.nat(MAX_SLOW_MODE_S),
+    seq,
+    rev: seq,
+    createdAt: time,
+  }),
   role: fc.option(fc.constantFrom<Role[]>(...roles)),
   read: seq,
   unread: seq,

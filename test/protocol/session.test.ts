@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 
+import { defaultSettings } from "../../src/chat/model.ts";
 import type { RoomSummary } from "../../src/chat/model.ts";
 import type { SessionHelloFrame } from "../../src/protocol/frames.ts";
 import { encodeMessage, userBody } from "../../src/protocol/serialize.ts";
@@ -12,12 +13,12 @@ import {
   encodeRooms,
   encodeSessionHello,
 } from "../../src/protocol/session.ts";
-import { actor, message, range, summaryBody } from "../support/samples.ts";
+import { actor, defaultSettingsBody, message, range, summaryBody } from "../support/samples.ts";
 
 const read = (json: string): unknown => JSON.parse(json);
 
 const summary = (key: number, name = `Room ${key}`): RoomSummary => ({
-  room: { key, id: `room-${key}`, name, seq: 3, rev: 4, createdAt: 0 },
+  room: { key, id: `room-${key}`, name, ...defaultSettings, seq: 3, rev: 4, createdAt: 0 },
   role: "member",
   read: 1,
   unread: 2,
@@ -98,6 +99,7 @@ test("an opened room has its messages among its other keys", () => {
       id: room.id,
       name: room.name,
       role: "owner" as const,
+      ...defaultSettingsBody,
       seq: 3,
       rev: 4,
       created_at: room.created_at,

@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import * as fc from "fast-check";
 
 import { ChatError } from "../../src/chat/errors.ts";
+import { defaultSettings } from "../../src/chat/model.ts";
 import type { Message, Meta } from "../../src/chat/model.ts";
 import type { HelloFrame, MessageBody } from "../../src/protocol/frames.ts";
 import type { Command } from "../../src/protocol/schemas.ts";
@@ -20,7 +21,7 @@ import {
   encodeRead,
   parseCommand,
 } from "../../src/protocol/v2.ts";
-import { actor, message, range } from "../support/samples.ts";
+import { actor, defaultSettingsBody, message, range } from "../support/samples.ts";
 
 const read = (json: string): unknown => JSON.parse(json);
 const readList = (json: string) => read(`[${json}]`) as MessageBody[];
@@ -117,6 +118,7 @@ test("a hello has its messages among its other keys, and tells how long those ar
       id: "r",
       name: '"messages":[',
       role: "member",
+      ...defaultSettingsBody,
       seq: 1,
       rev: 2,
       created_at: "2026-01-01T00:00:00.000Z",
@@ -222,10 +224,10 @@ test("a notice names its room", () => {
     user: body,
     role: null,
   });
-  const room = { key: 7, id: "lobby", name: "Hall", seq: 1, rev: 1, createdAt: 0 };
+  const room = { key: 7, id: "lobby", name: "Hall", ...defaultSettings, seq: 1, rev: 1, createdAt: 0 };
   expect(read(encodeNotice("lobby", { type: "room", room }))).toEqual({
     type: "room",
-    room: { id: "lobby", name: "Hall" },
+    room: { id: "lobby", name: "Hall", ...defaultSettingsBody },
   });
   expect(read(encodePresence("lobby", user, true))).toEqual({
     type: "presence",

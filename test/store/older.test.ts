@@ -4,6 +4,7 @@ import { join } from "node:path";
 
 import { readMigrationFiles } from "drizzle-orm/migrator";
 
+import { defaultSettings } from "../../src/chat/model.ts";
 import { open } from "../../src/store/sqlite/open.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { StoreHarness } from "../contract/store-harness.ts";
@@ -52,7 +53,7 @@ test.each(
   createOld(path, count);
   const store = new SqliteStore(open(path, { check: true, create: false }));
   const h = new StoreHarness(store);
-  const room = { key: 1, id: "old", name: "Old", seq: 3, rev: 5, createdAt: 1 };
+  const room = { key: 1, id: "old", name: "Old", ...defaultSettings, seq: 3, rev: 5, createdAt: 1 };
   const user = { key: 1, id: "sub|old", email: "old@example.com", name: "Old" };
   expect(await store.history(1, 9)).toMatchObject({
     seq: 3,

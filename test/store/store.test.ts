@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 
 import { StoreError } from "../../src/chat/errors.ts";
-import { type Action, operator } from "../../src/chat/model.ts";
+import { type Action, defaultSettings, operator } from "../../src/chat/model.ts";
 import { open } from "../../src/store/sqlite/open.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { StoreHarness, subOf } from "../contract/store-harness.ts";
@@ -19,7 +19,14 @@ test("no statement scans a table", async () => {
   const limit = { membersPerRoom: 9 };
   const [alice, bob] = [await h.user(), await h.user()];
   const room = await h.createRoom(h.name("room"), alice);
-  await store.createRoom({ id: room.id, name: "again", owner: alice.key, createdAt: 1, roomsPerUser: 9 });
+  await store.createRoom({
+    id: room.id,
+    name: "again",
+    owner: alice.key,
+    ...defaultSettings,
+    createdAt: 1,
+    roomsPerUser: 9,
+  });
   await h.setMember(room, { email: "carol@example.com" }, "member", limit);
   await h.signIn("carol", "carol@example.com");
   for (const role of ["owner", "moderator"] as const) await h.setMember(room, { sub: "dave" }, role, limit);
@@ -43,6 +50,9 @@ test("no statement scans a table", async () => {
   await Promise.all([store.roomOf(alice.key, room.key), store.lastMessages([room.key])]);
   await Promise.all([store.readMark(room.key, alice.key), store.readMarks(room.key, 9)]);
   await store.membership(room.id, alice.key);
+  await store.memberships(alice.key, { after: undefined, limit: 9 });
+  await store.members(room.key, { after: { role: "moderator", user: 1 }, limit: 9 });
+  await store.setName(alice.key, "Alice");
   for (const scope of [{ room: room.key }, { member: alice.key }]) {
     while (await store.search.update());
     await h.act(room, alice, { type: "edit", seq: 1, text: `edited ${JSON.stringify(scope)}` });
@@ -51,7 +61,7 @@ test("no statement scans a table", async () => {
     const position = await store.search.positionOf(scope, { room: room.id, seq: 1 });
     await store.search.placeAt(scope, position ?? 0);
   }
-  await store.renameRoom(room.key, "renamed", operator);
+  await store.changeRoom(room.key, { name: "renamed" }, operator);
   await store.removeMember(room.key, { email: "erin@example.com" }, operator);
   for (const who of [subOf(alice), subOf(bob)]) await store.removeMember(room.key, who, operator);
   await h.grant(room, { sub: "withdrawn" });
@@ -113,10 +123,10 @@ test("room lists show the new name of a room that this or another process has re
   const { key } = await h.room(alice);
   const listedName = async () => (await store.roomsOf(alice.key)).map(({ room }) => room.name);
   await listedName();
-  await store.renameRoom(key, "here", operator);
+  await store.changeRoom(key, { name: "here" }, operator);
   expect(await listedName()).toEqual(["here"]);
   const other = new SqliteStore(open(path));
-  await other.renameRoom(key, "elsewhere", operator);
+  await other.changeRoom(key, { name: "elsewhere" }, operator);
   await other.close();
   expect(await listedName()).toEqual(["elsewhere"]);
 });
@@ -152,7 +162,7 @@ test("every method rejects with a StoreError when the file cannot be read or wri
     messages: () => store.messages(key, { limit: 1 }),
     changes: () => store.changes(key, 0, 1),
     createRoom: () => h.createRoom("new"),
-    renameRoom: () => store.renameRoom(key, "new", operator),
+    changeRoom: () => store.changeRoom(key, { name: "new" }, operator),
     deleteRoom: () => store.deleteRoom(key, operator),
     rooms: () => store.rooms(),
     roomsOf: () => store.roomsOf(alice.key),

@@ -16,7 +16,7 @@ let users = 0;
 export const newEmail = () => `user-${++users}@example.com`;
 
 export async function createUser(
-  server: ServerFixture,
+  server: Pick<ServerFixture, "url" | "token">,
   claims: Record<string, unknown> = {},
   email = newEmail(),
 ): Promise<ApiUser> {

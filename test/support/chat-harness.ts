@@ -3,6 +3,7 @@ import type { Bus, BusEvent } from "../../src/chat/bus.ts";
 import { Chat } from "../../src/chat/chat.ts";
 import { asChatError } from "../../src/chat/errors.ts";
 import type { JoinOptions, JoinResult } from "../../src/chat/join.ts";
+import { defaultSettings } from "../../src/chat/model.ts";
 import type {
   Actor,
   Change,
@@ -149,7 +150,7 @@ export function createChat({ messages = 0, limits = {}, broadcaster }: ChatHarne
 
   /** What a member is admitted with now. */
   const admit = (): Membership => ({
-    room: { key: room, id: "lobby", name: "Lobby", createdAt: 0, ...store.position },
+    room: { key: room, id: "lobby", name: "Lobby", ...defaultSettings, createdAt: 0, ...store.position },
     role: "member",
   });
 

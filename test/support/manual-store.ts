@@ -1,5 +1,6 @@
 import { Batch, type Facts } from "../../src/chat/decide.ts";
 import { StoreError } from "../../src/chat/errors.ts";
+import { defaultSettings } from "../../src/chat/model.ts";
 import type {
   Change,
   Draft,
@@ -139,8 +140,9 @@ export class ManualStore implements Store {
 
   append(drafts: readonly Draft[]): Promise<Outcome[]> {
     const facts: Facts = {
-      head: (room) => (this.#has(room) ? this.position : undefined),
-      role: (_, user) => this.roles.get(user),
+      head: (room) => (this.#has(room) ? { ...this.position, ...defaultSettings } : undefined),
+      standing: (_, user) => ({ role: this.roles.get(user), mute: undefined }),
+      lastSentAt: () => undefined,
       readMark: (_, user) => this.#marks.get(user) ?? 0,
       sentAs: () => undefined,
       message: (_, seq) => this.stored[seq - 1],
@@ -160,19 +162,21 @@ export class ManualStore implements Store {
   messages = unused;
   signIn = unused;
   createRoom = unused;
-  renameRoom = unused;
+  changeRoom = unused;
   deleteRoom = unused;
   rooms = unused;
   members = unused;
   findMembers = unused;
-  setMember = unused;
+  setMembers = unused;
+  setName = unused;
+  memberships = unused;
   removeMember = unused;
   purge = unused;
   probe = unused;
   close = unused;
 
   #room(): Room {
-    return { key: this.key, id: ROOM_ID, name: "Lobby", createdAt: 0, ...this.position };
+    return { key: this.key, id: ROOM_ID, name: "Lobby", ...defaultSettings, createdAt: 0, ...this.position };
   }
 
   #entry(user: UserKey): RoomEntry | undefined {

@@ -1,4 +1,5 @@
 import type { Code } from "../../src/chat/errors.ts";
+import { defaultSettings } from "../../src/chat/model.ts";
 import type { Identity } from "../../src/chat/model.ts";
 import { Connection } from "../../src/ws/connection.ts";
 import type { Protocol } from "../../src/ws/subprotocol.ts";
@@ -35,7 +36,7 @@ export class RecordedConnection extends Connection {
   waitingBytes = 0;
 
   constructor({ user = 1, protocol = "chat.v2", identity: claims = {} }: RecordedConnectionOptions = {}) {
-    const room = { key: 7, id: "lobby", name: "Lobby", seq: 0, rev: 0, createdAt: 0 };
+    const room = { key: 7, id: "lobby", name: "Lobby", ...defaultSettings, seq: 0, rev: 0, createdAt: 0 };
     super(
       {
         protocol,

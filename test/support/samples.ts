@@ -3,6 +3,9 @@ import type { Outcome } from "../../src/chat/store.ts";
 import type { RoomSummaryBody } from "../../src/protocol/frames.ts";
 import { encodeSummary } from "../../src/protocol/serialize.ts";
 
+/** The settings of a room, as clients get them, unless it was given others. */
+export const defaultSettingsBody = { access: "members", posting: "members", slow_mode: 0 } as const;
+
 /** A user who is in no store. */
 export function actor(key: number, admin = false): Actor {
   return { key, id: `sub|${key}`, email: `user-${key}@example.com`, name: null, admin };

@@ -260,7 +260,7 @@ export class SessionWorld {
     const who = { email: this.#email(user) };
     this.#joined.add(`${user} ${this.#rooms.indexOf(id)}`);
     const acting = this.#server.asOperator(async ({ rooms }, operator) => {
-      if (n % 4 === 0) await rooms.rename(operator, id, `outside ${n}`);
+      if (n % 4 === 0) await rooms.change(operator, id, { name: `outside ${n}` });
       if (n % 4 === 1) await rooms.setMember(operator, id, who, n > 50 ? "moderator" : "member");
       if (n % 4 >= 2) await rooms.removeMember(operator, id, who);
     });

@@ -2,6 +2,7 @@ import { expect } from "bun:test";
 
 import type { BusEvent } from "../../src/chat/bus.ts";
 import { StoreError } from "../../src/chat/errors.ts";
+import { defaultSettings } from "../../src/chat/model.ts";
 import type { Actor, Departure, Role, RoomKey, RoomRef, RoomSummary, UserKey } from "../../src/chat/model.ts";
 import type { Session } from "../../src/chat/session-registry.ts";
 import { Sessions } from "../../src/chat/sessions.ts";
@@ -67,7 +68,7 @@ export class ManualRooms {
     if (!room || !role) return undefined;
     const { id, name, rev } = room;
     return {
-      room: { key, id, name, seq: 0, rev, createdAt: 0 },
+      room: { key, id, name, ...defaultSettings, seq: 0, rev, createdAt: 0 },
       role,
       read: 0,
       unread: 0,
@@ -170,11 +171,12 @@ export function createSessions() {
     roomList: rooms,
     userJoined: (room, user) => void online.push(`${user.key} in ${room}`),
     userLeft: (room, user) => void online.splice(online.indexOf(`${user} in ${room}`), 1),
-    roomRenamed: ({ key, id, name }) => {
+    roomChanged: (room) => {
+      const { key, id, name } = room;
       for (const session of opened) if (session.isOpen) session.renamed(id, name);
       renamed.push(name);
       if (name !== rooms.stored.get(key)?.name) outdated.push(name);
-      sessions.receive({ kind: "notice", room: key, notice: { type: "room", room: { id, name } } });
+      sessions.receive({ kind: "notice", room: key, notice: { type: "room", room } });
     },
     readFailed: (error) => void failures.push(error),
   });
@@ -234,7 +236,7 @@ export function createSessions() {
     room.name = name;
     // A topic tells the sessions that know the room.
     for (const session of opened) if (session.isOpen) session.renamed(room.id, name);
-    receive({ kind: "notice", room: key, notice: { type: "room", room: { id: room.id, name } } });
+    receive({ kind: "notice", room: key, notice: { type: "room", room: { ...room, ...defaultSettings } } });
   };
   const change = (key: RoomKey) => {
     rooms.room(key).rev++;

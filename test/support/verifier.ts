@@ -24,7 +24,7 @@ export async function startVerifier(
 ): Promise<StartedVerifier> {
   const logs: Record<string, unknown>[] = [];
   const verifier = new Verifier({
-    issuers: [{ issuer, jwksUrl: undefined }],
+    issuers: [{ issuer, jwksUrl: undefined, grantsAdmin: true }],
     audiences: [audience],
     algorithms: ["RS256", "ES256", "EdDSA", "PS256"],
     emailClaim: "email",

@@ -185,7 +185,7 @@ test("notices are not sent: typing, read marks, presence, members and names", as
   await tab.close();
   await server.asOperator(async (chat, operator) => {
     await chat.rooms.setMember(operator, room, { email: "carol@example.com" }, "member");
-    await chat.rooms.rename(operator, room, "Another name");
+    await chat.rooms.change(operator, room, { name: "Another name" });
   });
   await v2.say("two");
   for (const text of ["one", "two"]) expect(await classic.next()).toStrictEqual({ message: text });

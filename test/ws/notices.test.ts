@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import type { NoticeFrame } from "../../src/protocol/frames.ts";
 import { callApi } from "../support/api.ts";
 import type { V2Client, V2Frame } from "../support/client.ts";
+import { defaultSettingsBody } from "../support/samples.ts";
 import { unlimited, useServer } from "../support/server.ts";
 
 // What is told to everyone in a room and not stored: typing, read marks, members and the room's name.
@@ -164,7 +165,10 @@ test("a new name of the room is announced, and shown to new connections", async 
   expect(client.hello.room.name).toBe(room);
   const rename = (email: string, name: string) => api(email, `PATCH /api/rooms/${room}`, { name });
   expect(await rename(owner, " The office ")).toMatchObject({ status: 200, name: "The office" });
-  expect(await client.next("room")).toStrictEqual({ type: "room", room: { id: room, name: "The office" } });
+  expect(await client.next("room")).toStrictEqual({
+    type: "room",
+    room: { id: room, name: "The office", ...defaultSettingsBody },
+  });
   expect((await server.connectV2(room, bob)).hello.room.name).toBe("The office");
   expect(await rename(alice, "Mine")).toMatchObject({ status: 403 });
   expect(await rename(owner, " ")).toMatchObject({ status: 400 });

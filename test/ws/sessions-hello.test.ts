@@ -6,7 +6,7 @@ import { callApi } from "../support/api.ts";
 import { refusal } from "../support/client.ts";
 import { fillRoom } from "../support/messages.ts";
 import { encodeFrame, handshake, RawConnection } from "../support/raw.ts";
-import { range } from "../support/samples.ts";
+import { defaultSettingsBody, range } from "../support/samples.ts";
 import { newRoomId, unlimited, useServer } from "../support/server.ts";
 import { connectSession } from "../support/session-client.ts";
 import { createRooms, openRawSession, RawSession } from "../support/session-rooms.ts";
@@ -32,6 +32,7 @@ test("hello tells who the user is, the limits, and their rooms, but no room", as
       id: room,
       name: room,
       role: "member",
+      ...defaultSettingsBody,
       seq: 0,
       rev: 0,
       created_at: createdAt,

@@ -209,7 +209,9 @@ describe("a new name", () => {
 
   test("is told when the command line gives it", async () => {
     const { room, session } = await setUp();
-    await server.asOperator((chat, operator) => chat.rooms.rename(operator, room, "By the operator"));
+    await server.asOperator((chat, operator) =>
+      chat.rooms.change(operator, room, { name: "By the operator" }),
+    );
     await session.until(() => session.room(room).name === "By the operator");
   });
 });

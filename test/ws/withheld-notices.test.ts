@@ -1,5 +1,6 @@
 import { expect, spyOn, test } from "bun:test";
 
+import { defaultSettings } from "../../src/chat/model.ts";
 import { Notices } from "../../src/ws/notices.ts";
 import { topics } from "../../src/ws/topics.ts";
 import { createChat } from "../support/chat-harness.ts";
@@ -79,7 +80,7 @@ test("one in 32 notices of a burst looks for slow readers, and the first one in 
   const { chat, room, notices, join } = setUp();
   const { connection: reader } = await join();
   // A join under way occupies the other room.
-  const hall = { key: room + 1, id: "hall", name: "Hall", seq: 0, rev: 0, createdAt: 0 };
+  const hall = { key: room + 1, id: "hall", name: "Hall", ...defaultSettings, seq: 0, rev: 0, createdAt: 0 };
   const visitor = new RecordedConnection().room ?? expect.unreachable();
   void chat.join(visitor, { room: hall, role: "member" }, { historyOptional: true });
   const looks = spyOn(chat, "participants");

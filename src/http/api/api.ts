@@ -3,11 +3,13 @@ import { type Context, Hono, type MiddlewareHandler } from "hono";
 import type { Verifier } from "../../auth/verifier.ts";
 import type { Budget } from "../../chat/budgets.ts";
 import type { Chat } from "../../chat/chat.ts";
+import type { Actor } from "../../chat/model.ts";
 import type { Search } from "../../chat/search.ts";
+import { ownNameSchema } from "../../protocol/room-requests.ts";
 import { userBody } from "../../protocol/serialize.ts";
 import { readToken } from "../credentials.ts";
 import type { ApiEnv } from "./env.ts";
-import { checkPath } from "./input.ts";
+import { checkPath, readBody } from "./input.ts";
 import { createMemberRoutes } from "./members.ts";
 import { createMessageRoutes } from "./messages.ts";
 import { RequestSlots } from "./request-slots.ts";
@@ -67,6 +69,10 @@ function limitRequests(slots: RequestSlots): MiddlewareHandler<ApiEnv> {
   };
 }
 
+function meBody(actor: Actor) {
+  return { ...userBody(actor), admin: actor.admin };
+}
+
 /** The HTTP API. It goes through the same `Chat` as the WebSockets, so the same rules apply. */
 export function createApi({ chat, search, verifier, cookiePath }: ApiOptions): Hono<ApiEnv> {
   const api = new Hono<ApiEnv>();
@@ -88,9 +94,11 @@ export function createApi({ chat, search, verifier, cookiePath }: ApiOptions): H
     await next();
   });
 
-  api.get("/me", (c) =>
-    respond(c, JSON.stringify({ ...userBody(c.get("actor")), admin: c.get("actor").admin })),
-  );
+  api.get("/me", (c) => respond(c, JSON.stringify(meBody(c.get("actor")))));
+  api.put("/me", async (c) => {
+    const { name } = await readBody(c, ownNameSchema);
+    return c.json(meBody(await chat.setOwnName(c.get("identity"), name)));
+  });
   api.route("/session", createSessionRoutes(cookiePath));
   api.route("/rooms", createRoomRoutes(chat));
   api.route("/rooms/:room", createMemberRoutes(chat));

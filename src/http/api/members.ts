@@ -1,18 +1,43 @@
 import { Hono } from "hono";
 
 import type { Chat } from "../../chat/chat.ts";
-import { grantSchema } from "../../protocol/schemas.ts";
+import { parseInvitee } from "../../chat/validation.ts";
+import {
+  bulkGrantSchema,
+  formatMemberCursor,
+  grantSchema,
+  memberRangeSchema,
+} from "../../protocol/room-requests.ts";
 import { memberBody } from "../../protocol/serialize.ts";
 import type { ApiEnv } from "./env.ts";
-import { memberParameter, readBody, roomParameter } from "./input.ts";
+import { memberParameter, readBody, readQuery, roomParameter } from "./input.ts";
+import { fill } from "./page.ts";
 import { respond } from "./respond.ts";
+
+/** Members that one command of the rate limit pays for. */
+const MEMBERS_PER_COMMAND = 10;
 
 export function createMemberRoutes({ rooms }: Pick<Chat, "rooms">): Hono<ApiEnv> {
   const members = new Hono<ApiEnv>();
 
   members.get("/members", async (c) => {
-    const list = await rooms.members(c.get("actor"), roomParameter(c));
-    return respond(c, JSON.stringify({ members: list.map(memberBody) }));
+    const { cursor: after, limit } = readQuery(c, memberRangeSchema);
+    const page = await rooms.members(c.get("actor"), roomParameter(c), { after, limit: limit + 1 });
+    const items = fill(page.slice(0, limit).map((each) => JSON.stringify(memberBody(each))));
+    const last = items.length < page.length ? page[items.length - 1] : undefined;
+    const next = last ? formatMemberCursor({ role: last.role, user: last.user.key }) : null;
+    return respond(c, `{"members":[${items.join()}],"next":${JSON.stringify(next)}}`);
+  });
+
+  members.post("/members", async (c) => {
+    const { members: wanted } = await readBody(c, bulkGrantSchema);
+    const invitations = wanted.map(({ who, role }) => ({ who: parseInvitee(who), role }));
+    // The rate limit pays for one: the others are charged too.
+    c.get("budgets").spend(c.get("actor"), "changes", Math.floor(wanted.length / MEMBERS_PER_COMMAND));
+    const granted = await rooms.setMembers(c.get("actor"), roomParameter(c), invitations);
+    const added = granted.filter((each) => each.added).length;
+    const changed = granted.filter((each) => each.changed).length - added;
+    return c.json({ added, changed });
   });
 
   members.get("/members/:who", async (c) => {

@@ -1,13 +1,14 @@
-import { Hono } from "hono";
+import { type Context, Hono } from "hono";
 
 import type { Chat } from "../../chat/chat.ts";
 import { cursorOf } from "../../chat/room-list.ts";
 import {
+  ensuredRoomSchema,
   formatRoomCursor,
   newRoomSchema,
   roomChangeSchema,
   roomRangeSchema,
-} from "../../protocol/schemas.ts";
+} from "../../protocol/room-requests.ts";
 import { encodeSummary, roomBody } from "../../protocol/serialize.ts";
 import type { ApiEnv } from "./env.ts";
 import { readBody, readQuery, roomParameter } from "./input.ts";
@@ -17,8 +18,18 @@ import { respond } from "./respond.ts";
 export function createRoomRoutes({ rooms: chatRooms }: Pick<Chat, "rooms">): Hono<ApiEnv> {
   const rooms = new Hono<ApiEnv>();
 
+  /** A page of all rooms, by id. */
+  async function listAll(c: Context<ApiEnv>, after: string | undefined, limit: number): Promise<Response> {
+    const page = await chatRooms.page(c.get("actor"), { after, limit: limit + 1 });
+    const items = fill(page.slice(0, limit).map((each) => JSON.stringify(roomBody(each))));
+    const last = items.length < page.length ? page[items.length - 1] : undefined;
+    const next = last ? formatRoomCursor({ at: 0, id: last.room.id }) : null;
+    return respond(c, `{"rooms":[${items.join()}],"next":${JSON.stringify(next)}}`);
+  }
+
   rooms.get("/", async (c) => {
-    const { cursor, limit } = readQuery(c, roomRangeSchema);
+    const { all, cursor, limit } = readQuery(c, roomRangeSchema);
+    if (all === "true") return listAll(c, cursor?.id, limit);
     const summaries = await chatRooms.of(c.get("actor"), cursor);
     const items = fill(summaries.slice(0, limit).map(encodeSummary));
     const last = summaries[items.length - 1];
@@ -27,8 +38,8 @@ export function createRoomRoutes({ rooms: chatRooms }: Pick<Chat, "rooms">): Hon
   });
 
   rooms.post("/", async (c) => {
-    const { id = crypto.randomUUID(), name } = await readBody(c, newRoomSchema);
-    const room = await chatRooms.create(c.get("actor"), id, name);
+    const { id = crypto.randomUUID(), name, ...options } = await readBody(c, newRoomSchema);
+    const room = await chatRooms.create(c.get("actor"), id, name, toSettings(options));
     return c.json(roomBody({ room, role: "owner" }), 201, { location: `/api/rooms/${room.id}` });
   });
 
@@ -37,15 +48,16 @@ export function createRoomRoutes({ rooms: chatRooms }: Pick<Chat, "rooms">): Hon
   );
 
   rooms.put("/:room", async (c) => {
-    const { name } = await readBody(c, roomChangeSchema);
-    const { membership, created } = await chatRooms.ensure(c.get("actor"), roomParameter(c), name);
+    const { name, ...options } = await readBody(c, ensuredRoomSchema);
+    const settings = toSettings(options);
+    const { membership, created } = await chatRooms.ensure(c.get("actor"), roomParameter(c), name, settings);
     if (!created) return c.json(roomBody(membership));
     return c.json(roomBody(membership), 201, { location: `/api/rooms/${membership.room.id}` });
   });
 
   rooms.patch("/:room", async (c) => {
-    const { name } = await readBody(c, roomChangeSchema);
-    return c.json(roomBody(await chatRooms.rename(c.get("actor"), roomParameter(c), name)));
+    const changes = toSettings(await readBody(c, roomChangeSchema));
+    return c.json(roomBody(await chatRooms.change(c.get("actor"), roomParameter(c), changes)));
   });
 
   rooms.delete("/:room", async (c) => {
@@ -54,4 +66,9 @@ export function createRoomRoutes({ rooms: chatRooms }: Pick<Chat, "rooms">): Hon
   });
 
   return rooms;
+}
+
+/** The wire's name of a setting is not the domain's. */
+function toSettings<T extends { slow_mode?: number | undefined }>({ slow_mode: slowMode, ...rest }: T) {
+  return { ...rest, slowMode };
 }

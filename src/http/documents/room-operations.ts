@@ -1,16 +1,26 @@
 import { memberSchema, roomSchema } from "../../protocol/bodies.ts";
-import { memberListSchema, roomPageSchema } from "../../protocol/responses.ts";
-import { grantSchema, newRoomSchema, roomChangeSchema, roomRangeSchema } from "../../protocol/schemas.ts";
+import { grantedSchema, memberPageSchema, roomListSchema } from "../../protocol/responses.ts";
+import {
+  bulkGrantSchema,
+  ensuredRoomSchema,
+  grantSchema,
+  memberRangeSchema,
+  newRoomSchema,
+  roomChangeSchema,
+  roomRangeSchema,
+} from "../../protocol/room-requests.ts";
 import type { Operations } from "./operation.ts";
 
 export const roomOperations: Operations = {
   "GET /api/rooms": {
     id: "listRooms",
     tag: "Rooms",
-    summary: "List the user's rooms",
-    description: "The rooms that the user is a member of, most recent activity first.",
+    summary: "List rooms",
+    description:
+      "The rooms that the user is a member of, most recent activity first. With `all=true` every room, by id, for administrators.",
     query: roomRangeSchema,
-    responses: { 200: { schema: roomPageSchema } },
+    responses: { 200: { schema: roomListSchema } },
+    codes: ["forbidden"],
   },
   "POST /api/rooms": {
     id: "createRoom",
@@ -33,7 +43,7 @@ export const roomOperations: Operations = {
     tag: "Rooms",
     summary: "Create a room unless it exists",
     description: "The room has no owner. For administrators.",
-    body: roomChangeSchema,
+    body: ensuredRoomSchema,
     responses: {
       200: { schema: roomSchema, description: "The room exists. It is as it was." },
       201: { schema: roomSchema, description: "The room was created.", hasLocation: true },
@@ -43,7 +53,7 @@ export const roomOperations: Operations = {
   "PATCH /api/rooms/:room": {
     id: "changeRoom",
     tag: "Rooms",
-    summary: "Rename a room",
+    summary: "Change a room's name or settings",
     body: roomChangeSchema,
     responses: { 200: { schema: roomSchema } },
     codes: ["forbidden"],
@@ -60,7 +70,18 @@ export const roomOperations: Operations = {
     id: "listMembers",
     tag: "Members",
     summary: "List the members of a room",
-    responses: { 200: { schema: memberListSchema } },
+    description: "Owners, then moderators, then the others.",
+    query: memberRangeSchema,
+    responses: { 200: { schema: memberPageSchema } },
+  },
+  "POST /api/rooms/:room/members": {
+    id: "setMembers",
+    tag: "Members",
+    summary: "Add many members, or change their roles",
+    description: "All of them or none. `conflict`: the room would lose its last owner.",
+    body: bulkGrantSchema,
+    responses: { 200: { schema: grantedSchema } },
+    codes: ["forbidden", "conflict"],
   },
   "GET /api/rooms/:room/members/:who": {
     id: "getMember",

@@ -5,6 +5,7 @@ import {
   problemSchema,
   readinessSchema,
 } from "../../protocol/responses.ts";
+import { ownNameSchema } from "../../protocol/room-requests.ts";
 import type { Operations } from "./operation.ts";
 
 export const serverOperations: Operations = {
@@ -13,6 +14,16 @@ export const serverOperations: Operations = {
     tag: "Users",
     summary: "Get the user of the token",
     responses: { 200: { schema: meSchema } },
+  },
+  "PUT /api/me": {
+    id: "setOwnName",
+    tag: "Users",
+    summary: "Name an administrator whose token has no name",
+    description:
+      "They are shown with it from their next request or connection on. `conflict`: the token has a name.",
+    body: ownNameSchema,
+    responses: { 200: { schema: meSchema } },
+    codes: ["forbidden", "conflict"],
   },
   "POST /api/session": {
     id: "createSession",

@@ -1,6 +1,7 @@
 import { Batch, type Facts, type RoomWrites } from "../../chat/decide.ts";
 import type { Draft, RoomKey } from "../../chat/model.ts";
 import type { Outcome } from "../../chat/store.ts";
+import { addToAudit } from "./audit-list.ts";
 import type { Queries } from "./queries.ts";
 import { toMessages } from "./rows.ts";
 
@@ -17,9 +18,16 @@ export function factsOf(queries: Queries): Facts {
   return {
     head(room) {
       const row = queries.head.get({ room });
-      return row && { seq: row[0], rev: row[1] };
+      if (!row) return undefined;
+      const [seq, rev, isReadOnly, slowMode] = row;
+      return { seq, rev, posting: isReadOnly ? "moderators" : "members", slowMode };
     },
-    role: (room, user) => queries.role.get({ room, user })?.[0] ?? undefined,
+    standing(room, user) {
+      const [role, mutedUntil] = queries.standing.get({ room, user }) ?? [null, null];
+      const mute = mutedUntil === null ? undefined : { until: mutedUntil < 0 ? null : mutedUntil };
+      return { role: role ?? undefined, mute };
+    },
+    lastSentAt: (room, user) => queries.lastSentAt.get({ room, user })?.[0] ?? undefined,
     readMark: (room, user) => queries.readMark.get({ room, user })?.[0] ?? 0,
     sentAs(room, sender, clientId) {
       const row = queries.sentAs.get({ room, sender, clientId });
@@ -40,7 +48,7 @@ export function factsOf(queries: Queries): Facts {
 }
 
 function write(queries: Queries, room: RoomKey, writes: RoomWrites): void {
-  const { seq, rev, created, changed, readMarks } = writes;
+  const { seq, rev, created, changed, readMarks, sentAt, audit } = writes;
   for (const message of created) {
     queries.insert.run({
       room,
@@ -68,4 +76,6 @@ function write(queries: Queries, room: RoomKey, writes: RoomWrites): void {
   }
   if (created.length > 0 || changed.size > 0) queries.advance.run({ room, seq, rev });
   for (const [user, mark] of readMarks) queries.setReadMark.run({ room, user, seq: mark });
+  for (const [user, at] of sentAt) queries.setLastSentAt.run({ room, user, sentAt: at });
+  for (const record of audit) addToAudit(queries, room, record);
 }

@@ -6,7 +6,7 @@ import { type EntryRow, toRoom } from "./rows.ts";
 const MAX_ROOMS = 4096;
 
 /**
- * Rooms that were listed lately. Their ids, names and times of creation hardly ever change, and would cost more to read than
+ * Rooms that were listed lately. Their ids, settings and times of creation hardly ever change, and would cost more to read than
  * the rest of a list.
  */
 export class KnownRooms {
@@ -35,7 +35,7 @@ export class KnownRooms {
     });
   }
 
-  /** The room has another name. */
+  /** The room has other settings. */
   forget(key: RoomKey): void {
     this.#rooms.delete(key);
   }

@@ -1,9 +1,18 @@
-import { and, count, desc, eq, inArray, isNotNull } from "drizzle-orm";
+import { and, asc, count, eq, gt, inArray, isNotNull } from "drizzle-orm";
 
-import { type ActorFacts, decideGrant, decideRemoval } from "../../chat/decide-rooms.ts";
+import { type ActorFacts, decideGrant, decideRemoval, type MemberFacts } from "../../chat/decide-rooms.ts";
 import { isRefused, type Result } from "../../chat/errors.ts";
-import type { Invitee, Member, ReadMark, Role, RoomKey, UserKey } from "../../chat/model.ts";
-import type { Grant, Granted } from "../../chat/store.ts";
+import {
+  type Invitation,
+  type Invitee,
+  type Member,
+  type ReadMark,
+  roles,
+  type RoomKey,
+  type User,
+  type UserKey,
+} from "../../chat/model.ts";
+import type { Grant, Granted, MemberPage } from "../../chat/store.ts";
 import { userColumns } from "./columns.ts";
 import type { Db } from "./open.ts";
 import type { Queries } from "./queries.ts";
@@ -14,15 +23,25 @@ import type { Users } from "./users.ts";
 export class Members {
   constructor(
     private readonly db: Db,
-    private readonly queries: Pick<Queries, "memberCount" | "readMarks">,
+    private readonly queries: Pick<
+      Queries,
+      "memberCount" | "readMarks" | "memberOf" | "addMember" | "resetReadMark"
+    >,
     private readonly users: Users,
   ) {}
 
-  /** Owners first, then by email. */
-  list(room: RoomKey): Member[] {
-    return this.#select(eq(members.room, room))
-      .orderBy(desc(eq(members.role, "owner")), userTable.email, userTable.sub)
-      .all();
+  list(room: RoomKey, { after, limit = Infinity }: MemberPage = {}): Member[] {
+    const listed: Member[] = [];
+    // One query for each role reads an index in its order.
+    for (const role of after ? roles.slice(roles.indexOf(after.role)) : roles) {
+      if (listed.length === limit) break;
+      const previous = after?.role === role ? gt(members.user, after.user) : undefined;
+      const query = this.#select(and(eq(members.room, room), eq(members.role, role), previous))
+        .orderBy(asc(members.user))
+        .limit(Number.isFinite(limit) ? limit - listed.length : -1);
+      listed.push(...query.all());
+    }
+    return listed;
   }
 
   /** Resolves an email to the members who are shown with it. */
@@ -45,35 +64,54 @@ export class Members {
     });
   }
 
-  set(
+  /** Stops at the first that is refused. The writer then rolls the others back. */
+  setAll(
     room: RoomKey,
-    who: Invitee,
-    wanted: Role | undefined,
-    { joinedAt, membersPerRoom }: Grant,
+    invitations: readonly Invitation[],
+    grant: Grant,
     actorFacts: ActorFacts,
+  ): Result<Granted[]> {
+    const all: Granted[] = [];
+    let counted: number | undefined;
+    const memberCount = () => (counted ??= this.#count(eq(members.room, room)));
+    for (const invitation of invitations) {
+      const granted = this.#set(room, invitation, grant, { ...actorFacts, memberCount });
+      if (isRefused(granted)) return granted;
+      if (granted.added && counted !== undefined) counted++;
+      all.push(granted);
+    }
+    return all;
+  }
+
+  #set(
+    room: RoomKey,
+    { who, role: wanted }: Invitation,
+    { joinedAt, membersPerRoom }: Grant,
+    facts: ActorFacts & Pick<MemberFacts, "memberCount">,
   ): Result<Granted> {
     const known = this.users.find(who);
-    const member = known && this.#select(membership(room, known.key)).get();
+    const member = known && this.#memberOf(room, known);
     const decision = decideGrant(
       wanted,
       { membersPerRoom },
       {
-        ...actorFacts,
+        ...facts,
         member,
-        memberCount: () => this.#count(eq(members.room, room)),
         ownerCount: () => this.#ownerCount(room),
       },
     );
     if (isRefused(decision)) return decision;
     const { role, readMark } = decision;
     if (member) {
-      this.db.update(members).set({ role }).where(membership(room, member.user.key)).run();
-      return { member: { ...member, role }, added: false };
+      if (role !== member.role)
+        this.db.update(members).set({ role }).where(membership(room, member.user.key)).run();
+      return { member: { ...member, role }, added: false, changed: role !== member.role };
     }
     const invited = known ?? this.users.invite(who);
-    this.db.insert(members).values({ room, user: invited.key, role, joinedAt }).run();
-    this.#setReadMark(room, invited.key, readMark ?? 0);
-    return { member: { user: invited, role, joinedAt }, added: true };
+    this.queries.addMember.run({ room, user: invited.key, role, joinedAt });
+    // A mark may be left from when the user read the room as an administrator.
+    this.queries.resetReadMark.run({ room, user: invited.key, seq: readMark ?? 0 });
+    return { member: { user: invited, role, joinedAt }, added: true, changed: true };
   }
 
   remove(room: RoomKey, who: Invitee, actorFacts: ActorFacts): Result<Member | undefined> {
@@ -93,13 +131,9 @@ export class Members {
     return member;
   }
 
-  /** Replaces a mark that may be left from when the user read the room as an administrator. */
-  #setReadMark(room: RoomKey, key: UserKey, seq: number): void {
-    this.db
-      .insert(reads)
-      .values({ room, user: key, seq })
-      .onConflictDoUpdate({ target: [reads.room, reads.user], set: { seq } })
-      .run();
+  #memberOf(room: RoomKey, user: User): Member | undefined {
+    const row = this.queries.memberOf.get({ room, user: user.key });
+    return row && { user, role: row[0], joinedAt: row[1] };
   }
 
   #select(condition: ReturnType<typeof and>) {

@@ -3,7 +3,10 @@ import { and, asc, desc, eq, gt, isNotNull, lt, lte, sql } from "drizzle-orm";
 import type { Position, Role, RoomKey, UserKey } from "../../chat/model.ts";
 import { $, messageColumns, roomColumns, roomExists, userColumns } from "./columns.ts";
 import { compile } from "./compile.ts";
+import { prepareMemberQueries } from "./member-queries.ts";
+import { prepareModerationQueries } from "./moderation-queries.ts";
 import type { Db } from "./open.ts";
+import { roleIn } from "./role-in.ts";
 import { prepareRoomListQueries } from "./room-list-queries.ts";
 import type { CreatedRow, HeadRow, MembershipRow, MessageRow, SentRow, UserRow } from "./rows.ts";
 import { emails, members, messages, reads, rooms, users } from "./schema.ts";
@@ -21,7 +24,13 @@ export function prepareQueries(db: Db) {
     head: compile<{ room: RoomKey }, HeadRow>(
       db,
       db
-        .select({ seq: rooms.seq, rev: rooms.rev })
+        .select({
+          seq: rooms.seq,
+          rev: rooms.rev,
+          // A number: a text costs more.
+          isReadOnly: sql`${rooms.posting} = 'moderators'`,
+          slowMode: rooms.slowMode,
+        })
         .from(rooms)
         .where(and(eq(rooms.pk, $("room")), roomExists)),
     ),
@@ -35,7 +44,7 @@ export function prepareQueries(db: Db) {
     role: compile<{ room: RoomKey; user: UserKey }, [Role | null]>(
       db,
       db
-        .select({ role: roleIn(db) })
+        .select({ role: roleIn(db, $("user")) })
         .from(rooms)
         .where(and(eq(rooms.pk, $("room")), roomExists)),
     ),
@@ -131,12 +140,14 @@ export function prepareQueries(db: Db) {
       db
         .select({
           ...roomColumns,
-          role: roleIn(db),
+          role: roleIn(db, $("user")),
         })
         .from(rooms)
         .where(and(eq(rooms.id, $("id")), roomExists)),
     ),
     ...prepareRoomListQueries(db),
+    ...prepareMemberQueries(db),
+    ...prepareModerationQueries(db),
     userBySub: compile<{ sub: string }, UserRow>(db, selectUser.where(eq(users.sub, $("sub")))),
     signedInUser: compile<{ sub: string }, [...UserRow, emailOwner: UserKey | null]>(
       db,
@@ -213,15 +224,6 @@ export function prepareQueries(db: Db) {
         .where(eq(members.room, $("room"))),
     ),
   };
-}
-
-/** A subquery for the user's role in the room of the row. A join costs ten times as much. */
-function roleIn(db: Db) {
-  const query = db
-    .select({ role: members.role })
-    .from(members)
-    .where(and(eq(members.room, rooms.pk), eq(members.user, $("user"))));
-  return sql`(${query})`;
 }
 
 export type Queries = ReturnType<typeof prepareQueries>;

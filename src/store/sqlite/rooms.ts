@@ -1,21 +1,30 @@
 import { and, count, desc, eq, gt, isNotNull } from "drizzle-orm";
 
-import { type ActorFacts, decideCreation, decideRoomChange } from "../../chat/decide-rooms.ts";
-import type { Result } from "../../chat/errors.ts";
 import {
+  type ActorFacts,
+  decideCreation,
+  decideRoomChange,
+  decideRoomDeletion,
+} from "../../chat/decide-rooms.ts";
+import { isRefused, type Result } from "../../chat/errors.ts";
+import {
+  type Membership,
   type Message,
   roles,
   type Room,
   type RoomEntry,
   type RoomKey,
+  type RoomSettings,
   type UserKey,
 } from "../../chat/model.ts";
-import type { NewRoom } from "../../chat/store.ts";
+import type { NewRoom, RoomPage } from "../../chat/store.ts";
 import { unreadCount } from "../../chat/unread.ts";
+import { addToAudit } from "./audit-list.ts";
 import { roomColumns, roomExists } from "./columns.ts";
 import { KnownRooms } from "./known-rooms.ts";
 import type { Db } from "./open.ts";
 import type { Queries } from "./queries.ts";
+import { roleIn } from "./role-in.ts";
 import { type EntryRow, toLastMessages } from "./rows.ts";
 import { members, messages, pendingReactions, reads, rooms } from "./schema.ts";
 import type { Users } from "./users.ts";
@@ -37,36 +46,40 @@ export class Rooms {
     this.#known = new KnownRooms(db, queries);
   }
 
-  create({ id, name, owner, createdAt, roomsPerUser }: NewRoom): Result<Room> {
+  create({ owner, roomsPerUser, ...room }: NewRoom): Result<Room> {
     const refusal = decideCreation(owner === null ? 0 : roomsPerUser, {
-      idTaken: () => this.#isTaken(id),
+      idTaken: () => this.#isTaken(room.id),
       roomsCreated: () => (owner === null ? 0 : this.#createdBy(owner)),
     });
     if (refusal) return refusal;
     const created = this.db
       .insert(rooms)
-      .values({ id, name, createdBy: owner, createdAt })
+      .values({ ...room, createdBy: owner })
       .returning(roomColumns)
       .get();
     if (owner !== null) {
       this.db
         .insert(members)
-        .values({ room: created.key, user: owner, role: "owner", joinedAt: createdAt })
+        .values({ room: created.key, user: owner, role: "owner", joinedAt: room.createdAt })
         .run();
     }
     return created;
   }
 
-  rename(key: RoomKey, name: string, actorFacts: ActorFacts): Result<undefined> {
-    const refusal = decideRoomChange(actorFacts, "rename_room");
-    if (refusal) return refusal;
-    this.db.update(rooms).set({ name }).where(eq(rooms.pk, key)).run();
-    this.#known.forget(key);
-    return undefined;
+  change(key: RoomKey, wanted: Partial<RoomSettings>, at: number, actorFacts: ActorFacts): Result<Room> {
+    const room = this.db.select(roomColumns).from(rooms).where(eq(rooms.pk, key)).get();
+    const decision = decideRoomChange(actorFacts, { room, wanted, at });
+    if (isRefused(decision)) return decision;
+    if (decision.audit) {
+      this.db.update(rooms).set(decision.changes).where(eq(rooms.pk, key)).run();
+      this.#known.forget(key);
+      addToAudit(this.queries, key, decision.audit);
+    }
+    return decision.room;
   }
 
   delete(key: RoomKey, deletedAt: number, actorFacts: ActorFacts): Result<undefined> {
-    const refusal = decideRoomChange(actorFacts, "delete_room");
+    const refusal = decideRoomDeletion(actorFacts);
     if (refusal) return refusal;
     this.db.update(rooms).set({ deletedAt }).where(eq(rooms.pk, key)).run();
     return undefined;
@@ -75,6 +88,17 @@ export class Rooms {
   /** All rooms, by id. */
   all(): Room[] {
     return this.db.select(roomColumns).from(rooms).where(roomExists).orderBy(rooms.id).all();
+  }
+
+  /** Rooms with the user's role in each, by id. */
+  memberships(user: UserKey, { after = "", limit }: RoomPage): Membership[] {
+    return this.db
+      .select({ room: roomColumns, role: roleIn(this.db, user) })
+      .from(rooms)
+      .where(and(gt(rooms.id, after), roomExists))
+      .orderBy(rooms.id)
+      .limit(limit)
+      .all();
   }
 
   /** A user's rooms, in no particular order. */

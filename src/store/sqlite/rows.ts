@@ -1,10 +1,23 @@
-import type { Message, Reaction, Role, Room, RoomKey, User, UserKey } from "../../chat/model.ts";
+import type {
+  Access,
+  Message,
+  Posting,
+  Reaction,
+  Role,
+  Room,
+  RoomKey,
+  User,
+  UserKey,
+} from "../../chat/model.ts";
 import type { Candidate } from "../../chat/search-index.ts";
 
 /** Rows of the compiled queries, in the order of their selections. */
 
 export type UserRow = [key: number, id: string | null, email: string | null, name: string | null];
-export type HeadRow = [seq: number, rev: number];
+/** `isReadOnly` is 1 where only moderators and owners post. */
+export type HeadRow = [seq: number, rev: number, isReadOnly: number, slowMode: number];
+/** `mutedUntil` is -1 for a mute without an end, and null without a mute. */
+export type StandingRow = [role: Role | null, mutedUntil: number | null];
 export type SentRow = [
   seq: number,
   rev: number,
@@ -33,7 +46,17 @@ export const REV = 1;
 const SENDER = 2;
 export const CREATED_REV = 11;
 
-export type RoomRow = [key: RoomKey, id: string, name: string, seq: number, rev: number, createdAt: number];
+export type RoomRow = [
+  key: RoomKey,
+  id: string,
+  name: string,
+  access: Access,
+  posting: Posting,
+  slowMode: number,
+  seq: number,
+  rev: number,
+  createdAt: number,
+];
 export type MembershipRow = [...RoomRow, role: Role | null];
 /** What changes in a room list. `role` is an index of `roles`. */
 export type EntryRow = [
@@ -113,6 +136,7 @@ function toMessage(row: readonly [...MessageRow, ...unknown[]], sender: User): M
   return { seq, rev, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, meta, reactions };
 }
 
-export function toRoom([key, id, name, seq, rev, createdAt]: RoomRow): Room {
-  return { key, id, name, seq, rev, createdAt };
+export function toRoom(row: readonly [...RoomRow, ...unknown[]]): Room {
+  const [key, id, name, access, posting, slowMode, seq, rev, createdAt] = row;
+  return { key, id, name, access, posting, slowMode, seq, rev, createdAt };
 }

@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
 
-import { roles } from "../../chat/model.ts";
+import { accesses, postings, restrictionKinds, roles } from "../../chat/model.ts";
 
 // Times are milliseconds since the epoch. A `pk` is internal and never leaves the server; an `id` is what clients see.
 // drizzle-kit cannot express STRICT and WITHOUT ROWID, so they were added to the first migration by hand.
@@ -12,6 +12,10 @@ export const rooms = sqliteTable(
     pk: integer().primaryKey({ autoIncrement: true }),
     id: text().notNull(),
     name: text().notNull(),
+    access: text({ enum: accesses }).notNull().default("members"),
+    posting: text({ enum: postings }).notNull().default("members"),
+    /** Seconds between two messages of one member; 0 is off. */
+    slowMode: integer("slow_mode").notNull().default(0),
     /** The number of the newest message. */
     seq: integer().notNull().default(0),
     /** The change counter. */
@@ -31,6 +35,9 @@ export const rooms = sqliteTable(
     index("rooms_deleted")
       .on(table.deletedAt)
       .where(sql`deleted_at IS NOT NULL`),
+    index("rooms_open")
+      .on(table.id)
+      .where(sql`access = 'open' AND deleted_at IS NULL`),
   ],
 );
 
@@ -43,6 +50,8 @@ export const users = sqliteTable(
     /** The email that the user is shown with: the last verified one that they presented. Two users may have the same. */
     email: text(),
     name: text(),
+    /** The name as mentions are matched with it. Null without a name, and until it is derived from one. */
+    nameKey: text("name_key"),
     /** False for a user who has only been invited so far. Once they have no invitation left, their row is reused. */
     signedIn: integer("signed_in", { mode: "boolean" }).notNull().default(false),
   },
@@ -53,6 +62,12 @@ export const users = sqliteTable(
     index("users_email")
       .on(table.email)
       .where(sql`email IS NOT NULL`),
+    index("users_name_key")
+      .on(table.nameKey)
+      .where(sql`name_key IS NOT NULL`),
+    index("users_without_name_key")
+      .on(table.pk)
+      .where(sql`name IS NOT NULL AND name_key IS NULL`),
   ],
 );
 
@@ -79,12 +94,57 @@ export const members = sqliteTable(
       .references(() => users.pk),
     role: text({ enum: roles }).notNull(),
     joinedAt: integer("joined_at").notNull(),
+    /** When they last sent a message; only written in rooms with slow mode. */
+    sentAt: integer("sent_at"),
   },
   (table) => [
     primaryKey({ columns: [table.room, table.user] }),
     // Has all columns that a user's room list needs: their rows in the table are far apart.
     index("members_user").on(table.user, table.room, table.role),
+    // Members are listed by role, and owners are counted.
+    index("members_role").on(table.room, table.role, table.user),
   ],
+);
+
+/** Bans and mutes. They hold for users who are not members, too. */
+export const restrictions = sqliteTable(
+  "restrictions",
+  {
+    room: integer("room_pk")
+      .notNull()
+      .references(() => rooms.pk),
+    user: integer("user_pk")
+      .notNull()
+      .references(() => users.pk),
+    kind: text({ enum: restrictionKinds }).notNull(),
+    at: integer().notNull(),
+    /** Null for a restriction without an end. */
+    until: integer(),
+    reason: text(),
+    /** JSON: the user who imposed it, as they were then. Null for the command line. */
+    by: text(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.room, table.kind, table.user] }),
+    index("restrictions_user").on(table.user),
+    index("restrictions_until")
+      .on(table.room, table.until)
+      .where(sql`until IS NOT NULL`),
+  ],
+);
+
+/** What moderators, owners and administrators did in a room. Entries are numbered by room. */
+export const audit = sqliteTable(
+  "audit",
+  {
+    room: integer("room_pk")
+      .notNull()
+      .references(() => rooms.pk),
+    n: integer().notNull(),
+    /** JSON as it is sent. Its users are as they were then. */
+    entry: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.room, table.n] })],
 );
 
 /** How far a user has read a room. */
@@ -131,6 +191,8 @@ export const messages = sqliteTable(
     reactions: text(),
     /** Compact JSON, an object; null when there is none, and once the message is deleted. */
     meta: text(),
+    /** JSON as it is sent, `{"users": [sub], "room"?: true}`; null when nobody is mentioned. */
+    mentions: text(),
   },
   (table) => [
     primaryKey({ columns: [table.room, table.seq] }),
@@ -144,6 +206,20 @@ export const messages = sqliteTable(
     index("messages_deleted")
       .on(table.room, table.seq, table.deletedAt)
       .where(sql`deleted_at IS NOT NULL`),
+  ],
+);
+
+/** Whom messages mention. `user` 0 stands for everyone in the room. */
+export const mentions = sqliteTable(
+  "mentions",
+  {
+    user: integer("user_pk").notNull(),
+    room: integer("room_pk").notNull(),
+    seq: integer().notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.user, table.room, table.seq] }),
+    index("mentions_message").on(table.room, table.seq),
   ],
 );
 

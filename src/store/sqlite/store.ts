@@ -4,6 +4,7 @@ import type { Result } from "../../chat/errors.ts";
 import type {
   Actor,
   Draft,
+  Invitation,
   Invitee,
   Member,
   Membership,
@@ -16,16 +17,28 @@ import type {
   Room,
   RoomEntry,
   RoomKey,
+  RoomSettings,
   User,
   UserKey,
 } from "../../chat/model.ts";
-import type { Grant, Granted, History, NewRoom, Outcome, Range, Store } from "../../chat/store.ts";
+import type {
+  Grant,
+  Granted,
+  History,
+  MemberPage,
+  NewRoom,
+  Outcome,
+  Range,
+  RoomPage,
+  Store,
+} from "../../chat/store.ts";
 import { appendDrafts, factsOf } from "./append.ts";
 import { Members } from "./members.ts";
 import { Messages } from "./messages.ts";
 import { closeDatabase, type Db } from "./open.ts";
 import { prepareQueries, type Queries } from "./queries.ts";
 import { Rooms } from "./rooms.ts";
+import { toRoom } from "./rows.ts";
 import { probes } from "./schema.ts";
 import { SqliteSearchIndex } from "./search-index.ts";
 import { Users } from "./users.ts";
@@ -77,11 +90,14 @@ export class SqliteStore implements Store {
     return onlyNameChanged ? write.catch(() => known) : write;
   }
 
+  setName(user: UserKey, name: string): Promise<void> {
+    return this.#writer.write(() => this.#users.setName(user, name));
+  }
+
   async membership(roomId: string, user: UserKey): Promise<Membership | undefined> {
     const row = read(() => this.#queries.membership.get({ id: roomId, user }));
     if (!row) return undefined;
-    const [key, id, name, seq, rev, createdAt, role] = row;
-    return { room: { key, id, name, seq, rev, createdAt }, role };
+    return { room: toRoom(row), role: row.at(-1) as Role | null };
   }
 
   async head(room: RoomKey): Promise<Position | undefined> {
@@ -104,8 +120,10 @@ export class SqliteStore implements Store {
     return this.#writer.write(() => this.#rooms.create(room));
   }
 
-  renameRoom(room: RoomKey, name: string, by: Actor): Promise<Result<undefined>> {
-    return this.#writer.write(() => this.#rooms.rename(room, name, this.#actorFacts(room, by)));
+  changeRoom(room: RoomKey, changes: Partial<RoomSettings>, by: Actor): Promise<Result<Room>> {
+    return this.#writer.write(() =>
+      this.#rooms.change(room, changes, this.now(), this.#actorFacts(room, by)),
+    );
   }
 
   deleteRoom(room: RoomKey, by: Actor): Promise<Result<undefined>> {
@@ -114,6 +132,10 @@ export class SqliteStore implements Store {
 
   async rooms(): Promise<Room[]> {
     return read(() => this.#rooms.all());
+  }
+
+  async memberships(user: UserKey, page: RoomPage): Promise<Membership[]> {
+    return read(() => this.#rooms.memberships(user, page));
   }
 
   async roomsOf(user: UserKey): Promise<RoomEntry[]> {
@@ -128,8 +150,8 @@ export class SqliteStore implements Store {
     return read(() => this.#rooms.lastMessages(rooms));
   }
 
-  async members(room: RoomKey): Promise<Member[]> {
-    return read(() => this.#members.list(room));
+  async members(room: RoomKey, page?: MemberPage): Promise<Member[]> {
+    return this.#readAll(() => this.#members.list(room, page));
   }
 
   async findMembers(room: RoomKey, who: Invitee): Promise<Member[]> {
@@ -144,7 +166,7 @@ export class SqliteStore implements Store {
   }
 
   async role(room: RoomKey, user: UserKey): Promise<Role | undefined> {
-    return read(() => this.#facts.role(room, user));
+    return read(() => this.#role(room, user));
   }
 
   async readMark(room: RoomKey, user: UserKey): Promise<number> {
@@ -155,9 +177,9 @@ export class SqliteStore implements Store {
     return this.#readAll(() => this.#members.readMarks(room, limit));
   }
 
-  setMember(room: RoomKey, who: Invitee, role: Role | undefined, grant: Grant): Promise<Result<Granted>> {
+  setMembers(room: RoomKey, invitations: readonly Invitation[], grant: Grant): Promise<Result<Granted[]>> {
     return this.#writer.write(() =>
-      this.#members.set(room, who, role, grant, this.#actorFacts(room, grant.by)),
+      this.#members.setAll(room, invitations, grant, this.#actorFacts(room, grant.by)),
     );
   }
 
@@ -200,8 +222,12 @@ export class SqliteStore implements Store {
     return read(() => this.#snapshot(work) as T);
   }
 
+  #role(room: RoomKey, user: UserKey): Role | undefined {
+    return this.#queries.role.get({ room, user })?.[0] ?? undefined;
+  }
+
   #actorFacts(room: RoomKey, actor: Actor): ActorFacts {
-    return { actor, role: this.#facts.role(room, actor.key), head: this.#messages.head(room) };
+    return { actor, role: this.#role(room, actor.key), head: this.#messages.head(room) };
   }
 }
 

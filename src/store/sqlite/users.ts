@@ -1,9 +1,8 @@
-import { and, eq, isNull, sql } from "drizzle-orm";
+import { and, eq } from "drizzle-orm";
 
 import { higherRole } from "../../chat/decide-rooms.ts";
 import { changesNothing, decideSignIn } from "../../chat/decide-users.ts";
 import type { Invitee, Profile, User, UserKey } from "../../chat/model.ts";
-import { userColumns } from "./columns.ts";
 import { ImportedWork } from "./imported-work.ts";
 import type { Db } from "./open.ts";
 import type { Queries } from "./queries.ts";
@@ -16,7 +15,10 @@ export class Users {
 
   constructor(
     private readonly db: Db,
-    private readonly queries: Pick<Queries, "userBySub" | "signedInUser" | "emailOwner">,
+    private readonly queries: Pick<
+      Queries,
+      "userBySub" | "signedInUser" | "emailOwner" | "freeUser" | "insertUser" | "reuseUser" | "setEmailOwner"
+    >,
   ) {
     this.#imported = new ImportedWork(db.$client);
   }
@@ -61,6 +63,10 @@ export class Users {
     return { key, id: sub, ...shown };
   }
 
+  setName(key: UserKey, name: string): void {
+    this.db.update(users).set({ name }).where(eq(users.pk, key)).run();
+  }
+
   /** Frees the row of a user who has never signed in, once they are not a member of any room and have sent nothing. */
   release(key: UserKey): void {
     const invited = this.db
@@ -79,28 +85,15 @@ export class Users {
   }
 
   #create(values: { sub: string } | { email: string }): User {
-    const free = this.db
-      .select({ key: sql<UserKey>`${users.pk}` })
-      // SQLite would search the index on `sub`, where every user who was invited by email stands under null.
-      .from(sql`${users} indexed by users_free`)
-      .where(and(isNull(users.sub), isNull(users.email)))
-      .limit(1)
-      .get();
-    if (!free) return this.db.insert(users).values(values).returning(userColumns).get();
-    return this.db
-      .update(users)
-      .set(values)
-      .where(eq(users.pk, free.key))
-      .returning(userColumns)
-      .all()[0] as User;
+    const { freeUser, insertUser, reuseUser } = this.queries;
+    const columns = { sub: null, email: null, ...values };
+    const [free] = freeUser.get({}) ?? [];
+    const row = free === undefined ? insertUser.get(columns) : reuseUser.get({ key: free, ...columns });
+    return toUser(row) as User;
   }
 
   #setEmailOwner(email: string, key: UserKey): void {
-    this.db
-      .insert(emails)
-      .values({ email, user: key })
-      .onConflictDoUpdate({ target: emails.email, set: { user: key } })
-      .run();
+    this.queries.setEmailOwner.run({ email, user: key });
   }
 
   /** Moves what a user who was only invited has to the user who signs in with their email. */

@@ -1,6 +1,6 @@
 import type { Database } from "bun:sqlite";
 
-import { StoreError } from "../../chat/errors.ts";
+import { isRefused, type Refused, StoreError } from "../../chat/errors.ts";
 import { sqliteError } from "./open.ts";
 
 /** How long a write waits for another process to release the file. */
@@ -19,7 +19,10 @@ export class Writer {
     this.#transaction = createTransaction(database);
   }
 
-  /** Resolves when the write is on disk. Rejects with `StoreError`; then nothing has changed. */
+  /**
+   * Resolves when the write is on disk. Rejects with `StoreError`; then nothing has changed. Nor has it when the work returns
+   * `Refused`: what it wrote before is rolled back.
+   */
   async write<T>(work: () => T): Promise<T> {
     const deadline = performance.now() + MAX_BUSY_MS;
     // Only one write retries. The others wait for it.
@@ -28,8 +31,9 @@ export class Writer {
     try {
       for (;;) {
         try {
-          return this.#transaction.immediate(work) as T;
+          return this.#transaction.immediate(() => rollBackIfRefused(work())) as T;
         } catch (error) {
+          if (error instanceof Rollback) return error.result as T;
           if (!isBusy(error) || performance.now() > deadline) throw toStoreError(error);
           this.#waiting ??= promise;
           await Bun.sleep(BUSY_RETRY_MS);
@@ -40,6 +44,18 @@ export class Writer {
       resolve();
     }
   }
+}
+
+/** Rolls a transaction back, whose result is known nevertheless. */
+class Rollback extends Error {
+  constructor(readonly result: Refused) {
+    super("rolled back");
+  }
+}
+
+function rollBackIfRefused<T>(result: T): T {
+  if (isRefused(result)) throw new Rollback(result);
+  return result;
 }
 
 /** Begins an IMMEDIATE transaction that lasts many turns. While another process writes, it waits. Throws errors of SQLite. */

@@ -17,7 +17,7 @@ import type {
   UserBody,
 } from "../../../src/protocol/frames.ts";
 import type { Command } from "../../../src/protocol/schemas.ts";
-import { settle } from "../../support/samples.ts";
+import { defaultSettingsBody, settle } from "../../support/samples.ts";
 import { TestClock } from "./clock.ts";
 
 export const me: Sender = { id: "user|me", email: "me@example.com", name: null };
@@ -40,6 +40,7 @@ export function summary(id: string, fields: Partial<RoomSummary> = {}): RoomSumm
     id,
     name: id,
     role: "member",
+    ...defaultSettingsBody,
     seq,
     rev: fields.rev ?? seq,
     created_at: createdAt,
@@ -73,7 +74,15 @@ export function opened(rev: number, messages: Message[], fields: Partial<Opened>
   return {
     type: "opened",
     id: "",
-    room: { id: "lobby", name: "Lobby", role: "member", seq, rev, created_at: createdAt },
+    room: {
+      id: "lobby",
+      name: "Lobby",
+      role: "member",
+      ...defaultSettingsBody,
+      seq,
+      rev,
+      created_at: createdAt,
+    },
     me,
     rev,
     resumed: false,

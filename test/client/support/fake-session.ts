@@ -2,6 +2,7 @@ import { expect } from "bun:test";
 
 import type { Ack, Message, RoomSummary } from "../../../src/client/index.ts";
 import type { ChangeFrame } from "../../../src/protocol/frames.ts";
+import { defaultSettingsBody } from "../../support/samples.ts";
 import { FakeRoom } from "./fake-room.ts";
 import { type FakeSocket, me, type SentFrame, sessionHello, summary } from "./fake-server.ts";
 
@@ -258,7 +259,16 @@ export class FakeSession {
     const { read } = this.#member(id);
     const unread = messages.filter(({ seq, deleted_at }) => seq > read && deleted_at === undefined).length;
     const last_message = messages.findLast(({ deleted_at }) => deleted_at === undefined) ?? null;
-    const fields = { name: "Lobby", created_at: "0", seq: messages.length, rev, read, unread, last_message };
+    const fields = {
+      name: "Lobby",
+      ...defaultSettingsBody,
+      created_at: "0",
+      seq: messages.length,
+      rev,
+      read,
+      unread,
+      last_message,
+    };
     return summary(id, fields);
   }
 }

@@ -51,7 +51,17 @@ test.each([
   const user = await createUser(server);
   const answer = await user.call("POST /api/rooms", { body });
   expect(answer.status).toBe(201);
-  expect(Object.keys(answer.body).toSorted()).toEqual(["created_at", "id", "name", "rev", "role", "seq"]);
+  expect(Object.keys(answer.body).toSorted()).toEqual([
+    "access",
+    "created_at",
+    "id",
+    "name",
+    "posting",
+    "rev",
+    "role",
+    "seq",
+    "slow_mode",
+  ]);
 });
 
 test.each([["admin"], [1], [null], [[]], [""]])("%p is not a role", async (role) => {

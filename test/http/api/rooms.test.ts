@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { type ApiUser, createRoomWithRoles, createUser, newEmail } from "../../support/api-users.ts";
 import { callApi, expectProblem } from "../../support/api.ts";
 import { refusal } from "../../support/client.ts";
-import { range } from "../../support/samples.ts";
+import { defaultSettingsBody, range } from "../../support/samples.ts";
 import { newRoomId, unlimited, useServer } from "../../support/server.ts";
 
 const server = useServer({ env: unlimited });
@@ -33,7 +33,15 @@ describe("creating", () => {
     expect(answer.headers.get("location")).toBe(`/api/rooms/${id}`);
     const createdAt = String(answer.body["created_at"]);
     expect(new Date(createdAt).toISOString()).toBe(createdAt);
-    const room = { id, name: "The office", role: "owner", seq: 0, rev: 0, created_at: createdAt };
+    const room = {
+      id,
+      name: "The office",
+      role: "owner",
+      ...defaultSettingsBody,
+      seq: 0,
+      rev: 0,
+      created_at: createdAt,
+    };
     expect(answer.body).toEqual(room);
     expect((await alice.call(`GET /api/rooms/${id}`)).body).toEqual(room);
     const listed = { rooms: [{ ...room, read: 0, unread: 0, last_message: null }], next: null };
@@ -263,7 +271,7 @@ describe("PUT of a room", () => {
     expect(created?.headers.get("location")).toBe(`/api/rooms/${id}`);
     const again = await put(admin, id, "Another name");
     expect([again.status, again.body]).toEqual([200, created?.body ?? {}]);
-    expect((await admin.call(`GET /api/rooms/${id}/members`)).body).toEqual({ members: [] });
+    expect((await admin.call(`GET /api/rooms/${id}/members`)).body).toEqual({ members: [], next: null });
   });
 
   test("by anybody else is refused, whether it exists or not", async () => {

@@ -253,5 +253,5 @@ test("an administrator creates a room under a chosen id as often as they like, a
   expect([again.status, again.body["name"]]).toEqual([200, "Support"]);
   expectProblem(await user.call(request, { body: { name: "x" } }), 403, "forbidden");
   const members = await admin.call(`GET ${request.slice("PUT ".length)}/members`);
-  expect(members.body).toEqual({ members: [] });
+  expect(members.body).toEqual({ members: [], next: null });
 });
