@@ -4,7 +4,7 @@ import * as fc from "fast-check";
 
 import type { JsonSchema } from "../../src/http/documents/json-schemas.ts";
 import { createOpenApi } from "../../src/http/documents/openapi.ts";
-import { checkResponse } from "../support/described.ts";
+import { checkRequestBody, checkResponse } from "../support/described.ts";
 import { createHttpApp } from "../support/http-app.ts";
 
 // Requests made from the OpenAPI document: valid ones, nearly valid ones and hostile ones. None may fail in the server, and each
@@ -262,6 +262,7 @@ test("requests made from the document never fail in the server, and are answered
         const { status } = response;
         statuses.set(operation, (statuses.get(operation) ?? new Set()).add(status));
         expect([status < 500, http.errors]).toEqual([true, []]);
+        if (response.ok) checkRequestBody(method, url, body ?? "");
         checkResponse(method, url, { status, headers: response.headers, text: await response.text() });
       },
     ),
