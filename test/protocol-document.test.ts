@@ -103,7 +103,7 @@ async function writeArchive(one: SessionClient): Promise<void> {
   const writer = await connectV2(server.host, "archive", { token });
   await Promise.all(Array.from({ length: 129 }, (_, index) => writer.say(`Number ${index + 1}`)));
   await heard(129);
-  await writer.say("One more");
+  await writer.say("One more, @room");
   await heard(130);
   await writer.ack({ type: "delete", seq: 130 });
   await heard(131);
@@ -131,6 +131,7 @@ test("each frame in docs/protocol.md is one that the server sends, or understand
   const sent: Record<Command["type"], true> = {
     open: true,
     close: true,
+    summary: true,
     send: true,
     edit: true,
     delete: true,

@@ -1,4 +1,4 @@
-import type { Activity, Change, Message, Position, RoomKey, RoomRef } from "./model.ts";
+import type { Activity, Change, MentionChange, Message, Position, RoomKey, RoomRef } from "./model.ts";
 import type { Store } from "./store.ts";
 
 /** Tells sessions about the activity of rooms that they do not follow. */
@@ -21,6 +21,9 @@ export interface ActivityFeedOptions {
 const ACTIVITY_INTERVAL_MS = 250;
 /** Deletions in one publication. Beyond that it does not wait for the interval. */
 const MAX_DELETIONS = 1000;
+/** Changes of mentions in one publication, and UTF-16 units of them. Beyond that it tells none. */
+const MAX_MENTION_CHANGES = 100;
+const MAX_MENTIONS_LENGTH = 16_384;
 /** A room of more sessions waits an interval longer for each so many of them, so that its cost has a bound. */
 const SESSIONS_PER_INTERVAL = 250;
 const MAX_INTERVALS = 4;
@@ -33,6 +36,7 @@ interface PendingActivity {
   /** The newest message that is not deleted, if these changes tell which one it is. */
   last: Message | undefined;
   deleted: Position[];
+  mentions: MentionChange[];
 }
 
 interface RoomActivity {
@@ -112,11 +116,13 @@ export class ActivityFeed {
   }
 
   /** Reads what the changes themselves do not tell. It may be newer than their `rev`, which does no harm. */
-  async #complete(key: RoomKey, { rev, seq, last, deleted }: PendingActivity): Promise<Activity> {
-    if (seq !== undefined && last) return { rev, seq, lastMessage: last, deleted };
+  async #complete(key: RoomKey, pending: PendingActivity): Promise<Activity> {
+    const { rev, seq, last, deleted } = pending;
+    const mentions = isTooLong(pending.mentions) ? undefined : pending.mentions;
+    if (seq !== undefined && last) return { rev, seq, lastMessage: last, deleted, mentions };
     const { store } = this.options;
     const [head, messages] = await Promise.all([store.head(key), store.lastMessages([key])]);
-    return { rev, seq: head?.seq ?? 0, lastMessage: messages.get(key) ?? null, deleted };
+    return { rev, seq: head?.seq ?? 0, lastMessage: messages.get(key) ?? null, deleted, mentions };
   }
 }
 
@@ -125,8 +131,8 @@ function gather(
   changes: readonly Change[],
 ): PendingActivity | undefined {
   let pending = before;
-  for (const { kind, message } of changes) {
-    pending ??= { rev: 0, seq: undefined, last: undefined, deleted: [] };
+  for (const { kind, message, mentionsBefore } of changes) {
+    pending ??= { rev: 0, seq: undefined, last: undefined, deleted: [], mentions: [] };
     pending.rev = message.rev;
     if (kind === "created") {
       pending.seq = message.seq;
@@ -137,12 +143,32 @@ function gather(
     } else if (pending.last?.seq === message.seq) {
       pending.last = message;
     }
+    const before = mentionsBefore ?? null;
+    const { seq, rev, mentions: now } = message;
+    const isOther = kind === "created" ? now !== null : mentionsBefore !== undefined;
+    // One more than can be told is enough to know that they are too many.
+    if (isOther && pending.mentions.length <= MAX_MENTION_CHANGES)
+      pending.mentions.push({ seq, rev, now, before });
   }
   return pending;
 }
 
+function isTooLong(mentions: readonly MentionChange[]): boolean {
+  const length = mentions.reduce(
+    (sum, { now, before }) => sum + (now?.length ?? 0) + (before?.length ?? 0),
+    0,
+  );
+  return mentions.length > MAX_MENTION_CHANGES || length > MAX_MENTIONS_LENGTH;
+}
+
 function merge(earlier: PendingActivity, later: PendingActivity | undefined): PendingActivity {
   if (!later) return earlier;
-  const { rev, seq = earlier.seq, last, deleted } = later;
-  return { rev, seq, last, deleted: [...earlier.deleted, ...deleted] };
+  const { rev, seq = earlier.seq, last, deleted, mentions } = later;
+  return {
+    rev,
+    seq,
+    last,
+    deleted: [...earlier.deleted, ...deleted],
+    mentions: [...earlier.mentions, ...mentions],
+  };
 }

@@ -2,6 +2,7 @@ import { type ActivityBroadcaster, ActivityFeed } from "./activity.ts";
 import { type Budget, Budgets } from "./budgets.ts";
 import type { Bus, BusEvent } from "./bus.ts";
 import { CommitQueue } from "./commit-queue.ts";
+import { refusePost } from "./decide-posting.ts";
 import { refusalError } from "./errors.ts";
 import { HistoryReader } from "./history.ts";
 import { Joiner, type JoinOptions, type JoinResult } from "./join.ts";
@@ -24,7 +25,9 @@ import type {
   User,
   UserKey,
 } from "./model.ts";
+import { Moderation } from "./moderation.ts";
 import type { Observer } from "./observer.ts";
+import { OpenRooms } from "./open-rooms.ts";
 import { type Participant, Participants } from "./participants.ts";
 import { can } from "./permissions.ts";
 import { Presence } from "./presence.ts";
@@ -50,6 +53,8 @@ export interface ChatOptions {
 /** The use cases of the chat. HTTP, WebSockets and the command line all go through here. */
 export class Chat {
   readonly rooms: Rooms;
+  readonly openRooms: OpenRooms;
+  readonly moderation: Moderation;
   readonly messages: MessageReader;
   readonly budgets: Budgets;
   readonly sessions: Sessions;
@@ -69,9 +74,13 @@ export class Chat {
     const { store, bus, limits, broadcaster, observer, now, monotonic } = options;
     this.#options = options;
     const writeFailed = () => void (this.#healthy = false);
-    this.rooms = new Rooms({ store, bus, limits, now, writeFailed });
+    const roomsOptions = { store, bus, limits, now, writeFailed };
+    this.rooms = new Rooms(roomsOptions);
+    this.openRooms = new OpenRooms(roomsOptions, this.rooms);
+    this.moderation = new Moderation(roomsOptions, this.rooms);
     this.messages = new MessageReader(store, this.rooms);
-    this.#signIn = new SignIn({ store, bus, writeFailed });
+    const removed = (room: RoomKey, user: User) => this.rooms.announceRemoval(room, user, "removed");
+    this.#signIn = new SignIn({ store, bus, removed, writeFailed });
     this.budgets = new Budgets(limits, monotonic);
     this.#presence = new Presence((room, notice) => this.#notify(room, notice));
     this.#sync = new RoomSync(store, broadcaster, (error) => observer.syncFailed(error));
@@ -222,6 +231,12 @@ export class Chat {
     return this.#commitQueue.add({ room, actor, at: this.#options.now(), action });
   }
 
+  /** A user has presented a new token, perhaps with another name. `rooms` are those that their connection follows. */
+  updateUser(user: Actor, rooms: Iterable<RoomKey>): void {
+    this.sessions.update(user);
+    for (const room of [...this.sessions.roomsOf(user.key), ...rooms]) this.#presence.update(room, user);
+  }
+
   /** Rejects with `removed` or `room_deleted` when the user may no longer be in the room. */
   async assertMember(actor: Actor, room: RoomKey): Promise<void> {
     const { store } = this.#options;
@@ -229,16 +244,14 @@ export class Chat {
     throw refusalError({ refused: (await store.head(room)) ? "removed" : "room_deleted" });
   }
 
-  /** A user has presented a new token, perhaps with another name. `rooms` are those that their connection follows. */
-  updateUser(user: Actor, rooms: Iterable<RoomKey>): void {
-    this.sessions.update(user);
-    for (const room of [...this.sessions.roomsOf(user.key), ...rooms]) this.#presence.update(room, user);
-  }
-
-  /** Tells the room that the actor is typing, unless it was told a moment ago. Rejects as `assertMember` does. */
+  /** Tells the room that the actor is typing, unless it was told a moment ago. Rejects when they may not post there. */
   async typing(actor: Actor, room: RoomKey): Promise<void> {
     if (!this.budgets.takeTyping(actor, room)) return;
-    await this.assertMember(actor, room);
+    const standing = await this.#options.store.standing(room, actor.key);
+    if (!standing) throw refusalError({ refused: "room_deleted" });
+    if (!can(actor, standing.role, "participate")) throw refusalError({ refused: "removed" });
+    const refusal = refusePost(actor, standing, standing.posting, this.#options.now());
+    if (refusal) throw refusalError(refusal);
     this.#notify(room, { type: "typing", user: actor });
   }
 

@@ -12,6 +12,8 @@ const MAX_QUEUED_TEXT_LENGTH = 1 << 25;
  * takes up to six bytes: JSON escapes control characters.
  */
 const MAX_BATCH_TEXT_LENGTH = 1 << 17;
+/** Text that mentions count for: users' ids of `MAX_MENTIONS_LENGTH`, in which no unit takes more than three bytes. */
+const MENTIONS_TEXT_LENGTH = 2048;
 /** Text that a reaction counts for: its whole message is published again. */
 const REACTION_TEXT_LENGTH = 1 << 14;
 
@@ -167,8 +169,10 @@ export class CommitQueue {
 function publishedLength(draft: Draft): number {
   const { type } = draft.action;
   if (type === "react") return REACTION_TEXT_LENGTH;
-  // An edit publishes the metadata again, which may be this large.
-  return textLength(draft) + (type === "edit" ? MAX_META_BYTES : 0);
+  // An edit publishes the metadata again, which may be this large, and the mentions before and after it.
+  const again = type === "edit" ? MAX_META_BYTES + 2 * MENTIONS_TEXT_LENGTH : 0;
+  const mayMention = type === "delete" || (type === "send" && draft.action.text.includes("@"));
+  return textLength(draft) + (mayMention ? MENTIONS_TEXT_LENGTH : again);
 }
 
 /** UTF-16 units of text and metadata in a draft. */

@@ -35,7 +35,7 @@ export interface ActorFacts {
 }
 
 /** Refuses an actor who may not be in the room, or may no longer be in it. */
-function checkAccess({ actor, role, head }: ActorFacts): Refused | undefined {
+export function checkAccess({ actor, role, head }: ActorFacts): Refused | undefined {
   if (!head) return { refused: "room_deleted" };
   return can(actor, role, "participate") ? undefined : { refused: "removed" };
 }
@@ -93,11 +93,13 @@ export function haveSameSettings(a: RoomSettings, b: RoomSettings): boolean {
 export interface MemberFacts extends ActorFacts {
   /** The present membership of the user in question. Undefined when there is none. */
   member: Member | undefined;
+  /** Whether the user in question is banned from the room. */
+  isBanned: () => boolean;
   memberCount: () => number;
   ownerCount: () => number;
 }
 
-/** The role that a member is given. */
+/** What an existing or new member is given. */
 export interface GrantDecision {
   role: Role;
   /** Where a new member's read mark starts, so that they have nothing unread. Undefined for an existing member. */
@@ -118,6 +120,7 @@ export function decideGrant(
   const { actor, member } = facts;
   const plain = isPlainMember(member?.role) && isPlainMember(wanted);
   if (!can(actor, facts.role, plain ? "manage_members" : "manage_roles")) return { refused: "not_allowed" };
+  if (facts.isBanned()) return { refused: "banned" };
   const role = wanted ?? member?.role ?? "member";
   if (member) {
     if (role !== "owner" && isLastOwner(member, facts.ownerCount)) return { refused: "last_owner" };
@@ -158,11 +161,11 @@ export function decideRemoval({
 }
 
 /** Whether a role gives no permissions over other members. True for no role. */
-function isPlainMember(role: Role | undefined): boolean {
+export function isPlainMember(role: Role | undefined): boolean {
   return role === undefined || role === "member";
 }
 
-function isLastOwner({ role }: Member, ownerCount: () => number): boolean {
+export function isLastOwner({ role }: Member, ownerCount: () => number): boolean {
   return role === "owner" && ownerCount() <= 1;
 }
 

@@ -15,6 +15,7 @@ import type {
   UserKey,
 } from "./model.ts";
 import { can } from "./permissions.ts";
+import { type MentionFacts, RoomMentions } from "./room-mentions.ts";
 import type { Outcome } from "./store.ts";
 import { unreadCount } from "./unread.ts";
 import { emojiKey } from "./validation.ts";
@@ -46,7 +47,7 @@ export interface RoomHead extends Position {
 }
 
 /** The facts that a batch depends on, as of its start. The store looks them up under the lock that it writes with. */
-export interface Facts {
+export interface Facts extends MentionFacts {
   /** Undefined when the room has been deleted. */
   head(room: RoomKey): RoomHead | undefined;
   standing(room: RoomKey, user: UserKey): Standing;
@@ -71,6 +72,8 @@ export interface RoomWrites extends Position {
   sentAt: ReadonlyMap<UserKey, number>;
   /** What is added to the audit list, oldest first. */
   audit: readonly AuditRecord[];
+  /** Whom messages mention, by `seq`, for those that mention others than before. `EVERYONE` stands for all members. */
+  mentioned: ReadonlyMap<number, readonly UserKey[]>;
 }
 
 /** Decides drafts one after the other: each sees the effects of those before it. Pure; every store uses it. */
@@ -118,6 +121,7 @@ class RoomState implements RoomWrites {
   readonly #sent = new Map<string, SentMessage>();
   /** Messages that were deleted in this batch. */
   readonly #deleted: number[] = [];
+  readonly #mentions: RoomMentions;
   readonly #firstNewSeq: number;
 
   constructor(
@@ -128,6 +132,11 @@ class RoomState implements RoomWrites {
     this.seq = head.seq;
     this.rev = head.rev;
     this.#firstNewSeq = head.seq + 1;
+    this.#mentions = new RoomMentions(room, facts);
+  }
+
+  get mentioned(): RoomWrites["mentioned"] {
+    return this.#mentions.mentioned;
   }
 
   standing(user: UserKey): Standing {
@@ -162,6 +171,7 @@ class RoomState implements RoomWrites {
       replyTo,
       clientId,
       meta,
+      mentions: this.#mentions.resolve(seq, text),
       reactions: [],
     };
     this.created.push(message);
@@ -169,7 +179,7 @@ class RoomState implements RoomWrites {
     // Senders have seen the room up to their own message.
     this.readMarks.set(sender.key, seq);
     const ack = { seq, rev };
-    return { ack, change: { kind: "created", message }, mark: { seq, unread: 0, head: ack } };
+    return { ack, change: { kind: "created", message }, mark: { seq, unread: 0, mentions: 0, head: ack } };
   }
 
   read(user: UserKey, wanted: number): Outcome {
@@ -178,7 +188,9 @@ class RoomState implements RoomWrites {
     const ack = { seq, rev: this.rev };
     if (seq === before) return { ack };
     this.readMarks.set(user, seq);
-    return { ack, mark: { seq, unread: this.#unreadAfter(seq), head: { seq: this.seq, rev: this.rev } } };
+    const mentions = seq === this.seq ? 0 : this.#mentions.countAfter(seq, user);
+    const head = { seq: this.seq, rev: this.rev };
+    return { ack, mark: { seq, unread: this.#unreadAfter(seq), mentions, head } };
   }
 
   amend(
@@ -194,15 +206,18 @@ class RoomState implements RoomWrites {
     const change = amend(before, action, { actor, role, at });
     if (change === undefined) return { ack: { seq, rev: before.rev } };
     if ("refused" in change) return change;
+    const { kind } = change;
     const message = { ...change.message, rev: ++this.rev };
+    if (kind !== "reacted") message.mentions = this.#mentions.resolve(seq, message.text, before.mentions);
     this.changed.set(seq, message);
-    if (change.kind === "deleted") {
+    if (kind === "deleted") {
       this.#deleted.push(seq);
       const { sender } = before;
       if (sender.key !== actor.key)
         this.audit.push(auditRecord(actor, at, { action: "message_deleted", user: snapshot(sender), seq }));
     }
-    return { ack: { seq, rev: message.rev }, change: { kind: change.kind, message } };
+    const mentionsBefore = message.mentions === before.mentions ? {} : { mentionsBefore: before.mentions };
+    return { ack: { seq, rev: message.rev }, change: { kind, message, ...mentionsBefore } };
   }
 
   #unreadAfter(read: number): number {

@@ -2,7 +2,7 @@ import type { RoomKey } from "./model.ts";
 import type { History } from "./store.ts";
 
 const MAX_HISTORIES = 256;
-/** UTF-16 units of text and metadata. A longer history is not cached. */
+/** UTF-16 units of text, metadata and mentions. A longer history is not cached. */
 const MAX_TEXT_LENGTH = 65_536;
 /** Short, because a sender's name may change. */
 const LIFETIME_MS = 1000;
@@ -30,7 +30,8 @@ export class HistoryCache {
     const key = keyOf(room, length);
     this.#entries.delete(key);
     const textLength = history.messages.reduce(
-      (sum, { text, meta }) => sum + (text?.length ?? 0) + (meta?.length ?? 0),
+      (sum, { text, meta, mentions }) =>
+        sum + (text?.length ?? 0) + (meta?.length ?? 0) + (mentions?.length ?? 0),
       0,
     );
     if (textLength > MAX_TEXT_LENGTH) return;

@@ -163,6 +163,8 @@ export interface RoomEntry extends Membership {
   read: number;
   /** Messages after the mark that are not deleted. */
   unread: number;
+  /** Those of them that mention the user, or everyone in the room; counted up to `MAX_COUNTED_MENTIONS`. */
+  mentions: number;
 }
 
 /** A room in a user's own list, with what it shows of the conversation. */
@@ -196,6 +198,8 @@ export interface Message {
   clientId: string | null;
   /** Compact JSON, as `encodeMeta` returns it. Null when there is none, and once the message is deleted. */
   meta: string | null;
+  /** Whom the text mentions: JSON as clients get it. Null when it mentions nobody, and once the message is deleted. */
+  mentions: string | null;
   reactions: readonly Reaction[];
 }
 
@@ -220,6 +224,8 @@ export interface Draft {
 export interface Change {
   kind: "created" | "edited" | "deleted" | "reacted";
   message: Message;
+  /** The message's `mentions` before it was edited or deleted, if they were others. */
+  mentionsBefore?: string | null;
 }
 
 /** Something that everyone in a room is told and that is not stored. */
@@ -245,6 +251,8 @@ export interface MarkMove {
   seq: number;
   /** Messages after the mark that are not deleted. */
   unread: number;
+  /** Those of them that mention the user, or everyone in the room; counted up to `MAX_COUNTED_MENTIONS`. */
+  mentions: number;
   /** The room's newest `seq` and `rev`. */
   head: Position;
 }
@@ -255,6 +263,14 @@ export interface Activity extends Position {
   lastMessage: Message | null;
   /** Messages deleted since the last activity of this room: the `seq` of each, and the `rev` of its deletion. */
   deleted: readonly Position[];
+  /** Changes of what messages mention since then. Undefined when there were too many of them. */
+  mentions: readonly MentionChange[] | undefined;
+}
+
+/** A message that mentions other users than before, and the `rev` of that change. Both are JSON, as in `Message.mentions`. */
+export interface MentionChange extends Position {
+  now: string | null;
+  before: string | null;
 }
 
 /** Messages by `rev`, and the `rev` that a reader has reached with them. */
@@ -276,6 +292,9 @@ export interface Limits {
   /** Members of one room, including invited users who have never signed in. */
   membersPerRoom: number;
 }
+
+/** Mentions are counted up to this number: "999+" is all that a reader wants to know. */
+export const MAX_COUNTED_MENTIONS = 1000;
 
 /** Messages in the history that a new connection gets. */
 export const HISTORY_LENGTH = 50;

@@ -61,9 +61,9 @@ export class RoomList {
     const found = entries.map(({ room }) => this.#find(room, now));
     const missing = entries.filter((_, index) => !found[index]).map(({ room }) => room.key);
     const read = missing.length > 0 ? await this.options.store.lastMessages(missing) : undefined;
-    return entries.map(({ room, role, read: mark, unread }, index) => {
+    return entries.map(({ room, ...entry }, index) => {
       const cached = found[index] ?? this.#add(room, read?.get(room.key) ?? null, now);
-      return { room: cached.room, role, read: mark, unread, lastMessage: cached.lastMessage };
+      return { ...entry, room: cached.room, lastMessage: cached.lastMessage };
     });
   }
 

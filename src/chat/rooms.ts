@@ -1,8 +1,10 @@
 import type { Bus } from "./bus.ts";
-import { ChatError, refusalError, type Result, roomNotFound, StoreError, unwrap } from "./errors.ts";
+import { completeWrite } from "./complete-write.ts";
+import { ChatError, refusalError, type Result, roomNotFound } from "./errors.ts";
 import {
   type Actor,
   defaultSettings,
+  type Departure,
   type Invitation,
   type Invitee,
   type Limits,
@@ -15,6 +17,7 @@ import {
   type RoomKey,
   type RoomSettings,
   type RoomSummary,
+  type User,
 } from "./model.ts";
 import { can } from "./permissions.ts";
 import { RoomList, type RoomListCursor } from "./room-list.ts";
@@ -147,15 +150,11 @@ export class Rooms {
 
   /** Adds members or changes their roles: all of them, or none if one is refused. */
   async setMembers(actor: Actor, roomId: string, invitations: readonly Invitation[]): Promise<Granted[]> {
-    const { store, limits, now, bus } = this.options;
+    const { store, limits, now } = this.options;
     const { room } = await this.enter(actor, roomId);
     const grant = { by: actor, joinedAt: now(), membersPerRoom: limits.membersPerRoom };
     const all = await this.#write(store.setMembers(room.key, invitations, grant));
-    for (const { member, added, changed } of all) {
-      const { user, role } = member;
-      if (added) bus.publish({ kind: "member_added", room: room.key, user: user.key });
-      if (changed) this.#notify(room.key, { type: "member", user, role });
-    }
+    for (const granted of all) this.announceMember(room.key, granted);
     return all;
   }
 
@@ -164,25 +163,29 @@ export class Rooms {
     const { room } = await this.enter(actor, roomId);
     const removed = await this.#write(this.options.store.removeMember(room.key, who, actor));
     if (!removed) return undefined;
-    const { user } = removed;
-    const reason = user.key === actor.key ? "left" : "removed";
-    // Before the notice, so that the removed user learns it in another way.
-    this.options.bus.publish({ kind: "member_removed", room: room.key, user: user.key, reason });
-    this.#notify(room.key, { type: "member", user, role: null });
+    this.announceRemoval(room.key, removed.user, removed.user.key === actor.key ? "left" : "removed");
     return removed;
+  }
+
+  /** Tells the room, and the user's connections, of a new member or a new role. */
+  announceMember(room: RoomKey, { member: { user, role }, added, changed }: Granted): void {
+    if (added) this.options.bus.publish({ kind: "member_added", room, user: user.key });
+    if (changed) this.#notify(room, { type: "member", user, role });
+  }
+
+  /** Closes the user's connections to the room, and tells the room that they are no longer a member. */
+  announceRemoval(room: RoomKey, user: User, reason: Departure): void {
+    // Before the notice, so that the removed user learns it in another way.
+    this.options.bus.publish({ kind: "member_removed", room, user: user.key, reason });
+    this.#notify(room, { type: "member", user, role: null });
   }
 
   #notify(room: RoomKey, notice: Notice): void {
     this.options.bus.publish({ kind: "notice", room, notice });
   }
 
-  async #write<T>(write: Promise<Result<T>>): Promise<T> {
-    try {
-      return unwrap(await write);
-    } catch (error) {
-      if (error instanceof StoreError) this.options.writeFailed();
-      throw error;
-    }
+  #write<T>(write: Promise<Result<T>>): Promise<T> {
+    return completeWrite(write, this.options.writeFailed);
   }
 }
 

@@ -1,12 +1,14 @@
 import type { Bus } from "./bus.ts";
 import { ChatError, refusalError, StoreError } from "./errors.ts";
-import type { Actor, Identity, Profile } from "./model.ts";
+import type { Actor, Identity, Profile, RoomKey, User } from "./model.ts";
 import type { Store } from "./store.ts";
 import { parseUserName } from "./validation.ts";
 
 export interface SignInOptions {
   store: Pick<Store, "signIn" | "setName">;
   bus: Bus;
+  /** Called when a ban has ended a membership of the user. */
+  removed: (room: RoomKey, user: User) => void;
   /** Called when a write failed. */
   writeFailed: () => void;
 }
@@ -22,9 +24,11 @@ export class SignIn {
   async signIn(identity: Profile & Pick<Identity, "admin">): Promise<Actor> {
     const known = this.#actors.get(identity);
     if (known) return known;
-    const { store, bus, writeFailed } = this.options;
+    const { store, bus, writeFailed, removed } = this.options;
     try {
-      const actor = { ...(await store.signIn(identity)), admin: identity.admin };
+      const { removedFrom = [], ...user } = await store.signIn(identity);
+      const actor = { ...user, admin: identity.admin };
+      for (const room of removedFrom) removed(room, actor);
       // A verified email may have brought memberships, of which the user's other sessions do not know.
       if (identity.email !== undefined) bus.publish({ kind: "rooms_changed", user: actor.key });
       // A new name that could not be stored is tried again next time.

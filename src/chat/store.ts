@@ -1,7 +1,10 @@
+import type { Standing } from "./decide-posting.ts";
+import type { WantedRestriction } from "./decide-restrictions.ts";
 import type { Result } from "./errors.ts";
 import type {
   Ack,
   Actor,
+  AuditEntry,
   Change,
   Draft,
   Invitation,
@@ -14,6 +17,8 @@ import type {
   Position,
   Profile,
   ReadMark,
+  Restriction,
+  RestrictionKind,
   Role,
   Room,
   RoomEntry,
@@ -38,9 +43,9 @@ export interface Store {
 
   /**
    * The user with the profile's `sub`, created if new. Gives them the memberships that wait for their verified email, and the
-   * messages and reactions that were imported for it.
+   * messages and reactions that were imported for it. Bans and mutes of the invited user become theirs, too.
    */
-  signIn(profile: Profile): Promise<User>;
+  signIn(profile: Profile): Promise<SignedIn>;
   /** Sets the name of a user, which they keep until they sign in with another one. */
   setName(user: UserKey, name: string): Promise<void>;
 
@@ -90,6 +95,29 @@ export interface Store {
   setMembers(room: RoomKey, invitations: readonly Invitation[], grant: Grant): Promise<Result<Granted[]>>;
   /** Resolves with the removed member; undefined when there was none. An email means the member who is shown with it. */
   removeMember(room: RoomKey, who: Invitee, by: Actor): Promise<Result<Member | undefined>>;
+  /** Makes `by` a member, if the room is open. */
+  joinRoom(room: RoomKey, grant: Grant): Promise<Result<Granted>>;
+  /** Open rooms by id, after one of them, with the user's role in each. */
+  openRooms(user: UserKey, page: RoomPage): Promise<Membership[]>;
+
+  /** A user's role and mute, and who may post. Undefined when the room has been deleted. */
+  standing(room: RoomKey, user: UserKey): Promise<(Standing & Pick<Room, "posting">) | undefined>;
+  /**
+   * Bans or mutes a user. `who` is a member or a restricted user with this id, or shown with this email; otherwise the email's
+   * owner, who is invited if there is none.
+   */
+  restrict(room: RoomKey, who: Invitee, wanted: WantedRestriction, by: Actor): Promise<Result<Restricted>>;
+  /** Resolves with the user whose restriction was lifted; undefined when there was none. */
+  liftRestriction(
+    room: RoomKey,
+    who: Invitee,
+    lifted: Pick<WantedRestriction, "kind" | "at">,
+    by: Actor,
+  ): Promise<Result<User | undefined>>;
+  /** Restrictions that are not over, newest first. */
+  restrictions(room: RoomKey, range: RestrictionRange): Promise<Restriction[]>;
+  /** Entries of the audit list with a smaller `n` than `before`, newest first. */
+  audit(room: RoomKey, range: { before: number | undefined; limit: number }): Promise<AuditEntry[]>;
 
   /** Removes some rows of deleted rooms, few enough for one turn. Resolves with true while more remain. */
   purge(): Promise<boolean>;
@@ -154,6 +182,33 @@ export interface Grant {
   joinedAt: number;
   /** 0 means no limit. */
   membersPerRoom: number;
+}
+
+export interface Restricted {
+  restriction: Restriction;
+  /** Whether there was one before that was not over. */
+  replaced: boolean;
+  /** The membership that a ban has ended. */
+  ended: Member | undefined;
+}
+
+/** Where a page of restrictions ends: at a time of imposition, after so many of that time. */
+export interface RestrictionCursor {
+  at: number;
+  skip: number;
+}
+
+export interface RestrictionRange {
+  kind: RestrictionKind;
+  after: RestrictionCursor | undefined;
+  limit: number;
+  now: number;
+}
+
+/** A user who has signed in. */
+export interface SignedIn extends User {
+  /** Rooms in which a ban ended their membership, since it was of a user who was only invited and whose email is theirs. */
+  removedFrom?: readonly RoomKey[];
 }
 
 export interface Granted {

@@ -6,6 +6,7 @@ const MAX_USER_ID_LENGTH = 255;
 /** RFC 5321, section 4.5.3.1.3, less the angle brackets. */
 const MAX_EMAIL_LENGTH = 254;
 const MAX_ROOM_NAME_LENGTH = 200;
+const MAX_REASON_LENGTH = 500;
 const MAX_USER_NAME_LENGTH = 255;
 const MAX_EMOJI_LENGTH = 32;
 const MAX_CLIENT_NAME_CHARACTERS = 64;
@@ -125,6 +126,16 @@ function parseName(text: string, subject: string, maxLength: number): string {
   if (!isVisible(name) || !isStorable(name) || INVISIBLE_IN_NAME.test(name))
     throw new ChatError("invalid_command", `${subject} may not contain invisible or control characters.`);
   return name;
+}
+
+/** Returns the reason for a ban or a mute as it is stored: trimmed. Throws `invalid_command`. */
+export function parseReason(text: string): string {
+  const reason = text.trim();
+  if (reason.length > 0 && reason.length <= MAX_REASON_LENGTH && isStorable(reason)) return reason;
+  throw new ChatError(
+    "invalid_command",
+    `reason: must have 1 to ${MAX_REASON_LENGTH} characters, without lone surrogates and NUL`,
+  );
 }
 
 /** Whether a text may be a reaction: an emoji of any length, or a short word such as `:tada:`. */

@@ -22,3 +22,6 @@ export type RoomCommand = RoomCommandBody & { room: string };
 export function isRetryable(code: string): boolean {
   return /^(rate_limited|too_many_connections|\w+_unavailable|restarting)$/.test(code);
 }
+
+/** A new `client_id`. Not from `crypto.randomUUID`, which pages served over plain http do not have. */
+export const newClientId = () => crypto.getRandomValues(new Uint32Array(4)).join("-");

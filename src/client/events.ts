@@ -58,7 +58,7 @@ export type RoomEvent =
   | { type: "members" }
   /** `typingUsers` has changed. */
   | { type: "typingUsers" }
-  /** `unread` has changed. */
+  /** `unread` or `mentions` has changed. */
   | { type: "unread" }
   | { type: "status"; status: RoomStatus }
   | FailedEvent

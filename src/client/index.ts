@@ -1,6 +1,7 @@
 export type {
   LimitsBody as Limits,
   MemberBody as Member,
+  MentionsBody as Mentions,
   ReactionBody as Reaction,
   RoomBody as RoomInfo,
   RoomSummaryBody as RoomSummary,

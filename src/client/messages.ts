@@ -6,7 +6,7 @@ export interface Sender extends UserBody {
   id: string;
 }
 
-/** A message as it is now. A deleted one keeps its `seq`; its text is empty, its metadata and reactions are gone. */
+/** A message as it is now. A deleted one keeps its `seq`; its text is empty, its metadata, mentions and reactions are gone. */
 export interface Message extends Omit<MessageBody, "sender"> {
   sender: Sender;
 }

@@ -5,9 +5,11 @@ import type { Message } from "./messages.ts";
 /** A message as it will be when a command is stored. `me` is the id of this user, `at` the time of the command. */
 export function withCommand(message: Message, command: RoomCommand, me: string, at: string): Message {
   if (!("seq" in command) || command.seq !== message.seq || message.deleted_at !== undefined) return message;
-  if (command.type === "edit") return { ...message, text: command.text, edited_at: at };
+  // Whom it will mention is not known.
+  const { mentions: _, ...unmentioning } = message;
+  if (command.type === "edit") return { ...unmentioning, text: command.text, edited_at: at };
   if (command.type === "delete") {
-    const { meta: _, ...rest } = message;
+    const { meta: __, ...rest } = unmentioning;
     return { ...rest, text: "", reactions: [], deleted_at: at };
   }
   if (command.type === "read") return message;

@@ -1,5 +1,7 @@
 import type {
   ActivityFrame,
+  ChangeFrame,
+  MentionsBody,
   MessageBody,
   NoticeFrame,
   OpenedFrame,
@@ -8,6 +10,7 @@ import type {
 import type { ChatContext } from "./chat-context.ts";
 import type { Message } from "./messages.ts";
 import { RoomCounts } from "./room-counts.ts";
+import { Timer } from "./timer.ts";
 
 interface Entry {
   summary: RoomSummaryBody;
@@ -16,11 +19,13 @@ interface Entry {
   lastRev: number;
   /** Whether it is from an earlier connection, and its summary has not been received on this one. */
   isStale: boolean;
+  /** Runs until the counts are asked for again. */
+  timer: Timer;
   /** The search for the last message among older ones, if one is in progress. */
   search?: object | undefined;
 }
 
-/** UTF-16 units of the text of a summary's message, and bytes of its metadata. */
+/** UTF-16 units of the text of a summary's message, and bytes of its metadata, and of its mentions. */
 const MAX_SUMMARY_TEXT_LENGTH = 200;
 const MAX_SUMMARY_META_BYTES = 512;
 
@@ -91,7 +96,13 @@ export class RoomList {
       this.#update(known, { name, role, access, posting, slow_mode }, summary.last_message, summary.rev);
       return true;
     }
-    const entry: Entry = { summary, counts: new RoomCounts(summary), lastRev: summary.rev, isStale: false };
+    const entry: Entry = {
+      summary,
+      counts: new RoomCounts(summary),
+      lastRev: summary.rev,
+      isStale: false,
+      timer: new Timer(this.#chat),
+    };
     this.#entries.set(id, entry);
     this.#update(entry, {});
     for (const apply of this.#early.get(id) ?? []) apply(entry);
@@ -117,31 +128,43 @@ export class RoomList {
     }
   }
 
-  applyActivity({ room, seq, rev, last_message, deleted = [], deleted_revs = [] }: ActivityFrame): void {
+  applyActivity(frame: ActivityFrame): void {
+    const { room, seq, rev, last_message, deleted = [], deleted_revs = [], mentions = [], recount } = frame;
     this.#apply(room, (entry) => {
-      if (rev <= Math.min(entry.counts.rev, entry.lastRev)) return;
-      const newest = { seq, rev, isDeleted: false, isOwn: false };
+      const { counts } = entry;
+      if (rev <= Math.min(counts.rev, entry.lastRev)) return;
+      if (recount && rev > counts.rev) counts.isUncertain = true;
+      const newest = { seq, rev, isDeleted: false, isOwn: false, wasMention: false };
+      const changes = mentions.map((change) => ({
+        ...newest,
+        seq: change.seq,
+        rev: change.rev,
+        isMention: this.#isMention(change.now),
+        wasMention: this.#isMention(change.before),
+      }));
       const deletions = deleted.map((each, index) => ({
         ...newest,
         seq: each,
         rev: deleted_revs[index] ?? rev,
         isDeleted: true,
       }));
-      const last = last_message ? [this.#counted(last_message)] : [];
-      entry.counts.applyMessages([newest, ...deletions, ...last], rev);
+      const last = last_message
+        ? [{ ...this.#counted(last_message), isMention: false, wasMention: false }]
+        : [];
+      counts.applyMessages([newest, ...changes, ...deletions, ...last], rev);
       this.#update(entry, {}, last_message, rev);
     });
   }
 
   /**
-   * An open room has changed up to `rev`, even if it has been closed meanwhile. With `isLive` it is a single
+   * An open room has changed up to `rev`, even if it has been closed meanwhile. With `live` it is a single
    * change, which counts only if it is the next one.
    */
-  applyMessages(id: string, messages: OpenedFrame["messages"], rev: number, isLive = false): void {
+  applyMessages(id: string, messages: OpenedFrame["messages"], rev: number, live?: ChangeFrame): void {
     this.#apply(id, (entry) => {
       const { counts, lastRev } = entry;
       const window = this.#chat.replicas.get(id)?.history.messages ?? [];
-      if (rev <= Math.min(counts.rev, lastRev) || (isLive && rev > lastRev + 1)) return;
+      if (rev <= Math.min(counts.rev, lastRev) || (live && rev > lastRev + 1)) return;
       let last = entry.summary.last_message;
       let isLost = entry.search !== undefined;
       for (const message of messages) {
@@ -155,7 +178,7 @@ export class RoomList {
       }
       if (isLost) last ??= window.findLast(isPresent) ?? null;
       counts.applyMessages(
-        messages.map((message) => this.#counted(message)),
+        messages.map((message) => this.#counted(message, live)),
         rev,
       );
       this.#update(entry, {}, last && shortened(last), rev);
@@ -208,9 +231,21 @@ export class RoomList {
       entry.lastRev = lastRev;
       entry.search = undefined;
     }
-    const { seq, rev, read, unread } = entry.counts;
-    entry.summary = { ...entry.summary, ...fields, last_message, seq, rev, read, unread };
+    const { seq, rev, read, unread, mentions } = entry.counts;
+    entry.summary = { ...entry.summary, ...fields, last_message, seq, rev, read, unread, mentions };
     this.#isChanged = true;
+    this.#recount(entry);
+  }
+
+  /** Asks the server for the counts, if they may be wrong: after a while, since many clients may have the same reason to. */
+  #recount(entry: Entry): void {
+    const { timer, counts, summary } = entry;
+    if (timer.isSet || !counts.isUncertain || this.#entries.get(summary.id) !== entry) return;
+    timer.backOff(
+      () => this.#chat.connection.send({ type: "summary", room: summary.id }, () => this.#recount(entry)),
+      0,
+      0,
+    );
   }
 
   #emit(): void {
@@ -221,23 +256,36 @@ export class RoomList {
     for (const replica of this.#chat.replicas.values()) replica.updateUnread();
   }
 
-  #counted({ seq, rev, sender, deleted_at }: NonNullable<RoomSummaryBody["last_message"]>) {
-    return { seq, rev, isDeleted: deleted_at !== undefined, isOwn: sender.id === this.#chat.me?.id };
+  #counted({ seq, rev, sender, edited_at, deleted_at, mentions }: MessageBody, live?: ChangeFrame) {
+    const isDeleted = deleted_at !== undefined;
+    const isMention = this.#isMention(mentions);
+    // A message without a mention that was never changed never had one.
+    let wasMention = isMention || isDeleted || edited_at !== undefined ? undefined : false;
+    if (live) wasMention = live.kind !== "created" && this.#isMention(live.mentions_before, isMention);
+    return { seq, rev, isDeleted, isOwn: sender.id === this.#chat.me?.id, isMention, wasMention };
+  }
+
+  #isMention(mentions: MentionsBody | null | undefined, otherwise = false): boolean {
+    if (mentions === undefined) return otherwise;
+    return mentions?.room ?? mentions?.users.includes(this.#chat.me?.id ?? "") ?? false;
   }
 }
 
 const isPresent = ({ deleted_at }: Message) => deleted_at === undefined;
 
 /** As the server does it. */
-function shortened({ text, meta, ...rest }: MessageBody): MessageBody {
-  const bytes = new TextEncoder().encode(JSON.stringify(meta)).length;
+function shortened({ text, meta, mentions, ...rest }: MessageBody): MessageBody {
   return {
     ...rest,
     // The cut may fall inside a surrogate pair.
     text: text.slice(0, MAX_SUMMARY_TEXT_LENGTH).replace(/[\ud800-\udbff]$/, ""),
-    ...(meta && bytes <= MAX_SUMMARY_META_BYTES && { meta }),
+    ...(isShort(meta) && { meta }),
+    ...(isShort(mentions) && { mentions }),
   };
 }
+
+const isShort = (value: object | undefined) =>
+  value && new TextEncoder().encode(JSON.stringify(value)).length <= MAX_SUMMARY_META_BYTES;
 
 function byActivity(a: RoomSummaryBody, b: RoomSummaryBody): number {
   const [timeA, timeB] = [activityAt(a), activityAt(b)];

@@ -1,6 +1,6 @@
 import type { ChangeFrame, ChangesFrame, NoticeFrame, OpenedFrame, RoomBody } from "../protocol/frames.ts";
 import type { ChatContext } from "./chat-context.ts";
-import type { Ack, CommandBody, RoomCommandBody } from "./command.ts";
+import { type Ack, type CommandBody, newClientId, type RoomCommandBody } from "./command.ts";
 import { deferred, rejected } from "./deferred.ts";
 import { EventEmitter } from "./emitter.ts";
 import { ParleyError } from "./error.ts";
@@ -41,7 +41,7 @@ export class RoomReplica implements Room {
   #isLevel = false;
   /** Calls of `Chat.open` without their `close`. */
   #holders = 0;
-  #lastUnread = 0;
+  #lastCounts = "0 0";
   #lastTypingAt = -Infinity;
   #loadingOlder: Promise<Message[]> | undefined;
   readonly #chat: ChatContext;
@@ -92,6 +92,10 @@ export class RoomReplica implements Room {
     return this.#chat.list.get(this.id)?.unread ?? 0;
   }
 
+  get mentions(): number {
+    return this.#chat.list.get(this.id)?.mentions ?? 0;
+  }
+
   get messages(): readonly Message[] {
     return this.outbox.view(this.history.messages);
   }
@@ -116,15 +120,7 @@ export class RoomReplica implements Room {
     this.#closeTimer.set(CLOSE_DELAY_MS, () => this.end(new ParleyError("closed", "The room was closed.")));
   }
 
-  send(
-    text: string,
-    {
-      replyTo,
-      // Not `crypto.randomUUID`, which pages served over plain http do not have.
-      clientId = crypto.getRandomValues(new Uint32Array(4)).join("-"),
-      meta,
-    }: SendOptions = {},
-  ): Promise<Ack> {
+  send(text: string, { replyTo, clientId = newClientId(), meta }: SendOptions = {}): Promise<Ack> {
     // A copy, as the others get it: the application may change its own before it is sent, or sent again.
     const copy = meta && (JSON.parse(JSON.stringify(meta)) as typeof meta);
     return this.#add({ type: "send", text, client_id: clientId, reply_to: replyTo, meta: copy });
@@ -252,9 +248,9 @@ export class RoomReplica implements Room {
   }
 
   updateUnread(): void {
-    const { unread } = this;
-    if (unread === this.#lastUnread) return;
-    this.#lastUnread = unread;
+    const counts = `${this.unread} ${this.mentions}`;
+    if (counts === this.#lastCounts) return;
+    this.#lastCounts = counts;
     this.events.emit({ type: "unread" });
   }
 

@@ -34,6 +34,9 @@ export interface Room extends AsyncIterable<RoomEvent> {
   /** This user's unread messages. */
   readonly unread: number;
 
+  /** Those of them that mention this user or everyone in the room, counted to 1000. */
+  readonly mentions: number;
+
   /** This user, as `Chat.me`. */
   readonly me: Sender | undefined;
 

@@ -165,7 +165,7 @@ export class Session implements Chat, ChatContext {
         break;
       case "change":
         this.replicas.get(frame.room)?.apply(frame);
-        this.list.applyMessages(frame.room, [frame.message], frame.message.rev, true);
+        this.list.applyMessages(frame.room, [frame.message], frame.message.rev, frame);
         break;
       case "changes":
         this.replicas.get(frame.room)?.apply(frame);

@@ -45,6 +45,18 @@ export const reactionSchema = annotate(
 );
 export type ReactionBody = v.InferOutput<typeof reactionSchema>;
 
+export const mentionsSchema = annotate(
+  v.object({
+    users: annotate(
+      readonlyArray(v.string()),
+      "Ids of the users who are mentioned. A user who was invited by email and has never signed in has none.",
+    ),
+    room: v.exactOptional(annotate(v.literal(true), "Present if everyone in the room is mentioned.")),
+  }),
+  { title: "Mentions", description: "Whom a message mentions.", examples: [{ users: ["auth0|a1"] }] },
+);
+export type MentionsBody = v.InferOutput<typeof mentionsSchema>;
+
 export const messageSchema = annotate(
   v.object({
     seq: seqOf("The message's number in its room: 1, 2, 3 … without gaps."),
@@ -63,12 +75,13 @@ export const messageSchema = annotate(
         additionalProperties: undefined,
       }),
     ),
+    mentions: v.exactOptional(mentionsSchema),
     reactions: annotate(readonlyArray(reactionSchema), "The reactions, in the order of their first use."),
   }),
   {
     title: "Message",
     description:
-      "A message as it is now. A deleted one keeps its `seq`; its text is empty, its metadata and reactions are gone.",
+      "A message as it is now. A deleted one keeps its `seq`; its text is empty, its metadata, mentions and reactions are gone.",
     examples: [
       {
         seq: 2,
@@ -137,10 +150,11 @@ export const roomSummarySchema = annotate(
     ...roomSchema.entries,
     read: integer("The user's read mark: the `seq` up to which they have read the room."),
     unread: integer("Messages after the read mark that are not deleted."),
+    mentions: integer("Those of them that mention the user, or everyone in the room; counted to 1,000."),
     last_message: annotate(
       v.nullable(messageSchema),
-      "The newest message that is not deleted: its text cut to 200 UTF-16 units, and without its metadata if that has more " +
-        "than 512 bytes. Null when there is none.",
+      "The newest message that is not deleted: its text cut to 200 UTF-16 units, and without its metadata, or its " +
+        "mentions, if they have more than 512 bytes. Null when there is none.",
     ),
   }),
   { title: "RoomSummary", description: "A room in a user's list, as of its `rev`." },

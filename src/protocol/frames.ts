@@ -4,6 +4,7 @@ import { codes } from "../chat/errors.ts";
 import { annotate } from "./annotate.ts";
 import {
   limitsSchema,
+  mentionsSchema,
   messageSchema,
   readSchema,
   roleSchema,
@@ -18,6 +19,7 @@ import { integer, type OutputOf, roomId, seqOf, time } from "./values.ts";
 export type {
   LimitsBody,
   MemberBody,
+  MentionsBody,
   MessageBody,
   ReactionBody,
   ReadBody,
@@ -83,6 +85,15 @@ export const openedFrame = annotate(
   }),
   "Answers the command `open`.",
 );
+export const mentionChangeSchema = annotate(
+  v.object({
+    seq: seqOf("The `seq` of the message."),
+    rev: seqOf("The `rev` of the change."),
+    now: annotate(v.nullable(mentionsSchema), "Whom the message mentions."),
+    before: annotate(v.nullable(mentionsSchema), "Whom it mentioned before."),
+  }),
+  { title: "MentionChange", description: "A message that mentions others than before." },
+);
 export const activityFrame = annotate(
   v.object({
     type: v.literal("activity"),
@@ -98,6 +109,15 @@ export const activityFrame = annotate(
     ),
     deleted_revs: v.exactOptional(
       annotate(v.array(seqOf("The `rev` of a deletion.")), "The `rev` of each of these deletions."),
+    ),
+    mentions: v.exactOptional(
+      annotate(
+        v.array(mentionChangeSchema),
+        "Messages that mention others than before, since the last activity of this room.",
+      ),
+    ),
+    recount: v.exactOptional(
+      annotate(v.literal(true), "There were too many of them. The command `summary` tells the new count."),
     ),
   }),
   "A room that is not open in this session has changed. This is its latest state.",
@@ -132,6 +152,12 @@ export const changeFrame = annotate(
     room: roomId,
     kind: annotate(v.picklist(["created", "edited", "deleted", "reacted"]), "What happened to the message."),
     message: messageSchema,
+    mentions_before: v.exactOptional(
+      annotate(
+        v.nullable(mentionsSchema),
+        "Whom the message mentioned before it was edited or deleted, if that was somebody else.",
+      ),
+    ),
   }),
   "A live change. `message.rev` is the cursor + 1.",
 );
@@ -174,6 +200,9 @@ export const readFrame = annotate(
     user: userSchema,
     seq: integer("Where the user's read mark is now."),
     unread: v.exactOptional(integer("The user's unread messages as of `room_rev`.")),
+    mentions: v.exactOptional(
+      integer("Those of them that mention the user, or everyone in the room; counted to 1,000."),
+    ),
     room_seq: v.exactOptional(integer("The room's newest message at that time.")),
     room_rev: v.exactOptional(integer("The room's `rev` at that time.")),
   }),

@@ -10,6 +10,7 @@ import {
   userSchema,
 } from "./bodies.ts";
 import { codeSchema } from "./frames.ts";
+import { auditSchema, restrictionSchema } from "./moderation-bodies.ts";
 import { integer, roomId, seqOf, time } from "./values.ts";
 
 /** Responses of the HTTP API that are more than one thing of bodies.ts. */
@@ -33,8 +34,11 @@ export const meSchema = annotate(
 );
 export const roomPageSchema = pageOf("RoomPage", "rooms", roomSummarySchema);
 export const messagePageSchema = pageOf("MessagePage", "messages", messageSchema);
-/** With `all`, rooms are not listed with what the user has read of them. */
+/** With `all` and `open`, rooms are not listed with what the user has read of them. */
 export const roomListSchema = v.union([roomPageSchema, pageOf("AllRoomsPage", "rooms", roomSchema)]);
+export const banPageSchema = pageOf("BanPage", "bans", restrictionSchema);
+export const mutePageSchema = pageOf("MutePage", "mutes", restrictionSchema);
+export const auditPageSchema = pageOf("AuditPage", "entries", auditSchema);
 export const memberPageSchema = pageOf("MemberPage", "members", memberSchema);
 export const grantedSchema = annotate(
   v.object({

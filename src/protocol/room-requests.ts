@@ -109,7 +109,7 @@ export const ownNameSchema = annotate(
 );
 
 /**
- * A place in a list of rooms: the time of the last activity, and the room's id. With `all`, rooms are listed by id alone, and
+ * A place in a list of rooms: the time of the last activity, and the room's id. With `all` and `open`, rooms are listed by id alone, and
  * the time is 0.
  */
 export const roomRangeSchema = v.strictObject({
@@ -117,6 +117,12 @@ export const roomRangeSchema = v.strictObject({
     annotate(
       v.picklist(["true", "false"], "must be true or false"),
       "Whether to list every room, by id. For administrators.",
+    ),
+  ),
+  open: v.optional(
+    annotate(
+      v.picklist(["true", "false"], "must be true or false"),
+      "Whether to list the open rooms, by id, which the user may join.",
     ),
   ),
   cursor: v.optional(

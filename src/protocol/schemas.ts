@@ -45,6 +45,11 @@ export const commandSchemas = {
     ),
   }),
   close: command("Stops following a room. For sessions.", { type: v.literal("close"), id: clientName, room }),
+  summary: command("Tells the counts of one of the user's rooms again. For sessions.", {
+    type: v.literal("summary"),
+    id: clientName,
+    room,
+  }),
   send: command("Stores a new message.", {
     type: v.literal("send"),
     id: clientName,

@@ -29,13 +29,27 @@ function encodeSender(user: User): string {
  * building an object for `JSON.stringify`.
  */
 export function encodeMessage(message: Message): string {
-  const { seq, rev, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, meta, reactions } = message;
+  const {
+    seq,
+    rev,
+    sender,
+    text,
+    sentAt,
+    editedAt,
+    deletedAt,
+    replyTo,
+    clientId,
+    meta,
+    mentions,
+    reactions,
+  } = message;
   let rest = "";
   if (editedAt !== null) rest += `,"edited_at":"${formatTime(editedAt)}"`;
   if (deletedAt !== null) rest += `,"deleted_at":"${formatTime(deletedAt)}"`;
   if (replyTo !== null) rest += `,"reply_to":${replyTo}`;
   if (clientId !== null) rest += `,"client_id":${JSON.stringify(clientId)}`;
   if (meta !== null) rest += `,"meta":${meta}`;
+  if (mentions !== null) rest += `,"mentions":${mentions}`;
   const by = reactions.length > 0 ? JSON.stringify(reactions) : "[]";
   return `{"seq":${seq},"rev":${rev},"sender":${encodeSender(sender)},"text":${JSON.stringify(text ?? "")},"sent_at":"${formatTime(sentAt)}"${rest},"reactions":${by}}`;
 }
@@ -92,13 +106,13 @@ function encodeRoom(room: Room): EncodedRoom {
 }
 
 /** Returns the JSON of a `RoomSummaryBody`. Written by hand like `encodeMessage`: a session begins with a hundred of them. */
-export function encodeSummary({ room, role, read, unread, lastMessage }: RoomSummary): string {
+export function encodeSummary({ room, role, read, unread, mentions, lastMessage }: RoomSummary): string {
   const encoded = encodeRoom(room);
   const isUpToDate = role === "member" && read === room.seq && unread === 0;
   if (isUpToDate && encoded.upToDate?.lastMessage === lastMessage) return encoded.upToDate.json;
   const shownRole = role === null ? "null" : `"${role}"`;
   const last = lastMessage ? encodeLastMessage(lastMessage) : "null";
-  const json = `${encoded.start}${shownRole}${encoded.end}${read},"unread":${unread},"last_message":${last}}`;
+  const json = `${encoded.start}${shownRole}${encoded.end}${read},"unread":${unread},"mentions":${mentions},"last_message":${last}}`;
   if (isUpToDate) encoded.upToDate = { lastMessage, json: flatten(json) };
   return json;
 }

@@ -1,4 +1,4 @@
-import type { Activity, Departure, RoomKey, RoomSummary } from "../chat/model.ts";
+import type { Activity, Departure, MentionChange, RoomKey, RoomSummary } from "../chat/model.ts";
 import type { LeftFrame, OpenedFrame, SessionHelloFrame } from "./frames.ts";
 import { encodeLastMessage, encodeSummary } from "./serialize.ts";
 import { encodeAround } from "./v2.ts";
@@ -59,12 +59,19 @@ export function encodeOpened(
   return encodeAround({ type: "opened", id, room, rev, resumed }, rest, messages);
 }
 
-export function encodeActivity(room: string, { seq, rev, lastMessage, deleted }: Activity): string {
+export function encodeActivity(room: string, activity: Activity): string {
+  const { seq, rev, lastMessage, deleted, mentions } = activity;
   const seqs = deleted.map((each) => each.seq);
   const revs = deleted.map((each) => each.rev);
-  const rest = deleted.length > 0 ? `,"deleted":[${seqs.join()}],"deleted_revs":[${revs.join()}]` : "";
+  let rest = deleted.length > 0 ? `,"deleted":[${seqs.join()}],"deleted_revs":[${revs.join()}]` : "";
+  if (!mentions) rest += ',"recount":true';
+  else if (mentions.length > 0) rest += `,"mentions":[${mentions.map(encodeMentionChange).join()}]`;
   const last = lastMessage ? encodeLastMessage(lastMessage) : "null";
   return `{"type":"activity","room":"${room}","seq":${seq},"rev":${rev},"last_message":${last}${rest}}`;
+}
+
+function encodeMentionChange({ seq, rev, now, before }: MentionChange): string {
+  return `{"seq":${seq},"rev":${rev},"now":${now ?? "null"},"before":${before ?? "null"}}`;
 }
 
 export function encodeJoined(room: RoomSummary): string {

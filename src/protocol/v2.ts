@@ -116,8 +116,9 @@ export function encodeChanges(room: string, { messages, rev }: Pick<Chunk, "mess
   return `{"type":"changes","room":"${room}","rev":${rev},"messages":[${messages}]}`;
 }
 
-export function encodeChange(room: string, { kind, message }: Change): string {
-  return `{"type":"change","room":"${room}","kind":"${kind}","message":${encodeMessage(message)}}`;
+export function encodeChange(room: string, { kind, message, mentionsBefore }: Change): string {
+  const before = mentionsBefore === undefined ? "" : `,"mentions_before":${mentionsBefore ?? "null"}`;
+  return `{"type":"change","room":"${room}","kind":"${kind}","message":${encodeMessage(message)}${before}}`;
 }
 
 /** Encodes an ack. Those of commands that store nothing have no position, and `auth` in a session has no room. */
@@ -159,8 +160,8 @@ export function encodePresence(room: string, user: User, online: boolean): strin
 }
 
 /** Encodes a read mark that has moved, for its user and for the others. */
-export function encodeRead(room: string, user: User, { seq, unread, head }: MarkMove): string {
-  const counts = { unread, room_seq: head.seq, room_rev: head.rev };
+export function encodeRead(room: string, user: User, { seq, unread, mentions, head }: MarkMove): string {
+  const counts = { unread, mentions, room_seq: head.seq, room_rev: head.rev };
   return JSON.stringify({ type: "read", room, user: userBody(user), seq, ...counts } satisfies NoticeFrame);
 }
 

@@ -52,7 +52,7 @@ function shownRoom(id: string): RoomSummary {
   const body = last === null ? undefined : rooms.get(id)?.messages[last - 1]?.body;
   // The cut falls into an emoji.
   const last_message = body ? { ...body, text: `${last} ${"🙂".repeat(99)}` } : null;
-  return { ...rest, ...defaultSettingsBody, role: "member", last_message };
+  return { ...rest, ...defaultSettingsBody, role: "member", mentions: 0, last_message };
 }
 
 function violations(list: RoomSummary[], unread = 1): string[] {

@@ -98,7 +98,7 @@ test("a read mark that moves is published with its user's unread messages, and o
   const marks: BusEvent[] = [];
   bus.subscribe((event) => void (event.kind === "read" && marks.push(event)));
   for (const seq of [4, 3]) await chat.execute(alice, room, { type: "read", seq });
-  const mark = { seq: 4, unread: 5, head: { seq: 9, rev: 9 } };
+  const mark = { seq: 4, unread: 5, mentions: 0, head: { seq: 9, rev: 9 } };
   expect(marks).toEqual([{ kind: "read", room, user: alice, mark, sent: false }]);
 });
 

@@ -97,7 +97,7 @@ describe("batches", () => {
     expect(drafts.map((batch) => batch.length)).toEqual([1, 8]);
   });
 
-  test("an edit counts for 4 Ki more than its text, because the metadata is published again", async () => {
+  test("an edit counts for 8 Ki more than its text, because the metadata is published again, and mentions twice", async () => {
     const { queue, batches, drafts, send } = createQueue();
     void send("a");
     await settle();
@@ -105,7 +105,7 @@ describe("batches", () => {
       void queue.add({ ...draft(1, ""), action: { type: "edit", seq, text: "" } });
     batches[0]?.resolve(stored(1));
     await settle();
-    expect(drafts.map((batch) => batch.length)).toEqual([1, 32]);
+    expect(drafts.map((batch) => batch.length)).toEqual([1, 16]);
   });
 
   test("metadata counts as text does", async () => {
@@ -116,7 +116,7 @@ describe("batches", () => {
     for (const _ of range(1, 40)) void queue.add({ ...draft(1, ""), action });
     batches[0]?.resolve(stored(1));
     await settle();
-    expect(drafts.map((batch) => batch.length)).toEqual([1, 32]);
+    expect(drafts.map((batch) => batch.length)).toEqual([1, 16]);
   });
 
   test("a batch takes up to 128 Ki of text, and a single text of any length", async () => {
@@ -290,9 +290,9 @@ test("a read mark that moved is announced before the changes, and one that did n
   const acks = [queue.add(read(1)), queue.add(read(2)), queue.add(draft(1, "a")), queue.add(read(3))];
   await settle();
   batches[0]?.resolve([
-    { ack: { seq: 6, rev: 8 }, mark: { seq: 6, unread: 2, head: { seq: 8, rev: 8 } } },
+    { ack: { seq: 6, rev: 8 }, mark: { seq: 6, unread: 2, mentions: 0, head: { seq: 8, rev: 8 } } },
     { ack: { seq: 7, rev: 8 } },
-    { ...created(9), mark: { seq: 9, unread: 0, head: { seq: 9, rev: 9 } } },
+    { ...created(9), mark: { seq: 9, unread: 0, mentions: 0, head: { seq: 9, rev: 9 } } },
     { refused: "removed" },
   ]);
   expect(await Promise.allSettled(acks)).toMatchObject([

@@ -30,7 +30,13 @@ const grant = (by: ActorFacts, present: Role | undefined, wanted: Role | undefin
   decideGrant(
     wanted,
     { membersPerRoom: 0 },
-    { ...by, member: present && member(present), memberCount: () => 5, ownerCount: () => 2 },
+    {
+      ...by,
+      member: present && member(present),
+      isBanned: () => false,
+      memberCount: () => 5,
+      ownerCount: () => 2,
+    },
   );
 const removal = (by: ActorFacts, ...candidates: Member[]) =>
   decideRemoval({ ...by, candidates, ownerCount: () => 2 });
@@ -101,7 +107,13 @@ describe("a grant", () => {
   });
 
   test("takes the last owner's role from nobody", () => {
-    const last = { ...owner, member: member("owner"), memberCount: unused, ownerCount: () => 1 };
+    const last = {
+      ...owner,
+      member: member("owner"),
+      isBanned: () => false,
+      memberCount: unused,
+      ownerCount: () => 1,
+    };
     const limits = { membersPerRoom: 0 };
     expect(outcome(decideGrant("moderator", limits, last))).toBe("last_owner");
     expect(outcome(decideGrant("member", limits, last))).toBe("last_owner");
@@ -116,7 +128,12 @@ describe("a grant", () => {
     [3, 3, "moderator", "done"],
     [0, 1000, undefined, "done"],
   ])("with room for %d in a room of %d, to somebody who is %p: %s", (limit, count, present, expected) => {
-    const facts = { memberCount: () => count, ownerCount: () => 2, member: present && member(present) };
+    const facts = {
+      isBanned: () => false,
+      memberCount: () => count,
+      ownerCount: () => 2,
+      member: present && member(present),
+    };
     expect(outcome(decideGrant("member", { membersPerRoom: limit }, { ...owner, ...facts }))).toBe(expected);
   });
 });

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { amend, type Amendment, Batch, type SentMessage } from "../../src/chat/decide.ts";
 import { isRefused } from "../../src/chat/errors.ts";
 import type { Action, Actor, Message, Position, Posting, Reaction, Role } from "../../src/chat/model.ts";
+import type { MentionedMember } from "../../src/chat/room-mentions.ts";
 import { actor, message, outcomeLine, range, send } from "../support/samples.ts";
 
 const [alice, bob, carol, admin] = [actor(1), actor(2), actor(3), actor(9, true)];
@@ -19,6 +20,10 @@ interface Stored {
   sent?: Record<string, SentMessage>;
   roles?: [Actor, Role][];
   marks?: [Actor, number][];
+  /** Members by name. */
+  named?: Record<string, MentionedMember[]>;
+  /** Whom messages mention. */
+  mentioned?: Record<number, number[]>;
   posting?: Posting;
   slowMode?: number;
   mutes?: [Actor, until: number | null][];
@@ -30,6 +35,7 @@ function createBatch(stored: Stored = {}) {
   const { messages = [], sent = {}, roles = [], marks = [], posting = "members", slowMode = 0 } = stored;
   const mutes = new Map((stored.mutes ?? []).map(([{ key }, until]) => [key, { until }]));
   const sentAt = new Map((stored.sentAt ?? []).map(([{ key }, at]) => [key, at]));
+  const { named = {}, mentioned = {} } = stored;
   const head = "head" in stored ? stored.head : { seq: messages.length, rev: messages.length };
   const roleByUser = new Map<number, Role>([
     [alice.key, "member"],
@@ -48,6 +54,14 @@ function createBatch(stored: Stored = {}) {
     readMark: (_, user) => markByUser.get(user) ?? 0,
     sentAs: (_, sender, clientId) => sent[`${sender} ${clientId}`],
     message: (_, seq) => messages[seq - 1],
+    membersNamed: (_, target) => (target.type === "name" ? (named[target.key] ?? []) : []),
+    mentionedIn: (_, seq) => mentioned[seq] ?? [],
+    mentionsAfter: (_, after, user, limit) => {
+      const found = Object.entries(mentioned).filter(
+        ([seq, users]) => Number(seq) > after && (users.includes(0) || users.includes(user)),
+      );
+      return Math.min(limit, found.length);
+    },
     deletedAfter(_, seq) {
       lookUps.push(seq);
       return messages.filter((each) => each.seq > seq && each.deletedAt !== null).length;
@@ -305,10 +319,10 @@ describe("a moved mark", () => {
   test("tells how many messages after it are not deleted, and where the room is", () => {
     const { mark, lookUps } = createBatch({ messages, head: { seq: 5, rev: 9 } });
     const head = { seq: 5, rev: 9 };
-    expect(mark(alice, read(1))).toEqual({ seq: 1, unread: 2, head });
+    expect(mark(alice, read(1))).toEqual({ seq: 1, unread: 2, mentions: 0, head });
     expect(mark(alice, read(1))).toBeUndefined();
-    expect(mark(alice, read(3))).toEqual({ seq: 3, unread: 1, head });
-    expect(mark(alice, read(99))).toEqual({ seq: 5, unread: 0, head });
+    expect(mark(alice, read(3))).toEqual({ seq: 3, unread: 1, mentions: 0, head });
+    expect(mark(alice, read(99))).toEqual({ seq: 5, unread: 0, mentions: 0, head });
     // At the newest message there is nothing to count.
     expect(lookUps).toEqual([1, 3]);
   });
@@ -318,15 +332,20 @@ describe("a moved mark", () => {
     decide(bob, send("six"), send("seven"));
     decide(alice, remove(3), remove(3), remove(2), remove(7));
     const head = { seq: 7, rev: 9 };
-    expect(mark(alice, read(1))).toEqual({ seq: 1, unread: 2, head });
-    expect(mark(alice, read(5))).toEqual({ seq: 5, unread: 1, head });
+    expect(mark(alice, read(1))).toEqual({ seq: 1, unread: 2, mentions: 0, head });
+    expect(mark(alice, read(5))).toEqual({ seq: 5, unread: 1, mentions: 0, head });
     decide(alice, remove(6));
-    expect(mark(alice, read(6))).toEqual({ seq: 6, unread: 0, head: { seq: 7, rev: 10 } });
+    expect(mark(alice, read(6))).toEqual({ seq: 6, unread: 0, mentions: 0, head: { seq: 7, rev: 10 } });
   });
 
   test("by sending a message leaves nothing unread, and costs no look-up", () => {
     const { mark, lookUps } = createBatch({ messages, head: { seq: 5, rev: 9 } });
-    expect(mark(alice, send("x", "c"))).toEqual({ seq: 6, unread: 0, head: { seq: 6, rev: 10 } });
+    expect(mark(alice, send("x", "c"))).toEqual({
+      seq: 6,
+      unread: 0,
+      mentions: 0,
+      head: { seq: 6, rev: 10 },
+    });
     expect(mark(alice, send("x", "c"))).toBeUndefined();
     expect(mark(alice, edit(6))).toBeUndefined();
     expect(lookUps).toEqual([]);

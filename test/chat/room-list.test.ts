@@ -160,6 +160,7 @@ describe("last messages", () => {
       role: "member" as const,
       read: 0,
       unread: 0,
+      mentions: 0,
     }));
     using roomsOf = spyOn(store, "roomsOf").mockResolvedValue(rooms);
     using roomOf = spyOn(store, "roomOf");

@@ -24,7 +24,7 @@ describe("while the list is being read", () => {
       "a read mark that moves",
       ({ rooms, receive }) => {
         rooms.room(1).rev = 7;
-        const mark = { seq: 1, unread: 0, head: { seq: 1, rev: 7 } };
+        const mark = { seq: 1, unread: 0, mentions: 0, head: { seq: 1, rev: 7 } };
         receive({ kind: "read", room: 1, user: actor(1), mark, sent: false });
       },
     ],

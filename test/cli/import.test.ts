@@ -180,8 +180,13 @@ test("what is left out on purpose is counted by its reason", async () => {
   expect(stdout).toEndWith("Left out: repeated records (1)\nImported\n");
 });
 
+const largeFiles = new Map<number, string>();
+
+/** A file with a room and so many messages. */
 function largeFile(count: number): string {
-  return fileOf(room, ...Array.from({ length: count }, (_, n) => message(n)));
+  const path = largeFiles.get(count) ?? fileOf(room, ...Array.from({ length: count }, (_, n) => message(n)));
+  largeFiles.set(count, path);
+  return path;
 }
 
 /** Resolves once the import has the lock. */
@@ -207,7 +212,7 @@ async function applying(database: string): Promise<void> {
 async function startLarge(database: string) {
   await cli(database, "import jsonl", fileOf(...conversation));
   const before = await exported(database);
-  const command = startInTerminal([binary.path, "import", "jsonl", largeFile(300_000)], {
+  const command = startInTerminal([binary.path, "import", "jsonl", largeFile(100_000)], {
     cwd: binary.folder,
     env: { PARLEY_DATABASE: database },
   });
@@ -396,7 +401,7 @@ describe("while a server runs on the database", () => {
   test("messages that are sent meanwhile are stored, or refused with the reason", async () => {
     const id = await server.createRoom(["ann@example.com"]);
     const client = await server.connectV2(id, "ann@example.com");
-    const importing = importFile(largeFile(200_000));
+    const importing = importFile(largeFile(100_000));
     await applying(server.config.database);
     const answer = await client.command({ type: "send", text: "meanwhile" });
     if (answer.type === "error") expect(answer.code).toBe("storage_unavailable");

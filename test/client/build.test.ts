@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdir, readdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
+import { readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 
 import { version } from "../../package.json";
 import { root, runProcess } from "../support/process.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
+import { installPackage } from "./support/package.ts";
 
 /** The build bundles the types, which takes several seconds. */
 setDefaultTimeout(120_000);
@@ -17,20 +18,7 @@ const installed = join(app.path, "node_modules/parley-chat");
 let output: string;
 
 beforeAll(async () => {
-  // Without npm's notices, and its files in the application's folder.
-  const env = { PATH: process.env["PATH"] ?? "", HOME: app.path, npm_config_update_notifier: "false" };
-  const built = await runProcess(["npm", "run", "build:client"], { cwd: root, env });
-  expect(built).toMatchObject({ code: 0 });
-  output = built.stdout + built.stderr;
-  const packed = await runProcess(["npm", "pack", "./dist/client", "--pack-destination", app.path], {
-    cwd: root,
-    env,
-  });
-  expect(packed).toMatchObject({ code: 0 });
-  const tarball = (await readdir(app.path)).find((each) => each.endsWith(".tgz"));
-  await new Bun.Archive(await readFile(join(app.path, tarball ?? ""))).extract(app.path);
-  await mkdir(join(app.path, "node_modules"));
-  await rename(join(app.path, "package"), installed);
+  output = await installPackage(app.path);
   for (const name of ["react", "@types"])
     await symlink(join(root, "node_modules", name), join(app.path, "node_modules", name));
 });
@@ -58,7 +46,7 @@ test("the package contains the client and its hooks, their types, a README and i
 });
 
 test.each(["index.js", "react.js"])("%s is as small as the build prints", async (name) => {
-  const line = output.split("\n").find((each) => each.startsWith(`dist/client/${name}: `)) ?? "";
+  const line = output.split("\n").find((each) => each.includes(`/${name}: `)) ?? "";
   const [, bytes, gzipped, limit] = /: (\d+) bytes, (\d+) gzipped \(limit (\d+)\)/.exec(line) ?? [];
   const script = await readFile(join(installed, name));
   expect(Number(bytes)).toBe(script.length);

@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 
+import type { Browser } from "playwright-core";
+
 import * as client from "../../src/client/index.ts";
 import { startBrowser } from "../support/browser.ts";
 import { runProcess } from "../support/process.ts";
@@ -29,14 +31,17 @@ const server = useServer({
 });
 const folder = temporaryFolder();
 let proxy: Proxy;
+let browser: Browser;
 
 beforeAll(async () => {
+  browser = await startBrowser();
   await Bun.write(join(folder.path, "client.mjs"), site.client);
   proxy = await startProxy({
     target: () => ({ host: "127.0.0.1", port: Number(new URL(server.url).port) }),
   });
 });
 afterAll(async () => {
+  await browser.close();
   await proxy[Symbol.asyncDispose]();
   await site[Symbol.asyncDispose]();
   folder[Symbol.dispose]();
@@ -63,15 +68,12 @@ const runtimes: Record<string, (options: ScriptOptions) => Promise<Report>> = {
     return JSON.parse(stdout) as Report;
   },
   Chromium: async (options) => {
-    const browser = await startBrowser();
-    try {
-      const page = await browser.newPage();
-      await page.goto(site.url.href);
-      const call = `(${runScript.toString()})(client, ${JSON.stringify(options)})`;
-      return await page.evaluate<Report>(`import("/client.js").then((client) => ${call})`);
-    } finally {
-      await browser.close();
-    }
+    const page = await browser.newPage();
+    await page.goto(site.url.href);
+    const call = `(${runScript.toString()})(client, ${JSON.stringify(options)})`;
+    const report = await page.evaluate<Report>(`import("/client.js").then((client) => ${call})`);
+    await page.close();
+    return report;
   },
 };
 
@@ -133,9 +135,8 @@ test("in Chromium, a page that goes offline reconnects as soon as it is online",
   const bobs = client.connect({ url: server.url, token: () => server.token(bob) });
   const bobsRoom = bobs.open(id);
   await bobsRoom.ready;
-  const browser = await startBrowser();
+  const context = await browser.newContext();
   try {
-    const context = await browser.newContext();
     const page = await context.newPage();
     await page.goto(site.url.href);
     const options = JSON.stringify({ url: server.url });
@@ -167,7 +168,7 @@ test("in Chromium, a page that goes offline reconnects as soon as it is online",
     expect(await page.evaluate<string[]>("room.messages.map(({ text }) => text)")).toEqual(texts);
     expect(await page.evaluate<number>("room.pending.length")).toBe(0);
   } finally {
-    await browser.close();
+    await context.close();
     bobs.close();
   }
 });
@@ -190,9 +191,8 @@ test("in Chromium, what two tabs send while the server is down survives a reload
     globalThis.room = chat.open(${JSON.stringify(id)});
     for (const text of ${JSON.stringify(texts)}) void room.send(text);
   })`;
-  const browser = await startBrowser();
+  const context = await browser.newContext();
   try {
-    const context = await browser.newContext();
     const tabs = [await context.newPage(), await context.newPage()];
     for (const [index, tab] of tabs.entries()) {
       await tab.goto(site.url.href);
@@ -217,7 +217,7 @@ test("in Chromium, what two tabs send while the server is down survives a reload
       );
     expect(bobsRoom.messages).toHaveLength(40);
   } finally {
-    await browser.close();
+    await context.close();
     bobs.close();
   }
 });

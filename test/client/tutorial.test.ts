@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdir, readdir, readFile, rename, symlink } from "node:fs/promises";
+import { readFile, symlink } from "node:fs/promises";
 import { join } from "node:path";
 
 import type { Browser, Page } from "playwright-core";
@@ -10,6 +10,7 @@ import { startBrowser } from "../support/browser.ts";
 import { root, type RunningProcess, runProcess, startProcess } from "../support/process.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
 import { waitUntil } from "../support/wait.ts";
+import { installPackage } from "./support/package.ts";
 
 // The programs in docs/client.md, with the package as applications install it and the compiled server.
 
@@ -70,12 +71,7 @@ const parley = (...words: string[]) =>
 beforeAll(async () => {
   binary = await buildBinary();
   await startServer("0");
-  expect(await runProcess(["npm", "run", "build:client"], { cwd: root, env })).toMatchObject({ code: 0 });
-  await runProcess(["npm", "pack", "./dist/client", "--pack-destination", folder.path], { cwd: root, env });
-  const tarball = (await readdir(folder.path)).find((name) => name.endsWith(".tgz")) ?? "";
-  await new Bun.Archive(await readFile(join(folder.path, tarball))).extract(folder.path);
-  await mkdir(packages);
-  await rename(join(folder.path, "package"), join(packages, "parley-chat"));
+  await installPackage(folder.path);
   for (const name of ["react", "react-dom", "@types"])
     await symlink(join(root, "node_modules", name), join(packages, name));
   browser = await startBrowser();

@@ -21,10 +21,13 @@ interface ModelMessage {
   replyTo: number | null;
   clientId: string | null;
   meta: string | null;
+  /** Names of people, in order; `room` for everyone. */
+  mentions: string[];
   reactions: { emoji: string; by: string[] }[];
 }
 
 interface Person {
+  name: PersonName;
   actor: Actor;
   /** Undefined when they are not a member. */
   role: "moderator" | "member" | undefined;
@@ -38,6 +41,10 @@ class Model {
   rev = 0;
   /** The messages as they were at each rev, from 0 on. */
   readonly states: ModelMessage[][] = [[]];
+  /** Who is meant by a word after an `@`: the name of a person, or `room`. Undefined for nobody. */
+  meant: (word: string) => string | undefined = () => undefined;
+  /** The id of a person by name. Null while they have none. */
+  idOf: (name: string) => string | null = () => null;
 
   /** What `StoreHarness.append` says of an action. */
   act(person: Person, action: Action): string {
@@ -62,7 +69,30 @@ class Model {
   markOf(person: Person, outcome: string): MarkMove | undefined {
     if (!/^(created|marked) /.test(outcome)) return undefined;
     const head = { seq: this.messages.length, rev: this.rev };
-    return { seq: person.mark, unread: this.unread(person), head };
+    return { seq: person.mark, unread: this.unread(person), mentions: this.mentionsOf(person), head };
+  }
+
+  mentionsOf({ name, mark }: Person): number {
+    const isMeant = ({ mentions }: ModelMessage) => mentions.includes(name) || mentions.includes("room");
+    return this.messages.filter((message) => message.seq > mark && isMeant(message)).length;
+  }
+
+  /** A message's mentions as they are stored. */
+  encodeMentions({ mentions }: Pick<ModelMessage, "mentions">): string | null {
+    if (mentions.length === 0) return null;
+    const users = mentions.flatMap((name) => (name === "room" ? [] : (this.idOf(name) ?? [])));
+    return JSON.stringify({ users, ...(mentions.includes("room") && { room: true }) });
+  }
+
+  /** Whom the messages mention is somebody else, from the beginning. */
+  rename(from: string, to: string): void {
+    for (const message of new Set(this.states.flat()))
+      message.mentions = [...new Set(message.mentions.map((name) => (name === from ? to : name)))];
+  }
+
+  #mentionsIn(text: string): string[] {
+    const meant = Array.from(text.matchAll(/@([^\s,]+)/g), ([, word = ""]) => this.meant(word) ?? []).flat();
+    return [...new Set(meant)];
   }
 
   unread({ mark }: Person): number {
@@ -75,7 +105,14 @@ class Model {
     if (action.type === "edit" && !own) return "not_sender";
     if (action.type === "delete" && !own && role !== "moderator" && !actor.admin) return "not_moderator";
     if (action.type === "delete") {
-      Object.assign(message, { text: null, firstText: null, deleted: true, meta: null, reactions: [] });
+      Object.assign(message, {
+        text: null,
+        firstText: null,
+        deleted: true,
+        meta: null,
+        mentions: [],
+        reactions: [],
+      });
       return this.#change("deleted", found, message);
     }
     if (message.deleted) return "message_deleted";
@@ -84,7 +121,12 @@ class Model {
       return this.#change("reacted", found, message);
     }
     if (message.text !== action.text)
-      Object.assign(message, { text: action.text, firstText: null, edited: true });
+      Object.assign(message, {
+        text: action.text,
+        firstText: null,
+        edited: true,
+        mentions: this.#mentionsIn(action.text),
+      });
     return this.#change("edited", found, message);
   }
 
@@ -103,7 +145,7 @@ class Model {
     const seq = this.messages.length + 1;
     person.mark = seq;
     const state = { firstText: text, edited: false, deleted: false, reactions: [] };
-    const sent = { seq, rev: 0, sender, text, replyTo, clientId, meta };
+    const sent = { seq, rev: 0, sender, text, replyTo, clientId, meta, mentions: this.#mentionsIn(text) };
     return this.#change("created", undefined, { ...sent, ...state });
   }
 
@@ -126,12 +168,14 @@ function react({ reactions }: ModelMessage, emoji: string, id: string, on: boole
 }
 
 /** What a store and the model have in common of a message. */
-type Comparable = Omit<ModelMessage, "firstText">;
-function fromModel(message: ModelMessage): Comparable {
-  const { firstText, ...comparable } = message;
-  void firstText;
-  return comparable;
-}
+type Comparable = Omit<ModelMessage, "firstText" | "mentions"> & { mentions: string | null };
+const fromModel =
+  (model: Model) =>
+  (message: ModelMessage): Comparable => {
+    const { firstText, ...comparable } = message;
+    void firstText;
+    return { ...comparable, mentions: model.encodeMentions(message) };
+  };
 const fromStore = ({ seq, rev, sender, text, editedAt, deletedAt, ...rest }: Message): Comparable => ({
   seq,
   rev,
@@ -142,6 +186,7 @@ const fromStore = ({ seq, rev, sender, text, editedAt, deletedAt, ...rest }: Mes
   replyTo: rest.replyTo,
   clientId: rest.clientId,
   meta: rest.meta,
+  mentions: rest.mentions,
   reactions: rest.reactions.map(({ emoji, by }) => ({ emoji, by: [...by] })),
 });
 
@@ -151,12 +196,23 @@ const someSeq = fc.oneof(
   { weight: 5, arbitrary: fc.integer({ min: 1, max: 6 }) },
   { weight: 1, arbitrary: fc.integer({ min: -1, max: 40 }) },
 );
+/** The words after an `@` become the names of the people of one run. */
+const someText = fc.constantFrom(
+  "x",
+  "y",
+  "@room",
+  "hi @ALICE, @bob",
+  "@bob x",
+  "@dave @admin",
+  "@email",
+  "@alice@room",
+);
 const someAction = fc.oneof(
   {
     weight: 3,
     arbitrary: fc.record({
       type: fc.constant("send" as const),
-      text: fc.constantFrom("x", "y"),
+      text: someText,
       clientId: fc.option(fc.constantFrom("a", "b"), { freq: 2 }),
       replyTo: fc.option(someSeq, { freq: 1 }),
       meta: fc.option(fc.constantFrom("{}", '{"b":1,"a":{"__proto__":[]}}'), { freq: 1 }),
@@ -167,7 +223,7 @@ const someAction = fc.oneof(
     arbitrary: fc.record({
       type: fc.constant("edit" as const),
       seq: someSeq,
-      text: fc.constantFrom("x", "z"),
+      text: someText,
     }),
   },
   { weight: 1, arbitrary: fc.record({ type: fc.constant("delete" as const), seq: someSeq }) },
@@ -198,9 +254,15 @@ const readings = fc.array(
       fc.record({
         who: fc.constant("moderator" as const),
         action: fc.oneof(
-          fc.constant({ type: "send" as const, text: "x", clientId: null, replyTo: null, meta: null }),
+          fc.record({
+            type: fc.constant("send" as const),
+            text: someText,
+            clientId: fc.constant(null),
+            replyTo: fc.constant(null),
+            meta: fc.constant(null),
+          }),
           fc.record({ type: fc.constant("delete" as const), seq: someSeq }),
-          fc.record({ type: fc.constant("edit" as const), seq: someSeq, text: fc.constantFrom("x", "z") }),
+          fc.record({ type: fc.constant("edit" as const), seq: someSeq, text: someText }),
         ),
       }),
       fc.record({
@@ -218,18 +280,20 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 async function run(h: StoreHarness, steps: readonly Step[]) {
   const room = await h.room();
   const model = new Model();
-  const person = async (role: Person["role"], admin = false): Promise<Person> => {
+  const run = h.name("run");
+  const person = async (name: PersonName, role?: Person["role"], admin = false): Promise<Person> => {
     // Nobody has an email at first.
-    const actor = { ...(await h.signIn(h.name("sub"))), admin };
+    const user = await h.store.signIn({ sub: h.name("sub"), name: `${name}.${run}` });
+    const actor = { ...user, admin };
     if (role) await h.grant(room, subOf(actor), role);
-    return { actor, role, mark: 0 };
+    return { name, actor, role, mark: 0 };
   };
   const people: Record<PersonName, Person> = {
-    moderator: await person("moderator"),
-    alice: await person("member"),
-    bob: await person("member"),
-    admin: await person(undefined, true),
-    dave: await person(undefined),
+    moderator: await person("moderator", "moderator"),
+    alice: await person("alice", "member"),
+    bob: await person("bob", "member"),
+    admin: await person("admin", undefined, true),
+    dave: await person("dave"),
   };
   const { bob, dave } = people;
   const email = h.email();
@@ -247,26 +311,53 @@ async function run(h: StoreHarness, steps: readonly Step[]) {
     },
     async "dave signs in"() {
       signedIn = true;
+      // What mentions the invitation means them, or nobody if they are a member already.
+      if (invitation) {
+        const isMember = dave.role !== undefined;
+        model.rename("invited", isMember ? "nobody" : "dave");
+      }
       if (invitation && dave.role === undefined) Object.assign(dave, { role: "member", ...invitation });
       invitation = undefined;
       await h.signIn(dave.actor.id ?? "", email);
     },
+  };
+  model.idOf = (name) => people[name as PersonName]?.actor.id ?? null;
+  model.meant = (word) => {
+    if (word === "room") return "room";
+    if (word === email) return signedIn ? dave.role && "dave" : invitation && "invited";
+    const found = Object.values(people).find(
+      ({ name, role }) => role && `${name}.${run}` === word.toLowerCase(),
+    );
+    return found?.name;
+  };
+  const named = (action: Action): Action => {
+    if (!("text" in action)) return action;
+    const text = action.text.replace(/@(\w+)/g, (_, word: string) => {
+      if (word === "room") return "@room";
+      return word === "email" ? `@${email}` : `@${word}.${run}`;
+    });
+    return { ...action, text };
   };
   for (const each of steps) {
     if (typeof each === "string") {
       await memberships[each]?.();
       continue;
     }
-    const drafts = each.map(({ who, action }) => h.draft(room, people[who].actor, action));
-    const expected = each.map(({ who, action }) => {
+    const actions = each.map(({ who, action }) => ({ who, action: named(action) }));
+    const drafts = actions.map(({ who, action }) => h.draft(room, people[who].actor, action));
+    const expected = actions.map(({ who, action }) => {
+      const before = "seq" in action ? model.messages[action.seq - 1] : undefined;
       const line = model.act(people[who], action);
-      return { line, mark: model.markOf(people[who], line) };
+      const changed = before && model.messages[before.seq - 1];
+      const [was, is] = [before, changed].map((message) => message && model.encodeMentions(message));
+      return { line, mark: model.markOf(people[who], line), mentionsBefore: was === is ? undefined : was };
     });
     const outcomes = await h.store.append(drafts);
     expect(
       outcomes.map((outcome) => ({
         line: outcomeLine(outcome),
         mark: isRefused(outcome) ? undefined : outcome.mark,
+        mentionsBefore: isRefused(outcome) ? undefined : outcome.change?.mentionsBefore,
       })),
     ).toEqual(expected);
   }
@@ -282,7 +373,17 @@ async function expectLists(h: StoreHarness, { room, people, model }: Awaited<Ret
   const marks = (await h.store.readMarks(room.key, 9)) ?? [];
   for (const person of people) {
     const { role, mark: read, actor } = person;
-    const entries = role ? [{ room: { ...room, ...head }, role, read, unread: model.unread(person) }] : [];
+    const entries = role
+      ? [
+          {
+            room: { ...room, ...head },
+            role,
+            read,
+            unread: model.unread(person),
+            mentions: model.mentionsOf(person),
+          },
+        ]
+      : [];
     expect(await h.store.roomsOf(actor.key)).toEqual(entries);
     const entry = await h.store.roomOf(actor.key, room.key);
     expect(entry ? [entry] : []).toEqual(entries);
@@ -300,7 +401,7 @@ export function modelContract(harness: () => StoreHarness): void {
       const head = { seq: model.messages.length, rev: model.rev };
       expect(await h.store.head(room.key)).toEqual(head);
       const messages = await h.store.messages(room.key, { limit: 999 });
-      expect(messages.map(fromStore)).toEqual(model.messages.map(fromModel));
+      expect(messages.map(fromStore)).toEqual(model.messages.map(fromModel(model)));
       await expectLists(h, { room, people, model });
     });
     await fc.assert(property, { numRuns: 80 });
@@ -318,9 +419,9 @@ export function modelContract(harness: () => StoreHarness): void {
     const property = fc.asyncProperty(histories, fc.integer({ min: 1, max: 9 }), async (steps, limit) => {
       const h = harness();
       const { room, model } = await run(h, steps);
-      const now = model.messages.map(fromModel);
+      const now = model.messages.map(fromModel(model));
       for (const [since, state] of model.states.entries()) {
-        const known = new Map(state.map((message) => [message.seq, fromModel(message)]));
+        const known = new Map(state.map((message) => [message.seq, fromModel(model)(message)]));
         for (let cursor = since; cursor < model.rev;) {
           const { messages, rev } = await h.store.changes(room.key, cursor, limit);
           expect(rev).toBeGreaterThan(cursor);

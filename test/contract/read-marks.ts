@@ -135,8 +135,8 @@ export function readMarksContract(harness: () => StoreHarness): void {
     await h.act(b, alice, read(1));
     const list = await h.store.roomsOf(alice.key);
     expect(list.toSorted((one, other) => (one.room.id < other.room.id ? -1 : 1))).toEqual([
-      { room: a, role: "member", read: 0, unread: 0 },
-      { room: { ...b, seq: 3, rev: 3 }, role: "moderator", read: 1, unread: 2 },
+      { room: a, role: "member", read: 0, unread: 0, mentions: 0 },
+      { room: { ...b, seq: 3, rev: 3 }, role: "moderator", read: 1, unread: 2, mentions: 0 },
     ]);
     for (const entry of list) expect(await h.store.roomOf(alice.key, entry.room.key)).toEqual(entry);
     // Not a member, no longer a member, deleted.

@@ -194,8 +194,10 @@ export function searchContract(harness: () => SearchHarness): void {
       const expected = range(1, 1300).map((seq) => `${room.id}/${seq}`);
       const found: string[] = [];
       let cursor: string | null | undefined;
+      // No page runs out of time, however busy the machine is.
+      const search = h.withClock(() => 0);
       for (let page = 0; cursor !== null; page++) {
-        const { results, next } = await h.page(ann, "page", { cursor, limit: 37 });
+        const { results, next } = await search.page(ann, "page", { cursor, limit: 37 });
         found.push(...results.map((each) => `${each.room}/${each.message.seq}`));
         cursor = next;
         if (page > 3) continue;

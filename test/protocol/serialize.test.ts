@@ -27,6 +27,7 @@ const summary = (text?: string): RoomSummary => ({
   role: "member",
   read: 1,
   unread: 2,
+  mentions: 1,
   lastMessage: text === undefined ? null : message(1, 1, text),
 });
 
@@ -41,6 +42,7 @@ test("a room list shows what a user needs to know of a room, and nothing of the 
     created_at: "1970-01-01T00:00:00.000Z",
     read: 1,
     unread: 2,
+    mentions: 1,
     last_message: null,
   });
 });
@@ -96,6 +98,7 @@ const someMessage: fc.Arbitrary<Message> = fc.record({
   replyTo: fc.option(seq),
   clientId: fc.option(name),
   meta: fc.option(fc.dictionary(name, fc.jsonValue()).map((meta) => JSON.stringify(meta))),
+  mentions: fc.option(fc.array(name).map((users) => JSON.stringify({ users }))),
   reactions: fc.array(fc.record({ emoji: name, by: fc.array(name) }), { maxLength: 3 }),
 });
 const someSummary: fc.Arbitrary<RoomSummary> = fc.record({
@@ -113,6 +116,7 @@ const someSummary: fc.Arbitrary<RoomSummary> = fc.record({
   role: fc.option(fc.constantFrom<Role[]>(...roles)),
   read: seq,
   unread: seq,
+  mentions: seq,
   lastMessage: fc.option(someMessage),
 });
 
@@ -122,14 +126,15 @@ const cut = (text: string) => text.slice(0, 200).replace(/[\ud800-\udbff]$/, "")
 test("the JSON of any summary is that of its parts", () => {
   fc.assert(
     fc.property(someSummary, (any) => {
-      const { read, unread, lastMessage } = any;
+      const { read, unread, mentions, lastMessage } = any;
       const whole = lastMessage && messageBody(lastMessage);
       const last_message = whole && {
         ...whole,
         text: whole.text.length > 200 ? cut(whole.text) : whole.text,
       };
       if (Buffer.byteLength(lastMessage?.meta ?? "") > 512) delete last_message?.meta;
-      const expected = JSON.stringify({ ...roomBody(any), read, unread, last_message });
+      if (Buffer.byteLength(lastMessage?.mentions ?? "") > 512) delete last_message?.mentions;
+      const expected = JSON.stringify({ ...roomBody(any), read, unread, mentions, last_message });
       // The second time from the cache.
       for (let round = 0; round < 2; round++) expect(encodeSummary(any)).toBe(expected);
       expect(JSON.stringify(summaryBody(any))).toBe(expected);

@@ -22,6 +22,7 @@ const summary = (key: number, name = `Room ${key}`): RoomSummary => ({
   role: "member",
   read: 1,
   unread: 2,
+  mentions: 0,
   lastMessage: message(3, 4),
 });
 const listed = () => true;
@@ -120,7 +121,7 @@ test("an opened room has its messages among its other keys", () => {
 test("activity has the room's position and last message, and deletions where there are any", () => {
   const lastMessage = message(3, 7);
   const activity = { type: "activity", room: "lobby", seq: 3, rev: 9 };
-  expect(read(encodeActivity("lobby", { seq: 3, rev: 9, lastMessage, deleted: [] }))).toEqual({
+  expect(read(encodeActivity("lobby", { seq: 3, rev: 9, lastMessage, deleted: [], mentions: [] }))).toEqual({
     ...activity,
     last_message: read(encodeMessage(lastMessage)),
   });
@@ -128,17 +129,42 @@ test("activity has the room's position and last message, and deletions where the
     { seq: 2, rev: 8 },
     { seq: 1, rev: 9 },
   ];
-  expect(read(encodeActivity("lobby", { seq: 3, rev: 9, lastMessage: null, deleted }))).toEqual({
-    ...activity,
+  expect(read(encodeActivity("lobby", { seq: 3, rev: 9, lastMessage: null, deleted, mentions: [] }))).toEqual(
+    {
+      ...activity,
+      last_message: null,
+      deleted: [2, 1],
+      deleted_revs: [8, 9],
+    },
+  );
+});
+
+test("activity has the changes of mentions where there are any, or says that there were too many", () => {
+  const activity = { seq: 3, rev: 9, lastMessage: null, deleted: [] };
+  const [now, before] = ['{"users":["sub|1"]}', '{"users":[],"room":true}'];
+  const mentions = [
+    { seq: 2, rev: 8, now, before: null },
+    { seq: 1, rev: 9, now: null, before },
+  ];
+  expect(read(encodeActivity("lobby", { ...activity, mentions }))).toMatchObject({
+    mentions: [
+      { seq: 2, rev: 8, now: { users: ["sub|1"] }, before: null },
+      { seq: 1, rev: 9, now: null, before: { users: [], room: true } },
+    ],
+  });
+  expect(read(encodeActivity("lobby", { ...activity, mentions: undefined }))).toEqual({
+    type: "activity",
+    room: "lobby",
+    seq: 3,
+    rev: 9,
     last_message: null,
-    deleted: [2, 1],
-    deleted_revs: [8, 9],
+    recount: true,
   });
 });
 
 test("the last message of an activity is cut, like that of a room list", () => {
   const lastMessage = message(3, 3, "x".repeat(201));
-  const frame = read(encodeActivity("lobby", { seq: 3, rev: 3, lastMessage, deleted: [] }));
+  const frame = read(encodeActivity("lobby", { seq: 3, rev: 3, lastMessage, deleted: [], mentions: [] }));
   expect(frame).toMatchObject({ last_message: { text: "x".repeat(200) } });
 });
 

@@ -5,7 +5,7 @@ import * as fc from "fast-check";
 import { ChatError } from "../../src/chat/errors.ts";
 import { defaultSettings } from "../../src/chat/model.ts";
 import type { Message, Meta } from "../../src/chat/model.ts";
-import type { HelloFrame, MessageBody } from "../../src/protocol/frames.ts";
+import type { HelloFrame, MentionsBody, MessageBody } from "../../src/protocol/frames.ts";
 import type { Command } from "../../src/protocol/schemas.ts";
 import { encodeMessage } from "../../src/protocol/serialize.ts";
 import {
@@ -45,6 +45,7 @@ const anyMessage: fc.Arbitrary<Message> = fc.record({
   replyTo: nullable(seq),
   clientId: nullable(text),
   meta: nullable(fc.dictionary(text, fc.jsonValue()).map((meta) => JSON.stringify(meta))),
+  mentions: nullable(fc.array(text).map((users) => JSON.stringify({ users }))),
   reactions: fc.array(fc.record({ emoji: text, by: fc.array(text) }), { maxLength: 3 }),
 });
 
@@ -52,7 +53,7 @@ const toTime = (at: number) => new Date(at).toISOString();
 
 test("a message is encoded as JSON.stringify would, without the keys that it lacks", () => {
   const property = fc.property(anyMessage, (any) => {
-    const { sender, sentAt, editedAt, deletedAt, replyTo, clientId, meta } = any;
+    const { sender, sentAt, editedAt, deletedAt, replyTo, clientId, meta, mentions } = any;
     const body: MessageBody = {
       seq: any.seq,
       rev: any.rev,
@@ -64,6 +65,7 @@ test("a message is encoded as JSON.stringify would, without the keys that it lac
       ...(replyTo !== null && { reply_to: replyTo }),
       ...(clientId !== null && { client_id: clientId }),
       ...(meta !== null && { meta: JSON.parse(meta) as Meta }),
+      ...(mentions !== null && { mentions: JSON.parse(mentions) as MentionsBody }),
       reactions: any.reactions.map(({ emoji, by }) => ({ emoji, by: [...by] })),
     };
     expect(encodeMessage(any)).toBe(JSON.stringify(body));
@@ -73,6 +75,10 @@ test("a message is encoded as JSON.stringify would, without the keys that it lac
       kind: "edited",
       message: body,
     });
+    const before = [null, '{"users":[],"room":true}'].map((mentionsBefore) =>
+      read(encodeChange("lobby", { kind: "edited", message: any, mentionsBefore })),
+    );
+    expect(before).toMatchObject([{ mentions_before: null }, { mentions_before: { users: [], room: true } }]);
   });
   fc.assert(property, { numRuns: 1000 });
 });
@@ -238,13 +244,14 @@ test("a notice names its room", () => {
 });
 
 test("a read mark comes with its user's unread messages, and the position as of which they were counted", () => {
-  const frame = encodeRead("lobby", actor(1), { seq: 4, unread: 3, head: { seq: 8, rev: 12 } });
+  const frame = encodeRead("lobby", actor(1), { seq: 4, unread: 3, mentions: 2, head: { seq: 8, rev: 12 } });
   expect(read(frame)).toEqual({
     type: "read",
     room: "lobby",
     user: { id: "sub|1", email: "user-1@example.com", name: null },
     seq: 4,
     unread: 3,
+    mentions: 2,
     room_seq: 8,
     room_rev: 12,
   });

@@ -65,7 +65,7 @@ test.each(
     ],
   });
   // One message is after the mark, and one more that is deleted.
-  expect(await store.roomsOf(1)).toEqual([{ room, role: "owner", read: 1, unread: 1 }]);
+  expect(await store.roomsOf(1)).toEqual([{ room, role: "owner", read: 1, unread: 1, mentions: 0 }]);
   expect((await store.lastMessages([1])).get(1)).toMatchObject({ seq: 2 });
   const old = await h.signIn("sub|old");
   expect(old).toMatchObject(user);

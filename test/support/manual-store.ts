@@ -85,6 +85,14 @@ export class ManualStore implements Store {
     return this.#read("role", () => (this.#has(room) ? this.roles.get(user) : undefined));
   }
 
+  standing(room: RoomKey, user: UserKey) {
+    return this.#read("standing", () =>
+      this.#has(room)
+        ? { role: this.roles.get(user), mute: undefined, posting: "members" as const }
+        : undefined,
+    );
+  }
+
   memberKeys(room: RoomKey): Promise<Set<UserKey> | undefined> {
     return this.#read("memberKeys", () => (this.#has(room) ? new Set(this.roles.keys()) : undefined));
   }
@@ -147,6 +155,9 @@ export class ManualStore implements Store {
       sentAs: () => undefined,
       message: (_, seq) => this.stored[seq - 1],
       deletedAfter: (_, seq) => this.stored.slice(seq).filter(({ deletedAt }) => deletedAt !== null).length,
+      membersNamed: () => [],
+      mentionedIn: () => [],
+      mentionsAfter: () => 0,
     };
     const batch = new Batch(facts);
     const outcomes = drafts.map((each) => batch.decide(each));
@@ -171,6 +182,12 @@ export class ManualStore implements Store {
   setName = unused;
   memberships = unused;
   removeMember = unused;
+  joinRoom = unused;
+  openRooms = unused;
+  restrict = unused;
+  liftRestriction = unused;
+  restrictions = unused;
+  audit = unused;
   purge = unused;
   probe = unused;
   close = unused;
@@ -184,7 +201,7 @@ export class ManualStore implements Store {
     if (role === undefined || !this.exists) return undefined;
     const read = this.#marks.get(user) ?? 0;
     const unread = this.stored.slice(read).filter(({ deletedAt }) => deletedAt === null).length;
-    return { room: this.#room(), role, read, unread };
+    return { room: this.#room(), role, read, unread, mentions: 0 };
   }
 
   #has(room: RoomKey): boolean {

@@ -26,7 +26,7 @@ export function send(
 
 /** A message that was not changed since it was sent, unless `rev` says so. */
 export function message(seq: number, rev = seq, text = `text ${seq}`): Message {
-  const sent = { sender: actor(1), sentAt: 0, clientId: null, replyTo: null, meta: null };
+  const sent = { sender: actor(1), sentAt: 0, clientId: null, replyTo: null, meta: null, mentions: null };
   return { ...sent, seq, rev, text, editedAt: rev === seq ? null : 1, deletedAt: null, reactions: [] };
 }
 

@@ -89,8 +89,16 @@ export async function startTestServer({
       await close();
     }
   };
+  // One connection for all rooms, because opening the database takes longer than creating a room.
+  let roomCreator: ReturnType<typeof openChat> | undefined;
   let stopped: Promise<void> | undefined;
-  const stop = () => (stopped ??= running.stop());
+  const stop = () =>
+    (stopped ??= (async () => {
+      const stopping = running.stop();
+      await roomCreator?.close();
+      roomCreator = undefined;
+      await stopping;
+    })());
   return {
     host: running.url.host,
     url: running.url.origin,
@@ -98,10 +106,9 @@ export async function startTestServer({
     logs,
     asOperator,
     async createRoom(members, { id = newRoomId(), role = "member" } = {}) {
-      await asOperator(async (chat) => {
-        await chat.rooms.create(operator, id, id);
-        for (const email of members) await chat.rooms.setMember(operator, id, { email }, role);
-      });
+      const { chat } = (roomCreator ??= openChat(config, { create: false }));
+      await chat.rooms.create(operator, id, id);
+      for (const email of members) await chat.rooms.setMember(operator, id, { email }, role);
       return id;
     },
     async metric(name) {

@@ -72,6 +72,7 @@ export class ManualRooms {
       role,
       read: 0,
       unread: 0,
+      mentions: 0,
       lastMessage: null,
     };
   }

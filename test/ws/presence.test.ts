@@ -10,8 +10,7 @@ import { waitUntil } from "../support/wait.ts";
 
 // Who is online in a room, as its chat.v2 clients are told. Connections of both dialects count.
 
-const heartbeat = { pingIntervalMs: 100, silenceTimeoutMs: 2000, pongTimeoutMs: 1000 };
-const server = useServer({ heartbeat, env: { ...unlimited, PARLEY_MAX_TEXT: "0" } });
+const server = useServer({ env: { ...unlimited, PARLEY_MAX_TEXT: "0" } });
 
 const alice = "alice@example.com";
 const bob = "bob@example.com";
@@ -170,12 +169,14 @@ describe("a user goes offline when their connection", () => {
   test.each(["SIGKILL", "SIGSTOP"] as const)(
     "is of a process that gets %s, after the silence timeout when it is frozen",
     async (signal) => {
-      const room = await server.createRoom([alice, bob]);
-      const watcher = await server.connectV2(room, bob);
+      const heartbeat = { pingIntervalMs: 100, silenceTimeoutMs: 2000, pongTimeoutMs: 1000 };
+      await using parley = await server.startAnother({ heartbeat });
+      const room = await parley.createRoom([alice, bob]);
+      const watcher = await parley.connectV2(room, bob);
       const [bun = ""] = parleyCommand;
       await using child = startProcess([bun, "-e", program], {
         cwd: root,
-        env: { URL: `ws://${server.host}/ws/chat/${room}/`, TOKEN: await server.token(alice) },
+        env: { URL: `ws://${parley.host}/ws/chat/${room}/`, TOKEN: await parley.token(alice) },
       });
       await child.waitForOutput(/connected/);
       await told(watcher, alice, true);

@@ -38,6 +38,7 @@ test("hello tells who the user is, the limits, and their rooms, but no room", as
       created_at: createdAt,
       read: 0,
       unread: 0,
+      mentions: 0,
       last_message: null,
     },
   ]);

@@ -70,10 +70,14 @@ describe.each([...dialects])("%s", (dialect) => {
       await watcher.next(isPresence(alice, true));
       raw.socket.pause();
       const block = Buffer.concat(Array.from({ length: 500 }, () => bytes));
-      await waitUntil("the client is cut", () => {
-        if (raw.socket.writableLength < 1 << 20) raw.write(block);
-        return watcher.unread().some(isPresence(alice, false));
-      });
+      await waitUntil(
+        "the client is cut",
+        () => {
+          if (raw.socket.writableLength < 1 << 20) raw.write(block);
+          return watcher.unread().some(isPresence(alice, false));
+        },
+        20_000,
+      );
       raw.destroy();
     },
     30_000,

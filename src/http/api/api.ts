@@ -10,8 +10,10 @@ import { userBody } from "../../protocol/serialize.ts";
 import { readToken } from "../credentials.ts";
 import type { ApiEnv } from "./env.ts";
 import { checkPath, readBody } from "./input.ts";
+import { createJoinRoute } from "./join.ts";
 import { createMemberRoutes } from "./members.ts";
 import { createMessageRoutes } from "./messages.ts";
+import { createModerationRoutes } from "./moderation.ts";
 import { RequestSlots } from "./request-slots.ts";
 import { respond } from "./respond.ts";
 import { createRoomRoutes } from "./rooms.ts";
@@ -103,6 +105,8 @@ export function createApi({ chat, search, verifier, cookiePath }: ApiOptions): H
   api.route("/rooms", createRoomRoutes(chat));
   api.route("/rooms/:room", createMemberRoutes(chat));
   api.route("/rooms/:room", createMessageRoutes(chat));
+  api.route("/rooms/:room", createJoinRoute(chat));
+  api.route("/rooms/:room", createModerationRoutes(chat));
   api.route("/search", createSearchRoute(search));
   return api;
 }

@@ -1,6 +1,7 @@
 import { type Context, Hono } from "hono";
 
 import type { Chat } from "../../chat/chat.ts";
+import type { Membership } from "../../chat/model.ts";
 import { cursorOf } from "../../chat/room-list.ts";
 import {
   ensuredRoomSchema,
@@ -15,12 +16,14 @@ import { readBody, readQuery, roomParameter } from "./input.ts";
 import { fill } from "./page.ts";
 import { respond } from "./respond.ts";
 
-export function createRoomRoutes({ rooms: chatRooms }: Pick<Chat, "rooms">): Hono<ApiEnv> {
+export function createRoomRoutes({
+  rooms: chatRooms,
+  openRooms,
+}: Pick<Chat, "rooms" | "openRooms">): Hono<ApiEnv> {
   const rooms = new Hono<ApiEnv>();
 
-  /** A page of all rooms, by id. */
-  async function listAll(c: Context<ApiEnv>, after: string | undefined, limit: number): Promise<Response> {
-    const page = await chatRooms.page(c.get("actor"), { after, limit: limit + 1 });
+  /** Responds with a page of rooms, by id. `page` has one more room than is listed, if there is one. */
+  function listById(c: Context<ApiEnv>, page: readonly Membership[], limit: number): Response {
     const items = fill(page.slice(0, limit).map((each) => JSON.stringify(roomBody(each))));
     const last = items.length < page.length ? page[items.length - 1] : undefined;
     const next = last ? formatRoomCursor({ at: 0, id: last.room.id }) : null;
@@ -28,9 +31,12 @@ export function createRoomRoutes({ rooms: chatRooms }: Pick<Chat, "rooms">): Hon
   }
 
   rooms.get("/", async (c) => {
-    const { all, cursor, limit } = readQuery(c, roomRangeSchema);
-    if (all === "true") return listAll(c, cursor?.id, limit);
-    const summaries = await chatRooms.of(c.get("actor"), cursor);
+    const { all, open, cursor, limit } = readQuery(c, roomRangeSchema);
+    const actor = c.get("actor");
+    const range = { after: cursor?.id, limit: limit + 1 };
+    if (all === "true") return listById(c, await chatRooms.page(actor, range), limit);
+    if (open === "true") return listById(c, await openRooms.list(actor, range), limit);
+    const summaries = await chatRooms.of(actor, cursor);
     const items = fill(summaries.slice(0, limit).map(encodeSummary));
     const last = summaries[items.length - 1];
     const next = last && items.length < summaries.length ? formatRoomCursor(cursorOf(last)) : null;
@@ -44,7 +50,7 @@ export function createRoomRoutes({ rooms: chatRooms }: Pick<Chat, "rooms">): Hon
   });
 
   rooms.get("/:room", async (c) =>
-    respond(c, JSON.stringify(roomBody(await chatRooms.enter(c.get("actor"), roomParameter(c))))),
+    respond(c, JSON.stringify(roomBody(await openRooms.see(c.get("actor"), roomParameter(c))))),
   );
 
   rooms.put("/:room", async (c) => {

@@ -7,13 +7,19 @@ import { problemSchema } from "../../protocol/responses.ts";
 import { emojiSchema, roomIdSchema, seqParameterSchema } from "../../protocol/schemas.ts";
 import { type JsonSchema, type JsonSchemas, toJsonSchemas } from "./json-schemas.ts";
 import { messageOperations } from "./message-operations.ts";
+import { moderationOperations } from "./moderation-operations.ts";
 import type { Operation, OperationResponse, Operations } from "./operation.ts";
 import { rateLimitHeaders, refusalResponse, refusalsOf } from "./refusals.ts";
 import { roomOperations } from "./room-operations.ts";
 import { serverOperations } from "./server-operations.ts";
 
 /** Every route of the server, except for the WebSockets. */
-export const operations: Operations = { ...serverOperations, ...roomOperations, ...messageOperations };
+export const operations: Operations = {
+  ...serverOperations,
+  ...roomOperations,
+  ...moderationOperations,
+  ...messageOperations,
+};
 
 /** Parameters of paths, by name. */
 const pathParameters: Record<string, v.GenericSchema> = {
@@ -52,6 +58,7 @@ export function createOpenApi() {
     tags: [
       { name: "Rooms", description: "Rooms, and what they are called." },
       { name: "Members", description: "Who is in a room, and in which role." },
+      { name: "Moderation", description: "Bans, mutes, and what was done." },
       { name: "Messages", description: "Messages, reactions and read marks." },
       { name: "Search", description: "Full text of the rooms that the user is a member of." },
       { name: "Users", description: "The user of the token, and their session cookie." },

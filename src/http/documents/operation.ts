@@ -17,7 +17,7 @@ export interface OperationResponse {
 export interface Operation {
   /** Unique among all operations: names the method in generated clients. */
   id: string;
-  tag: "Users" | "Rooms" | "Members" | "Messages" | "Search" | "Server";
+  tag: "Users" | "Rooms" | "Members" | "Moderation" | "Messages" | "Search" | "Server";
   /** What it does, in a few words. */
   summary: string;
   description?: string;

@@ -17,7 +17,7 @@ export const roomOperations: Operations = {
     tag: "Rooms",
     summary: "List rooms",
     description:
-      "The rooms that the user is a member of, most recent activity first. With `all=true` every room, by id, for administrators.",
+      "The rooms that the user is a member of, most recent activity first. With `all=true` every room, by id, for administrators; with `open=true` the open rooms, by id.",
     query: roomRangeSchema,
     responses: { 200: { schema: roomListSchema } },
     codes: ["forbidden"],
@@ -36,6 +36,7 @@ export const roomOperations: Operations = {
     id: "getRoom",
     tag: "Rooms",
     summary: "Get a room",
+    description: "`role` is null for a user who is not a member and who sees it because it is open.",
     responses: { 200: { schema: roomSchema } },
   },
   "PUT /api/rooms/:room": {

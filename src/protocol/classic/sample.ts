@@ -23,6 +23,7 @@ function sample(seq: number, sender: User, text: string): Message {
     replyTo: null,
     clientId: null,
     meta: null,
+    mentions: null,
     reactions: [],
   };
 }

@@ -44,11 +44,19 @@ export function factsOf(queries: Queries): Facts {
     },
     message: (room, seq) => toMessages(queries, queries.message.all({ room, seq }))[0],
     deletedAfter: (room, seq) => queries.deletedAfter.get({ room, seq })?.[0] ?? 0,
+    membersNamed: (room, target) =>
+      (target.type === "email"
+        ? queries.membersByEmail.all({ room, email: target.email })
+        : queries.membersByName.all({ room, name: target.key })
+      ).map(([key, id]) => ({ key, id })),
+    mentionedIn: (room, seq) => queries.mentionedIn.all({ room, seq }).map(([user]) => user),
+    mentionsAfter: (room, seq, user, limit) =>
+      queries.mentionsAfter.get({ room, seq, user, limit })?.[0] ?? 0,
   };
 }
 
 function write(queries: Queries, room: RoomKey, writes: RoomWrites): void {
-  const { seq, rev, created, changed, readMarks, sentAt, audit } = writes;
+  const { seq, rev, created, changed, readMarks, sentAt, audit, mentioned } = writes;
   for (const message of created) {
     queries.insert.run({
       room,
@@ -60,6 +68,7 @@ function write(queries: Queries, room: RoomKey, writes: RoomWrites): void {
       replyTo: message.replyTo,
       clientId: message.clientId,
       meta: message.meta,
+      mentions: message.mentions,
     });
   }
   for (const message of changed.values()) {
@@ -69,12 +78,17 @@ function write(queries: Queries, room: RoomKey, writes: RoomWrites): void {
       rev: message.rev,
       text: message.text,
       meta: message.meta,
+      mentions: message.mentions,
       editedAt: message.editedAt,
       deletedAt: message.deletedAt,
       reactions: message.reactions.length > 0 ? JSON.stringify(message.reactions) : null,
     });
   }
   if (created.length > 0 || changed.size > 0) queries.advance.run({ room, seq, rev });
+  for (const [each, users] of mentioned) {
+    queries.forgetMentions.run({ room, seq: each });
+    queries.addMentions.run({ room, seq: each, users: JSON.stringify(users) });
+  }
   for (const [user, mark] of readMarks) queries.setReadMark.run({ room, user, seq: mark });
   for (const [user, at] of sentAt) queries.setLastSentAt.run({ room, user, sentAt: at });
   for (const record of audit) addToAudit(queries, room, record);

@@ -1,5 +1,5 @@
 import { type AuditRecord, MAX_AUDIT_ENTRIES } from "../../chat/audit.ts";
-import type { RoomKey } from "../../chat/model.ts";
+import type { AuditEntry, RoomKey } from "../../chat/model.ts";
 import type { Queries } from "./queries.ts";
 
 /** Adds an entry to a room's audit list, and removes the oldest one beyond the limit. */
@@ -11,4 +11,15 @@ export function addToAudit(
   const n = (newestAudit.get({ room })?.[0] ?? 0) + 1;
   insertAudit.run({ room, n, entry: JSON.stringify(record) });
   pruneAudit.run({ room, n: n - MAX_AUDIT_ENTRIES });
+}
+
+/** Entries with a smaller number than `before`, newest first. */
+export function readAudit(
+  { audit }: Pick<Queries, "audit">,
+  room: RoomKey,
+  { before = 2 ** 53, limit }: { before: number | undefined; limit: number },
+): AuditEntry[] {
+  return audit.all({ room, before, limit }).map(([n, entry]) => {
+    return { n, ...(JSON.parse(entry) as AuditRecord) };
+  });
 }

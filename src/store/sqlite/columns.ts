@@ -26,6 +26,7 @@ export const messageColumns = {
   clientId: messages.clientId,
   reactions: messages.reactions,
   meta: messages.meta,
+  mentions: messages.mentions,
 };
 
 export const roomExists = isNull(rooms.deletedAt);

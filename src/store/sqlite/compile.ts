@@ -25,7 +25,8 @@ export function compile<Parameters, Row extends Value[] = never>(db: Db, query: 
   return {
     all: (values: Parameters) => statement.values(...bind(values)) as Row[],
     get: (values: Parameters) => (statement.values(...bind(values)) as Row[])[0],
-    run: (values: Parameters) => void statement.run(...bind(values)),
+    /** Returns the number of rows that were changed. */
+    run: (values: Parameters) => statement.run(...bind(values)).changes,
   };
 }
 

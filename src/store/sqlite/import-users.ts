@@ -1,3 +1,4 @@
+import { nameKey } from "../../chat/mentions.ts";
 import type { UserKey } from "../../chat/model.ts";
 import type { ImportContext } from "./import-context.ts";
 import type { Users } from "./users.ts";
@@ -37,14 +38,16 @@ export async function importUsers(context: ImportContext, users: Pick<Users, "fi
 function importUser({ statements, counts }: ImportContext, users: Pick<Users, "find">, row: UserRow): void {
   const [pk, sub, email, name, shownEmail, emails, signedIn] = row;
   const known = users.find(sub === null ? { email: email ?? "" } : { sub });
+  const comparedName = name === null ? null : nameKey(name);
   const shown = sub === null ? email : shownEmail;
   const key = known?.key ?? create();
   if (known) {
     // Users who have signed in are shown with the address that they presented, verified, or with none.
     statements.run(
-      `UPDATE main.users SET name = coalesce(name, ?), email = CASE signed_in WHEN 0 THEN coalesce(email, ?) ELSE email END,
+      `UPDATE main.users SET name = coalesce(name, ?), name_key = coalesce(name_key, ?), email = CASE signed_in WHEN 0 THEN coalesce(email, ?) ELSE email END,
         signed_in = max(signed_in, ?) WHERE pk = ?`,
       name,
+      comparedName,
       shown,
       signedIn,
       key,
@@ -61,10 +64,11 @@ function importUser({ statements, counts }: ImportContext, users: Pick<Users, "f
   function create(): UserKey {
     const [created] =
       statements.all<[UserKey]>(
-        "INSERT INTO main.users (sub, email, name, signed_in) VALUES (?, ?, ?, ?) RETURNING pk",
+        "INSERT INTO main.users (sub, email, name, name_key, signed_in) VALUES (?, ?, ?, ?, ?) RETURNING pk",
         sub,
         shown,
         name,
+        comparedName,
         signedIn,
       )[0] ?? [];
     return created as UserKey;

@@ -76,7 +76,7 @@ export class Importer {
   }
 
   async #apply(): Promise<void> {
-    await importUsers(this.#context, new Users(this.db, prepareQueries(this.db)));
+    await importUsers(this.#context, new Users(this.db, prepareQueries(this.db), Date.now));
     for (let after = 0; ;) {
       const [row] = this.#statements.all<RoomRow>(
         `SELECT r.pk, r.id, r.at, r.name, r.created_at, u.user_pk, r.seq, r.rev FROM staging.rooms r

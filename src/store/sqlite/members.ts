@@ -1,8 +1,11 @@
 import { and, asc, count, eq, gt, inArray, isNotNull } from "drizzle-orm";
 
+import { grantAudit, removalAudit } from "../../chat/audit.ts";
+import { decideJoin } from "../../chat/decide-join.ts";
 import { type ActorFacts, decideGrant, decideRemoval, type MemberFacts } from "../../chat/decide-rooms.ts";
 import { isRefused, type Result } from "../../chat/errors.ts";
 import {
+  type Access,
   type Invitation,
   type Invitee,
   type Member,
@@ -13,20 +16,19 @@ import {
   type UserKey,
 } from "../../chat/model.ts";
 import type { Grant, Granted, MemberPage } from "../../chat/store.ts";
+import { addToAudit } from "./audit-list.ts";
 import { userColumns } from "./columns.ts";
 import type { Db } from "./open.ts";
 import type { Queries } from "./queries.ts";
-import { members, reads, users as userTable } from "./schema.ts";
+import { members, reads, rooms, users as userTable } from "./schema.ts";
+import { isBanned } from "./take-over-rooms.ts";
 import type { Users } from "./users.ts";
 
 /** Memberships. Methods that write must be called within a transaction; `actorFacts` are about the actor who asks. */
 export class Members {
   constructor(
     private readonly db: Db,
-    private readonly queries: Pick<
-      Queries,
-      "memberCount" | "readMarks" | "memberOf" | "addMember" | "resetReadMark"
-    >,
+    private readonly queries: Queries,
     private readonly users: Users,
   ) {}
 
@@ -97,38 +99,76 @@ export class Members {
       {
         ...facts,
         member,
-        ownerCount: () => this.#ownerCount(room),
+        isBanned: () => known !== undefined && isBanned(this.db, room, known.key, joinedAt),
+        ownerCount: () => this.ownerCount(room),
       },
     );
     if (isRefused(decision)) return decision;
     const { role, readMark } = decision;
-    if (member) {
-      if (role !== member.role)
-        this.db.update(members).set({ role }).where(membership(room, member.user.key)).run();
-      return { member: { ...member, role }, added: false, changed: role !== member.role };
-    }
-    const invited = known ?? this.users.invite(who);
-    this.queries.addMember.run({ room, user: invited.key, role, joinedAt });
-    // A mark may be left from when the user read the room as an administrator.
-    this.queries.resetReadMark.run({ room, user: invited.key, seq: readMark ?? 0 });
-    return { member: { user: invited, role, joinedAt }, added: true, changed: true };
+    const user = known ?? this.users.invite(who);
+    const audit = grantAudit(facts.actor, joinedAt, { user, role, before: member?.role ?? null });
+    if (audit) addToAudit(this.queries, room, audit);
+    if (!member) return this.#add(room, { user, role, joinedAt }, readMark ?? 0);
+    if (role !== member.role) this.db.update(members).set({ role }).where(membership(room, user.key)).run();
+    return { member: { ...member, role }, added: false, changed: role !== member.role };
   }
 
-  remove(room: RoomKey, who: Invitee, actorFacts: ActorFacts): Result<Member | undefined> {
+  /** Makes the actor a member of an open room. */
+  join(room: RoomKey, { joinedAt, membersPerRoom }: Grant, actorFacts: ActorFacts): Result<Granted> {
+    const { key, id, email, name } = actorFacts.actor;
+    const isAdded = decideJoin(
+      { membersPerRoom },
+      {
+        ...actorFacts,
+        access: this.#access(room),
+        isBanned: () => isBanned(this.db, room, key, joinedAt),
+        memberCount: () => this.#count(eq(members.room, room)),
+      },
+    );
+    if (isRefused(isAdded)) return isAdded;
+    const user = { key, id, email, name };
+    const present = isAdded ? undefined : this.#memberOf(room, user);
+    if (present) return { member: present, added: false, changed: false };
+    return this.#add(room, { user, role: "member", joinedAt }, actorFacts.head?.seq ?? 0);
+  }
+
+  #add(room: RoomKey, member: Member, readMark: number): Granted {
+    const { user, role, joinedAt } = member;
+    this.queries.addMember.run({ room, user: user.key, role, joinedAt });
+    // A mark may be left from when the user read the room as an administrator.
+    this.queries.resetReadMark.run({ room, user: user.key, seq: readMark });
+    // Leaving and joining again does not get around the slow mode.
+    const [sentAt] = this.queries.recentlySentAt.get({ room, user: user.key }) ?? [];
+    if (typeof sentAt === "number") this.queries.setLastSentAt.run({ room, user: user.key, sentAt });
+    return { member, added: true, changed: true };
+  }
+
+  remove(room: RoomKey, who: Invitee, at: number, actorFacts: ActorFacts): Result<Member | undefined> {
     const member = decideRemoval({
       ...actorFacts,
       candidates: this.find(room, who),
-      ownerCount: () => this.#ownerCount(room),
+      ownerCount: () => this.ownerCount(room),
     });
     if (member === undefined || isRefused(member)) return member;
-    const { key } = member.user;
+    const audit = removalAudit(actorFacts.actor, at, member.user);
+    if (audit) addToAudit(this.queries, room, audit);
+    this.end(room, member.user.key);
+    this.users.release(member.user.key);
+    return member;
+  }
+
+  /** Ends a membership that somebody has decided to end. */
+  end(room: RoomKey, key: UserKey): void {
     this.db.delete(members).where(membership(room, key)).run();
     this.db
       .delete(reads)
       .where(and(eq(reads.room, room), eq(reads.user, key)))
       .run();
-    this.users.release(key);
-    return member;
+  }
+
+  #access(room: RoomKey): Access {
+    const row = this.db.select({ access: rooms.access }).from(rooms).where(eq(rooms.pk, room)).get();
+    return row?.access ?? "members";
   }
 
   #memberOf(room: RoomKey, user: User): Member | undefined {
@@ -144,7 +184,7 @@ export class Members {
       .where(condition);
   }
 
-  #ownerCount(room: RoomKey): number {
+  ownerCount(room: RoomKey): number {
     return this.#count(and(eq(members.room, room), eq(members.role, "owner")));
   }
 

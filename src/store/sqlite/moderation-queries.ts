@@ -1,12 +1,15 @@
-import { and, desc, eq, lte, sql } from "drizzle-orm";
+import { and, desc, eq, gt, lt, lte, max, sql } from "drizzle-orm";
 
 import type { RoomKey, UserKey } from "../../chat/model.ts";
-import { $, roomExists } from "./columns.ts";
+import { $, roomColumns, roomExists } from "./columns.ts";
 import { compile } from "./compile.ts";
 import type { Db } from "./open.ts";
 import { roleIn } from "./role-in.ts";
-import type { StandingRow } from "./rows.ts";
-import { audit, members, restrictions, rooms } from "./schema.ts";
+import type { MembershipRow, StandingRow } from "./rows.ts";
+import { audit, members, messages, restrictions, rooms } from "./schema.ts";
+
+/** Messages among which a new member's last one is looked for. */
+const RECENT_MESSAGES = 1000;
 
 /** The statements for what members may do at the moment, and for the audit list. */
 export function prepareModerationQueries(db: Db) {
@@ -20,6 +23,13 @@ export function prepareModerationQueries(db: Db) {
         eq(restrictions.user, $("user")),
       ),
     );
+  const newest = db
+    .select({ sender: messages.sender, sentAt: messages.sentAt })
+    .from(messages)
+    .where(eq(messages.room, $("room")))
+    .orderBy(desc(messages.seq))
+    .limit(RECENT_MESSAGES)
+    .as("newest");
   const membership = and(eq(members.room, $("room")), eq(members.user, $("user")));
   return {
     standing: compile<{ room: RoomKey; user: UserKey }, StandingRow>(
@@ -39,6 +49,37 @@ export function prepareModerationQueries(db: Db) {
         .update(members)
         .set({ sentAt: sql`${$("sentAt")}` })
         .where(membership),
+    ),
+    /** When the user last sent one of the room's newest messages. Null in rooms without a slow mode. */
+    recentlySentAt: compile<{ room: RoomKey; user: UserKey }, [sentAt: number | null]>(
+      db,
+      db
+        .select({
+          sentAt: sql`(${db
+            .select({ sentAt: max(newest.sentAt) })
+            .from(newest)
+            .where(eq(newest.sender, $("user")))})`,
+        })
+        .from(rooms)
+        .where(and(eq(rooms.pk, $("room")), gt(rooms.slowMode, 0))),
+    ),
+    openRooms: compile<{ user: UserKey; after: string; limit: number }, MembershipRow>(
+      db,
+      db
+        .select({ ...roomColumns, role: roleIn(db, $("user")) })
+        .from(rooms)
+        .where(and(sql`${rooms.access} = 'open'`, roomExists, gt(rooms.id, $("after"))))
+        .orderBy(rooms.id)
+        .limit($("limit")),
+    ),
+    audit: compile<{ room: RoomKey; before: number; limit: number }, [n: number, entry: string]>(
+      db,
+      db
+        .select({ n: audit.n, entry: audit.entry })
+        .from(audit)
+        .where(and(eq(audit.room, $("room")), lt(audit.n, $("before"))))
+        .orderBy(desc(audit.n))
+        .limit($("limit")),
     ),
     newestAudit: compile<{ room: RoomKey }, [n: number]>(
       db,

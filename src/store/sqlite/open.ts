@@ -6,6 +6,7 @@ import { drizzle } from "drizzle-orm/bun-sqlite";
 import { migrate } from "drizzle-orm/bun-sqlite/migrator";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 
+import { fillNameKeys } from "./mention-rows.ts";
 import * as schema from "./schema.ts";
 
 /** "PARL". The first migration sets it, which tells Parley's databases from those of other programs. */
@@ -77,6 +78,7 @@ function attempt(path: string, options: Required<OpenOptions>) {
     // who read a long room from its beginning, with pages that nobody reads again.
     client.run("PRAGMA cache_size = -2048");
     upgrade(db, client);
+    fillNameKeys(client);
     // Finds out now, not at the first message, whether the file can be written. BEGIN IMMEDIATE alone does not.
     client.run("BEGIN IMMEDIATE");
     client.run("INSERT INTO probes (pk, bytes) VALUES (0, '')");
@@ -122,6 +124,8 @@ function openReader(path: string): Database {
 }
 
 function inspect(path: string, reader: Database, check: boolean): void {
+  // One snapshot, or the file of a process that is just creating it would look like another program's.
+  reader.run("BEGIN");
   const id = pragma(reader, "application_id");
   const tables = reader.query<{ name: string }, []>("SELECT name FROM sqlite_schema").all();
   // An interrupted first start leaves only the empty table of migrations.

@@ -4,6 +4,7 @@ import type { Position, Role, RoomKey, UserKey } from "../../chat/model.ts";
 import { $, messageColumns, roomColumns, roomExists, userColumns } from "./columns.ts";
 import { compile } from "./compile.ts";
 import { prepareMemberQueries } from "./member-queries.ts";
+import { prepareMentionQueries } from "./mention-queries.ts";
 import { prepareModerationQueries } from "./moderation-queries.ts";
 import type { Db } from "./open.ts";
 import { roleIn } from "./role-in.ts";
@@ -80,6 +81,7 @@ export function prepareQueries(db: Db) {
       replyTo: number | null;
       clientId: string | null;
       meta: string | null;
+      mentions: string | null;
     }>(
       db,
       db.insert(messages).values({
@@ -92,6 +94,7 @@ export function prepareQueries(db: Db) {
         replyTo: $("replyTo"),
         clientId: $("clientId"),
         meta: $("meta"),
+        mentions: $("mentions"),
       }),
     ),
     message: compile<{ room: RoomKey; seq: number }, MessageRow>(
@@ -104,6 +107,7 @@ export function prepareQueries(db: Db) {
       rev: number;
       text: string | null;
       meta: string | null;
+      mentions: string | null;
       editedAt: number | null;
       deletedAt: number | null;
       reactions: string | null;
@@ -115,6 +119,7 @@ export function prepareQueries(db: Db) {
           changedRev: sql`${$("rev")}`,
           text: sql`${$("text")}`,
           meta: sql`${$("meta")}`,
+          mentions: sql`${$("mentions")}`,
           editedAt: sql`${$("editedAt")}`,
           deletedAt: sql`${$("deletedAt")}`,
           reactions: sql`${$("reactions")}`,
@@ -146,6 +151,7 @@ export function prepareQueries(db: Db) {
         .where(and(eq(rooms.id, $("id")), roomExists)),
     ),
     ...prepareRoomListQueries(db),
+    ...prepareMentionQueries(db),
     ...prepareMemberQueries(db),
     ...prepareModerationQueries(db),
     userBySub: compile<{ sub: string }, UserRow>(db, selectUser.where(eq(users.sub, $("sub")))),

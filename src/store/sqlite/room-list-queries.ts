@@ -1,9 +1,10 @@
 import { and, count, desc, eq, gt, isNotNull, isNull, type SQL, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/sqlite-core";
 
-import { roles, type RoomKey, type UserKey } from "../../chat/model.ts";
+import { MAX_COUNTED_MENTIONS, roles, type RoomKey, type UserKey } from "../../chat/model.ts";
 import { $, messageColumns, roomColumns, roomExists, userColumns } from "./columns.ts";
 import { compile } from "./compile.ts";
+import { countMentions } from "./mention-queries.ts";
 import type { Db } from "./open.ts";
 import type { EntryRow, LastMessageRow, RoomRow, UserRow } from "./rows.ts";
 import { members, messages, reads, rooms, users } from "./schema.ts";
@@ -22,6 +23,12 @@ export function prepareRoomListQueries(db: Db) {
       read,
       // Most rooms of a user are read to the end.
       deletedAfterRead: sql`iif(${reads.seq} = ${rooms.seq}, 0, (${countDeleted(db, sql`${rooms.pk}`, read)}))`,
+      mentions: sql`iif(${reads.seq} = ${rooms.seq}, 0, ${countMentions(db, {
+        user: sql`${members.user}`,
+        room: sql`${rooms.pk}`,
+        seq: read,
+        limit: sql.raw(String(MAX_COUNTED_MENTIONS)),
+      })})`,
     })
     .from(members)
     .innerJoin(rooms, and(eq(rooms.pk, members.room), roomExists))

@@ -8,6 +8,7 @@ import {
 } from "../../chat/decide-rooms.ts";
 import { isRefused, type Result } from "../../chat/errors.ts";
 import {
+  MAX_COUNTED_MENTIONS,
   type Membership,
   type Message,
   roles,
@@ -26,10 +27,10 @@ import type { Db } from "./open.ts";
 import type { Queries } from "./queries.ts";
 import { roleIn } from "./role-in.ts";
 import { type EntryRow, toLastMessages } from "./rows.ts";
-import { members, messages, pendingReactions, reads, rooms } from "./schema.ts";
+import { audit, members, messages, pendingReactions, reads, restrictions, rooms } from "./schema.ts";
 import type { Users } from "./users.ts";
 
-/** Messages of a deleted room that one purge removes. */
+/** Messages of a deleted room that one purge removes, or mentions. */
 const PURGE_BATCH_SIZE = 1000;
 /** Members of a deleted room that one purge removes. Each costs several statements. */
 const PURGE_MEMBER_COUNT = 50;
@@ -118,9 +119,15 @@ export class Rooms {
   #toEntries(rows: readonly EntryRow[]): RoomEntry[] {
     const found = this.#known.of(rows);
     return found.map((room, index) => {
-      const [, seq, , role, read, deletedAfterRead] = rows[index] as EntryRow;
+      const [, seq, , role, read, deletedAfterRead, mentions] = rows[index] as EntryRow;
       const unread = unreadCount({ seq, read, deletedAfterRead });
-      return { room, role: roles[role] ?? "member", read, unread };
+      return {
+        room,
+        role: roles[role] ?? "member",
+        read,
+        unread,
+        mentions: Math.min(mentions, MAX_COUNTED_MENTIONS),
+      };
     });
   }
 
@@ -145,6 +152,7 @@ export class Rooms {
 
   /** Removes some messages of a deleted room. Once there are none, removes the room. */
   purge(key: RoomKey): void {
+    if (this.queries.purgeMentions.run({ room: key, limit: PURGE_BATCH_SIZE }) > 0) return;
     const last = this.db
       .select({ seq: messages.seq })
       .from(messages)
@@ -166,8 +174,31 @@ export class Rooms {
         .run();
       this.users.release(user);
     }
-    if (left.length === PURGE_MEMBER_COUNT) return;
+    if (left.length === PURGE_MEMBER_COUNT || this.#purgeModeration(key)) return;
     this.db.delete(reads).where(eq(reads.room, key)).run();
     this.db.delete(rooms).where(eq(rooms.pk, key)).run();
+  }
+
+  /** Removes some bans, mutes and audit entries of a deleted room. Returns whether there may be more. */
+  #purgeModeration(key: RoomKey): boolean {
+    const left = this.db
+      .select({ kind: restrictions.kind, user: restrictions.user })
+      .from(restrictions)
+      .where(eq(restrictions.room, key))
+      .limit(PURGE_MEMBER_COUNT)
+      .all();
+    for (const { kind, user } of left) {
+      this.db
+        .delete(restrictions)
+        .where(and(eq(restrictions.room, key), eq(restrictions.kind, kind), eq(restrictions.user, user)))
+        .run();
+      this.users.release(user);
+    }
+    if (left.length > 0) return true;
+    const [newest] = this.queries.newestAudit.get({ room: key }) ?? [];
+    if (newest === undefined) return false;
+    const slice = and(eq(audit.room, key), gt(audit.n, newest - PURGE_BATCH_SIZE));
+    this.db.delete(audit).where(slice).run();
+    return true;
   }
 }

@@ -1,5 +1,6 @@
 import type {
   Access,
+  Membership,
   Message,
   Posting,
   Reaction,
@@ -38,13 +39,14 @@ export type MessageRow = [
   clientId: string | null,
   reactions: string | null,
   meta: string | null,
+  mentions: string | null,
 ];
 /** A message with the `rev` at which it was created. */
 export type CreatedRow = [...MessageRow, createdRev: number];
 /** Positions of columns in a `MessageRow` and a `CreatedRow`. */
 export const REV = 1;
 const SENDER = 2;
-export const CREATED_REV = 11;
+export const CREATED_REV = 12;
 
 export type RoomRow = [
   key: RoomKey,
@@ -66,6 +68,7 @@ export type EntryRow = [
   role: number,
   read: number,
   deletedAfterRead: number,
+  mentions: number,
 ];
 /** A message with its room and its sender. */
 export type LastMessageRow = [...MessageRow, room: RoomKey, ...UserRow];
@@ -111,7 +114,7 @@ export function toLastMessages(rows: readonly LastMessageRow[]): Map<RoomKey, Me
   const senders = new Map<UserKey, User>();
   return new Map(
     rows.map((row) => {
-      const [, , , , , , , , , , , room, key, id, email, name] = row;
+      const [, , , , , , , , , , , , room, key, id, email, name] = row;
       const sender = senders.get(key) ?? { key, id, email, name };
       senders.set(key, sender);
       return [room, toMessage(row, sender)];
@@ -123,7 +126,7 @@ export function toLastMessages(rows: readonly LastMessageRow[]): Map<RoomKey, Me
 export function toCandidates(rows: readonly CandidateRow[]): Candidate[] {
   const senders = new Map<UserKey, User>();
   return rows.map((row) => {
-    const [, , , , , , , , , , , room, key, id, email, name, roomId, position] = row;
+    const [, , , , , , , , , , , , room, key, id, email, name, roomId, position] = row;
     const sender = senders.get(key) ?? { key, id, email, name };
     senders.set(key, sender);
     return { position, room: { key: room, id: roomId }, message: toMessage(row, sender) };
@@ -131,9 +134,26 @@ export function toCandidates(rows: readonly CandidateRow[]): Candidate[] {
 }
 
 function toMessage(row: readonly [...MessageRow, ...unknown[]], sender: User): Message {
-  const [seq, rev, , text, sentAt, editedAt, deletedAt, replyTo, clientId, json, meta] = row;
+  const [seq, rev, , text, sentAt, editedAt, deletedAt, replyTo, clientId, json, meta, mentions] = row;
   const reactions = json === null ? NO_REACTIONS : (JSON.parse(json) as Reaction[]);
-  return { seq, rev, sender, text, sentAt, editedAt, deletedAt, replyTo, clientId, meta, reactions };
+  return {
+    seq,
+    rev,
+    sender,
+    text,
+    sentAt,
+    editedAt,
+    deletedAt,
+    replyTo,
+    clientId,
+    meta,
+    mentions,
+    reactions,
+  };
+}
+
+export function toMembership(row: MembershipRow): Membership {
+  return { room: toRoom(row), role: row[9] };
 }
 
 export function toRoom(row: readonly [...RoomRow, ...unknown[]]): Room {

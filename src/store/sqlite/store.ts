@@ -1,8 +1,11 @@
+import type { Standing } from "../../chat/decide-posting.ts";
+import type { WantedRestriction } from "../../chat/decide-restrictions.ts";
 import type { ActorFacts } from "../../chat/decide-rooms.ts";
 import type { Facts } from "../../chat/decide.ts";
 import type { Result } from "../../chat/errors.ts";
 import type {
   Actor,
+  AuditEntry,
   Draft,
   Invitation,
   Invitee,
@@ -13,6 +16,7 @@ import type {
   Position,
   Profile,
   ReadMark,
+  Restriction,
   Role,
   Room,
   RoomEntry,
@@ -29,16 +33,21 @@ import type {
   NewRoom,
   Outcome,
   Range,
+  Restricted,
+  RestrictionRange,
   RoomPage,
+  SignedIn,
   Store,
 } from "../../chat/store.ts";
 import { appendDrafts, factsOf } from "./append.ts";
+import { readAudit } from "./audit-list.ts";
 import { Members } from "./members.ts";
 import { Messages } from "./messages.ts";
 import { closeDatabase, type Db } from "./open.ts";
 import { prepareQueries, type Queries } from "./queries.ts";
+import { Restrictions } from "./restrictions.ts";
 import { Rooms } from "./rooms.ts";
-import { toRoom } from "./rows.ts";
+import { toMembership } from "./rows.ts";
 import { probes } from "./schema.ts";
 import { SqliteSearchIndex } from "./search-index.ts";
 import { Users } from "./users.ts";
@@ -57,6 +66,7 @@ export class SqliteStore implements Store {
   readonly #messages: Messages;
   readonly #users: Users;
   readonly #members: Members;
+  readonly #restrictions: Restrictions;
   readonly #rooms: Rooms;
 
   constructor(
@@ -68,8 +78,9 @@ export class SqliteStore implements Store {
     this.#writer = new Writer(db.$client);
     this.#snapshot = createTransaction(db.$client);
     this.#messages = new Messages(this.#queries);
-    this.#users = new Users(db, this.#queries);
+    this.#users = new Users(db, this.#queries, now);
     this.#members = new Members(db, this.#queries, this.#users);
+    this.#restrictions = new Restrictions(db, this.#queries, this.#users, this.#members);
     this.#rooms = new Rooms(db, this.#queries, this.#users);
     this.search = new SqliteSearchIndex(db, this.#writer);
   }
@@ -78,7 +89,7 @@ export class SqliteStore implements Store {
     return this.#writer.write(() => appendDrafts(this.#queries, this.#facts, drafts));
   }
 
-  async signIn(profile: Profile): Promise<User> {
+  async signIn(profile: Profile): Promise<SignedIn> {
     const unchanged = read(() => this.#users.findUnchanged(profile));
     if (unchanged) return unchanged;
     // Only somebody who has signed in before: the row of an invitation may become another user's.
@@ -97,7 +108,7 @@ export class SqliteStore implements Store {
   async membership(roomId: string, user: UserKey): Promise<Membership | undefined> {
     const row = read(() => this.#queries.membership.get({ id: roomId, user }));
     if (!row) return undefined;
-    return { room: toRoom(row), role: row.at(-1) as Role | null };
+    return toMembership(row);
   }
 
   async head(room: RoomKey): Promise<Position | undefined> {
@@ -184,7 +195,43 @@ export class SqliteStore implements Store {
   }
 
   removeMember(room: RoomKey, who: Invitee, by: Actor): Promise<Result<Member | undefined>> {
-    return this.#writer.write(() => this.#members.remove(room, who, this.#actorFacts(room, by)));
+    return this.#writer.write(() => this.#members.remove(room, who, this.now(), this.#actorFacts(room, by)));
+  }
+
+  joinRoom(room: RoomKey, grant: Grant): Promise<Result<Granted>> {
+    return this.#writer.write(() => this.#members.join(room, grant, this.#actorFacts(room, grant.by)));
+  }
+
+  async openRooms(user: UserKey, { after = "", limit }: RoomPage): Promise<Membership[]> {
+    return read(() => this.#queries.openRooms.all({ user, after, limit })).map(toMembership);
+  }
+
+  async standing(room: RoomKey, user: UserKey): Promise<(Standing & Pick<Room, "posting">) | undefined> {
+    return this.#readAll(() => {
+      const head = this.#facts.head(room);
+      return head && { ...this.#facts.standing(room, user), posting: head.posting };
+    });
+  }
+
+  restrict(room: RoomKey, who: Invitee, wanted: WantedRestriction, by: Actor): Promise<Result<Restricted>> {
+    return this.#writer.write(() => this.#restrictions.add(room, who, wanted, this.#actorFacts(room, by)));
+  }
+
+  liftRestriction(
+    room: RoomKey,
+    who: Invitee,
+    lifted: Pick<WantedRestriction, "kind" | "at">,
+    by: Actor,
+  ): Promise<Result<User | undefined>> {
+    return this.#writer.write(() => this.#restrictions.lift(room, who, lifted, this.#actorFacts(room, by)));
+  }
+
+  async restrictions(room: RoomKey, range: RestrictionRange): Promise<Restriction[]> {
+    return read(() => this.#restrictions.list(room, range));
+  }
+
+  async audit(room: RoomKey, range: { before: number | undefined; limit: number }): Promise<AuditEntry[]> {
+    return read(() => readAudit(this.#queries, room, range));
   }
 
   async purge(): Promise<boolean> {

@@ -1,17 +1,21 @@
 import { and, eq } from "drizzle-orm";
 
-import { higherRole } from "../../chat/decide-rooms.ts";
 import { changesNothing, decideSignIn } from "../../chat/decide-users.ts";
-import type { Invitee, Profile, User, UserKey } from "../../chat/model.ts";
+import { nameKey } from "../../chat/mentions.ts";
+import type { Invitee, Profile, RoomKey, User, UserKey } from "../../chat/model.ts";
+import type { SignedIn } from "../../chat/store.ts";
 import { ImportedWork } from "./imported-work.ts";
+import { MentionRows } from "./mention-rows.ts";
 import type { Db } from "./open.ts";
 import type { Queries } from "./queries.ts";
 import { toUser } from "./rows.ts";
-import { emails, members, reads, users } from "./schema.ts";
+import { emails, members, restrictions, users } from "./schema.ts";
+import { takeOverRooms } from "./take-over-rooms.ts";
 
 /** Users and the owners of emails. Methods that write must be called within a transaction. */
 export class Users {
   readonly #imported: ImportedWork;
+  readonly #mentions: MentionRows;
 
   constructor(
     private readonly db: Db,
@@ -19,8 +23,11 @@ export class Users {
       Queries,
       "userBySub" | "signedInUser" | "emailOwner" | "freeUser" | "insertUser" | "reuseUser" | "setEmailOwner"
     >,
+    /** Milliseconds since the epoch. */
+    private readonly now: () => number,
   ) {
     this.#imported = new ImportedWork(db.$client);
+    this.#mentions = new MentionRows(db.$client);
   }
 
   /** The user whom an invitation names. An email means its present owner. */
@@ -45,7 +52,7 @@ export class Users {
     return changesNothing(profile, { known, ownsEmail: emailOwner === key }) ? known : undefined;
   }
 
-  signIn(profile: Profile): User {
+  signIn(profile: Profile): SignedIn {
     const { sub, email } = profile;
     const facts = { known: this.find({ sub }), emailOwner: this.#ownerOf(profile) };
     const { user: existing, invited, ...shown } = decideSignIn(profile, facts);
@@ -53,21 +60,29 @@ export class Users {
     const earlier = invited ?? existing;
     if (earlier)
       this.#imported.claimReactions(earlier.key, { from: earlier.id ?? earlier.email ?? sub, to: sub });
-    if (invited) this.#takeOver(invited.key, key);
+    const removedFrom = invited ? this.#takeOver(invited.key, key, sub) : [];
+    if (!invited && existing?.id === null) this.#mentions.claim(key, sub);
     if (email !== undefined) this.#setEmailOwner(email, key);
     this.db
       .update(users)
-      .set({ sub, signedIn: true, ...shown })
+      .set({ sub, signedIn: true, ...shown, nameKey: shown.name === null ? null : nameKey(shown.name) })
       .where(eq(users.pk, key))
       .run();
-    return { key, id: sub, ...shown };
+    return { key, id: sub, ...shown, ...(removedFrom.length > 0 && { removedFrom }) };
   }
 
   setName(key: UserKey, name: string): void {
-    this.db.update(users).set({ name }).where(eq(users.pk, key)).run();
+    this.db
+      .update(users)
+      .set({ name, nameKey: nameKey(name) })
+      .where(eq(users.pk, key))
+      .run();
   }
 
-  /** Frees the row of a user who has never signed in, once they are not a member of any room and have sent nothing. */
+  /**
+   * Frees the row of a user who has never signed in, once they are not a member of any room, are not banned or
+   * muted in any, and have sent nothing.
+   */
   release(key: UserKey): void {
     const invited = this.db
       .select({ key: users.pk })
@@ -75,9 +90,15 @@ export class Users {
       .where(and(eq(users.pk, key), eq(users.signedIn, false)));
     if (!invited.get() || this.db.select().from(members).where(eq(members.user, key)).limit(1).get()) return;
     if (this.#imported.exists(key)) return;
+    if (this.db.select().from(restrictions).where(eq(restrictions.user, key)).limit(1).get()) return;
     this.db.delete(emails).where(eq(emails.user, key)).run();
+    this.#mentions.delete(key);
     // The row is kept for reuse. To delete it, SQLite would search all messages for their sender.
-    this.db.update(users).set({ sub: null, email: null, name: null }).where(eq(users.pk, key)).run();
+    this.db
+      .update(users)
+      .set({ sub: null, email: null, name: null, nameKey: null })
+      .where(eq(users.pk, key))
+      .run();
   }
 
   #ownerOf({ email }: Profile): User | undefined {
@@ -96,40 +117,12 @@ export class Users {
     this.queries.setEmailOwner.run({ email, user: key });
   }
 
-  /** Moves what a user who was only invited has to the user who signs in with their email. */
-  #takeOver(from: UserKey, to: UserKey): void {
+  /** Moves what a user who was only invited has to the user who signs in with their email. Returns rooms that this one loses. */
+  #takeOver(from: UserKey, to: UserKey, sub: string): RoomKey[] {
     this.#imported.move(from, to);
-    this.#moveMemberships(from, to);
+    this.#mentions.move(from, to, sub);
+    const removedFrom = takeOverRooms(this.db, { from, to, now: this.now() });
     this.release(from);
-  }
-
-  #moveMemberships(from: UserKey, to: UserKey): void {
-    for (const membership of this.db.select().from(members).where(eq(members.user, from)).all()) {
-      const { room } = membership;
-      const own = and(eq(members.room, room), eq(members.user, to));
-      const before = this.db.select({ role: members.role }).from(members).where(own).get();
-      if (before) {
-        const role = higherRole(before.role, membership.role);
-        this.db.update(members).set({ role }).where(own).run();
-        this.db
-          .delete(reads)
-          .where(and(eq(reads.room, room), eq(reads.user, from)))
-          .run();
-      } else {
-        this.db
-          .insert(members)
-          .values({ ...membership, user: to })
-          .run();
-        this.#moveReadMark(room, from, to);
-      }
-    }
-    this.db.delete(members).where(eq(members.user, from)).run();
-  }
-
-  #moveReadMark(room: number, from: UserKey, to: UserKey): void {
-    // The user may have a mark of their own, from when they read the room as an administrator.
-    const [own, invited] = [to, from].map((key) => and(eq(reads.room, room), eq(reads.user, key)));
-    this.db.delete(reads).where(own).run();
-    this.db.update(reads).set({ user: to }).where(invited).run();
+    return removedFrom;
   }
 }

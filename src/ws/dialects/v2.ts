@@ -1,6 +1,6 @@
 import type { Budget } from "../../chat/budgets.ts";
 import type { Chat } from "../../chat/chat.ts";
-import { ChatError } from "../../chat/errors.ts";
+import { ChatError, roomNotFound } from "../../chat/errors.ts";
 import type { Action, Limits, RoomRef } from "../../chat/model.ts";
 import { encodeMeta } from "../../chat/validation.ts";
 import type { Command } from "../../protocol/schemas.ts";
@@ -24,10 +24,18 @@ export interface V2Options {
 }
 
 /** A command that is executed in a room. */
-type RoomCommand = Exclude<Command, { type: "open" | "close" | "auth" | "ping" }>;
+type RoomCommand = Exclude<Command, { type: "open" | "close" | "summary" | "auth" | "ping" }>;
 
 /** Commands that change nothing in the room count as reads. */
-const reads: ReadonlySet<Command["type"]> = new Set(["open", "close", "typing", "read", "ping", "auth"]);
+const reads: ReadonlySet<Command["type"]> = new Set([
+  "open",
+  "close",
+  "summary",
+  "typing",
+  "read",
+  "ping",
+  "auth",
+]);
 
 /** Parley's own dialect, spoken by connections to a room's URL and by sessions. */
 export function createV2({ chat, feeds, renewal, guard, limits }: V2Options): Dialect {
@@ -45,6 +53,8 @@ export function createV2({ chat, feeds, renewal, guard, limits }: V2Options): Di
         return sessionOf(connection, command)
           .close(command.room)
           .then(() => encodeAck(command.room, command.id));
+      case "summary":
+        return tellSummary(connection, command);
       case "auth":
         return renewal.renew(connection, command.token).then(() => acknowledge(connection, command.id));
       case "ping":
@@ -72,6 +82,17 @@ export function createV2({ chat, feeds, renewal, guard, limits }: V2Options): Di
     if (command.type === "typing") return chat.typing(user, key).then(() => undefined);
     const { id } = command;
     return chat.execute(user, key, toAction(command)).then((ack) => encodeAck(room.id, id, ack));
+  }
+
+  async function tellSummary(
+    connection: Connection,
+    command: Extract<Command, { type: "summary" }>,
+  ): Promise<string> {
+    const session = sessionOf(connection, command);
+    const key = chat.sessions.keyOf(connection.user.key, command.room);
+    if (key === undefined) throw roomNotFound();
+    await chat.sessions.refreshRoom(session, key);
+    return encodeAck(command.room, command.id);
   }
 
   /** The ack of a command that is not about a room. */

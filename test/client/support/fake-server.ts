@@ -46,6 +46,7 @@ export function summary(id: string, fields: Partial<RoomSummary> = {}): RoomSumm
     created_at: createdAt,
     read: seq,
     unread: 0,
+    mentions: 0,
     last_message: null,
     ...fields,
   };

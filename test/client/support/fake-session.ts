@@ -172,6 +172,9 @@ export class FakeSession {
     } else if (command.type === "read") {
       this.read(room, command.seq);
       ack({ seq: this.#member(room).read, rev: this.room(room).rev });
+    } else if (command.type === "summary") {
+      this.frames.push({ type: "rooms", rooms: [this.#summaryOf(room)], more: false });
+      ack();
     } else if (command.type !== "typing") {
       const { messages } = this.room(room);
       if (!messages[command.seq - 1]) return refuse("message_not_found");

@@ -1,0 +1,101 @@
+import { MAX_MENTIONS, parseMentions, type Target } from "./mentions.ts";
+import { MAX_COUNTED_MENTIONS, type RoomKey, type UserKey } from "./model.ts";
+
+/** Stands for all members among the users whom a message mentions. No stored user has this key. */
+export const EVERYONE: UserKey = 0;
+
+/** UTF-16 units of users' ids in a message's mentions: they are sent with it, and with changes of it. */
+export const MAX_MENTIONS_LENGTH = 4096;
+
+/** A member as a mention names them. `id` is null for a user who was invited by email and has never signed in. */
+export interface MentionedMember {
+  key: UserKey;
+  id: string | null;
+}
+
+/** The facts about mentions that a batch depends on, as of its start. */
+export interface MentionFacts {
+  /** Members of the room who are shown with an email, or with a name in the form of `nameKey`; about `MAX_MENTIONS` of them. */
+  membersNamed(room: RoomKey, target: Exclude<Target, { type: "room" }>): readonly MentionedMember[];
+  /** Whom a message mentions: only `EVERYONE`, or users. */
+  mentionedIn(room: RoomKey, seq: number): readonly UserKey[];
+  /** The number of messages after `seq` that mention the user or everyone, up to `limit`. */
+  mentionsAfter(room: RoomKey, seq: number, user: UserKey, limit: number): number;
+}
+
+const NOBODY: readonly UserKey[] = [];
+
+/** Whom the messages of a room mention, within a batch. */
+export class RoomMentions {
+  /** What the store must write: whom messages mention now, by `seq`. */
+  readonly mentioned = new Map<number, readonly UserKey[]>();
+  /** Whom the same messages mentioned at the start of the batch, unless nobody. */
+  readonly #before = new Map<number, readonly UserKey[]>();
+  readonly #members = new Map<string, readonly MentionedMember[]>();
+
+  constructor(
+    private readonly room: RoomKey,
+    private readonly facts: MentionFacts,
+  ) {}
+
+  /**
+   * Finds whom a message mentions, and returns it as JSON, or null for nobody. `text` is null for a message that is deleted;
+   * `before` is what was returned for its text before.
+   */
+  resolve(seq: number, text: string | null, before: string | null = null): string | null {
+    const mayMention = text?.includes("@") ?? false;
+    if (!mayMention && before === null) return null;
+    const members = new Map<UserKey, string | null>();
+    const isRoom = mayMention && this.#find(text ?? "", members);
+    if (!isRoom && members.size === 0 && before === null) return null;
+    if (before !== null && !this.mentioned.has(seq))
+      this.#before.set(seq, this.facts.mentionedIn(this.room, seq));
+    // One row for everyone, and no others, so that a message counts once for each user.
+    this.mentioned.set(seq, isRoom ? [EVERYONE] : [...members.keys()]);
+    if (!isRoom && members.size === 0) return null;
+    const users = [...members.values()].filter((id) => id !== null);
+    return JSON.stringify({ users, ...(isRoom && { room: true }) });
+  }
+
+  /** The number of messages after `seq` that mention the user or everyone. */
+  countAfter(seq: number, user: UserKey): number {
+    let change = 0;
+    for (const [each, now] of this.mentioned) {
+      if (each <= seq) continue;
+      change += Number(includes(now, user)) - Number(includes(this.#before.get(each) ?? NOBODY, user));
+    }
+    const limit = MAX_COUNTED_MENTIONS + this.mentioned.size;
+    const stored = this.facts.mentionsAfter(this.room, seq, user, limit);
+    return Math.min(stored + change, MAX_COUNTED_MENTIONS);
+  }
+
+  /** Adds the members whom a text mentions. Returns whether it mentions everyone. */
+  #find(text: string, members: Map<UserKey, string | null>): boolean {
+    let isRoom = false;
+    let length = 0;
+    for (const targets of parseMentions(text)) {
+      for (const target of targets) {
+        const found = target.type === "room" ? [] : this.#membersNamed(target);
+        isRoom ||= target.type === "room";
+        for (const { key, id } of found) {
+          length += members.has(key) ? 0 : (id?.length ?? 0);
+          if (!members.has(key) && members.size < MAX_MENTIONS && length <= MAX_MENTIONS_LENGTH)
+            members.set(key, id);
+        }
+        if (target.type === "room" || found.length > 0) break;
+      }
+    }
+    return isRoom;
+  }
+
+  #membersNamed(target: Exclude<Target, { type: "room" }>): readonly MentionedMember[] {
+    const name = target.type === "email" ? `email ${target.email}` : `name ${target.key}`;
+    let found = this.#members.get(name);
+    if (!found) this.#members.set(name, (found = this.facts.membersNamed(this.room, target)));
+    return found;
+  }
+}
+
+function includes(mentioned: readonly UserKey[], user: UserKey): boolean {
+  return mentioned.includes(EVERYONE) || mentioned.includes(user);
+}
