@@ -233,7 +233,8 @@ test("without a list of origins, only pages of the server's own origin can conne
 test("the page of the HTTP API shows every route and sends requests, with nothing from elsewhere", async () => {
   const { room, token } = await roomWithBob();
   const browser = await startBrowser();
-  await using _closing = { [Symbol.asyncDispose]: () => browser.close() };
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(() => browser.close());
   const page = await browser.newPage();
   const foreignRequests: string[] = [];
   const complaints: string[] = [];
