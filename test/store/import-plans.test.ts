@@ -53,7 +53,7 @@ test("no statement of an import scans a table of records", async () => {
   // The statements of store.test.ts are left out: the plans of inserts, and the index of free users.
   const ofRecords = [...scans].filter(
     (scan) =>
-      !/SCAN (json_each|some)|count\(\*\) FROM staging.messages|FROM users u|: insert into|INDEX users_free/.test(
+      !/SCAN (json_each|some|meant|one_row|CONSTANT ROW)|count\(\*\) FROM staging.messages|FROM users u|: insert into|INDEX users_free/.test(
         scan,
       ),
   );
