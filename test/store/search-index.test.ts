@@ -97,13 +97,13 @@ test("keeps nothing of a text that was deleted or edited", async () => {
     send("plughasdfg"),
   );
   await h.indexAll();
-  expect(bytesOf(opened)).toContain("xyzzyqwert");
+  expect(bytesOf(opened).includes("xyzzyqwert")).toBe(true);
   await h.act(room, ann, { type: "delete", seq: 51 }, { type: "edit", seq: 52, text: "harmless" });
   await h.indexAll();
   const bytes = bytesOf(opened);
   // The beginnings of terms too: FTS5 stores what follows the common beginning with the term before.
-  for (const part of ["zzyqwert", "lughasdfg"]) expect(bytes).not.toContain(part);
-  expect(bytes).toContain("armless");
+  for (const part of ["zzyqwert", "lughasdfg"]) expect(bytes.includes(part)).toBe(false);
+  expect(bytes.includes("armless")).toBe(true);
 });
 
 test("keeps nothing of a purged room", async () => {
@@ -117,12 +117,12 @@ test("keeps nothing of a purged room", async () => {
   await h.indexAll();
   await h.act(kept, ann, ...range(1, 100).map((n) => send(`ordinary words ${n}`)));
   await h.indexAll();
-  expect(bytesOf(opened)).toContain("vanish");
+  expect(bytesOf(opened).includes("vanish")).toBe(true);
   await h.delete(gone);
   while (await h.store.purge());
   await h.indexAll();
   const bytes = bytesOf(opened);
-  for (const part of ["zzyqwert", "7vanish", "vanish"]) expect(bytes).not.toContain(part);
+  for (const part of ["zzyqwert", "7vanish", "vanish"]) expect(bytes.includes(part)).toBe(false);
   expect(await h.results(ann, "ordinary")).toHaveLength(100);
   checkIndex(opened.client);
 });

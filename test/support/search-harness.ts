@@ -47,7 +47,7 @@ export class SearchHarness extends StoreHarness {
   }
 
   page(user: Actor, query: string, options: Partial<SearchRequest> = {}): Promise<SearchPage> {
-    return this.#search.search(user, { query, limit: 50, ...options });
+    return this.#search.search(user, { query, limit: 50, ...options }, () => undefined);
   }
 
   /** All results, page by page, each as `room/seq`. */

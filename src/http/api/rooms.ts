@@ -20,7 +20,7 @@ export function createRoomRoutes({ rooms: chatRooms }: Pick<Chat, "rooms">): Hon
   rooms.get("/", async (c) => {
     const { cursor, limit } = readQuery(c, roomRangeSchema);
     const summaries = await chatRooms.of(c.get("actor"), cursor);
-    const items = fill(summaries.slice(0, limit).map(encodeSummary));
+    const items = fill(summaries.values().take(limit).map(encodeSummary));
     const last = summaries[items.length - 1];
     const next = last && items.length < summaries.length ? formatRoomCursor(cursorOf(last)) : null;
     return respond(c, `{"rooms":[${items.join()}],"next":${JSON.stringify(next)}}`);
