@@ -31,6 +31,8 @@ INSERT INTO `search` (`search`, `rank`) VALUES ('pgsz', 4000);
 -- Merging is done step by step, not within the transactions that add messages.
 INSERT INTO `search` (`search`, `rank`) VALUES ('automerge', 0);
 --> statement-breakpoint
+INSERT INTO `search` (`search`, `rank`) VALUES ('usermerge', 3);
+--> statement-breakpoint
 INSERT INTO `search` (`search`, `rank`) VALUES ('crisismerge', 1000);
 --> statement-breakpoint
 -- The first text that was replaced is the one in the index. Messages that are not in it yet are indexed as they are then.

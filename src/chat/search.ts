@@ -141,7 +141,10 @@ export class Search {
       // Another end would repeat results, or leave some out.
       throw invalid("The cursor is no longer valid, because too much has changed since. Search again.");
     };
-    for await (const { candidates, reached } of this.options.index.scan(query.terms, scope, { from, until })) {
+    for await (const { candidates, reached } of this.options.index.scan(query.terms, scope, {
+      from,
+      until,
+    })) {
       for (const candidate of candidates) {
         const match = matchCandidate(query, candidate);
         if (match) found.push(match);

@@ -11,7 +11,7 @@ import { respond } from "./respond.ts";
 /** Time of the server that one command of the rate limit pays for. */
 const MS_PER_COMMAND = 2;
 
-export function createSearchRoute(search: Search): Hono<ApiEnv> {
+export function createSearchRoute(search: Pick<Search, "search">): Hono<ApiEnv> {
   const routes = new Hono<ApiEnv>();
 
   routes.get("/", async (c) => {

@@ -4,8 +4,8 @@ import type { Statements } from "./statements.ts";
 
 /** Pages that one step of merging writes at most. */
 const MERGE_PAGES = 16;
-/** So many segments of a level are merged: FTS5's default. */
-const SEGMENTS_PER_MERGE = 4;
+/** So many segments of a level are merged. The migration sets the same. */
+const SEGMENTS_PER_MERGE = 3;
 
 /** No message has this row id. */
 const EXTRA_ROW = 0;
