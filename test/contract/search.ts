@@ -42,6 +42,7 @@ export function searchContract(harness: () => SearchHarness): void {
     ["Greek", "ΣΟΦΟΣ", "σοφός", "σοφη"],
     ["Russian", "привет*", "Приветствую", "привёл"],
     ["Turkish", "istanbul", "İstanbul", "Isparta"],
+    ["Turkish without dots", "ışık", "IŞIK", "ışın"],
     ["Arabic without vowel signs", "محمد", "قال مُحَمَّدٌ", "محمود"],
     ["Hebrew without points", "שלום", "שָׁלוֹם", "שלוש"],
     ["Hindi", "नमस्ते", "नमस्ते दुनिया", "नमक"],

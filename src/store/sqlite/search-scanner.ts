@@ -17,12 +17,12 @@ const ROW_LIMIT = 1000;
 /** Messages that are read at once: one may have up to some 150 KiB. */
 const SLICE_SIZE = 16;
 /** Positions that are searched at once, which bounds the time of a statement. The span follows how fast the last one was. */
-const FIRST_SPAN = 16_384;
-const MIN_SPAN = 4096;
+const FIRST_SPAN = 65_536;
+const MIN_SPAN = 16_384;
 const MAX_SPAN = 262_144;
 const SPAN_FACTOR = 4;
-const FAST_MS = 0.5;
-const SLOW_MS = 2;
+const FAST_MS = 1;
+const SLOW_MS = 4;
 /** A user of no more rooms than this is found by the rooms' terms. Each costs some microseconds per statement. */
 const MAX_ROOM_TERMS = 16;
 

@@ -102,7 +102,7 @@ const documentTerms = (room: RoomKey, text: string) => [roomTerm(room), ...terms
 const roomTerm = (room: RoomKey) => ROOM_MARK + room.toString(36);
 
 /** Terms that FTS5 is asked for: each takes time, and a few of them leave little to compare. */
-const MAX_QUERY_TERMS = 8;
+const MAX_QUERY_TERMS = 4;
 /** The beginnings of words that the table has an index of, in characters. Without one, FTS5 would read all words' lists first. */
 const PREFIX_LENGTHS = [5, 3];
 
