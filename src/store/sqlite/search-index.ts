@@ -4,7 +4,7 @@ import { SEARCH_TERMS_VERSION, type Term } from "../../chat/search-text.ts";
 import type { Db } from "./open.ts";
 import { RoomQueue } from "./room-queue.ts";
 import { type PartBudget, SearchBlocks } from "./search-blocks.ts";
-import { SearchScanner } from "./search-scanner.ts";
+import { type Scan, SearchScanner } from "./search-scanner.ts";
 import { SearchTerms } from "./search-terms.ts";
 import { Statements } from "./statements.ts";
 import { createTransaction, isDamaged, toStoreError, type Writer } from "./writer.ts";
@@ -52,13 +52,15 @@ export class SqliteSearchIndex implements SearchIndex {
   #uncheckedAfter: RoomKey | undefined = 0;
   /** Whether all rooms are to be checked once more, after that. */
   #mustCheckAgain = false;
-  /** Whether changed messages come before new ones. They take turns. */
+  /** Whether changed messages come before new ones in this update. They take turns. */
   #changesFirst = true;
   /** Steps of merging that come before everything else. */
   #mergesFirst = 0;
   /** Whether there may be segments to merge. */
   #mayMerge = true;
   #isVersionChecked = false;
+  /** Whether SQLite has found the index damaged. */
+  #isDamaged = false;
 
   constructor(
     db: Db,
@@ -83,10 +85,11 @@ export class SqliteSearchIndex implements SearchIndex {
 
   async update(): Promise<boolean> {
     if (!this.#isVersionChecked) await this.#checkVersion();
+    if (this.#isDamaged) await this.#rebuild();
     try {
       return await this.#updatePart();
     } catch (error) {
-      if (isDamaged(error)) await this.#rebuild();
+      this.#isDamaged = isDamaged(error);
       throw error;
     }
   }
@@ -106,9 +109,18 @@ export class SqliteSearchIndex implements SearchIndex {
   async *scan(terms: readonly Term[], scope: SearchScope, range: ScanRange): AsyncIterable<SearchSlice> {
     const scan = read(() => this.#scanner.start(terms, scope, range));
     for (;;) {
-      const slice = read(() => this.#snapshot(() => scan.next()) as SearchSlice);
+      const slice = this.#readSlice(scan);
       yield slice;
       if (slice.reached === undefined) return;
+    }
+  }
+
+  #readSlice(scan: Scan): SearchSlice {
+    try {
+      return this.#snapshot(() => scan.next()) as SearchSlice;
+    } catch (error) {
+      this.#isDamaged ||= isDamaged(error);
+      throw toStoreError(error);
     }
   }
 
@@ -133,6 +145,7 @@ export class SqliteSearchIndex implements SearchIndex {
   async #rebuild(): Promise<void> {
     await this.writer.write(() => {
       this.#terms.clear();
+      this.#terms.endMergingAll();
       this.#statements.run("DELETE FROM search_changes");
       this.#statements.run("DELETE FROM search_blocks");
       this.#statements.run(
@@ -140,6 +153,7 @@ export class SqliteSearchIndex implements SearchIndex {
         TERMS_VERSION,
       );
     });
+    this.#isDamaged = false;
     this.anythingChanged();
   }
 
