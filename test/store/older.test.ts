@@ -81,6 +81,6 @@ test.each(
   expect(await h.signIn("sub|old")).toEqual(old);
   const invited = await h.signIn("sub|invited", "invited@example.com");
   expect(await store.role(1, invited.key)).toBe("member");
-  expect(await h.unread(room, invited)).toBe(2);
+  expect(await h.unread(room, invited)).toBe(3);
   await store.close();
 });
