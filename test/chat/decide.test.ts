@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import { amend, type Amendment, Batch, type SentMessage } from "../../src/chat/decide.ts";
+import { amend, type Amendment } from "../../src/chat/decide-amendment.ts";
+import { Batch, type SentMessage } from "../../src/chat/decide.ts";
 import { isRefused } from "../../src/chat/errors.ts";
 import type { Action, Actor, Message, Position, Posting, Reaction, Role } from "../../src/chat/model.ts";
 import type { MentionedMember } from "../../src/chat/room-mentions.ts";

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import * as fc from "fast-check";
 
-import type { Amendment } from "../../src/chat/decide.ts";
+import type { Amendment } from "../../src/chat/decide-amendment.ts";
 import { isRefused } from "../../src/chat/errors.ts";
 import type { Action, Actor, MarkMove, Message } from "../../src/chat/model.ts";
 import { outcomeLine } from "../support/samples.ts";

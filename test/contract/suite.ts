@@ -8,6 +8,7 @@ import { mentionsContract } from "./mentions.ts";
 import { modelContract } from "./model.ts";
 import { readMarksContract } from "./read-marks.ts";
 import { refusalsContract } from "./refusals.ts";
+import { restrictionsContract } from "./restrictions.ts";
 import { roomsContract } from "./rooms.ts";
 import { StoreHarness } from "./store-harness.ts";
 import { usersContract } from "./users.ts";
@@ -30,6 +31,7 @@ export function storeContract(
     describe("history", () => historyContract(harness));
     describe("rooms", () => roomsContract(harness));
     describe("members", () => membersContract(harness));
+    describe("joining, bans, mutes and the audit list", () => restrictionsContract(harness));
     describe("users and their emails", () => usersContract(harness));
     describe("refusals", () => refusalsContract(harness));
     describe("any history, compared with a model", () => modelContract(harness));
