@@ -99,6 +99,7 @@ class RoomState implements RoomWrites {
   readonly #sent = new Map<string, SentMessage>();
   /** Messages that were deleted in this batch. */
   readonly #deleted: number[] = [];
+  readonly mentioned: RoomWrites["mentioned"];
   readonly #mentions: RoomMentions;
   readonly #firstNewSeq: number;
 
@@ -111,10 +112,7 @@ class RoomState implements RoomWrites {
     this.rev = head.rev;
     this.#firstNewSeq = head.seq + 1;
     this.#mentions = new RoomMentions(room, facts);
-  }
-
-  get mentioned(): RoomWrites["mentioned"] {
-    return this.#mentions.mentioned;
+    this.mentioned = this.#mentions.mentioned;
   }
 
   standing(user: UserKey): Standing {
@@ -184,18 +182,16 @@ class RoomState implements RoomWrites {
     const change = amend(before, action, { actor, role, at });
     if (change === undefined) return { ack: { seq, rev: before.rev } };
     if ("refused" in change) return change;
-    const { kind } = change;
     const message = { ...change.message, rev: ++this.rev };
-    if (kind !== "reacted") message.mentions = this.#mentions.resolve(seq, message.text, before.mentions);
-    this.changed.set(seq, message);
-    if (kind === "deleted") {
+    const mentioning = this.#mentions.amend(before, { kind: change.kind, message });
+    this.changed.set(seq, mentioning.message);
+    if (change.kind === "deleted") {
       this.#deleted.push(seq);
       const { sender } = before;
       if (sender.key !== actor.key)
         this.audit.push(auditRecord(actor, at, { action: "message_deleted", user: snapshot(sender), seq }));
     }
-    const mentionsBefore = message.mentions === before.mentions ? {} : { mentionsBefore: before.mentions };
-    return { ack: { seq, rev: message.rev }, change: { kind, message, ...mentionsBefore } };
+    return { ack: { seq, rev: message.rev }, change: mentioning };
   }
 
   #unreadAfter(read: number): number {

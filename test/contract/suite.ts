@@ -4,6 +4,7 @@ import type { Store } from "../../src/chat/store.ts";
 import { appendContract } from "./append.ts";
 import { historyContract } from "./history.ts";
 import { membersContract } from "./members.ts";
+import { mentionsContract } from "./mentions.ts";
 import { modelContract } from "./model.ts";
 import { readMarksContract } from "./read-marks.ts";
 import { refusalsContract } from "./refusals.ts";
@@ -26,6 +27,7 @@ export function storeContract(
     const harness = () => new StoreHarness(opened.store);
     describe("append", () => appendContract(harness));
     describe("read marks and room lists", () => readMarksContract(harness));
+    describe("mentions", () => mentionsContract(harness));
     describe("history", () => historyContract(harness));
     describe("rooms", () => roomsContract(harness));
     describe("members", () => membersContract(harness));

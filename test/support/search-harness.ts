@@ -40,6 +40,9 @@ export class SearchHarness extends StoreHarness {
     return new SearchHarness(this.searchable, monotonic);
   }
 
+  /** How many milliseconds each search was charged for. */
+  readonly spent: number[] = [];
+
   /** Indexes everything that is stored. */
   async indexAll(): Promise<void> {
     this.index.anythingChanged();
@@ -47,7 +50,7 @@ export class SearchHarness extends StoreHarness {
   }
 
   page(user: Actor, query: string, options: Partial<SearchRequest> = {}): Promise<SearchPage> {
-    return this.#search.search(user, { query, limit: 50, ...options });
+    return this.#search.search(user, { query, limit: 50, ...options }, (ms) => void this.spent.push(ms));
   }
 
   /** All results, page by page, each as `room/seq`. */

@@ -44,6 +44,7 @@ describe("joined", () => {
         rev: 0,
         read: 0,
         unread: 0,
+        mentions: 0,
         last_message: null,
       };
       expect(await session.next("joined")).toMatchObject({ room: summary });

@@ -29,7 +29,7 @@ export function createRoomRoutes({
     if (all === "true") return listById(c, await chatRooms.page(actor, range), limit);
     if (open === "true") return listById(c, await openRooms.list(actor, range), limit);
     const summaries = await chatRooms.of(actor, cursor);
-    const items = fill(summaries.slice(0, limit).map(encodeSummary));
+    const items = fill(summaries.values().take(limit).map(encodeSummary));
     const last = summaries[items.length - 1];
     const next = last && items.length < summaries.length ? formatRoomCursor(cursorOf(last)) : null;
     return respond(c, `{"rooms":[${items.join()}],"next":${JSON.stringify(next)}}`);
