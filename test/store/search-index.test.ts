@@ -111,13 +111,14 @@ test("keeps nothing of a text that was deleted or edited", async () => {
   expect(bytes.includes("armless")).toBe(true);
 });
 
-test("keeps nothing of a purged room", async () => {
+test.each(range(1, 20))("keeps nothing of a purged room, of %p hundred messages", async (hundreds) => {
   await using opened = openSqliteStore();
+  opened.client.run("PRAGMA synchronous = OFF");
   const h = new SearchHarness(opened);
   const ann = await h.user();
   const [kept, gone] = [await h.room(ann), await h.room(ann)];
   // In a large segment, with which those that are written later are not merged by themselves.
-  for (const part of range(1, 15))
+  for (const part of range(1, hundreds))
     await h.act(gone, ann, ...range(1, 100).map((n) => send(`xyzzyqwert zz${part}and${n}vanish`)));
   await h.indexAll();
   await h.act(kept, ann, ...range(1, 100).map((n) => send(`ordinary words ${n}`)));
@@ -194,7 +195,7 @@ test("goes on with everything when a write fails", async () => {
   const h = new SearchHarness(opened);
   const ann = await h.user();
   const rooms = await Promise.all(range(1, 3).map(() => h.room(ann)));
-  for (const room of rooms) await h.act(room, ann, ...range(1, 100).map((n) => send(`word ${n}`)));
+  for (const room of rooms) await h.act(room, ann, ...range(1, 200).map((n) => send(`word ${n}`)));
   await h.index.update();
   const { page_count: pages } = opened.client
     .query<{ page_count: number }, []>("PRAGMA page_count")
@@ -202,10 +203,9 @@ test("goes on with everything when a write fails", async () => {
   opened.client.run(`PRAGMA max_page_count = ${pages}`);
   for (const room of rooms) await h.act(room, ann, { type: "delete", seq: 1 }).catch(() => undefined);
   h.index.anythingChanged();
-  const failure = (async () => {
-    while (await h.index.update());
-  })();
-  expect(failure).rejects.toMatchObject({ message: expect.stringMatching(/SQLITE_FULL/) });
+  const errors: unknown[] = [];
+  for (let part = 0; part < 10; part++) await h.index.update().catch((error: unknown) => errors.push(error));
+  expect(String(errors.at(-1))).toContain("SQLITE_FULL");
   opened.client.run("PRAGMA max_page_count = 1000000");
   // The index still knows what is missing.
   while (await h.index.update());
