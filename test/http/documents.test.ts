@@ -238,6 +238,11 @@ describe("the documents", () => {
     },
   );
 
+  test("the page is found with a slash at the end, too", async () => {
+    const response = await http.app.request("/docs/");
+    expect([response.status, response.headers.get("location")]).toEqual([308, "../docs"]);
+  });
+
   test.each(["swagger-ui-bundle.js.map", "__proto__", "..%2fpackage.json", "constructor"])(
     "there is no file %s of the page",
     async (name) => {
