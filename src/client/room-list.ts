@@ -136,17 +136,19 @@ export class RoomList {
       if (recount && rev > counts.rev) counts.isUncertain = true;
       const newest = { seq, rev, isDeleted: false, isOwn: false, wasMention: false };
       const changes = mentions.map((change) => ({
-        ...newest,
         seq: change.seq,
         rev: change.rev,
+        isDeleted: false,
+        isOwn: false,
         isMention: this.#isMention(change.now),
         wasMention: this.#isMention(change.before),
       }));
       const deletions = deleted.map((each, index) => ({
-        ...newest,
         seq: each,
         rev: deleted_revs[index] ?? rev,
         isDeleted: true,
+        isOwn: false,
+        wasMention: false,
       }));
       const last = last_message
         ? [{ ...this.#counted(last_message), isMention: false, wasMention: false }]

@@ -165,18 +165,18 @@ test("a publication that waits for the store is not overtaken: its deletions wou
   expect(activities.at(-1)).toMatchObject({ seq: 4, rev: 5, lastMessage: { seq: 4 } });
 });
 
+function mentioning(
+  { kind, message: changed }: Change,
+  mentions: string | null,
+  before?: string | null,
+): Change {
+  const of = { kind, message: { ...changed, mentions } };
+  return before === undefined ? of : { ...of, mentionsBefore: before };
+}
+
 test("changes of mentions are told in order, each as of its rev", async () => {
   const { activities, create, change, hear } = createFeed();
   const [me, all] = ['{"users":["me"]}', '{"users":[],"room":true}'];
-  const mentioning = (
-    { kind, message: of }: Change,
-    mentions: string | null,
-    before?: string | null,
-  ): Change => ({
-    kind,
-    message: { ...of, mentions },
-    ...(before !== undefined && { mentionsBefore: before }),
-  });
   hear(create(), mentioning(create(), me), mentioning(create(), null));
   await settle();
   expect(activities.at(-1)?.mentions).toEqual([{ seq: 2, rev: 2, now: me, before: null }]);
@@ -200,7 +200,7 @@ test.each([
   ] as const) {
     const { activities, create, hear } = createFeed();
     const changes = range(1, count).map(create);
-    hear(...changes.map(({ kind, message: of }) => ({ kind, message: { ...of, mentions } })));
+    hear(...changes.map((change) => mentioning(change, mentions)));
     await settle();
     expect(activities.at(-1)?.mentions?.length).toBe(isTold ? count : undefined);
   }

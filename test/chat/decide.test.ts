@@ -321,20 +321,17 @@ describe("a read mark", () => {
 const gone = (seq: number): Message => ({ ...message(seq), text: null, deletedAt: 5 });
 
 describe("mentions", () => {
-  const text = (of: string) => edit(1, of);
   const named = { bob: [{ key: bob.key, id: "bob" }], carol: [{ key: carol.key, id: null }] };
-  const written = (writes: { mentioned: ReadonlyMap<number, readonly number[]> }) =>
-    Object.fromEntries(writes.mentioned);
 
   test("of a batch are written once, as they are at its end, and everyone stands for each", () => {
     const { decide, outcome, writes } = createBatch({ named });
     decide(alice, send("@bob"), send("@carol @bob"), send("@room @bob"), send("@eve"), send("none"));
-    expect(outcome(alice, text("@carol"))).toMatchObject({
+    expect(outcome(alice, edit(1, "@carol"))).toMatchObject({
       change: { message: { mentions: '{"users":[]}' }, mentionsBefore: '{"users":["bob"]}' },
     });
     expect(outcome(alice, edit(5, "@bob"))).toMatchObject({ change: { mentionsBefore: null } });
     decide(alice, remove(2));
-    expect(written(writes())).toEqual({ 1: [carol.key], 2: [], 3: [0], 5: [bob.key] });
+    expect(Object.fromEntries(writes().mentioned)).toEqual({ 1: [carol.key], 2: [], 3: [0], 5: [bob.key] });
     expect(writes().created.map(({ mentions }) => mentions)).toEqual([
       '{"users":["bob"]}',
       '{"users":["bob"]}',
@@ -346,7 +343,7 @@ describe("mentions", () => {
 
   test("are counted for a moved mark with those of the batch, once each", () => {
     const mentions = '{"users":["bob"]}';
-    const messages = [1, 2, 3].map((seq) => ({ ...message(seq), mentions: seq < 3 ? mentions : null }));
+    const messages = [{ ...message(1), mentions }, { ...message(2), mentions }, message(3)];
     const { decide, mark } = createBatch({ messages, named, mentioned: { 1: [bob.key], 2: [bob.key] } });
     expect(mark(bob, read(1))).toMatchObject({ mentions: 1 });
     decide(alice, edit(2, "@room"), edit(3, "@bob"), send("@bob"), send("@room"), send("@carol"));

@@ -85,8 +85,8 @@ describe("a mention", () => {
   });
 
   test("of the room is a word of its own, unless a longer name is meant", () => {
-    const of = (text: string) => mentioned(text, "Room Service", "room");
-    expect(of("@room, @ROOM! @Room Service @room-service @rooms")).toEqual(["room", "room", "room service"]);
+    const text = "@room, @ROOM! @Room Service @room-service @rooms";
+    expect(mentioned(text, "Room Service", "room")).toEqual(["room", "room", "room service"]);
   });
 });
 

@@ -8,19 +8,20 @@ import { type StoreHarness, subOf } from "./store-harness.ts";
 const edit = (seq: number, text: string): Action => ({ type: "edit", seq, text });
 const remove = (seq: number): Action => ({ type: "delete", seq });
 
+/** A user with a name, who is a member of the room. */
+async function member(h: StoreHarness, room: Room, name: string): Promise<Actor> {
+  const sub = h.name("sub");
+  const user = await h.store.signIn({ sub, email: `${sub}@example.com`, name });
+  await h.grant(room, { sub });
+  return { ...user, admin: false };
+}
+/** What the store did with an action. */
+async function done(h: StoreHarness, room: Room, user: Actor, action: Action) {
+  const [outcome] = await h.store.append([h.draft(room, user, action)]);
+  return unwrap(outcome ?? expect.unreachable());
+}
+
 export function mentionsContract(harness: () => StoreHarness): void {
-  /** A user with a name, who is a member of the room. */
-  const member = async (h: StoreHarness, room: Room, name: string): Promise<Actor> => {
-    const sub = h.name("sub");
-    const user = await h.store.signIn({ sub, email: `${sub}@example.com`, name });
-    await h.grant(room, { sub });
-    return { ...user, admin: false };
-  };
-  /** What the store did with an action. */
-  const done = async (h: StoreHarness, room: Room, user: Actor, action: Action) => {
-    const [outcome] = await h.store.append([h.draft(room, user, action)]);
-    return unwrap(outcome ?? expect.unreachable());
-  };
   /** A room with two members, whose names no other test uses. */
   const setUp = async () => {
     const h = harness();

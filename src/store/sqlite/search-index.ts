@@ -4,6 +4,7 @@ import { SEARCH_TERMS_VERSION, type Term } from "../../chat/search-text.ts";
 import type { Db } from "./open.ts";
 import { RoomQueue } from "./room-queue.ts";
 import { type PartBudget, SearchBlocks } from "./search-blocks.ts";
+import { SearchChanges } from "./search-changes.ts";
 import { type Scan, SearchScanner } from "./search-scanner.ts";
 import { SearchTerms } from "./search-terms.ts";
 import { Statements } from "./statements.ts";
@@ -18,30 +19,13 @@ const ROOM_PAGE_SIZE = 250;
 const PART: Readonly<PartBudget> = { messages: 256, length: 16_384 };
 /** Steps of merging after each part, so that a busy server does not get more and more segments. */
 const MERGES_PER_PART = 3;
-/** Terms that are removed at once so that nothing of them is left, which takes about 30 µs each. */
-const MAX_ERASED_TERMS = 100;
-/** When more messages than this have changed, deleted ones are only marked, and a cleanup of the whole index overwrites them. */
-const ERASED_BACKLOG = 64;
-/** Terms that are marked at once. */
-const MAX_MARKED_TERMS = 3000;
-
-/** A message whose text has changed since it was indexed. */
-type ChangeRow = [
-  rowId: number,
-  room: RoomKey,
-  seq: number,
-  /** The text that is in the index. */
-  before: string | null,
-  /** How many of its terms have been removed. */
-  removed: number,
-  now: string | null,
-];
 
 /** The search index on FTS5, in the database of the messages. */
 export class SqliteSearchIndex implements SearchIndex {
   readonly #statements: Statements;
   readonly #terms: SearchTerms;
   readonly #blocks: SearchBlocks;
+  readonly #changes: SearchChanges;
   readonly #scanner: SearchScanner;
   readonly #snapshot: ReturnType<typeof createTransaction>;
   /** Rooms that may have messages to index. */
@@ -69,6 +53,7 @@ export class SqliteSearchIndex implements SearchIndex {
     this.#statements = new Statements(db.$client);
     this.#terms = new SearchTerms(this.#statements);
     this.#blocks = new SearchBlocks(this.#statements);
+    this.#changes = new SearchChanges(this.#statements, this.#terms);
     this.#scanner = new SearchScanner(db, this.#statements, this.#blocks);
     this.#snapshot = createTransaction(db.$client);
   }
@@ -159,42 +144,12 @@ export class SqliteSearchIndex implements SearchIndex {
 
   /** Indexes some changed messages again. Resolves with whether there were any. */
   async #applyChanges(): Promise<boolean> {
-    if (!read(() => this.#nextChange())) return false;
+    if (read(() => this.#changes.isEmpty)) return false;
     await this.writer.write(() => {
-      const backlog = this.#statements.all("SELECT 1 FROM search_changes LIMIT ?", ERASED_BACKLOG + 1);
-      // Only deleted messages are marked: FTS5 cannot erase what was added again to a row with a mark.
-      const isMarking = backlog.length > ERASED_BACKLOG && isDeletion(this.#nextChange());
-      this.#terms.setErasing(!isMarking);
-      let budget = isMarking ? MAX_MARKED_TERMS : MAX_ERASED_TERMS;
-      while (budget > 0) {
-        const change = this.#nextChange();
-        if (!change || (isMarking && !isDeletion(change))) break;
-        budget -= this.#applyChange(change, budget);
-      }
-      if (isMarking) this.#statements.run("UPDATE search_state SET cleanup = 1 WHERE pk = 1");
+      if (this.#changes.apply()) this.#statements.run("UPDATE search_state SET cleanup = 1 WHERE pk = 1");
     });
     this.#mayMerge = true;
     return true;
-  }
-
-  #nextChange(): ChangeRow | undefined {
-    return this.#statements.all<ChangeRow>(
-      `SELECT c.row_id, c.room_pk, c.seq, c.text, c.removed, m.text FROM search_changes c
-        LEFT JOIN messages m ON m.room_pk = c.room_pk AND m.seq = c.seq ORDER BY c.row_id LIMIT 1`,
-    )[0];
-  }
-
-  /** Returns the number of terms that it took. */
-  #applyChange([rowId, room, , before, removed, now]: ChangeRow, budget: number): number {
-    const { count, isDone } =
-      before === null ? { count: 0, isDone: true } : this.#terms.remove(rowId, room, before, removed, budget);
-    if (!isDone) {
-      this.#statements.run("UPDATE search_changes SET removed = removed + ? WHERE row_id = ?", count, rowId);
-      return count;
-    }
-    if (now !== null) this.#terms.add(rowId, room, now);
-    this.#statements.run("DELETE FROM search_changes WHERE row_id = ?", rowId);
-    return count + 1;
   }
 
   /** Finds some rooms with messages that are not in the index. */
@@ -274,8 +229,6 @@ export class SqliteSearchIndex implements SearchIndex {
     return true;
   }
 }
-
-const isDeletion = (change: ChangeRow | undefined) => change?.[5] === null;
 
 /** Runs a read. Throws `StoreError`. */
 function read<T>(work: () => T): T {

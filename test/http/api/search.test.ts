@@ -102,7 +102,7 @@ test("a page has 20 results, up to 50, and no more than 256 KiB", async () => {
     cursor = page.body["next"] as string | null;
   }
   expect(seqs).toEqual([66, 65, 64, 63, 62, 61]);
-});
+}, 20_000);
 
 describe("refused with a reason", () => {
   test.each([
