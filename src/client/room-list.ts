@@ -9,6 +9,7 @@ import type {
 } from "../protocol/frames.ts";
 import type { ChatContext } from "./chat-context.ts";
 import type { Message } from "./messages.ts";
+import { readOlder } from "./pages.ts";
 import { RoomCounts } from "./room-counts.ts";
 import { Timer } from "./timer.ts";
 
@@ -193,7 +194,7 @@ export class RoomList {
     const search = (entry.search = {});
     try {
       for (;;) {
-        const page = await this.#chat.api.messages(entry.summary.id, { before, limit: 100 });
+        const page = await readOlder(this.#chat.http, entry.summary.id, before, 100);
         if (entry.search !== search) return;
         const found = page.findLast(isPresent);
         before = page[0]?.seq ?? 1;

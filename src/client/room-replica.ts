@@ -8,6 +8,7 @@ import type { RoomEvent, RoomStatus } from "./events.ts";
 import { type Change, History } from "./history.ts";
 import { asMessages, type Message, type PendingMessage } from "./messages.ts";
 import type { OpenOptions, SendOptions } from "./options.ts";
+import { readOlder } from "./pages.ts";
 import type { RoomOutbox } from "./room-outbox.ts";
 import { RoomUsers } from "./room-users.ts";
 import type { Room } from "./room.ts";
@@ -72,7 +73,7 @@ export class RoomReplica implements Room {
     return this.#chat.limits;
   }
 
-  get info(): Pick<RoomBody, "name" | "role" | "created_at"> | undefined {
+  get info(): RoomBody | undefined {
     return this.#chat.list.get(this.id) ?? this.#room;
   }
 
@@ -82,6 +83,18 @@ export class RoomReplica implements Room {
 
   get role(): Room["role"] {
     return this.info?.role;
+  }
+
+  get access(): Room["access"] {
+    return this.info?.access;
+  }
+
+  get posting(): Room["posting"] {
+    return this.info?.posting;
+  }
+
+  get slowMode(): number | undefined {
+    return this.info?.slow_mode;
   }
 
   get position(): Room["position"] {
@@ -164,7 +177,7 @@ export class RoomReplica implements Room {
   older(limit = 50): Promise<Message[]> {
     return (this.#loadingOlder ??= this.history
       .loadOlder(Math.min(limit, MAX_PAGE_SIZE), (before, count) =>
-        this.#chat.api.messages(this.id, { before, limit: count }),
+        readOlder(this.#chat.http, this.id, before, count),
       )
       .then((messages) => {
         if (messages.length > 0) this.events.emit({ type: "messages" });

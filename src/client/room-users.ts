@@ -1,5 +1,6 @@
 import type { NoticeFrame, OpenedFrame, UserBody } from "../protocol/frames.ts";
 import type { ChatContext, RoomState } from "./chat-context.ts";
+import { readMembers } from "./pages.ts";
 import { Timer } from "./timer.ts";
 
 /** How long a user is shown as typing after each sign of it. */
@@ -109,7 +110,7 @@ export class RoomUsers {
     try {
       do {
         this.#isStale = false;
-        room.members = await this.#chat.api.members(room.id);
+        room.members = await readMembers(this.#chat.http, room.id);
       } while (this.#isStale);
       room.events.emit({ type: "members" });
       return room.members;

@@ -5,7 +5,6 @@ import type {
   SessionHelloFrame,
   SessionLimitsBody,
 } from "../protocol/frames.ts";
-import { Api } from "./api.ts";
 import type { ChatContext } from "./chat-context.ts";
 import type { Chat } from "./chat.ts";
 import { Connection } from "./connection.ts";
@@ -13,6 +12,7 @@ import { deferred } from "./deferred.ts";
 import { EventEmitter } from "./emitter.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
 import type { ChatEvent, ChatStatus } from "./events.ts";
+import { createHttpClient, type HttpClient } from "./http-client.ts";
 import type { Sender } from "./messages.ts";
 import { NetworkStatus } from "./network-status.ts";
 import { Opener } from "./opener.ts";
@@ -36,7 +36,7 @@ export class Session implements Chat, ChatContext {
   readonly on = this.events.on;
   readonly subscribe = this.events.subscribe;
   readonly [Symbol.asyncIterator] = this.events.iterate;
-  readonly api: Api;
+  readonly http: HttpClient;
   readonly clock: Clock;
   readonly random: Random;
   readonly list: RoomList = new RoomList(this);
@@ -70,7 +70,7 @@ export class Session implements Chat, ChatContext {
     this.clock = clock;
     this.random = random;
     this.#keep = keep;
-    this.api = new Api({ url, token, fetch, signal: this.signal });
+    this.http = createHttpClient({ url, token, fetch, signal: this.signal });
     this.outbox = new Outbox(this, storage, `parley-chat:${serverUrl(url, "http")}:`);
     this.connection = new Connection(this, `${serverUrl(url, "ws")}/ws/`, token, WebSocket);
     this.opener = new Opener(this);
