@@ -8,7 +8,7 @@ import type {
 import type { Ack, CommandBody, RoomCommand } from "./command.ts";
 import type { EventEmitter } from "./emitter.ts";
 import type { ParleyError } from "./error.ts";
-import type { ChatEvent, ChatStatus, RoomEvent } from "./events.ts";
+import type { ChatEvent, ChatStatus, RoomEvent, RoomStatus } from "./events.ts";
 import type { History } from "./history.ts";
 import type { HttpClient } from "./http-client.ts";
 import type { Sender } from "./messages.ts";
@@ -22,7 +22,7 @@ export type Answer = AckFrame | ErrorFrame | OpenedFrame;
 export interface OpenRoom {
   readonly history: History;
   readonly events: EventEmitter<RoomEvent>;
-  readonly info: Pick<RoomSummaryBody, "created_at"> | undefined;
+  readonly info: Pick<RoomSummaryBody, "created_at" | "slow_mode"> | undefined;
   startOpening(): CommandBody | undefined;
   applyOpened(frame: OpenedFrame): void;
   updateUnread(): void;
@@ -68,6 +68,7 @@ export interface ChatContext extends TimeSource {
 /** What a room tells of its users. */
 export interface RoomState {
   readonly id: string;
+  readonly status: RoomStatus;
   readonly events: EventEmitter<RoomEvent>;
   online: Room["online"];
   typingUsers: Room["typingUsers"];

@@ -49,6 +49,11 @@ export class ParleyError extends Error implements ErrorDetails {
 }
 
 /** The error of a frame. */
-export function errorOf({ code, message, retry_after_ms: retryAfterMs, ...details }: ErrorFrame): ParleyError {
+export function errorOf({
+  code,
+  message,
+  retry_after_ms: retryAfterMs,
+  ...details
+}: ErrorFrame): ParleyError {
   return new ParleyError(code, message, { ...details, retryAfterMs });
 }

@@ -2,7 +2,8 @@ import type { MemberBody } from "../protocol/frames.ts";
 import type { HttpClient } from "./http-client.ts";
 import type { Message } from "./messages.ts";
 
-/** The largest page of members that the server sends. */
+/** The largest pages that the server sends. */
+export const MESSAGES_PAGE_SIZE = 100;
 const MEMBERS_PAGE_SIZE = 1_000;
 
 /** Reads up to `limit` messages before a `seq`, oldest first. */

@@ -1,5 +1,6 @@
 import type {
   LeftFrame,
+  NoticeFrame,
   RoomSummaryBody,
   SessionFrame,
   SessionHelloFrame,
@@ -177,7 +178,7 @@ export class Session implements Chat, ChatContext {
       case "member":
       case "room":
         this.list.applyNotice(frame);
-        this.replicas.get(frame.type === "room" ? frame.room.id : frame.room)?.applyNotice(frame);
+        this.#applyNotice(frame, frame.type === "room" ? frame.room.id : frame.room);
         break;
       // The connection handles these.
       case "ack":
@@ -202,6 +203,12 @@ export class Session implements Chat, ChatContext {
     const error = closedBy(reason);
     this.#close(code, error, false);
     if (!isHeard) console.error(`Parley: ${error.message} Listen for \`closed\` events to handle this.`);
+  }
+
+  #applyNotice(notice: NoticeFrame, room: string): void {
+    this.replicas.get(room)?.applyNotice(notice);
+    if (notice.type === "room" || (notice.type === "member" && notice.user.id === this.me?.id))
+      this.outbox.of(room).resume();
   }
 
   #begin({ me, limits, rooms, more }: SessionHelloFrame): void {

@@ -109,8 +109,7 @@ async function bundleTypes(): Promise<void> {
   const texts = await Promise.all(files.map((path) => Bun.file(path).text()));
   const { names, modules } = importedTypes(texts.join("\n"));
   await Bun.write(join(protocol, "types.ts"), declareTypes(names));
-  for (const module of modules)
-    await Bun.write(join(protocol, module), `export type * from "./types.ts";`);
+  for (const module of modules) await Bun.write(join(protocol, module), `export type * from "./types.ts";`);
   await Bun.write(
     join(protocol, "error-codes.ts"),
     "export declare function afterClose(code: number): string;",
@@ -122,13 +121,7 @@ async function bundleTypes(): Promise<void> {
     const args = ["--silent", "--no-banner", "--export-referenced-types=false", "--project", tsconfig];
     const output = join(target, `${name}.d.ts`);
     const types = await runProcess(
-      [
-        join(root, "node_modules/.bin/dts-bundle-generator"),
-        ...args,
-        "-o",
-        output,
-        join(copy, `${name}.ts`),
-      ],
+      [join(root, "node_modules/.bin/dts-bundle-generator"), ...args, "-o", output, join(copy, `${name}.ts`)],
       { cwd: root },
     );
     if (types.code !== 0) throw new Error(types.stdout + types.stderr);

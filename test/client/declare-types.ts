@@ -67,7 +67,8 @@ export function declareTypes(wanted: readonly string[]): string {
       : Object.values(schema)
           .map((each) => print(each as Schema))
           .join(" | ");
-    const text = isOne && isObject(schema as Schema) ? `interface ${name} ${type}` : `type ${name} = ${type};`;
+    const text =
+      isOne && isObject(schema as Schema) ? `interface ${name} ${type}` : `type ${name} = ${type};`;
     declared.set(name, `${isOne ? comment(schema as Schema) : ""}export ${text}`);
     return name;
   };

@@ -1,5 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 
+import { type Api, api as createApi } from "../../src/client/api.ts";
 import * as client from "../../src/client/index.ts";
 import { WebSocket } from "../support/client.ts";
 import { useServer } from "../support/server.ts";
@@ -26,8 +27,8 @@ function open(room: string, email: string, options: client.OpenOptions = {}): cl
 }
 
 /** A room that Alice has created over HTTP, with Bob as a member. */
-async function createRoom(): Promise<{ id: string; api: client.Api }> {
-  const api = client.api({ url: server.url, token: () => server.token(alice) });
+async function createRoom(): Promise<{ id: string; api: Api }> {
+  const api = createApi({ url: server.url, token: () => server.token(alice) });
   const { id } = await api.createRoom({ name: "Lobby" });
   expect(await api.setMember(id, bob)).toMatchObject({ email: bob, role: "member" });
   return { id, api };
@@ -72,7 +73,7 @@ test("edits, deletions, reactions, read marks, typing and names reach the other 
   bobs.typing();
   expect(await typing).toMatchObject({ user: { email: bob } });
   const renamed = next(bobs, "room");
-  await api.renameRoom(id, "Hall");
+  await api.changeRoom(id, { name: "Hall" });
   await renamed;
   expect(bobs.name).toBe("Hall");
   await waitUntil("Bob sees both online", () => bobs.online.length === 2);
@@ -259,7 +260,7 @@ test("one connection has all rooms: their unread messages, last messages, names,
   await bobsRoom.read();
   await waitUntil("the other device knows that they are read", () => bobsPhone.room(id)?.unread === 0);
   expect(bobsPhone.room(id)?.read).toBe(3);
-  await api.renameRoom(id, "Hall");
+  await api.changeRoom(id, { name: "Hall" });
   await waitUntil("both have the new name", () => seen().every((each) => each?.name === "Hall"));
   const { id: other } = await api.createRoom({ name: "Other" });
   await api.setMember(other, bob);
