@@ -39,6 +39,8 @@ const problem = (status: number, code: string, headers: Record<string, string> =
     { status, headers: { "content-type": "application/problem+json", ...headers } },
   );
 
+const page = (items: number[], next: string | null) => Response.json({ entries: items, next });
+
 const createApi = (options: Partial<Parameters<typeof api>[0]> = {}) =>
   api({ url: `${server.url.origin}/chat/`, token: ({ refresh }) => (refresh ? "new" : "old"), ...options });
 
@@ -72,7 +74,6 @@ describe("the HTTP API", () => {
   });
 
   test("requests the pages of a list as they are needed", async () => {
-    const page = (items: number[], next: string | null) => Response.json({ entries: items, next });
     responses = [page([1, 2], "n1"), page([], "n2"), page([3, 4], null)];
     const read: unknown[] = [];
     const list = createApi().listAudit("lobby", { limit: 2 });
