@@ -81,6 +81,38 @@ test("edits, deletions, reactions, read marks, typing and names reach the other 
   for (const room of [alices, bobs]) room[Symbol.dispose]();
 });
 
+test("settings of a room show at once, in the list too, and a muted user is told until when", async () => {
+  const { id, api } = await createRoom();
+  const chat = connect(bob);
+  const room = chat.open(id);
+  await room.ready;
+  const errors: unknown[] = [];
+  chat.on("error", ({ error }) => errors.push(error));
+  const settings = { access: "open", posting: "members", slow_mode: 3_600 } as const;
+  const changed = next(room, "room");
+  await api.changeRoom(id, settings);
+  expect((await changed).room).toEqual({ id, name: "Lobby", ...settings });
+  expect([room.access, room.posting, room.slowMode]).toEqual(["open", "members", 3_600]);
+  expect(chat.room(id)).toMatchObject(settings);
+
+  const { seq } = await room.send("one");
+  const second = room.send("two");
+  // It waits for an hour, and nothing waits for it.
+  await room.react(seq, "👍");
+  expect(room.pending.at(-1)).toMatchObject({ text: "two", status: "waiting" });
+  await api.changeRoom(id, { slow_mode: 0 });
+  expect((await second).seq).toBe(2);
+
+  const until = "2100-01-01T00:00:00.000Z";
+  await api.mute(id, bob, { until });
+  room.typing();
+  const refused = await outcome(room.send("three"));
+  expect(refused).toMatchObject({ code: "forbidden", until });
+  expect(room.pending).toMatchObject([{ text: "three", status: "failed", error: refused }]);
+  expect(errors).toEqual([]);
+  chat.close();
+});
+
 test("metadata is the same for the sender and everybody else, and in lists of rooms", async () => {
   const { id } = await createRoom();
   const [alices, bobs] = [open(id, alice), open(id, bob)];
