@@ -54,7 +54,10 @@ const arrows: Record<string, RegExp> = {
   "protocol/": allow("protocol/.*", "chat/(model|errors|validation|last-message)\\.ts", "valibot"),
   "client/react.ts": allow("client/index\\.ts", "react"),
   // It runs in browsers and in other people's programs: no packages.
-  "client/": allow("client/.*", "protocol/(frames|schemas|error-codes)\\.ts"),
+  "client/": allow(
+    "client/.*",
+    "protocol/(frames|schemas|responses|room-requests|moderation-(bodies|requests)|error-codes)\\.ts",
+  ),
   "auth/": allow("auth/.*", "chat/.*", "url\\.ts", packages),
   "bus/": allow("bus/.*", "chat/.*", packages),
   "store/": allow("store/.*", "chat/.*", packages),

@@ -1,205 +1,278 @@
 import type { MemberBody, RoomBody, RoomSummaryBody, UserBody } from "../protocol/frames.ts";
-import { type ErrorCode, ParleyError } from "./error.ts";
-import type { Message } from "./messages.ts";
-import type { ApiOptions, Fetch } from "./options.ts";
-import { serverUrl } from "./url.ts";
+import type { AuditBody, RestrictionBody } from "../protocol/moderation-bodies.ts";
+import type { NewRestriction } from "../protocol/moderation-requests.ts";
+import type { ChangesBody, GrantedBody, MeBody, SearchResultBody } from "../protocol/responses.ts";
+import type { EnsuredRoom, Grants, NewRoom, RoomChange } from "../protocol/room-requests.ts";
+import type { MessageQuery, NewMessage, SearchQuery } from "../protocol/schemas.ts";
+import { type ApiOptions, createHttpClient, type HttpClient, type Message } from "./index.ts";
+import { List } from "./list.ts";
 
-/** Selects messages by `seq`: those before `before`, those after `after`, those around `around`, or else the last ones. */
-export interface Page {
-  before?: number;
-  after?: number;
-  around?: number;
-  /** Number of messages, 100 at most. Default: 50. There are fewer if they are large. */
-  limit?: number;
-}
+export { List, type Page } from "./list.ts";
+export type {
+  AuditBody as AuditEntry,
+  EnsuredRoom,
+  GrantedBody as Granted,
+  Grants,
+  MeBody as Me,
+  MessageQuery,
+  NewMessage,
+  NewRestriction,
+  NewRoom,
+  RestrictionBody as Restriction,
+  RoomChange,
+  SearchQuery,
+};
 
 /** What changed in a room after a `rev`. */
-export interface Changes {
-  /** Each message as it is now, in order of `rev`. */
+export interface Changes extends Omit<ChangesBody, "messages"> {
+  /** Each message as it is now, in the order of `rev`. */
   messages: Message[];
-  /** The `rev` that is reached with them. */
-  rev: number;
-  /** Whether there is more after this `rev`. */
-  more: boolean;
 }
 
-const REQUEST_TIMEOUT_MS = 30_000;
+/** A message that was found. */
+export interface SearchResult extends Omit<SearchResultBody, "message"> {
+  message: Message;
+}
+
+/** Options of the methods that return a `List`. */
+export interface ListOptions {
+  /** The greatest number of items on a page. It may have fewer. */
+  limit?: number | undefined;
+}
+
+const MAX_PAGE_SIZE = 1_000;
 
 /**
- * The HTTP API of a server. A request refused with 401 is repeated once with a new token.
+ * The HTTP API of a server: a method for each route. They send one request each, unless they say something else.
  *
- * Each method rejects with a `ParleyError`: with the server's code, or `network` if there was no response, or `internal`
- * if the response was not one of Parley's. If `token` throws, it rejects with that error.
+ * A request refused with 401 is repeated once with a new token; nothing else is repeated. Each method rejects with a
+ * `ParleyError`: with the server's code, or `network` if there was no response, or `internal` if the response was not one
+ * of Parley's. If `token` throws, it rejects with that error.
+ *
+ * `id` is the id of a room, and `who` an email address or a user id. Write `sub:` in front of an id that contains an @.
  */
 export class Api {
-  readonly #options: Pick<ApiOptions, "token"> & { fetch: Fetch; signal: AbortSignal };
-  readonly #url: string;
+  readonly #http: HttpClient;
 
-  constructor({ url, token, fetch = globalThis.fetch, signal = new AbortController().signal }: ApiOptions) {
-    this.#options = { token, fetch, signal };
-    this.#url = `${serverUrl(url, "http")}/api/`;
+  constructor(http: HttpClient) {
+    this.#http = http;
   }
 
   /** The user of the token. `admin` means that they may act in every room. */
-  me(): Promise<UserBody & { admin: boolean }> {
-    return this.#request(["me"]);
+  me(): Promise<MeBody> {
+    return this.#http.request("GET", ["me"]);
+  }
+
+  /** Names the user of the token. For administrators whose token has no name. */
+  setOwnName(name: string): Promise<MeBody> {
+    return this.#http.request("PUT", ["me"], { body: { name } });
   }
 
   /** The rooms of which this user is a member, most recent activity first. Several requests if there are many. */
   async rooms(): Promise<RoomSummaryBody[]> {
-    const rooms = new Map<string, RoomSummaryBody>();
-    let query = "limit=1000";
-    for (;;) {
-      const page = await this.#request<{ rooms: RoomSummaryBody[]; next?: string | null }>(
-        ["rooms"],
-        "GET",
-        undefined,
-        query,
-      );
-      for (const room of page.rooms) rooms.set(room.id, room);
-      if (page.next == null) return [...rooms.values()];
-      query = `limit=1000&cursor=${encodeURIComponent(page.next)}`;
-    }
+    return distinct(await this.listRooms({ limit: MAX_PAGE_SIZE }).all());
+  }
+
+  /** The rooms of which this user is a member, most recent activity first. */
+  listRooms(options?: ListOptions): List<RoomSummaryBody> {
+    return this.#list("rooms", ["rooms"], { ...options });
+  }
+
+  /** The rooms that any user may join, by id. */
+  listOpenRooms(options?: ListOptions): List<RoomBody> {
+    return this.#list("rooms", ["rooms"], { open: true, ...options });
+  }
+
+  /** All rooms of the server, by id. For administrators. */
+  listAllRooms(options?: ListOptions): List<RoomBody> {
+    return this.#list("rooms", ["rooms"], { all: true, ...options });
   }
 
   /** Creates a room with this user as its owner. Without an `id` the server chooses one that cannot be guessed. */
-  createRoom(room: { id?: string; name: string }): Promise<RoomBody> {
-    return this.#request(["rooms"], "POST", room);
+  createRoom(room: NewRoom): Promise<RoomBody> {
+    return this.#http.request("POST", ["rooms"], { body: room });
   }
 
-  /** Creates a room without an owner, unless there is one with this id. For administrators. */
-  ensureRoom(id: string, name: string): Promise<RoomBody> {
-    return this.#request(["rooms", id], "PUT", { name });
+  /** Creates a room without an owner, unless there is one with this id; then it is left as it is. For administrators. */
+  ensureRoom(id: string, room: EnsuredRoom): Promise<RoomBody> {
+    return this.#room("PUT", id, [], room);
   }
 
+  /** A room. `role` is null if this user is not a member, and sees it because it is open or as an administrator. */
   room(id: string): Promise<RoomBody> {
-    return this.#request(["rooms", id]);
+    return this.#room("GET", id);
   }
 
-  renameRoom(id: string, name: string): Promise<RoomBody> {
-    return this.#request(["rooms", id], "PATCH", { name });
+  /** Changes the name or the settings of a room. For owners. */
+  changeRoom(id: string, changes: RoomChange): Promise<RoomBody> {
+    return this.#room("PATCH", id, [], changes);
   }
 
+  /** Deletes a room with everything in it. For owners. */
   deleteRoom(id: string): Promise<void> {
-    return this.#request(["rooms", id], "DELETE");
+    return this.#room("DELETE", id);
   }
 
+  /** Makes this user a member of an open room. */
+  joinRoom(id: string): Promise<RoomBody> {
+    return this.#room("POST", id, ["join"]);
+  }
+
+  /** Ends this user's membership. Two requests. */
+  async leaveRoom(id: string): Promise<void> {
+    await this.removeMember(id, `sub:${(await this.me()).id}`);
+  }
+
+  /** The members: owners, then moderators, then the others. Several requests if there are many. */
   async members(id: string): Promise<MemberBody[]> {
-    return (await this.#request<{ members: MemberBody[] }>(["rooms", id, "members"])).members;
+    return distinct(await this.listMembers(id, { limit: MAX_PAGE_SIZE }).all());
   }
 
-  /** One member. `who` is an email address or a user id. */
+  /** The members: owners, then moderators, then the others. */
+  listMembers(id: string, options?: ListOptions): List<MemberBody> {
+    return this.#list("members", ["rooms", id, "members"], { ...options });
+  }
+
   member(id: string, who: string): Promise<MemberBody> {
-    return this.#request(["rooms", id, "members", who]);
+    return this.#room("GET", id, ["members", who]);
   }
 
   /**
-   * Adds a member, or changes a member's role. `who` is an email address or a user id. Without `role`, a member keeps
-   * their role and a new one becomes a `member`.
+   * Adds a member, or changes a member's role. Without `role`, a member keeps their role and a new one becomes a `member`.
    */
   setMember(id: string, who: string, role?: MemberBody["role"]): Promise<MemberBody> {
-    return this.#request(["rooms", id, "members", who], "PUT", { role });
+    return this.#room("PUT", id, ["members", who], { role });
+  }
+
+  /** Adds up to 1,000 members, or changes their roles: all of them or none. For owners. */
+  setMembers(id: string, members: Grants["members"]): Promise<GrantedBody> {
+    return this.#room("POST", id, ["members"], { members });
+  }
+
+  /** Removes a member. Does nothing if the user is not one. */
+  removeMember(id: string, who: string): Promise<void> {
+    return this.#room("DELETE", id, ["members", who]);
+  }
+
+  /** Bans, newest first. For moderators and owners. */
+  listBans(id: string, options?: ListOptions): List<RestrictionBody> {
+    return this.#list("bans", ["rooms", id, "bans"], { ...options });
+  }
+
+  /** Removes a user, and lets nobody add them again until the ban is lifted or over. It replaces an earlier ban. */
+  ban(id: string, who: string, ban: NewRestriction = {}): Promise<RestrictionBody> {
+    return this.#room("PUT", id, ["bans", who], ban);
+  }
+
+  /** Lifts a ban, if there is one. The user does not become a member by it. For owners. */
+  liftBan(id: string, who: string): Promise<void> {
+    return this.#room("DELETE", id, ["bans", who]);
+  }
+
+  /** Mutes, newest first. For moderators and owners. */
+  listMutes(id: string, options?: ListOptions): List<RestrictionBody> {
+    return this.#list("mutes", ["rooms", id, "mutes"], { ...options });
+  }
+
+  /** Lets a user read, but not send, edit or react, until the mute is lifted or over. It replaces an earlier mute. */
+  mute(id: string, who: string, mute: NewRestriction = {}): Promise<RestrictionBody> {
+    return this.#room("PUT", id, ["mutes", who], mute);
+  }
+
+  /** Lifts a mute, if there is one. */
+  liftMute(id: string, who: string): Promise<void> {
+    return this.#room("DELETE", id, ["mutes", who]);
+  }
+
+  /** What moderators, owners and administrators did, newest first. For owners. */
+  listAudit(id: string, options?: ListOptions): List<AuditBody> {
+    return this.#list("entries", ["rooms", id, "audit"], { ...options });
+  }
+
+  /** One page of messages, oldest first: those of `range`, or else the last ones. */
+  async messages(id: string, range?: MessageQuery): Promise<Message[]> {
+    return (await this.listMessages(id, range).page()).items;
   }
 
   /**
-   * Removes a member. `who` is an email address or a user id, which may be this user's own. Write `sub:` in front of an id
-   * that contains an @.
+   * The messages of a range, newest first; with `after` alone, or `around`, oldest first. In each page they are oldest first.
    */
-  removeMember(id: string, who: string): Promise<void> {
-    return this.#request(["rooms", id, "members", who], "DELETE");
-  }
-
-  /** A page of messages, oldest first. */
-  async messages(id: string, page: Page = {}): Promise<Message[]> {
-    const query = Object.entries(page)
-      .filter(([, value]) => value !== undefined)
-      .map((entry) => entry.join("="));
-    const path = ["rooms", id, "messages"];
-    return (await this.#request<{ messages: Message[] }>(path, "GET", undefined, query.join("&"))).messages;
+  listMessages(id: string, range: MessageQuery = {}): List<Message> {
+    const { before, after, around, limit } = range;
+    const isBackward = before !== undefined || (after ?? around) === undefined;
+    // The cursor has the rest of the range.
+    return this.#list("messages", ["rooms", id, "messages"], range, { limit }, isBackward);
   }
 
   /** One message, also when it is deleted. */
   message(id: string, seq: number): Promise<Message> {
-    return this.#request(["rooms", id, "messages", `${seq}`]);
+    return this.#room("GET", id, ["messages", `${seq}`]);
   }
 
   /** Sends a message. With a `client_id` it can be repeated: it is stored once. */
-  sendMessage(
-    id: string,
-    message: { text: string; reply_to?: number; client_id?: string; meta?: Record<string, unknown> },
-  ): Promise<Message> {
-    return this.#request(["rooms", id, "messages"], "POST", message);
+  sendMessage(id: string, message: NewMessage): Promise<Message> {
+    return this.#room("POST", id, ["messages"], message);
   }
 
+  /** Replaces the text of one of this user's messages. */
   editMessage(id: string, seq: number, text: string): Promise<Message> {
-    return this.#request(["rooms", id, "messages", `${seq}`], "PATCH", { text });
+    return this.#room("PATCH", id, ["messages", `${seq}`], { text });
   }
 
+  /** Deletes a message. Moderators and owners may also delete the messages of others. */
   deleteMessage(id: string, seq: number): Promise<void> {
-    return this.#request(["rooms", id, "messages", `${seq}`], "DELETE");
+    return this.#room("DELETE", id, ["messages", `${seq}`]);
   }
 
-  /** Adds a reaction of this user, or removes it. */
+  /** Adds a reaction of this user, or removes it if `on` is false. */
   react(id: string, seq: number, emoji: string, on = true): Promise<Message> {
-    const path = ["rooms", id, "messages", `${seq}`, "reactions", emoji];
-    return this.#request(path, on ? "PUT" : "DELETE");
+    return this.#room(on ? "PUT" : "DELETE", id, ["messages", `${seq}`, "reactions", emoji]);
   }
 
-  /** What changed after a `rev`: 0 for the whole room. */
+  /** What changed after a `rev`: 0 for the whole room. At most 100 messages. */
   changes(id: string, since: number, limit = 100): Promise<Changes> {
-    return this.#request(["rooms", id, "changes"], "GET", undefined, `since=${since}&limit=${limit}`);
+    return this.#http.request("GET", ["rooms", id, "changes"], { query: { since, limit } });
   }
 
-  /** The read marks of the members; in a large room only this user's own. */
+  /** The read marks of the members; in a room of more than 100 members only this user's own. */
   async reads(id: string): Promise<{ user: UserBody; seq: number }[]> {
-    return (await this.#request<{ reads: { user: UserBody; seq: number }[] }>(["rooms", id, "reads"])).reads;
+    return (await this.#room<{ reads: { user: UserBody; seq: number }[] }>("GET", id, ["reads"])).reads;
   }
 
   /** Moves this user's read mark forward. Resolves with the `seq` it has then. */
   async markRead(id: string, seq: number): Promise<number> {
-    return (await this.#request<{ seq: number }>(["rooms", id, "read"], "PUT", { seq })).seq;
+    return (await this.#room<{ seq: number }>("PUT", id, ["read"], { seq })).seq;
   }
 
-  async #request<T>(path: string[], method = "GET", body?: object, query = "", refresh = false): Promise<T> {
-    const { token, fetch, signal } = this.#options;
-    signal.throwIfAborted();
-    const bearer = await token({ refresh });
-    signal.throwIfAborted();
-    const url = this.#url + path.map(encodeURIComponent).join("/") + (query && `?${query}`);
-    const init = {
-      method,
-      headers: { authorization: `Bearer ${bearer}`, "content-type": "application/json" },
-      body: body ? JSON.stringify(body) : null,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(REQUEST_TIMEOUT_MS)]),
-    };
-    let response: Awaited<ReturnType<Fetch>>;
-    let text: string;
-    try {
-      response = await fetch(url, init);
-      text = await response.text();
-    } catch (cause) {
-      signal.throwIfAborted();
-      throw new ParleyError("network", "No response from the server.", { cause });
-    }
-    const { ok, status, headers } = response;
-    if (status === 401 && !refresh) return this.#request(path, method, body, query, true);
-    let answer: Partial<Record<string, unknown>> | null | undefined;
-    try {
-      answer = text === "" ? undefined : (JSON.parse(text) as typeof answer);
-      if (ok) return answer as T;
-    } catch {
-      // Not JSON: the response is from a proxy.
-    }
-    const { code = "internal", detail = `Unexpected response: HTTP ${status}.` } = answer ?? {};
-    const retryAfterMs = Number.parseFloat(headers.get("retry-after") ?? "") * 1000;
-    throw new ParleyError(code as ErrorCode, String(detail), {
-      status,
-      retryAfterMs: retryAfterMs >= 0 ? retryAfterMs : undefined,
-    });
+  /** Searches the messages of this user's rooms, best results first. A page may have few or no items although more follow. */
+  search(query: SearchQuery): List<SearchResult> {
+    return this.#list("results", ["search"], query);
+  }
+
+  #room<T>(method: string, id: string, path: readonly string[] = [], body?: object): Promise<T> {
+    return this.#http.request(method, ["rooms", id, ...path], body && { body });
+  }
+
+  /** A list whose items have this name in a page. `rest` is what the query of a later page has beside the cursor. */
+  #list<T>(name: string, path: readonly string[], query: object, rest = query, isBackward = false): List<T> {
+    return new List(async (cursor) => {
+      const page = await this.#http.request<Record<string, unknown>>("GET", path, {
+        query: cursor === undefined ? query : { ...rest, cursor },
+      });
+      return { items: page[name] as T[], next: page["next"] as string | null };
+    }, isBackward);
   }
 }
 
-/** Returns a client of a server's HTTP API. Throws a `TypeError` if `url` is not an http(s) or ws(s) URL. */
-export function api(options: ApiOptions): Api {
-  return new Api(options);
+/** Without what has come twice, since it has changed its place between two pages. */
+function distinct<T extends { id: string | null; email?: string | null }>(items: readonly T[]): T[] {
+  return [...new Map(items.map((item) => [item.id ?? item.email, item])).values()];
+}
+
+/**
+ * Returns a client of a server's HTTP API, given its URL and tokens, or given a chat. Throws a `TypeError` if `url` is not an
+ * http(s) or ws(s) URL.
+ */
+export function api(options: ApiOptions | { http: HttpClient }): Api {
+  return new Api("http" in options ? options.http : createHttpClient(options));
 }

@@ -5,12 +5,12 @@ import type {
   RoomSummaryBody,
   SessionLimitsBody,
 } from "../protocol/frames.ts";
-import type { Api } from "./api.ts";
 import type { Ack, CommandBody, RoomCommand } from "./command.ts";
 import type { EventEmitter } from "./emitter.ts";
 import type { ParleyError } from "./error.ts";
-import type { ChatEvent, ChatStatus, RoomEvent } from "./events.ts";
+import type { ChatEvent, ChatStatus, RoomEvent, RoomStatus } from "./events.ts";
 import type { History } from "./history.ts";
+import type { HttpClient } from "./http-client.ts";
 import type { Sender } from "./messages.ts";
 import type { Room } from "./room.ts";
 import type { TimeSource } from "./timer.ts";
@@ -22,7 +22,7 @@ export type Answer = AckFrame | ErrorFrame | OpenedFrame;
 export interface OpenRoom {
   readonly history: History;
   readonly events: EventEmitter<RoomEvent>;
-  readonly info: Pick<RoomSummaryBody, "created_at"> | undefined;
+  readonly info: Pick<RoomSummaryBody, "created_at" | "slow_mode"> | undefined;
   startOpening(): CommandBody | undefined;
   applyOpened(frame: OpenedFrame): void;
   updateUnread(): void;
@@ -35,7 +35,7 @@ export interface ChatContext extends TimeSource {
   readonly me: Sender | undefined;
   readonly limits: SessionLimitsBody | undefined;
   readonly events: EventEmitter<ChatEvent>;
-  readonly api: Api;
+  readonly http: HttpClient;
   readonly connection: {
     readonly isOpen: boolean;
     readonly token: string | undefined;
@@ -68,6 +68,7 @@ export interface ChatContext extends TimeSource {
 /** What a room tells of its users. */
 export interface RoomState {
   readonly id: string;
+  readonly status: RoomStatus;
   readonly events: EventEmitter<RoomEvent>;
   online: Room["online"];
   typingUsers: Room["typingUsers"];

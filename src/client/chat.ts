@@ -1,6 +1,6 @@
 import type { RoomSummaryBody, SessionLimitsBody } from "../protocol/frames.ts";
-import type { Api } from "./api.ts";
 import type { ChatEvent, ChatEventOf, ChatStatus } from "./events.ts";
+import type { HttpClient } from "./http-client.ts";
 import type { Sender } from "./messages.ts";
 import type { OpenOptions } from "./options.ts";
 import type { Room } from "./room.ts";
@@ -26,8 +26,8 @@ export interface Chat extends AsyncIterable<ChatEvent> {
   /** The server's limits. Undefined until the chat is first open. */
   readonly limits: SessionLimitsBody | undefined;
 
-  /** The HTTP API of the server, with the same token. Its requests end when the chat is closed. */
-  readonly api: Api;
+  /** For `api(chat)` of `parley-chat/api`: requests with the token of this chat, which end when it is closed. */
+  readonly http: HttpClient;
 
   /** This user's rooms, most recent activity first. */
   readonly rooms: readonly RoomSummaryBody[];

@@ -158,8 +158,9 @@ export class Connection {
     if (!frame) return;
     try {
       if (onAnswer) onAnswer(frame as Answer);
-      else if (frame.type === "error") this.#chat.onError(errorOf(frame));
-      else this.#chat.onFrame(frame);
+      else if (frame.type !== "error") this.#chat.onFrame(frame);
+      // Of the commands, only `typing` has no id: when the user may not send, nobody needs to know that they type.
+      else if (!frame.room) this.#chat.onError(errorOf(frame));
     } catch (error) {
       // The frame lacks fields of its type: this is not a Parley server, or a broken one.
       this.#chat.onError(error);

@@ -9,26 +9,51 @@ import type { ErrorFrame } from "../protocol/frames.ts";
  */
 export type ErrorCode = ErrorFrame["code"] | "left" | "network" | "closed" | "too_many_pending";
 
-/** The error with which every promise of this client rejects. */
-export class ParleyError extends Error {
-  override readonly name = "ParleyError";
+/** What a refusal tells beside its code and its message. */
+export interface ErrorDetails {
   /** HTTP status, if the HTTP API refused a request. */
-  readonly status: number | undefined;
+  status?: number | undefined;
   /** Milliseconds to wait before another attempt, if the server gave a time. */
-  readonly retryAfterMs: number | undefined;
+  retryAfterMs?: number | undefined;
+  /** With `conflict`: the `seq` of the message that already has the `client_id`. */
+  seq?: number | undefined;
+  /** With `conflict`: ids of the users who share the email address. */
+  users?: readonly string[] | undefined;
+  /** With `forbidden`, for a muted user: when the mute ends (RFC 3339). Undefined when it has no end. */
+  until?: string | undefined;
+}
+
+/** The error with which every promise of this client rejects. */
+export class ParleyError extends Error implements ErrorDetails {
+  override readonly name = "ParleyError";
+  readonly status: ErrorDetails["status"];
+  readonly retryAfterMs: ErrorDetails["retryAfterMs"];
+  readonly seq: ErrorDetails["seq"];
+  readonly users: ErrorDetails["users"];
+  readonly until: ErrorDetails["until"];
 
   constructor(
     readonly code: ErrorCode,
     message: string,
-    options: { cause?: unknown; status?: number | undefined; retryAfterMs?: number | undefined } = {},
+    options: ErrorDetails & { cause?: unknown } = {},
   ) {
     super(message, options);
-    this.status = options.status;
-    this.retryAfterMs = options.retryAfterMs;
+    ({
+      status: this.status,
+      retryAfterMs: this.retryAfterMs,
+      seq: this.seq,
+      users: this.users,
+      until: this.until,
+    } = options);
   }
 }
 
 /** The error of a frame. */
-export function errorOf({ code, message, retry_after_ms: retryAfterMs }: ErrorFrame): ParleyError {
-  return new ParleyError(code, message, { retryAfterMs });
+export function errorOf({
+  code,
+  message,
+  retry_after_ms: retryAfterMs,
+  ...details
+}: ErrorFrame): ParleyError {
+  return new ParleyError(code, message, { ...details, retryAfterMs });
 }

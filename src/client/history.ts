@@ -66,6 +66,11 @@ export class History {
     return this.#first;
   }
 
+  /** Whether the window starts with the room's first message. */
+  get isComplete(): boolean {
+    return this.cursor !== undefined && this.#first === 1;
+  }
+
   /** `seq` of the newest message. */
   get last(): number {
     return this.#first + this.#window.length - 1;

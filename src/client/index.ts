@@ -8,11 +8,10 @@ export type {
   SessionLimitsBody as SessionLimits,
   UserBody as User,
 } from "../protocol/frames.ts";
-export { Api, api, type Page } from "./api.ts";
 export type { Chat } from "./chat.ts";
 export { connect } from "./connect.ts";
 export type { Ack } from "./command.ts";
-export { type ErrorCode, ParleyError } from "./error.ts";
+export { type ErrorCode, type ErrorDetails, ParleyError } from "./error.ts";
 export type {
   ChatEvent,
   ChatEventOf,
@@ -23,6 +22,7 @@ export type {
   RoomStatus,
 } from "./events.ts";
 export type { Change, RoomPosition } from "./history.ts";
+export { createHttpClient, type HttpClient, type RequestParts } from "./http-client.ts";
 export type { Message, PendingMessage, Sender } from "./messages.ts";
 export type {
   ApiOptions,

@@ -9,6 +9,7 @@ import type {
 } from "../protocol/frames.ts";
 import type { ChatContext } from "./chat-context.ts";
 import type { Message } from "./messages.ts";
+import { MESSAGES_PAGE_SIZE, readOlder } from "./pages.ts";
 import { RoomCounts } from "./room-counts.ts";
 import { Timer } from "./timer.ts";
 
@@ -134,22 +135,16 @@ export class RoomList {
       const { counts } = entry;
       if (rev <= Math.min(counts.rev, entry.lastRev)) return;
       if (recount && rev > counts.rev) counts.isUncertain = true;
-      const newest = { seq, rev, isDeleted: false, isOwn: false, wasMention: false };
-      const changes = mentions.map((change) => ({
-        seq: change.seq,
-        rev: change.rev,
-        isDeleted: false,
-        isOwn: false,
-        isMention: this.#isMention(change.now),
-        wasMention: this.#isMention(change.before),
-      }));
-      const deletions = deleted.map((each, index) => ({
-        seq: each,
-        rev: deleted_revs[index] ?? rev,
-        isDeleted: true,
-        isOwn: false,
-        wasMention: false,
-      }));
+      const isOwn = false;
+      const newest = { seq, rev, isDeleted: false, isOwn, wasMention: false };
+      const changes = mentions.map(({ now, before, ...change }) => {
+        const [isMention, wasMention] = [this.#isMention(now), this.#isMention(before)];
+        return { seq: change.seq, rev: change.rev, isDeleted: false, isOwn, isMention, wasMention };
+      });
+      const deletions = deleted.map((each, index) => {
+        const deletedAt = deleted_revs[index] ?? rev;
+        return { seq: each, rev: deletedAt, isDeleted: true, isOwn, wasMention: false };
+      });
       const last = last_message
         ? [{ ...this.#counted(last_message), isMention: false, wasMention: false }]
         : [];
@@ -195,7 +190,7 @@ export class RoomList {
     const search = (entry.search = {});
     try {
       for (;;) {
-        const page = await this.#chat.api.messages(entry.summary.id, { before, limit: 100 });
+        const page = await readOlder(this.#chat.http, entry.summary.id, before, MESSAGES_PAGE_SIZE);
         if (entry.search !== search) return;
         const found = page.findLast(isPresent);
         before = page[0]?.seq ?? 1;

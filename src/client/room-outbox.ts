@@ -40,11 +40,14 @@ export class RoomOutbox {
   #viewOf: readonly Message[] | undefined;
   /** Runs until the first command is sent again. */
   readonly #timer: Timer;
+  /** Runs until the first message is sent again that came too soon for the room's slow mode. The other commands do not wait. */
+  readonly #slowTimer: Timer;
 
   constructor(room: string, chat: ChatContext) {
     this.#room = room;
     this.#chat = chat;
     this.#timer = new Timer(chat);
+    this.#slowTimer = new Timer(chat);
   }
 
   /** The commands that were not answered. */
@@ -92,15 +95,25 @@ export class RoomOutbox {
 
   /** Sends the first command that waits, if it may be sent now. */
   sendNext(): void {
-    const [item] = this.waiting;
+    const item = this.waiting.find(({ command }) => command.type !== "send" || !this.#slowTimer.isSet);
     if (!item || this.inFlight || this.#timer.isSet || !this.#chat.outbox.isReady(this.#room)) return;
     this.inFlight = item;
     this.#chat.connection.send(item.command, (answer) => this.#onAnswer(item, answer));
   }
 
-  /** The connection has been lost. A delay that the server asked for still applies on the next one. */
+  /** The room's settings or the user's role have changed: slow mode may be over. */
+  resume(): void {
+    this.#slowTimer.clear();
+    this.sendNext();
+  }
+
+  /**
+   * The connection has been lost. A delay that the server asked for still applies on the next one, except for that of slow mode,
+   * which may be over by then.
+   */
   pause(): void {
     this.inFlight = undefined;
+    this.#slowTimer.clear();
   }
 
   /** Fails the command in flight, if any. */
@@ -156,9 +169,13 @@ export class RoomOutbox {
     this.#update(this.#items);
   }
 
-  get #createdAt(): string | undefined {
+  get #info() {
     const { replicas, list } = this.#chat;
-    return (replicas.get(this.#room)?.info ?? list.get(this.#room))?.created_at;
+    return replicas.get(this.#room)?.info ?? list.get(this.#room);
+  }
+
+  get #createdAt(): string | undefined {
+    return this.#info?.created_at;
   }
 
   #itemOf(stored: StoredCommand): Item {
@@ -189,7 +206,9 @@ export class RoomOutbox {
       this.#settle(item, { seq: answer.seq ?? 0, rev: answer.rev ?? 0 });
     } else if (isRetryable(answer.code)) {
       this.inFlight = undefined;
-      this.#timer.retry(() => this.sendNext(), answer.retry_after_ms);
+      const isSlow = item.message && answer.code === "rate_limited" && this.#info?.slow_mode;
+      (isSlow ? this.#slowTimer : this.#timer).retry(() => this.sendNext(), answer.retry_after_ms);
+      this.sendNext();
     } else {
       this.#settle(item, errorOf(answer));
     }
@@ -202,6 +221,7 @@ export class RoomOutbox {
       this.#timer.failures = 0;
       this.#timer.clear();
     }
+    if (!this.waiting.some(({ message }) => message)) this.#slowTimer.clear();
     const { type } = item.command;
     const { message } = item;
     if (result instanceof ParleyError) {

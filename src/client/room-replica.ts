@@ -8,16 +8,14 @@ import type { RoomEvent, RoomStatus } from "./events.ts";
 import { type Change, History } from "./history.ts";
 import { asMessages, type Message, type PendingMessage } from "./messages.ts";
 import type { OpenOptions, SendOptions } from "./options.ts";
+import { MESSAGES_PAGE_SIZE, readOlder } from "./pages.ts";
 import type { RoomOutbox } from "./room-outbox.ts";
 import { RoomUsers } from "./room-users.ts";
 import type { Room } from "./room.ts";
 import { Timer } from "./timer.ts";
 
-/** The largest page of messages that the HTTP API returns. */
-const MAX_PAGE_SIZE = 100;
 /** How long a room stays open that nobody holds, since it may be opened again at once. */
 const CLOSE_DELAY_MS = 100;
-const TYPING_INTERVAL_MS = 3_000;
 
 /** Keeps a local copy of an open room in step with the server: applies its frames, and emits what changes. */
 export class RoomReplica implements Room {
@@ -42,7 +40,6 @@ export class RoomReplica implements Room {
   /** Calls of `Chat.open` without their `close`. */
   #holders = 0;
   #lastCounts = "0 0";
-  #lastTypingAt = -Infinity;
   #loadingOlder: Promise<Message[]> | undefined;
   readonly #chat: ChatContext;
   readonly #closeTimer: Timer;
@@ -72,7 +69,7 @@ export class RoomReplica implements Room {
     return this.#chat.limits;
   }
 
-  get info(): Pick<RoomBody, "name" | "role" | "created_at"> | undefined {
+  get info(): RoomBody | undefined {
     return this.#chat.list.get(this.id) ?? this.#room;
   }
 
@@ -82,6 +79,18 @@ export class RoomReplica implements Room {
 
   get role(): Room["role"] {
     return this.info?.role;
+  }
+
+  get access(): Room["access"] {
+    return this.info?.access;
+  }
+
+  get posting(): Room["posting"] {
+    return this.info?.posting;
+  }
+
+  get slowMode(): number | undefined {
+    return this.info?.slow_mode;
   }
 
   get position(): Room["position"] {
@@ -101,8 +110,7 @@ export class RoomReplica implements Room {
   }
 
   get complete(): boolean {
-    const { cursor, first } = this.history;
-    return this.#room !== undefined && cursor !== undefined && first === 1;
+    return this.#room !== undefined && this.history.isComplete;
   }
 
   get pending(): readonly PendingMessage[] {
@@ -129,8 +137,8 @@ export class RoomReplica implements Room {
   resend(message: PendingMessage): Promise<Ack> {
     const failed = this.outbox.discard(message);
     if (!failed) return rejected(new ParleyError("message_not_found", "This message has not failed."));
-    const { text, client_id: clientId, reply_to: replyTo, meta } = failed;
-    return this.send(text, { clientId, replyTo, meta });
+    const { text, client_id, reply_to, meta } = failed;
+    return this.#add({ type: "send", text, client_id, reply_to, meta });
   }
 
   discard(message: PendingMessage): void {
@@ -154,17 +162,13 @@ export class RoomReplica implements Room {
   }
 
   typing(): void {
-    const now = this.#chat.clock.now();
-    // The absolute difference, so that a clock that was set back does not suppress it.
-    if (this.status !== "open" || Math.abs(now - this.#lastTypingAt) < TYPING_INTERVAL_MS) return;
-    this.#lastTypingAt = now;
-    this.#chat.connection.send({ type: "typing", room: this.id });
+    this.users.reportTyping();
   }
 
   older(limit = 50): Promise<Message[]> {
     return (this.#loadingOlder ??= this.history
-      .loadOlder(Math.min(limit, MAX_PAGE_SIZE), (before, count) =>
-        this.#chat.api.messages(this.id, { before, limit: count }),
+      .loadOlder(Math.min(limit, MESSAGES_PAGE_SIZE), (before, count) =>
+        readOlder(this.#chat.http, this.id, before, count),
       )
       .then((messages) => {
         if (messages.length > 0) this.events.emit({ type: "messages" });
@@ -178,8 +182,7 @@ export class RoomReplica implements Room {
   }
 
   seenBy(seq: number): ReturnType<Room["seenBy"]> {
-    const sender = this.history.messages.find((message) => message.seq === seq)?.sender.id;
-    return this.users.readersOf(seq).filter(({ id }) => id !== sender);
+    return this.users.readersOf(seq, this.history.messages);
   }
 
   /** Returns the command that opens the room. Frames that come before its answer belong to an earlier one, and are ignored. */

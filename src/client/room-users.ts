@@ -1,9 +1,13 @@
 import type { NoticeFrame, OpenedFrame, UserBody } from "../protocol/frames.ts";
 import type { ChatContext, RoomState } from "./chat-context.ts";
+import type { Message } from "./messages.ts";
+import { readMembers } from "./pages.ts";
 import { Timer } from "./timer.ts";
 
 /** How long a user is shown as typing after each sign of it. */
 const TYPING_TIMEOUT_MS = 5_000;
+
+const TYPING_INTERVAL_MS = 3_000;
 
 /** Keeps a room's `online`, `typingUsers`, `reads` and `members` up to date. */
 export class RoomUsers {
@@ -15,6 +19,7 @@ export class RoomUsers {
   readonly #typing = new Map<string | null, { user: UserBody; timer: Timer }>();
   /** The latest load of the members. Undefined if it failed, or if nobody wants to know them. */
   #loading: Promise<RoomState["members"]> | undefined;
+  #lastTypingAt = -Infinity;
   #isLoading = false;
   /** Whether the members have changed while they were loaded. */
   #isStale = false;
@@ -59,9 +64,22 @@ export class RoomUsers {
     if ((reads.get(id) ?? -1) < seq) this.#room.reads = new Map([...reads, [id, seq]]);
   }
 
-  /** The users whose mark is at `seq` or later. */
-  readersOf(seq: number): UserBody[] {
-    return [...this.#room.reads].flatMap(([id, mark]) => (mark >= seq && this.#readers.get(id)) || []);
+  /** The users whose mark is at `seq` or later, without the sender of this message, if it is among `messages`. */
+  readersOf(seq: number, messages: readonly Message[]): UserBody[] {
+    const sender = messages.find((message) => message.seq === seq)?.sender.id;
+    return [...this.#room.reads].flatMap(
+      ([id, mark]) => (mark >= seq && id !== sender && this.#readers.get(id)) || [],
+    );
+  }
+
+  /** Tells the others that this user is typing, unless they were told a moment ago. */
+  reportTyping(): void {
+    const room = this.#room;
+    const now = this.#chat.clock.now();
+    // The absolute difference, so that a clock that was set back does not suppress it.
+    if (room.status !== "open" || Math.abs(now - this.#lastTypingAt) < TYPING_INTERVAL_MS) return;
+    this.#lastTypingAt = now;
+    this.#chat.connection.send({ type: "typing", room: room.id });
   }
 
   #isMe({ id }: UserBody): boolean {
@@ -109,7 +127,7 @@ export class RoomUsers {
     try {
       do {
         this.#isStale = false;
-        room.members = await this.#chat.api.members(room.id);
+        room.members = await readMembers(this.#chat.http, room.id);
       } while (this.#isStale);
       room.events.emit({ type: "members" });
       return room.members;

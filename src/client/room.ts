@@ -1,4 +1,4 @@
-import type { MemberBody, SessionLimitsBody, UserBody } from "../protocol/frames.ts";
+import type { MemberBody, RoomBody, SessionLimitsBody, UserBody } from "../protocol/frames.ts";
 import type { Ack } from "./command.ts";
 import type { RoomEvent, RoomEventOf, RoomStatus } from "./events.ts";
 import type { RoomPosition } from "./history.ts";
@@ -28,8 +28,17 @@ export interface Room extends AsyncIterable<RoomEvent> {
   /** The room's name. Undefined until it is known. */
   readonly name: string | undefined;
 
-  /** This user's role. Null for an administrator who is not a member, undefined until it is known. */
+  /** This user's role. Null for an administrator who is not a member. Undefined until it is known. */
   readonly role: MemberBody["role"] | null | undefined;
+
+  /** Who may join: those whom a moderator or an owner adds, or any user. Undefined until it is known. */
+  readonly access: RoomBody["access"] | undefined;
+
+  /** Who may send messages: all members, or only moderators and owners. Undefined until it is known. */
+  readonly posting: RoomBody["posting"] | undefined;
+
+  /** Seconds between two messages of one member; 0 is off. It does not bind moderators and owners. Undefined until it is known. */
+  readonly slowMode: number | undefined;
 
   /** This user's unread messages. */
   readonly unread: number;

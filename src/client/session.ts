@@ -1,11 +1,11 @@
 import type {
   LeftFrame,
+  NoticeFrame,
   RoomSummaryBody,
   SessionFrame,
   SessionHelloFrame,
   SessionLimitsBody,
 } from "../protocol/frames.ts";
-import { Api } from "./api.ts";
 import type { ChatContext } from "./chat-context.ts";
 import type { Chat } from "./chat.ts";
 import { Connection } from "./connection.ts";
@@ -13,6 +13,7 @@ import { deferred } from "./deferred.ts";
 import { EventEmitter } from "./emitter.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
 import type { ChatEvent, ChatStatus } from "./events.ts";
+import { createHttpClient, type HttpClient } from "./http-client.ts";
 import type { Sender } from "./messages.ts";
 import { NetworkStatus } from "./network-status.ts";
 import { Opener } from "./opener.ts";
@@ -36,7 +37,7 @@ export class Session implements Chat, ChatContext {
   readonly on = this.events.on;
   readonly subscribe = this.events.subscribe;
   readonly [Symbol.asyncIterator] = this.events.iterate;
-  readonly api: Api;
+  readonly http: HttpClient;
   readonly clock: Clock;
   readonly random: Random;
   readonly list: RoomList = new RoomList(this);
@@ -70,7 +71,7 @@ export class Session implements Chat, ChatContext {
     this.clock = clock;
     this.random = random;
     this.#keep = keep;
-    this.api = new Api({ url, token, fetch, signal: this.signal });
+    this.http = createHttpClient({ url, token, fetch, signal: this.signal });
     this.outbox = new Outbox(this, storage, `parley-chat:${serverUrl(url, "http")}:`);
     this.connection = new Connection(this, `${serverUrl(url, "ws")}/ws/`, token, WebSocket);
     this.opener = new Opener(this);
@@ -177,7 +178,7 @@ export class Session implements Chat, ChatContext {
       case "member":
       case "room":
         this.list.applyNotice(frame);
-        this.replicas.get(frame.type === "room" ? frame.room.id : frame.room)?.applyNotice(frame);
+        this.#applyNotice(frame, frame.type === "room" ? frame.room.id : frame.room);
         break;
       // The connection handles these.
       case "ack":
@@ -202,6 +203,12 @@ export class Session implements Chat, ChatContext {
     const error = closedBy(reason);
     this.#close(code, error, false);
     if (!isHeard) console.error(`Parley: ${error.message} Listen for \`closed\` events to handle this.`);
+  }
+
+  #applyNotice(notice: NoticeFrame, room: string): void {
+    this.replicas.get(room)?.applyNotice(notice);
+    if (notice.type === "room" || (notice.type === "member" && notice.user.id === this.me?.id))
+      this.outbox.of(room).resume();
   }
 
   #begin({ me, limits, rooms, more }: SessionHelloFrame): void {

@@ -37,6 +37,7 @@ export const newRestrictionSchema = annotate(
     examples: [{}, { until: "2030-01-01T00:00:00Z", reason: "Spam" }],
   },
 );
+export type NewRestriction = v.InferInput<typeof newRestrictionSchema>;
 
 /** A place in a list of restrictions: a time of imposition, and how many of that time come before. */
 export const restrictionRangeSchema = v.strictObject({

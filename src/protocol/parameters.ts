@@ -29,4 +29,14 @@ export const limitParameter = (max: number, fallback: number) =>
     ),
     { default: fallback },
   );
+
+/**
+ * A query as programs write it: numbers are numbers. Without the cursor, which is only ever the `next` of a page.
+ */
+export type QueryOf<T extends v.GenericSchema<object, object>> = {
+  [K in keyof v.InferInput<T> as Exclude<K, "cursor">]:
+    | (v.InferOutput<T>[K & keyof v.InferOutput<T>] extends number | undefined ? number : v.InferInput<T>[K])
+    | (undefined extends v.InferInput<T>[K] ? undefined : never);
+};
+
 export const CURSOR = "The `next` of the page before.";

@@ -32,6 +32,7 @@ export const meSchema = annotate(
   }),
   { title: "Me", description: "The user of the token." },
 );
+export type MeBody = v.InferOutput<typeof meSchema>;
 export const roomPageSchema = pageOf("RoomPage", "rooms", roomSummarySchema);
 export const messagePageSchema = pageOf("MessagePage", "messages", messageSchema);
 /** With `all` and `open`, rooms are not listed with what the user has read of them. */
@@ -47,6 +48,7 @@ export const grantedSchema = annotate(
   }),
   { title: "Granted", description: "What became of a list of members." },
 );
+export type GrantedBody = v.InferOutput<typeof grantedSchema>;
 export const changesSchema = annotate(
   v.object({
     rev: integer("The `rev` that is reached with these messages: the next `since`."),
@@ -55,6 +57,7 @@ export const changesSchema = annotate(
   }),
   { title: "Changes", description: "What changed in a room after a `rev`." },
 );
+export type ChangesBody = v.InferOutput<typeof changesSchema>;
 export const readMarksSchema = annotate(v.object({ reads: v.array(readSchema) }), {
   title: "ReadMarks",
   description: "The read marks of a room's members. In a room of more than 100 members only the user's own.",
@@ -79,6 +82,7 @@ export const resultSchema = annotate(
   }),
   { title: "SearchResult", description: "A message that was found." },
 );
+export type SearchResultBody = v.InferOutput<typeof resultSchema>;
 export const resultPageSchema = pageOf("SearchPage", "results", resultSchema);
 
 export const problemSchema = annotate(

@@ -46,12 +46,14 @@ export const newRoomSchema = annotate(
   }),
   { title: "NewRoom", description: "A room to create.", examples: [{ id: "general", name: "General" }] },
 );
+export type NewRoom = v.InferInput<typeof newRoomSchema>;
 /** For `PUT`: the room's id is in the URL. */
 export const ensuredRoomSchema = annotate(v.object({ name: roomName, ...roomOptions }), {
   title: "EnsuredRoom",
   description: "A room to create, unless there is one.",
   examples: [{ name: "Announcements", posting: "moderators" }],
 });
+export type EnsuredRoom = v.InferInput<typeof ensuredRoomSchema>;
 export const roomChangeSchema = annotate(
   v.pipe(
     v.object({ name: v.optional(roomName), ...roomOptions }),
@@ -67,6 +69,7 @@ export const roomChangeSchema = annotate(
     examples: [{ name: "The lobby" }, { access: "open", slow_mode: 10 }],
   },
 );
+export type RoomChange = v.InferInput<typeof roomChangeSchema>;
 export const grantSchema = annotate(
   v.object({
     role: v.optional(
@@ -99,6 +102,7 @@ export const bulkGrantSchema = annotate(
     examples: [{ members: [{ who: "alice@example.com" }, { who: "auth0|bob", role: "moderator" }] }],
   },
 );
+export type Grants = v.InferInput<typeof bulkGrantSchema>;
 export const ownNameSchema = annotate(
   v.object({ name: annotate(v.string(), "A name of 1 to 255 UTF-16 units, without invisible characters.") }),
   {

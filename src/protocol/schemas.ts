@@ -15,7 +15,7 @@ import {
   roomIdKeywords,
   seq,
 } from "./inputs.ts";
-import { CURSOR, limitParameter, numberParameter } from "./parameters.ts";
+import { CURSOR, limitParameter, numberParameter, type QueryOf } from "./parameters.ts";
 import type { OutputOf } from "./values.ts";
 
 /** Schemas of everything that clients send, over WebSockets and HTTP. The types are inferred from them. */
@@ -149,6 +149,7 @@ export const messageRangeSchema = v.pipe(
   ),
 );
 export type MessageRange = v.InferOutput<typeof messageRangeSchema>;
+export type MessageQuery = QueryOf<typeof messageRangeSchema>;
 export const changesRangeSchema = v.strictObject({
   since: annotate(v.optional(numberParameter("The `rev` after which to begin. 0 for everything."), "0"), {
     default: 0,
@@ -170,6 +171,7 @@ export const searchSchema = v.strictObject({
   cursor: v.optional(annotate(v.string(), CURSOR)),
   limit: limitParameter(50, 20),
 });
+export type SearchQuery = QueryOf<typeof searchSchema>;
 
 export const newMessageSchema = annotate(
   v.object({
@@ -184,6 +186,7 @@ export const newMessageSchema = annotate(
     examples: [{ text: "Hi there!", reply_to: 1, client_id: "6f1c" }],
   },
 );
+export type NewMessage = v.InferInput<typeof newMessageSchema>;
 export const editSchema = annotate(v.object({ text: messageText }), {
   title: "Edit",
   description: "The new text of a message.",

@@ -1,4 +1,5 @@
-import { type Api, type Member, ParleyError } from "../../src/client/index.ts";
+import type { Api } from "../../src/client/api.ts";
+import { type Member, ParleyError } from "../../src/client/index.ts";
 import { Random } from "../support/random.ts";
 import type { History } from "./history.ts";
 import type { ChaosServer } from "./server.ts";
@@ -77,7 +78,9 @@ export class Administrator {
     } else if (roll < 0.72) {
       await this.#retry("members removed", () => api.removeMember(room, user), "room_not_found");
     } else if (roll < 0.95) {
-      await this.#retry("rooms renamed", () => api.renameRoom(room, `${room} ${random.integer(1000)}`));
+      await this.#retry("rooms renamed", () =>
+        api.changeRoom(room, { name: `${room} ${random.integer(1000)}` }),
+      );
     } else {
       const other = rooms[Math.ceil(rooms.length / 2) + random.integer(Math.floor(rooms.length / 2))];
       if (other === undefined) return;

@@ -1,3 +1,4 @@
+import { api } from "../../src/client/api.ts";
 import {
   type Chat,
   connect,
@@ -168,12 +169,12 @@ export class ChaosClient {
       history.count("closes");
     }
     if (leave !== undefined) {
-      this.#request("leave", this.chat.api.removeMember(leave, `sub:${this.user}`));
+      this.#request("leave", api(this.chat).removeMember(leave, `sub:${this.user}`));
       history.count("leaves");
     }
     const seq = this.chat.room(markRead ?? "")?.seq;
     if (markRead !== undefined && seq !== undefined)
-      this.#request("mark as read", this.chat.api.markRead(markRead, seq));
+      this.#request("mark as read", api(this.chat).markRead(markRead, seq));
   }
 
   async #execute(generator: Generator, index: number): Promise<void> {

@@ -1,4 +1,4 @@
-import { api } from "../../src/client/index.ts";
+import { api } from "../../src/client/api.ts";
 import type { Issuer } from "../support/issuer.ts";
 import type { Proxy } from "../support/proxy.ts";
 import { Random } from "../support/random.ts";

@@ -1,7 +1,8 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 
-import { api, ParleyError } from "../../src/client/index.ts";
-import { message, outcome } from "./support/fake-server.ts";
+import { api } from "../../src/client/api.ts";
+import { ParleyError } from "../../src/client/index.ts";
+import { outcome } from "./support/fake-server.ts";
 
 /** A request, as in `GET /api/me`, with its token and its body. */
 interface Received {
@@ -38,6 +39,8 @@ const problem = (status: number, code: string, headers: Record<string, string> =
     { status, headers: { "content-type": "application/problem+json", ...headers } },
   );
 
+const page = (items: number[], next: string | null) => Response.json({ entries: items, next });
+
 const createApi = (options: Partial<Parameters<typeof api>[0]> = {}) =>
   api({ url: `${server.url.origin}/chat/`, token: ({ refresh }) => (refresh ? "new" : "old"), ...options });
 
@@ -49,61 +52,42 @@ async function rejection(promise: Promise<unknown>): Promise<ParleyError> {
 }
 
 describe("the HTTP API", () => {
-  test("has a method for each route", async () => {
-    const room = { id: "lobby" };
-    const body = { seq: 4, rooms: [room], members: [2], messages: [message(3)], reads: [5], next: null };
-    responses = Array.from({ length: 22 }, () => Response.json(body));
-    responses[5] = responses[8] = responses[17] = new Response(null, { status: 204 });
+  test("sends what the arguments say, and nothing that is undefined", async () => {
     const client = createApi();
-    expect(await client.me()).toEqual(body as never);
-    expect(await client.rooms()).toEqual([room] as never);
-    expect(await client.createRoom({ name: "Lobby" })).toEqual(body as never);
-    expect(await client.room("lobby")).toEqual(body as never);
-    expect(await client.renameRoom("lobby", "Hall")).toEqual(body as never);
-    expect(await client.deleteRoom("lobby")).toBeUndefined();
-    expect(await client.members("lobby")).toEqual([2] as never);
-    expect(await client.setMember("lobby", "bob@example.com", "owner")).toEqual(body as never);
-    expect(await client.removeMember("lobby", "auth0|1/2 3")).toBeUndefined();
-    expect(await client.messages("lobby")).toEqual([message(3)]);
-    expect(await client.messages("lobby", { before: 9, limit: 2 })).toEqual([message(3)]);
-    expect(await client.markRead("lobby", 7)).toBe(4);
-    expect(await client.setMember("lobby", "bob@example.com")).toEqual(body as never);
-    expect(await client.ensureRoom("lobby", "Lobby")).toEqual(body as never);
-    expect(await client.member("lobby", "bob@example.com")).toEqual(body as never);
-    expect(await client.sendMessage("lobby", { text: "hi", client_id: "k" })).toEqual(body as never);
-    expect(await client.editMessage("lobby", 3, "new")).toEqual(body as never);
-    expect(await client.deleteMessage("lobby", 3)).toBeUndefined();
-    expect(await client.react("lobby", 3, "👍")).toEqual(body as never);
-    expect(await client.react("lobby", 3, "👍", false)).toEqual(body as never);
-    expect(await client.changes("lobby", 7)).toEqual(body as never);
-    expect(await client.reads("lobby")).toEqual([5] as never);
+    await client.changeRoom("lobby", { name: "Hall", access: undefined });
+    await client.setMember("lobby", "bob@example.com");
+    await client.removeMember("lobby", "auth0|1/2 3");
+    await client.react("lobby", 3, "👍", false);
+    await client.listMessages("lobby", { before: 9, limit: undefined }).page();
+    await client.search({ q: "50 % & more", from: "bob@example.com" }).page("a/b");
     expect(
       received.map(({ request, body: sent }) => (sent === undefined ? [request] : [request, sent])),
     ).toEqual([
-      ["GET /chat/api/me"],
-      ["GET /chat/api/rooms?limit=1000"],
-      ["POST /chat/api/rooms", { name: "Lobby" }],
-      ["GET /chat/api/rooms/lobby"],
       ["PATCH /chat/api/rooms/lobby", { name: "Hall" }],
-      ["DELETE /chat/api/rooms/lobby"],
-      ["GET /chat/api/rooms/lobby/members"],
-      ["PUT /chat/api/rooms/lobby/members/bob%40example.com", { role: "owner" }],
-      ["DELETE /chat/api/rooms/lobby/members/auth0%7C1%2F2%203"],
-      ["GET /chat/api/rooms/lobby/messages"],
-      ["GET /chat/api/rooms/lobby/messages?before=9&limit=2"],
-      ["PUT /chat/api/rooms/lobby/read", { seq: 7 }],
       ["PUT /chat/api/rooms/lobby/members/bob%40example.com", {}],
-      ["PUT /chat/api/rooms/lobby", { name: "Lobby" }],
-      ["GET /chat/api/rooms/lobby/members/bob%40example.com"],
-      ["POST /chat/api/rooms/lobby/messages", { text: "hi", client_id: "k" }],
-      ["PATCH /chat/api/rooms/lobby/messages/3", { text: "new" }],
-      ["DELETE /chat/api/rooms/lobby/messages/3"],
-      ["PUT /chat/api/rooms/lobby/messages/3/reactions/%F0%9F%91%8D"],
+      ["DELETE /chat/api/rooms/lobby/members/auth0%7C1%2F2%203"],
       ["DELETE /chat/api/rooms/lobby/messages/3/reactions/%F0%9F%91%8D"],
-      ["GET /chat/api/rooms/lobby/changes?since=7&limit=100"],
-      ["GET /chat/api/rooms/lobby/reads"],
+      ["GET /chat/api/rooms/lobby/messages?before=9"],
+      ["GET /chat/api/search?q=50%20%25%20%26%20more&from=bob%40example.com&cursor=a%2Fb"],
     ]);
     expect(new Set(received.map(({ token }) => token))).toEqual(new Set(["Bearer old"]));
+  });
+
+  test("requests the pages of a list as they are needed", async () => {
+    responses = [page([1, 2], "n1"), page([], "n2"), page([3, 4], null)];
+    const read: unknown[] = [];
+    const list = createApi().listAudit("lobby", { limit: 2 });
+    expect(received).toEqual([]);
+    for await (const entry of list) read.push(entry, received.length);
+    expect(read as unknown).toEqual([1, 1, 2, 1, 3, 3, 4, 3]);
+    expect(received.map(({ request }) => request.split("?")[1])).toEqual([
+      "limit=2",
+      "limit=2&cursor=n1",
+      "limit=2&cursor=n2",
+    ]);
+    responses = [page([1, 2], "n1")];
+    for await (const entry of list) if (entry) break;
+    expect(received).toHaveLength(4);
   });
 
   test("reads a list of rooms page by page, and each room once", async () => {
@@ -129,6 +113,9 @@ describe("a request", () => {
     responses = [problem(429, "rate_limited", { "retry-after": "3" })];
     const limited = { code: "rate_limited", message: "Detail.", status: 429, retryAfterMs: 3_000 };
     expect(await rejection(createApi().me())).toMatchObject(limited);
+    const details = { seq: 4, users: ["a", "b"], until: "2030-01-01T00:00:00.000Z" };
+    responses = [Response.json({ code: "conflict", detail: "Detail.", ...details }, { status: 409 })];
+    expect(await rejection(createApi().me())).toMatchObject({ code: "conflict", status: 409, ...details });
     responses = [problem(404, "room_not_found")];
     const notFound = { code: "room_not_found", retryAfterMs: undefined };
     expect(await rejection(createApi().room("x"))).toMatchObject(notFound);

@@ -15,7 +15,9 @@ import { declareTypes } from "./declare-types.ts";
 // of its own, so that an application does not install the server's dependencies.
 
 /** Gzipped bytes of what every application loads that imports `connect`. */
-const MAX_CORE_BYTES = 11_264;
+const MAX_CORE_BYTES = 11_136;
+/** Gzipped bytes of `parley-chat/api`, without what it imports of the core. */
+const MAX_API_BYTES = 1_152;
 /** Gzipped bytes of `parley-chat/react`. */
 const MAX_REACT_BYTES = 1_536;
 
@@ -32,24 +34,26 @@ const storageModule: BunPlugin = {
     }));
   },
 };
-/** The hooks import the client as an application does, so that there is one copy of it. */
-const coreModule: BunPlugin = {
+/** The other modules import the client, so that there is one copy of it: the hooks as an application does. */
+const coreModule = (name: string): BunPlugin => ({
   name: "core module",
   setup(build) {
     build.onResolve({ filter: /^(\.\/index\.ts|react)$/ }, ({ path }) => ({
-      path: path === "react" ? path : "parley-chat",
+      path: path === "react" ? path : name,
       external: true,
     }));
   },
-};
+});
 
 await rm(target, { recursive: true, force: true });
 await mkdir(target, { recursive: true });
 const isSmall = [
   await bundle("index.ts", [storageModule], MAX_CORE_BYTES),
   await bundle("outbox-storage.ts", []),
+  // A page can load it without a bundler.
+  await bundle("api.ts", [coreModule("./index.js")], MAX_API_BYTES),
   // Frameworks with server components require the directive.
-  await bundle("react.ts", [coreModule], MAX_REACT_BYTES, '"use client";'),
+  await bundle("react.ts", [coreModule("parley-chat")], MAX_REACT_BYTES, '"use client";'),
 ].every(Boolean);
 await bundleTypes();
 await writeReactTypes();
@@ -61,6 +65,7 @@ const manifest = {
   sideEffects: false,
   exports: {
     ".": { types: "./index.d.ts", default: "./index.js" },
+    "./api": { types: "./api.d.ts", default: "./api.js" },
     "./react": { types: "./react.d.ts", default: "./react.js" },
   },
   peerDependencies: { react: ">=18" },
@@ -102,8 +107,9 @@ async function bundleTypes(): Promise<void> {
   const protocol = join(folder.path, "protocol");
   const files = [...new Bun.Glob("*.ts").scanSync(source)].map((name) => join(source, name));
   const texts = await Promise.all(files.map((path) => Bun.file(path).text()));
-  await Bun.write(join(protocol, "frames.ts"), declareTypes(importedTypes(texts.join("\n"))));
-  await Bun.write(join(protocol, "schemas.ts"), `export type { Command } from "./frames.ts";`);
+  const { names, modules } = importedTypes(texts.join("\n"));
+  await Bun.write(join(protocol, "types.ts"), declareTypes(names));
+  for (const module of modules) await Bun.write(join(protocol, module), `export type * from "./types.ts";`);
   await Bun.write(
     join(protocol, "error-codes.ts"),
     "export declare function afterClose(code: number): string;",
@@ -111,24 +117,26 @@ async function bundleTypes(): Promise<void> {
   const tsconfig = join(copy, "tsconfig.json");
   const config = await Bun.file(tsconfig).text();
   await Bun.write(tsconfig, config.replace("../../tsconfig.json", join(root, "tsconfig.json")));
-  const args = ["--silent", "--no-banner", "--export-referenced-types=false", "--project", tsconfig];
-  const types = await runProcess(
-    [
-      join(root, "node_modules/.bin/dts-bundle-generator"),
-      ...args,
-      "-o",
-      join(target, "index.d.ts"),
-      join(copy, "index.ts"),
-    ],
-    { cwd: root },
-  );
-  if (types.code !== 0) throw new Error(types.stdout + types.stderr);
+  for (const name of ["index", "api"]) {
+    const args = ["--silent", "--no-banner", "--export-referenced-types=false", "--project", tsconfig];
+    const output = join(target, `${name}.d.ts`);
+    const types = await runProcess(
+      [join(root, "node_modules/.bin/dts-bundle-generator"), ...args, "-o", output, join(copy, `${name}.ts`)],
+      { cwd: root },
+    );
+    if (types.code !== 0) throw new Error(types.stdout + types.stderr);
+  }
 }
 
-/** The names of the types that the client imports from the protocol. */
-function importedTypes(text: string): string[] {
-  const clauses = text.matchAll(/(?:import|export) type \{([^}]*)\} from "\.\.\/protocol\//g);
-  return [...clauses].flatMap(([, names = ""]) => names.match(/(?<=^\s*|,\s*)\w+/g) ?? []);
+/** The types that the client imports from the protocol, and the names of their modules. */
+function importedTypes(text: string): { names: string[]; modules: Set<string> } {
+  const clauses = [
+    ...text.matchAll(/(?:import|export) type \{([^}]*)\} from "\.\.\/protocol\/([\w-]+\.ts)"/g),
+  ];
+  return {
+    names: clauses.flatMap(([, names = ""]) => names.match(/(?<=^\s*|,\s*)\w+/g) ?? []),
+    modules: new Set(clauses.map(([, , module = ""]) => module)),
+  };
 }
 
 async function writeReactTypes(): Promise<void> {

@@ -6,6 +6,10 @@ import type * as v from "valibot";
 import type { Keywords } from "../../src/protocol/annotate.ts";
 import * as bodies from "../../src/protocol/bodies.ts";
 import * as frames from "../../src/protocol/frames.ts";
+import * as moderationBodies from "../../src/protocol/moderation-bodies.ts";
+import * as moderationRequests from "../../src/protocol/moderation-requests.ts";
+import * as responses from "../../src/protocol/responses.ts";
+import * as roomRequests from "../../src/protocol/room-requests.ts";
 import * as schemas from "../../src/protocol/schemas.ts";
 import { root } from "../support/process.ts";
 
@@ -17,15 +21,19 @@ interface Schema extends v.GenericSchema {
   wrapped?: Schema;
   item?: Schema;
   literal?: unknown;
-  options?: readonly string[];
+  options?: readonly (string | Schema)[];
   pipe?: readonly [Schema, ...{ metadata?: Keywords }[]];
 }
 
-/** `export type Name = v.InferOutput<typeof schema>`, or `OutputOf` for any of several. */
-const INFERRED = /^export type (\w+) = (?:v\.InferOutput|OutputOf)<typeof (\w+)>;$/gm;
+/** `export type Name = v.InferOutput<typeof schema>`, or `OutputOf` for any of several, or `QueryOf` for a query. */
+const INFERRED = /^export type (\w+) = (?:v\.Infer(?:Out|In)put|OutputOf|QueryOf)<typeof (\w+)>;$/gm;
 const modules = [
   ["bodies", bodies],
   ["frames", frames],
+  ["moderation-bodies", moderationBodies],
+  ["moderation-requests", moderationRequests],
+  ["responses", responses],
+  ["room-requests", roomRequests],
   ["schemas", schemas],
 ] as const;
 
@@ -59,7 +67,8 @@ export function declareTypes(wanted: readonly string[]): string {
       : Object.values(schema)
           .map((each) => print(each as Schema))
           .join(" | ");
-    const text = isOne && type.startsWith("{") ? `interface ${name} ${type}` : `type ${name} = ${type};`;
+    const text =
+      isOne && isObject(schema as Schema) ? `interface ${name} ${type}` : `type ${name} = ${type};`;
     declared.set(name, `${isOne ? comment(schema as Schema) : ""}export ${text}`);
     return name;
   };
@@ -70,6 +79,8 @@ export function declareTypes(wanted: readonly string[]): string {
     const { pipe, entries, wrapped, item, literal, options } = schema;
     const type = keyword(schema, "type");
     if (schema.type === "custom") return customTypes[String(type)] ?? fail(`custom ${String(type)}`);
+    // A number in a query.
+    if (schema.type === "string" && type === "integer") return "number";
     if (pipe) return print(pipe[0]);
     switch (schema.type) {
       case "string":
@@ -80,19 +91,25 @@ export function declareTypes(wanted: readonly string[]): string {
         return JSON.stringify(literal);
       case "picklist":
         return (options ?? []).map((each) => JSON.stringify(each)).join(" | ");
+      case "union":
+      case "variant":
+        return (options ?? []).map((each) => print(each as Schema)).join(" | ");
       case "record":
         return "Readonly<Record<string, unknown>>";
       case "nullable":
         return `${print(wrapped!)} | null`;
       case "exact_optional":
         return print(wrapped!);
+      case "optional":
+        return `${print(wrapped!)} | undefined`;
       case "array":
         return `readonly ${inBrackets(print(item!))}[]`;
       case "object":
       case "strict_object":
         return `{\n${Object.entries(entries ?? {})
+          .filter(([key]) => key !== "cursor")
           .map(([key, each]) => {
-            const mark = each.type === "exact_optional" ? "?" : "";
+            const mark = each.type.endsWith("optional") ? "?" : "";
             return `${comment(each)}${key}${mark}: ${print(each)};`;
           })
           .join("\n")}\n}`;
@@ -117,6 +134,7 @@ function keyword({ pipe, wrapped }: Schema, name: string): unknown {
   return own?.metadata?.[name] ?? (inner && keyword(inner, name));
 }
 
+const isObject = ({ type }: Schema) => type === "object" || type === "strict_object";
 const inBrackets = (type: string) => (type.includes(" ") ? `(${type})` : type);
 
 function fail(type: string): never {

@@ -3,6 +3,7 @@ import { join } from "node:path";
 
 import type { Browser, Page } from "playwright-core";
 
+import { api } from "../../src/client/api.ts";
 import { type Chat, connect, type Room } from "../../src/client/index.ts";
 import { startBrowser } from "../support/browser.ts";
 import { useServer } from "../support/server.ts";
@@ -185,7 +186,7 @@ describe.each(versions)("with React %d", (version) => {
     await tab.see("unread", "0");
     await server.asOperator((chat, operator) => chat.rooms.change(operator, bobs.id, { name: "Renamed" }));
     await tab.see("name", "Renamed open");
-    await bobs.chat.api.setMember(bobs.id, "x@example.com", "member");
+    await api(bobs.chat).setMember(bobs.id, "x@example.com", "member");
     await tab.see("members", `${name}, ${bobs.bob}, x`);
   });
 

@@ -1,7 +1,14 @@
 import { describe, expect, test } from "bun:test";
 
 import { ParleyError } from "../../src/client/index.ts";
-import { connectToFake, outcome } from "./support/fake-server.ts";
+import { connectToFake, opened, outcome, type SentFrame } from "./support/fake-server.ts";
+
+/** The lobby, in slow mode. */
+function slow(seconds: number) {
+  const frame = opened(0, []);
+  frame.room.slow_mode = seconds;
+  return frame;
+}
 
 describe("a command refused with", () => {
   test.each([
@@ -100,6 +107,54 @@ describe("a command refused with", () => {
     expect(socket.sentTexts).toEqual(["one", "one"]);
     socket.receiveAck(1, 1);
     expect(await sent).toEqual({ seq: 1, rev: 1 });
+  });
+
+  test("rate_limited in slow mode holds up the messages, and nothing else", async () => {
+    const { room, socket, clock, welcome } = await connectToFake();
+    await welcome(slow(3_600));
+    const [first, second] = [room.send("one"), room.send("two")];
+    socket.receiveError("rate_limited", { retry_after_ms: 20_000 });
+    const reaction = room.react(1, "👍");
+    socket.receiveAck(1, 2);
+    expect(await reaction).toEqual({ seq: 1, rev: 2 });
+    await clock.advance(21_999);
+    expect(socket.sentTexts).toEqual(["one"]);
+    expect(room.pending).toMatchObject([{ status: "waiting" }, { status: "waiting" }]);
+    await clock.advance(1);
+    socket.receiveAck(2, 3);
+    expect(await first).toEqual({ seq: 2, rev: 3 });
+    socket.receiveAck(3, 4);
+    expect(await second).toEqual({ seq: 3, rev: 4 });
+    expect(socket.sentTexts).toEqual(["one", "one", "two"]);
+  });
+
+  test("rate_limited in slow mode is repeated when the settings or the role of the user change", async () => {
+    const { room, socket, welcome } = await connectToFake();
+    await welcome(slow(3_600));
+    void room.send("one");
+    const me = room.me!;
+    const notices: SentFrame[] = [
+      {
+        type: "room",
+        room: { id: "lobby", name: "Lobby", access: "open", posting: "members", slow_mode: 5 },
+      },
+      { type: "member", room: "lobby", user: me, role: "moderator" },
+    ];
+    for (const notice of notices) {
+      const before = socket.sentTexts.length;
+      socket.receiveError("rate_limited", { retry_after_ms: 60_000 });
+      socket.receive(notice);
+      expect(socket.sentTexts).toHaveLength(before + 1);
+    }
+    expect([room.slowMode, room.access, room.posting, room.role]).toEqual([
+      5,
+      "open",
+      "members",
+      "moderator",
+    ]);
+    socket.receiveError("forbidden", { until: "2030-01-01T00:00:00.000Z" });
+    const error = { code: "forbidden", until: "2030-01-01T00:00:00.000Z" };
+    expect(room.pending).toMatchObject([{ status: "failed", error }]);
   });
 
   test("close code 1009, because its frame is too long, fails, and the next one is sent", async () => {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 
 import type { Browser, Page } from "playwright-core";
 
-import { api } from "../../src/client/index.ts";
+import { api } from "../../src/client/api.ts";
 import { startBrowser } from "../support/browser.ts";
 import { type Issuer, startIssuer } from "../support/issuer.ts";
 import { seedDatabase, type ServerProcess, startServerProcess } from "../support/server-process.ts";

@@ -1,5 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 
+import { type Api, api as createApi } from "../../src/client/api.ts";
 import * as client from "../../src/client/index.ts";
 import { WebSocket } from "../support/client.ts";
 import { useServer } from "../support/server.ts";
@@ -26,8 +27,8 @@ function open(room: string, email: string, options: client.OpenOptions = {}): cl
 }
 
 /** A room that Alice has created over HTTP, with Bob as a member. */
-async function createRoom(): Promise<{ id: string; api: client.Api }> {
-  const api = client.api({ url: server.url, token: () => server.token(alice) });
+async function createRoom(): Promise<{ id: string; api: Api }> {
+  const api = createApi({ url: server.url, token: () => server.token(alice) });
   const { id } = await api.createRoom({ name: "Lobby" });
   expect(await api.setMember(id, bob)).toMatchObject({ email: bob, role: "member" });
   return { id, api };
@@ -72,12 +73,44 @@ test("edits, deletions, reactions, read marks, typing and names reach the other 
   bobs.typing();
   expect(await typing).toMatchObject({ user: { email: bob } });
   const renamed = next(bobs, "room");
-  await api.renameRoom(id, "Hall");
+  await api.changeRoom(id, { name: "Hall" });
   await renamed;
   expect(bobs.name).toBe("Hall");
   await waitUntil("Bob sees both online", () => bobs.online.length === 2);
   expect(new Set(bobs.online.map(({ email }) => email))).toEqual(new Set([alice, bob]));
   for (const room of [alices, bobs]) room[Symbol.dispose]();
+});
+
+test("settings of a room show at once, in the list too, and a muted user is told until when", async () => {
+  const { id, api } = await createRoom();
+  const chat = connect(bob);
+  const room = chat.open(id);
+  await room.ready;
+  const errors: unknown[] = [];
+  chat.on("error", ({ error }) => errors.push(error));
+  const settings = { access: "open", posting: "members", slow_mode: 3_600 } as const;
+  const changed = next(room, "room");
+  await api.changeRoom(id, settings);
+  expect((await changed).room).toEqual({ id, name: "Lobby", ...settings });
+  expect([room.access, room.posting, room.slowMode]).toEqual(["open", "members", 3_600]);
+  expect(chat.room(id)).toMatchObject(settings);
+
+  const { seq } = await room.send("one");
+  const second = room.send("two");
+  // It waits for an hour, and nothing waits for it.
+  await room.react(seq, "👍");
+  expect(room.pending.at(-1)).toMatchObject({ text: "two", status: "waiting" });
+  await api.changeRoom(id, { slow_mode: 0 });
+  expect((await second).seq).toBe(2);
+
+  const until = "2100-01-01T00:00:00.000Z";
+  await api.mute(id, bob, { until });
+  room.typing();
+  const refused = await outcome(room.send("three"));
+  expect(refused).toMatchObject({ code: "forbidden", until });
+  expect(room.pending).toMatchObject([{ text: "three", status: "failed", error: refused }]);
+  expect(errors).toEqual([]);
+  chat.close();
 });
 
 test("metadata is the same for the sender and everybody else, and in lists of rooms", async () => {
@@ -259,7 +292,7 @@ test("one connection has all rooms: their unread messages, last messages, names,
   await bobsRoom.read();
   await waitUntil("the other device knows that they are read", () => bobsPhone.room(id)?.unread === 0);
   expect(bobsPhone.room(id)?.read).toBe(3);
-  await api.renameRoom(id, "Hall");
+  await api.changeRoom(id, { name: "Hall" });
   await waitUntil("both have the new name", () => seen().every((each) => each?.name === "Hall"));
   const { id: other } = await api.createRoom({ name: "Other" });
   await api.setMember(other, bob);

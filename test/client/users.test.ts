@@ -103,7 +103,7 @@ describe("the members", () => {
     const loaded = await Promise.all([room.loadMembers(), room.loadMembers()]);
     expect(loaded).toEqual([members, members] as never);
     expect(room.members).toBe(room.members);
-    expect(urls).toEqual(["http://chat.example.com/api/rooms/lobby/members"]);
+    expect(urls).toEqual(["http://chat.example.com/api/rooms/lobby/members?limit=1000"]);
     members = [...members, member(third, "owner")];
     socket.receiveInLobby({ type: "member", user: third, role: "owner" });
     await settle();

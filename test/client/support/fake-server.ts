@@ -178,7 +178,11 @@ export class FakeSocket extends EventTarget {
   }
 
   /** The server refuses a command, by default the last one. */
-  receiveError(code: string, fields: { retry_after_ms?: number } = {}, { id } = this.lastSent): void {
+  receiveError(
+    code: string,
+    fields: { retry_after_ms?: number; until?: string } = {},
+    { id } = this.lastSent,
+  ): void {
     const frame = { type: "error", room: "lobby", id, code, message: `It is ${code}.`, ...fields };
     this.receive(JSON.stringify(frame));
   }
