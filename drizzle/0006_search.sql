@@ -8,26 +8,30 @@ CREATE TABLE `search_blocks` (
 ) STRICT;
 --> statement-breakpoint
 CREATE UNIQUE INDEX `search_blocks_room` ON `search_blocks` (`room_pk`,`first_seq`);--> statement-breakpoint
+CREATE INDEX `search_blocks_position` ON `search_blocks` (`room_pk`);--> statement-breakpoint
 CREATE TABLE `search_changes` (
 	`row_id` integer PRIMARY KEY NOT NULL,
 	`room_pk` integer NOT NULL,
 	`seq` integer NOT NULL,
-	`text` text
+	`text` text,
+	`removed` integer DEFAULT 0 NOT NULL
 ) STRICT;
 --> statement-breakpoint
 CREATE TABLE `search_state` (
 	`pk` integer PRIMARY KEY NOT NULL,
-	`version` integer NOT NULL,
+	`version` text NOT NULL,
 	`cleanup` integer DEFAULT 0 NOT NULL
 ) STRICT;
 --> statement-breakpoint
 -- Terms are cut out and folded by Parley: the tokenizer only parts them at spaces. It keeps no texts, positions and lengths.
-CREATE VIRTUAL TABLE `search` USING fts5(terms, content='', columnsize=0, detail=none, prefix='3', tokenize='ascii');
+CREATE VIRTUAL TABLE `search` USING fts5(terms, content='', columnsize=0, detail=none, prefix='3 5', tokenize='ascii');
 --> statement-breakpoint
 INSERT INTO `search` (`search`, `rank`) VALUES ('pgsz', 4000);
 --> statement-breakpoint
 -- Merging is done step by step, not within the transactions that add messages.
 INSERT INTO `search` (`search`, `rank`) VALUES ('automerge', 0);
+--> statement-breakpoint
+INSERT INTO `search` (`search`, `rank`) VALUES ('usermerge', 3);
 --> statement-breakpoint
 INSERT INTO `search` (`search`, `rank`) VALUES ('crisismerge', 1000);
 --> statement-breakpoint
@@ -35,14 +39,16 @@ INSERT INTO `search` (`search`, `rank`) VALUES ('crisismerge', 1000);
 CREATE TRIGGER `search_text_changed` AFTER UPDATE OF `text` ON `messages` WHEN old.text IS NOT new.text BEGIN
 	INSERT INTO search_changes (row_id, room_pk, seq, text)
 		SELECT pk * 64 + old.seq - first_seq, old.room_pk, old.seq, old.text FROM search_blocks
-			WHERE room_pk = old.room_pk AND first_seq <= old.seq AND next_seq > old.seq
+			WHERE pk = (SELECT pk FROM search_blocks WHERE room_pk = old.room_pk AND first_seq <= old.seq
+				ORDER BY first_seq DESC LIMIT 1) AND next_seq > old.seq
 		ON CONFLICT DO NOTHING;
 END;
 --> statement-breakpoint
 CREATE TRIGGER `search_message_deleted` AFTER DELETE ON `messages` WHEN old.text IS NOT NULL BEGIN
 	INSERT INTO search_changes (row_id, room_pk, seq, text)
 		SELECT pk * 64 + old.seq - first_seq, old.room_pk, old.seq, old.text FROM search_blocks
-			WHERE room_pk = old.room_pk AND first_seq <= old.seq AND next_seq > old.seq
+			WHERE pk = (SELECT pk FROM search_blocks WHERE room_pk = old.room_pk AND first_seq <= old.seq
+				ORDER BY first_seq DESC LIMIT 1) AND next_seq > old.seq
 		ON CONFLICT DO NOTHING;
 END;
 --> statement-breakpoint

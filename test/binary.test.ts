@@ -6,7 +6,14 @@ import { buildBinary } from "./support/binary.ts";
 import { connectClassic, refusal } from "./support/client.ts";
 import { type Issuer, startIssuer } from "./support/issuer.ts";
 import { openPipe, type Pipe } from "./support/pipe.ts";
-import { listeningUrl, parleyCommand, runProcess, startProcess, Transcript } from "./support/process.ts";
+import {
+  listeningUrl,
+  parleyCommand,
+  root,
+  runProcess,
+  startProcess,
+  Transcript,
+} from "./support/process.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
 import { startInTerminal } from "./support/terminal.ts";
 import { audience } from "./support/tokens.ts";
@@ -77,6 +84,20 @@ test("in an empty folder it serves a chat, and keeps it over a restart", async (
   await using again = serve(folder.path);
   const bob = await enter(await listeningUrl(again), "bob@example.com");
   expect(bob.history).toEqual([{ text: "Hello from a binary", sender_email: "alice@example.com" }]);
+});
+
+test("it has the page of the HTTP API and its files inside", async () => {
+  using folder = temporaryFolder();
+  await using server = serve(folder.path);
+  const url = await listeningUrl(server);
+  const read = async (path: string) => (await fetch(new URL(path, url))).text();
+  expect(await read("/docs")).toContain("docs/swagger-ui-bundle.js");
+  expect(JSON.parse(await read("/openapi.json"))).toMatchObject({ openapi: "3.1.1" });
+  expect(JSON.parse(await read("/asyncapi.json"))).toMatchObject({ asyncapi: "3.0.0" });
+  for (const name of ["swagger-ui-bundle.js", "swagger-ui.css"])
+    expect(await read(`/docs/${name}`)).toBe(
+      await Bun.file(join(root, "node_modules/swagger-ui-dist", name)).text(),
+    );
 });
 
 test("it answers soon after the start", async () => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 
 import type { Page } from "playwright-core";
 
+import { operations } from "../src/http/documents/openapi.ts";
 import { startBrowser } from "./support/browser.ts";
 import { connectClassic } from "./support/client.ts";
 import { type Issuer, startIssuer } from "./support/issuer.ts";
@@ -227,6 +228,40 @@ test("without a list of origins, only pages of the server's own origin can conne
   expect(await firstFrameOrCode()).toBe("[]");
   await tab.page.goto(app.url.href);
   expect(await firstFrameOrCode()).toBe("1006");
+});
+
+test("the page of the HTTP API shows every route and sends requests, with nothing from elsewhere", async () => {
+  const { room, token } = await roomWithBob();
+  const browser = await startBrowser();
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(() => browser.close());
+  const page = await browser.newPage();
+  const foreignRequests: string[] = [];
+  const complaints: string[] = [];
+  page.on("request", (request) => {
+    const { origin } = new URL(request.url());
+    if (origin !== parley.url && !request.url().startsWith("data:")) foreignRequests.push(request.url());
+  });
+  // A breach of the Content-Security-Policy is one.
+  page.on("console", (line) => void (line.type() === "error" && complaints.push(line.text())));
+  page.on("pageerror", (error) => void complaints.push(error.message));
+  await page.goto(`${parley.url}/docs`);
+  await page.waitForSelector(".opblock");
+  expect(await page.locator(".opblock").count()).toBe(Object.keys(operations).length);
+
+  await page.click(".btn.authorize");
+  await page.fill(".auth-container input", token);
+  await page.click(".auth-btn-wrapper .authorize");
+  await page.click(".auth-btn-wrapper .btn-done");
+  const operation = page.locator("#operations-Rooms-getRoom");
+  await operation.locator(".opblock-summary-control").click();
+  await operation.locator(".try-out__btn").click();
+  await operation.locator('[placeholder="room"]').fill(room);
+  await operation.locator(".execute").click();
+  const response = operation.locator(".live-responses-table");
+  await response.waitFor();
+  expect(await response.innerText()).toContain(`"id": "${room}"`);
+  expect({ foreignRequests, complaints }).toEqual({ foreignRequests: [], complaints: [] });
 });
 
 test("the lines that `parley dev` prints for a browser's console work there", async () => {

@@ -127,10 +127,10 @@ export class ActivityFeed {
 }
 
 function gather(
-  before: PendingActivity | undefined,
+  earlier: PendingActivity | undefined,
   changes: readonly Change[],
 ): PendingActivity | undefined {
-  let pending = before;
+  let pending = earlier;
   for (const { kind, message, mentionsBefore } of changes) {
     pending ??= { rev: 0, seq: undefined, last: undefined, deleted: [], mentions: [] };
     pending.rev = message.rev;

@@ -9,7 +9,7 @@ export interface Archive {
   /** Begins an import. Nothing in the chat changes, and nothing is locked, until it is applied. */
   beginImport(): Import;
   /**
-   * All records as of one moment: users, then room by room, by id, the room, its members, its messages, each followed by its
+   * All records as of one moment: users, then room by room, by id, the room, its members, its bans and mutes, its messages, each followed by its
    * reactions, and its read marks. With `room`, that room alone and the users whom it names; none when it does not exist.
    */
   records(room?: string): AsyncIterable<TransferRecord>;
@@ -43,7 +43,15 @@ export interface ApplyOptions {
   signal: AbortSignal;
 }
 
-export const kinds = ["rooms", "users", "members", "messages", "reactions", "read marks"] as const;
+export const kinds = [
+  "rooms",
+  "users",
+  "members",
+  "bans and mutes",
+  "messages",
+  "reactions",
+  "read marks",
+] as const;
 export type Kind = (typeof kinds)[number];
 
 export type ImportResult = Record<Kind, Count>;

@@ -1,6 +1,13 @@
 import { ChatError } from "./errors.ts";
 import type { Invitee } from "./model.ts";
-import type { MessageRecord, ReactionRecord, RoomRecord, TransferRecord, UserRecord } from "./transfer.ts";
+import type {
+  MessageRecord,
+  ReactionRecord,
+  RestrictionRecord,
+  RoomRecord,
+  TransferRecord,
+  UserRecord,
+} from "./transfer.ts";
 import {
   checkMessageText,
   encodeMeta,
@@ -11,6 +18,7 @@ import {
   isStorable,
   isUserId,
   normalizeEmail,
+  parseReason,
   parseRoomName,
   ROOM_ID_RULE,
 } from "./validation.ts";
@@ -47,9 +55,21 @@ function check(record: TransferRecord): TransferRecord {
   ensure(isRoomId(record.room), `"${record.room.slice(0, 120)}" cannot be the id of a room. ${ROOM_ID_RULE}`);
   if (record.type === "message") return checkMessage(record);
   if (record.type === "member") checkTime(record.joinedAt, "joined at");
+  if (record.type === "ban" || record.type === "mute") checkRestriction(record);
   if (record.type === "reaction") checkReaction(record);
   if (record.type === "read") checkNumber(record.seq, 0, "seq");
   return { ...record, user: checkInvitee(record.user) };
+}
+
+function checkRestriction({ at, until, reason, by }: RestrictionRecord): void {
+  checkTime(at, "at");
+  if (until !== null) checkTime(until, "until");
+  if (reason !== null) parseReason(reason);
+  const texts = [by?.id, by?.email, by?.name].filter((text) => typeof text === "string");
+  ensure(
+    texts.every((text) => text.length <= MAX_USER_NAME_LENGTH && isStorable(text)),
+    `Each text of a user has up to ${MAX_USER_NAME_LENGTH} characters, without lone surrogates and NUL.`,
+  );
 }
 
 function checkReaction({ emoji, message }: ReactionRecord): void {

@@ -1,35 +1,13 @@
 import { type AuditRecord, auditRecord, snapshot } from "./audit.ts";
+import { amend, type Amendment } from "./decide-amendment.ts";
 import { refuseAmendment, refusePost, refuseTooSoon, type Standing } from "./decide-posting.ts";
-import type { Refused, Result } from "./errors.ts";
-import type {
-  Action,
-  Actor,
-  Change,
-  Draft,
-  Message,
-  Position,
-  Posting,
-  Reaction,
-  Role,
-  RoomKey,
-  UserKey,
-} from "./model.ts";
+import type { Action, Actor, Draft, Message, Position, Posting, RoomKey, UserKey } from "./model.ts";
 import { can } from "./permissions.ts";
 import { type MentionFacts, RoomMentions } from "./room-mentions.ts";
 import type { Outcome } from "./store.ts";
 import { unreadCount } from "./unread.ts";
-import { emojiKey } from "./validation.ts";
-
-/** Different emoji on one message. */
-const MAX_EMOJI_PER_MESSAGE = 20;
-/** Reactions to one message, and UTF-16 units of their users' ids: every change to a message is sent with all of them. */
-const MAX_REACTIONS_PER_MESSAGE = 1000;
-const MAX_REACTION_IDS_LENGTH = 49_152;
 
 type Send = Extract<Action, { type: "send" }>;
-/** An action that changes an existing message. */
-export type Amendment = Extract<Action, { type: "edit" | "delete" | "react" }>;
-
 /** A message that its sender named with a `clientId`, as it was when it was stored. */
 export interface SentMessage extends Position {
   /** Null when it has been edited or deleted since: its original text is no longer known. */
@@ -121,6 +99,7 @@ class RoomState implements RoomWrites {
   readonly #sent = new Map<string, SentMessage>();
   /** Messages that were deleted in this batch. */
   readonly #deleted: number[] = [];
+  readonly mentioned: RoomWrites["mentioned"];
   readonly #mentions: RoomMentions;
   readonly #firstNewSeq: number;
 
@@ -133,10 +112,7 @@ class RoomState implements RoomWrites {
     this.rev = head.rev;
     this.#firstNewSeq = head.seq + 1;
     this.#mentions = new RoomMentions(room, facts);
-  }
-
-  get mentioned(): RoomWrites["mentioned"] {
-    return this.#mentions.mentioned;
+    this.mentioned = this.#mentions.mentioned;
   }
 
   standing(user: UserKey): Standing {
@@ -206,18 +182,16 @@ class RoomState implements RoomWrites {
     const change = amend(before, action, { actor, role, at });
     if (change === undefined) return { ack: { seq, rev: before.rev } };
     if ("refused" in change) return change;
-    const { kind } = change;
     const message = { ...change.message, rev: ++this.rev };
-    if (kind !== "reacted") message.mentions = this.#mentions.resolve(seq, message.text, before.mentions);
-    this.changed.set(seq, message);
-    if (kind === "deleted") {
+    const mentioning = this.#mentions.amend(before, { kind: change.kind, message });
+    this.changed.set(seq, mentioning.message);
+    if (change.kind === "deleted") {
       this.#deleted.push(seq);
       const { sender } = before;
       if (sender.key !== actor.key)
         this.audit.push(auditRecord(actor, at, { action: "message_deleted", user: snapshot(sender), seq }));
     }
-    const mentionsBefore = message.mentions === before.mentions ? {} : { mentionsBefore: before.mentions };
-    return { ack: { seq, rev: message.rev }, change: { kind, message, ...mentionsBefore } };
+    return { ack: { seq, rev: message.rev }, change: mentioning };
   }
 
   #unreadAfter(read: number): number {
@@ -247,58 +221,4 @@ function repeatSend({ seq, rev, ...first }: SentMessage, { text, meta, replyTo }
     (first.meta === undefined || first.meta === meta) &&
     first.replyTo === replyTo;
   return same ? { ack: { seq, rev } } : { refused: "client_id_used", details: { seq } };
-}
-
-/**
- * The change that an action makes to a message, with the old `rev`. Undefined when the message is already as wanted. Only
- * the sender may edit a message; the sender, moderators and owners may delete it; every member may react.
- */
-export function amend(
-  message: Message,
-  action: Amendment,
-  { actor, role, at }: { actor: Actor; role: Role | undefined; at: number },
-): Result<Change> | undefined {
-  const own = message.sender.key === actor.key;
-  if (action.type === "delete") {
-    if (!own && !can(actor, role, "delete_any_message")) return { refused: "not_moderator" };
-    if (message.deletedAt !== null) return undefined;
-    return { kind: "deleted", message: { ...message, text: null, meta: null, deletedAt: at, reactions: [] } };
-  }
-  if (action.type === "edit" && !own) return { refused: "not_sender" };
-  if (message.deletedAt !== null) return { refused: "message_deleted" };
-  if (action.type === "edit") {
-    if (message.text === action.text) return undefined;
-    return { kind: "edited", message: { ...message, text: action.text, editedAt: at } };
-  }
-  const reactions = react(message.reactions, action, actor.id ?? "");
-  if (reactions === undefined || "refused" in reactions) return reactions;
-  return { kind: "reacted", message: { ...message, reactions } };
-}
-
-/** The reactions after one was added or removed. Undefined when they are already as wanted. */
-export function react(
-  reactions: readonly Reaction[],
-  { emoji, on }: { emoji: string; on: boolean },
-  user: string,
-): Reaction[] | Refused | undefined {
-  const key = emojiKey(emoji);
-  const existing = reactions.find((reaction) => emojiKey(reaction.emoji) === key);
-  if ((existing?.by.includes(user) ?? false) === on) return undefined;
-  if (on && isFull(reactions, existing, user)) return { refused: "too_many_reactions" };
-  if (!existing) return [...reactions, { emoji, by: [user] }];
-  return reactions
-    .map((reaction) => {
-      if (reaction !== existing) return reaction;
-      const others = reaction.by.filter((other) => other !== user);
-      return { ...reaction, by: on ? [...others, user] : others };
-    })
-    .filter(({ by }) => by.length > 0);
-}
-
-/** Whether one more reaction of this user would exceed a limit. */
-function isFull(reactions: readonly Reaction[], existing: Reaction | undefined, user: string): boolean {
-  if (!existing && reactions.length >= MAX_EMOJI_PER_MESSAGE) return true;
-  const ids = reactions.flatMap(({ by }) => by);
-  const length = ids.reduce((sum, id) => sum + id.length, user.length);
-  return ids.length >= MAX_REACTIONS_PER_MESSAGE || length > MAX_REACTION_IDS_LENGTH;
 }

@@ -1,5 +1,5 @@
 import { MAX_MENTIONS, parseMentions, type Target } from "./mentions.ts";
-import { MAX_COUNTED_MENTIONS, type RoomKey, type UserKey } from "./model.ts";
+import { type Change, MAX_COUNTED_MENTIONS, type Message, type RoomKey, type UserKey } from "./model.ts";
 
 /** Stands for all members among the users whom a message mentions. No stored user has this key. */
 export const EVERYONE: UserKey = 0;
@@ -55,6 +55,19 @@ export class RoomMentions {
     if (!isRoom && members.size === 0) return null;
     const users = [...members.values()].filter((id) => id !== null);
     return JSON.stringify({ users, ...(isRoom && { room: true }) });
+  }
+
+  /** Completes a change of a message: whom it mentions now, and before if that was somebody else. */
+  amend(before: Message, change: Change): Change {
+    if (change.kind === "reacted") return change;
+    const { seq, text } = change.message;
+    const mentions = this.resolve(seq, text, before.mentions);
+    const message = { ...change.message, mentions };
+    return {
+      ...change,
+      message,
+      ...(mentions !== before.mentions && { mentionsBefore: before.mentions }),
+    };
   }
 
   /** The number of messages after `seq` that mention the user or everyone. */

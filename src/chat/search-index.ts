@@ -13,7 +13,7 @@ export interface SearchIndex {
   /** Brings a part of the index up to date, small enough for one turn. Resolves with true while more remains. */
   update(): Promise<boolean>;
 
-  /** Messages that have all terms, newest first and in slices small enough for one turn. */
+  /** Messages that may have all terms, newest first and in slices small enough for one turn. */
   scan(terms: readonly Term[], scope: SearchScope, range: ScanRange): AsyncIterable<SearchSlice>;
   /** The position of a message, which may have been deleted. Undefined when it is not in the scope. */
   positionOf(scope: SearchScope, place: Place): Promise<number | undefined>;
@@ -49,7 +49,7 @@ export interface SearchSlice {
   reached: number | undefined;
 }
 
-/** A message that has all terms. Whether it has them as a phrase is not known. */
+/** A message that has at least some of the terms. Its text decides. */
 export interface Candidate {
   position: number;
   room: RoomRef;

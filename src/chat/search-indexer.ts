@@ -5,6 +5,8 @@ import type { SearchIndex } from "./search-index.ts";
 const INTERVAL_MS = 200;
 /** After each part, the indexer rests this many times as long as the part took: it takes a twelfth of the server's time. */
 const REST_FACTOR = 11;
+/** A part may also have waited for another process, which is no work of the server. */
+const MAX_REST_MS = 500;
 const RETRY_MS = 1000;
 
 export interface SearchIndexerOptions {
@@ -47,7 +49,7 @@ export class SearchIndexer {
       const start = monotonic();
       let restMs = INTERVAL_MS;
       try {
-        if (await index.update()) restMs = (monotonic() - start) * REST_FACTOR;
+        if (await index.update()) restMs = Math.min(MAX_REST_MS, (monotonic() - start) * REST_FACTOR);
         hasFailed = false;
       } catch (error) {
         if (!hasFailed) failed(error);

@@ -33,6 +33,8 @@ const SNIPPET_LENGTH = 200;
 /** UTF-16 units of a snippet before its first hit. */
 const SNIPPET_LEAD = 60;
 const MAX_SNIPPET_HITS = 50;
+/** Where a phrase occurs more often, that adds nothing to the score or to the snippet. */
+const MAX_PHRASE_HITS = MAX_SNIPPET_HITS;
 
 /** Whether a text has all phrases, and where. Undefined when it lacks one. */
 export function matchText(phrases: readonly Phrase[], text: string): Match | undefined {
@@ -51,7 +53,7 @@ export function matchText(phrases: readonly Phrase[], text: string): Match | und
 
 function findPhrase({ units: wanted, isPrefix }: Phrase, units: readonly Unit[]): Span[] {
   const found: Span[] = [];
-  for (let at = 0; at + wanted.length <= units.length; at++) {
+  for (let at = 0; at + wanted.length <= units.length && found.length < MAX_PHRASE_HITS; at++) {
     const fits = wanted.every(({ form, joined, isCharacter }, index) => {
       const unit = units[at + index];
       if (!unit || (joined && !unit.joined)) return false;

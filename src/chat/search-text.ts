@@ -66,7 +66,7 @@ function plainUnits(text: string): Unit[] {
 
 function foldWord(word: string): string {
   const plain = word.normalize("NFKD").replace(IGNORED_IN_WORD, "").replace(NO_LETTERS, "").toLowerCase();
-  return plain.replaceAll("ς", "σ").replaceAll("ß", "ss");
+  return plain.replaceAll("ς", "σ").replaceAll("ß", "ss").replaceAll("ı", "i");
 }
 
 const foldCharacter = (text: string) => text.normalize("NFKC").replace(NO_LETTERS, "");

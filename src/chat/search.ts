@@ -5,6 +5,7 @@ import { type Cursor, formatCursor, type LastResult, parseCursor } from "./searc
 import type { Candidate, Place, SearchIndex, SearchScope } from "./search-index.ts";
 import { isSender, matchText, type Snippet, snippetOf, type Span } from "./search-match.ts";
 import { parseQuery, parseSender, type SearchQuery } from "./search-query.ts";
+import { SearchTurns, type SearchWork } from "./search-turns.ts";
 
 export interface SearchRequest {
   /** In the language of `parseQuery`. */
@@ -32,8 +33,6 @@ export interface SearchResult {
 export interface SearchPage {
   results: SearchResult[];
   next: string | null;
-  /** The time that the search took of the server. */
-  milliseconds: number;
 }
 
 export interface SearchOptions {
@@ -48,10 +47,15 @@ const GROUP_SIZE = 500;
 const GROUP_LENGTH = 262_144;
 /** How long one request may search. The next page goes on from there. */
 const TIME_LIMIT_MS = 30;
-/** How much more the later pages of a group may take: they must find the same as the first one. */
-const LATER_PAGES_FACTOR = 4;
-/** How long a search may hold the event loop, apart from a single statement of the index. */
-const TURN_MS = 3;
+/** How much more the later pages of a group may take: they must search all of it again. */
+const LATER_PAGES_FACTOR = 10;
+
+interface PageRequest {
+  query: SearchQuery;
+  scope: SearchScope;
+  cursor: Cursor | undefined;
+  limit: number;
+}
 
 interface Found extends LastResult {
   position: number;
@@ -65,24 +69,42 @@ interface Group {
   found: Found[];
   /** The position below which the next group begins. Undefined when this one is the last. */
   end: number | undefined;
-  /** The time that it took, without other work in between. */
-  milliseconds: number;
 }
 
 /** Full text search in the rooms that a user is in. */
 export class Search {
-  constructor(private readonly options: SearchOptions) {}
+  readonly #turns: SearchTurns;
 
-  /** Rejects with `invalid_command` or `room_not_found`. */
-  async search(actor: Actor, request: SearchRequest): Promise<SearchPage> {
+  constructor(private readonly options: SearchOptions) {
+    this.#turns = new SearchTurns(options.monotonic);
+  }
+
+  /**
+   * Rejects with `invalid_command` or `room_not_found`. `spend` is told how many milliseconds the search worked, also when it
+   * fails.
+   */
+  async search(
+    actor: Actor,
+    request: SearchRequest,
+    spend: (milliseconds: number) => void,
+  ): Promise<SearchPage> {
     const query = parseRequest(request);
     const cursor = request.cursor === undefined ? undefined : parseCursor(request.cursor);
-    const scope = await this.#scope(actor, request);
-    const group = await this.#findGroup(query, scope, cursor);
+    const work = await this.#turns.begin();
+    try {
+      const scope = await this.#scope(actor, request);
+      return await this.#readPage({ query, scope, cursor, limit: request.limit }, work);
+    } finally {
+      spend(work.milliseconds);
+    }
+  }
+
+  async #readPage({ query, scope, cursor, limit }: PageRequest, work: SearchWork): Promise<SearchPage> {
+    const group = await this.#findGroup(query, scope, cursor, work);
     const last = cursor?.within?.last;
     const ranked = group.found.toSorted(compare);
     const rest = last ? ranked.filter((each) => compare(last, each) < 0) : ranked;
-    const shown = rest.slice(0, request.limit);
+    const shown = rest.slice(0, limit);
     const next = shown.length < rest.length ? null : await this.#nextGroup(scope, group);
     const results = shown.map((each, index) => ({
       room: each.room,
@@ -90,7 +112,7 @@ export class Search {
       snippet: snippetOf(each.text, each.hits),
       next: index < rest.length - 1 ? cursorWithin(group, cursor, each) : next,
     }));
-    return { results, next: results.at(-1)?.next ?? next, milliseconds: group.milliseconds };
+    return { results, next: results.at(-1)?.next ?? next };
   }
 
   async #scope(actor: Actor, { room: id, before, after }: SearchRequest): Promise<SearchScope> {
@@ -99,35 +121,42 @@ export class Search {
     return { room: room.key, before, after };
   }
 
-  async #findGroup(query: SearchQuery, scope: SearchScope, cursor: Cursor | undefined): Promise<Group> {
-    const { index, monotonic } = this.options;
+  async #findGroup(
+    query: SearchQuery,
+    scope: SearchScope,
+    cursor: Cursor | undefined,
+    work: SearchWork,
+  ): Promise<Group> {
     const from = cursor && (await this.#positionOf(scope, cursor.from));
     const until = cursor?.within && (await this.#positionOf(scope, cursor.within.until));
+    const factor = until === undefined ? 1 : LATER_PAGES_FACTOR;
     const found: Found[] = [];
     let length = 0;
-    const factor = until === undefined ? 1 : LATER_PAGES_FACTOR;
-    let milliseconds = 0;
-    let turnStart = monotonic();
-    for await (const { candidates, reached } of index.scan(query.terms, scope, { from, until })) {
+    const isFull = () =>
+      found.length >= factor * GROUP_SIZE ||
+      length >= factor * GROUP_LENGTH ||
+      work.milliseconds > factor * TIME_LIMIT_MS;
+    const endAt = (end: number): Group => {
+      if (until === undefined) return { found, end };
+      // Another end would repeat results, or leave some out.
+      throw invalid("The cursor is no longer valid, because too much has changed since. Search again.");
+    };
+    for await (const { candidates, reached } of this.options.index.scan(query.terms, scope, {
+      from,
+      until,
+    })) {
       for (const candidate of candidates) {
         const match = matchCandidate(query, candidate);
-        if (!match) continue;
-        found.push(match);
-        length += match.text.length;
-        const isFull = found.length >= factor * GROUP_SIZE || length >= factor * GROUP_LENGTH;
-        if (isFull)
-          return { found, end: candidate.position, milliseconds: milliseconds + monotonic() - turnStart };
+        if (match) found.push(match);
+        length += match?.text.length ?? 0;
+        if (isFull()) return endAt(candidate.position);
+        await work.pause();
       }
       if (reached === undefined) break;
-      const turn = monotonic() - turnStart;
-      if (milliseconds + turn > factor * TIME_LIMIT_MS)
-        return { found, end: reached, milliseconds: milliseconds + turn };
-      if (turn < TURN_MS) continue;
-      milliseconds += turn;
-      await nextTurn();
-      turnStart = monotonic();
+      if (isFull()) return endAt(reached);
+      await work.pause();
     }
-    return { found, end: until, milliseconds: milliseconds + monotonic() - turnStart };
+    return { found, end: until };
   }
 
   async #nextGroup(scope: SearchScope, { end }: Group): Promise<string | null> {
@@ -177,7 +206,5 @@ function cursorWithin({ found }: Group, cursor: Cursor | undefined, last: LastRe
     within: { until: cursor?.within?.until ?? oldest, last },
   });
 }
-
-const nextTurn = () => new Promise<void>((resolve) => void setImmediate(resolve));
 
 const invalid = (message: string) => new ChatError("invalid_command", message);

@@ -1,8 +1,8 @@
-import type { Invitee, Meta, Position, Role } from "./model.ts";
+import type { Invitee, Meta, Position, RestrictionKind, Role, RoomSettings, UserSnapshot } from "./model.ts";
 
 /** Facts of a chat on their way from another database or product, or to one. Times are milliseconds since the epoch. */
 export type TransferRecord =
-  UserRecord | RoomRecord | MemberRecord | MessageRecord | ReactionRecord | ReadRecord;
+  UserRecord | RoomRecord | MemberRecord | RestrictionRecord | MessageRecord | ReactionRecord | ReadRecord;
 
 /** What a source knows about a user. Users whom other records name without such a record exist too. */
 export interface UserRecord {
@@ -22,6 +22,8 @@ export interface RoomRecord {
   /** The room's id, as in the URL. */
   id: string;
   name: string;
+  /** Absent for the defaults. */
+  settings?: Omit<RoomSettings, "name">;
   createdAt: number;
   createdBy: Invitee | null;
   /** The room's newest `seq` and `rev`, if it comes from Parley. Its messages then have a `position`. */
@@ -34,6 +36,17 @@ export interface MemberRecord {
   user: Invitee;
   role: Role;
   joinedAt: number;
+}
+
+/** A ban or a mute. */
+export interface RestrictionRecord {
+  type: RestrictionKind;
+  room: string;
+  user: Invitee;
+  at: number;
+  until: number | null;
+  reason: string | null;
+  by: UserSnapshot | null;
 }
 
 export interface MessageRecord {

@@ -31,12 +31,9 @@ function command<T extends v.ObjectEntries>(description: string, entries: T) {
   return annotate(v.strictObject(entries), description);
 }
 
-/**
- * The commands of `chat.v2`, by type. The client chooses `id`, which comes back in the `ack` or `error`. Unknown keys are
- * refused: a mistyped `client_id` would let a message be stored twice.
- */
-export const commandSchemas = {
-  open: command("Starts to follow a room. Answered by `opened`. For sessions.", {
+/** Commands that only sessions have. */
+const sessionCommandSchemas = {
+  open: command("Starts to follow a room. Answered by `opened`.", {
     type: v.literal("open"),
     id: clientName,
     room,
@@ -44,12 +41,15 @@ export const commandSchemas = {
       integer(0, "The cursor of an earlier time: the answer has what changed after it."),
     ),
   }),
-  close: command("Stops following a room. For sessions.", { type: v.literal("close"), id: clientName, room }),
-  summary: command("Tells the counts of one of the user's rooms again. For sessions.", {
+  close: command("Stops following a room.", { type: v.literal("close"), id: clientName, room }),
+  summary: command("Tells the counts of one of the user's rooms again.", {
     type: v.literal("summary"),
     id: clientName,
     room,
   }),
+};
+/** Commands of both URLs. */
+export const roomCommandSchemas = {
   send: command("Stores a new message.", {
     type: v.literal("send"),
     id: clientName,
@@ -96,6 +96,11 @@ export const commandSchemas = {
     ...inRoom,
   }),
 };
+/**
+ * The commands of `chat.v2`, by type. The client chooses `id`, which comes back in the `ack` or `error`. Unknown keys are
+ * refused: a mistyped `client_id` would let a message be stored twice.
+ */
+export const commandSchemas = { ...sessionCommandSchemas, ...roomCommandSchemas };
 export type CommandType = keyof typeof commandSchemas;
 export type Command = OutputOf<typeof commandSchemas>;
 

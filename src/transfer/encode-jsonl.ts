@@ -1,5 +1,12 @@
-import type { Invitee } from "../chat/model.ts";
-import type { MessageRecord, MessageRef, RoomRecord, TransferRecord, UserRecord } from "../chat/transfer.ts";
+import { defaultSettings, type Invitee } from "../chat/model.ts";
+import type {
+  MessageRecord,
+  MessageRef,
+  RestrictionRecord,
+  RoomRecord,
+  TransferRecord,
+  UserRecord,
+} from "../chat/transfer.ts";
 
 /** The line of a record, without its end. Keys without a value are left out. */
 export function encodeLine(record: TransferRecord): string {
@@ -15,7 +22,9 @@ function toLine(record: TransferRecord): object {
   if (record.type === "member")
     return { type, room, user, role: record.role, joined_at: time(record.joinedAt) };
   if (record.type === "read") return { type, room, user, seq: record.seq };
-  return { type, room, message: messageRef(record.message), emoji: record.emoji, user };
+  if (record.type === "reaction")
+    return { type, room, message: messageRef(record.message), emoji: record.emoji, user };
+  return restrictionLine(record);
 }
 
 function userLine({ type, user, name, email, emails, signedIn }: UserRecord): object {
@@ -29,11 +38,28 @@ function userLine({ type, user, name, email, emails, signedIn }: UserRecord): ob
   };
 }
 
-function roomLine({ type, id, name, createdAt, createdBy, head }: RoomRecord): object {
+function restrictionLine(record: RestrictionRecord): object {
+  const { type, room, user, at, until, reason, by } = record;
+  return {
+    type,
+    room,
+    user: ref(user),
+    at: time(at),
+    until: until === null ? undefined : time(until),
+    reason: given(reason),
+    by: by ? { id: given(by.id), email: given(by.email), name: given(by.name) } : undefined,
+  };
+}
+
+function roomLine({ type, id, name, settings, createdAt, createdBy, head }: RoomRecord): object {
+  const { access, posting, slowMode } = { ...defaultSettings, ...settings };
   return {
     type,
     id,
     name,
+    access: access === defaultSettings.access ? undefined : access,
+    posting: posting === defaultSettings.posting ? undefined : posting,
+    slow_mode: slowMode === defaultSettings.slowMode ? undefined : slowMode,
     created_at: time(createdAt),
     created_by: createdBy ? ref(createdBy) : undefined,
     seq: head?.seq,

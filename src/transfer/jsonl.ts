@@ -1,7 +1,23 @@
 import * as v from "valibot";
 
-import { type Invitee, type Meta, roles } from "../chat/model.ts";
-import type { MessageRecord, MessageRef, RoomRecord, TransferRecord, UserRecord } from "../chat/transfer.ts";
+import {
+  accesses,
+  defaultSettings,
+  type Invitee,
+  MAX_SLOW_MODE_S,
+  type Meta,
+  postings,
+  type RestrictionKind,
+  roles,
+} from "../chat/model.ts";
+import type {
+  MessageRecord,
+  MessageRef,
+  RestrictionRecord,
+  RoomRecord,
+  TransferRecord,
+  UserRecord,
+} from "../chat/transfer.ts";
 import { isJsonObject } from "../chat/validation.ts";
 
 /** RFC 3339, section 5.6. Digits beyond the millisecond are cut. */
@@ -31,6 +47,18 @@ const messageRef = v.pipe(
   v.transform((ref): MessageRef => (typeof ref === "number" ? { seq: ref } : { key: ref })),
 );
 
+function restrictionSchema<T extends RestrictionKind>(type: T) {
+  return v.strictObject({
+    type: v.literal(type),
+    room: string,
+    user,
+    at: time,
+    until: optional(time),
+    reason: optional(string),
+    by: optional(v.strictObject({ id: optional(string), email: optional(string), name: optional(string) })),
+  });
+}
+
 /** The lines of a file, by type. Unknown keys are refused: a mistyped key would lose what it stands for. */
 const lineSchemas = {
   user: v.strictObject({
@@ -45,6 +73,9 @@ const lineSchemas = {
     type: v.literal("room"),
     id: string,
     name: string,
+    access: optional(v.picklist(accesses)),
+    posting: optional(v.picklist(postings)),
+    slow_mode: optional(v.pipe(integer, v.minValue(0), v.maxValue(MAX_SLOW_MODE_S))),
     created_at: time,
     created_by: optional(user),
     seq: optional(integer),
@@ -57,6 +88,8 @@ const lineSchemas = {
     role: v.picklist(roles),
     joined_at: time,
   }),
+  ban: restrictionSchema("ban"),
+  mute: restrictionSchema("mute"),
   message: v.strictObject({
     type: v.literal("message"),
     room: string,
@@ -109,6 +142,7 @@ function toRecord(line: Line): TransferRecord | { invalid: string } {
   if (line.type === "user") return toUser(line);
   if (line.type === "room") return toRoom(line);
   if (line.type === "message") return toMessage(line);
+  if (line.type === "ban" || line.type === "mute") return toRestriction(line);
   if (line.type === "member") {
     const { type, room, user: who, role, joined_at: joinedAt } = line;
     return { type, room, user: who, role, joinedAt };
@@ -128,7 +162,28 @@ function toRoom(line: LineOf<"room">): RoomRecord | { invalid: string } {
   if ((seq === undefined) !== (rev === undefined))
     return { invalid: "A room has both seq and rev, or neither." };
   const head = seq === undefined || rev === undefined ? null : { seq, rev };
-  return { type, id, name, createdAt, createdBy, head };
+  const { access, posting, slow_mode: slowMode } = line;
+  const settings = {
+    ...(access !== undefined && { access }),
+    ...(posting !== undefined && { posting }),
+    ...(slowMode !== undefined && { slowMode }),
+  };
+  const isDefault = Object.keys(settings).length === 0;
+  return {
+    type,
+    id,
+    name,
+    ...(!isDefault && { settings: { ...defaultSettings, ...settings } }),
+    createdAt,
+    createdBy,
+    head,
+  };
+}
+
+function toRestriction(line: LineOf<"ban" | "mute">): RestrictionRecord {
+  const { type, room, user: who, at, until = null, reason = null, by } = line;
+  const { id = null, email = null, name = null } = by ?? {};
+  return { type, room, user: who, at, until, reason, by: by ? { id, email, name } : null };
 }
 
 function toMessage(line: LineOf<"message">): MessageRecord | { invalid: string } {

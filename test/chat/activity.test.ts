@@ -165,6 +165,47 @@ test("a publication that waits for the store is not overtaken: its deletions wou
   expect(activities.at(-1)).toMatchObject({ seq: 4, rev: 5, lastMessage: { seq: 4 } });
 });
 
+function mentioning(
+  { kind, message: changed }: Change,
+  mentions: string | null,
+  before?: string | null,
+): Change {
+  const of = { kind, message: { ...changed, mentions } };
+  return before === undefined ? of : { ...of, mentionsBefore: before };
+}
+
+test("changes of mentions are told in order, each as of its rev", async () => {
+  const { activities, create, change, hear } = createFeed();
+  const [me, all] = ['{"users":["me"]}', '{"users":[],"room":true}'];
+  hear(create(), mentioning(create(), me), mentioning(create(), null));
+  await settle();
+  expect(activities.at(-1)?.mentions).toEqual([{ seq: 2, rev: 2, now: me, before: null }]);
+  hear(mentioning(change("edited", 2), all, me), mentioning(change("edited", 2), all));
+  hear(mentioning(create(), me), mentioning(change("deleted", 2), null, all));
+  await later();
+  expect(activities.at(-1)?.mentions).toEqual([
+    { seq: 2, rev: 4, now: all, before: me },
+    { seq: 4, rev: 6, now: me, before: null },
+    { seq: 2, rev: 7, now: null, before: all },
+  ]);
+});
+
+test.each([
+  ["100 changes of mentions are told, and 101 are not", 100, '{"users":[]}'],
+  ["16 Ki of mentions are told, and more are not", 16, `{"users":["${"x".repeat(1024 - 14)}"]}`],
+])("%s", async (_, most, mentions) => {
+  for (const [count, isTold] of [
+    [most, true],
+    [most + 1, false],
+  ] as const) {
+    const { activities, create, hear } = createFeed();
+    const changes = range(1, count).map(create);
+    hear(...changes.map((change) => mentioning(change, mentions)));
+    await settle();
+    expect(activities.at(-1)?.mentions?.length).toBe(isTold ? count : undefined);
+  }
+});
+
 test("so many deletions that they would fill a frame do not wait", async () => {
   const { activities, create, change, answer, hear } = createFeed();
   hear(...range(1, 1500).map(create));

@@ -116,7 +116,7 @@ describe("batches", () => {
     for (const _ of range(1, 40)) void queue.add({ ...draft(1, ""), action });
     batches[0]?.resolve(stored(1));
     await settle();
-    expect(drafts.map((batch) => batch.length)).toEqual([1, 16]);
+    expect(drafts.map((batch) => batch.length)).toEqual([1, 32]);
   });
 
   test("a batch takes up to 128 Ki of text, and a single text of any length", async () => {

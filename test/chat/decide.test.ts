@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import { amend, type Amendment, Batch, type SentMessage } from "../../src/chat/decide.ts";
+import { amend, type Amendment } from "../../src/chat/decide-amendment.ts";
+import { Batch, type SentMessage } from "../../src/chat/decide.ts";
 import { isRefused } from "../../src/chat/errors.ts";
 import type { Action, Actor, Message, Position, Posting, Reaction, Role } from "../../src/chat/model.ts";
 import type { MentionedMember } from "../../src/chat/room-mentions.ts";
@@ -44,6 +45,8 @@ function createBatch(stored: Stored = {}) {
   ]);
   const markByUser = new Map(marks.map(([{ key }, seq]) => [key, seq]));
   const lookUps: number[] = [];
+  /** Names and emails that members were looked up by. */
+  const sought: string[] = [];
   const batch = new Batch({
     head(key) {
       const position = key === room ? head : { seq: 0, rev: 0 };
@@ -54,11 +57,15 @@ function createBatch(stored: Stored = {}) {
     readMark: (_, user) => markByUser.get(user) ?? 0,
     sentAs: (_, sender, clientId) => sent[`${sender} ${clientId}`],
     message: (_, seq) => messages[seq - 1],
-    membersNamed: (_, target) => (target.type === "name" ? (named[target.key] ?? []) : []),
+    membersNamed(_, target) {
+      const name = target.type === "name" ? target.key : target.email;
+      sought.push(name);
+      return named[name] ?? [];
+    },
     mentionedIn: (_, seq) => mentioned[seq] ?? [],
-    mentionsAfter: (_, after, user, limit) => {
+    mentionsAfter: (_, mark, user, limit) => {
       const found = Object.entries(mentioned).filter(
-        ([seq, users]) => Number(seq) > after && (users.includes(0) || users.includes(user)),
+        ([seq, users]) => Number(seq) > mark && (users.includes(0) || users.includes(user)),
       );
       return Math.min(limit, found.length);
     },
@@ -77,7 +84,7 @@ function createBatch(stored: Stored = {}) {
     const done = outcome(user, action);
     return isRefused(done) ? done : done.mark;
   };
-  return { outcome, decide, mark, writes, batch, lookUps };
+  return { outcome, decide, mark, writes, batch, lookUps, sought };
 }
 
 describe("a batch", () => {
@@ -312,6 +319,48 @@ describe("a read mark", () => {
 });
 
 const gone = (seq: number): Message => ({ ...message(seq), text: null, deletedAt: 5 });
+
+describe("mentions", () => {
+  const named = { bob: [{ key: bob.key, id: "bob" }], carol: [{ key: carol.key, id: null }] };
+
+  test("of a batch are written once, as they are at its end, and everyone stands for each", () => {
+    const { decide, outcome, writes } = createBatch({ named });
+    decide(alice, send("@bob"), send("@carol @bob"), send("@room @bob"), send("@eve"), send("none"));
+    expect(outcome(alice, edit(1, "@carol"))).toMatchObject({
+      change: { message: { mentions: '{"users":[]}' }, mentionsBefore: '{"users":["bob"]}' },
+    });
+    expect(outcome(alice, edit(5, "@bob"))).toMatchObject({ change: { mentionsBefore: null } });
+    decide(alice, remove(2));
+    expect(Object.fromEntries(writes().mentioned)).toEqual({ 1: [carol.key], 2: [], 3: [0], 5: [bob.key] });
+    expect(writes().created.map(({ mentions }) => mentions)).toEqual([
+      '{"users":["bob"]}',
+      '{"users":["bob"]}',
+      '{"users":["bob"],"room":true}',
+      null,
+      null,
+    ]);
+  });
+
+  test("are counted for a moved mark with those of the batch, once each", () => {
+    const mentions = '{"users":["bob"]}';
+    const messages = [{ ...message(1), mentions }, { ...message(2), mentions }, message(3)];
+    const { decide, mark } = createBatch({ messages, named, mentioned: { 1: [bob.key], 2: [bob.key] } });
+    expect(mark(bob, read(1))).toMatchObject({ mentions: 1 });
+    decide(alice, edit(2, "@room"), edit(3, "@bob"), send("@bob"), send("@room"), send("@carol"));
+    expect(mark(bob, read(2))).toMatchObject({ mentions: 3 });
+    decide(alice, remove(3), edit(4, "none"), edit(4, "@bob @bob"), remove(5));
+    expect(mark(bob, read(3))).toMatchObject({ mentions: 1 });
+    expect(mark(bob, read(6))).toMatchObject({ mentions: 0 });
+  });
+
+  test("cost no look-up where there is no @, and one for each name where there is", () => {
+    const { decide, sought } = createBatch({ named });
+    decide(alice, send("no mention"), edit(1, "none either"), remove(1));
+    expect(sought).toEqual([]);
+    decide(alice, send("@bob"), send("@bob"), send("hi @bob x"));
+    expect(sought).toEqual(["bob", "bob x"]);
+  });
+});
 
 describe("a moved mark", () => {
   const messages = [message(1), gone(2), message(3), gone(4), message(5)];

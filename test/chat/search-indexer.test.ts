@@ -49,6 +49,14 @@ test("rests eleven times as long as each part took, and then looks every 200 ms"
   await indexer.stop();
 });
 
+test("rests half a second at most, even after a part that waited for another process", async () => {
+  const { indexer, log, advance } = createIndexer(4000);
+  indexer.start();
+  await advance(600);
+  expect(log.slice(0, 2)).toEqual(["update at 0", "update at 4500"]);
+  await indexer.stop();
+});
+
 test("says once that it fails, and tries again each second", async () => {
   const broken = new Error("disk full");
   const { indexer, log, advance } = createIndexer(broken, broken, broken);

@@ -67,6 +67,7 @@ describe("an import of JSON lines", () => {
       rooms: [1, 0],
       users: [2, 0],
       members: [1, 0],
+      "bans and mutes": [0, 0],
       messages: [2, 0],
       reactions: [1, 0],
       "read marks": [0, 0],

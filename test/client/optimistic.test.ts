@@ -38,6 +38,18 @@ describe("among the messages,", () => {
     expect(room.messages[0]).not.toHaveProperty("meta");
   });
 
+  test("whom a message mentions is not known while it waits to be stored", async () => {
+    const { room, welcome } = await connectToFake();
+    const mentions = { users: [other.id] };
+    await welcome(opened(1, [message(1, 1, { sender: me, text: "@other", mentions })]));
+    void room.send("@other");
+    expect(room.pending[0]).not.toHaveProperty("mentions");
+    void room.react(1, "+");
+    expect(room.messages[0]).toMatchObject({ mentions });
+    void room.edit(1, "@other!");
+    expect(room.messages[0]).not.toHaveProperty("mentions");
+  });
+
   test("a deletion and reactions show at once", async () => {
     const { room } = await twoMessages();
     void room.remove(1);

@@ -125,6 +125,54 @@ describe("the list of rooms", () => {
   });
 });
 
+describe("mentions in rooms that are not open", () => {
+  const mine = { users: [me.id] };
+
+  test("follow activity, once each", async () => {
+    const { chat, socket, begin } = await connectChat();
+    await begin([summary("a", { seq: 2, read: 0, unread: 2, mentions: 1 })]);
+    const activity = (rev: number, fields: object) =>
+      socket.receive({ type: "activity", room: "a", seq: rev, rev, last_message: null, ...fields });
+    activity(4, {
+      last_message: message(4, 4, { mentions: mine }),
+      mentions: [
+        { seq: 3, rev: 3, now: { users: [other.id] }, before: null },
+        { seq: 4, rev: 4, now: mine, before: null },
+        { seq: 1, rev: 2, now: mine, before: null },
+      ],
+    });
+    expect(chat.room("a")).toMatchObject({ unread: 4, mentions: 2 });
+    activity(5, { seq: 4, mentions: [{ seq: 1, rev: 5, now: null, before: mine }] });
+    activity(5, { seq: 4, mentions: [{ seq: 1, rev: 5, now: null, before: mine }] });
+    expect(chat.room("a")?.mentions).toBe(1);
+    const counts = { unread: 1, mentions: 1, room_seq: 4, room_rev: 5 };
+    socket.receive({ type: "read", room: "a", user: me, seq: 3, ...counts });
+    expect(chat.room("a")).toMatchObject({ read: 3, mentions: 1 });
+  });
+
+  test("are asked for after a while when the server has not told them, and again until they are known", async () => {
+    const { chat, socket, begin, clock } = await connectChat({ random: () => 0.5 });
+    await begin([summary("a", { seq: 1 })]);
+    socket.receive({ type: "activity", room: "a", seq: 200, rev: 200, last_message: null, recount: true });
+    socket.receive({ type: "activity", room: "a", seq: 201, rev: 201, last_message: null, recount: true });
+    expect(socket.sent).toEqual([]);
+    await clock.advance(250);
+    const ask = { type: "summary", room: "a" };
+    expect(socket.sent).toMatchObject([ask]);
+    // An answer that is older than what is known meanwhile.
+    const fields = { read: 1, unread: 199, mentions: 150 };
+    socket.receive({ type: "rooms", rooms: [summary("a", { seq: 200, ...fields })], more: false });
+    socket.receiveAck();
+    await clock.advance(250);
+    expect(socket.sent).toMatchObject([ask, ask]);
+    socket.receive({ type: "rooms", rooms: [summary("a", { seq: 201, ...fields })], more: false });
+    socket.receiveAck();
+    expect(chat.room("a")?.mentions).toBe(150);
+    await clock.advance(1000);
+    expect(socket.sent).toHaveLength(2);
+  });
+});
+
 describe("an open room", () => {
   test("keeps its counts and its last message in step", async () => {
     const { chat, room, socket, welcome, eventsOf } = await connectToFake();
@@ -149,6 +197,27 @@ describe("an open room", () => {
     socket.receive(created(5, 7, { sender: me }));
     expect(chat.room("lobby")).toMatchObject({ read: 5, unread: 0 });
     expect(eventsOf("unread")).toHaveLength(4);
+  });
+
+  test("counts the messages that mention this user or everyone", async () => {
+    const { chat, room, socket, welcome, eventsOf } = await connectToFake();
+    await welcome(opened(1, [message(1)]));
+    const [mine, everyone] = [{ users: [me.id] }, { users: [], room: true as const }];
+    socket.receive(created(2, 2, { mentions: mine }));
+    socket.receive(created(3, 3, { mentions: everyone }));
+    socket.receive(created(4, 4, { mentions: { users: [other.id] } }));
+    expect([room.mentions, room.unread, eventsOf("unread").length]).toEqual([2, 3, 3]);
+    const change = (kind: "edited" | "deleted", changed: ReturnType<typeof message>, before = {}) =>
+      socket.receiveInLobby({ type: "change", kind, message: changed, ...before });
+    change("edited", message(2, 5, { edited_at: at(1) }), { mentions_before: mine });
+    expect([room.mentions, eventsOf("unread").length]).toEqual([1, 4]);
+    change("edited", message(3, 6, { edited_at: at(1), mentions: everyone }));
+    change("edited", message(4, 7, { edited_at: at(1), mentions: mine }), { mentions_before: null });
+    expect(room.mentions).toBe(2);
+    change("deleted", message(3, 8, { deleted_at: at(1) }), { mentions_before: everyone });
+    expect([room.mentions, room.unread, chat.room("lobby")?.mentions]).toEqual([1, 2, 1]);
+    socket.receive(created(5, 9, { sender: me }));
+    expect(room.mentions).toBe(0);
   });
 
   test("has the metadata of its last message, unless that is larger than 512 bytes", async () => {

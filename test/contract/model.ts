@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 
 import * as fc from "fast-check";
 
-import type { Amendment } from "../../src/chat/decide.ts";
+import type { Amendment } from "../../src/chat/decide-amendment.ts";
 import { isRefused } from "../../src/chat/errors.ts";
 import type { Action, Actor, MarkMove, Message } from "../../src/chat/model.ts";
 import { outcomeLine } from "../support/samples.ts";
@@ -280,10 +280,10 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 async function run(h: StoreHarness, steps: readonly Step[]) {
   const room = await h.room();
   const model = new Model();
-  const run = h.name("run");
+  const suffix = h.name("run");
   const person = async (name: PersonName, role?: Person["role"], admin = false): Promise<Person> => {
     // Nobody has an email at first.
-    const user = await h.store.signIn({ sub: h.name("sub"), name: `${name}.${run}` });
+    const user = await h.store.signIn({ sub: h.name("sub"), name: `${name}.${suffix}` });
     const actor = { ...user, admin };
     if (role) await h.grant(room, subOf(actor), role);
     return { name, actor, role, mark: 0 };
@@ -326,7 +326,7 @@ async function run(h: StoreHarness, steps: readonly Step[]) {
     if (word === "room") return "room";
     if (word === email) return signedIn ? dave.role && "dave" : invitation && "invited";
     const found = Object.values(people).find(
-      ({ name, role }) => role && `${name}.${run}` === word.toLowerCase(),
+      ({ name, role }) => role && `${name}.${suffix}` === word.toLowerCase(),
     );
     return found?.name;
   };
@@ -334,7 +334,7 @@ async function run(h: StoreHarness, steps: readonly Step[]) {
     if (!("text" in action)) return action;
     const text = action.text.replace(/@(\w+)/g, (_, word: string) => {
       if (word === "room") return "@room";
-      return word === "email" ? `@${email}` : `@${word}.${run}`;
+      return word === "email" ? `@${email}` : `@${word}.${suffix}`;
     });
     return { ...action, text };
   };

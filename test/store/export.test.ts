@@ -2,7 +2,15 @@ import { expect, test } from "bun:test";
 
 import * as fc from "fast-check";
 
-import type { Action, Meta } from "../../src/chat/model.ts";
+import { unwrap } from "../../src/chat/errors.ts";
+import {
+  type Action,
+  type Invitee,
+  type Meta,
+  operator,
+  type RestrictionKind,
+} from "../../src/chat/model.ts";
+import type { RoomRecord, TransferRecord } from "../../src/chat/transfer.ts";
 import { encodeMeta } from "../../src/chat/validation.ts";
 import { StoreHarness, subOf } from "../contract/store-harness.ts";
 import { foreign, openArchive } from "../support/archive.ts";
@@ -70,6 +78,69 @@ test("a chat with everything in it is the same after export, import and export",
   expect(general.join("\n")).not.toContain("erin@example.com");
   expect(general.join("\n")).not.toContain("sub|dan");
   expect(await roundTrip(general, "general")).toEqual(general);
+});
+
+test("the settings of rooms, bans and mutes are exported and imported", async () => {
+  await using from = openArchive();
+  const h = new StoreHarness(from.store);
+  const [ann, bob] = [await h.signIn("sub|ann", "ann@example.com"), await h.signIn("sub|bob")];
+  const room = await h.createRoom("general", ann);
+  await h.createRoom("plain");
+  unwrap(
+    await from.store.changeRoom(room.key, { access: "open", posting: "moderators", slowMode: 9 }, operator),
+  );
+  const restrict = async (who: Invitee, kind: RestrictionKind, until: number | null, reason: string | null) =>
+    unwrap(await from.store.restrict(room.key, who, { kind, until, reason, at: 1000 }, ann));
+  await restrict(subOf(bob), "ban", null, "Spam");
+  await restrict(subOf(bob), "mute", 2000, null);
+  await restrict({ email: "carol@example.com" }, "ban", null, null);
+  const lines = await from.export();
+  const at = "1970-01-01T00:00:01.000Z";
+  const by = { id: "sub|ann", email: "ann@example.com" };
+  const parsed = lines.map((line) => JSON.parse(line) as { type: string });
+  expect(parsed.filter(({ type }) => type === "ban" || type === "mute")).toEqual([
+    { type: "ban", room: "general", user: { id: "sub|bob" }, at, reason: "Spam", by },
+    { type: "mute", room: "general", user: { id: "sub|bob" }, at, until: "1970-01-01T00:00:02.000Z", by },
+    { type: "ban", room: "general", user: { email: "carol@example.com" }, at, by },
+  ] as object[] as typeof parsed);
+  expect(parsed.filter(({ type }) => type === "room")).toMatchObject([
+    { id: "general", access: "open", posting: "moderators", slow_mode: 9 },
+    { id: "plain" },
+  ]);
+  expect(await roundTrip(lines)).toEqual(lines);
+  expect(await roundTrip(await from.export("general"), "general")).toEqual(await from.export("general"));
+});
+
+test("an import keeps the settings that a room has, and neither bans members nor adds who is banned", async () => {
+  await using chat = openArchive();
+  const h = new StoreHarness(chat.store);
+  const [ann, bob] = [await h.signIn("ann"), await h.signIn("bob")];
+  const room = await h.room(ann);
+  unwrap(await chat.store.changeRoom(room.key, { slowMode: 9 }, operator));
+  const wanted = { kind: "ban", until: null, reason: null, at: 1 } as const;
+  unwrap(await chat.store.restrict(room.key, subOf(bob), wanted, operator));
+  const ban = { type: "ban", room: room.id, at: 5, until: null, reason: null, by: null } as const;
+  const records: TransferRecord[] = [
+    {
+      ...(foreign.room(room.id) as RoomRecord),
+      settings: { access: "open", posting: "members", slowMode: 0 },
+    },
+    { type: "member", room: room.id, user: subOf(bob), role: "owner", joinedAt: 1 },
+    { ...ban, user: subOf(ann) },
+    { ...ban, user: subOf(bob) },
+    { ...ban, user: { email: "carol@example.com" } },
+  ];
+  const imported = await chat.import(records);
+  expect(imported).toMatchObject({
+    errors: [],
+    skipped: ["members who are banned", "bans of members"],
+    counts: { "bans and mutes": { added: 1, known: 1 }, members: { added: 0, known: 0 } },
+  });
+  expect((await chat.store.membership(room.id, ann.key))?.room).toMatchObject({
+    access: "members",
+    slowMode: 9,
+  });
+  expect(await chat.store.memberKeys(room.key)).toEqual(new Set([ann.key]));
 });
 
 test("lines come in the documented order, with the documented keys", async () => {

@@ -72,12 +72,15 @@ test.each(
   expect(await h.act(room, old, send("text 1", "c"))).toEqual(["unchanged 1/1"]);
   expect(await h.act(room, old, send("text 1", "c", null, "{}"))).toEqual(["client_id_used 1"]);
   expect(await h.act(room, old, { type: "react", seq: 1, emoji: "👍", on: true })).toEqual(["reacted 1/6"]);
+  // Names of an older version can be mentioned.
+  await h.act(room, old, send("@OLD"));
+  expect((await h.newest(room))?.mentions).toBe('{"users":["sub|old"]}');
   // A user who had signed in is not taken for an invitation, and an invitation still stands.
   await h.grant(room, { sub: "sub|second" }, "owner");
   await h.remove(room, { sub: "sub|old" });
   expect(await h.signIn("sub|old")).toEqual(old);
   const invited = await h.signIn("sub|invited", "invited@example.com");
   expect(await store.role(1, invited.key)).toBe("member");
-  expect(await h.unread(room, invited)).toBe(2);
+  expect(await h.unread(room, invited)).toBe(3);
   await store.close();
 });

@@ -111,6 +111,24 @@ test("no statement scans a table", async () => {
   ]);
 });
 
+test("the newest 10,000 entries of a room's audit list are kept", async () => {
+  await using opened = openSqliteStore();
+  const { store, client } = opened;
+  const h = new StoreHarness(store);
+  const [room, other] = [await h.room(), await h.room()];
+  for (const { key } of [room, other])
+    client.run(
+      `WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 10000)
+        INSERT INTO audit (room_pk, n, entry) SELECT ${key}, n, '{}' FROM n`,
+    );
+  for (const name of ["one", "two"]) await store.changeRoom(room.key, { name }, operator);
+  const numbers = async (key: number) =>
+    (await store.audit(key, { before: undefined, limit: 20_000 })).map(({ n }) => n);
+  const kept = await numbers(room.key);
+  expect([kept.length, kept[0], kept.at(-1)]).toEqual([10_000, 10_002, 3]);
+  expect(await numbers(other.key)).toHaveLength(10_000);
+});
+
 test("room lists, unread counts, free user rows and members by email are looked up in the indexes made for them", async () => {
   await using opened = openSqliteStore();
   const { store, client, prepare } = opened;

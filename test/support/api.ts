@@ -1,6 +1,6 @@
 import { expect } from "bun:test";
 
-import { checkResponse } from "./described.ts";
+import { checkRequestBody, checkResponse } from "./described.ts";
 import type { TestServer } from "./server.ts";
 
 export interface ApiResponse {
@@ -28,6 +28,7 @@ export async function callApi(
   { token, body, headers = {} }: ApiRequest = {},
 ): Promise<ApiResponse> {
   const [method = "GET", path = "/"] = request.split(" ");
+  const sent = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
   const response = await fetch(url + path, {
     method,
     redirect: "manual",
@@ -36,9 +37,10 @@ export async function callApi(
       ...(body !== undefined && { "content-type": "application/json" }),
       ...headers,
     },
-    ...(body !== undefined && { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    ...(sent !== undefined && { body: sent }),
   });
   const text = await response.text();
+  if (response.ok) checkRequestBody(method, path, sent ?? "");
   checkResponse(method, path, { status: response.status, headers: response.headers, text });
   const json = text !== "" && (response.headers.get("content-type") ?? "").includes("json");
   return {

@@ -6,13 +6,17 @@ import { createOpenApi } from "../../src/http/documents/openapi.ts";
 
 // Every response and frame that a test's clients get must be as the documents describe it.
 
-/** The parts of the OpenAPI document that describe responses. */
+/** The parts of the OpenAPI document that are looked at. */
 interface Described {
-  paths: Record<string, Record<string, { responses: Record<string, DescribedResponse> }>>;
+  paths: Record<string, Record<string, DescribedOperation>>;
   components: {
     responses: Record<string, DescribedResponse>;
     headers: Record<string, { required?: boolean; schema: object }>;
   };
+}
+interface DescribedOperation {
+  requestBody?: { required: boolean };
+  responses: Record<string, DescribedResponse>;
 }
 interface DescribedResponse {
   $ref?: string;
@@ -29,6 +33,8 @@ const ajv = new Ajv2020({ strict: false, allErrors: false });
 addFormats(ajv);
 ajv.addSchema(closed(openApi), "openapi");
 ajv.addSchema(closed(asyncApi), "asyncapi");
+// Unknown keys in the bodies of requests are ignored.
+ajv.addSchema(openApi, "requests");
 
 /**
  * Clients must ignore unknown keys, so the documents allow them. In the tests they are not allowed: they are missing in the
@@ -49,7 +55,7 @@ const validators = new Map<string, ValidateFunction>();
 
 /** Throws unless the value is valid by the schema at this place of a document. */
 function check(
-  document: "openapi" | "asyncapi",
+  document: "openapi" | "asyncapi" | "requests",
   pointer: readonly string[],
   value: unknown,
   what: string,
@@ -112,6 +118,17 @@ export function checkResponse(method: string, path: string, response: ReceivedRe
   if (!content[describedType]) throw new Error(`${what} has the content type ${type}`);
   if (!type.includes("json")) return;
   check("openapi", [...pointer, "content", describedType, "schema"], JSON.parse(response.text), what);
+}
+
+/** Throws unless openapi.json allows a body that the server has accepted. */
+export function checkRequestBody(method: string, path: string, body: string): void {
+  const { pathname } = new URL(path, "http://localhost");
+  const { template = "" } = routes.find(({ pattern }) => pattern.test(pathname)) ?? {};
+  const verb = method.toLowerCase();
+  const described = openApi.paths[template]?.[verb]?.requestBody;
+  if (!described || (body === "" && !described.required)) return;
+  const pointer = ["paths", template, verb, "requestBody", "content", "application/json", "schema"];
+  check("requests", pointer, JSON.parse(body), `${method} ${path} was accepted, and its body`);
 }
 
 function checkHeader(name: string, ref: string, { headers }: ReceivedResponse, what: string): void {

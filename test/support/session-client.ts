@@ -165,6 +165,8 @@ export class SessionClient extends Client<SessionFrame> {
     const command = this.#pending.get(id);
     if (!command) throw new Error(`${frame.type} answers a command that was not sent: ${id}`);
     this.#pending.delete(id);
+    // What is accepted must be described.
+    if (frame.type !== "error") checkFrame("session", "command", command.type, { ...command, id });
     const wanted = "room" in command ? command.room : undefined;
     const room = frame.type === "opened" ? frame.room.id : frame.room;
     // A room id that is not valid does not come back.

@@ -1,5 +1,6 @@
 import type {
   ActivityFrame,
+  MentionsBody,
   MessageBody,
   OpenedFrame,
   ReadBody,
@@ -12,6 +13,8 @@ import type {
 export interface ListedRoom extends RoomSummaryBody {
   /** The `rev` as of which `last_message` is known. */
   lastRev: number;
+  /** Whether `mentions` may be wrong: the client asks for it. */
+  isUncertain: boolean;
 }
 
 /** A room that is open in a session, or was. */
@@ -164,13 +167,14 @@ export class SessionModel {
     const room = this.rooms.get(id);
     if (!room) return;
     Object.assign(room, { name, role });
-    countMessages(room, messages, rev);
+    this.#countMessages(room, messages, rev);
     // The last messages show the newest one. After a resume `seq` may be ahead of them.
     if (!resumed && rev >= room.rev && seq > room.seq) raise(room, seq);
     this.#showLast(room, open);
   }
 
-  #activity({ room: id, seq, rev, last_message, deleted = [], deleted_revs = [] }: ActivityFrame): void {
+  #activity(frame: ActivityFrame): void {
+    const { room: id, seq, rev, last_message, deleted = [], deleted_revs = [] } = frame;
     const isLive = this.isOpen(id) && this.opened.get(id)?.isLive;
     if (isLive && !this.changing.has(id)) throw new Error(`activity came for ${id}, which is open`);
     if (deleted.length !== deleted_revs.length) throw new Error("deleted and deleted_revs differ in length");
@@ -183,6 +187,10 @@ export class SessionModel {
       if (seq > room.seq) raise(room, seq);
       for (const [index, each] of deleted.entries())
         if ((deleted_revs[index] ?? 0) > room.rev && each > room.read) lower(room);
+      if (frame.recount) room.isUncertain = true;
+      for (const { seq: each, rev: changed, now, before } of frame.mentions ?? [])
+        if (changed > room.rev && each > room.read)
+          room.mentions += Number(this.#isMe(now)) - Number(this.#isMe(before));
       room.rev = rev;
     }
     if (rev >= room.lastRev) Object.assign(room, { last_message, lastRev: rev });
@@ -210,9 +218,10 @@ export class SessionModel {
     const room = this.rooms.get(id);
     if (!room) return;
     const isNew = rev > room.rev;
-    countMessages(room, messages, rev);
+    this.#countMessages(room, messages, rev, frame);
     const own = frame.type === "change" && frame.kind === "created" && frame.message.sender.id === this.me.id;
-    if (own && isNew) Object.assign(room, { read: frame.message.seq, unread: room.seq - frame.message.seq });
+    if (own && isNew)
+      Object.assign(room, { read: frame.message.seq, unread: room.seq - frame.message.seq, mentions: 0 });
     this.#showLast(room, open);
   }
 
@@ -229,7 +238,7 @@ export class SessionModel {
   }
 
   #read(frame: Extract<SessionFrame, { type: "read" }>): void {
-    const { room: id, user, seq, unread, room_seq, room_rev } = frame;
+    const { room: id, user, seq, unread, mentions, room_seq, room_rev } = frame;
     if (user.id !== this.me.id) {
       this.#requireOpen(id).reads.set(user.email, seq);
       return;
@@ -237,11 +246,41 @@ export class SessionModel {
     if (this.isOpen(id)) this.opened.get(id)?.reads.set(user.email, seq);
     const room = this.rooms.get(id);
     if (!room) return;
-    if (unread === undefined || room_seq === undefined || room_rev === undefined)
+    if (unread === undefined || mentions === undefined || room_seq === undefined || room_rev === undefined)
       throw new Error("a read mark of the user's own came without counts");
-    if (room_rev >= room.rev) Object.assign(room, { seq: room_seq, rev: room_rev, read: seq, unread });
+    const counts = { seq: room_seq, rev: room_rev, read: seq, unread, mentions, isUncertain: false };
+    if (room_rev >= room.rev) Object.assign(room, counts);
     else if (seq > room.read)
       throw new Error(`a read mark as of ${room_rev} came when ${room.rev} was known`);
+  }
+
+  /** Counts messages that changed after what the list knows, up to `rev`. Only a live change tells whom they mentioned before. */
+  #countMessages(
+    room: ListedRoom,
+    messages: readonly MessageBody[],
+    rev: number,
+    frame?: Extract<SessionFrame, { type: "change" | "changes" }>,
+  ): void {
+    const newest = room.seq;
+    for (const { seq, rev: changed, edited_at, deleted_at, mentions } of messages) {
+      if (changed <= room.rev) continue;
+      if (seq > room.seq) raise(room, seq);
+      if (seq <= room.read) continue;
+      if (deleted_at !== undefined) lower(room);
+      const now = this.#isMe(mentions);
+      const isAsBefore =
+        frame?.type === "change" && frame.kind !== "created" && !("mentions_before" in frame);
+      if (isAsBefore) continue;
+      const before = frame?.type === "change" && this.#isMe(frame.mentions_before);
+      room.mentions += Number(now) - Number(before);
+      const isKnown = frame?.type === "change" || seq > newest || room.mentions - Number(now) === 0;
+      if (!isKnown && (now || edited_at !== undefined || deleted_at !== undefined)) room.isUncertain = true;
+    }
+    room.rev = Math.max(room.rev, rev);
+  }
+
+  #isMe(mentions: MentionsBody | null | undefined): boolean {
+    return mentions?.room ?? mentions?.users.includes(this.me.id ?? "") ?? false;
   }
 
   #member({ room: id, user, role }: Extract<SessionFrame, { type: "member" }>): void {
@@ -276,7 +315,7 @@ function activityAt({ last_message, created_at }: RoomSummaryBody): number {
 }
 
 function listed(room: RoomSummaryBody): ListedRoom {
-  return { ...room, lastRev: room.rev };
+  return { ...room, lastRev: room.rev, isUncertain: false };
 }
 
 function raise(room: ListedRoom, seq: number): void {
@@ -287,16 +326,6 @@ function raise(room: ListedRoom, seq: number): void {
 function lower(room: ListedRoom): void {
   room.unread--;
   if (room.unread < 0) throw new Error(`${room.id} has fewer than no unread messages`);
-}
-
-/** Counts messages that changed after what the list knows, up to `rev`. */
-function countMessages(room: ListedRoom, messages: readonly MessageBody[], rev: number): void {
-  for (const { seq, rev: changed, deleted_at } of messages) {
-    if (changed <= room.rev) continue;
-    if (seq > room.seq) raise(room, seq);
-    if (deleted_at !== undefined && seq > room.read) lower(room);
-  }
-  room.rev = Math.max(room.rev, rev);
 }
 
 function shortened(text: string): string {

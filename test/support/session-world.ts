@@ -108,12 +108,15 @@ export class SessionWorld {
     const lists = await Promise.all(this.#tokens.map((token) => this.#list(token)));
     const stored = new Map<string, MessageBody[]>();
     for (const room of this.#rooms) stored.set(room, await this.#messages(room));
-    for (const list of lists) for (const summary of list) checkSummary(summary, stored.get(summary.id) ?? []);
+    for (const [user, list] of lists.entries())
+      for (const summary of list)
+        checkSummary(summary, stored.get(summary.id) ?? [], `user|${this.#email(user)}`);
     const compare = () => {
       for (const [index, session] of this.#sessions.entries())
         this.#compare(session, index % USER_COUNT, lists, stored);
     };
     const isLevel = async () => {
+      await Promise.all(this.#sessions.map((session) => this.#recount(session)));
       await Promise.all(this.#sessions.map((session) => session.ping()));
       try {
         compare();
@@ -123,6 +126,12 @@ export class SessionWorld {
       }
     };
     await waitUntil("the sessions are level", isLevel, LEVEL_MS).catch(compare);
+  }
+
+  /** As a client does for rooms whose mentions it does not know. */
+  async #recount(session: SessionClient): Promise<void> {
+    for (const { id, isUncertain } of session.model.rooms.values())
+      if (isUncertain) await session.command({ type: "summary", room: id });
   }
 
   async end(): Promise<void> {
@@ -137,7 +146,11 @@ export class SessionWorld {
   ): void {
     const list = lists[user] ?? [];
     const known = model.order.map((id) => {
-      const { lastRev: _, ...summary } = model.rooms.get(id) ?? { lastRev: 0 };
+      const {
+        lastRev: _,
+        isUncertain: __,
+        ...summary
+      } = model.rooms.get(id) ?? { lastRev: 0, isUncertain: false };
       return summary;
     });
     expect(known).toEqual(list);
@@ -169,9 +182,14 @@ export class SessionWorld {
     if (!session) return;
     switch (action) {
       case "send":
-        return this.#command(step, { type: "send", room: id, text: `text ${n}` });
+        return this.#command(step, { type: "send", room: id, text: this.#text("text", n) });
       case "edit":
-        return this.#command(step, { type: "edit", room: id, seq: this.#seq(step), text: `edit ${n}` });
+        return this.#command(step, {
+          type: "edit",
+          room: id,
+          seq: this.#seq(step),
+          text: this.#text("edit", n),
+        });
       case "delete":
         return this.#command(step, { type: "delete", room: id, seq: this.#seq(step) });
       case "react":
@@ -234,6 +252,12 @@ export class SessionWorld {
       case "pause":
       case "check":
     }
+  }
+
+  /** A text that mentions nobody, one of the users, or everyone. */
+  #text(word: string, n: number): string {
+    const mention = ["", "", "@room", ...[0, 1, 2].map((user) => `@${this.#email(user)}`)][n % 6];
+    return `${word} ${n} ${mention}`.trim();
   }
 
   /** Through a connection to the room, if there is one and `flag` says so. Its refusals are as good as any answer. */
@@ -324,14 +348,19 @@ export class SessionWorld {
 
 /** What the API tells of a room must follow from its messages, too. */
 function checkSummary(
-  { id, read, unread, seq, rev, last_message }: RoomSummaryBody,
+  { id, read, unread, mentions, seq, rev, last_message }: RoomSummaryBody,
   messages: readonly MessageBody[],
+  me: string,
 ) {
   const visible = messages.filter(({ deleted_at }) => deleted_at === undefined);
   const revs = messages.map((message) => message.rev);
-  expect({ id, unread, seq, rev, last_message }).toEqual({
+  const unreadMessages = visible.filter((message) => message.seq > read);
+  expect({ id, unread, mentions, seq, rev, last_message }).toEqual({
     id,
-    unread: visible.filter((message) => message.seq > read).length,
+    unread: unreadMessages.length,
+    mentions: unreadMessages.filter(
+      (message) => message.mentions?.room ?? message.mentions?.users.includes(me),
+    ).length,
     seq: messages.length,
     rev: Math.max(0, ...revs),
     last_message: visible.at(-1) ?? null,

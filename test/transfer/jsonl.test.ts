@@ -112,13 +112,13 @@ test.each<[object, string]>([
   [{ type: "user", name: "x" }, "A user needs an id or an email."],
   [
     { type: "sticker" },
-    "A line is an object whose type is one of user, room, member, message, reaction, read.",
+    "A line is an object whose type is one of user, room, member, ban, mute, message, reaction, read.",
   ],
   [
     { type: "toString" },
-    "A line is an object whose type is one of user, room, member, message, reaction, read.",
+    "A line is an object whose type is one of user, room, member, ban, mute, message, reaction, read.",
   ],
-  [[], "A line is an object whose type is one of user, room, member, message, reaction, read."],
+  [[], "A line is an object whose type is one of user, room, member, ban, mute, message, reaction, read."],
 ])("%j is refused: %s", (line, invalid) => {
   expect(parseLine(JSON.stringify(line))).toEqual({ invalid });
 });
@@ -159,6 +159,10 @@ test.each([
   { type: "user", email: "a@b" },
   { type: "room", id: "r", name: "R", created_at: at, created_by: { email: "a@b" }, seq: 2, rev: 3 },
   { type: "room", id: "r", name: "R", created_at: at },
+  { type: "room", id: "r", name: "R", access: "open", posting: "moderators", slow_mode: 9, created_at: at },
+  { type: "room", id: "r", name: "R", posting: "moderators", created_at: at },
+  { type: "ban", room: "r", user: { email: "a@b" }, at },
+  { type: "mute", room: "r", user: { id: "a" }, at, until: at, reason: "Spam", by: { id: "b", name: "B" } },
   { type: "member", room: "r", user: { id: "a" }, role: "owner", joined_at: at },
   { ...message, text: "x", client_id: "k", reply_to: "j" },
   {

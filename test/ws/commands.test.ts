@@ -1,5 +1,8 @@
 import { describe, expect, test } from "bun:test";
 
+import { channels } from "../../src/http/documents/asyncapi.ts";
+import { commandExamples } from "../../src/http/documents/examples.ts";
+import { commandSchemas } from "../../src/protocol/schemas.ts";
 import type { CommandInput, V2Client } from "../support/client.ts";
 import { unlimited, useServer } from "../support/server.ts";
 
@@ -168,6 +171,23 @@ describe("on a room's URL", () => {
     for (const each of [client, other]) expect((await each.say("next")).rev).toBe(3);
     expect(client.known().slice(0, 2)).toEqual(before);
     expect(other.unread("typing", "read")).toEqual([]);
+  });
+
+  test("the commands that are refused as those of sessions are the ones that asyncapi.json leaves out", async () => {
+    const client = await open();
+    const room = client.hello.room.id;
+    const refused: string[] = [];
+    for (const [type, example] of Object.entries(commandExamples)) {
+      if (type === "typing") continue;
+      client.send({ ...example, ...("room" in example && { room }), id: type });
+      const answer = await client.next(
+        (frame) => (frame.type === "ack" || frame.type === "error") && frame.id === type,
+      );
+      if (answer.type === "error" && answer.message.includes("is for sessions")) refused.push(type);
+    }
+    const described = Object.keys(channels.room.commands);
+    expect(refused).toEqual(Object.keys(commandSchemas).filter((type) => !described.includes(type)));
+    expect(refused.length).toBeGreaterThan(1);
   });
 
   test("rooms are neither opened nor closed", async () => {

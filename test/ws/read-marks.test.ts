@@ -48,6 +48,7 @@ test("with more users online only the user's own connections are told, once each
     user: { id: "sub|1", email: "user-1@example.com", name: null },
     seq: 4,
     unread: 5,
+    mentions: 0,
     room_seq: 9,
     room_rev: 9,
   });

@@ -36,6 +36,7 @@ test("a mark that moves on one device is told to all of them, with the counts", 
       user: { id: `user|${me.email}`, email: me.email, name: null },
       seq: 3,
       unread: 2,
+      mentions: 0,
       room_seq: 5,
       room_rev: 5,
     });

@@ -51,7 +51,8 @@ describe.if(isLinux)("a slow reader", () => {
     raw.socket.resume();
     await session.until(() => model.opened.get(room)?.cursor === rev && model.rooms.get(quiet)?.rev === 41);
     const { body } = await me.call("GET /api/rooms");
-    const { lastRev: _, ...known } = model.rooms.get(quiet) ?? { lastRev: 0 };
+    const { lastRev, isUncertain, ...known } = model.rooms.get(quiet) ?? expect.unreachable();
+    expect([typeof lastRev, isUncertain]).toEqual(["number", false]);
     expect(body["rooms"]).toContainEqual(known);
     const missed = session.frames.slice(frames);
     const revs = missed.flatMap((frame) => (frame.type === "change" ? [frame.message.rev] : []));

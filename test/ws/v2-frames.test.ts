@@ -52,7 +52,17 @@ test("hello", async () => {
   const hello = (rev: number, resumed: boolean, messages: unknown[]) =>
     JSON.stringify({
       type: "hello",
-      room: { id: room, name: room, role: "member", seq: rev, rev, created_at },
+      room: {
+        id: room,
+        name: room,
+        role: "member",
+        access: "members",
+        posting: "members",
+        slow_mode: 0,
+        seq: rev,
+        rev,
+        created_at,
+      },
       me,
       rev,
       resumed,

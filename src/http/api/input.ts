@@ -3,7 +3,7 @@ import * as v from "valibot";
 
 import { ChatError } from "../../chat/errors.ts";
 import type { Invitee } from "../../chat/model.ts";
-import { parseInvitee } from "../../chat/validation.ts";
+import { isJsonObject, parseInvitee } from "../../chat/validation.ts";
 import { explain } from "../../protocol/explain.ts";
 import { roomIdSchema } from "../../protocol/schemas.ts";
 
@@ -29,6 +29,8 @@ export async function readBody<T extends v.GenericSchema>(c: Context, schema: T)
   } catch (cause) {
     throw new ChatError("invalid_command", "The request body must be JSON.", { cause });
   }
+  // `v.object` accepts an array.
+  if (!isJsonObject(json)) throw new ChatError("invalid_command", "The request body must be a JSON object.");
   return parse(schema, json, "body");
 }
 

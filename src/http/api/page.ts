@@ -44,13 +44,16 @@ export async function readPage(
   return { items, last, bytes };
 }
 
-/** The first of these items that fit into a page: at least one. */
-export function fill(items: readonly string[]): readonly string[] {
+/** The first of these items that fit into a page: at least one. Those that follow are not encoded. */
+export function fill(items: Iterable<string>): string[] {
+  const page: string[] = [];
   let bytes = 0;
-  const beyond = items.findIndex(
-    (item, index) => (bytes += Buffer.byteLength(item) + 1) > MAX_PAGE_BYTES && index > 0,
-  );
-  return beyond < 0 ? items : items.slice(0, beyond);
+  for (const item of items) {
+    bytes += Buffer.byteLength(item) + 1;
+    if (bytes > MAX_PAGE_BYTES && page.length > 0) break;
+    page.push(item);
+  }
+  return page;
 }
 
 /**

@@ -22,14 +22,6 @@ export function createRoomRoutes({
 }: Pick<Chat, "rooms" | "openRooms">): Hono<ApiEnv> {
   const rooms = new Hono<ApiEnv>();
 
-  /** Responds with a page of rooms, by id. `page` has one more room than is listed, if there is one. */
-  function listById(c: Context<ApiEnv>, page: readonly Membership[], limit: number): Response {
-    const items = fill(page.slice(0, limit).map((each) => JSON.stringify(roomBody(each))));
-    const last = items.length < page.length ? page[items.length - 1] : undefined;
-    const next = last ? formatRoomCursor({ at: 0, id: last.room.id }) : null;
-    return respond(c, `{"rooms":[${items.join()}],"next":${JSON.stringify(next)}}`);
-  }
-
   rooms.get("/", async (c) => {
     const { all, open, cursor, limit } = readQuery(c, roomRangeSchema);
     const actor = c.get("actor");
@@ -37,7 +29,7 @@ export function createRoomRoutes({
     if (all === "true") return listById(c, await chatRooms.page(actor, range), limit);
     if (open === "true") return listById(c, await openRooms.list(actor, range), limit);
     const summaries = await chatRooms.of(actor, cursor);
-    const items = fill(summaries.slice(0, limit).map(encodeSummary));
+    const items = fill(summaries.values().take(limit).map(encodeSummary));
     const last = summaries[items.length - 1];
     const next = last && items.length < summaries.length ? formatRoomCursor(cursorOf(last)) : null;
     return respond(c, `{"rooms":[${items.join()}],"next":${JSON.stringify(next)}}`);
@@ -72,6 +64,14 @@ export function createRoomRoutes({
   });
 
   return rooms;
+}
+
+/** Responds with a page of rooms, by id. `page` has one more room than is listed, if there is one. */
+function listById(c: Context<ApiEnv>, page: readonly Membership[], limit: number): Response {
+  const items = fill(page.slice(0, limit).map((each) => JSON.stringify(roomBody(each))));
+  const last = items.length < page.length ? page[items.length - 1] : undefined;
+  const next = last ? formatRoomCursor({ at: 0, id: last.room.id }) : null;
+  return respond(c, `{"rooms":[${items.join()}],"next":${JSON.stringify(next)}}`);
 }
 
 /** The wire's name of a setting is not the domain's. */

@@ -11,15 +11,16 @@ import { respond } from "./respond.ts";
 /** Time of the server that one command of the rate limit pays for. */
 const MS_PER_COMMAND = 2;
 
-export function createSearchRoute(search: Search): Hono<ApiEnv> {
+export function createSearchRoute(search: Pick<Search, "search">): Hono<ApiEnv> {
   const routes = new Hono<ApiEnv>();
 
   routes.get("/", async (c) => {
     const { q: query, ...rest } = readQuery(c, searchSchema);
-    const page = await search.search(c.get("actor"), { query, ...rest });
-    const cost = Math.floor(page.milliseconds / MS_PER_COMMAND);
-    if (cost > 0) c.get("budgets").spend(c.get("actor"), "reads", cost);
-    const items = fill(page.results.map(encodeResult));
+    const actor = c.get("actor");
+    const spend = (milliseconds: number) =>
+      c.get("budgets").spend(actor, "reads", Math.floor(milliseconds / MS_PER_COMMAND));
+    const page = await search.search(actor, { query, ...rest }, spend);
+    const items = fill(page.results.values().map(encodeResult));
     const last = page.results[items.length - 1];
     const next = last ? last.next : page.next;
     return respond(c, `{"results":[${items.join()}],"next":${JSON.stringify(next)}}`);

@@ -4,7 +4,8 @@ import { version } from "../../../package.json";
 import { classicCommandSchema, classicFrameSchemas } from "../../protocol/classic/default-frames.ts";
 import { afterClose, errorCodes } from "../../protocol/error-codes.ts";
 import { roomFrameSchemas, sessionFrameSchemas } from "../../protocol/frames.ts";
-import { commandSchemas, roomIdSchema } from "../../protocol/schemas.ts";
+import { commandSchemas, roomCommandSchemas, roomIdSchema } from "../../protocol/schemas.ts";
+import { commandExamples, frameExamples } from "./examples.ts";
 import { type JsonSchema, toJsonSchemas } from "./json-schemas.ts";
 
 /** What is sent over one URL in one protocol. */
@@ -20,7 +21,6 @@ interface Channel {
   answers: readonly string[];
 }
 
-const { open: _open, close: _close, ...roomCommands } = commandSchemas;
 const ROOM_ADDRESS = "/ws/chat/{room}/";
 
 /** The protocols of the server's URLs, by name. */
@@ -40,7 +40,7 @@ export const channels: Record<"session" | "room" | "classic", Channel> = {
     title: "Room",
     description: "A connection to one room, which is open from beginning to end.",
     subprotocol: "chat.v2",
-    commands: roomCommands,
+    commands: roomCommandSchemas,
     frames: roomFrameSchemas,
     answers: ["ack", "error"],
   },
@@ -65,6 +65,7 @@ interface Message {
   key: string;
   type: string;
   schema: v.GenericSchema;
+  example: object | undefined;
 }
 
 /** The messages of all channels, each under its own key. */
@@ -81,7 +82,9 @@ function collectMessages(): Message[] {
         if (messages.has(schema)) continue;
         const key = keys.has(`${kind}.${type}`) ? `${channel}.${kind}.${type}` : `${kind}.${type}`;
         keys.add(key);
-        messages.set(schema, { key, type, schema });
+        const examples = kind === "command" ? commandExamples : frameExamples;
+        const example = channel === "classic" ? undefined : examples[type];
+        messages.set(schema, { key, type, schema, example });
       }
     }
   }
@@ -239,13 +242,13 @@ function operationObjects(name: string, { title, commands, frames, answers }: Ch
   ];
 }
 
-function messageObject({ key, type }: Message, schemas: Record<string, JsonSchema>) {
-  const { description, examples, ...payload } = schemas[key] ?? {};
+function messageObject({ key, type, example }: Message, schemas: Record<string, JsonSchema>) {
+  const { description, examples = example ? [example] : undefined, ...payload } = schemas[key] ?? {};
   return {
     name: type,
     title: type,
     ...(description !== undefined && { summary: description }),
     payload,
-    ...(examples !== undefined && { examples: examples.map((example) => ({ payload: example })) }),
+    ...(examples !== undefined && { examples: examples.map((each) => ({ payload: each })) }),
   };
 }

@@ -33,11 +33,12 @@ export const messageOperations: Operations = {
     summary: "Send a message",
     description:
       "With a `client_id`, or the header `Idempotency-Key`, the request can be repeated: the message is stored once. " +
-      "`conflict`: another message has this key. `message_not_found`: there is no message `reply_to`.",
+      "`conflict`: another message has this key. `message_not_found`: there is no message `reply_to`. `forbidden`: only moderators " +
+      "and owners may post in the room, or the user is muted, `until` when. `rate_limited`: the room has a slow mode.",
     headers: { "Idempotency-Key": clientIdSchema },
     body: newMessageSchema,
     responses: { 201: { schema: messageSchema, hasLocation: true } },
-    codes: ["forbidden", "invalid_message", "conflict", "message_not_found"],
+    codes: ["invalid_message", "forbidden", "conflict", "message_not_found"],
   },
   "GET /api/rooms/:room/messages/:seq": {
     id: "getMessage",
@@ -81,7 +82,8 @@ export const messageOperations: Operations = {
   "GET /api/rooms/:room/changes": {
     id: "listChanges",
     tag: "Messages",
-    summary: "List what changed after a `rev`",
+    summary: "List changes",
+    description: "What changed after the `rev` `since`: each message as it is now, in the order of `rev`.",
     query: changesRangeSchema,
     responses: { 200: { schema: changesSchema } },
   },

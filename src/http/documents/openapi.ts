@@ -143,7 +143,11 @@ function operationObject(route: string, operation: Operation, { schemas, compone
     ...(isPublic && { security: [] }),
     ...(parameters.length > 0 && { parameters }),
     ...(body && {
-      requestBody: { required: true, content: { "application/json": { schema: schemas[`${id} body`] } } },
+      requestBody: {
+        // An empty body is read as `{}`.
+        required: !v.is(body, {}),
+        content: { "application/json": { schema: schemas[`${id} body`] } },
+      },
     }),
     responses: {
       ...Object.fromEntries(

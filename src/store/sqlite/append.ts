@@ -85,8 +85,9 @@ function write(queries: Queries, room: RoomKey, writes: RoomWrites): void {
     });
   }
   if (created.length > 0 || changed.size > 0) queries.advance.run({ room, seq, rev });
+  const firstNewSeq = created[0]?.seq ?? Infinity;
   for (const [each, users] of mentioned) {
-    queries.forgetMentions.run({ room, seq: each });
+    if (each < firstNewSeq) queries.forgetMentions.run({ room, seq: each });
     queries.addMentions.run({ room, seq: each, users: JSON.stringify(users) });
   }
   for (const [user, mark] of readMarks) queries.setReadMark.run({ room, user, seq: mark });

@@ -19,7 +19,6 @@ export function readAudit(
   room: RoomKey,
   { before = 2 ** 53, limit }: { before: number | undefined; limit: number },
 ): AuditEntry[] {
-  return audit.all({ room, before, limit }).map(([n, entry]) => {
-    return { n, ...(JSON.parse(entry) as AuditRecord) };
-  });
+  const rows = audit.all({ room, before, limit });
+  return rows.map(([n, entry]) => Object.assign(JSON.parse(entry) as AuditRecord, { n }));
 }

@@ -1,6 +1,19 @@
 import type { Database } from "bun:sqlite";
 
-import type { Invitee, Meta, Reaction, Role, RoomKey, UserKey } from "../../chat/model.ts";
+import { haveSameSettings } from "../../chat/decide-rooms.ts";
+import {
+  type Access,
+  defaultSettings,
+  type Invitee,
+  type Meta,
+  type Posting,
+  type Reaction,
+  type RestrictionKind,
+  type Role,
+  type RoomKey,
+  type UserKey,
+  type UserSnapshot,
+} from "../../chat/model.ts";
 import type { MessageRecord, TransferRecord } from "../../chat/transfer.ts";
 import { Statements } from "./statements.ts";
 
@@ -12,6 +25,7 @@ const BY_USER = "ORDER BY u.sub IS NULL, u.sub, u.email";
 const NAMED_IN_ROOM = `u.pk IN (
   SELECT created_by FROM rooms WHERE pk = ?1
   UNION SELECT user_pk FROM members WHERE room_pk = ?1
+  UNION SELECT user_pk FROM restrictions WHERE room_pk = ?1
   UNION SELECT user_pk FROM reads WHERE room_pk = ?1
   UNION SELECT user_pk FROM pending_reactions WHERE room_pk = ?1
   UNION SELECT sender_pk FROM messages WHERE room_pk = ?1
@@ -24,12 +38,23 @@ type RoomRow = [
   key: RoomKey,
   id: string,
   name: string,
+  access: Access,
+  posting: Posting,
+  slowMode: number,
   createdAt: number,
   seq: number,
   rev: number,
   ...creator: Ref,
 ];
 type MemberRow = [...Ref, role: Role, joinedAt: number];
+type RestrictionRow = [
+  kind: RestrictionKind,
+  ...Ref,
+  at: number,
+  until: number | null,
+  reason: string | null,
+  by: string | null,
+];
 type ReadRow = [...Ref, seq: number];
 type MessageRow = [
   seq: number,
@@ -100,21 +125,33 @@ export class Exporter implements Disposable {
   /** The first room, by id, that matches. */
   #room(condition: "id = ?" | "id > ?", value: string): RoomRow | undefined {
     return this.#statements.all<RoomRow>(
-      `SELECT r.pk, r.id, r.name, r.created_at, r.seq, r.rev, u.sub, u.email FROM rooms r LEFT JOIN users u ON u.pk = r.created_by
+      `SELECT r.pk, r.id, r.name, r.access, r.posting, r.slow_mode, r.created_at, r.seq, r.rev, u.sub, u.email FROM rooms r LEFT JOIN users u ON u.pk = r.created_by
         WHERE r.${condition} AND r.deleted_at IS NULL ORDER BY r.id LIMIT 1`,
       value,
     )[0];
   }
 
-  *#contents([key, room, name, createdAt, seq, rev, sub, email]: RoomRow): Iterable<TransferRecord> {
+  *#contents(row: RoomRow): Iterable<TransferRecord> {
+    const [key, room, name, access, posting, slowMode, createdAt, seq, rev, sub, email] = row;
     const createdBy = sub === null && email === null ? null : invitee(sub, email);
-    yield { type: "room", id: room, name, createdAt, createdBy, head: { seq, rev } };
+    const settings = { access, posting, slowMode };
+    const hasDefaults = haveSameSettings({ name, ...settings }, { name, ...defaultSettings });
+    yield {
+      type: "room",
+      id: room,
+      name,
+      ...(!hasDefaults && { settings }),
+      createdAt,
+      createdBy,
+      head: { seq, rev },
+    };
     const members = this.#statements.iterate<MemberRow>(
       `SELECT u.sub, u.email, m.role, m.joined_at FROM members m JOIN users u ON u.pk = m.user_pk WHERE m.room_pk = ? ${BY_USER}`,
       key,
     );
     for (const [memberSub, memberEmail, role, joinedAt] of members)
       yield { type: "member", room, user: invitee(memberSub, memberEmail), role, joinedAt };
+    yield* this.#restrictions(key, room);
     yield* this.#messages(key, room);
     // A member without a mark has read nothing, which an import must be told. Others may have read the room as administrators.
     const reads = this.#statements.iterate<ReadRow>(
@@ -125,6 +162,18 @@ export class Exporter implements Disposable {
     );
     for (const [readerSub, readerEmail, mark] of reads)
       yield { type: "read", room, user: invitee(readerSub, readerEmail), seq: mark };
+  }
+
+  *#restrictions(key: RoomKey, room: string): Iterable<TransferRecord> {
+    const rows = this.#statements.iterate<RestrictionRow>(
+      `SELECT x.kind, u.sub, u.email, x.at, x.until, x.reason, x.by FROM restrictions x JOIN users u ON u.pk = x.user_pk
+        WHERE x.room_pk = ? ${BY_USER}, x.kind`,
+      key,
+    );
+    for (const [type, sub, email, at, until, reason, by] of rows) {
+      const imposedBy = by === null ? null : (JSON.parse(by) as UserSnapshot);
+      yield { type, room, user: invitee(sub, email), at, until, reason, by: imposedBy };
+    }
   }
 
   *#messages(key: RoomKey, room: string): Iterable<TransferRecord> {

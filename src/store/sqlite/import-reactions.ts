@@ -1,4 +1,4 @@
-import { react } from "../../chat/decide.ts";
+import { react } from "../../chat/decide-amendment.ts";
 import { isRefused } from "../../chat/errors.ts";
 import type { Reaction, UserKey } from "../../chat/model.ts";
 import type { MessageRef } from "../../chat/transfer.ts";

@@ -3,6 +3,7 @@ import type { Position, RoomKey, UserKey } from "../../chat/model.ts";
 import type { ImportContext, ImportedRoom } from "./import-context.ts";
 import { ForeignMessages } from "./import-foreign.ts";
 import { NumberedMessages } from "./import-numbered.ts";
+import { importRestrictions } from "./import-restrictions.ts";
 import { importUsers } from "./import-users.ts";
 import type { Db } from "./open.ts";
 import { prepareQueries } from "./queries.ts";
@@ -29,6 +30,9 @@ type RoomRow = [
   createdBy: UserKey | null,
   seq: number | null,
   rev: number | null,
+  access: string | null,
+  posting: string | null,
+  slowMode: number | null,
 ];
 
 /** Applies the records of the temporary tables in one transaction. */
@@ -79,7 +83,8 @@ export class Importer {
     await importUsers(this.#context, new Users(this.db, prepareQueries(this.db), Date.now));
     for (let after = 0; ;) {
       const [row] = this.#statements.all<RoomRow>(
-        `SELECT r.pk, r.id, r.at, r.name, r.created_at, u.user_pk, r.seq, r.rev FROM staging.rooms r
+        `SELECT r.pk, r.id, r.at, r.name, r.created_at, u.user_pk, r.seq, r.rev, r.access, r.posting, r.slow_mode
+          FROM staging.rooms r
           LEFT JOIN staging.users u ON u.pk = r.created_by WHERE r.pk > ? ORDER BY r.pk LIMIT 1`,
         after,
       );
@@ -89,7 +94,8 @@ export class Importer {
     }
   }
 
-  async #applyRoom([pk, id, at, name, createdAt, createdBy, seq, rev]: RoomRow): Promise<void> {
+  async #applyRoom(row: RoomRow): Promise<void> {
+    const [pk, id, at, name, createdAt, createdBy, seq, rev, ...settings] = row;
     const { counts, refuse } = this.#context;
     const known = this.#statements.all<[RoomKey, number, number]>(
       "SELECT pk, seq, rev FROM main.rooms WHERE id = ? AND deleted_at IS NULL",
@@ -99,7 +105,7 @@ export class Importer {
       return refuse(at, `There is no room ${id}, neither in the file nor in the chat.`);
     const before = copyOf(counts);
     this.#statements.run("SAVEPOINT room");
-    const key = known?.[0] ?? this.#createRoom([id, name, createdAt, createdBy]);
+    const key = known?.[0] ?? this.#createRoom([id, name, createdAt, createdBy, ...settings]);
     if (name !== null) counts.rooms[known ? "known" : "added"]++;
     const here = known ? { seq: known[1], rev: known[2] } : { seq: 0, rev: 0 };
     const room: ImportedRoom = { pk, id, at, key, known: known !== undefined, here };
@@ -108,6 +114,7 @@ export class Importer {
       ? new NumberedMessages(this.#context, room, file)
       : new ForeignMessages(this.#context, room);
     this.#addMembers(room);
+    importRestrictions(this.#context, room);
     const head = await messages.apply();
     if (head) {
       this.#statements.run("UPDATE main.rooms SET seq = ?, rev = ? WHERE pk = ?", head.seq, head.rev, key);
@@ -123,7 +130,7 @@ export class Importer {
   #createRoom(values: (string | number | null)[]): RoomKey {
     const [key] =
       this.#statements.all<[RoomKey]>(
-        "INSERT INTO main.rooms (id, name, created_at, created_by) VALUES (?, ?, ?, ?) RETURNING pk",
+        "INSERT INTO main.rooms (id, name, created_at, created_by, access, posting, slow_mode) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING pk",
         ...values,
       )[0] ?? [];
     return key as RoomKey;
@@ -138,6 +145,8 @@ export class Importer {
     )[0] ?? [0];
     if (listed === 0) return;
     const members = "FROM staging.members m JOIN staging.users u ON u.pk = m.user WHERE m.room = ? + 0";
+    // Who is banned here stays out.
+    const banned = this.#removeBanned(pk, key);
     // It replaces a mark that may be left from when the user read the room as an administrator.
     this.#statements.run(
       `INSERT OR REPLACE INTO main.reads (room_pk, user_pk, seq) SELECT ?, u.user_pk, -1 ${members}
@@ -152,7 +161,21 @@ export class Importer {
       pk,
     );
     count.added += added;
-    count.known += listed - added;
+    count.known += listed - banned - added;
+  }
+
+  #removeBanned(pk: number, key: RoomKey): number {
+    const banned = this.#statements.run(
+      `DELETE FROM staging.members WHERE room = ?1 + 0 AND user IN (SELECT m.user FROM staging.members m
+        JOIN staging.users u ON u.pk = m.user
+        JOIN main.restrictions r ON r.room_pk = ?2 + 0 AND r.kind = 'ban' AND r.user_pk = u.user_pk
+        WHERE m.room = ?1 + 0 AND (r.until IS NULL OR r.until > ?3))`,
+      pk,
+      key,
+      Date.now(),
+    );
+    for (let left = banned; left > 0; left--) this.#context.skipped("members who are banned");
+    return banned;
   }
 
   /** Marks only move forward. New members without a mark in the file have read everything. */

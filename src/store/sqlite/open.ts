@@ -61,7 +61,7 @@ export function closeDatabase({ $client }: Db): void {
 export type Db = ReturnType<typeof attempt>;
 
 function attempt(path: string, options: Required<OpenOptions>) {
-  const client = connect(path, options);
+  const { client, isIndexDamaged } = connect(path, options);
   const db = drizzle(client, { schema });
   try {
     // First, because the change to WAL takes a lock.
@@ -79,6 +79,7 @@ function attempt(path: string, options: Required<OpenOptions>) {
     client.run("PRAGMA cache_size = -2048");
     upgrade(db, client);
     fillNameKeys(client);
+    if (isIndexDamaged) client.run("UPDATE search_state SET version = ''");
     // Finds out now, not at the first message, whether the file can be written. BEGIN IMMEDIATE alone does not.
     client.run("BEGIN IMMEDIATE");
     client.run("INSERT INTO probes (pk, bytes) VALUES (0, '')");
@@ -92,23 +93,32 @@ function attempt(path: string, options: Required<OpenOptions>) {
 }
 
 /** Connects to a file that was checked. It is checked over a read-only connection, which changes nothing. */
-function connect(path: string, { check, create }: Required<OpenOptions>): Database {
+function connect(path: string, { check, create }: Required<OpenOptions>): Connected {
   if (path === "" || path.startsWith(":")) throw new OpenError(`${path}: this is not a file name`);
   const exists = existsSync(path);
   if (!exists && !create) throw new OpenError(`${path}: there is no such file`);
   if (exists && statSync(path).isDirectory()) throw new OpenError(`${path}: this is a folder, not a file`);
   // Otherwise SQLite falls back to read-only access and leaves a log beside the file.
   if (exists) accessSync(path, constants.R_OK | constants.W_OK);
+  let isIndexDamaged = false;
   if (exists && statSync(path).size > 0) {
     const reader = openReader(path);
     try {
       reader.run(`PRAGMA busy_timeout = ${START_BUSY_TIMEOUT_MS}`);
-      inspect(path, reader, check);
+      identify(path, reader);
+      if (check) isIndexDamaged = findDamage(path, reader);
     } finally {
       reader.close();
     }
   }
-  return new Database(path, { strict: true, create: true, readwrite: true });
+  const client = new Database(path, { strict: true, create: true, readwrite: true });
+  return { client, isIndexDamaged };
+}
+
+interface Connected {
+  client: Database;
+  /** Whether the search index, which can be built again, is all that is damaged. */
+  isIndexDamaged: boolean;
 }
 
 /**
@@ -123,7 +133,7 @@ function openReader(path: string): Database {
   return new Database(url.href, sqlite.SQLITE_OPEN_READONLY | sqlite.SQLITE_OPEN_URI);
 }
 
-function inspect(path: string, reader: Database, check: boolean): void {
+function identify(path: string, reader: Database): void {
   // One snapshot, or the file of a process that is just creating it would look like another program's.
   reader.run("BEGIN");
   const id = pragma(reader, "application_id");
@@ -134,10 +144,15 @@ function inspect(path: string, reader: Database, check: boolean): void {
   if (!isNew && appliedMigration(reader) > newestMigration()) {
     throw new OpenError(`${path}: written by a newer version of Parley. Start that one, or restore a backup`);
   }
-  if (!check) return;
-  const result = reader.query<{ quick_check: string }, []>("PRAGMA quick_check(1)").get();
-  const found = result?.quick_check.split("\n").at(-1);
-  if (found !== "ok") throw new OpenError(`${path}: the database is damaged (${found})`);
+}
+
+/** Returns whether the search index is damaged. Throws `OpenError` for any other damage. */
+function findDamage(path: string, reader: Database): boolean {
+  const rows = reader.query("PRAGMA quick_check").values().flat();
+  const found = rows.map((row) => String(row).split("\n").at(-1)).filter((line) => line !== "ok");
+  const other = found.find((line) => !line?.toLowerCase().includes("fts5"));
+  if (other !== undefined) throw new OpenError(`${path}: the database is damaged (${other})`);
+  return found.length > 0;
 }
 
 function upgrade(db: Parameters<typeof migrate>[0], client: Database): void {

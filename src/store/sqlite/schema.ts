@@ -260,7 +260,11 @@ export const searchBlocks = sqliteTable(
     /** When the first message was sent. */
     startedAt: integer("started_at").notNull(),
   },
-  (table) => [uniqueIndex("search_blocks_room").on(table.room, table.firstSeq)],
+  (table) => [
+    uniqueIndex("search_blocks_room").on(table.room, table.firstSeq),
+    // By `pk`, which SQLite adds to each entry of an index.
+    index("search_blocks_position").on(table.room),
+  ],
 );
 
 /** Messages whose text has changed since they were indexed. */
@@ -270,13 +274,15 @@ export const searchChanges = sqliteTable("search_changes", {
   seq: integer().notNull(),
   /** The text that is in the index; null when there is none. */
   text: text(),
+  /** How many of its terms have been removed. */
+  removed: integer().notNull().default(0),
 });
 
 /** One row. */
 export const searchState = sqliteTable("search_state", {
   pk: integer().primaryKey(),
-  /** The version of the terms in the index. */
-  version: integer().notNull(),
+  /** The version of the terms in the index. Empty when the index is damaged and must be built again. */
+  version: text().notNull(),
   /** Whether many deleted terms wait for being overwritten: 1, or 2 once that has begun. */
   cleanup: integer().notNull().default(0),
 });

@@ -24,7 +24,7 @@ type MessageRow = [seq: number, text: string | null, sentAt: number];
 export const inScope = (scope: SearchScope) =>
   "room" in scope
     ? "r.pk = ?1 AND r.deleted_at IS NULL"
-    : "r.deleted_at IS NULL AND EXISTS (SELECT 1 FROM members WHERE room_pk = r.pk AND user_pk = ?1)";
+    : "r.deleted_at IS NULL AND r.pk IN (SELECT room_pk FROM members WHERE user_pk = ?1)";
 export const scopeKey = (scope: SearchScope) => ("room" in scope ? scope.room : scope.member);
 
 /** Which messages are in the index, and at which positions: their row ids. */
@@ -83,24 +83,26 @@ export class SearchBlocks {
     }
   }
 
-  positionOf(scope: SearchScope, { room, seq }: Place): number | undefined {
-    const row = this.statements.all<[pk: number, firstSeq: number]>(
-      `SELECT b.pk, b.first_seq FROM rooms r JOIN search_blocks b ON b.room_pk = r.pk
-        WHERE r.id = ?2 AND ${inScope(scope)} AND b.first_seq <= ?3 AND b.next_seq > ?3
-        ORDER BY b.first_seq DESC LIMIT 1`,
-      scopeKey(scope),
-      room,
-      seq,
-    )[0];
-    return row && rowIdOf(row[0], row[1], seq);
+  positionOf(scope: SearchScope, { room: id, seq }: Place): number | undefined {
+    const [room] =
+      this.statements.all<[RoomKey]>(
+        `SELECT r.pk FROM rooms r WHERE r.id = ?2 AND ${inScope(scope)}`,
+        scopeKey(scope),
+        id,
+      )[0] ?? [];
+    const block = room === undefined ? undefined : this.#blockAt(room, seq);
+    if (!block) return undefined;
+    const [pk, firstSeq, nextSeq] = block;
+    return seq < nextSeq ? rowIdOf(pk, firstSeq, seq) : undefined;
   }
 
   placeAt(scope: SearchScope, position: number): Place | undefined {
     const pk = Math.floor(position / BLOCK_SIZE);
-    const order = "room" in scope ? "b.room_pk = ?1 ORDER BY b.first_seq" : "TRUE ORDER BY b.pk";
+    // Room by room: in order of `pk`, there may be any number of other rooms' blocks in between.
     const row = this.statements.all<[room: string, pk: number, firstSeq: number, nextSeq: number]>(
-      `SELECT r.id, b.pk, b.first_seq, b.next_seq FROM search_blocks b CROSS JOIN rooms r ON r.pk = b.room_pk
-        WHERE b.pk <= ?2 AND ${inScope(scope)} AND ${order} DESC LIMIT 1`,
+      `SELECT r.id, b.pk, b.first_seq, b.next_seq FROM search_blocks b JOIN rooms r ON r.pk = b.room_pk WHERE b.pk =
+        (SELECT max((SELECT pk FROM search_blocks WHERE room_pk = r.pk AND pk <= ?2 ORDER BY pk DESC LIMIT 1))
+          FROM rooms r WHERE ${inScope(scope)})`,
       scopeKey(scope),
       pk,
     )[0];
@@ -117,23 +119,27 @@ export class SearchBlocks {
       return pk == null ? undefined : { low: 0, high: rowIdOf(pk, 0, BLOCK_SIZE - 1) };
     }
     const { room, after = 0, before = Number.MAX_SAFE_INTEGER } = scope;
-    const [first] = this.#blocks(room, "next_seq > ? ORDER BY first_seq", after + 1);
-    const [last] = this.#blocks(room, "first_seq < ? ORDER BY first_seq DESC", before);
-    if (!first || !last) return undefined;
-    const low = rowIdOf(first[0], first[1], Math.max(first[1], after + 1));
-    return { low, high: rowIdOf(last[0], last[1], Math.min(last[2], before) - 1) };
+    const first = this.#blockAt(room, after + 1);
+    const last = this.#blockAt(room, before - 1);
+    if (!last) return undefined;
+    return {
+      low: first ? rowIdOf(first[0], first[1], Math.min(first[2], after + 1)) : 0,
+      high: rowIdOf(last[0], last[1], Math.min(last[2], before) - 1),
+    };
   }
 
   #last(room: RoomKey): BlockRow | undefined {
-    return this.#blocks(room, "first_seq > ? ORDER BY first_seq DESC", 0)[0];
+    return this.#blockAt(room, Number.MAX_SAFE_INTEGER);
   }
 
-  #blocks(room: RoomKey, condition: string, seq: number): BlockRow[] {
+  /** The block of a message if it is in the index, or the last one before. */
+  #blockAt(room: RoomKey, seq: number): BlockRow | undefined {
     return this.statements.all<BlockRow>(
-      `SELECT pk, first_seq, next_seq, started_at FROM search_blocks WHERE room_pk = ? AND ${condition} LIMIT 1`,
+      `SELECT pk, first_seq, next_seq, started_at FROM search_blocks WHERE room_pk = ? AND first_seq <= ?
+        ORDER BY first_seq DESC LIMIT 1`,
       room,
       seq,
-    );
+    )[0];
   }
 
   #create(room: RoomKey, [seq, , sentAt]: MessageRow): BlockRow {

@@ -14,15 +14,15 @@ import type { Statements } from "./statements.ts";
 
 /** Row ids that are read at once. */
 const ROW_LIMIT = 1000;
-/** Messages that are read at once. */
-const SLICE_SIZE = 100;
-/** Positions that are searched at once, which bounds the time that common words take. It grows while there is little to find. */
+/** Messages that are read at once: one may have up to some 150 KiB. */
+const SLICE_SIZE = 16;
+/** Positions that are searched at once, which bounds the time of a statement. The span follows how fast the last one was. */
 const FIRST_SPAN = 65_536;
-const SPAN_GROWTH = 4;
-/** How fast a statement must be for the next span to grow. */
+const MIN_SPAN = 16_384;
+const MAX_SPAN = 262_144;
+const SPAN_FACTOR = 4;
 const FAST_MS = 1;
-/** Characters of the beginnings of words that the table has an index of. */
-const PREFIX_LENGTH = 3;
+const SLOW_MS = 4;
 /** A user of no more rooms than this is found by the rooms' terms. Each costs some microseconds per statement. */
 const MAX_ROOM_TERMS = 16;
 
@@ -45,7 +45,7 @@ export class SearchScanner {
       return new Scan(
         () => [],
         () => [],
-        { low: 1, high: 0, span: 1 },
+        { low: 1, high: 0 },
       );
     const expression = matchExpression(terms, required);
     return new Scan(
@@ -67,8 +67,6 @@ export class SearchScanner {
       {
         low: Math.max(bounds.low, until ?? 0),
         high: Math.min(bounds.high, from ?? bounds.high),
-        // For longer beginnings of words than it has an index of, FTS5 collects the messages of all positions every time.
-        span: terms.some(isLongPrefix) ? Number.MAX_SAFE_INTEGER : FIRST_SPAN,
       },
     );
   }
@@ -91,18 +89,17 @@ export class Scan {
   #low: number;
   /** The highest position that has not been searched. */
   #high: number;
-  #span: number;
+  #span = FIRST_SPAN;
   /** Row ids that were found and whose messages have not been read. */
   #found: readonly number[] = [];
 
   constructor(
     private readonly findRows: (low: number, high: number) => number[],
     private readonly readMessages: (rowIds: readonly number[]) => Candidate[],
-    { low, high, span }: { low: number; high: number; span: number },
+    { low, high }: { low: number; high: number },
   ) {
     this.#low = low;
     this.#high = high;
-    this.#span = span;
   }
 
   next(): SearchSlice {
@@ -120,11 +117,11 @@ export class Scan {
     const low = Math.max(this.#low, this.#high - this.#span + 1);
     this.#found = this.findRows(low, this.#high);
     this.#high = (this.#found.length === ROW_LIMIT ? (this.#found.at(-1) ?? low) : low) - 1;
-    if (performance.now() - start < FAST_MS) this.#span *= SPAN_GROWTH;
+    const milliseconds = performance.now() - start;
+    if (milliseconds < FAST_MS) this.#span = Math.min(MAX_SPAN, this.#span * SPAN_FACTOR);
+    else if (milliseconds > SLOW_MS) this.#span = Math.max(MIN_SPAN, this.#span / SPAN_FACTOR);
   }
 }
-
-const isLongPrefix = ({ text, isPrefix }: Term) => isPrefix && Array.from(text).length !== PREFIX_LENGTH;
 
 function prepareCandidates(db: Db) {
   const select = (condition: SQL | undefined) =>

@@ -4,24 +4,52 @@ import type { Statements } from "./statements.ts";
 
 /** Pages that one step of merging writes at most. */
 const MERGE_PAGES = 16;
+/** So many segments of a level are merged. The migration sets the same. */
+const SEGMENTS_PER_MERGE = 3;
+
+/** No message has this row id. */
+const EXTRA_ROW = 0;
 
 /** Begins the term that says in which room a message is. No text has such a term: this is no letter. */
 const ROOM_MARK = "\ue000";
+
+export interface Removal {
+  /** Terms that were removed. */
+  count: number;
+  isDone: boolean;
+}
 
 /** The table `search`. What writes must be called within a transaction. */
 export class SearchTerms {
   constructor(private readonly statements: Statements) {}
 
   add(rowId: number, room: RoomKey, text: string): void {
-    this.statements.run("INSERT INTO search (rowid, terms) VALUES (?, ?)", rowId, document(room, text));
+    this.#insert(rowId, documentTerms(room, text));
   }
 
-  /** Removes a message with the text with which it was added. */
-  remove(rowId: number, room: RoomKey, text: string): void {
+  /**
+   * Removes up to `limit` terms of a message after the first `removed` ones, with the text with which it was added. Returns how
+   * many, and whether none are left.
+   */
+  remove(rowId: number, room: RoomKey, text: string, removed: number, limit: number): Removal {
+    const terms = documentTerms(room, text);
+    const part = terms.slice(removed, removed + limit);
+    this.#delete(rowId, part);
+    const isDone = removed + part.length >= terms.length;
+    // FTS5 counts its rows, and takes an index with fewer rows than none for damaged.
+    if (!isDone) this.#insert(rowId, []);
+    return { count: part.length, isDone };
+  }
+
+  #insert(rowId: number, terms: readonly string[]): void {
+    this.statements.run("INSERT INTO search (rowid, terms) VALUES (?, ?)", rowId, terms.join(" "));
+  }
+
+  #delete(rowId: number, terms: readonly string[]): void {
     this.statements.run(
       "INSERT INTO search (search, rowid, terms) VALUES ('delete', ?, ?)",
       rowId,
-      document(room, text),
+      terms.join(" "),
     );
   }
 
@@ -42,12 +70,25 @@ export class SearchTerms {
     return this.#totalChanges() - before >= 2;
   }
 
-  /** Begins to merge all segments into one, which leaves nothing of what was deleted. `merge` goes on with it. */
+  /**
+   * Begins to merge all segments into one, which leaves nothing of what was deleted. `merge` goes on with it, until it finds
+   * nothing to do; then `endMergingAll` must be called.
+   */
   startMergingAll(): void {
+    // FTS5 does not merge a single segment, though it may hold what was deleted. A row that comes and goes makes more of them.
+    this.#insert(EXTRA_ROW, ["x"]);
+    this.setErasing(false);
+    this.#delete(EXTRA_ROW, ["x"]);
+    // Otherwise `merge` would leave it unfinished when there are few segments.
+    this.#command("usermerge", 2);
     this.#command("merge", -MERGE_PAGES);
   }
 
-  #command(name: "merge" | "secure-delete", value: number): void {
+  endMergingAll(): void {
+    this.#command("usermerge", SEGMENTS_PER_MERGE);
+  }
+
+  #command(name: "merge" | "secure-delete" | "usermerge", value: number): void {
     this.statements.run("INSERT INTO search (search, rank) VALUES (?, ?)", name, value);
   }
 
@@ -56,17 +97,31 @@ export class SearchTerms {
   }
 }
 
-function document(room: RoomKey, text: string): string {
-  let terms = roomTerm(room);
-  for (const term of termsOf(text)) terms += ` ${term}`;
-  return terms;
-}
+const documentTerms = (room: RoomKey, text: string) => [roomTerm(room), ...termsOf(text)];
 
 const roomTerm = (room: RoomKey) => ROOM_MARK + room.toString(36);
 
-/** FTS5's query for messages that have all terms, and are in one of the rooms if there are any. Terms hold no quotes. */
+/** Terms that FTS5 is asked for: each takes time, and a few of them leave little to compare. */
+const MAX_QUERY_TERMS = 4;
+/** The beginnings of words that the table has an index of, in characters. Without one, FTS5 would read all words' lists first. */
+const PREFIX_LENGTHS = [5, 3];
+
+/**
+ * FTS5's query for messages that may have all terms, and are in one of the rooms if there are any. It leaves out the shorter
+ * ones of many terms, and shortens beginnings of words. Terms hold no quotes.
+ */
 export function matchExpression(terms: readonly Term[], rooms: readonly RoomKey[]): string {
-  const required = terms.map(({ text, isPrefix }) => `"${text}"${isPrefix ? " *" : ""}`);
+  const required = terms
+    .map((term) => (term.isPrefix ? { ...term, text: cutPrefix(term.text) } : term))
+    .toSorted((a, b) => b.text.length - a.text.length)
+    .map(({ text, isPrefix }) => `"${text}"${isPrefix ? " *" : ""}`);
+  const distinct = [...new Set(required)].slice(0, MAX_QUERY_TERMS);
   const inRooms = rooms.map((room) => `"${roomTerm(room)}"`).join(" OR ");
-  return [...required, ...(rooms.length > 0 ? [`(${inRooms})`] : [])].join(" AND ");
+  return [...distinct, ...(rooms.length > 0 ? [`(${inRooms})`] : [])].join(" AND ");
+}
+
+function cutPrefix(text: string): string {
+  const characters = Array.from(text);
+  const length = PREFIX_LENGTHS.find((each) => each <= characters.length);
+  return characters.slice(0, length).join("");
 }

@@ -1,7 +1,7 @@
 import type { Database } from "bun:sqlite";
 
 import type { LeftOut } from "../../chat/archive.ts";
-import type { Invitee } from "../../chat/model.ts";
+import { defaultSettings, type Invitee } from "../../chat/model.ts";
 import type {
   MemberRecord,
   MessageRecord,
@@ -11,7 +11,9 @@ import type {
   TransferRecord,
   UserRecord,
 } from "../../chat/transfer.ts";
-import { Statements, type Value } from "./statements.ts";
+import { RESTRICTIONS_TABLE, stageRestriction } from "./import-restrictions.ts";
+import { same } from "./same-record.ts";
+import { Statements } from "./statements.ts";
 
 /** Keys of users and rooms that are kept in memory. */
 const MAX_CACHED_KEYS = 50_000;
@@ -30,7 +32,8 @@ const TABLES = [
   `users (pk INTEGER PRIMARY KEY, ref TEXT NOT NULL UNIQUE, sub TEXT, email TEXT, name TEXT, shown_email TEXT,
     emails TEXT, signed_in INTEGER NOT NULL DEFAULT 0, described INTEGER NOT NULL DEFAULT 0, at TEXT NOT NULL, user_pk INTEGER)`,
   `rooms (pk INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT, created_at INTEGER, created_by INTEGER,
-    seq INTEGER, rev INTEGER, at TEXT NOT NULL)`,
+    seq INTEGER, rev INTEGER, access TEXT, posting TEXT, slow_mode INTEGER, at TEXT NOT NULL)`,
+  RESTRICTIONS_TABLE,
   `members (room INTEGER NOT NULL, user INTEGER NOT NULL, role TEXT NOT NULL, joined_at INTEGER NOT NULL,
     at TEXT NOT NULL, PRIMARY KEY (room, user)) WITHOUT ROWID`,
   `messages (pk INTEGER PRIMARY KEY, room INTEGER NOT NULL, sender INTEGER NOT NULL, text TEXT, sent_at INTEGER NOT NULL,
@@ -109,7 +112,11 @@ export class Staging implements Disposable {
     if (record.type === "room") return this.#addRoom(at, record);
     if (record.type === "member") return this.#addMember(at, record);
     if (record.type === "reaction") return this.#addReaction(at, record);
-    return this.#addRead(at, record);
+    if (record.type === "read") return this.#addRead(at, record);
+    return stageRestriction(this.#statements, at, record, {
+      room: this.#room(at, record.room),
+      user: this.#user(at, record.user),
+    });
   }
 
   /** The first description of a user counts; later ones add what it lacks. */
@@ -128,7 +135,10 @@ export class Staging implements Disposable {
     );
   }
 
-  #addRoom(at: string, { id, name, createdAt, createdBy, head }: RoomRecord): LeftOut | undefined {
+  #addRoom(
+    at: string,
+    { id, name, settings = defaultSettings, createdAt, createdBy, head }: RoomRecord,
+  ): LeftOut | undefined {
     const pk = this.#room(at, id);
     const row = [
       name,
@@ -136,14 +146,18 @@ export class Staging implements Disposable {
       createdBy && this.#user(at, createdBy),
       head?.seq ?? null,
       head?.rev ?? null,
+      settings.access,
+      settings.posting,
+      settings.slowMode,
     ];
     const before = this.#statements.all(
-      "SELECT name, created_at, created_by, seq, rev FROM staging.rooms WHERE pk = ?",
+      "SELECT name, created_at, created_by, seq, rev, access, posting, slow_mode FROM staging.rooms WHERE pk = ?",
       pk,
     )[0];
     if (before?.[0] === null || before === undefined) {
       this.#statements.run(
-        "UPDATE staging.rooms SET name = ?, created_at = ?, created_by = ?, seq = ?, rev = ?, at = ? WHERE pk = ?",
+        `UPDATE staging.rooms SET name = ?, created_at = ?, created_by = ?, seq = ?, rev = ?, access = ?, posting = ?,
+          slow_mode = ?, at = ? WHERE pk = ?`,
         ...row,
         at,
         pk,
@@ -273,10 +287,4 @@ function remember(keys: Map<string, number>, name: string, key: number): number 
   if (keys.size >= MAX_CACHED_KEYS) keys.clear();
   keys.set(name, key);
   return key;
-}
-
-/** Why a record is left out whose place is taken by another one: it says the same, or something else. */
-function same(row: readonly Value[], before: readonly Value[] | undefined, conflict: string): LeftOut {
-  const repeated = row.every((value, index) => value === before?.[index]);
-  return repeated ? { skipped: "repeated records" } : { invalid: conflict };
 }

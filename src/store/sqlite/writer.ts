@@ -75,6 +75,9 @@ export async function beginImmediate(database: Database): Promise<void> {
 /** Whether another process has locked the file. */
 export const isBusy = (error: unknown) => sqliteError(error)?.code?.startsWith("SQLITE_BUSY") ?? false;
 
+/** Whether a virtual table is damaged: the search index, since there are no others. */
+export const isDamaged = (error: unknown) => sqliteError(error)?.code === "SQLITE_CORRUPT_VTAB";
+
 /** Returns a function that runs some work in a transaction. */
 export const createTransaction = (database: Database) =>
   database.transaction((work: () => unknown) => work());

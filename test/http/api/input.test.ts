@@ -73,6 +73,20 @@ test.each([["admin"], [1], [null], [[]], [""]])("%p is not a role", async (role)
   expect((await user.call(put, { body: { role: "member" } })).status).toBe(201);
 });
 
+test.each(["[]", '[{"role":"owner"}]', "null", "1"])(
+  "%s is no body, also where every key may be left out",
+  async (body) => {
+    const user = await createUser(server);
+    const id = newRoomId();
+    await user.call("POST /api/rooms", { body: { id, name: "x" } });
+    expectProblem(
+      await user.call(`PUT /api/rooms/${id}/members/carol@example.com`, { body }),
+      400,
+      "invalid_command",
+    );
+  },
+);
+
 test.each<[name: string, body: () => string | ReadableStream]>([
   ["one byte more than 64 KiB", () => bodyOf(MAX_BODY_BYTES + 1)],
   ["more than 64 KiB in chunks", () => new Blob([bodyOf(MAX_BODY_BYTES + 1)]).stream()],

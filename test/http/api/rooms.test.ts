@@ -44,7 +44,7 @@ describe("creating", () => {
     };
     expect(answer.body).toEqual(room);
     expect((await alice.call(`GET /api/rooms/${id}`)).body).toEqual(room);
-    const listed = { rooms: [{ ...room, read: 0, unread: 0, last_message: null }], next: null };
+    const listed = { rooms: [{ ...room, read: 0, unread: 0, mentions: 0, last_message: null }], next: null };
     const list = await alice.call("GET /api/rooms");
     expect(list.body).toEqual(listed);
     expect(list.headers.get("content-type")).toBe("application/json");
