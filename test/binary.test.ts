@@ -94,7 +94,7 @@ test("it has the page of the HTTP API and its files inside", async () => {
   expect(await read("/docs")).toContain("docs/swagger-ui-bundle.js");
   expect(JSON.parse(await read("/openapi.json"))).toMatchObject({ openapi: "3.1.1" });
   expect(JSON.parse(await read("/asyncapi.json"))).toMatchObject({ asyncapi: "3.0.0" });
-  for (const name of ["swagger-ui-bundle.js", "swagger-ui.css"])
+  for (const name of ["swagger-ui-bundle.js", "swagger-ui.css", "LICENSE"])
     expect(await read(`/docs/${name}`)).toBe(
       await Bun.file(join(root, "node_modules/swagger-ui-dist", name)).text(),
     );

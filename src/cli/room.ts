@@ -1,11 +1,15 @@
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 
-import { operator } from "../chat/model.ts";
+import { accesses, MAX_SLOW_MODE_S, operator, postings } from "../chat/model.ts";
+import type { RoomOptions } from "../chat/rooms.ts";
 import { isRoomId, ROOM_ID_RULE } from "../chat/validation.ts";
 import type { Environment } from "../config.ts";
 import { Failure } from "./failure.ts";
 import { confirm, isInteractive, print, printRows } from "./output.ts";
 import { withChat } from "./with-chat.ts";
+
+const accessHelp = "who may join: nobody on their own (members), or any signed-in user (open)";
+const postingHelp = "who may post: all members, or only moderators and owners";
 
 export function addRoomCommands(program: Command, environment: Environment): void {
   const room = program.command("room").description("create, list and delete rooms");
@@ -15,8 +19,11 @@ export function addRoomCommands(program: Command, environment: Environment): voi
     .description("create a room, and the database if there is none")
     .argument("<room>", "the room's id, as in /ws/chat/<room>/", parseRoomId)
     .option("--name <name>", "the name that people see (default: the id)")
-    .action(async (id: string, { name = id }: { name?: string }) => {
-      await withChat(environment, { create: true }, (chat) => chat.rooms.create(operator, id, name));
+    .addOption(new Option("--access <who>", accessHelp).choices(accesses))
+    .addOption(new Option("--posting <who>", postingHelp).choices(postings))
+    .option("--slow-mode <seconds>", "seconds between two messages of one member (default: 0)", parseSlowMode)
+    .action(async (id: string, { name = id, ...options }: RoomOptions & { name?: string }) => {
+      await withChat(environment, { create: true }, (chat) => chat.rooms.create(operator, id, name, options));
       await print(`Created room ${id}`);
     });
 
@@ -59,4 +66,10 @@ function deleteQuestion(id: string, messages: number): string {
 export function parseRoomId(text: string): string {
   if (!isRoomId(text)) throw new InvalidArgumentError(ROOM_ID_RULE);
   return text;
+}
+
+function parseSlowMode(text: string): number {
+  const seconds = Number(text);
+  if (/^\d+$/.test(text) && seconds <= MAX_SLOW_MODE_S) return seconds;
+  throw new InvalidArgumentError(`Expected a whole number of seconds, from 0 to ${MAX_SLOW_MODE_S}.`);
 }

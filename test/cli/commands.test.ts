@@ -45,6 +45,23 @@ describe("rooms", () => {
     expect((await cli("room list")).stdout).not.toContain(`${id} `);
   });
 
+  test("have the settings that they are created with", async () => {
+    const id = fresh("room");
+    const options = ["--access", "open", "--posting", "moderators", "--slow-mode", "30"];
+    expect(await cli("room create", id, ...options)).toEqual(ok(`Created room ${id}\n`));
+    const { room } = await server.asOperator((chat, operator) => chat.rooms.enter(operator, id));
+    expect(room).toMatchObject({ access: "open", posting: "moderators", slowMode: 30 });
+    for (const [option, value] of [
+      ["--access", "nobody"],
+      ["--posting", "owners"],
+      ["--slow-mode", "21601"],
+      ["--slow-mode", "1.5"],
+    ] as const) {
+      const { code, stderr } = await cli("room create", fresh("room"), option, value);
+      expect([code, stderr]).toEqual([2, expect.stringContaining(option)]);
+    }
+  });
+
   test("have names that cannot steer a terminal", async () => {
     const id = fresh("room");
     const name = "\u001b[2J\u009b31m\u202eevil\u3164\nroom-0  x";

@@ -60,5 +60,5 @@ test("docs/client.md has a table of all methods of the HTTP API", () => {
   const cells = table.split("\n").map((line) => /^\| (`.*?) \|/.exec(line)?.[1] ?? "");
   const documented = cells.flatMap((cell) => Array.from(cell.matchAll(/`(\w+)\(/g), ([, name = ""]) => name));
   const methods = Object.getOwnPropertyNames(Api.prototype).filter((name) => name !== "constructor");
-  expect(documented.toSorted()).toEqual(methods.toSorted());
+  expect(new Set(documented)).toEqual(new Set(methods));
 });

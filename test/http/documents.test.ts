@@ -83,9 +83,10 @@ describe("the OpenAPI document", () => {
     // Middleware is registered for all methods, and so are the routes of probes.
     const routes = http.app.routes
       .filter(({ method, path }) => method !== "ALL" || path.endsWith("z"))
-      .map(
-        ({ method, path }) => `${method === "ALL" ? "GET" : method} ${path.replaceAll(/:(\w+)/g, "{$1}")}`,
-      );
+      .map(({ method, path }) => {
+        const template = path.replace(/\/$/, "").replaceAll(/:(\w+)/g, "{$1}");
+        return `${method === "ALL" ? "GET" : method} ${template}`;
+      });
     expect(new Set(routes)).toEqual(new Set(entries.map(({ route }) => route)));
     expect(entries.length).toBeGreaterThan(25);
   });
@@ -237,6 +238,11 @@ describe("the documents", () => {
       expect(response.headers.get("content-security-policy")).toStartWith("default-src 'none'; ");
     },
   );
+
+  test("the page is found with a slash at the end, too", async () => {
+    const response = await http.app.request("/docs/");
+    expect([response.status, response.headers.get("location")]).toEqual([308, "../docs"]);
+  });
 
   test.each(["swagger-ui-bundle.js.map", "__proto__", "..%2fpackage.json", "constructor"])(
     "there is no file %s of the page",

@@ -11,7 +11,7 @@ import {
 import { memberBody } from "../../protocol/serialize.ts";
 import type { ApiEnv } from "./env.ts";
 import { memberParameter, readBody, readQuery, roomParameter } from "./input.ts";
-import { fill } from "./page.ts";
+import { respondPage } from "./respond-page.ts";
 import { respond } from "./respond.ts";
 
 /** Members that one command of the rate limit pays for. */
@@ -22,11 +22,13 @@ export function createMemberRoutes({ rooms }: Pick<Chat, "rooms">): Hono<ApiEnv>
 
   members.get("/members", async (c) => {
     const { cursor: after, limit } = readQuery(c, memberRangeSchema);
-    const page = await rooms.members(c.get("actor"), roomParameter(c), { after, limit: limit + 1 });
-    const items = fill(page.slice(0, limit).map((each) => JSON.stringify(memberBody(each))));
-    const last = items.length < page.length ? page[items.length - 1] : undefined;
-    const next = last ? formatMemberCursor({ role: last.role, user: last.user.key }) : null;
-    return respond(c, `{"members":[${items.join()}],"next":${JSON.stringify(next)}}`);
+    const found = await rooms.members(c.get("actor"), roomParameter(c), { after, limit: limit + 1 });
+    return respondPage(c, "members", {
+      found,
+      limit,
+      encode: (member) => JSON.stringify(memberBody(member)),
+      next: ({ role, user }) => formatMemberCursor({ role, user: user.key }),
+    });
   });
 
   members.post("/members", async (c) => {

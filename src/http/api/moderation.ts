@@ -1,4 +1,4 @@
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 
 import type { Chat } from "../../chat/chat.ts";
 import type { Restriction, RestrictionKind } from "../../chat/model.ts";
@@ -11,8 +11,7 @@ import {
 import { auditBody, restrictionBody } from "../../protocol/serialize-moderation.ts";
 import type { ApiEnv } from "./env.ts";
 import { memberParameter, readBody, readQuery, roomParameter } from "./input.ts";
-import { fill } from "./page.ts";
-import { respond } from "./respond.ts";
+import { respondPage } from "./respond-page.ts";
 
 const restrictionRoutes: [path: "bans" | "mutes", kind: RestrictionKind][] = [
   ["bans", "ban"],
@@ -28,8 +27,12 @@ export function createModerationRoutes({ moderation }: Pick<Chat, "moderation">)
       const { cursor, limit } = readQuery(c, restrictionRangeSchema);
       const range = { kind, after: cursor, limit: limit + 1 };
       const found = await moderation.restrictions(c.get("actor"), roomParameter(c), range);
-      const next = (items: readonly Restriction[]) => formatRestrictionCursor(cursorAfter(items, cursor));
-      return respondPage(c, path, { found, limit, encode: restrictionBody, next });
+      return respondPage(c, path, {
+        found,
+        limit,
+        encode: (each) => JSON.stringify(restrictionBody(each)),
+        next: (_, items) => formatRestrictionCursor(cursorAfter(items, cursor)),
+      });
     });
 
     routes.put(`/${path}/:who`, async (c) => {
@@ -56,34 +59,12 @@ export function createModerationRoutes({ moderation }: Pick<Chat, "moderation">)
     return respondPage(c, "entries", {
       found,
       limit,
-      encode: auditBody,
-      next: (items) => String(items.at(-1)?.n ?? 0),
+      encode: (entry) => JSON.stringify(auditBody(entry)),
+      next: ({ n }) => `${n}`,
     });
   });
 
   return routes;
-}
-
-/** Responds with a page: up to `limit` of the items that were found, one more of which says that there is another page. */
-function respondPage<Item>(
-  c: Context<ApiEnv>,
-  name: string,
-  {
-    found,
-    limit,
-    encode,
-    next,
-  }: {
-    found: readonly Item[];
-    limit: number;
-    encode: (item: Item) => object;
-    /** The cursor of the page after these items. */
-    next: (items: readonly Item[]) => string;
-  },
-): Response {
-  const items = fill(found.slice(0, limit).map((item) => JSON.stringify(encode(item))));
-  const cursor = items.length < found.length ? next(found.slice(0, items.length)) : null;
-  return respond(c, `{"${name}":[${items.join()}],"next":${JSON.stringify(cursor)}}`);
 }
 
 type Cursor = { at: number; skip: number };

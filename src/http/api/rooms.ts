@@ -13,7 +13,7 @@ import {
 import { encodeSummary, roomBody } from "../../protocol/serialize.ts";
 import type { ApiEnv } from "./env.ts";
 import { readBody, readQuery, roomParameter } from "./input.ts";
-import { fill } from "./page.ts";
+import { respondPage } from "./respond-page.ts";
 import { respond } from "./respond.ts";
 
 export function createRoomRoutes({
@@ -26,13 +26,15 @@ export function createRoomRoutes({
     const { all, open, cursor, limit } = readQuery(c, roomRangeSchema);
     const actor = c.get("actor");
     const range = { after: cursor?.id, limit: limit + 1 };
-    if (all === "true") return listById(c, await chatRooms.page(actor, range), limit);
-    if (open === "true") return listById(c, await openRooms.list(actor, range), limit);
-    const summaries = await chatRooms.of(actor, cursor);
-    const items = fill(summaries.values().take(limit).map(encodeSummary));
-    const last = summaries[items.length - 1];
-    const next = last && items.length < summaries.length ? formatRoomCursor(cursorOf(last)) : null;
-    return respond(c, `{"rooms":[${items.join()}],"next":${JSON.stringify(next)}}`);
+    if (all === "true") return respondById(c, await chatRooms.page(actor, range), limit);
+    if (open === "true") return respondById(c, await openRooms.list(actor, range), limit);
+    const found = await chatRooms.of(actor, cursor);
+    return respondPage(c, "rooms", {
+      found,
+      limit,
+      encode: encodeSummary,
+      next: (last) => formatRoomCursor(cursorOf(last)),
+    });
   });
 
   rooms.post("/", async (c) => {
@@ -66,12 +68,14 @@ export function createRoomRoutes({
   return rooms;
 }
 
-/** Responds with a page of rooms, by id. `page` has one more room than is listed, if there is one. */
-function listById(c: Context<ApiEnv>, page: readonly Membership[], limit: number): Response {
-  const items = fill(page.slice(0, limit).map((each) => JSON.stringify(roomBody(each))));
-  const last = items.length < page.length ? page[items.length - 1] : undefined;
-  const next = last ? formatRoomCursor({ at: 0, id: last.room.id }) : null;
-  return respond(c, `{"rooms":[${items.join()}],"next":${JSON.stringify(next)}}`);
+/** Responds with a page of rooms, by id. */
+function respondById(c: Context<ApiEnv>, found: readonly Membership[], limit: number): Response {
+  return respondPage(c, "rooms", {
+    found,
+    limit,
+    encode: (each) => JSON.stringify(roomBody(each)),
+    next: ({ room }) => formatRoomCursor({ at: 0, id: room.id }),
+  });
 }
 
 /** The wire's name of a setting is not the domain's. */

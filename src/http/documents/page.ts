@@ -1,3 +1,5 @@
+import license from "swagger-ui-dist/LICENSE" with { type: "file" };
+import notice from "swagger-ui-dist/NOTICE" with { type: "file" };
 import script from "swagger-ui-dist/swagger-ui-bundle.js" with { type: "file" };
 
 import style from "swagger-ui-dist/swagger-ui.css" with { type: "file" };
@@ -64,4 +66,7 @@ export const pageFiles: Readonly<Record<string, PageFile>> = {
     read: () => Bun.file(script).text(),
   },
   "swagger-ui.css": { contentType: "text/css; charset=utf-8", read: () => Bun.file(style).text() },
+  // The binary has copies of Swagger UI, whose license (Apache-2.0) comes with them.
+  LICENSE: { contentType: "text/plain; charset=utf-8", read: () => Bun.file(license).text() },
+  NOTICE: { contentType: "text/plain; charset=utf-8", read: () => Bun.file(notice).text() },
 };

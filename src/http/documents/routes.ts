@@ -38,6 +38,8 @@ export function createDocumentRoutes(): Hono<Env> {
   routes.get("/openapi.json", (c) => serve(c, openApi));
   routes.get("/asyncapi.json", (c) => serve(c, asyncApi));
   routes.get("/docs", (c) => serve(c, page));
+  // The page's links are relative, so that a proxy may serve it below a path.
+  routes.get("/docs/", (c) => c.redirect("../docs", 308));
   routes.get("/docs/:file", (c) => {
     const name = c.req.param("file");
     const file = Object.hasOwn(pageFiles, name) ? pageFiles[name] : undefined;

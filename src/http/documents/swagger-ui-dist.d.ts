@@ -7,3 +7,11 @@ declare module "swagger-ui-dist/swagger-ui.css" {
   const path: string;
   export default path;
 }
+declare module "swagger-ui-dist/LICENSE" {
+  const path: string;
+  export default path;
+}
+declare module "swagger-ui-dist/NOTICE" {
+  const path: string;
+  export default path;
+}

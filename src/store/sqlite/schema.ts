@@ -283,7 +283,7 @@ export const searchState = sqliteTable("search_state", {
   pk: integer().primaryKey(),
   /** The version of the terms in the index. Empty when the index is damaged and must be built again. */
   version: text().notNull(),
-  /** Whether many deleted terms wait for being overwritten: 1, or 2 once that has begun. */
+  /** Whether many deleted terms wait to be overwritten: 1, then 2 while that is prepared, then 3 while it is done. */
   cleanup: integer().notNull().default(0),
 });
 

@@ -214,15 +214,18 @@ export class SqliteSearchIndex implements SearchIndex {
   /** Overwrites what was only marked as deleted. Resolves with whether there was something to do. */
   async #cleanUp(): Promise<boolean> {
     const state = read(
-      () => this.#statements.all<[number]>("SELECT cleanup FROM search_state WHERE pk = 1")[0]?.[0],
+      () => this.#statements.all<[number]>("SELECT cleanup FROM search_state WHERE pk = 1")[0]?.[0] ?? 0,
     );
     if (state === 0) return false;
     await this.writer.write(() => {
-      let next = 2;
-      if (state === 1) this.#terms.startMergingAll();
-      else if (!this.#terms.merge()) {
-        this.#terms.endMergingAll();
-        next = 0;
+      let next = state;
+      if (state === 1) {
+        this.#terms.prepareMergingAll();
+        next = 2;
+      } else if (!this.#terms.merge()) {
+        if (state === 2) this.#terms.startMergingAll();
+        else this.#terms.endMergingAll();
+        next = state === 2 ? 3 : 0;
       }
       this.#statements.run("UPDATE search_state SET cleanup = ? WHERE pk = 1", next);
     });

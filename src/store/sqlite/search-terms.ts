@@ -71,21 +71,32 @@ export class SearchTerms {
   }
 
   /**
-   * Begins to merge all segments into one, which leaves nothing of what was deleted. `merge` goes on with it, until it finds
-   * nothing to do; then `endMergingAll` must be called.
+   * Merging all segments into one leaves nothing of what was deleted, if FTS5 does it: not for a single segment, nor for
+   * segments of one level when there have been higher ones. Hence three steps, each followed by `merge` until it finds nothing
+   * to do: this one leaves a segment on each level at most, and none on the lowest.
    */
-  startMergingAll(): void {
-    // FTS5 does not merge a single segment, though it may hold what was deleted. A row that comes and goes makes more of them.
-    this.#insert(EXTRA_ROW, ["x"]);
-    this.setErasing(false);
-    this.#delete(EXTRA_ROW, ["x"]);
-    // Otherwise `merge` would leave it unfinished when there are few segments.
+  prepareMergingAll(): void {
+    this.#addExtraSegments();
+    // Otherwise `merge` would leave unfinished what has few segments.
     this.#command("usermerge", 2);
+  }
+
+  startMergingAll(): void {
+    this.#addExtraSegments();
     this.#command("merge", -MERGE_PAGES);
   }
 
   endMergingAll(): void {
     this.#command("usermerge", SEGMENTS_PER_MERGE);
+  }
+
+  /** A row that comes and goes, on the lowest level. */
+  #addExtraSegments(): void {
+    this.setErasing(false);
+    this.#insert(EXTRA_ROW, ["x"]);
+    // A command writes what was added so far as a segment.
+    this.setErasing(false);
+    this.#delete(EXTRA_ROW, ["x"]);
   }
 
   #command(name: "merge" | "secure-delete" | "usermerge", value: number): void {
