@@ -135,22 +135,16 @@ export class RoomList {
       const { counts } = entry;
       if (rev <= Math.min(counts.rev, entry.lastRev)) return;
       if (recount && rev > counts.rev) counts.isUncertain = true;
-      const newest = { seq, rev, isDeleted: false, isOwn: false, wasMention: false };
-      const changes = mentions.map((change) => ({
-        seq: change.seq,
-        rev: change.rev,
-        isDeleted: false,
-        isOwn: false,
-        isMention: this.#isMention(change.now),
-        wasMention: this.#isMention(change.before),
-      }));
-      const deletions = deleted.map((each, index) => ({
-        seq: each,
-        rev: deleted_revs[index] ?? rev,
-        isDeleted: true,
-        isOwn: false,
-        wasMention: false,
-      }));
+      const isOwn = false;
+      const newest = { seq, rev, isDeleted: false, isOwn, wasMention: false };
+      const changes = mentions.map(({ now, before, ...change }) => {
+        const [isMention, wasMention] = [this.#isMention(now), this.#isMention(before)];
+        return { seq: change.seq, rev: change.rev, isDeleted: false, isOwn, isMention, wasMention };
+      });
+      const deletions = deleted.map((each, index) => {
+        const deletedAt = deleted_revs[index] ?? rev;
+        return { seq: each, rev: deletedAt, isDeleted: true, isOwn, wasMention: false };
+      });
       const last = last_message
         ? [{ ...this.#counted(last_message), isMention: false, wasMention: false }]
         : [];

@@ -58,9 +58,9 @@ class Room {
     return this.messages
       .filter((message) => message.rev > known)
       .toSorted((a, b) => a.rev - b.rev)
-      .map(({ seq, rev: changed, isDeleted, isOwn, isMention, isEdited }) => {
+      .map(({ seq, rev, isDeleted, isOwn, isMention, isEdited }) => {
         const wasMention = isMention || isEdited ? undefined : false;
-        return { seq, rev: changed, isDeleted, isOwn, isMention, wasMention };
+        return { seq, rev, isDeleted, isOwn, isMention, wasMention };
       });
   }
 }
@@ -157,9 +157,8 @@ test("the counts are the server's, whichever frames are repeated or overlap", ()
             const deleted = room.since(known).filter(({ isDeleted }) => isDeleted);
             const last = room.messages.findLast(({ isDeleted }) => !isDeleted);
             const others = [...deleted, ...(last ? [last] : [])];
-            const counted = others.map(({ seq: other, rev: changed, isDeleted, isOwn }) => {
-              return { seq: other, rev: changed, isDeleted, isOwn, wasMention: false };
-            });
+            const noMention = { isMention: false, wasMention: false };
+            const counted = others.map((other) => Object.assign({}, other, noMention));
             tellAll([newest, ...mentions, ...counted], rev);
             break;
           }
