@@ -1,0 +1,88 @@
+import { useMemo, useState } from "preact/hooks";
+
+import type { Message, PendingMessage } from "../client/index.ts";
+import { Avatar } from "./avatar.tsx";
+import { EditForm } from "./edit-form.tsx";
+import { isMentioned, mentionedNames } from "./known-users.ts";
+import { MessageActions } from "./message-actions.tsx";
+import { MessageText } from "./message-text.tsx";
+import { nameOf } from "./names.ts";
+import { PendingStatus } from "./pending-status.tsx";
+import { Quote } from "./quote.tsx";
+import { Reactions } from "./reactions.tsx";
+import { useRoomActions } from "./room-actions.ts";
+import { clockTime, exactTime } from "./times.ts";
+
+interface Props {
+  message: Message | PendingMessage;
+  /** Whether it follows a message of the same sender, so that the name is not repeated. */
+  isContinued: boolean;
+  /** Whether it is being edited, and with which text if not with its own. */
+  editing: { text?: string | undefined } | undefined;
+  /** Whether the address of the page names it. */
+  isTarget: boolean;
+}
+
+/** One message. What can be done with it is there only while the pointer or the focus is on it. */
+export function MessageView({ message, isContinued, editing, isTarget }: Props) {
+  const { room, users } = useRoomActions();
+  const [isActive, setIsActive] = useState(false);
+  const names = useMemo(() => mentionedNames(message, users), [message, users]);
+  const { seq, sender, sent_at, edited_at, deleted_at, reply_to } = message;
+  const pending = "status" in message ? message : undefined;
+  const isDeleted = deleted_at !== undefined;
+  const me = room.me?.id;
+  const classes = ["message"];
+  if (isContinued) classes.push("continued");
+  if (isTarget) classes.push("target");
+  if (pending) classes.push(pending.status);
+  if (isMentioned(message, me) && sender.id !== me) classes.push("mentions-me");
+  const show = () => setIsActive(true);
+  const hide = () => setIsActive(false);
+  return (
+    <li
+      class={classes.join(" ")}
+      data-seq={seq || undefined}
+      data-anchor={seq || pending?.client_id}
+      tabIndex={-1}
+      onPointerEnter={show}
+      onPointerLeave={hide}
+      onFocusIn={show}
+      onFocusOut={({ relatedTarget, currentTarget }) => {
+        if (!(relatedTarget instanceof Node && currentTarget.contains(relatedTarget))) hide();
+      }}
+    >
+      {isContinued ? (
+        <time class="side-time" dateTime={sent_at} title={exactTime(sent_at)}>
+          {clockTime(sent_at)}
+        </time>
+      ) : (
+        <Avatar user={sender} />
+      )}
+      <div class="message-body">
+        <p class={isContinued ? "visually-hidden" : "message-head"}>
+          <bdi class="sender">{nameOf(sender)}</bdi>{" "}
+          <time dateTime={sent_at} title={exactTime(sent_at)}>
+            {clockTime(sent_at)}
+          </time>
+        </p>
+        {reply_to !== undefined && !isDeleted && <Quote seq={reply_to} />}
+        {isDeleted ? (
+          <p class="deleted">This message was deleted.</p>
+        ) : editing ? (
+          <EditForm message={message} text={editing.text ?? message.text} />
+        ) : (
+          <MessageText text={message.text} names={names} />
+        )}
+        {edited_at !== undefined && !isDeleted && (
+          <span class="edited" title={exactTime(edited_at)}>
+            edited
+          </span>
+        )}
+        {message.reactions.length > 0 && <Reactions message={message} />}
+        {pending && <PendingStatus message={pending} />}
+      </div>
+      {isActive && !pending && !isDeleted && !editing && <MessageActions message={message} />}
+    </li>
+  );
+}

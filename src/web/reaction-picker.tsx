@@ -1,0 +1,24 @@
+import type { ComponentType } from "preact";
+import { useEffect, useState } from "preact/hooks";
+
+import type { EmojiPickerProps } from "./emoji-picker.tsx";
+import { notifyOf } from "./notices.tsx";
+
+let loaded: ComponentType<EmojiPickerProps> | undefined;
+
+/** The emoji picker, which is loaded when it is first opened. */
+export function ReactionPicker(props: EmojiPickerProps) {
+  const [, setIsLoaded] = useState(loaded !== undefined);
+  useEffect(() => {
+    if (loaded) return;
+    import("./emoji-picker.tsx").then(
+      ({ EmojiPicker }) => {
+        loaded = EmojiPicker;
+        setIsLoaded(true);
+      },
+      notifyOf("The emoji could not be loaded."),
+    );
+  }, []);
+  const Picker = loaded;
+  return Picker ? <Picker {...props} /> : null;
+}

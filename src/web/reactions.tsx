@@ -1,0 +1,36 @@
+import type { Message } from "../client/index.ts";
+import { listReactors } from "./known-users.ts";
+import { notifyOf } from "./notices.tsx";
+import { useRoomActions } from "./room-actions.ts";
+
+/** The reactions to a message. A click adds one's own, or takes it back. */
+export function Reactions({ message }: { message: Message }) {
+  const { room, users } = useRoomActions();
+  const me = room.me?.id ?? "";
+  return (
+    <ul class="reactions" aria-label="Reactions">
+      {message.reactions.map(({ emoji, by }) => {
+        const isOwn = by.includes(me);
+        const who = listReactors(by, users, me);
+        return (
+          <li key={emoji}>
+            <button
+              type="button"
+              class="reaction"
+              aria-pressed={isOwn}
+              aria-label={`${emoji} ${by.length}: ${who}`}
+              title={who}
+              onClick={() =>
+                void room
+                  .react(message.seq, emoji, !isOwn)
+                  .catch(notifyOf("The reaction was not saved."))
+              }
+            >
+              <span>{emoji}</span> {by.length}
+            </button>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
