@@ -132,7 +132,8 @@ async function complete(config: PageConfig, pending: PendingSignIn, answer: URL)
     });
     const user = new SignedIn(config, tokens);
     const claims = getValidatedIdTokenClaims(tokens);
-    sessionStorage.setItem(USER_KEY, String(claims?.["email"] ?? claims?.sub));
+    const hint = claims?.["email"] ?? claims?.sub;
+    if (typeof hint === "string") sessionStorage.setItem(USER_KEY, hint);
     return { status: "signed-in", user };
   } catch (error) {
     if (error instanceof AuthorizationResponseError) {
