@@ -53,6 +53,7 @@ export function EmojiPicker({ onPick, onClose }: EmojiPickerProps) {
         ref={input}
         type="search"
         role="combobox"
+        list={undefined}
         aria-label="Search emoji"
         aria-expanded="true"
         aria-controls="emoji"

@@ -72,7 +72,7 @@ export function useMembers(room: Room): readonly Member[] {
 /** The users who have read a message, without its sender and this user. */
 export function useSeenBy(room: Room, seq: number): readonly User[] {
   const reads = useStore(room, (current) => current.reads);
-  const cache = useRef<{ key: unknown; seq: number; users: readonly User[] }>();
+  const cache = useRef<{ key: unknown; seq: number; users: readonly User[] }>(undefined);
   if (cache.current?.key !== reads || cache.current.seq !== seq)
     cache.current = { key: reads, seq, users: room.seenBy(seq) };
   return cache.current.users;

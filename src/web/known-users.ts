@@ -13,7 +13,10 @@ export function knownUsers(room: Room): Map<string, User> {
 }
 
 /** Names and emails that a message mentions, in lower case and longest first. */
-export function mentionedNames({ mentions }: Message, users: ReadonlyMap<string, User>): string[] | undefined {
+export function mentionedNames(
+  { mentions }: Message,
+  users: ReadonlyMap<string, User>,
+): string[] | undefined {
   if (!mentions) return undefined;
   const names = mentions.users.flatMap((id) => {
     const { name, email } = users.get(id) ?? {};
@@ -25,7 +28,9 @@ export function mentionedNames({ mentions }: Message, users: ReadonlyMap<string,
 
 /** Who has reacted, in a sentence. */
 export function listReactors(ids: readonly string[], users: ReadonlyMap<string, User>, me?: string): string {
-  const known = ids.flatMap((id) => (id === me ? "you" : nameOf(users.get(id) ?? { id: null, name: null, email: null })));
+  const known = ids.flatMap((id) =>
+    id === me ? "you" : nameOf(users.get(id) ?? { id: null, name: null, email: null }),
+  );
   const shown = known.slice(0, 10);
   if (known.length > shown.length) shown.push(`${known.length - shown.length} more`);
   return shown.join(", ");

@@ -6,8 +6,8 @@ import { IconButton } from "./icons.tsx";
 import { nameOf } from "./names.ts";
 import { notifyOf } from "./notices.tsx";
 import { excerpt } from "./quote.tsx";
-import { type RoomActions, useRoomActions } from "./room-actions.ts";
 import { ReactionPicker } from "./reaction-picker.tsx";
+import { type RoomActions, useRoomActions } from "./room-actions.ts";
 
 /** Deletes a message, if the user means it. */
 export async function deleteMessage({ room }: RoomActions, message: Message): Promise<void> {

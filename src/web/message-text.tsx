@@ -43,7 +43,9 @@ function block(token: Token, depth: number): ComponentChild {
 }
 
 function list({ ordered, start, items }: Tokens.List, depth: number): ComponentChild {
-  const children = items.map(({ tokens }) => <li dir="auto">{tokens.map((token) => item(token, depth + 1))}</li>);
+  const children = items.map(({ tokens }) => (
+    <li dir="auto">{tokens.map((token) => item(token, depth + 1))}</li>
+  ));
   return ordered ? <ol start={start === "" ? 1 : start}>{children}</ol> : <ul>{children}</ul>;
 }
 

@@ -48,4 +48,5 @@ export function whoOf({ id, email }: User): string {
 }
 
 /** "1 message", "2 messages". */
-export const count = (number: number, noun: string) => `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;
+export const count = (number: number, noun: string) =>
+  `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;

@@ -22,7 +22,11 @@ export function PendingStatus({ message }: { message: PendingMessage }) {
     return (
       <p class="pending-status failed-status">
         <strong>Not sent.</strong> {message.error ? explain(message.error) : ""}{" "}
-        <button type="button" class="link-button" onClick={() => void room.resend(message).catch(() => undefined)}>
+        <button
+          type="button"
+          class="link-button"
+          onClick={() => void room.resend(message).catch(() => undefined)}
+        >
           Try again
         </button>{" "}
         <button type="button" class="link-button" onClick={() => room.discard(message)}>

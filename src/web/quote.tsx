@@ -21,7 +21,7 @@ function useMessage(seq: number): Message | null | undefined {
   const loaded = useStore(room, ({ messages }) => messages[seq - (messages[0]?.seq ?? 0)]);
   const [requested, setRequested] = useState<Message | null>();
   useEffect(() => {
-    if (loaded) return;
+    if (loaded) return undefined;
     let isCurrent = true;
     api.message(room.id, seq).then(
       (message) => isCurrent && setRequested(message),
@@ -36,13 +36,13 @@ function useMessage(seq: number): Message | null | undefined {
 
 /** What a message replies to. It leads there. */
 export function Quote({ seq }: { seq: number }) {
-  const { jump } = useRoomActions();
+  const actions = useRoomActions();
   const message = useMessage(seq);
   let text = "…";
   if (message === null) text = "a message that cannot be shown";
   else if (message) text = message.deleted_at === undefined ? excerpt(message.text) : "a deleted message";
   return (
-    <button type="button" class="quote" onClick={() => jump(seq)}>
+    <button type="button" class="quote" onClick={() => actions.jump(seq)}>
       <span class="visually-hidden">In reply to </span>
       {message && <bdi class="quote-sender">{nameOf(message.sender)}</bdi>} <span dir="auto">{text}</span>
     </button>

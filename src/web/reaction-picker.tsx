@@ -10,14 +10,11 @@ let loaded: ComponentType<EmojiPickerProps> | undefined;
 export function ReactionPicker(props: EmojiPickerProps) {
   const [, setIsLoaded] = useState(loaded !== undefined);
   useEffect(() => {
-    if (loaded) return;
-    import("./emoji-picker.tsx").then(
-      ({ EmojiPicker }) => {
-        loaded = EmojiPicker;
-        setIsLoaded(true);
-      },
-      notifyOf("The emoji could not be loaded."),
-    );
+    const load = async () => {
+      loaded ??= (await import("./emoji-picker.tsx")).EmojiPicker;
+      setIsLoaded(true);
+    };
+    load().catch(notifyOf("The emoji could not be loaded."));
   }, []);
   const Picker = loaded;
   return Picker ? <Picker {...props} /> : null;

@@ -21,9 +21,7 @@ export function Reactions({ message }: { message: Message }) {
               aria-label={`${emoji} ${by.length}: ${who}`}
               title={who}
               onClick={() =>
-                void room
-                  .react(message.seq, emoji, !isOwn)
-                  .catch(notifyOf("The reaction was not saved."))
+                void room.react(message.seq, emoji, !isOwn).catch(notifyOf("The reaction was not saved."))
               }
             >
               <span>{emoji}</span> {by.length}

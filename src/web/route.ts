@@ -1,5 +1,10 @@
 import { useEffect, useState } from "preact/hooks";
 
+import { serverUrl } from "./config.ts";
+
+/** The path of the page, with a slash at the end. */
+const root = serverUrl.pathname;
+
 /** What the address of the page names: nothing, a room, or a message of a room. */
 export interface Route {
   room?: string | undefined;
@@ -7,7 +12,8 @@ export interface Route {
 }
 
 export function routeOf(path: string): Route {
-  const [, room, seq] = /^\/r\/([^/]+)(?:\/(\d{1,15}))?\/?$/.exec(path) ?? [];
+  if (!path.startsWith(root)) return {};
+  const [, room, seq] = /^r\/([^/]+)(?:\/(\d{1,15}))?\/?$/.exec(path.slice(root.length)) ?? [];
   if (room === undefined) return {};
   try {
     return { room: decodeURIComponent(room), seq: seq === undefined ? undefined : Number(seq) };
@@ -17,8 +23,8 @@ export function routeOf(path: string): Route {
 }
 
 export function pathOf({ room, seq }: Route): string {
-  if (room === undefined) return "/";
-  return `/r/${encodeURIComponent(room)}${seq === undefined ? "" : `/${seq}`}`;
+  if (room === undefined) return root;
+  return `${root}r/${encodeURIComponent(room)}${seq === undefined ? "" : `/${seq}`}`;
 }
 
 /** Told when the page goes to another address by itself, for which browsers have no event. */

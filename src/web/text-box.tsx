@@ -2,7 +2,7 @@ import type { RefObject } from "preact";
 import { useLayoutEffect } from "preact/hooks";
 
 interface Props {
-  boxRef: RefObject<HTMLTextAreaElement>;
+  boxRef: RefObject<HTMLTextAreaElement | null>;
   label: string;
   /** The text at first. Later changes of it replace what is in the box. */
   value: string;
@@ -46,9 +46,7 @@ export function TextBox(props: Props) {
       placeholder={placeholder}
       enterkeyhint={hasKeyboard() ? "send" : "enter"}
       {...(completion && {
-        "role": "combobox",
         "aria-autocomplete": "list",
-        "aria-expanded": true,
         "aria-controls": completion.listId,
         "aria-activedescendant": completion.activeId,
       })}

@@ -1,0 +1,60 @@
+import { useEffect, useState } from "preact/hooks";
+
+import { ParleyError } from "../client/index.ts";
+import { useServices } from "./context.ts";
+import { explain } from "./explain.ts";
+import { useStore } from "./hooks.ts";
+
+/** A connection that is made within this time is not worth a word. */
+const CONNECTING_DELAY_MS = 1_000;
+
+/** Says in words why nothing arrives at the moment. Writing goes on. */
+export function Banner({ onSignIn }: { onSignIn: () => void }) {
+  const { chat } = useServices();
+  const status = useStore(chat, (current) => current.status);
+  const [problem, setProblem] = useState<unknown>();
+  const [isLate, setIsLate] = useState(false);
+  useEffect(
+    () =>
+      chat.subscribe((event) => {
+        if (event.type === "error") setProblem(event.error);
+        if (event.type === "closed") setProblem(new ParleyError(event.reason, ""));
+      }),
+    [chat],
+  );
+  useEffect(() => {
+    setIsLate(false);
+    if (status === "open") setProblem(undefined);
+    const timer = setTimeout(() => setIsLate(true), CONNECTING_DELAY_MS);
+    return () => clearTimeout(timer);
+  }, [status]);
+  const code = problem instanceof ParleyError ? problem.code : undefined;
+  if (status === "closed" && code !== "closed") {
+    const isSignedOut = code === "unauthorized" || code === "token_expired";
+    return (
+      <div class="banner closed" role="alert">
+        {isSignedOut
+          ? "You are signed out. What you have written is kept."
+          : `Disconnected. ${explain(problem)}`}{" "}
+        <button type="button" class="button small" onClick={isSignedOut ? onSignIn : () => chat.retry()}>
+          {isSignedOut ? "Sign in" : "Try again"}
+        </button>
+      </div>
+    );
+  }
+  let text = "";
+  if (status === "offline") text = "You are offline. What you write is sent when you are back.";
+  else if (status === "connecting" && isLate) {
+    text = code === undefined ? "Connecting …" : `${explain(problem)} Trying again …`;
+  }
+  return (
+    <div class={text === "" ? "banner none" : "banner"} role="status">
+      {text}
+      {text !== "" && status === "connecting" && (
+        <button type="button" class="link-button" onClick={() => chat.retry()}>
+          Try now
+        </button>
+      )}
+    </div>
+  );
+}

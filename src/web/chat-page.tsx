@@ -1,0 +1,95 @@
+import { useMemo, useState } from "preact/hooks";
+
+import { api } from "../client/api.ts";
+import type { Chat } from "../client/index.ts";
+import { Announcer, useTitle } from "./announcer.tsx";
+import { Banner } from "./banner.tsx";
+import { Confirmations } from "./confirm.tsx";
+import { ServicesContext, useServices } from "./context.ts";
+import { CreateRoom } from "./create-room.tsx";
+import { useKeys, useStore } from "./hooks.ts";
+import { Notices } from "./notices.tsx";
+import { OpenRooms } from "./open-rooms.tsx";
+import { RoomList } from "./room-list.tsx";
+import { RoomView } from "./room-view.tsx";
+import { navigate, useRoute } from "./route.ts";
+import { Search } from "./search.tsx";
+import { Shortcuts } from "./shortcuts.tsx";
+import { Sidebar } from "./sidebar.tsx";
+
+interface Props {
+  chat: Chat;
+  /** Called when the user is signed out, and wants to sign in again. */
+  onSignIn: () => void;
+  onSignOut: () => void;
+}
+
+/** The dialogs that can be opened from anywhere. */
+export type DialogName = "create" | "join" | "search" | "shortcuts";
+
+/** A chat: the rooms, and one of them. */
+export function ChatPage({ chat, onSignIn, onSignOut }: Props) {
+  const services = useMemo(() => ({ chat, api: api(chat) }), [chat]);
+  return (
+    <ServicesContext.Provider value={services}>
+      <Page onSignIn={onSignIn} onSignOut={onSignOut} />
+      <Notices />
+      <Confirmations />
+    </ServicesContext.Provider>
+  );
+}
+
+function Page({ onSignIn, onSignOut }: Omit<Props, "chat">) {
+  const { chat } = useServices();
+  const route = useRoute();
+  const [dialog, setDialog] = useState<DialogName>();
+  const hasRooms = useStore(chat, ({ rooms }) => rooms.length > 0);
+  const close = () => setDialog(undefined);
+  useTitle(route.room);
+  useKeys((event) => {
+    const { key, target, altKey, shiftKey } = event;
+    const isWriting = target instanceof HTMLElement && target.matches("input, textarea, select");
+    const step = { ArrowUp: -1, ArrowDown: 1 }[key];
+    if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === "k") setDialog("search");
+    else if (altKey && step !== undefined) goToNeighbour(chat, route.room, step, shiftKey);
+    else if (key === "?" && !isWriting) setDialog("shortcuts");
+    else if (key === "Escape" && !event.defaultPrevented)
+      document.querySelector<HTMLElement>(".composer textarea")?.focus();
+    else return;
+    event.preventDefault();
+  });
+  return (
+    <div class={route.room === undefined ? "page no-selection" : "page"}>
+      <Banner onSignIn={onSignIn} />
+      <Sidebar onDialog={setDialog} onSignOut={onSignOut}>
+        <RoomList selected={route.room} />
+      </Sidebar>
+      {route.room === undefined ? (
+        <main class="room empty-room">
+          <div class="empty-text">
+            <h1>Parley</h1>
+            <p>{hasRooms ? "Choose a room." : "Create a room, or join one that is open to everyone."}</p>
+          </div>
+        </main>
+      ) : (
+        <RoomView id={route.room} route={route} onSearch={() => setDialog("search")} />
+      )}
+      <Announcer selected={route.room} />
+      {dialog === "create" && <CreateRoom onClose={close} />}
+      {dialog === "join" && <OpenRooms onClose={close} />}
+      {dialog === "search" && <Search room={route.room} onClose={close} />}
+      {dialog === "shortcuts" && <Shortcuts onClose={close} />}
+    </div>
+  );
+}
+
+/** Goes to the room above or below the selected one in the list; with `onlyUnread`, to the next one with unread messages. */
+function goToNeighbour(chat: Chat, selected: string | undefined, step: number, onlyUnread: boolean): void {
+  const { rooms } = chat;
+  const start = rooms.findIndex(({ id }) => id === selected);
+  for (let index = start + step; index >= 0 && index < rooms.length; index += step) {
+    const room = rooms[index];
+    if (!room || (onlyUnread && room.unread === 0)) continue;
+    return navigate({ room: room.id });
+  }
+}

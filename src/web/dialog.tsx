@@ -1,0 +1,51 @@
+import type { ComponentChildren } from "preact";
+import { useEffect, useId, useRef } from "preact/hooks";
+
+import { IconButton } from "./icons.tsx";
+
+interface Props {
+  title: string;
+  onClose: () => void;
+  class?: string;
+  children: ComponentChildren;
+}
+
+/** A dialog over the page. The browser keeps the focus in it, and gives it back to where it was. */
+export function Dialog({ title, onClose, children, class: name = "" }: Props) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const id = useId();
+  useEffect(() => {
+    const { current } = dialog;
+    const opener = document.activeElement;
+    current?.showModal();
+    current?.querySelector<HTMLElement>("[data-focus]")?.focus();
+    return () => {
+      current?.close();
+      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+    };
+  }, []);
+  return (
+    <dialog
+      ref={dialog}
+      class={`dialog ${name}`}
+      aria-labelledby={id}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose();
+      }}
+      onKeyDown={(event) => event.stopPropagation()}
+      onPointerDown={({ target, currentTarget }) => {
+        // The dialog itself is only hit beside its content.
+        if (target === currentTarget) onClose();
+      }}
+    >
+      <div class="dialog-content">
+        <header class="dialog-head">
+          <h2 id={id}>{title}</h2>
+          <IconButton name="close" label="Close" onClick={onClose} />
+        </header>
+        {children}
+      </div>
+    </dialog>
+  );
+}

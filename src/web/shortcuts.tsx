@@ -1,0 +1,67 @@
+import { Dialog } from "./dialog.tsx";
+
+const shortcuts: readonly (readonly [string, readonly (readonly [string, string])[]])[] = [
+  [
+    "Anywhere",
+    [
+      ["Ctrl K", "Search"],
+      ["Alt ↑ / Alt ↓", "Room above or below"],
+      ["Alt Shift ↑ / ↓", "Unread room above or below"],
+      ["?", "This list"],
+      ["Esc", "Close, or go back to writing"],
+    ],
+  ],
+  [
+    "Writing",
+    [
+      ["Enter", "Send"],
+      ["Shift Enter", "New line"],
+      ["↑", "In an empty box: edit your last message"],
+      ["Shift Tab", "To the messages"],
+      ["@", "Mention somebody; @room for everyone"],
+    ],
+  ],
+  [
+    "A message",
+    [
+      ["↑ / ↓", "Message before or after"],
+      ["Home / End", "First or last message"],
+      ["+", "React"],
+      ["R", "Reply"],
+      ["E", "Edit"],
+      ["Delete", "Delete"],
+    ],
+  ],
+];
+
+/** The keys that do something, and how texts are formatted. */
+export function Shortcuts({ onClose }: { onClose: () => void }) {
+  return (
+    <Dialog title="Keyboard and formatting" onClose={onClose}>
+      <div class="shortcuts">
+        {shortcuts.map(([place, keys]) => (
+          <section key={place}>
+            <h3>{place}</h3>
+            <dl>
+              {keys.map(([key, meaning]) => (
+                <div key={key}>
+                  <dt>
+                    <kbd>{key}</kbd>
+                  </dt>
+                  <dd>{meaning}</dd>
+                </div>
+              ))}
+            </dl>
+          </section>
+        ))}
+        <section>
+          <h3>Formatting</h3>
+          <p class="hint">
+            **bold**, *italic*, ~~struck~~, `code`, three backticks for a block of code, “- ” for a list,
+            “&gt; ” for a quote, [text](https://example.com) for a link.
+          </p>
+        </section>
+      </div>
+    </Dialog>
+  );
+}
