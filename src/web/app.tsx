@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { type Chat, connect } from "../client/index.ts";
-import { type PageConfig, readConfig, serverUrl } from "./config.ts";
+import { type PageConfig, readConfig, serverUrl, type SignInConfig } from "./config.ts";
 import { beginSignIn, resumeSignIn, type SignInState, signOut } from "./sign-in.ts";
 import type { SignedIn } from "./signed-in.ts";
 
@@ -24,6 +24,8 @@ export function App() {
   if (problem !== undefined) return <p role="alert">{problem}</p>;
   if (!loaded) return <p role="status">Signing in…</p>;
   const { config, state } = loaded;
+  if (config.client_id === null)
+    return <p role="alert">Set PARLEY_CLIENT_ID to the id of this page at {config.issuer}.</p>;
   return state.status === "signed-in" ? (
     <Home config={config} user={state.user} />
   ) : (
@@ -31,9 +33,7 @@ export function App() {
   );
 }
 
-function SignIn({ config, problem }: { config: PageConfig; problem: string | undefined }) {
-  if (config.client_id === null)
-    return <p role="alert">Set PARLEY_CLIENT_ID to the id of this page at {config.issuer}.</p>;
+function SignIn({ config, problem }: { config: SignInConfig; problem: string | undefined }) {
   return (
     <main>
       {problem !== undefined && <p role="alert">{problem}</p>}
@@ -44,7 +44,7 @@ function SignIn({ config, problem }: { config: PageConfig; problem: string | und
   );
 }
 
-function Home({ config, user }: { config: PageConfig; user: SignedIn }) {
+function Home({ config, user }: { config: SignInConfig; user: SignedIn }) {
   const [chat, setChat] = useState<Chat>();
   const [, setVersion] = useState(0);
   useEffect(() => {
