@@ -158,6 +158,23 @@ export const settings = {
     'The claim that says whether the email is verified: `true` or `"true"`. Default: `email_verified`, in the namespace of PARLEY_EMAIL_CLAIM.',
   ),
   nameClaim: setting("PARLEY_NAME_CLAIM", "name", v.string(), "Claim that holds the user's name."),
+  clientId: setting(
+    "PARLEY_CLIENT_ID",
+    undefined,
+    v.string(),
+    "Id of Parley's own page at the first issuer: a public client, with the URL of the page as its redirect URI. Default: none, so nobody can sign in on the page.",
+  ),
+  scopes: setting(
+    "PARLEY_SCOPES",
+    "openid profile email offline_access",
+    v.pipe(
+      v.string(),
+      v.transform((text) => text.trim().split(/\s+/)),
+      v.check((scopes) => scopes.includes("openid"), "must have openid"),
+      v.transform((scopes) => scopes.join(" ")),
+    ),
+    "Scopes that the page asks for, with spaces between them.",
+  ),
   clockTolerance: setting(
     "PARLEY_CLOCK_TOLERANCE",
     "5",
@@ -242,6 +259,7 @@ type Optional =
   | "adminIssuers"
   | "emailVerifiedClaim"
   | "allowedOrigins"
+  | "clientId"
   | "maxConnections"
   | "classic";
 
@@ -264,32 +282,4 @@ export function readConfig(environment: Environment): Config {
 export function unknownSettings(environment: Environment): string[] {
   const known = new Set(Object.values(settings).map(({ variable }) => variable));
   return Object.keys(environment).filter((name) => name.startsWith("PARLEY_") && !known.has(name));
-}
-
-export interface TrustedIssuer {
-  issuer: string;
-  jwksUrl: string | undefined;
-  /** Whether `chat:admin` in its tokens counts. */
-  grantsAdmin: boolean;
-}
-
-/** Returns the trusted issuers, which `serve` requires. Throws `ConfigError` if they or the audiences are not set. */
-export function requireIssuers(config: Config): TrustedIssuer[] {
-  const { issuers, audiences, jwksUrls } = config;
-  if (!issuers) throw new ConfigError("PARLEY_ISSUER: must be set to the issuer of your tokens");
-  if (!audiences) throw new ConfigError("PARLEY_AUDIENCE: must be set to the audience of your tokens");
-  if (jwksUrls && jwksUrls.length !== issuers.length) {
-    throw new ConfigError("PARLEY_JWKS_URL: must have one URL for each issuer");
-  }
-  const adminIssuers = config.adminIssuers ?? (issuers.length === 1 ? issuers : []);
-  const unknown = adminIssuers.find((issuer) => !issuers.includes(issuer));
-  if (unknown !== undefined)
-    throw new ConfigError(
-      `PARLEY_ADMIN_ISSUER: must be among the issuers of PARLEY_ISSUER (it has "${unknown}")`,
-    );
-  return issuers.map((issuer, index) => ({
-    issuer,
-    jwksUrl: jwksUrls?.[index],
-    grantsAdmin: adminIssuers.includes(issuer),
-  }));
 }

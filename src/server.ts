@@ -1,7 +1,8 @@
 import type { Server } from "bun";
 import type { Logger } from "pino";
 
-import { DEV_AUDIENCE, type DevIssuer } from "./auth/dev-issuer.ts";
+import { DEV_AUDIENCE, DEV_CLIENT_ID, type DevIssuer } from "./auth/dev-issuer.ts";
+import { IssuerMetadata } from "./auth/issuer-metadata.ts";
 import { Verifier, type VerifierOptions } from "./auth/verifier.ts";
 import { createLocalBus } from "./bus/local.ts";
 import { Chat } from "./chat/chat.ts";
@@ -12,15 +13,18 @@ import { SearchIndexer } from "./chat/search-indexer.ts";
 import { Search } from "./chat/search.ts";
 import type { Store } from "./chat/store.ts";
 import { readClassic } from "./classic-file.ts";
-import { type Config, ConfigError, requireIssuers } from "./config.ts";
+import { type Config, ConfigError } from "./config.ts";
 import { createApp } from "./http/app.ts";
 import { createMetrics, type Metrics } from "./http/metrics.ts";
 import { OriginPolicy } from "./http/origin.ts";
+import type { SignInOptions } from "./http/page/sign-in-config.ts";
+import { listen, withAbsoluteUrl } from "./listen.ts";
 import { limitsOf } from "./open-chat.ts";
 import { openFileLimit, OpenFiles } from "./open-files.ts";
 import { defaultClassic } from "./protocol/classic/classic.ts";
 import { open } from "./store/sqlite/open.ts";
 import { SqliteStore } from "./store/sqlite/store.ts";
+import { requireIssuers, type TrustedIssuer } from "./trusted-issuers.ts";
 import { Admission } from "./ws/admission.ts";
 import { createBroadcaster } from "./ws/broadcast.ts";
 import type { Connection, SocketData } from "./ws/connection.ts";
@@ -46,12 +50,6 @@ const RESERVED_FILES = 100;
 const KEYS_WAIT_MS = 1000;
 /** How long a shutdown waits for HTTP requests in progress. */
 const REQUEST_GRACE_MS = 1000;
-const MAX_REQUEST_BYTES = 1 << 20;
-
-/** The server cannot listen. The message is one line for the operator. */
-export class ListenError extends Error {
-  override readonly name = "ListenError";
-}
 
 export interface ServerOptions {
   config: Config;
@@ -154,7 +152,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         log.error({ err }, "A token could not be verified");
     },
   });
-  const originPolicy = new OriginPolicy(config.allowedOrigins);
+  const originPolicy = new OriginPolicy(config.allowedOrigins, { loopback: devIssuer !== undefined });
   const openFiles = new OpenFiles(fileLimit);
   const app = createApp({
     chat,
@@ -164,6 +162,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     metrics,
     log,
     devIssuer,
+    signIn: createSignIn(options, issuers),
     connectionCount: () => connections.size,
     isDraining: () => connections.draining,
     filesRunShort: () => openFiles.runShort(),
@@ -209,47 +208,28 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
 }
 
-const ignore = () => undefined;
-
 const monotonic = () => performance.now();
-
-/** Listens, so that the address is known. `reload` sets the real handlers before this turn of the event loop ends. */
-function listen(config: Config): Server<SocketData> {
-  try {
-    return Bun.serve<SocketData>({
-      hostname: config.host,
-      port: config.port,
-      maxRequestBodySize: MAX_REQUEST_BYTES,
-      // Bun's error pages for development show stack traces and source code.
-      development: false,
-      // With it, Bun would share a port that another process listens on.
-      reusePort: false,
-      fetch: () => new Response(null, { status: 503 }),
-      websocket: { message: ignore },
-    });
-  } catch (error) {
-    throw listenError(error, config);
-  }
-}
-
-function listenError(cause: unknown, { host, port }: Config): ListenError {
-  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
-  if (code === "EADDRINUSE") return new ListenError(`PARLEY_PORT: port ${port} is already in use`, { cause });
-  if (code === "EACCES")
-    return new ListenError(`PARLEY_PORT: this user may not listen on port ${port}`, { cause });
-  return new ListenError(`PARLEY_HOST: cannot listen on "${host}" (${code || String(cause)})`, { cause });
-}
-
-/** The URL of a request without a Host header (HTTP/1.0) is only a path, which may begin with two slashes. */
-function withAbsoluteUrl(request: Request): Request {
-  return request.url.startsWith("/") ? new Request(`http://localhost${request.url}`, request) : request;
-}
 
 /** Throws `ConfigError` if the setting exceeds the limit of open files. */
 function connectionLimit({ maxConnections }: Config, fileLimit: number): number {
   const limit = maxConnections ?? Math.max(1, fileLimit - RESERVED_FILES);
   if (limit <= fileLimit) return limit;
   throw new ConfigError(`PARLEY_MAX_CONNECTIONS: exceeds the limit of open files, ${fileLimit} (ulimit -Hn)`);
+}
+
+/** Users sign in at the first issuer. */
+function createSignIn(
+  { config, log, devIssuer }: ServerOptions,
+  issuers: readonly TrustedIssuer[],
+): SignInOptions {
+  const issuer = devIssuer?.issuer ?? issuers[0]?.issuer ?? "";
+  return {
+    metadata: new IssuerMetadata({ issuer, log, monotonic }),
+    clientId: devIssuer ? DEV_CLIENT_ID : config.clientId,
+    scopes: config.scopes,
+    audience: devIssuer ? undefined : config.audiences?.[0],
+    isDev: devIssuer !== undefined,
+  };
 }
 
 async function purge(store: Store): Promise<void> {

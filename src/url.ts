@@ -3,6 +3,12 @@ export function isLoopback(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
+/** Whether a URL is http or https, and on this machine. */
+export function isLoopbackUrl(text: string): boolean {
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol) && isLoopback(url.hostname);
+}
+
 /** Whether a URL is https, or http on this machine. */
 export function isSecureUrl(text: string): boolean {
   const url = URL.parse(text);

@@ -23,7 +23,7 @@ interface Source {
 }
 
 const sources = new Map<string, Source>();
-for (const path of new Bun.Glob("**/*.ts").scanSync(join(root, "src"))) {
+for (const path of new Bun.Glob("**/*.{ts,tsx}").scanSync(join(root, "src"))) {
   const text = read(`src/${path}`);
   sources.set(path, { text, imports: importsOf(path, text) });
 }
@@ -38,7 +38,10 @@ function importsOf(path: string, text: string): Import[] {
 }
 
 function scan(path: string, text: string): string[] {
-  const { imports } = new Bun.Transpiler({ loader: "ts", trimUnusedImports: false }).scan(text);
+  const { imports } = new Bun.Transpiler({
+    loader: path.endsWith("x") ? "tsx" : "ts",
+    trimUnusedImports: false,
+  }).scan(text);
   return imports.map(({ path: name }) =>
     name.startsWith(".") ? normalize(join(dirname(path), name)) : name,
   );
@@ -57,6 +60,16 @@ const arrows: Record<string, RegExp> = {
   "client/": allow(
     "client/.*",
     "protocol/(frames|schemas|responses|room-requests|moderation-(bodies|requests)|error-codes)\\.ts",
+  ),
+  // The page. Of the protocol, it knows only how users sign in.
+  "web/": allow(
+    "web/.*",
+    "client/.*",
+    "protocol/responses\\.ts",
+    "preact(/hooks|/jsx-runtime)?",
+    "@preact/signals",
+    "marked",
+    "oauth4webapi",
   ),
   "auth/": allow("auth/.*", "chat/.*", "url\\.ts", packages),
   "bus/": allow("bus/.*", "chat/.*", packages),
@@ -82,19 +95,21 @@ const arrows: Record<string, RegExp> = {
   "transfer/": allow("transfer/.*", "chat/.*", packages),
   "url.ts": allow(),
   "open-files.ts": allow("node:fs"),
+  "listen.ts": allow("config\\.ts", "ws/connection\\.ts", "bun"),
+  "trusted-issuers.ts": allow("config\\.ts"),
   "classic-file.ts": allow("config\\.ts", "protocol/classic/.*", "node:fs"),
   "config.ts": allow("url\\.ts", "valibot", "node:fs"),
   "open-chat.ts": allow("(store|bus|chat)/.*", "config\\.ts"),
   "server.ts": allow(
     "(ws|http|store|bus|auth|chat)/.*",
     "protocol/classic/classic\\.ts",
-    "(config|classic-file|open-chat|open-files)\\.ts",
+    "(config|classic-file|listen|open-chat|open-files|trusted-issuers)\\.ts",
     packages,
   ),
   "open-archive.ts": allow("(store|chat)/.*", "config\\.ts"),
   "cli/": allow(
     "cli/.*",
-    "(server|open-chat|open-archive|config|classic-file)\\.ts",
+    "(server|listen|open-chat|open-archive|config|classic-file)\\.ts",
     "protocol/classic/.*",
     "(auth|chat|transfer)/.*",
     "store/sqlite/open\\.ts",

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 
-import { ConfigError, readConfig, requireIssuers, settings, unknownSettings } from "../src/config.ts";
+import { ConfigError, readConfig, settings, unknownSettings } from "../src/config.ts";
+import { requireIssuers } from "../src/trusted-issuers.ts";
 
 const variables = Object.values(settings).map(({ variable }) => variable);
 const withDefault = Object.values(settings).filter((setting) => setting.default !== undefined);
@@ -30,6 +31,8 @@ test("without any variable, every setting has its default", () => {
     emailVerified: "required",
     emailVerifiedClaim: undefined,
     nameClaim: "name",
+    clientId: undefined,
+    scopes: "openid profile email offline_access",
     clockTolerance: 5,
     allowedOrigins: undefined,
     maxText: 16_384,

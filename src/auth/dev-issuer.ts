@@ -11,11 +11,23 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 
-import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT } from "jose";
+import {
+  calculateJwkThumbprint,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  type JWTPayload,
+  SignJWT,
+} from "jose";
 import * as v from "valibot";
 
 /** The `aud` of development tokens. */
 export const DEV_AUDIENCE = "parley-dev";
+/** The `client_id` of Parley's own page. Any other one will do, too. */
+export const DEV_CLIENT_ID = "parley";
+
+/** The room of all its users. */
+export const DEV_ROOM = "lobby";
 
 const ALGORITHM = "ES256";
 
@@ -79,9 +91,18 @@ export class DevIssuer {
   discovery() {
     return {
       issuer: this.issuer,
+      authorization_endpoint: `${this.issuer}authorize`,
+      token_endpoint: `${this.issuer}token`,
+      end_session_endpoint: `${this.issuer}logout`,
       jwks_uri: `${this.issuer}jwks.json`,
+      response_types_supported: ["code"],
+      response_modes_supported: ["query"],
+      grant_types_supported: ["authorization_code", "refresh_token", "password"],
+      code_challenge_methods_supported: ["S256"],
+      token_endpoint_auth_methods_supported: ["none"],
+      prompt_values_supported: ["none", "login"],
+      scopes_supported: ["openid", "profile", "email", "offline_access"],
       id_token_signing_alg_values_supported: [ALGORITHM],
-      response_types_supported: ["id_token"],
       subject_types_supported: ["public"],
     };
   }
@@ -92,13 +113,22 @@ export class DevIssuer {
     return { keys: [{ ...key, alg: ALGORITHM, use: "sig" }] };
   }
 
-  /** Returns a token for the user with this email address. It expires after `seconds`. */
-  async token(email: string, seconds: number): Promise<string> {
+  /** Returns an access token for the user with this email address. It expires after `seconds`. */
+  token(email: string, seconds: number): Promise<string> {
+    return this.#sign(email, seconds, DEV_AUDIENCE, {});
+  }
+
+  /** Returns an ID token (OpenID Connect Core 1.0, section 2), which tells a client who has signed in. */
+  idToken(email: string, seconds: number, clientId: string, nonce: string | undefined): Promise<string> {
+    return this.#sign(email, seconds, clientId, nonce === undefined ? {} : { nonce });
+  }
+
+  async #sign(email: string, seconds: number, audience: string, claims: JWTPayload): Promise<string> {
     const { key } = this.state;
-    return new SignJWT({ email, email_verified: true, name: email.split("@")[0] })
+    return new SignJWT({ email, email_verified: true, name: email.split("@")[0], ...claims })
       .setProtectedHeader({ alg: ALGORITHM, typ: "JWT", kid: key.kid })
       .setIssuer(this.issuer)
-      .setAudience(DEV_AUDIENCE)
+      .setAudience(audience)
       .setSubject(`dev|${email}`)
       .setIssuedAt()
       .setExpirationTime(Math.floor(Date.now() / 1000) + seconds)

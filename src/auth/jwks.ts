@@ -3,13 +3,13 @@ import * as v from "valibot";
 
 import { ChatError } from "../chat/errors.ts";
 import { isSecureUrl } from "../url.ts";
+import { fetchDiscovery, fetchJson } from "./fetch-json.ts";
 import { type Candidate, KeySet } from "./key-set.ts";
 import { reasonOf } from "./reason.ts";
 
 /** OpenID Connect Discovery 1.0 section 3. */
 const discoverySchema = v.object({ issuer: v.string(), jwks_uri: v.string() });
 
-const MAX_RESPONSE_BYTES = 1 << 20;
 /** Keys, and skipped entries, that one log line lists. */
 const MAX_LOGGED_ENTRIES = 20;
 
@@ -140,7 +140,7 @@ export class JwksClient {
   async #tryLoad(): Promise<void> {
     const { issuer, log, algorithms } = this.#options;
     try {
-      this.#use(await KeySet.parse(issuer, await this.#fetch(await this.#jwksUrl()), algorithms));
+      this.#use(await KeySet.parse(issuer, await this.#fetchKeys(), algorithms));
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
       this.#failures++;
@@ -163,11 +163,14 @@ export class JwksClient {
     if (revoked && revoked.size > 0) onKeysRevoked(revoked);
   }
 
+  async #fetchKeys(): Promise<unknown> {
+    return fetchJson(await this.#jwksUrl(), this.#signal());
+  }
+
   async #jwksUrl(): Promise<string> {
     const { issuer, jwksUrl } = this.#options;
     if (jwksUrl !== undefined) return jwksUrl;
-    const document = await this.#fetch(`${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`);
-    const discovery = v.parse(discoverySchema, document);
+    const discovery = v.parse(discoverySchema, await fetchDiscovery(issuer, this.#signal()));
     if (discovery.issuer !== issuer) {
       throw new Error(`the discovery document is for another issuer: ${discovery.issuer}`);
     }
@@ -175,28 +178,7 @@ export class JwksClient {
     return discovery.jwks_uri;
   }
 
-  async #fetch(url: string): Promise<unknown> {
-    const response = await fetch(url, {
-      headers: { accept: "application/json" },
-      redirect: "error",
-      // Bun silently repeats a request if the connection that it reuses has been closed.
-      keepalive: false,
-      signal: AbortSignal.any([AbortSignal.timeout(this.#timing.timeoutMs), this.#stopping.signal]),
-    }).catch((cause: unknown) => {
-      throw new Error(`${url} did not respond`, { cause });
-    });
-    if (!response.ok) {
-      await response.body?.cancel();
-      throw new Error(`${url} responded with status ${response.status}`);
-    }
-    const chunks: Uint8Array[] = [];
-    let bytes = 0;
-    for await (const chunk of response.body ?? []) {
-      chunks.push(chunk);
-      bytes += chunk.length;
-      if (bytes > MAX_RESPONSE_BYTES)
-        throw new Error(`${url} responded with more than ${MAX_RESPONSE_BYTES} bytes`);
-    }
-    return JSON.parse(Buffer.concat(chunks).toString());
+  #signal(): AbortSignal {
+    return AbortSignal.any([AbortSignal.timeout(this.#timing.timeoutMs), this.#stopping.signal]);
   }
 }

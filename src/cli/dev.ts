@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import type { Command } from "commander";
 import type { Logger } from "pino";
 
-import { DevIssuer } from "../auth/dev-issuer.ts";
+import { DEV_ROOM, DevIssuer } from "../auth/dev-issuer.ts";
 import { ChatError } from "../chat/errors.ts";
 import { operator } from "../chat/model.ts";
 import { readClassic } from "../classic-file.ts";
@@ -19,7 +19,6 @@ import { runServer } from "./run-server.ts";
 /** The database of `dev`, unless PARLEY_DATABASE is set. */
 const DEV_DATABASE = ".parley/dev.db";
 
-const ROOM = "lobby";
 const EMAILS = ["alice@example.com", "bob@example.com"];
 const TOKEN_SECONDS = 12 * 3600;
 
@@ -34,6 +33,8 @@ const IGNORED_SETTINGS: readonly (keyof typeof settings)[] = [
   "emailVerified",
   "emailVerifiedClaim",
   "nameClaim",
+  "clientId",
+  "scopes",
   "drain",
 ];
 
@@ -73,13 +74,13 @@ async function startDev(
 async function prepareRoom(config: Config): Promise<void> {
   const { chat, close } = openChat(config, { create: true });
   try {
-    await chat.rooms.create(operator, ROOM, "Lobby").catch((error: unknown) => {
+    await chat.rooms.create(operator, DEV_ROOM, "Lobby").catch((error: unknown) => {
       if (!(error instanceof ChatError && error.code === "conflict")) throw error;
     });
-    const members = await chat.rooms.members(operator, ROOM);
+    const members = await chat.rooms.members(operator, DEV_ROOM);
     // Only those who are missing: the others may have been given another role.
     const missing = EMAILS.filter((email) => !members.some(({ user }) => user.email === email));
-    for (const email of missing) await chat.rooms.setMember(operator, ROOM, { email }, "member");
+    for (const email of missing) await chat.rooms.setMember(operator, DEV_ROOM, { email }, "member");
   } finally {
     await close();
   }
@@ -93,12 +94,17 @@ async function welcome(url: URL, devIssuer: DevIssuer, { database, classic }: Co
   const frame = sampleMessage(description, "Hello from a terminal!");
   const session = `ws://${url.host}/ws/`;
   return `Parley is running at ${url.href} with the database ${database}.
-The room "${ROOM}" has the members ${EMAILS.join(" and ")}. Their tokens are valid for 12 hours.
+The room "${DEV_ROOM}" has the members ${EMAILS.join(" and ")}.
+
+Open ${url.href} in a browser and sign in as one of them, or as somebody new.
+Pages of this machine may connect, from any port. The issuer of the tokens is ${devIssuer.issuer}.
+
+Or use the chat without the page, with tokens that are valid for 12 hours.
 
 Connect as Alice from a browser: open ${url.href}healthz and paste this into the console.
 
   const socket = new WebSocket("${session}", ["chat.v2", "bearer.${alice}"]);
-  const send = (command) => socket.send(JSON.stringify({ room: "${ROOM}", ...command }));
+  const send = (command) => socket.send(JSON.stringify({ room: "${DEV_ROOM}", ...command }));
   socket.onmessage = (event) => console.log(event.data);
   socket.onopen = () => {
     send({ type: "open", id: "1" });
@@ -107,15 +113,15 @@ Connect as Alice from a browser: open ${url.href}healthz and paste this into the
 
 Connect as Bob from a terminal, with the classic protocol: run this, then type ${frame}
 
-  npx -y wscat -c ${session}chat/${ROOM}/ -H "Authorization: Bearer ${bob}"
+  npx -y wscat -c ${session}chat/${DEV_ROOM}/ -H "Authorization: Bearer ${bob}"
 
 Call the HTTP API as Alice:
 
-  curl -H "Authorization: Bearer ${alice}" ${url.href}api/rooms/${ROOM}/messages
+  curl -H "Authorization: Bearer ${alice}" ${url.href}api/rooms/${DEV_ROOM}/messages
 
 Add another user: the first command makes Carol a member, the second prints a token for her.
 
-  PARLEY_DATABASE=${database} ${command} member add ${ROOM} carol@example.com
+  PARLEY_DATABASE=${database} ${command} member add ${DEV_ROOM} carol@example.com
   PARLEY_DATABASE=${database} ${command} token carol@example.com --ttl 12h
 
 Press Ctrl-C to stop.

@@ -4,7 +4,7 @@ import { version } from "../../package.json";
 import { DevIssuerError } from "../auth/dev-issuer.ts";
 import { ChatError, StoreError } from "../chat/errors.ts";
 import { ConfigError, type Environment, settings } from "../config.ts";
-import { ListenError } from "../server.ts";
+import { ListenError } from "../listen.ts";
 import { OpenError } from "../store/sqlite/open.ts";
 import { SourceError } from "../transfer/source.ts";
 import { addClassicCommands } from "./classic.ts";

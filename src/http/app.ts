@@ -7,6 +7,7 @@ import type { RoomPath } from "../protocol/classic/paths.ts";
 import { createAllowedMethods } from "./allowed-methods.ts";
 import { type ApiOptions, createApi } from "./api/api.ts";
 import { UnsupportedMediaType } from "./api/input.ts";
+import { createDevRoutes } from "./dev/routes.ts";
 import { createDocumentRoutes } from "./documents/routes.ts";
 import type { Env } from "./env.ts";
 import { createHealth, type HealthOptions } from "./health.ts";
@@ -18,6 +19,8 @@ import {
   refuseWhileDraining,
 } from "./middleware.ts";
 import type { OriginPolicy } from "./origin.ts";
+import { servePage } from "./page/page.ts";
+import { readPageConfig, type SignInOptions } from "./page/sign-in-config.ts";
 import { problem } from "./problem.ts";
 
 export interface AppOptions extends ApiOptions, HealthOptions {
@@ -31,13 +34,15 @@ export interface AppOptions extends ApiOptions, HealthOptions {
   roomPaths: readonly RoomPath[];
   /** Refuses an upgrade with a close code instead of a status. Returns undefined where that is not possible. */
   refuseAfterUpgrade: (c: Context<Env>, error: unknown) => Response | undefined;
-  /** Its discovery document and keys are served under /dev/. Only the `dev` command has one. */
+  /** An OpenID provider under /dev/. Only the `dev` command has one. */
   devIssuer: DevIssuer | undefined;
+  /** How the page signs users in. */
+  signIn: SignInOptions;
 }
 
 /** Returns the application with all routes. */
 export function createApp(options: AppOptions): Hono<Env> {
-  const { originPolicy, metrics, log, refuseAfterUpgrade, devIssuer } = options;
+  const { originPolicy, metrics, log, refuseAfterUpgrade, devIssuer, signIn } = options;
   const app = new Hono<Env>();
 
   app.use(logRequests(log), closeWhenFilesRunShort(options.filesRunShort));
@@ -59,12 +64,14 @@ export function createApp(options: AppOptions): Hono<Env> {
     return response;
   });
 
+  app.use(servePage(signIn));
+  app.get("/config.json", async (c) => {
+    c.header("cache-control", "no-cache");
+    return c.json(await readPageConfig(signIn));
+  });
   app.route("/", createHealth(options));
   app.route("/", createDocumentRoutes());
-  if (devIssuer) {
-    app.get("/dev/.well-known/openid-configuration", (c) => c.json(devIssuer.discovery()));
-    app.get("/dev/jwks.json", (c) => c.json(devIssuer.jwks()));
-  }
+  if (devIssuer) app.route("/dev", createDevRoutes({ issuer: devIssuer, chat: options.chat }));
   app.use("/api/*", async (c, next) => {
     await next();
     // CORS answers every OPTIONS, also one that is no preflight.

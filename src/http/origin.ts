@@ -1,5 +1,7 @@
 import type { Context } from "hono";
 
+import { isLoopbackUrl } from "../url.ts";
+
 const isWildcard = (entry: string) => entry.includes("://*.");
 
 /** Decides which pages may use the server. */
@@ -8,7 +10,11 @@ export class OriginPolicy {
   readonly #wildcards: readonly { prefix: string; suffix: string }[];
 
   /** Entries are origins such as `https://app.example.com`, `capacitor://localhost`, `null` or `https://*.example.com`. */
-  constructor(allowed: readonly string[] = []) {
+  constructor(
+    allowed: readonly string[] = [],
+    /** Also those of every page on this machine, on any port. */
+    private readonly options: { loopback?: boolean } = {},
+  ) {
     this.#exact = new Set(allowed.filter((entry) => !isWildcard(entry)));
     this.#wildcards = allowed.filter(isWildcard).map((entry) => {
       const [prefix = "", suffix = ""] = entry.split("*");
@@ -19,7 +25,8 @@ export class OriginPolicy {
   /** Whether the request's Origin is allowed. A request without one does not come from a page. */
   allows(c: Context): boolean {
     const origin = c.req.header("origin");
-    return origin === undefined || this.#exact.has(origin) || this.#matches(origin) || isOwnOrigin(c, origin);
+    if (origin === undefined || this.#exact.has(origin) || this.#matches(origin)) return true;
+    return isOwnOrigin(c, origin) || (this.options.loopback === true && isLoopbackUrl(origin));
   }
 
   #matches(origin: string): boolean {

@@ -128,3 +128,33 @@ export const readinessSchema = annotate(
 
 /** A document that describes the server. */
 export const documentSchema = annotate(v.record(v.string(), v.unknown()), { propertyNames: undefined });
+
+const issuerSchema = annotate(v.string(), "The issuer of the tokens.");
+const url = (text: string) => annotate(v.string(), text);
+/** A server on whose page users can sign in. */
+export const signInConfigSchema = annotate(
+  v.object({
+    issuer: issuerSchema,
+    client_id: annotate(v.string(), "The page's id at the issuer."),
+    scope: annotate(v.string(), "Scopes to ask for, with spaces between them."),
+    audience: annotate(v.nullable(v.string()), "The `audience` to ask for."),
+    authorization_endpoint: url("Where users sign in."),
+    token_endpoint: url("Where a code, or a refresh token, becomes an access token."),
+    end_session_endpoint: annotate(
+      v.nullable(v.string()),
+      "Where users sign out. Null if the issuer has none.",
+    ),
+    id_token_signing_alg_values_supported: annotate(v.array(v.string()), "Algorithms of ID tokens."),
+    dev: annotate(v.boolean(), "Whether this is `parley dev`, where anybody may sign in as anybody."),
+  }),
+  { title: "SignInConfig", description: "How the page of this server signs users in." },
+);
+export type SignInConfig = v.InferOutput<typeof signInConfigSchema>;
+export const pageConfigSchema = v.union([
+  signInConfigSchema,
+  annotate(v.object({ issuer: issuerSchema, client_id: annotate(v.null(), "There is none.") }), {
+    title: "NoSignInConfig",
+    description: "Nobody can sign in on the page of this server: PARLEY_CLIENT_ID is not set.",
+  }),
+]);
+export type PageConfig = v.InferOutput<typeof pageConfigSchema>;

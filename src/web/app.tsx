@@ -1,7 +1,8 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { type Chat, connect } from "../client/index.ts";
-import { type PageConfig, readConfig, serverUrl } from "./config.ts";
+import { ChatPage } from "./chat-page.tsx";
+import { type PageConfig, readConfig, serverUrl, type SignInConfig } from "./config.ts";
 import { beginSignIn, resumeSignIn, type SignInState, signOut } from "./sign-in.ts";
 import type { SignedIn } from "./signed-in.ts";
 
@@ -24,6 +25,8 @@ export function App() {
   if (problem !== undefined) return <p role="alert">{problem}</p>;
   if (!loaded) return <p role="status">Signing in…</p>;
   const { config, state } = loaded;
+  if (config.client_id === null)
+    return <p role="alert">Set PARLEY_CLIENT_ID to the id of this page at {config.issuer}.</p>;
   return state.status === "signed-in" ? (
     <Home config={config} user={state.user} />
   ) : (
@@ -32,40 +35,35 @@ export function App() {
 }
 
 function SignIn({ config, problem }: { config: PageConfig; problem: string | undefined }) {
-  if (config.client_id === null)
-    return <p role="alert">Set PARLEY_CLIENT_ID to the id of this page at {config.issuer}.</p>;
   return (
-    <main>
+    <main class="sign-in">
+      <h1>Parley</h1>
       {problem !== undefined && <p role="alert">{problem}</p>}
-      <button type="button" onClick={() => void beginSignIn(config)}>
-        Sign in
-      </button>
+      {config.client_id === null ? (
+        <p role="alert">Set PARLEY_CLIENT_ID to the id of this page at {config.issuer}.</p>
+      ) : (
+        <button type="button" class="button primary" onClick={() => void beginSignIn(config)}>
+          Sign in
+        </button>
+      )}
     </main>
   );
 }
 
 function Home({ config, user }: { config: PageConfig; user: SignedIn }) {
   const [chat, setChat] = useState<Chat>();
-  const [, setVersion] = useState(0);
   useEffect(() => {
-    const connected = connect({ url: serverUrl.href, token: user.token });
-    connected.subscribe(() => setVersion((version) => version + 1));
+    const connected = connect({ url: serverUrl.href, token: user.token, storage: localStorage });
     setChat(connected);
     return () => connected.close();
   }, [user]);
   return (
-    <main>
-      <p>
-        {chat?.me?.name ?? chat?.me?.email ?? "…"} ({chat?.status})
-      </p>
-      <ul>
-        {chat?.rooms.map(({ id, name }) => (
-          <li key={id}>{name}</li>
-        ))}
-      </ul>
-      <button type="button" onClick={() => signOut(config, user)}>
-        Sign out
-      </button>
-    </main>
+    chat && (
+      <ChatPage
+        chat={chat}
+        onSignIn={() => void beginSignIn(config)}
+        onSignOut={() => signOut(config, user)}
+      />
+    )
   );
 }

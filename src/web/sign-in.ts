@@ -11,7 +11,7 @@ import {
   validateAuthResponse,
 } from "oauth4webapi";
 
-import { type PageConfig, serverUrl } from "./config.ts";
+import { type PageConfig, serverUrl, type SignInConfig } from "./config.ts";
 import { metadataOf } from "./metadata.ts";
 import { SignedIn } from "./signed-in.ts";
 
@@ -54,31 +54,32 @@ export async function resumeSignIn(config: PageConfig): Promise<SignInState> {
   const isAnswer = here.searchParams.has("state");
   // The code must not stay in the address bar or the history.
   if (isAnswer) history.replaceState(null, "", pending?.returnTo ?? serverUrl);
-  if (isAnswer && pending) return complete(config, pending, here);
   const user = sessionStorage.getItem(USER_KEY);
-  if (config.client_id === null || user === null) return { status: "signed-out", problem: undefined };
+  if (config.client_id === null) return { status: "signed-out", problem: undefined };
+  if (isAnswer && pending) return complete(config, pending, here);
+  if (user === null) return { status: "signed-out", problem: undefined };
   await goToIssuer(config, { prompt: "none", login_hint: user });
   return new Promise(() => undefined);
 }
 
 /** Leaves the page for the issuer's, which asks the user to sign in. They come back to the URL where they are now. */
-export async function beginSignIn(config: PageConfig): Promise<void> {
+export async function beginSignIn(config: SignInConfig): Promise<void> {
   await goToIssuer(config, {});
 }
 
 /** Forgets the user and leaves the page for the issuer's, which signs them out there and sends them back. */
-export function signOut(config: PageConfig, user: SignedIn): void {
+export function signOut(config: SignInConfig, user: SignedIn): void {
   sessionStorage.removeItem(USER_KEY);
   user.end();
   if (config.end_session_endpoint === null) return location.assign(serverUrl);
   const url = new URL(config.end_session_endpoint);
-  url.searchParams.set("client_id", config.client_id ?? "");
+  url.searchParams.set("client_id", config.client_id);
   if (user.idToken !== undefined) url.searchParams.set("id_token_hint", user.idToken);
   url.searchParams.set("post_logout_redirect_uri", serverUrl.href);
   location.assign(url);
 }
 
-async function goToIssuer(config: PageConfig, more: Record<string, string>): Promise<void> {
+async function goToIssuer(config: SignInConfig, more: Record<string, string>): Promise<void> {
   const pending: PendingSignIn = {
     state: generateRandomState(),
     nonce: generateRandomNonce(),
@@ -88,7 +89,7 @@ async function goToIssuer(config: PageConfig, more: Record<string, string>): Pro
   const url = new URL(config.authorization_endpoint);
   const parameters = {
     response_type: "code",
-    client_id: config.client_id ?? "",
+    client_id: config.client_id,
     redirect_uri: serverUrl.href,
     scope: config.scope,
     ...(config.audience !== null && { audience: config.audience }),
@@ -111,7 +112,7 @@ function takePending(): PendingSignIn | undefined {
   return text === null ? undefined : (JSON.parse(text) as PendingSignIn);
 }
 
-async function complete(config: PageConfig, pending: PendingSignIn, answer: URL): Promise<SignInState> {
+async function complete(config: SignInConfig, pending: PendingSignIn, answer: URL): Promise<SignInState> {
   sessionStorage.removeItem(USER_KEY);
   const { server, client, options } = metadataOf(config);
   const { nonce, state, verifier } = pending;

@@ -6,7 +6,7 @@ import {
   type TokenEndpointResponse,
 } from "oauth4webapi";
 
-import type { PageConfig } from "./config.ts";
+import type { SignInConfig } from "./config.ts";
 import { metadataOf } from "./metadata.ts";
 
 /** A token this close to its expiry is not used any more. */
@@ -17,13 +17,13 @@ export class SignedIn {
   /** Aborted when the user has to sign in again: the issuer does not renew the token, or they have signed out. */
   readonly ended: AbortSignal;
   readonly #ending = new AbortController();
-  readonly #config: PageConfig;
+  readonly #config: SignInConfig;
   #tokens: TokenEndpointResponse;
   #refreshToken: string | undefined;
   #expiresAt = 0;
   #renewal: Promise<string> | undefined;
 
-  constructor(config: PageConfig, tokens: TokenEndpointResponse) {
+  constructor(config: SignInConfig, tokens: TokenEndpointResponse) {
     this.#config = config;
     this.#tokens = tokens;
     this.#use(tokens);

@@ -5,18 +5,32 @@ import { scripts } from "../../package.json";
 import { root, runProcess } from "./process.ts";
 import { temporaryFolder } from "./temporary-folder.ts";
 
-/** Where `npm run build` puts the binary. */
+/** Where `npm run build` puts the binary, and before that the page. */
 const OUTFILE = "dist/parley";
+const PAGE = "./dist/web";
 
 /** Builds the binary as `npm run build` does, in a temporary folder. */
 export async function buildBinary(): Promise<Disposable & { path: string }> {
   const folder = temporaryFolder();
   const path = join(folder.path, "parley");
-  const [bun, ...words] = scripts.build.split(" ").map((word) => (word === OUTFILE ? path : word));
-  if (bun !== "bun" || !words.includes(path)) throw new Error(`unexpected build script: ${scripts.build}`);
-  const { code, stderr } = await runProcess([process.execPath, ...words], { cwd: root });
-  if (code !== 0) throw new Error(stderr);
+  const places = new Map([
+    [OUTFILE, path],
+    [PAGE, join(folder.path, PAGE)],
+  ]);
+  const [page, binary] = scripts.build.split(" && ").map((command) => command.split(" "));
+  const script = page?.[1] ?? "";
+  const words = binary?.slice(1).map((word) => places.get(word) ?? word) ?? [];
+  if (![...places.values()].every((place) => words.includes(place)))
+    throw new Error(`unexpected build script: ${scripts.build}`);
+  // Other tests may build it at the same time, so each has a folder of its own.
+  await run([join(root, script)], folder.path);
+  await run(words, root);
   return { path, [Symbol.dispose]: () => folder[Symbol.dispose]() };
+}
+
+async function run(words: string[], cwd: string): Promise<void> {
+  const { code, stderr } = await runProcess([process.execPath, ...words], { cwd });
+  if (code !== 0) throw new Error(stderr);
 }
 
 /** The binary and a folder for the files of one test file. To be called at its top level. */

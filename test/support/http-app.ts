@@ -2,6 +2,7 @@ import { join } from "node:path";
 
 import pino from "pino";
 
+import { IssuerMetadata } from "../../src/auth/issuer-metadata.ts";
 import { createLocalBus } from "../../src/bus/local.ts";
 import { Chat } from "../../src/chat/chat.ts";
 import { ChatError } from "../../src/chat/errors.ts";
@@ -45,6 +46,17 @@ export function createHttpApp(limits: Partial<Limits> = {}) {
     metrics: createMetrics(),
     log: pino({ level: "error" }, { write: (line) => void errors.push(JSON.parse(line)) }),
     devIssuer: undefined,
+    signIn: {
+      metadata: new IssuerMetadata({
+        issuer: "https://id.example.com",
+        log: pino({ level: "silent" }),
+        monotonic,
+      }),
+      clientId: undefined,
+      scopes: "openid",
+      audience: undefined,
+      isDev: false,
+    },
     connectionCount: () => 0,
     isDraining: () => false,
     filesRunShort: () => false,

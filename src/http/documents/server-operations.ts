@@ -2,6 +2,7 @@ import {
   documentSchema,
   healthSchema,
   meSchema,
+  pageConfigSchema,
   problemSchema,
   readinessSchema,
 } from "../../protocol/responses.ts";
@@ -38,6 +39,16 @@ export const serverOperations: Operations = {
     tag: "Users",
     summary: "Remove the session cookie",
     responses: { 204: { description: "The cookie is removed." } },
+    isPublic: true,
+  },
+  "GET /config.json": {
+    id: "getConfig",
+    tag: "Server",
+    summary: "How users sign in",
+    description:
+      "For the page of this server. The other front ends of a team may use it too, with client ids of their own.",
+    responses: { 200: { description: "The issuer, and the client of the page.", schema: pageConfigSchema } },
+    codes: ["keys_unavailable"],
     isPublic: true,
   },
   "GET /healthz": {

@@ -1,0 +1,20 @@
+import type { MiddlewareHandler } from "hono";
+import { cors } from "hono/cors";
+
+import { isLoopback, isLoopbackUrl } from "../../url.ts";
+import type { Env } from "../env.ts";
+
+const REFUSAL = "Only this machine may use the development issuer.\n";
+
+/** Refuses requests for another host: a site of the internet whose name has come to mean this machine (DNS rebinding). */
+export const requireThisMachine: MiddlewareHandler<Env> = (c, next) => {
+  const host = URL.parse(`http://${c.req.header("host") ?? ""}`)?.hostname ?? "";
+  if (!isLoopback(host)) return Promise.resolve(c.text(REFUSAL, 403));
+  return next();
+};
+
+/** CORS for every page of this machine. */
+export const allowLoopbackOrigins = cors({
+  origin: (origin) => (isLoopbackUrl(origin) ? origin : null),
+  allowMethods: ["GET", "POST"],
+});

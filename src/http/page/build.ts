@@ -1,0 +1,41 @@
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+
+// The build of the page. `npm run build` writes it to dist/web, from where it gets into the binary. When Parley runs from
+// its source, the server builds the page itself.
+
+const source = join(import.meta.dir, "../../web");
+
+/** The files of the page by their paths: `index.html`, `assets/…` with a hash in each name, and what is in `static`. */
+export async function buildPage(): Promise<ReadonlyMap<string, Uint8Array>> {
+  const name = "assets/[name]-[hash].[ext]";
+  const { outputs } = await Bun.build({
+    entrypoints: [join(source, "main.tsx"), join(source, "style/page.css")],
+    target: "browser",
+    minify: true,
+    splitting: true,
+    naming: { entry: name, chunk: name, asset: name },
+  });
+  const files = new Map<string, Uint8Array>();
+  const links: string[] = [];
+  for (const output of outputs) {
+    const path = output.path.replace(/^\.\//, "");
+    files.set(path, new Uint8Array(await output.arrayBuffer()));
+    if (path.endsWith(".css")) links.push(`<link rel="stylesheet" href="{root}${path}" />`);
+    else if (output.kind === "entry-point") links.push(`<script type="module" src="{root}${path}"></script>`);
+  }
+  const html = await readFile(join(source, "index.html"), "utf8");
+  files.set("index.html", Buffer.from(html.replace("<!--files-->", links.join("\n    "))));
+  for (const file of await readdir(join(source, "static")))
+    files.set(file, await readFile(join(source, "static", file)));
+  return files;
+}
+
+if (import.meta.main) {
+  const folder = "dist/web";
+  await rm(folder, { recursive: true, force: true });
+  for (const [path, content] of await buildPage()) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), content);
+  }
+}

@@ -1,0 +1,37 @@
+/** A host as in a Host header. Anything else could change the meaning of the policy. */
+const HOST = /^[\w.:[\]-]+$/;
+
+export interface PolicyOptions {
+  /** The Host header of the request. */
+  host: string | undefined;
+  /** Where the page fetches tokens. Undefined while the issuer is not known. */
+  tokenEndpoint: string | undefined;
+}
+
+/** The page loads nothing but its own files, connects to nothing but the server and the issuer, and turns no text into HTML. */
+export function contentSecurityPolicy({ host = "", tokenEndpoint }: PolicyOptions): string {
+  // Older browsers do not count WebSockets as 'self'.
+  const sockets = HOST.test(host) ? ` ws://${host} wss://${host}` : "";
+  const issuer = tokenEndpoint === undefined ? "" : ` ${new URL(tokenEndpoint).origin}`;
+  return [
+    "default-src 'none'",
+    "script-src 'self'",
+    "style-src 'self'",
+    "img-src 'self' data:",
+    "font-src 'self'",
+    `connect-src 'self'${sockets}${issuer}`,
+    "manifest-src 'self'",
+    "worker-src 'self'",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+    "require-trusted-types-for 'script'",
+    "trusted-types 'none'",
+  ].join("; ");
+}
+
+/** Headers of the page and of each of its files. */
+export const fileHeaders = {
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+};

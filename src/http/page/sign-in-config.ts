@@ -1,0 +1,37 @@
+import type { IssuerMetadata } from "../../auth/issuer-metadata.ts";
+import type { PageConfig } from "../../protocol/responses.ts";
+
+export interface SignInOptions {
+  metadata: IssuerMetadata;
+  /** The page's id at the issuer. Without it, nobody can sign in. */
+  clientId: string | undefined;
+  /** Scopes to ask for, with spaces between them. */
+  scopes: string;
+  audience: string | undefined;
+  isDev: boolean;
+}
+
+/** What the page needs to know to sign users in. Rejects with `keys_unavailable` when the issuer does not answer. */
+export async function readPageConfig(options: SignInOptions): Promise<PageConfig> {
+  const { metadata, clientId, scopes, audience, isDev } = options;
+  if (clientId === undefined) return { issuer: metadata.issuer, client_id: null };
+  const { end_session_endpoint: endSession, ...issuer } = await metadata.read();
+  return {
+    ...issuer,
+    client_id: clientId,
+    scope: scopes,
+    audience: audience ?? null,
+    end_session_endpoint: endSession ?? null,
+    dev: isDev,
+  };
+}
+
+/** Where the page fetches tokens. Undefined when the issuer does not answer, or nobody can sign in. */
+export async function readTokenEndpoint(options: SignInOptions): Promise<string | undefined> {
+  try {
+    const config = await readPageConfig(options);
+    return config.client_id === null ? undefined : config.token_endpoint;
+  } catch {
+    return undefined;
+  }
+}
