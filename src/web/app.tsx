@@ -1,3 +1,4 @@
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
 import { type Chat, connect } from "../client/index.ts";
@@ -11,7 +12,7 @@ interface Loaded {
   state: SignInState;
 }
 
-/** Signs the user in, and shows who they are. */
+/** Signs the user in, and opens their chat. */
 export function App() {
   const [loaded, setLoaded] = useState<Loaded>();
   const [problem, setProblem] = useState<string>();
@@ -22,45 +23,68 @@ export function App() {
     };
     load().catch((error: Error) => setProblem(error.message));
   }, []);
-  if (problem !== undefined) return <p role="alert">{problem}</p>;
-  if (!loaded) return <p role="status">Signing in…</p>;
+  if (problem !== undefined) {
+    return (
+      <Start>
+        <p role="alert">{problem}</p>
+        <button type="button" class="button" onClick={() => location.reload()}>
+          Try again
+        </button>
+      </Start>
+    );
+  }
+  if (!loaded) return <Start>{<p role="status">Signing in …</p>}</Start>;
   const { config, state } = loaded;
-  if (config.client_id === null)
-    return <p role="alert">Set PARLEY_CLIENT_ID to the id of this page at {config.issuer}.</p>;
-  return state.status === "signed-in" ? (
-    <Home config={config} user={state.user} />
-  ) : (
-    <SignIn config={config} problem={state.problem} />
+  if (config.client_id === null) {
+    return (
+      <Start>
+        <p role="alert">
+          Nobody can sign in yet. Register this page at {config.issuer}, and set PARLEY_CLIENT_ID to the id
+          that it gets there.
+        </p>
+      </Start>
+    );
+  }
+  if (state.status === "signed-in") return <SignedInChat config={config} user={state.user} />;
+  return (
+    <Start>
+      {state.problem !== undefined && <p role="alert">{state.problem}</p>}
+      <button type="button" class="button primary" onClick={() => void beginSignIn(config)}>
+        Sign in
+      </button>
+    </Start>
   );
 }
 
-function SignIn({ config, problem }: { config: PageConfig; problem: string | undefined }) {
+/** What is shown while there is no chat. */
+function Start({ children }: { children: ComponentChildren }) {
   return (
-    <main class="sign-in">
+    <main class="start">
       <h1>Parley</h1>
-      {problem !== undefined && <p role="alert">{problem}</p>}
-      {config.client_id === null ? (
-        <p role="alert">Set PARLEY_CLIENT_ID to the id of this page at {config.issuer}.</p>
-      ) : (
-        <button type="button" class="button primary" onClick={() => void beginSignIn(config)}>
-          Sign in
-        </button>
-      )}
+      {children}
     </main>
   );
 }
 
-function Home({ config, user }: { config: PageConfig; user: SignedIn }) {
+/** A user's chat. When they are signed out it stays, so that nothing that was written is lost. */
+function SignedInChat({ config, user }: { config: SignInConfig; user: SignedIn }) {
   const [chat, setChat] = useState<Chat>();
+  const [isSignedOut, setIsSignedOut] = useState(false);
   useEffect(() => {
     const connected = connect({ url: serverUrl.href, token: user.token, storage: localStorage });
+    const onEnd = () => setIsSignedOut(true);
+    user.ended.addEventListener("abort", onEnd);
     setChat(connected);
-    return () => connected.close();
+    return () => {
+      user.ended.removeEventListener("abort", onEnd);
+      connected.close();
+    };
   }, [user]);
   return (
     chat && (
       <ChatPage
         chat={chat}
+        isSignedOut={isSignedOut}
         onSignIn={() => void beginSignIn(config)}
         onSignOut={() => signOut(config, user)}
       />

@@ -9,7 +9,7 @@ import { useStore } from "./hooks.ts";
 const CONNECTING_DELAY_MS = 1_000;
 
 /** Says in words why nothing arrives at the moment. Writing goes on. */
-export function Banner({ onSignIn }: { onSignIn: () => void }) {
+export function Banner(props: { isSignedOut: boolean; onSignIn: () => void }) {
   const { chat } = useServices();
   const status = useStore(chat, (current) => current.status);
   const [problem, setProblem] = useState<unknown>();
@@ -29,14 +29,18 @@ export function Banner({ onSignIn }: { onSignIn: () => void }) {
     return () => clearTimeout(timer);
   }, [status]);
   const code = problem instanceof ParleyError ? problem.code : undefined;
-  if (status === "closed" && code !== "closed") {
-    const isSignedOut = code === "unauthorized" || code === "token_expired";
+  const isSignedOut = props.isSignedOut || code === "unauthorized" || code === "token_expired";
+  if (isSignedOut || (status === "closed" && code !== "closed")) {
     return (
       <div class="banner closed" role="alert">
         {isSignedOut
           ? "You are signed out. What you have written is kept."
           : `Disconnected. ${explain(problem)}`}{" "}
-        <button type="button" class="button small" onClick={isSignedOut ? onSignIn : () => chat.retry()}>
+        <button
+          type="button"
+          class="button small"
+          onClick={isSignedOut ? props.onSignIn : () => chat.retry()}
+        >
           {isSignedOut ? "Sign in" : "Try again"}
         </button>
       </div>

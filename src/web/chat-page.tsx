@@ -8,6 +8,7 @@ import { Confirmations } from "./confirm.tsx";
 import { ServicesContext, useServices } from "./context.ts";
 import { CreateRoom } from "./create-room.tsx";
 import { useKeys, useStore } from "./hooks.ts";
+import { useLastRoom } from "./last-room.ts";
 import { Notices } from "./notices.tsx";
 import { OpenRooms } from "./open-rooms.tsx";
 import { RoomList } from "./room-list.tsx";
@@ -19,6 +20,8 @@ import { Sidebar } from "./sidebar.tsx";
 
 interface Props {
   chat: Chat;
+  /** Whether the user has to sign in again. */
+  isSignedOut: boolean;
   /** Called when the user is signed out, and wants to sign in again. */
   onSignIn: () => void;
   onSignOut: () => void;
@@ -28,24 +31,25 @@ interface Props {
 export type DialogName = "create" | "join" | "search" | "shortcuts";
 
 /** A chat: the rooms, and one of them. */
-export function ChatPage({ chat, onSignIn, onSignOut }: Props) {
+export function ChatPage({ chat, ...props }: Props) {
   const services = useMemo(() => ({ chat, api: api(chat) }), [chat]);
   return (
     <ServicesContext.Provider value={services}>
-      <Page onSignIn={onSignIn} onSignOut={onSignOut} />
+      <Page {...props} />
       <Notices />
       <Confirmations />
     </ServicesContext.Provider>
   );
 }
 
-function Page({ onSignIn, onSignOut }: Omit<Props, "chat">) {
+function Page({ isSignedOut, onSignIn, onSignOut }: Omit<Props, "chat">) {
   const { chat } = useServices();
   const route = useRoute();
   const [dialog, setDialog] = useState<DialogName>();
   const hasRooms = useStore(chat, ({ rooms }) => rooms.length > 0);
   const close = () => setDialog(undefined);
   useTitle(route.room);
+  useLastRoom(route.room);
   useKeys((event) => {
     const { key, target, altKey, shiftKey } = event;
     const isWriting = target instanceof HTMLElement && target.matches("input, textarea, select");
@@ -60,7 +64,7 @@ function Page({ onSignIn, onSignOut }: Omit<Props, "chat">) {
   });
   return (
     <div class={route.room === undefined ? "page no-selection" : "page"}>
-      <Banner onSignIn={onSignIn} />
+      <Banner isSignedOut={isSignedOut} onSignIn={onSignIn} />
       <Sidebar onDialog={setDialog} onSignOut={onSignOut}>
         <RoomList selected={route.room} />
       </Sidebar>

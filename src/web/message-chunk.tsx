@@ -23,6 +23,8 @@ interface Props {
   editing: Editing | undefined;
   /** The one that the address of the page names. */
   target: number | undefined;
+  /** The newest message of this user, below which it says who has seen it. */
+  lastOwn: number | undefined;
 }
 
 /** Some messages that follow each other. They are compared only when one of them has changed, so that a room may be long. */
@@ -36,7 +38,7 @@ export class MessageChunk extends Component<Props> {
     );
   }
 
-  override render({ messages, previous, firstUnread, editing, target }: Props): ComponentChild {
+  override render({ messages, previous, firstUnread, editing, target, lastOwn }: Props): ComponentChild {
     const rows: ComponentChild[] = [];
     for (const message of messages) {
       const { seq, sent_at, client_id } = message;
@@ -51,6 +53,7 @@ export class MessageChunk extends Component<Props> {
           isContinued={!isNewDay && !isFirstUnread && previous !== undefined && continues(message, previous)}
           editing={seq !== 0 && seq === editing?.seq ? editing : undefined}
           isTarget={seq !== 0 && seq === target}
+          isLastOwn={seq !== 0 && seq === lastOwn}
         />,
       );
       previous = message;

@@ -14,7 +14,6 @@ import { useReading } from "./reading.ts";
 import { useRoomActions } from "./room-actions.ts";
 import type { Route } from "./route.ts";
 import { Scroller } from "./scroller.ts";
-import { SeenBy } from "./seen-by.tsx";
 
 /** Messages in one chunk. Chunks begin at multiples of it, so that older messages do not move the others to other chunks. */
 const CHUNK_SIZE = 50;
@@ -129,6 +128,7 @@ export function MessageList({ route, editing }: { route: Route; editing: Editing
               firstUnread={within(chunk, firstUnread)}
               editing={within(chunk, editing?.seq) === undefined ? undefined : editing}
               target={within(chunk, route.seq)}
+              lastOwn={within(chunk, lastOwn?.seq)}
             />
           ))}
           {visible.length > 0 && (
@@ -139,9 +139,9 @@ export function MessageList({ route, editing }: { route: Route; editing: Editing
               firstUnread={undefined}
               editing={undefined}
               target={undefined}
+              lastOwn={undefined}
             />
           )}
-          {lastOwn && visible.length === 0 && <SeenBy room={room} seq={lastOwn.seq} />}
         </div>
       </div>
       {(!isAtBottom || !isAtEnd) && (

@@ -8,11 +8,19 @@ import { otherHost, parse, safeUrl } from "./markdown.ts";
 const MAX_DEPTH = 12;
 
 /** Shows the text of a message: Markdown as elements, never as HTML. */
-export function MessageText({ text, names }: { text: string; names?: readonly string[] | undefined }) {
+export function MessageText(props: {
+  text: string;
+  /** Names that it mentions, in lower case and longest first. */
+  names?: readonly string[] | undefined;
+  /** What follows the text. */
+  children?: ComponentChildren;
+}) {
+  const { text, names, children } = props;
   const nodes = useMemo(() => blocks(parse(text, names), 0), [text, names]);
   return (
     <div class="text" dir="auto">
       {nodes}
+      {children}
     </div>
   );
 }

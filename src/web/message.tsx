@@ -11,6 +11,7 @@ import { PendingStatus } from "./pending-status.tsx";
 import { Quote } from "./quote.tsx";
 import { Reactions } from "./reactions.tsx";
 import { useRoomActions } from "./room-actions.ts";
+import { SeenBy } from "./seen-by.tsx";
 import { clockTime, exactTime } from "./times.ts";
 
 interface Props {
@@ -21,10 +22,12 @@ interface Props {
   editing: { text?: string | undefined } | undefined;
   /** Whether the address of the page names it. */
   isTarget: boolean;
+  /** Whether it is the newest message of this user. */
+  isLastOwn: boolean;
 }
 
 /** One message. What can be done with it is there only while the pointer or the focus is on it. */
-export function MessageView({ message, isContinued, editing, isTarget }: Props) {
+export function MessageView({ message, isContinued, editing, isTarget, isLastOwn }: Props) {
   const { room, users } = useRoomActions();
   const [isActive, setIsActive] = useState(false);
   const names = useMemo(() => mentionedNames(message, users), [message, users]);
@@ -72,15 +75,18 @@ export function MessageView({ message, isContinued, editing, isTarget }: Props) 
         ) : editing ? (
           <EditForm message={message} text={editing.text ?? message.text} />
         ) : (
-          <MessageText text={message.text} names={names} />
-        )}
-        {edited_at !== undefined && !isDeleted && (
-          <span class="edited" title={exactTime(edited_at)}>
-            edited
-          </span>
+          <MessageText text={message.text} names={names}>
+            {edited_at !== undefined && (
+              <span class="edited" title={exactTime(edited_at)}>
+                {" "}
+                (edited)
+              </span>
+            )}
+          </MessageText>
         )}
         {message.reactions.length > 0 && <Reactions message={message} />}
         {pending && <PendingStatus message={pending} />}
+        {isLastOwn && !isDeleted && <SeenBy room={room} seq={seq} />}
       </div>
       {isActive && !pending && !isDeleted && !editing && <MessageActions message={message} />}
     </li>

@@ -29,7 +29,7 @@ export function hueOf(key: string): number {
   return hash % HUES;
 }
 
-const lists = new Intl.ListFormat("en", { type: "conjunction" });
+const lists = new Intl.ListFormat("en-GB", { type: "conjunction" });
 
 /** Names as they are listed in a sentence: "Alice, Bob and 3 others". */
 export function listNames(users: readonly User[], limit = 3): string {
