@@ -59,7 +59,7 @@ export function App() {
 /** What is shown while there is no chat. */
 function Start({ children }: { children: ComponentChildren }) {
   return (
-    <main class="start">
+    <main class="start-page">
       <h1>Parley</h1>
       {children}
     </main>

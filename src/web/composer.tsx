@@ -132,7 +132,7 @@ export function Composer({ boxRef, replyTo, onReplyTo }: Props) {
         <TextBox
           boxRef={boxRef}
           label={`Message to ${name ?? "the room"}`}
-          placeholder={`Message to ${name ?? "the room"}`}
+          placeholder="Write a message"
           value={text}
           onInput={onInput}
           onEnter={send}

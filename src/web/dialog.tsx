@@ -33,7 +33,13 @@ export function Dialog({ title, onClose, children, class: name = "" }: Props) {
         event.preventDefault();
         onClose();
       }}
-      onKeyDown={(event) => event.stopPropagation()}
+      onKeyDown={(event) => {
+        event.stopPropagation();
+        // In a search field, the browser would clear the field and leave the dialog open.
+        if (event.key !== "Escape" || event.isComposing) return;
+        event.preventDefault();
+        onClose();
+      }}
       onPointerDown={({ target, currentTarget }) => {
         // The dialog itself is only hit beside its content.
         if (target === currentTarget) onClose();

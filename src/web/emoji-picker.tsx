@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 import { emoji } from "./emoji.ts";
 
@@ -16,11 +16,15 @@ export function EmojiPicker({ onPick, onClose }: EmojiPickerProps) {
   const [selected, setSelected] = useState(0);
   const input = useRef<HTMLInputElement>(null);
   const picker = useRef<HTMLDivElement>(null);
+  const [isAbove, setIsAbove] = useState(false);
+  useLayoutEffect(() => {
+    const bottom = picker.current?.closest(".messages")?.getBoundingClientRect().bottom ?? Infinity;
+    setIsAbove((picker.current?.getBoundingClientRect().bottom ?? 0) > bottom);
+  }, []);
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   const found = emoji.filter(([, name]) => words.every((word) => name.includes(word)));
   useEffect(() => {
-    input.current?.focus();
-    picker.current?.scrollIntoView({ block: "nearest" });
+    input.current?.focus({ preventScroll: true });
     const close = ({ target }: Event) => {
       if (!(target instanceof Node && picker.current?.contains(target))) onClose();
     };
@@ -48,7 +52,12 @@ export function EmojiPicker({ onPick, onClose }: EmojiPickerProps) {
     event.preventDefault();
   };
   return (
-    <div class="emoji-picker" role="dialog" aria-label="React with an emoji" ref={picker}>
+    <div
+      class={isAbove ? "emoji-picker above" : "emoji-picker"}
+      role="dialog"
+      aria-label="React with an emoji"
+      ref={picker}
+    >
       <input
         ref={input}
         type="search"

@@ -17,6 +17,7 @@ interface Props {
   onClose: () => void;
 }
 
+const roleNames = { member: "Member", moderator: "Moderator", owner: "Owner" };
 const roles = ["member", "moderator", "owner"] as const;
 
 /** What moderators and owners can do about a member. */
@@ -64,7 +65,7 @@ export function MemberDialog({ room, member, isMuted, mayChangeRole, onClose }: 
               <select name="role" data-focus>
                 {roles.map((role) => (
                   <option key={role} value={role} selected={role === member.role}>
-                    {role}
+                    {roleNames[role]}
                   </option>
                 ))}
               </select>

@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 
 import type { Room } from "../client/index.ts";
+import { useServices } from "./context.ts";
 import { useMembers, useStore } from "./hooks.ts";
 import { Icon, IconButton } from "./icons.tsx";
 import { count } from "./names.ts";
@@ -16,15 +17,18 @@ interface Props {
 
 /** The name of a room, and what can be done with it. */
 export function RoomHeader({ room, isPanelOpen, onPanel, onSearch }: Props) {
+  const { chat } = useServices();
   const name = useStore(room, (current) => current.name);
   const role = useStore(room, (current) => current.role);
   const status = useStore(room, (current) => current.status);
+  const isConnected = useStore(chat, (current) => current.status === "open");
   const online = useStore(room, (current) => current.online.length);
   const members = useMembers(room);
   const [isChanging, setIsChanging] = useState(false);
   let detail = `${count(members.length, "member")}, ${online} online`;
   if (members.length === 0) detail = "";
-  if (status === "connecting") detail = room.position ? "Catching up …" : "Loading …";
+  if (status === "connecting" && isConnected) detail = room.position ? "Catching up …" : "Loading …";
+  if (!isConnected) detail = "Not connected";
   return (
     <header class="room-head">
       <a class="icon-button back" href={pathOf({})} aria-label="All rooms" onClick={followLink({})}>

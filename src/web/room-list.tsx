@@ -58,7 +58,9 @@ function RoomItem({ room, isSelected }: { room: RoomSummary; isSelected: boolean
         aria-current={isSelected ? "page" : undefined}
         onClick={followLink({ room: id })}
       >
-        <bdi class="room-name">{name}</bdi>
+        <span class="room-name">
+          <bdi>{name}</bdi>
+        </span>
         {last && (
           <time dateTime={last.sent_at} title={exactTime(last.sent_at)}>
             {shortTime(last.sent_at)}
