@@ -19,7 +19,12 @@ export function App() {
   useEffect(() => {
     const load = async () => {
       const config = await readConfig();
-      setLoaded({ config, state: await resumeSignIn(config) });
+      const state = await resumeSignIn(config);
+      setLoaded({ config, state });
+      if (state.status === "signed-out") return;
+      const onEnd = () =>
+        setLoaded({ config, state: { status: "signed-out", problem: "Please sign in again." } });
+      state.user.ended.addEventListener("abort", onEnd);
     };
     load().catch((error: Error) => setProblem(error.message));
   }, []);
