@@ -19,12 +19,7 @@ export function App() {
   useEffect(() => {
     const load = async () => {
       const config = await readConfig();
-      const state = await resumeSignIn(config);
-      setLoaded({ config, state });
-      if (state.status === "signed-out") return;
-      const onEnd = () =>
-        setLoaded({ config, state: { status: "signed-out", problem: "Please sign in again." } });
-      state.user.ended.addEventListener("abort", onEnd);
+      setLoaded({ config, state: await resumeSignIn(config) });
     };
     load().catch((error: Error) => setProblem(error.message));
   }, []);
@@ -38,7 +33,12 @@ export function App() {
       </Start>
     );
   }
-  if (!loaded) return <Start>{<p role="status">Signing in …</p>}</Start>;
+  if (!loaded)
+    return (
+      <Start>
+        <p role="status">Signing in …</p>
+      </Start>
+    );
   const { config, state } = loaded;
   if (config.client_id === null) {
     return (

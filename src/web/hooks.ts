@@ -39,10 +39,13 @@ export function useRoom(chat: Chat, id: string): OpenRoom {
   useLayoutEffect(() => {
     let room: Room;
     const open = () => {
-      room = chat.open(id);
-      setState({ id, room, closed: undefined });
-      room.ready.catch(() => undefined);
-      room.on("closed", ({ reason }) => setState((now) => now && { ...now, closed: reason }));
+      const opened = (room = chat.open(id));
+      setState({ id, room: opened, closed: undefined });
+      opened.ready.catch(() => undefined);
+      // The room that was shown before is closed a moment later.
+      opened.on("closed", ({ reason }) =>
+        setState((now) => (now?.room === opened ? { ...now, closed: reason } : now)),
+      );
     };
     open();
     const removeListener = chat.subscribe((event) => {

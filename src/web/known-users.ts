@@ -1,22 +1,35 @@
 import type { Message, Room, User } from "../client/index.ts";
 import { nameOf } from "./names.ts";
 
-/** The users of a room whose names are known, by id: its members, those who are online, and the senders of messages. */
-export function knownUsers(room: Room): Map<string, User> {
-  const users = new Map<string, User>();
-  const add = (user: User) => void (user.id !== null && users.set(user.id, user));
-  for (const { sender } of room.messages) add(sender);
-  room.online.forEach(add);
-  room.members.forEach(add);
-  if (room.me) users.set(room.me.id, users.get(room.me.id) ?? room.me);
-  return users;
+/** The users of a room whose names are known: its members, those who are online, and the senders of messages. */
+export class KnownUsers {
+  readonly #room: Room;
+  #users = new Map<string, User>();
+  /** What `#users` is made of. */
+  #sources: readonly unknown[] = [];
+
+  constructor(room: Room) {
+    this.#room = room;
+  }
+
+  get(id: string): User | undefined {
+    return this.#users.get(id) ?? this.#search(id);
+  }
+
+  #search(id: string): User | undefined {
+    const { messages, online, members, me } = this.#room;
+    const sources = [messages, online, members, me];
+    // Nothing is new: the user is not known.
+    if (sources.every((source, index) => source === this.#sources[index])) return undefined;
+    this.#sources = sources;
+    for (const user of [...messages.map(({ sender }) => sender), ...online, ...members, ...(me ? [me] : [])])
+      if (user.id !== null) this.#users.set(user.id, user);
+    return this.#users.get(id);
+  }
 }
 
 /** Names and emails that a message mentions, in lower case and longest first. */
-export function mentionedNames(
-  { mentions }: Message,
-  users: ReadonlyMap<string, User>,
-): string[] | undefined {
+export function mentionedNames({ mentions }: Message, users: KnownUsers): string[] | undefined {
   if (!mentions) return undefined;
   const names = mentions.users.flatMap((id) => {
     const { name, email } = users.get(id) ?? {};
@@ -27,7 +40,7 @@ export function mentionedNames(
 }
 
 /** Who has reacted, in a sentence. */
-export function listReactors(ids: readonly string[], users: ReadonlyMap<string, User>, me?: string): string {
+export function listReactors(ids: readonly string[], users: KnownUsers, me?: string): string {
   const known = ids.flatMap((id) =>
     id === me ? "you" : nameOf(users.get(id) ?? { id: null, name: null, email: null }),
   );

@@ -1,13 +1,13 @@
 import { createContext } from "preact";
 import { useContext } from "preact/hooks";
 
-import type { Message, Room, User } from "../client/index.ts";
+import type { Message, Room } from "../client/index.ts";
+import type { KnownUsers } from "./known-users.ts";
 
 /** What the parts of a room do with each other. A new object only when something in it has changed. */
 export interface RoomActions {
   room: Room;
-  /** The users whose names are known, by id. */
-  users: ReadonlyMap<string, User>;
+  users: KnownUsers;
   /** Whether this user may delete the messages of others. */
   mayDeleteAny: boolean;
   /** Whether this user may send messages here. */

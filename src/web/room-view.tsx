@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { ErrorCode, Room } from "../client/index.ts";
 import { useServices } from "./context.ts";
 import { useMembers, useRoom, useStore } from "./hooks.ts";
-import { knownUsers } from "./known-users.ts";
+import { KnownUsers } from "./known-users.ts";
 import { MembersPanel } from "./members-panel.tsx";
 import type { Editing } from "./message-chunk.tsx";
 import { MessageList } from "./message-list.tsx";
@@ -38,7 +38,7 @@ function OpenRoom({ room, route, onSearch }: { room: Room; route: Route; onSearc
     const focusComposer = () => box.current?.focus();
     return {
       room,
-      users: knownUsers(room),
+      users: new KnownUsers(room),
       mayDeleteAny: isModerator,
       mayPost: isModerator || posting !== "moderators",
       reply: ({ seq }) => {

@@ -1,0 +1,180 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+
+import type { Browser } from "playwright-core";
+
+import { startBrowser } from "../support/browser.ts";
+import { waitUntil } from "../support/wait.ts";
+import { type ChatSite, nameOf, newUser, startChatSite, Tab } from "./support/chat-site.ts";
+
+// What a team does every day on the page, in Chromium with a real server.
+
+/** The first test may have to unpack a browser. */
+setDefaultTimeout(60_000);
+
+let browser: Browser;
+let site: ChatSite;
+
+beforeAll(async () => {
+  [browser, site] = await Promise.all([startBrowser(), startChatSite()]);
+});
+afterAll(async () => {
+  await browser.close();
+  await site[Symbol.asyncDispose]();
+});
+
+test("two users talk, and see who is online, who types and who has read", async () => {
+  const [ann, ben] = [newUser("ann"), newUser("ben")];
+  const room = await site.createRoom([ann, ben], "Talk");
+  await using anns = await Tab.open(browser, site, ann, room);
+  await using bens = await Tab.open(browser, site, ben, room);
+  await anns.page.getByText("2 members, 2 online").waitFor();
+  await bens.box.pressSequentially("Hi");
+  await anns.page.getByText(`${nameOf(ben)} is typing`).waitFor();
+  await bens.box.press("Enter");
+  await anns.see("Hi");
+  await anns.send("Hello, Ben");
+  await bens.see("Hello, Ben");
+  await anns.page.getByText(`Seen by ${nameOf(ben)}`).waitFor();
+  expect(await anns.page.locator(".message .sender:visible").allTextContents()).toEqual([
+    nameOf(ben),
+    nameOf(ann),
+  ]);
+  expect([...anns.complaints, ...bens.complaints]).toEqual([]);
+});
+
+test("a message is edited, reacted to, replied to and deleted", async () => {
+  const [ann, ben] = [newUser("ann"), newUser("ben")];
+  const room = await site.createRoom([ann, ben]);
+  await using anns = await Tab.open(browser, site, ann, room);
+  await using bens = await Tab.open(browser, site, ben, room);
+  await anns.send("First draft");
+  await bens.see("First draft");
+
+  await anns.message("First draft").hover();
+  await anns.button("Edit").click();
+  await anns.page.getByLabel("Edit message").fill("Final draft");
+  await anns.button("Save").click();
+  await bens.see("Final draft");
+  await bens.page.getByText("(edited)").waitFor();
+
+  await bens.message("Final draft").hover();
+  await bens.button("React").click();
+  await bens.page.getByLabel("Search emoji").fill("rocket");
+  await bens.page.getByRole("option", { name: "rocket" }).click();
+  const reaction = anns.page.getByRole("button", { name: `🚀 1: ${nameOf(ben)}` });
+  await reaction.click();
+  await bens.page.getByRole("button", { name: `🚀 2: you, ${nameOf(ann)}` }).waitFor();
+
+  await bens.message("Final draft").hover();
+  await bens.button("Reply").click();
+  await bens.send("I like it");
+  const quote = anns.message("I like it").getByRole("button", { name: "In reply to" });
+  await quote.click();
+  await waitUntil("the message that was replied to has the focus", () =>
+    anns.page.locator(".message:focus").getByText("Final draft").isVisible(),
+  );
+
+  await anns.message("Final draft").first().hover();
+  await anns.button("Delete").click();
+  await anns.page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await bens.see("This message was deleted.");
+  expect(await bens.page.locator(".quote").textContent()).toContain("a deleted message");
+  expect([...anns.complaints, ...bens.complaints]).toEqual([]);
+});
+
+test("the list of rooms counts what is unread, and what mentions the user", async () => {
+  const [ann, ben] = [newUser("ann"), newUser("ben")];
+  const room = await site.createRoom([ann, ben], "Busy");
+  const other = await site.createRoom([ann], "Other");
+  await using anns = await Tab.open(browser, site, ann, other);
+  const item = anns.page.getByRole("link", { name: /^Busy/ });
+  await site.api(ben).sendMessage(room, { text: "One" });
+  await site.api(ben).sendMessage(room, { text: `Two for @${nameOf(ann)}` });
+  await item.getByText("2 unread").waitFor();
+  await item.getByText("1 mentions").waitFor();
+  expect(await item.locator(".room-last").textContent()).toBe(`${nameOf(ben)}: Two for @${nameOf(ann)}`);
+  await waitUntil("the title says it", async () => (await anns.page.title()) === "(2) Other – Parley");
+  await item.click();
+  await anns.page.getByText("New", { exact: true }).waitFor();
+  await waitUntil("the room is read", async () => (await anns.page.title()) === "Busy – Parley");
+  expect(await item.locator(".badge").count()).toBe(0);
+  // The line stays where the user has begun to read.
+  expect(await anns.page.locator(".unread-line + .message").textContent()).toContain("One");
+});
+
+test("a mention is completed from the members", async () => {
+  const [ann, ben] = [newUser("ann"), newUser("bendix")];
+  const room = await site.createRoom([ann, ben]);
+  await site.api(ben).me();
+  await using anns = await Tab.open(browser, site, ann, room);
+  await anns.box.pressSequentially("Ask @ben");
+  await anns.page.getByRole("option", { name: nameOf(ben) }).waitFor();
+  await anns.box.press("Enter");
+  expect(await anns.box.inputValue()).toBe(`Ask @${nameOf(ben)} `);
+  await anns.box.pressSequentially("please");
+  await anns.box.press("Enter");
+  await anns.page
+    .locator(".mention")
+    .getByText(`@${nameOf(ben)}`)
+    .waitFor();
+});
+
+test("a room is created, found by others, and joined", async () => {
+  const [ann, ben] = [newUser("ann"), newUser("ben")];
+  await using anns = await Tab.open(browser, site, ann);
+  const name = `Open house of ${nameOf(ann)}`;
+  await anns.button("New room").click();
+  await anns.page.getByLabel("Name").fill(name);
+  await anns.page.getByLabel("Who may join").selectOption("open");
+  await anns.button("Create").click();
+  await anns.page.getByRole("heading", { name }).first().waitFor();
+  await anns.page.getByText("No messages yet. Write the first one.").waitFor();
+  await anns.send("Welcome");
+  await using bens = await Tab.open(browser, site, ben);
+  await bens.button("Open rooms").click();
+  await bens.page.getByRole("button", { name: `Join ${name}` }).click();
+  await bens.see("Welcome");
+  // A link to an open room leads there too.
+  const another = await site.api(ann).createRoom({ name: "By link", access: "open" });
+  await bens.page.goto(`${site.url}r/${another.id}`);
+  await bens.button("Join").click();
+  await bens.box.waitFor();
+});
+
+test("members are invited, muted and removed", async () => {
+  const [ann, ben] = [newUser("ann"), newUser("ben")];
+  const room = await site.createRoom([ann], "Club");
+  await using anns = await Tab.open(browser, site, ann, room);
+  await using bens = await Tab.open(browser, site, ben);
+  await anns.button("Members").click();
+  await anns.page.getByLabel("Invite by email").fill(ben);
+  await anns.button("Invite").click();
+  await anns.page.getByText(`${ben} is a member now.`).waitFor();
+  await bens.page.getByRole("link", { name: /^Club/ }).click();
+
+  await anns.button(`Manage ${nameOf(ben)}`).click();
+  await anns.button("Mute").click();
+  await anns.page.locator(".panel").getByText("muted").waitFor();
+  await bens.send("Can you hear me?");
+  await bens.message("Can you hear me?").getByText("Not sent.").waitFor();
+  await bens.page.locator(".room-status").getByText("You are muted in this room until").waitFor();
+  await anns.button(`Manage ${nameOf(ben)}`).click();
+  await anns.button("Unmute").click();
+  await anns.page.getByRole("dialog").waitFor({ state: "detached" });
+  await bens.button("Try again").click();
+  await anns.see("Can you hear me?");
+
+  await anns.button(`Manage ${nameOf(ben)}`).click();
+  await anns.button("Remove from room").click();
+  await bens.page.getByText("You are no longer a member of this room.").waitFor();
+  expect(await bens.page.getByRole("link", { name: /^Club/ }).count()).toBe(0);
+});
+
+test("members cannot write where only moderators do", async () => {
+  const [ann, ben] = [newUser("ann"), newUser("ben")];
+  const room = await site.createRoom([ann, ben]);
+  await using bens = await Tab.open(browser, site, ben, room);
+  await site.api(ann).changeRoom(room, { posting: "moderators" });
+  await bens.page.getByText("Only moderators and owners write in this room.").waitFor();
+  expect(await bens.box.count()).toBe(0);
+});
