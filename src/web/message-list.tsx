@@ -1,4 +1,4 @@
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 
 import type { Message } from "../client/index.ts";
 import { useServices } from "./context.ts";
@@ -37,6 +37,9 @@ export function MessageList({ route, editing }: { route: Route; editing: Editing
   const content = useRef<HTMLDivElement>(null);
   const scroller = useRef<Scroller>(undefined);
   const isPlaced = useRef(false);
+  /** A message that is on its way into view. */
+  const goal = useRef<number>(undefined);
+  const [, update] = useReducer<number, undefined>((count) => count + 1, 0);
   const { firstUnread, unread } = useReading(room, isAtBottom && isAtEnd, messages.length > 0);
 
   const loadMore = () => {
@@ -46,15 +49,31 @@ export function MessageList({ route, editing }: { route: Route; editing: Editing
     if (current.distanceToTop < LOAD_MARGIN_PX) void shown.loadOlder();
     if (current.distanceToBottom < LOAD_MARGIN_PX) void shown.loadNewer();
   };
-  const goTo = async (seq: number, isFocused: boolean) => {
-    if (!(await shown.show(seq))) return notify("This message cannot be shown.");
-    const element = content.current?.querySelector<HTMLElement>(`[data-seq="${seq}"]`);
-    if (!element) return;
+  const goTo = async (seq: number) => {
+    goal.current = seq;
+    const isThere = await shown.show(seq);
+    // The user may have gone elsewhere meanwhile.
+    if (goal.current !== seq) return;
+    if (!isThere) {
+      goal.current = undefined;
+      notify("This message cannot be shown.");
+    }
+    update(undefined);
+  };
+  /** Moves to the goal once it has been rendered. */
+  const reachGoal = (): boolean => {
+    const element =
+      goal.current !== undefined &&
+      content.current?.querySelector<HTMLElement>(`[data-seq="${goal.current}"]`);
+    if (!element) return false;
+    goal.current = undefined;
     isPlaced.current = true;
     scroller.current?.toElement(element);
-    if (isFocused) element.focus({ preventScroll: true });
+    element.focus({ preventScroll: true });
+    return true;
   };
   const goToBottom = () => {
+    goal.current = undefined;
     shown.showNewest();
     scroller.current?.toBottom();
     actions.focusComposer();
@@ -72,6 +91,7 @@ export function MessageList({ route, editing }: { route: Route; editing: Editing
     const { current } = scroller;
     if (!current) return;
     current.isFollowing = isAtEnd;
+    if (reachGoal()) return;
     if (!isPlaced.current && room.position) {
       isPlaced.current = true;
       const line = content.current?.querySelector("[data-unread]");
@@ -81,7 +101,7 @@ export function MessageList({ route, editing }: { route: Route; editing: Editing
     loadMore();
   });
   useEffect(() => {
-    if (route.seq !== undefined && isOpen) void goTo(route.seq, true);
+    if (route.seq !== undefined && isOpen) void goTo(route.seq);
   }, [route, room, isOpen]);
   useEffect(() => {
     // One's own message is looked at, wherever one was.
@@ -100,7 +120,7 @@ export function MessageList({ route, editing }: { route: Route; editing: Editing
   return (
     <div class="messages-frame">
       {isUnreadAbove && (
-        <button type="button" class="pill top" onClick={() => void goTo(firstUnread, true)}>
+        <button type="button" class="pill top" onClick={() => void goTo(firstUnread)}>
           To the first unread message
         </button>
       )}
