@@ -1,5 +1,7 @@
 /** Pixels from the end at which the end counts as reached. */
 const BOTTOM_MARGIN_PX = 40;
+/** Events by which a user scrolls. */
+const INPUTS = ["wheel", "touchmove", "pointerdown", "keydown"] as const;
 
 /**
  * Keeps what the user looks at in its place when something is added or becomes higher, above or below. At the end it
@@ -11,6 +13,8 @@ export class Scroller {
   isFollowing = true;
   /** An element that is looked at, and where it is in the viewport. */
   #anchor: { element: Element; top: number } | undefined;
+  /** Whether the anchor was chosen by `toElement`, and the user has not moved since. */
+  #isPinned = false;
   readonly #viewport: HTMLElement;
   readonly #content: HTMLElement;
   readonly #onScroll: () => void;
@@ -25,6 +29,7 @@ export class Scroller {
     this.#observer.observe(viewport);
     this.#observer.observe(content);
     viewport.addEventListener("scroll", this.#update, { passive: true });
+    for (const type of INPUTS) viewport.addEventListener(type, this.#unpin, { passive: true });
   }
 
   get distanceToTop(): number {
@@ -45,6 +50,7 @@ export class Scroller {
 
   toBottom(): void {
     this.isAtBottom = true;
+    this.#isPinned = false;
     this.#viewport.scrollTop = this.#viewport.scrollHeight;
     this.#update();
   }
@@ -53,21 +59,29 @@ export class Scroller {
   toElement(element: Element): void {
     this.isAtBottom = false;
     this.#viewport.scrollTop += this.#topOf(element) - this.#viewport.clientHeight / 3;
-    // The elements on the way may be higher than they were thought to be.
+    // What is above it may turn out to be higher than it was thought to be.
     this.#anchor = { element, top: this.#topOf(element) };
+    this.#isPinned = true;
     this.#update();
   }
 
   close(): void {
     this.#observer.disconnect();
     this.#viewport.removeEventListener("scroll", this.#update);
+    for (const type of INPUTS) this.#viewport.removeEventListener(type, this.#unpin);
   }
 
   readonly #update = () => {
     this.isAtBottom = this.distanceToBottom < BOTTOM_MARGIN_PX;
-    const element = this.#firstVisible();
-    this.#anchor = element && { element, top: this.#topOf(element) };
+    if (!this.#isPinned) {
+      const element = this.#firstVisible();
+      this.#anchor = element && { element, top: this.#topOf(element) };
+    }
     this.#onScroll();
+  };
+
+  readonly #unpin = () => {
+    this.#isPinned = false;
   };
 
   #topOf(element: Element): number {

@@ -43,15 +43,13 @@ async function scroll(tab: Tab, pixels: number): Promise<void> {
 }
 
 const isInView = (tab: Tab, seq: number) =>
-  tab.page
-    .locator(".messages")
-    .evaluate(
-      (list, selector) => {
-        const [box, frame] = [list.querySelector(selector)?.getBoundingClientRect(), list.getBoundingClientRect()];
-        return box !== undefined && box.bottom > frame.top && box.top < frame.bottom;
-      },
-      `[data-seq="${seq}"]`,
-    );
+  tab.page.locator(".messages").evaluate((list, selector) => {
+    const [box, frame] = [
+      list.querySelector(selector)?.getBoundingClientRect(),
+      list.getBoundingClientRect(),
+    ];
+    return box !== undefined && box.bottom > frame.top && box.top < frame.bottom;
+  }, `[data-seq="${seq}"]`);
 
 const shownCount = (tab: Tab) => tab.page.locator(".message").count();
 
@@ -139,7 +137,10 @@ test("what is new is counted while older messages are read, and a button leads t
   await tab.button("1 new message").click();
   await waitUntil("the new message is in view", () => isInView(tab, 61));
   expect(await tab.page.locator(".unread-line + .message").getAttribute("data-seq")).toBe("61");
-  await waitUntil("it is read", async () => (await site.api(reader).room(id)) && !(await tab.page.title()).startsWith("("));
+  await waitUntil(
+    "it is read",
+    async () => (await site.api(reader).room(id)) && !(await tab.page.title()).startsWith("("),
+  );
   await site.api(writer).sendMessage(id, { text: "More news" });
   await waitUntil("the end is followed", () => isInView(tab, 62));
 });
