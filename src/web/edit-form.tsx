@@ -1,4 +1,4 @@
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 import type { Message } from "../client/index.ts";
 import { explain } from "./explain.ts";
@@ -11,7 +11,7 @@ export function EditForm({ message, text }: { message: Message; text: string }) 
   const actions = useRoomActions();
   const box = useRef<HTMLTextAreaElement>(null);
   const draft = useRef(text);
-  useEffect(() => {
+  useLayoutEffect(() => {
     box.current?.focus();
     box.current?.setSelectionRange(text.length, text.length);
   }, []);

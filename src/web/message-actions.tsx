@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 
 import type { Message } from "../client/index.ts";
 import { confirmAction } from "./confirm.tsx";
@@ -30,12 +30,20 @@ export const mayDelete = ({ room, mayDeleteAny }: RoomActions, { sender, deleted
 export function MessageActions({ message }: { message: Message }) {
   const actions = useRoomActions();
   const [isPicking, setIsPicking] = useState(false);
+  const group = useRef<HTMLDivElement>(null);
   const react = (emoji: string) => {
     setIsPicking(false);
+    // The focus was in the picker.
+    group.current?.closest<HTMLElement>(".message")?.focus({ preventScroll: true });
     void actions.room.react(message.seq, emoji).catch(notifyOf("The reaction was not saved."));
   };
   return (
-    <div class={`message-actions ${isPicking ? "picking" : ""}`} role="group" aria-label="Actions">
+    <div
+      class={`message-actions ${isPicking ? "picking" : ""}`}
+      role="group"
+      aria-label="Actions"
+      ref={group}
+    >
       <IconButton
         name="smile"
         label="React"

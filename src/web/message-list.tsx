@@ -39,7 +39,7 @@ export function MessageList({ route, editing }: { route: Route; editing: Editing
   const isPlaced = useRef(false);
   /** A message that is on its way into view. */
   const goal = useRef<number>(undefined);
-  const [, update] = useReducer<number, undefined>((count) => count + 1, 0);
+  const [, update] = useReducer<number, undefined>((version) => version + 1, 0);
   const { firstUnread, unread } = useReading(room, isAtBottom && isAtEnd, messages.length > 0);
 
   const loadMore = () => {

@@ -1,0 +1,145 @@
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+
+import type { Browser } from "playwright-core";
+
+import { startBrowser } from "../support/browser.ts";
+import { waitUntil } from "../support/wait.ts";
+import { type ChatSite, newUser, startChatSite, Tab } from "./support/chat-site.ts";
+
+// The page without a pointer, and for screen readers.
+
+/** The first test may have to unpack a browser. */
+setDefaultTimeout(60_000);
+
+let browser: Browser;
+let site: ChatSite;
+
+beforeAll(async () => {
+  [browser, site] = await Promise.all([startBrowser(), startChatSite()]);
+});
+afterAll(async () => {
+  await browser.close();
+  await site[Symbol.asyncDispose]();
+});
+
+test("everything that is done with a message is done with keys", async () => {
+  const ann = newUser("ann");
+  const room = await site.createRoom([ann]);
+  await using tab = await Tab.open(browser, site, ann, room);
+  const { keyboard } = tab.page;
+  const focused = tab.page.locator(".message:focus");
+  const isWriting = () => tab.page.locator(".composer textarea:focus").isVisible();
+  await waitUntil("the box has the focus", isWriting);
+  for (const text of ["One", "Two", "Three"]) {
+    await keyboard.type(text);
+    await keyboard.press("Enter");
+    await tab.see(text);
+  }
+  await waitUntil("all are stored", async () => (await site.api(ann).messages(room)).length === 3);
+  await keyboard.press("Shift+Tab");
+  await keyboard.press("ArrowUp");
+  await keyboard.press("ArrowUp");
+  await focused.getByText("Two").waitFor();
+
+  await keyboard.press("r");
+  await tab.page.locator(".reply-to").getByText("Two").waitFor();
+  await keyboard.press("Escape");
+  await tab.page.locator(".reply-to").waitFor({ state: "detached" });
+  expect(await isWriting()).toBe(true);
+
+  await keyboard.press("Shift+Tab");
+  await keyboard.press("Home");
+  await focused.getByText("One").waitFor();
+  await keyboard.press("+");
+  await tab.page.getByLabel("Search emoji").waitFor();
+  await keyboard.press("ArrowRight");
+  await keyboard.press("Enter");
+  await tab.page.getByRole("button", { name: "❤️ 1: you" }).waitFor();
+
+  await focused.getByText("One").waitFor();
+  await keyboard.press("e");
+  await tab.page.locator(".edit-form textarea:focus").waitFor();
+  await keyboard.type(" and a half");
+  await keyboard.press("Enter");
+  await waitUntil(
+    "it is edited",
+    async () => (await site.api(ann).message(room, 1)).text === "One and a half",
+  );
+  expect(await isWriting()).toBe(true);
+
+  await tab.message("Three").focus();
+  await keyboard.press("Delete");
+  await tab.page.getByRole("dialog", { name: "Delete your message?" }).waitFor();
+  await keyboard.press("Enter");
+  await waitUntil(
+    "it is deleted",
+    async () => (await site.api(ann).message(room, 3)).deleted_at !== undefined,
+  );
+  await keyboard.press("Escape");
+  await waitUntil("the box has the focus again", isWriting);
+  await keyboard.press("ArrowUp");
+  expect(await tab.page.getByLabel("Edit message").inputValue()).toBe("Two");
+});
+
+test("rooms are changed with keys, and dialogs give the focus back", async () => {
+  const ann = newUser("ann");
+  const first = await site.createRoom([ann], "First");
+  await site.createRoom([ann], "Second");
+  await using tab = await Tab.open(browser, site, ann, first);
+  await site.api(ann).sendMessage(first, { text: "The newest room is above" });
+  await tab.see("The newest room is above");
+  const { keyboard } = tab.page;
+  await keyboard.press("Alt+ArrowDown");
+  await tab.page.getByRole("heading", { name: "Second" }).waitFor();
+  await keyboard.press("Alt+ArrowUp");
+  await tab.page.getByRole("heading", { name: "First" }).waitFor();
+  await tab.box.focus();
+  await keyboard.press("Control+k");
+  await tab.page.getByRole("dialog", { name: "Search" }).waitFor();
+  await keyboard.type("words");
+  await keyboard.press("Escape");
+  await tab.page.getByRole("dialog").waitFor({ state: "detached" });
+  expect(await tab.page.locator(".composer textarea:focus").isVisible()).toBe(true);
+  await tab.button("Members").focus();
+  await keyboard.press("?");
+  await tab.page.getByRole("dialog", { name: "Keyboard and formatting" }).waitFor();
+  await keyboard.press("Escape");
+  expect(await tab.page.locator("button:focus").getAttribute("aria-label")).toBe("Members");
+});
+
+test("an Enter that ends an IME's composition sends nothing", async () => {
+  const ann = newUser("ann");
+  const room = await site.createRoom([ann]);
+  await using tab = await Tab.open(browser, site, ann, room);
+  const session = await tab.page.context().newCDPSession(tab.page);
+  await tab.box.focus();
+  await session.send("Input.imeSetComposition", { text: "にほん", selectionStart: 3, selectionEnd: 3 });
+  const key = { key: "Process", code: "Enter", windowsVirtualKeyCode: 229 };
+  await session.send("Input.dispatchKeyEvent", { type: "rawKeyDown", ...key });
+  await session.send("Input.insertText", { text: "日本" });
+  expect(await tab.box.inputValue()).toBe("日本");
+  expect(await tab.page.locator(".message").count()).toBe(0);
+  await tab.box.press("Enter");
+  await tab.see("日本");
+});
+
+test("a screen reader hears new messages of others, and every control has a name", async () => {
+  const [ann, ben] = [newUser("ann"), newUser("ben")];
+  const room = await site.createRoom([ann, ben]);
+  await using tab = await Tab.open(browser, site, ann, room);
+  await tab.send("My own");
+  await tab.see("My own");
+  await site.api(ben).sendMessage(room, { text: "Knock knock" });
+  await tab.page
+    .locator('[aria-live="polite"]')
+    .getByText(/: Knock knock$/)
+    .waitFor({ state: "attached" });
+  await tab.button("Members").click();
+  const nameless = await tab.page.locator("button, a, input, select, textarea").evaluateAll<string[], void>(
+    // As text, because the tests are checked without the types of the DOM.
+    `(controls) => controls
+      .filter((control) => !(control.ariaLabel ?? control.textContent).trim() && !control.closest("label"))
+      .map((control) => control.outerHTML)`,
+  );
+  expect(nameless).toEqual([]);
+});
