@@ -29,7 +29,7 @@ test("what is written offline is sent once when the network is back", async () =
   const room = await site.createRoom([ann, ben]);
   await using tab = await Tab.open(browser, site, ann, room);
   await tab.send("Before");
-  await tab.see("Before");
+  await tab.seeStored("Before");
   await tab.page.context().setOffline(true);
   await tab.page.getByText("You are offline. What you write is sent when you are back.").waitFor();
   await tab.send("Written offline");
@@ -47,7 +47,7 @@ test("a reload loses neither the draft nor the reply, nor what waits to be sent"
   const room = await site.createRoom([ann]);
   await using tab = await Tab.open(browser, site, ann, room);
   await tab.send("Question");
-  await tab.see("Question");
+  await tab.seeStored("Question");
   await tab.message("Question").hover();
   await tab.button("Reply").click();
   await tab.box.fill("Half an ans");
@@ -121,7 +121,7 @@ test("an edit that is refused opens again with what was typed", async () => {
   const room = await site.createRoom([ann, ben]);
   await using tab = await Tab.open(browser, site, ben, room);
   await tab.send("Original");
-  await tab.see("Original");
+  await tab.seeStored("Original");
   await site.api(ann).mute(room, ben);
   await tab.box.press("ArrowUp");
   await tab.page.getByLabel("Edit message").fill("Improved");
@@ -136,7 +136,7 @@ test("a restart of the server loses nothing that is typed or sent meanwhile", as
   const room = await own.createRoom([ann]);
   await using tab = await Tab.open(browser, own, ann, room);
   await tab.send("Before");
-  await tab.see("Before");
+  await tab.seeStored("Before");
   await own.stop();
   await tab.page.getByText(/Trying again|Connecting/).waitFor();
   await tab.send("During");

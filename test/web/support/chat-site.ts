@@ -114,6 +114,11 @@ export class Tab implements AsyncDisposable {
     return this.message(text).first().waitFor();
   }
 
+  /** Waits until a message is shown that the server has stored. */
+  seeStored(text: string): Promise<void> {
+    return this.page.locator("[data-seq]").getByText(text, { exact: true }).first().waitFor();
+  }
+
   /** Writes a message and sends it. */
   async send(text: string): Promise<void> {
     await this.box.fill(text);
