@@ -40,13 +40,16 @@ afterAll(async () => {
   folder[Symbol.dispose]();
 });
 
-const request = (path: string, init: RequestInit = {}) =>
+const request = (
+  path: string,
+  init: { method?: string; headers?: Record<string, string>; body?: URLSearchParams } = {},
+) =>
   http.app.request(`${ORIGIN}/dev/${path}`, {
     ...init,
     headers: { host: "127.0.0.1:8000", origin: ORIGIN, ...init.headers },
   });
 const authorize = (change: Record<string, string> = {}) =>
-  request(`authorize?${new URLSearchParams({ ...REQUEST, ...change })}`);
+  request(`authorize?${new URLSearchParams({ ...REQUEST, ...change }).toString()}`);
 /** Sends the form of the sign-in page. */
 const pick = (user: string, headers: Record<string, string> = {}) =>
   request("authorize", { method: "POST", body: new URLSearchParams({ ...REQUEST, user }), headers });
@@ -63,6 +66,14 @@ const redeem = (code: string, change: Record<string, string> = {}) =>
     code_verifier: VERIFIER,
     ...change,
   });
+
+const refresh = (token: string, client = "app") =>
+  post({ grant_type: "refresh_token", refresh_token: token, client_id: client });
+/** The origin that may read the answer to a request of a page. */
+async function allowedOrigin(origin: string): Promise<string | null> {
+  const { headers } = await request("token", { method: "POST", headers: { origin } });
+  return headers.get("access-control-allow-origin");
+}
 
 /** The parameters with which the user is sent back. */
 function answer(response: Response): Record<string, string> {
@@ -198,9 +209,6 @@ describe("a code", () => {
 });
 
 describe("a refresh token", () => {
-  const refresh = (token: string, client = "app") =>
-    post({ grant_type: "refresh_token", refresh_token: token, client_id: client });
-
   test("is worth new tokens once, among them the next refresh token", async () => {
     const first = (await redeem(await codeFor("bob"))).body["refresh_token"] ?? "";
     const { status, body } = await refresh(first);
@@ -227,14 +235,10 @@ test("grant_type=password returns the tokens of any user; another one is not sup
 });
 
 test("pages of this machine may read its answers, others may not", async () => {
-  const allowed = async (origin: string) =>
-    (await request("token", { method: "POST", headers: { origin } })).headers.get(
-      "access-control-allow-origin",
-    );
   for (const origin of ["http://localhost:5173", "http://127.0.0.1:1", "https://[::1]:3000"])
-    expect(await allowed(origin)).toBe(origin);
+    expect(await allowedOrigin(origin)).toBe(origin);
   for (const origin of ["https://evil.example.com", "http://localhost.evil.com", "null"])
-    expect(await allowed(origin)).toBeNull();
+    expect(await allowedOrigin(origin)).toBeNull();
 });
 
 test("a site whose name has come to mean this machine gets nothing", async () => {

@@ -104,6 +104,7 @@ describe("its files", () => {
     expect(types).toEqual([
       "200 svg: image/svg+xml",
       "200 webmanifest: application/manifest+json",
+      "200 json: application/json",
       "200 js: text/javascript; charset=utf-8",
       "200 css: text/css; charset=utf-8",
     ]);
