@@ -33,7 +33,7 @@ beforeAll(async () => {
   devIssuer.setIssuer(`${ORIGIN}/dev/`);
   http = createHttpApp({}, { devIssuer });
   await http.chat.rooms.create(operator, "lobby", "Lobby");
-  await http.chat.rooms.setMember(operator, "lobby", { email: "alice@example.com" }, "owner");
+  await http.chat.rooms.setMember(operator, "lobby", { email: "alice@example.com" }, "moderator");
 });
 afterAll(async () => {
   await http[Symbol.asyncDispose]();
@@ -118,7 +118,7 @@ describe("the sign-in page", () => {
     await http.chat.moderation.restrict(operator, "lobby", mallory, ban);
     expect(await codeFor("mallory")).not.toBe("");
     const members = await lobby();
-    expect(members["alice@example.com"]).toBe("owner");
+    expect(members["alice@example.com"]).toBe("moderator");
     expect(members).not.toHaveProperty("mallory@example.com");
   });
 
