@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { brotliCompressSync, brotliDecompressSync, gunzipSync } from "node:zlib";
 
 import { buildBinary } from "./support/binary.ts";
 import { connectClassic, refusal } from "./support/client.ts";
@@ -98,6 +99,25 @@ test("it has the page of the HTTP API and its files inside", async () => {
     expect(await read(`/docs/${name}`)).toBe(
       await Bun.file(join(root, "node_modules/swagger-ui-dist", name)).text(),
     );
+});
+
+test("it has the page inside, compressed", async () => {
+  using folder = temporaryFolder();
+  await using server = serve(folder.path);
+  const url = await listeningUrl(server);
+  const html = await (await fetch(url)).text();
+  const script = /src="(.*?\.js)"/.exec(html)?.[1] ?? "";
+  const read = async (encoding: string) => {
+    const headers = { "accept-encoding": encoding };
+    const response = await fetch(new URL(script, url), { headers, decompress: false });
+    expect(response.headers.get("content-encoding")).toBe(encoding === "identity" ? null : encoding);
+    return response.bytes();
+  };
+  const [plain, brotli, gzip] = await Promise.all([read("identity"), read("br"), read("gzip")]);
+  expect(brotliDecompressSync(brotli).equals(plain)).toBe(true);
+  expect(gunzipSync(gzip).equals(plain)).toBe(true);
+  // As far as Brotli can.
+  expect(brotli.length).toBe(brotliCompressSync(plain).length);
 });
 
 test("it answers soon after the start", async () => {

@@ -20,7 +20,7 @@ import {
 } from "./middleware.ts";
 import type { OriginPolicy } from "./origin.ts";
 import { servePage } from "./page/page.ts";
-import { readPageConfig, type SignInOptions } from "./page/sign-in-config.ts";
+import { sendPageConfig, type SignInOptions } from "./page/sign-in-config.ts";
 import { problem } from "./problem.ts";
 
 export interface AppOptions extends ApiOptions, HealthOptions {
@@ -65,10 +65,7 @@ export function createApp(options: AppOptions): Hono<Env> {
   });
 
   app.use(servePage(signIn));
-  app.get("/config.json", async (c) => {
-    c.header("cache-control", "no-cache");
-    return c.json(await readPageConfig(signIn));
-  });
+  app.get("/config.json", (c) => sendPageConfig(c, signIn));
   app.route("/", createHealth(options));
   app.route("/", createDocumentRoutes());
   if (devIssuer) app.route("/dev", createDevRoutes({ issuer: devIssuer, chat: options.chat }));

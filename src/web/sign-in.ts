@@ -8,6 +8,7 @@ import {
   getValidatedIdTokenClaims,
   None,
   processAuthorizationCodeResponse,
+  ResponseBodyError,
   validateAuthResponse,
 } from "oauth4webapi";
 
@@ -137,11 +138,16 @@ async function complete(config: SignInConfig, pending: PendingSignIn, answer: UR
     if (typeof hint === "string") sessionStorage.setItem(USER_KEY, hint);
     return { status: "signed-in", user };
   } catch (error) {
-    if (error instanceof AuthorizationResponseError) {
-      const problem = PROMPT_NEEDED.has(error.error) ? undefined : (error.error_description ?? error.error);
-      return { status: "signed-out", problem };
-    }
-    console.warn("Sign-in failed", error);
-    return { status: "signed-out", problem: error instanceof Error ? error.message : String(error) };
+    const isPromptNeeded = error instanceof AuthorizationResponseError && PROMPT_NEEDED.has(error.error);
+    return { status: "signed-out", problem: isPromptNeeded ? undefined : explain(error) };
   }
+}
+
+/** Why a sign-in failed, for the user. */
+function explain(error: unknown): string {
+  if (error instanceof AuthorizationResponseError || error instanceof ResponseBodyError)
+    return error.error_description ?? error.error;
+  // What `fetch` throws.
+  if (error instanceof TypeError) return "The sign-in service can't be reached.";
+  return error instanceof Error ? error.message : String(error);
 }

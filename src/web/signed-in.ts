@@ -60,8 +60,7 @@ export class SignedIn {
       this.#use(await processRefreshTokenResponse(server, client, response));
       return this.#tokens.access_token;
     } catch (error) {
-      // Any other failure may pass: the network, or the issuer itself.
-      if (this.#refreshToken === undefined || error instanceof ResponseBodyError) this.end();
+      if (this.#refreshToken === undefined || isRefusal(error)) this.end();
       throw error;
     }
   }
@@ -71,4 +70,9 @@ export class SignedIn {
     this.#refreshToken = tokens.refresh_token ?? this.#refreshToken;
     this.#expiresAt = tokens.expires_in === undefined ? Infinity : Date.now() + tokens.expires_in * 1000;
   }
+}
+
+/** Whether the issuer has refused. Any other failure may pass: the network, or too many requests. */
+function isRefusal(error: unknown): boolean {
+  return error instanceof ResponseBodyError && (error.status === 400 || error.status === 401);
 }

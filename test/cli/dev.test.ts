@@ -78,19 +78,19 @@ test("the lines that it prints for a browser, a terminal and curl work as they a
   });
 });
 
-test("a page of its own origin may connect, a page of another may not", async () => {
+test("pages of this machine may connect, from any port; others may not", async () => {
   using folder = temporaryFolder();
   await using server = dev(folder.path);
   const { url, browser } = await welcome(server);
-  const offer = { protocols: ["chat.v2", `bearer.${browser.bearer}`] };
-  const own = await connectSession(new URL(browser.socket).host, {
-    ...offer,
-    headers: { origin: url.origin },
-  });
-  expect(own.hello.rooms).toMatchObject([{ id: "lobby" }]);
-  const headers = { origin: "http://127.0.0.1:1" };
-  const foreign = connectSession(new URL(browser.socket).host, { ...offer, headers });
-  expect(await refusal(foreign)).toMatchObject({ status: 403 });
+  const connectFrom = (origin: string) =>
+    connectSession(new URL(browser.socket).host, {
+      protocols: ["chat.v2", `bearer.${browser.bearer}`],
+      headers: { origin },
+    });
+  for (const origin of [url.origin, "http://127.0.0.1:1", "http://localhost:5173", "https://[::1]"])
+    expect((await connectFrom(origin)).hello.rooms).toMatchObject([{ id: "lobby" }]);
+  for (const origin of ["https://evil.example.com", "http://localhost.evil.com", "null"])
+    expect(await refusal(connectFrom(origin))).toMatchObject({ status: 403 });
 });
 
 test("the lines that it prints for another user add them and print their token", async () => {
@@ -206,7 +206,7 @@ test("serve on the same database has no development issuer and refuses its token
     },
   });
   const url = await listeningUrl(server);
-  for (const path of ["/dev/jwks.json", "/dev/.well-known/openid-configuration", "/dev/"]) {
+  for (const path of ["/dev/jwks.json", "/dev/.well-known/openid-configuration", "/dev/authorize", "/dev/"]) {
     expect((await fetch(new URL(path, url))).status).toBe(404);
   }
   expect(await refusal(connectClassic(url.host, "lobby", { token }))).toMatchObject({ status: 401 });
@@ -225,6 +225,8 @@ describe("settings", () => {
     PARLEY_ALGORITHMS: "RS256",
     PARLEY_EMAIL_CLAIM: "https://example.com/email",
     PARLEY_NAME_CLAIM: "nickname",
+    PARLEY_CLIENT_ID: "other",
+    PARLEY_SCOPES: "nonsense",
     PARLEY_DRAIN: "60",
   };
 

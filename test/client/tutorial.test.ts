@@ -48,7 +48,7 @@ async function codeOf(section: string): Promise<Record<string, string>> {
 async function startServer(port: string): Promise<void> {
   server = startProcess([binary.path, "dev"], {
     cwd: folder.path,
-    env: { PARLEY_PORT: port, PARLEY_ALLOWED_ORIGINS: site.url.origin, PARLEY_LOG_LEVEL: "warn" },
+    env: { PARLEY_PORT: port, PARLEY_LOG_LEVEL: "warn" },
   });
   const text = await server.waitForOutput(/Press Ctrl-C to stop/);
   url = /running at (\S+)\//.exec(text)?.[1] ?? "";

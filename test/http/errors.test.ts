@@ -11,7 +11,7 @@ beforeAll(async () => {
 });
 
 test.each([
-  ["GET /", 404, "invalid_command"],
+  ["GET /assets/nothing.js", 404, "invalid_command"],
   ["GET /nothing", 404, "invalid_command"],
   ["POST /metrics", 405, "invalid_command"],
   ["GET /api/nothing", 404, "invalid_command"],

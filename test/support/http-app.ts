@@ -8,7 +8,7 @@ import { Chat } from "../../src/chat/chat.ts";
 import { ChatError } from "../../src/chat/errors.ts";
 import type { Identity, Limits } from "../../src/chat/model.ts";
 import { Search } from "../../src/chat/search.ts";
-import { createApp } from "../../src/http/app.ts";
+import { type AppOptions, createApp } from "../../src/http/app.ts";
 import { createMetrics } from "../../src/http/metrics.ts";
 import { OriginPolicy } from "../../src/http/origin.ts";
 import { open } from "../../src/store/sqlite/open.ts";
@@ -24,7 +24,10 @@ const HOUR_MS = 3_600_000;
  * The HTTP routes on a database of their own, without a listener: `app.request` is much faster than a socket. A token is the
  * `sub` of its user; with `admin.` before it, it has `chat:admin`.
  */
-export function createHttpApp(limits: Partial<Limits> = {}) {
+export function createHttpApp(
+  limits: Partial<Limits> = {},
+  options: Partial<Pick<AppOptions, "devIssuer" | "signIn">> = {},
+) {
   const folder = temporaryFolder();
   const store = new SqliteStore(open(join(folder.path, "parley.db")));
   const bus = createLocalBus({ dataVersion: () => 0, failed: ignore });
@@ -65,9 +68,11 @@ export function createHttpApp(limits: Partial<Limits> = {}) {
     roomPaths: [],
     upgrade: () => Promise.reject(new ChatError("internal", "There are no sockets here.")),
     refuseAfterUpgrade: ignore,
+    ...options,
   });
   return {
     app,
+    chat,
     /** What the server has logged as an error. */
     errors,
     /** Brings the search index up to date. */

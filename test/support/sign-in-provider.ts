@@ -10,6 +10,9 @@ import { audience, makeKey, subjectOf } from "./tokens.ts";
 export const CLIENT_ID = "parley-page";
 /** Its accounts. */
 const EMAILS = ["alice@example.com", "bob@example.com"];
+const SIGN_IN_PAGE = EMAILS.map(
+  (email) => `<form method="post" action="?${email}"><button>${email}</button></form>`,
+).join("");
 const emailOf = (sub: string) => EMAILS.find((email) => subjectOf(email) === sub) ?? "";
 
 export interface SignInProvider extends AsyncDisposable {
@@ -29,17 +32,11 @@ export interface SignInProvider extends AsyncDisposable {
 export async function startSignInProvider({ tokenSeconds = 3600 } = {}): Promise<SignInProvider> {
   const { kid, privateKey } = await makeKey();
   const jwk = { ...(await exportJWK(privateKey)), kid, alg: "RS256", use: "sig" };
-  let provider: Provider | undefined;
+  let provider: Provider;
   const server = createServer((request, response) => {
-    if (!provider) return void response.writeHead(503).end();
-    if (!request.url?.startsWith("/interaction/")) return void provider.callback()(request, response);
-    if (request.method === "POST") return void finish(provider, request, response);
-    response.setHeader("content-type", "text/html");
-    response.end(
-      EMAILS.map((email) => `<form method="post" action="?${email}"><button>${email}</button></form>`).join(
-        "",
-      ),
-    );
+    if (!request.url?.startsWith("/interaction/")) void provider.callback()(request, response);
+    else if (request.method === "POST") void finish(provider, request, response);
+    else response.setHeader("content-type", "text/html").end(SIGN_IN_PAGE);
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as AddressInfo;
@@ -56,7 +53,7 @@ export async function startSignInProvider({ tokenSeconds = 3600 } = {}): Promise
       claims: { openid: ["sub"], email: ["email", "email_verified"], profile: ["name"] },
       conformIdTokenClaims: false,
       findAccount: (_, sub) => ({ accountId: sub, claims: () => ({ sub, ...claimsOf(sub) }) }),
-      extraTokenClaims: (_, token) => ("accountId" in token ? claimsOf(String(token.accountId)) : undefined),
+      extraTokenClaims: (_, token) => ("accountId" in token ? claimsOf(token.accountId) : undefined),
       interactions: { url: (_, { uid }) => `/interaction/${uid}` },
       // Nobody is asked for their consent.
       async loadExistingGrant(context) {

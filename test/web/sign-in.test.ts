@@ -110,6 +110,18 @@ describe("with the development issuer", () => {
     expect(web.requests.filter((url) => url.includes("/dev/"))).toEqual([]);
   });
 
+  test("why the issuer refuses a sign-in is shown", async () => {
+    await using web = await openWebPage(browser, server.url);
+    await web.page.route("**/dev/authorize?*", (route) => {
+      const url = new URL(route.request().url());
+      url.searchParams.set("scope", "email");
+      return route.continue({ url: url.href });
+    });
+    await web.page.getByRole("button", { name: "Sign in" }).click();
+    await web.page.getByRole("alert").getByText("scope: must have openid").waitFor();
+    expect(web.page.url()).toBe(server.url);
+  });
+
   test("a page on another port signs in and connects", async () => {
     await using cleanup = new AsyncDisposableStack();
     const app = Bun.serve({

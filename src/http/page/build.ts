@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { brotliCompressSync } from "node:zlib";
 
 // The build of the page. `npm run build` writes it to dist/web, from where it gets into the binary. When Parley runs from
 // its source, the server builds the page itself.
@@ -37,5 +38,7 @@ if (import.meta.main) {
   for (const [path, content] of await buildPage()) {
     await mkdir(dirname(join(folder, path)), { recursive: true });
     await writeFile(join(folder, path), content);
+    // At its highest quality, Brotli takes too long to do it while a browser waits.
+    if (path.startsWith("assets/")) await writeFile(join(folder, `${path}.br`), brotliCompressSync(content));
   }
 }

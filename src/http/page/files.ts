@@ -18,9 +18,12 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
 
 export type Encoding = "br" | "gzip";
 
+/** Fast, for a server that runs from its source. The binary has the files compressed as far as Brotli can. */
+const BROTLI_QUALITY = 5;
+
 const compress = {
   br: (content: Uint8Array) =>
-    promisify(brotliCompress)(content, { params: { [constants.BROTLI_PARAM_SIZE_HINT]: content.length } }),
+    promisify(brotliCompress)(content, { params: { [constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY } }),
   gzip: (content: Uint8Array) => promisify(gzip)(content, { level: constants.Z_BEST_COMPRESSION }),
 };
 
@@ -33,12 +36,14 @@ export class PageFile {
   constructor(
     path: string,
     readonly content: Uint8Array,
+    brotli?: Uint8Array,
   ) {
+    if (brotli) this.#compressed.set("br", Promise.resolve(brotli));
     this.contentType = CONTENT_TYPES[extname(path)] ?? "application/octet-stream";
     this.etag = weakEtag(content);
   }
 
-  /** Each form is made when it is first asked for. */
+  /** A form that the binary does not have is made when it is first asked for. */
   compressed(encoding: Encoding): Promise<Uint8Array> {
     const compressed = this.#compressed.get(encoding) ?? compress[encoding](this.content);
     this.#compressed.set(encoding, compressed);
@@ -53,7 +58,11 @@ export async function readPageFiles(): Promise<PageFiles> {
   const contents = Bun.isStandaloneExecutable
     ? await readEmbedded()
     : await (await import("./build.ts")).buildPage();
-  return new Map(Array.from(contents, ([path, content]) => [path, new PageFile(path, content)]));
+  return new Map(
+    [...contents]
+      .filter(([path]) => !path.endsWith(".br"))
+      .map(([path, content]) => [path, new PageFile(path, content, contents.get(`${path}.br`))]),
+  );
 }
 
 async function readEmbedded(): Promise<ReadonlyMap<string, Uint8Array>> {

@@ -1,5 +1,9 @@
+import type { Context } from "hono";
+
 import type { IssuerMetadata } from "../../auth/issuer-metadata.ts";
 import type { PageConfig } from "../../protocol/responses.ts";
+import type { Env } from "../env.ts";
+import { isNamedIn, weakEtag } from "../etag.ts";
 
 export interface SignInOptions {
   metadata: IssuerMetadata;
@@ -12,7 +16,7 @@ export interface SignInOptions {
 }
 
 /** What the page needs to know to sign users in. Rejects with `keys_unavailable` when the issuer does not answer. */
-export async function readPageConfig(options: SignInOptions): Promise<PageConfig> {
+async function readPageConfig(options: SignInOptions): Promise<PageConfig> {
   const { metadata, clientId, scopes, audience, isDev } = options;
   if (clientId === undefined) return { issuer: metadata.issuer, client_id: null };
   const { end_session_endpoint: endSession, ...issuer } = await metadata.read();
@@ -24,6 +28,13 @@ export async function readPageConfig(options: SignInOptions): Promise<PageConfig
     end_session_endpoint: endSession ?? null,
     dev: isDev,
   };
+}
+
+export async function sendPageConfig(c: Context<Env>, options: SignInOptions): Promise<Response> {
+  const body = JSON.stringify(await readPageConfig(options));
+  const headers = { etag: weakEtag(body), "cache-control": "no-cache" };
+  if (isNamedIn(c.req.header("if-none-match"), headers.etag)) return c.body(null, 304, headers);
+  return c.body(body, 200, { ...headers, "content-type": "application/json" });
 }
 
 /** Where the page fetches tokens. Undefined when the issuer does not answer, or nobody can sign in. */
