@@ -16,7 +16,7 @@ import { RoomView } from "./room-view.tsx";
 import { navigate, useRoute } from "./route.ts";
 import { Search } from "./search.tsx";
 import { Shortcuts } from "./shortcuts.tsx";
-import { Sidebar } from "./sidebar.tsx";
+import { type DialogName, Sidebar } from "./sidebar.tsx";
 
 interface Props {
   chat: Chat;
@@ -26,9 +26,6 @@ interface Props {
   onSignIn: () => void;
   onSignOut: () => void;
 }
-
-/** The dialogs that can be opened from anywhere. */
-export type DialogName = "create" | "join" | "search" | "shortcuts";
 
 /** A chat: the rooms, and one of them. */
 export function ChatPage({ chat, ...props }: Props) {

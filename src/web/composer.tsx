@@ -1,7 +1,7 @@
 import type { RefObject } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 
-import { loadDraft, saveDraft } from "./drafts.ts";
+import { type Draft, loadDraft, saveDraft } from "./drafts.ts";
 import { useMembers, useStore } from "./hooks.ts";
 import { Icon, IconButton } from "./icons.tsx";
 import { MentionMenu } from "./mention-menu.tsx";
@@ -44,6 +44,12 @@ export function Composer({ boxRef, replyTo, onReplyTo }: Props) {
   const completions = query ? completionsOf(query.text, members, me?.id) : [];
   const userId = me?.id;
 
+  /** At once: a page that is closed now must neither lose what was typed, nor keep what was sent. */
+  const save = (draft: Draft) => {
+    if (userId !== undefined && isLoaded.current) saveDraft(userId, room.id, draft);
+  };
+  // Before the effect that loads the draft, which it would overwrite.
+  useEffect(() => save({ text, replyTo }), [userId, replyTo]);
   useEffect(() => {
     if (userId === undefined || isLoaded.current) return;
     isLoaded.current = true;
@@ -52,10 +58,6 @@ export function Composer({ boxRef, replyTo, onReplyTo }: Props) {
     if (text === "") setText(draft.text);
     if (replyTo === undefined) onReplyTo(draft.replyTo);
   }, [userId]);
-  useEffect(() => {
-    if (userId !== undefined && isLoaded.current) saveDraft(userId, room.id, { text, replyTo });
-  }, [userId, text, replyTo]);
-
   const updateQuery = () => {
     const { current: box } = boxRef;
     const next =
@@ -69,6 +71,7 @@ export function Composer({ boxRef, replyTo, onReplyTo }: Props) {
   };
   const onInput = (value: string) => {
     setText(value);
+    save({ text: value, replyTo });
     updateQuery();
     if (value.trim() !== "") room.typing();
   };
@@ -79,6 +82,7 @@ export function Composer({ boxRef, replyTo, onReplyTo }: Props) {
     // Why it fails is shown beside the message.
     room.send(trimmed, { replyTo }).catch(() => undefined);
     setText("");
+    save({ text: "" });
     setQuery(undefined);
     onReplyTo(undefined);
     boxRef.current?.focus();
@@ -90,6 +94,7 @@ export function Composer({ boxRef, replyTo, onReplyTo }: Props) {
     box.value = completed;
     box.setSelectionRange(caret, caret);
     setText(completed);
+    save({ text: completed, replyTo });
     setQuery(undefined);
   };
   const onKeyDown = (event: KeyboardEvent) => {

@@ -1,11 +1,13 @@
 import type { ComponentChildren } from "preact";
 
 import { Avatar } from "./avatar.tsx";
-import type { DialogName } from "./chat-page.tsx";
 import { useServices } from "./context.ts";
 import { useStore } from "./hooks.ts";
 import { Icon, IconButton } from "./icons.tsx";
 import { nameOf } from "./names.ts";
+
+/** The dialogs that can be opened from anywhere. */
+export type DialogName = "create" | "join" | "search" | "shortcuts";
 
 interface Props {
   onDialog: (name: DialogName) => void;
