@@ -1,6 +1,9 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 
+import * as v from "valibot";
+
+import { parse } from "../../../src/http/api/input.ts";
 import { RequestSlots } from "../../../src/http/api/request-slots.ts";
 import { createUser } from "../../support/api-users.ts";
 import { type ApiResponse, expectProblem } from "../../support/api.ts";
@@ -52,6 +55,25 @@ test("a user is charged for the size of what they read", async () => {
     break;
   }
   expect(statuses.at(-1)).toBe(429);
+});
+
+test("a list of members is charged for its size, also when it is refused", async () => {
+  const alice = await createUser(server);
+  const room = await server.createRoom([alice.email]);
+  const left = ({ headers }: ApiResponse) => Number(/;r=(\d+);/.exec(headers.get("ratelimit") ?? "")?.[1]);
+  const before = left(await alice.call(`POST /api/rooms/${room}/members`, { body: "{}" }));
+  const body = `{"members":[${"{},".repeat(170_000)}{}]}`;
+  const answer = await alice.call(`POST /api/rooms/${room}/members`, { body });
+  expectProblem(answer, 400, "invalid_command");
+  // Some come back meanwhile.
+  expect(before - left(answer)).toBeWithin(5, 10);
+});
+
+test("the input of a request is read up to its first fault", () => {
+  const seen: unknown[] = [];
+  const never = v.custom((input) => void seen.push(input) !== undefined);
+  expect(() => parse(v.array(never), range(1, 1000), "body")).toThrow("0: ");
+  expect(seen).toEqual([1]);
 });
 
 test("a response of 304 is charged like the page that it stands for, because the page was read", async () => {
