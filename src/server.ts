@@ -115,6 +115,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     index: store.search,
     failed: (err) => log.error({ err }, "Messages could not be indexed for search; retrying"),
     monotonic,
+    cpuTime,
   });
   const verifier = new Verifier({
     ...config,
@@ -212,6 +213,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 const ignore = () => undefined;
 
 const monotonic = () => performance.now();
+
+function cpuTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
 
 /** Listens, so that the address is known. `reload` sets the real handlers before this turn of the event loop ends. */
 function listen(config: Config): Server<SocketData> {
