@@ -103,8 +103,8 @@ export interface Store {
   /** A user's role and mute, and who may post. Undefined when the room has been deleted. */
   standing(room: RoomKey, user: UserKey): Promise<(Standing & Pick<Room, "posting">) | undefined>;
   /**
-   * Bans or mutes a user. `who` is a member or a restricted user with this id, or shown with this email; otherwise the email's
-   * owner, who is invited if there is none.
+   * Bans or mutes a user. `who` is a member or a user with such a restriction who has this id, or is shown with this email;
+   * otherwise the email's owner, who is invited if there is none.
    */
   restrict(room: RoomKey, who: Invitee, wanted: WantedRestriction, by: Actor): Promise<Result<Restricted>>;
   /** Resolves with the user whose restriction was lifted; undefined when there was none. */
@@ -192,10 +192,10 @@ export interface Restricted {
   ended: Member | undefined;
 }
 
-/** Where a page of restrictions ends: at a time of imposition, after so many of that time. */
+/** A place in a list of restrictions: when one was imposed, and on whom. */
 export interface RestrictionCursor {
   at: number;
-  skip: number;
+  user: UserKey;
 }
 
 export interface RestrictionRange {

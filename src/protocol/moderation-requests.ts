@@ -39,23 +39,23 @@ export const newRestrictionSchema = annotate(
 );
 export type NewRestriction = v.InferInput<typeof newRestrictionSchema>;
 
-/** A place in a list of restrictions: a time of imposition, and how many of that time come before. */
+/** A place in a list of restrictions: a time of imposition, and the store's key of a user. */
 export const restrictionRangeSchema = v.strictObject({
   cursor: v.optional(
     v.pipe(
       annotate(v.string(), CURSOR),
-      v.regex(/^\d{1,15}-\d{1,5}$/, "must be the `next` of a page"),
+      v.regex(/^\d{1,15}-\d{1,15}$/, "must be the `next` of a page"),
       v.transform((cursor) => {
-        const [at = "", skip = ""] = cursor.split("-");
-        return { at: Number(at), skip: Number(skip) };
+        const [at, user] = cursor.split("-");
+        return { at: Number(at), user: Number(user) };
       }),
     ),
   ),
   limit: limitParameter(1000, 100),
 });
 
-export function formatRestrictionCursor({ at, skip }: { at: number; skip: number }): string {
-  return `${at}-${skip}`;
+export function formatRestrictionCursor({ at, user }: { at: number; user: number }): string {
+  return `${at}-${user}`;
 }
 
 /** The cursor is the number of the last entry. */

@@ -21,7 +21,14 @@ export class Users {
     private readonly db: Db,
     private readonly queries: Pick<
       Queries,
-      "userBySub" | "signedInUser" | "emailOwner" | "freeUser" | "insertUser" | "reuseUser" | "setEmailOwner"
+      | "userBySub"
+      | "signedInUser"
+      | "emailOwner"
+      | "freeUser"
+      | "insertUser"
+      | "reuseUser"
+      | "setEmailOwner"
+      | "bannedUntil"
     >,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
@@ -121,7 +128,7 @@ export class Users {
   #takeOver(from: UserKey, to: UserKey, sub: string): RoomKey[] {
     this.#imported.move(from, to);
     this.#mentions.move(from, to, sub);
-    const removedFrom = takeOverRooms(this.db, { from, to, now: this.now() });
+    const removedFrom = takeOverRooms(this.db, this.queries, { from, to, now: this.now() });
     this.release(from);
     return removedFrom;
   }
