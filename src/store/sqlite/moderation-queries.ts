@@ -1,6 +1,6 @@
 import { and, desc, eq, gt, lt, lte, max, sql } from "drizzle-orm";
 
-import type { RoomKey, UserKey } from "../../chat/model.ts";
+import type { RestrictionKind, RoomKey, UserKey } from "../../chat/model.ts";
 import { $, roomColumns, roomExists } from "./columns.ts";
 import { compile } from "./compile.ts";
 import type { Db } from "./open.ts";
@@ -81,6 +81,18 @@ export function prepareModerationQueries(db: Db) {
           and(
             eq(restrictions.room, $("room")),
             sql`${restrictions.kind} = 'ban'`,
+            eq(restrictions.user, $("user")),
+          ),
+        ),
+    ),
+    deleteRestriction: compile<{ room: RoomKey; user: UserKey; kind: RestrictionKind }>(
+      db,
+      db
+        .delete(restrictions)
+        .where(
+          and(
+            eq(restrictions.room, $("room")),
+            eq(restrictions.kind, $("kind")),
             eq(restrictions.user, $("user")),
           ),
         ),

@@ -160,10 +160,7 @@ export class Restrictions {
   }
 
   #delete(room: RoomKey, kind: RestrictionKind, user: UserKey): void {
-    this.db
-      .delete(restrictions)
-      .where(and(eq(restrictions.room, room), eq(restrictions.kind, kind), eq(restrictions.user, user)))
-      .run();
+    this.queries.deleteRestriction.run({ room, kind, user });
     this.users.release(user);
   }
 }

@@ -20,11 +20,7 @@ interface TakeOver {
  * Moves bans, mutes and memberships. A membership where either of the two is banned is dropped, but no role above `member` that
  * the user had before. Returns the rooms in which the user loses a membership of their own. To be called within a transaction.
  */
-export function takeOverRooms(
-  db: Db,
-  queries: Pick<Queries, "bannedUntil">,
-  takeOver: TakeOver,
-): RoomKey[] {
+export function takeOverRooms(db: Db, queries: Pick<Queries, "bannedUntil">, takeOver: TakeOver): RoomKey[] {
   const lost = moveRestrictions(db, takeOver);
   moveMemberships(db, queries, takeOver);
   return lost;
@@ -52,11 +48,7 @@ function moveRestrictions(db: Db, { from, to, now }: TakeOver): RoomKey[] {
   return lost;
 }
 
-function moveMemberships(
-  db: Db,
-  queries: Pick<Queries, "bannedUntil">,
-  { from, to, now }: TakeOver,
-): void {
+function moveMemberships(db: Db, queries: Pick<Queries, "bannedUntil">, { from, to, now }: TakeOver): void {
   for (const membership of db.select().from(members).where(eq(members.user, from)).all()) {
     const { room } = membership;
     const before = roleIn(db, room, to);

@@ -139,13 +139,17 @@ describe.each(["bans", "mutes"])("%s", (kind) => {
     }
     // Those of the same millisecond are in any order.
     expect(listed.toSorted()).toEqual(emails.toSorted());
-    for (const query of ["limit=0", "limit=1001", "cursor=x", "cursor=1", "before=1"])
+    for (const query of ["limit=0", "limit=1001", "cursor=x", "cursor=1", "cursor=1-1-1", "before=1"])
       expectProblem(await owner.call(`GET ${path}/${kind}?${query}`), 400, "invalid_command");
   });
 
   test.each<object>([
     { until: "tomorrow" },
     { until: "2030-13-01T00:00:00Z" },
+    { until: "2030-02-30T00:00:00Z" },
+    { until: "2030-01-01T24:00:00Z" },
+    { until: "2030-06-30T23:59:60Z" },
+    { until: "9999-12-31T23:59:59-01:00" },
     { until: "2001-01-01T00:00:00Z" },
     { until: 1_900_000_000 },
     { reason: "" },
