@@ -165,7 +165,7 @@ export function isPlainMember(role: Role | undefined): boolean {
   return role === undefined || role === "member";
 }
 
-export function isLastOwner({ role }: Member, ownerCount: () => number): boolean {
+export function isLastOwner({ role }: Pick<Member, "role">, ownerCount: () => number): boolean {
   return role === "owner" && ownerCount() <= 1;
 }
 

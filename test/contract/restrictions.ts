@@ -289,9 +289,10 @@ export function restrictionsContract(harness: () => StoreHarness): void {
     const h = harness();
     const email = h.email();
     const [bob, carol] = [await h.user(), await h.user()];
-    const [plain, moderated, waiting, over] = [
+    const [plain, moderated, waiting, owned, over] = [
       await h.room(bob),
       await h.room(bob),
+      await h.room(),
       await h.room(),
       await h.room(bob),
     ];
@@ -303,13 +304,17 @@ export function restrictionsContract(harness: () => StoreHarness): void {
     // Bob is banned where their invitation waits.
     unwrap(await restrict(h, waiting, subOf(bob), "ban"));
     await h.grant(waiting, { email });
+    // The last owner cannot be banned.
+    unwrap(await restrict(h, owned, subOf(bob), "ban"));
+    await h.grant(owned, { email }, "owner");
     const signedIn = await h.store.signIn({ sub: bob.id ?? "", email });
     expect(signedIn).toMatchObject({ key: bob.key, removedFrom: [plain.key] });
     const role = (room: Room) => h.store.role(room.key, bob.key);
-    expect([await role(plain), await role(moderated), await role(waiting), await role(over)]).toEqual([
+    expect(await Promise.all([plain, moderated, waiting, owned, over].map(role))).toEqual([
       undefined,
       "moderator",
       undefined,
+      "owner",
       "member",
     ]);
     expect([await listed(h, plain, "ban"), await listed(h, moderated, "ban")]).toEqual([[bob.id], [bob.id]]);

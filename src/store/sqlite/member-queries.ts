@@ -1,4 +1,4 @@
-import { and, eq, isNull, notExists, sql } from "drizzle-orm";
+import { and, count, eq, isNull, notExists, sql } from "drizzle-orm";
 
 import type { Role, RoomKey, UserKey } from "../../chat/model.ts";
 import { $, userColumns } from "./columns.ts";
@@ -16,6 +16,13 @@ export function prepareMemberQueries(db: Db) {
         .select({ role: members.role, joinedAt: members.joinedAt })
         .from(members)
         .where(and(eq(members.room, $("room")), eq(members.user, $("user")))),
+    ),
+    ownerCount: compile<{ room: RoomKey }, [count: number]>(
+      db,
+      db
+        .select({ n: count() })
+        .from(members)
+        .where(and(eq(members.room, $("room")), sql`${members.role} = 'owner'`)),
     ),
     addMember: compile<{ room: RoomKey; user: UserKey; role: Role; joinedAt: number }>(
       db,

@@ -186,7 +186,7 @@ export class Members {
   }
 
   ownerCount(room: RoomKey): number {
-    return this.#count(and(eq(members.room, room), eq(members.role, "owner")));
+    return this.queries.ownerCount.get({ room })?.[0] ?? 0;
   }
 
   #count(condition: ReturnType<typeof and>): number {

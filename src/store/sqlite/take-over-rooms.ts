@@ -2,11 +2,13 @@ import { and, eq } from "drizzle-orm";
 
 import { isOver } from "../../chat/decide-posting.ts";
 import { laterEnd } from "../../chat/decide-restrictions.ts";
-import { higherRole } from "../../chat/decide-rooms.ts";
+import { higherRole, isLastOwner } from "../../chat/decide-rooms.ts";
 import type { RoomKey, UserKey } from "../../chat/model.ts";
 import type { Db } from "./open.ts";
 import type { Queries } from "./queries.ts";
 import { members, reads, restrictions } from "./schema.ts";
+
+type TakeOverQueries = Pick<Queries, "bannedUntil" | "ownerCount">;
 
 interface TakeOver {
   /** A user who was only invited. */
@@ -17,10 +19,11 @@ interface TakeOver {
 }
 
 /**
- * Moves bans, mutes and memberships. A membership where either of the two is banned is dropped, but no role above `member` that
- * the user had before. Returns the rooms in which the user loses a membership of their own. To be called within a transaction.
+ * Moves bans, mutes and memberships. A membership where either of the two is banned is dropped, but neither that of the last
+ * owner, nor a role above `member` that the user had before. Returns the rooms in which the user loses a membership of their own.
+ * To be called within a transaction.
  */
-export function takeOverRooms(db: Db, queries: Pick<Queries, "bannedUntil">, takeOver: TakeOver): RoomKey[] {
+export function takeOverRooms(db: Db, queries: TakeOverQueries, takeOver: TakeOver): RoomKey[] {
   const lost = moveRestrictions(db, takeOver);
   moveMemberships(db, queries, takeOver);
   return lost;
@@ -48,11 +51,12 @@ function moveRestrictions(db: Db, { from, to, now }: TakeOver): RoomKey[] {
   return lost;
 }
 
-function moveMemberships(db: Db, queries: Pick<Queries, "bannedUntil">, { from, to, now }: TakeOver): void {
+function moveMemberships(db: Db, queries: TakeOverQueries, { from, to, now }: TakeOver): void {
   for (const membership of db.select().from(members).where(eq(members.user, from)).all()) {
     const { room } = membership;
     const before = roleIn(db, room, to);
-    if (isBanned(queries, room, to, now)) {
+    const isLast = isLastOwner(membership, () => queries.ownerCount.get({ room })?.[0] ?? 0);
+    if (!isLast && isBanned(queries, room, to, now)) {
       remove(db, room, from);
     } else if (before) {
       const role = higherRole(before, membership.role);

@@ -29,6 +29,7 @@ export class Users {
       | "reuseUser"
       | "setEmailOwner"
       | "bannedUntil"
+      | "ownerCount"
       | "withdrawnUser"
     >,
     /** Milliseconds since the epoch. */
