@@ -51,6 +51,21 @@ export function decideRoomDeletion(facts: ActorFacts): Result<undefined> {
   return checkPermission(facts, "delete_room");
 }
 
+/** Settings that are to stay have the value undefined, or are absent. */
+export type RoomChanges = { [Setting in keyof RoomSettings]?: RoomSettings[Setting] | undefined };
+
+export function applyChanges(
+  before: RoomSettings,
+  {
+    name = before.name,
+    access = before.access,
+    posting = before.posting,
+    slowMode = before.slowMode,
+  }: RoomChanges,
+): RoomSettings {
+  return { name, access, posting, slowMode };
+}
+
 export interface RoomChangeDecision {
   /** The room as it is then. */
   room: Room;
@@ -63,7 +78,7 @@ export interface RoomChangeDecision {
 /** Decides to change a room's settings. `room` is undefined when it has been deleted. */
 export function decideRoomChange(
   facts: ActorFacts,
-  { room, wanted, at }: { room: Room | undefined; wanted: Partial<RoomSettings>; at: number },
+  { room, wanted, at }: { room: Room | undefined; wanted: RoomChanges; at: number },
 ): Result<RoomChangeDecision> {
   const refusal = checkPermission(facts, "change_room");
   if (refusal) return refusal;
@@ -75,8 +90,8 @@ export function decideRoomChange(
 }
 
 /** The wanted settings that differ from the present ones. */
-function changedSettings(room: RoomSettings, wanted: Partial<RoomSettings>): Partial<RoomSettings> {
-  const { name = room.name, access = room.access, posting = room.posting, slowMode = room.slowMode } = wanted;
+function changedSettings(room: RoomSettings, wanted: RoomChanges): Partial<RoomSettings> {
+  const { name, access, posting, slowMode } = applyChanges(room, wanted);
   return {
     ...(name !== room.name && { name }),
     ...(access !== room.access && { access }),

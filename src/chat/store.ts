@@ -1,5 +1,6 @@
 import type { Standing } from "./decide-posting.ts";
 import type { WantedRestriction } from "./decide-restrictions.ts";
+import type { RoomChanges } from "./decide-rooms.ts";
 import type { Result } from "./errors.ts";
 import type {
   Ack,
@@ -65,7 +66,7 @@ export interface Store {
 
   createRoom(room: NewRoom): Promise<Result<Room>>;
   /** Resolves with the room as it is then. */
-  changeRoom(room: RoomKey, changes: Partial<RoomSettings>, by: Actor): Promise<Result<Room>>;
+  changeRoom(room: RoomKey, changes: RoomChanges, by: Actor): Promise<Result<Room>>;
   /** The room disappears at once; `purge` removes its messages step by step. */
   deleteRoom(room: RoomKey, by: Actor): Promise<Result<undefined>>;
   /** All rooms, by id. */

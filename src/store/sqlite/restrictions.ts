@@ -101,7 +101,10 @@ export class Restrictions {
       .innerJoin(userTable, eq(userTable.pk, user))
       .orderBy(desc(page.at), desc(page.user))
       .all()
-      .map((row) => ({ ...row, by: row.by === null ? null : (JSON.parse(row.by) as UserSnapshot) }));
+      .map((row) => {
+        const imposedBy = row.by === null ? null : (JSON.parse(row.by) as UserSnapshot);
+        return { user: row.user, by: imposedBy, at: row.at, until: row.until, reason: row.reason };
+      });
   }
 
   /**

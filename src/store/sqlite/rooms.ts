@@ -5,6 +5,7 @@ import {
   decideCreation,
   decideRoomChange,
   decideRoomDeletion,
+  type RoomChanges,
 } from "../../chat/decide-rooms.ts";
 import { isRefused, type Result } from "../../chat/errors.ts";
 import {
@@ -15,7 +16,6 @@ import {
   type Room,
   type RoomEntry,
   type RoomKey,
-  type RoomSettings,
   type UserKey,
 } from "../../chat/model.ts";
 import type { NewRoom, RoomPage } from "../../chat/store.ts";
@@ -69,7 +69,7 @@ export class Rooms {
     return created;
   }
 
-  change(key: RoomKey, wanted: Partial<RoomSettings>, at: number, actorFacts: ActorFacts): Result<Room> {
+  change(key: RoomKey, wanted: RoomChanges, at: number, actorFacts: ActorFacts): Result<Room> {
     const room = this.db.select(roomColumns).from(rooms).where(eq(rooms.pk, key)).get();
     const decision = decideRoomChange(actorFacts, { room, wanted, at });
     if (isRefused(decision)) return decision;
