@@ -29,6 +29,7 @@ const IGNORED_SETTINGS: readonly (keyof typeof settings)[] = [
   "issuers",
   "audiences",
   "jwksUrls",
+  "adminIssuers",
   "algorithms",
   "emailClaim",
   "emailVerified",

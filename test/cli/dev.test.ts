@@ -234,6 +234,7 @@ describe("settings", () => {
     PARLEY_ISSUER: "http://not-secure.example.com",
     PARLEY_AUDIENCE: "other",
     PARLEY_JWKS_URL: "nonsense",
+    PARLEY_ADMIN_ISSUER: "https://other.example.com",
     PARLEY_ALGORITHMS: "RS256",
     PARLEY_EMAIL_CLAIM: "https://example.com/email",
     PARLEY_NAME_CLAIM: "nickname",
