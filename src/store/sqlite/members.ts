@@ -76,9 +76,10 @@ export class Members {
     const all: Granted[] = [];
     let counted: number | undefined;
     const memberCount = () => (counted ??= this.#count(eq(members.room, room)));
-    for (const invitation of invitations) {
+    for (const [index, invitation] of invitations.entries()) {
       const granted = this.#set(room, invitation, grant, { ...actorFacts, memberCount });
-      if (isRefused(granted)) return granted;
+      if (isRefused(granted))
+        return invitations.length === 1 ? granted : { ...granted, details: { ...granted.details, index } };
       if (granted.added && counted !== undefined) counted++;
       all.push(granted);
     }
