@@ -108,7 +108,7 @@ export function haveSameSettings(a: RoomSettings, b: RoomSettings): boolean {
 export interface MemberFacts extends ActorFacts {
   /** The present membership of the user in question. Undefined when there is none. */
   member: Member | undefined;
-  /** Whether the user in question is banned from the room. */
+  /** Whether the user in question is banned from the room, or another one who has presented the same email. */
   isBanned: () => boolean;
   memberCount: () => number;
   ownerCount: () => number;
@@ -135,7 +135,7 @@ export function decideGrant(
   const { actor, member } = facts;
   const plain = isPlainMember(member?.role) && isPlainMember(wanted);
   if (!can(actor, facts.role, plain ? "manage_members" : "manage_roles")) return { refused: "not_allowed" };
-  if (facts.isBanned()) return { refused: "banned" };
+  if (!member && facts.isBanned()) return { refused: "banned" };
   const role = wanted ?? member?.role ?? "member";
   if (member) {
     if (role !== "owner" && isLastOwner(member, facts.ownerCount)) return { refused: "last_owner" };

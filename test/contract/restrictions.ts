@@ -84,6 +84,21 @@ export function restrictionsContract(harness: () => StoreHarness): void {
     expect(await h.store.role(room.key, bob.key)).toBe("member");
   });
 
+  test("a ban holds for other accounts with the same email, but does not remove them", async () => {
+    const h = harness();
+    const email = h.email();
+    const first = await h.signIn(h.name("first"), email);
+    const before = await h.signIn(h.name("before"), email);
+    const room = await h.room(first, before);
+    await change(h, room, { access: "open" });
+    unwrap(await restrict(h, room, subOf(first), "ban", { until: 10 }));
+    const second = await h.signIn(h.name("second"), email);
+    expect(await outcome(join(h, room, second, 9))).toBe("banned");
+    expect(await outcome(h.setMember(room, subOf(second)))).toBe("banned");
+    expect(await outcome(h.setMember(room, subOf(before), "moderator"))).toBe("done");
+    expect(await outcome(join(h, room, second, 10))).toBe("done");
+  });
+
   test("of many members of whom one is banned, none is added", async () => {
     const h = harness();
     const [alice, bob] = [await h.user(), await h.user()];

@@ -6,7 +6,7 @@ import { compile } from "./compile.ts";
 import type { Db } from "./open.ts";
 import { roleIn } from "./role-in.ts";
 import type { MembershipRow, StandingRow } from "./rows.ts";
-import { audit, members, messages, restrictions, rooms } from "./schema.ts";
+import { audit, members, messages, restrictions, rooms, users } from "./schema.ts";
 
 /** Messages among which the last one of a user who joins is looked for. */
 const RECENT_MESSAGES = 1000;
@@ -31,6 +31,11 @@ export function prepareModerationQueries(db: Db) {
     .orderBy(desc(messages.seq))
     .limit(RECENT_MESSAGES)
     .as("newest");
+  const ownEmail = db
+    .select({ email: users.email })
+    .from(users)
+    .where(eq(users.pk, $("user")));
+  const sameEmail = sql`SELECT pk FROM users WHERE email IS NOT NULL AND email = (${ownEmail})`;
   const membership = and(eq(members.room, $("room")), eq(members.user, $("user")));
   return {
     standing: compile<{ room: RoomKey; user: UserKey }, StandingRow>(
@@ -72,6 +77,7 @@ export function prepareModerationQueries(db: Db) {
         )
         .where(and(eq(rooms.pk, $("room")), gt(rooms.slowMode, 0))),
     ),
+    /** The last end of the bans of a user, and of others who have presented the same email. */
     bannedUntil: compile<{ room: RoomKey; user: UserKey }, [until: number | null]>(
       db,
       db
@@ -81,9 +87,11 @@ export function prepareModerationQueries(db: Db) {
           and(
             eq(restrictions.room, $("room")),
             sql`${restrictions.kind} = 'ban'`,
-            eq(restrictions.user, $("user")),
+            sql`${restrictions.user} IN (SELECT ${$("user")} UNION ALL ${sameEmail})`,
           ),
-        ),
+        )
+        .orderBy(sql`${restrictions.until} IS NOT NULL`, desc(restrictions.until))
+        .limit(1),
     ),
     deleteRestriction: compile<{ room: RoomKey; user: UserKey; kind: RestrictionKind }>(
       db,
