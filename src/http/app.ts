@@ -13,6 +13,7 @@ import { createHealth, type HealthOptions } from "./health.ts";
 import {
   allowOrigins,
   closeWhenFilesRunShort,
+  describeHead,
   limitBody,
   logRequests,
   refuseWhileDraining,
@@ -40,7 +41,7 @@ export function createApp(options: AppOptions): Hono<Env> {
   const { originPolicy, metrics, log, refuseAfterUpgrade, devIssuer } = options;
   const app = new Hono<Env>();
 
-  app.use(logRequests(log), closeWhenFilesRunShort(options.filesRunShort));
+  app.use(logRequests(log), closeWhenFilesRunShort(options.filesRunShort), describeHead());
   app.onError((error, c) => {
     const refusal = asChatError(error);
     c.set("code", refusal.code);

@@ -12,7 +12,7 @@ import {
 } from "../../protocol/room-requests.ts";
 import { memberBody } from "../../protocol/serialize.ts";
 import type { ApiEnv } from "./env.ts";
-import { memberParameter, readBody, readQuery, roomParameter } from "./input.ts";
+import { memberParameter, pathOf, readBody, readQuery, roomParameter } from "./input.ts";
 import { respondPage } from "./respond-page.ts";
 import { respond } from "./respond.ts";
 
@@ -64,9 +64,10 @@ export function createMemberRoutes({ rooms }: Pick<Chat, "rooms">): Hono<ApiEnv>
 
   members.put("/members/:who", async (c) => {
     const { role } = await readBody(c, grantSchema);
-    const who = memberParameter(c);
-    const { member, added } = await rooms.setMember(c.get("actor"), roomParameter(c), who, role);
-    return c.json(memberBody(member), added ? 201 : 200);
+    const room = roomParameter(c);
+    const { member, added } = await rooms.setMember(c.get("actor"), room, memberParameter(c), role);
+    if (!added) return c.json(memberBody(member));
+    return c.json(memberBody(member), 201, { location: pathOf(room, "members", member.user) });
   });
 
   members.delete("/members/:who", async (c) => {

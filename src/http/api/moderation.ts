@@ -10,7 +10,7 @@ import {
 } from "../../protocol/moderation-requests.ts";
 import { auditBody, restrictionBody } from "../../protocol/serialize-moderation.ts";
 import type { ApiEnv } from "./env.ts";
-import { memberParameter, readBody, readQuery, roomParameter } from "./input.ts";
+import { memberParameter, pathOf, readBody, readQuery, roomParameter } from "./input.ts";
 import { respondPage } from "./respond-page.ts";
 
 const restrictionRoutes: [path: "bans" | "mutes", kind: RestrictionKind][] = [
@@ -40,14 +40,13 @@ export function createModerationRoutes({ moderation }: Pick<Chat, "moderation">)
     });
 
     routes.put(`/${path}/:who`, async (c) => {
-      const { until, reason } = await readBody(c, newRestrictionSchema);
-      const { restriction, replaced } = await moderation.restrict(
-        c.get("actor"),
-        roomParameter(c),
-        memberParameter(c),
-        { kind, until: until ?? null, reason: reason ?? null },
-      );
-      return c.json(restrictionBody(restriction), replaced ? 200 : 201);
+      const { until = null, reason = null } = await readBody(c, newRestrictionSchema);
+      const room = roomParameter(c);
+      const wanted = { kind, until, reason };
+      const who = memberParameter(c);
+      const { restriction, replaced } = await moderation.restrict(c.get("actor"), room, who, wanted);
+      if (replaced) return c.json(restrictionBody(restriction));
+      return c.json(restrictionBody(restriction), 201, { location: pathOf(room, path, restriction.user) });
     });
 
     routes.delete(`/${path}/:who`, async (c) => {

@@ -1,6 +1,10 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 
+import * as v from "valibot";
+
+import type { Budget } from "../../../src/chat/budgets.ts";
+import { parse } from "../../../src/http/api/input.ts";
 import { RequestSlots } from "../../../src/http/api/request-slots.ts";
 import { createUser } from "../../support/api-users.ts";
 import { type ApiResponse, expectProblem } from "../../support/api.ts";
@@ -13,8 +17,8 @@ import { waitUntil } from "../../support/wait.ts";
 
 const server = useServer();
 
-const rateLeft = ({ headers }: ApiResponse) =>
-  Number(/^"reads";r=(\d+);t=\d+$/.exec(headers.get("ratelimit") ?? "")?.[1]);
+const rateLeft = ({ headers }: ApiResponse, budget: Budget = "reads") =>
+  Number(new RegExp(`^"${budget}";r=(\\d+);t=\\d+$`).exec(headers.get("ratelimit") ?? "")?.[1]);
 
 /** Makes it look as if every message of a room had been edited, one after the other. */
 function editAll({ config }: Pick<TestServer, "config">, room: string): void {
@@ -52,6 +56,27 @@ test("a user is charged for the size of what they read", async () => {
     break;
   }
   expect(statuses.at(-1)).toBe(429);
+});
+
+test("a list of members is charged for its size, also when it is refused", async () => {
+  const alice = await createUser(server);
+  const room = await server.createRoom([alice.email]);
+  const before = rateLeft(await alice.call(`POST /api/rooms/${room}/members`, { body: "{}" }), "changes");
+  const body = `{"members":[${"{},".repeat(170_000)}{}]}`;
+  const answer = await alice.call(`POST /api/rooms/${room}/members`, { body });
+  expectProblem(answer, 400, "invalid_command");
+  // Some come back meanwhile.
+  expect(before - rateLeft(answer, "changes")).toBeWithin(5, 10);
+});
+
+test("the input of a request is read up to its first fault", () => {
+  const seen: unknown[] = [];
+  const never = v.custom((input) => {
+    seen.push(input);
+    return false;
+  });
+  expect(() => parse(v.array(never), range(1, 1000), "body")).toThrow("0: ");
+  expect(seen).toEqual([1]);
 });
 
 test("a response of 304 is charged like the page that it stands for, because the page was read", async () => {
