@@ -14,6 +14,8 @@ import { dirname, join } from "node:path";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT } from "jose";
 import * as v from "valibot";
 
+import { ADMIN_SCOPE } from "./claims.ts";
+
 /** The `aud` of development tokens. */
 export const DEV_AUDIENCE = "parley-dev";
 
@@ -93,9 +95,10 @@ export class DevIssuer {
   }
 
   /** Returns a token for the user with this email address. It expires after `seconds`. */
-  async token(email: string, seconds: number): Promise<string> {
+  async token(email: string, seconds: number, { admin = false } = {}): Promise<string> {
     const { key } = this.state;
-    return new SignJWT({ email, email_verified: true, name: email.split("@")[0] })
+    const scope = admin ? { scope: ADMIN_SCOPE } : {};
+    return new SignJWT({ email, email_verified: true, name: email.split("@")[0], ...scope })
       .setProtectedHeader({ alg: ALGORITHM, typ: "JWT", kid: key.kid })
       .setIssuer(this.issuer)
       .setAudience(DEV_AUDIENCE)

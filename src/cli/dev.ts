@@ -29,6 +29,7 @@ const IGNORED_SETTINGS: readonly (keyof typeof settings)[] = [
   "issuers",
   "audiences",
   "jwksUrls",
+  "adminIssuers",
   "algorithms",
   "emailClaim",
   "emailVerified",
@@ -109,7 +110,7 @@ Connect as Bob from a terminal, with the classic protocol: run this, then type $
 
   npx -y wscat -c ${session}chat/${ROOM}/ -H "Authorization: Bearer ${bob}"
 
-Call the HTTP API as Alice:
+Call the HTTP API as Alice. ${url.href}docs describes it, and lets you try it with a token:
 
   curl -H "Authorization: Bearer ${alice}" ${url.href}api/rooms/${ROOM}/messages
 
@@ -117,6 +118,10 @@ Add another user: the first command makes Carol a member, the second prints a to
 
   PARLEY_DATABASE=${database} ${command} member add ${ROOM} carol@example.com
   PARLEY_DATABASE=${database} ${command} token carol@example.com --ttl 12h
+
+Print a token for a back end, which may act in every room:
+
+  PARLEY_DATABASE=${database} ${command} token backend@example.com --admin --ttl 12h
 
 Press Ctrl-C to stop.
 `;

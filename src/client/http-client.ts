@@ -23,7 +23,7 @@ export interface HttpClient {
 
 const REQUEST_TIMEOUT_MS = 30_000;
 
-/** Throws a `TypeError` if `url` is not an http(s) or ws(s) URL. */
+/** What `api` of `parley-chat/api` is built on. Throws a `TypeError` if `url` is not an http(s) or ws(s) URL. */
 export function createHttpClient({
   url: base,
   token,

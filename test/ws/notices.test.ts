@@ -23,6 +23,7 @@ const readFrame = (room: string, email: string, seq: number, newest: number): No
   room,
   user: body(email),
   seq,
+  mentions: 0,
   unread: newest - seq,
   room_seq: newest,
   room_rev: newest,

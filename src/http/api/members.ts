@@ -1,6 +1,8 @@
 import { Hono } from "hono";
 
 import type { Chat } from "../../chat/chat.ts";
+import { asChatError, ChatError } from "../../chat/errors.ts";
+import type { Invitee } from "../../chat/model.ts";
 import { parseInvitee } from "../../chat/validation.ts";
 import {
   bulkGrantSchema,
@@ -16,6 +18,16 @@ import { respond } from "./respond.ts";
 
 /** Members that one command of the rate limit pays for. */
 const MEMBERS_PER_COMMAND = 10;
+
+/** Reads the email or id of an item in a list. Throws `invalid_command`, which tells the item. */
+function parseListed(who: string, index: number): Invitee {
+  try {
+    return parseInvitee(who);
+  } catch (cause) {
+    const { code, message } = asChatError(cause);
+    throw new ChatError(code, `members.${index}.who: ${message}`, { cause, details: { index } });
+  }
+}
 
 export function createMemberRoutes({ rooms }: Pick<Chat, "rooms">): Hono<ApiEnv> {
   const members = new Hono<ApiEnv>();
@@ -33,7 +45,10 @@ export function createMemberRoutes({ rooms }: Pick<Chat, "rooms">): Hono<ApiEnv>
 
   members.post("/members", async (c) => {
     const { members: wanted } = await readBody(c, bulkGrantSchema);
-    const invitations = wanted.map(({ who, role }) => ({ who: parseInvitee(who), role }));
+    const invitations = wanted.map(({ who, role }, index) => ({
+      who: wanted.length === 1 ? parseInvitee(who) : parseListed(who, index),
+      role,
+    }));
     // The rate limit pays for one: the others are charged too.
     c.get("budgets").spend(c.get("actor"), "changes", Math.floor(wanted.length / MEMBERS_PER_COMMAND));
     const granted = await rooms.setMembers(c.get("actor"), roomParameter(c), invitations);
