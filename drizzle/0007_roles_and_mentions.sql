@@ -29,6 +29,7 @@ CREATE TABLE `restrictions` (
 ) STRICT, WITHOUT ROWID;
 --> statement-breakpoint
 CREATE INDEX `restrictions_user` ON `restrictions` (`user_pk`);--> statement-breakpoint
+CREATE INDEX `restrictions_at` ON `restrictions` (`room_pk`,`kind`,`at`,`user_pk`,`until`);--> statement-breakpoint
 CREATE INDEX `restrictions_until` ON `restrictions` (`room_pk`,`until`) WHERE until IS NOT NULL;--> statement-breakpoint
 ALTER TABLE `members` ADD `sent_at` integer;--> statement-breakpoint
 CREATE INDEX `members_role` ON `members` (`room_pk`,`role`,`user_pk`);--> statement-breakpoint

@@ -113,6 +113,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     index: store.search,
     failed: (err) => log.error({ err }, "Messages could not be indexed for search; retrying"),
     monotonic,
+    cpuTime,
   });
   const verifier = new Verifier({
     ...config,
@@ -209,6 +210,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 const monotonic = () => performance.now();
+
+function cpuTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
 
 /** Throws `ConfigError` if the setting exceeds the limit of open files. */
 function connectionLimit({ maxConnections }: Config, fileLimit: number): number {

@@ -249,6 +249,8 @@ test("the page of the HTTP API shows every route and sends requests, with nothin
   await page.waitForSelector(".opblock");
   expect(await page.locator(".opblock").count()).toBe(Object.keys(operations).length);
 
+  // On a phone.
+  await page.setViewportSize({ width: 390, height: 844 });
   await page.click(".btn.authorize");
   await page.fill(".auth-container input", token);
   await page.click(".auth-btn-wrapper .authorize");
@@ -261,6 +263,7 @@ test("the page of the HTTP API shows every route and sends requests, with nothin
   const response = operation.locator(".live-responses-table");
   await response.waitFor();
   expect(await response.innerText()).toContain(`"id": "${room}"`);
+  expect(await page.evaluate<number>("document.documentElement.scrollWidth")).toBe(390);
   expect({ foreignRequests, complaints }).toEqual({ foreignRequests: [], complaints: [] });
 });
 

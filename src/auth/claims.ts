@@ -5,7 +5,7 @@ import type { Identity } from "../chat/model.ts";
 import { isEmail, isStorable, isUserId, normalizeEmail } from "../chat/validation.ts";
 
 /** The scope or permission that makes a token's bearer an administrator of every room. */
-const ADMIN_SCOPE = "chat:admin";
+export const ADMIN_SCOPE = "chat:admin";
 
 /** `expiresAt` of a token that never expires. RFC 3339 has no later year. */
 const LATEST_EXPIRY_MS = Date.UTC(9999, 11, 31);

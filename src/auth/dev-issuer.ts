@@ -21,6 +21,8 @@ import {
 } from "jose";
 import * as v from "valibot";
 
+import { ADMIN_SCOPE } from "./claims.ts";
+
 /** The `aud` of development tokens. */
 export const DEV_AUDIENCE = "parley-dev";
 /** The `client_id` of Parley's own page. Any other one will do, too. */
@@ -114,8 +116,8 @@ export class DevIssuer {
   }
 
   /** Returns an access token for the user with this email address. It expires after `seconds`. */
-  token(email: string, seconds: number): Promise<string> {
-    return this.#sign(email, seconds, DEV_AUDIENCE, {});
+  token(email: string, seconds: number, { admin = false } = {}): Promise<string> {
+    return this.#sign(email, seconds, DEV_AUDIENCE, admin ? { scope: ADMIN_SCOPE } : {});
   }
 
   /** Returns an ID token (OpenID Connect Core 1.0, section 2), which tells a client who has signed in. */

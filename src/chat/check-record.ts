@@ -17,6 +17,7 @@ import {
   isRoomId,
   isStorable,
   isUserId,
+  MAX_TIME_MS,
   normalizeEmail,
   parseReason,
   parseRoomName,
@@ -27,8 +28,6 @@ import {
 const MAX_IMPORTED_TEXT_BYTES = 60_000;
 /** As in tokens, in UTF-16 units. */
 const MAX_USER_NAME_LENGTH = 255;
-/** RFC 3339 has no later year than 9999. */
-const MAX_TIME_MS = Date.UTC(10_000, 0, 1) - 1;
 
 /**
  * Checks a record by itself and returns it as it is stored: emails and names normalized. Returns the reason, one line, when it

@@ -2,6 +2,8 @@ import type { Refused } from "./errors.ts";
 import type { Action, Actor, Posting, Role } from "./model.ts";
 import { can } from "./permissions.ts";
 
+/** Who may write in a room, beside being a member. `at` is the time at which they ask. */
+
 /** What a user is in a room. */
 export interface Standing {
   /** Undefined for a user who is not a member. */
@@ -9,8 +11,6 @@ export interface Standing {
   /** The mute of this user, which may be over. */
   mute: { until: number | null } | undefined;
 }
-
-/** Who may write in a room, beside being a member. `at` is the time at which they ask. */
 
 /** Refuses to let a muted user write, and a member in a room that is read-only for members. */
 export function refusePost(

@@ -1,5 +1,4 @@
 import { type AuditRecord, auditRecord, snapshot } from "./audit.ts";
-import { isOver } from "./decide-posting.ts";
 import { type ActorFacts, checkAccess, isLastOwner, isPlainMember } from "./decide-rooms.ts";
 import type { Refused, Result } from "./errors.ts";
 import type { Actor, Member, RestrictionKind, User } from "./model.ts";
@@ -25,7 +24,7 @@ export interface RestrictionTarget {
   user: User;
   /** Undefined when they are not a member. */
   member: Member | undefined;
-  /** Their restriction of this kind, which may be over. */
+  /** Their restriction of this kind. Undefined when they have none, or when it is over. */
   present: { until: number | null } | undefined;
 }
 
@@ -49,7 +48,7 @@ export interface RestrictionDecision {
  * cannot probe for members. An earlier end of a ban is a way of lifting it.
  */
 export function decideRestriction(
-  { kind, until, at }: WantedRestriction,
+  { kind, until }: Pick<WantedRestriction, "kind" | "until">,
   {
     targets,
     ownerCount,
@@ -62,7 +61,7 @@ export function decideRestriction(
   const { actor, role } = actorFacts;
   const [target] = targets;
   if (target?.user.key === actor.key) return { refused: "own_restriction" };
-  const present = target?.present && !isOver(target.present, at) ? target.present : undefined;
+  const present = target?.present;
   const isShortened = kind === "ban" && present !== undefined && laterEnd(until, present.until) !== until;
   if (isShortened && !can(actor, role, "lift_bans")) return { refused: "not_allowed" };
   const ends = kind === "ban" ? target?.member : undefined;
@@ -72,10 +71,9 @@ export function decideRestriction(
   return { user: target?.user, ends, replaces: present !== undefined };
 }
 
-/** Decides whose restriction to lift; undefined when there is none that is not over. */
+/** Decides whose restriction to lift; undefined when there is none. */
 export function decideLift(
   kind: RestrictionKind,
-  at: number,
   { targets, ...actorFacts }: RestrictionFacts,
 ): Result<User | undefined> {
   const access = checkAccess(actorFacts);
@@ -85,7 +83,7 @@ export function decideLift(
   const refusal = checkTargets(actorFacts, targets);
   if (refusal) return refusal;
   const [target] = targets;
-  return target?.present && !isOver(target.present, at) ? target.user : undefined;
+  return target?.present && target.user;
 }
 
 function checkTargets(facts: ActorFacts, targets: readonly RestrictionTarget[]): Refused | undefined {

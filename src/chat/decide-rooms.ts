@@ -51,6 +51,21 @@ export function decideRoomDeletion(facts: ActorFacts): Result<undefined> {
   return checkPermission(facts, "delete_room");
 }
 
+/** Settings that are to stay have the value undefined, or are absent. */
+export type RoomChanges = { [Setting in keyof RoomSettings]?: RoomSettings[Setting] | undefined };
+
+export function applyChanges(
+  before: RoomSettings,
+  {
+    name = before.name,
+    access = before.access,
+    posting = before.posting,
+    slowMode = before.slowMode,
+  }: RoomChanges,
+): RoomSettings {
+  return { name, access, posting, slowMode };
+}
+
 export interface RoomChangeDecision {
   /** The room as it is then. */
   room: Room;
@@ -63,7 +78,7 @@ export interface RoomChangeDecision {
 /** Decides to change a room's settings. `room` is undefined when it has been deleted. */
 export function decideRoomChange(
   facts: ActorFacts,
-  { room, wanted, at }: { room: Room | undefined; wanted: Partial<RoomSettings>; at: number },
+  { room, wanted, at }: { room: Room | undefined; wanted: RoomChanges; at: number },
 ): Result<RoomChangeDecision> {
   const refusal = checkPermission(facts, "change_room");
   if (refusal) return refusal;
@@ -75,8 +90,8 @@ export function decideRoomChange(
 }
 
 /** The wanted settings that differ from the present ones. */
-function changedSettings(room: RoomSettings, wanted: Partial<RoomSettings>): Partial<RoomSettings> {
-  const { name = room.name, access = room.access, posting = room.posting, slowMode = room.slowMode } = wanted;
+function changedSettings(room: RoomSettings, wanted: RoomChanges): Partial<RoomSettings> {
+  const { name, access, posting, slowMode } = applyChanges(room, wanted);
   return {
     ...(name !== room.name && { name }),
     ...(access !== room.access && { access }),
@@ -93,7 +108,7 @@ export function haveSameSettings(a: RoomSettings, b: RoomSettings): boolean {
 export interface MemberFacts extends ActorFacts {
   /** The present membership of the user in question. Undefined when there is none. */
   member: Member | undefined;
-  /** Whether the user in question is banned from the room. */
+  /** Whether the user in question is banned from the room, or another one who has presented the same email. */
   isBanned: () => boolean;
   memberCount: () => number;
   ownerCount: () => number;
@@ -120,7 +135,7 @@ export function decideGrant(
   const { actor, member } = facts;
   const plain = isPlainMember(member?.role) && isPlainMember(wanted);
   if (!can(actor, facts.role, plain ? "manage_members" : "manage_roles")) return { refused: "not_allowed" };
-  if (facts.isBanned()) return { refused: "banned" };
+  if (!member && facts.isBanned()) return { refused: "banned" };
   const role = wanted ?? member?.role ?? "member";
   if (member) {
     if (role !== "owner" && isLastOwner(member, facts.ownerCount)) return { refused: "last_owner" };
@@ -165,7 +180,7 @@ export function isPlainMember(role: Role | undefined): boolean {
   return role === undefined || role === "member";
 }
 
-export function isLastOwner({ role }: Member, ownerCount: () => number): boolean {
+export function isLastOwner({ role }: Pick<Member, "role">, ownerCount: () => number): boolean {
   return role === "owner" && ownerCount() <= 1;
 }
 

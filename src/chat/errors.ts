@@ -30,6 +30,8 @@ export interface ErrorDetails {
   users?: readonly string[];
   /** With `forbidden`, for a muted user: when the mute ends (RFC 3339). Absent when it has no end. */
   until?: string;
+  /** In a list: which item was refused, from 0. */
+  index?: number;
 }
 
 /** A refusal. The client sees its code, message and details; its `cause` only reaches the log. */

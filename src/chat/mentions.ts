@@ -4,11 +4,21 @@ import { normalizeEmail } from "./validation.ts";
 export const MAX_MENTIONS = 50;
 /** Ends that a name may have after one `@`: the first ones. A name of more words cannot be mentioned. */
 const MAX_NAME_ENDS = 10;
-/** UTF-16 units. Longer than any name or email. */
-const MAX_TARGET_LENGTH = 255;
+/** UTF-16 units. A longer name cannot be mentioned. */
+const MAX_NAME_LENGTH = 128;
+/** UTF-16 units. Longer than any email. */
+const MAX_EMAIL_LENGTH = 255;
 
-/** Whom an `@` may mention: everyone in the room, or the members with an email or a name. */
-export type Target = { type: "room" } | { type: "email"; email: string } | { type: "name"; key: string };
+/** Whom an `@` may mention. `ROOM_KEY` among the names stands for everyone in the room. */
+export interface Place {
+  /** The member with this email comes first. */
+  email: string | undefined;
+  /** Names in the form of `nameKey`: the shortest first, and each begins with the one before. The longest that exists is meant. */
+  names: Iterable<string>;
+}
+
+/** The name that means everyone in a room, in the form of `nameKey`. */
+export const ROOM_KEY = "room";
 
 /** Scripts that are written without spaces. What comes before an `@` in them is no email. */
 const DENSE = String.raw`\p{scx=Han}\p{scx=Hira}\p{scx=Kana}\p{scx=Hang}\p{scx=Thai}\p{scx=Laoo}\p{scx=Khmr}\p{scx=Mymr}`;
@@ -31,42 +41,43 @@ export function nameKey(name: string): string {
   return folded.replaceAll("ς", "σ").replace(/\s+/g, " ").trim();
 }
 
-/**
- * Finds the places where a text may mention somebody. Each is a list of possible targets, the longest first: the first one that
- * exists is meant. Takes linear time.
- */
-export function parseMentions(text: string): Target[][] {
-  const places: Target[][] = [];
+/** Finds the places where a text may mention somebody. Takes linear time, apart from the names that are asked for. */
+export function parseMentions(text: string): Place[] {
+  const places: Place[] = [];
   for (let at = text.indexOf("@"); at >= 0; at = text.indexOf("@", at + 1)) {
     if (isWithinWord(text, at)) continue;
-    const targets = targetsOf(text.slice(at + 1, at + 1 + MAX_TARGET_LENGTH + 3));
-    if (targets.length > 0 && places.push(targets) === MAX_MENTIONS) break;
+    const place = parsePlace(text.slice(at + 1, at + 1 + MAX_EMAIL_LENGTH));
+    if (place && places.push(place) === MAX_MENTIONS) break;
   }
   return places;
 }
 
-/** The targets at the beginning of a text. Its last characters only tell whether a name may end before them. */
-function targetsOf(text: string): Target[] {
-  if (!/^\S/.test(text)) return [];
+/** The place whose `@` is before this text. Undefined when it can mention nobody. */
+function parsePlace(text: string): Place | undefined {
+  if (!/^\S/.test(text)) return undefined;
   const [found] = EMAIL.exec(text) ?? [];
   if (found !== undefined) {
     const address = found.replace(/[._-]+$/, "");
-    const email = normalizeEmail(address);
     // Some users have their email as their name.
-    return [
-      { type: "email", email },
-      { type: "name", key: nameKey(address) },
-    ];
+    const names = address.length > MAX_NAME_LENGTH ? [] : [nameKey(address)];
+    return { email: normalizeEmail(address), names };
   }
-  const targets: Target[] = [];
-  const [line = ""] = LINE.exec(text) ?? [];
+  // What follows the longest name tells whether it may end there.
+  const [line = ""] = LINE.exec(text.slice(0, MAX_NAME_LENGTH + 3)) ?? [];
+  const ends: number[] = [];
   for (const { index } of line.matchAll(NAME_ENDS)) {
-    if (index > MAX_TARGET_LENGTH || targets.length >= MAX_NAME_ENDS) break;
-    const key = nameKey(line.slice(0, index));
-    if (key === "room") targets.push({ type: "room" });
-    else if (key !== "") targets.push({ type: "name", key });
+    if (index > MAX_NAME_LENGTH || ends.length === MAX_NAME_ENDS) break;
+    ends.push(index);
   }
-  return targets.toReversed();
+  return ends.length > 0 ? { email: undefined, names: namesUpTo(line, ends) } : undefined;
+}
+
+/** Compares names only as far as they are asked for: their forms may be much longer than they are. */
+function* namesUpTo(line: string, ends: readonly number[]): Iterable<string> {
+  for (const end of ends) {
+    const key = nameKey(line.slice(0, end));
+    if (key !== "") yield key;
+  }
 }
 
 /** Whether what is before an `@` makes it a part of a word, of an email, or of a row of them. */

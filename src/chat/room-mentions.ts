@@ -1,4 +1,4 @@
-import { MAX_MENTIONS, parseMentions, type Target } from "./mentions.ts";
+import { MAX_MENTIONS, parseMentions, type Place, ROOM_KEY } from "./mentions.ts";
 import { type Change, MAX_COUNTED_MENTIONS, type Message, type RoomKey, type UserKey } from "./model.ts";
 
 /** Stands for all members among the users whom a message mentions. No stored user has this key. */
@@ -15,8 +15,12 @@ export interface MentionedMember {
 
 /** The facts about mentions that a batch depends on, as of its start. */
 export interface MentionFacts {
-  /** Members of the room who are shown with an email, or with a name in the form of `nameKey`; about `MAX_MENTIONS` of them. */
-  membersNamed(room: RoomKey, target: Exclude<Target, { type: "room" }>): readonly MentionedMember[];
+  /** Whether the name of any user, in the form of `nameKey`, begins like this. */
+  isBeginningOfName(key: string): boolean;
+  /** Members of the room who are shown with a name in the form of `nameKey`; about `MAX_MENTIONS` of them. */
+  membersNamed(room: RoomKey, key: string): readonly MentionedMember[];
+  /** Members of the room who are shown with an email; about `MAX_MENTIONS` of them. */
+  membersWithEmail(room: RoomKey, email: string): readonly MentionedMember[];
   /** Whom a message mentions: only `EVERYONE`, or users. */
   mentionedIn(room: RoomKey, seq: number): readonly UserKey[];
   /** The number of messages after `seq` that mention the user or everyone, up to `limit`. */
@@ -31,7 +35,9 @@ export class RoomMentions {
   readonly mentioned = new Map<number, readonly UserKey[]>();
   /** Whom the same messages mentioned at the start of the batch, unless nobody. */
   readonly #before = new Map<number, readonly UserKey[]>();
-  readonly #members = new Map<string, readonly MentionedMember[]>();
+  readonly #beginnings = new Map<string, boolean>();
+  readonly #byName = new Map<string, readonly MentionedMember[]>();
+  readonly #byEmail = new Map<string, readonly MentionedMember[]>();
 
   constructor(
     private readonly room: RoomKey,
@@ -86,27 +92,44 @@ export class RoomMentions {
   #find(text: string, members: Map<UserKey, string | null>): boolean {
     let isRoom = false;
     let length = 0;
-    for (const targets of parseMentions(text)) {
-      for (const target of targets) {
-        const found = target.type === "room" ? [] : this.#membersNamed(target);
-        isRoom ||= target.type === "room";
-        for (const { key, id } of found) {
-          length += members.has(key) ? 0 : (id?.length ?? 0);
-          if (!members.has(key) && members.size < MAX_MENTIONS && length <= MAX_MENTIONS_LENGTH)
-            members.set(key, id);
-        }
-        if (target.type === "room" || found.length > 0) break;
+    for (const place of parseMentions(text)) {
+      const found = this.#meantAt(place);
+      isRoom ||= found === "room";
+      if (found === "room") continue;
+      for (const { key, id } of found) {
+        length += members.has(key) ? 0 : (id?.length ?? 0);
+        if (!members.has(key) && members.size < MAX_MENTIONS && length <= MAX_MENTIONS_LENGTH)
+          members.set(key, id);
       }
     }
     return isRoom;
   }
 
-  #membersNamed(target: Exclude<Target, { type: "room" }>): readonly MentionedMember[] {
-    const name = target.type === "email" ? `email ${target.email}` : `name ${target.key}`;
-    let found = this.#members.get(name);
-    if (!found) this.#members.set(name, (found = this.facts.membersNamed(this.room, target)));
-    return found;
+  #meantAt({ email, names }: Place): readonly MentionedMember[] | "room" {
+    if (email !== undefined) {
+      const found = remember(this.#byEmail, email, () => this.facts.membersWithEmail(this.room, email));
+      if (found.length > 0) return found;
+    }
+    const keys: string[] = [];
+    for (const key of names) {
+      const isBeginning = remember(this.#beginnings, key, () => this.facts.isBeginningOfName(key));
+      if (isBeginning || key === ROOM_KEY) keys.push(key);
+      // Nor does a name begin with a longer one.
+      if (!isBeginning) break;
+    }
+    for (const key of keys.toReversed()) {
+      if (key === ROOM_KEY) return "room";
+      const found = remember(this.#byName, key, () => this.facts.membersNamed(this.room, key));
+      if (found.length > 0) return found;
+    }
+    return [];
   }
+}
+
+function remember<Key, Value>(known: Map<Key, Value>, key: Key, find: () => Value): Value {
+  let value = known.get(key);
+  if (value === undefined) known.set(key, (value = find()));
+  return value;
 }
 
 function includes(mentioned: readonly UserKey[], user: UserKey): boolean {

@@ -1,5 +1,6 @@
 import type { Bus } from "./bus.ts";
 import { completeWrite } from "./complete-write.ts";
+import { applyChanges, type RoomChanges } from "./decide-rooms.ts";
 import { ChatError, refusalError, type Result, roomNotFound } from "./errors.ts";
 import {
   type Actor,
@@ -15,7 +16,6 @@ import {
   type Role,
   type Room,
   type RoomKey,
-  type RoomSettings,
   type RoomSummary,
   type User,
 } from "./model.ts";
@@ -34,8 +34,6 @@ export interface RoomsOptions {
   writeFailed: () => void;
 }
 
-/** Settings that were left out have the value undefined, or are absent. */
-export type RoomChanges = { [Setting in keyof RoomSettings]?: RoomSettings[Setting] | undefined };
 /** The settings of a new room beside its name. Default: `defaultSettings`. */
 export type RoomOptions = Omit<RoomChanges, "name">;
 
@@ -62,10 +60,8 @@ export class Rooms {
     const owner = actor === operator ? null : actor.key;
     const room = await this.#write(
       store.createRoom({
-        ...defaultSettings,
-        ...withoutUndefined(options),
+        ...applyChanges({ ...defaultSettings, name: parseRoomName(name) }, options),
         id,
-        name: parseRoomName(name),
         owner,
         createdAt: now(),
         roomsPerUser: actor.admin ? 0 : limits.roomsPerUser,
@@ -110,8 +106,8 @@ export class Rooms {
   /** Changes some of a room's settings. Resolves with the room as it is then. */
   async change(actor: Actor, roomId: string, wanted: RoomChanges): Promise<Membership> {
     const { room, role } = await this.enter(actor, roomId);
-    const changes = withoutUndefined(wanted);
-    if (changes.name !== undefined) changes.name = parseRoomName(changes.name);
+    const name = wanted.name === undefined ? undefined : parseRoomName(wanted.name);
+    const changes = { ...wanted, name };
     const changed = await this.#write(this.options.store.changeRoom(room.key, changes, actor));
     this.#notify(room.key, { type: "room", room: changed });
     return { room: changed, role };
@@ -187,10 +183,4 @@ export class Rooms {
   #write<T>(write: Promise<Result<T>>): Promise<T> {
     return completeWrite(write, this.options.writeFailed);
   }
-}
-
-function withoutUndefined<T extends RoomChanges>(
-  settings: T,
-): { [Setting in keyof T]: Exclude<T[Setting], undefined> } {
-  return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined)) as never;
 }

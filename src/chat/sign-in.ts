@@ -16,7 +16,7 @@ export interface SignInOptions {
 /** Turns the identities of verified tokens into users. */
 export class SignIn {
   /** Users by identity object. The verifier caches these objects, so each token costs one look-up. */
-  readonly #actors = new WeakMap<Profile, Actor>();
+  #actors = new WeakMap<Profile, Actor>();
 
   constructor(private readonly options: SignInOptions) {}
 
@@ -55,8 +55,8 @@ export class SignIn {
       if (error instanceof StoreError) this.options.writeFailed();
       throw error;
     }
-    const renamed = { ...actor, name };
-    this.#actors.set(identity, renamed);
-    return renamed;
+    // The user may have other tokens. All users are looked up again, once.
+    this.#actors = new WeakMap();
+    return { ...actor, name };
   }
 }

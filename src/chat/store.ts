@@ -1,5 +1,6 @@
 import type { Standing } from "./decide-posting.ts";
 import type { WantedRestriction } from "./decide-restrictions.ts";
+import type { RoomChanges } from "./decide-rooms.ts";
 import type { Result } from "./errors.ts";
 import type {
   Ack,
@@ -65,7 +66,7 @@ export interface Store {
 
   createRoom(room: NewRoom): Promise<Result<Room>>;
   /** Resolves with the room as it is then. */
-  changeRoom(room: RoomKey, changes: Partial<RoomSettings>, by: Actor): Promise<Result<Room>>;
+  changeRoom(room: RoomKey, changes: RoomChanges, by: Actor): Promise<Result<Room>>;
   /** The room disappears at once; `purge` removes its messages step by step. */
   deleteRoom(room: RoomKey, by: Actor): Promise<Result<undefined>>;
   /** All rooms, by id. */
@@ -103,8 +104,8 @@ export interface Store {
   /** A user's role and mute, and who may post. Undefined when the room has been deleted. */
   standing(room: RoomKey, user: UserKey): Promise<(Standing & Pick<Room, "posting">) | undefined>;
   /**
-   * Bans or mutes a user. `who` is a member or a restricted user with this id, or shown with this email; otherwise the email's
-   * owner, who is invited if there is none.
+   * Bans or mutes a user. `who` is a member or a user with such a restriction who has this id, or is shown with this email;
+   * otherwise the email's owner, who is invited if there is none.
    */
   restrict(room: RoomKey, who: Invitee, wanted: WantedRestriction, by: Actor): Promise<Result<Restricted>>;
   /** Resolves with the user whose restriction was lifted; undefined when there was none. */
@@ -192,10 +193,10 @@ export interface Restricted {
   ended: Member | undefined;
 }
 
-/** Where a page of restrictions ends: at a time of imposition, after so many of that time. */
+/** A place in a list of restrictions: when one was imposed, and on whom. */
 export interface RestrictionCursor {
   at: number;
-  skip: number;
+  user: UserKey;
 }
 
 export interface RestrictionRange {

@@ -15,6 +15,12 @@ export const MAX_META_BYTES = 4096;
 /** Objects and arrays inside each other. The object itself is the first level. */
 export const MAX_META_DEPTH = 16;
 
+/** RFC 3339, section 5.6. */
+const TIME = /^(\d{4})-(\d\d)-(\d\d)[Tt](?:[01]\d|2[0-3]):\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)$/;
+
+/** The last millisecond that RFC 3339 can write, in UTC: it has no later year than 9999. */
+export const MAX_TIME_MS = Date.UTC(10_000, 0, 1) - 1;
+
 /**
  * A visible character. White space, control and format characters are not visible, nor are characters that Unicode calls
  * default ignorable (variation selectors, fillers, joiners …), nor two blanks that Unicode counts as symbols.
@@ -209,3 +215,19 @@ function parseEmail(text: string): string {
       : "This is not an email address: it needs one @ with text on both sides, and no spaces or invisible characters.",
   );
 }
+
+/**
+ * Milliseconds since the epoch; digits beyond the millisecond are cut. NaN when the text is not a time, is a leap second, or is
+ * after `MAX_TIME_MS`.
+ */
+export function parseTime(text: string): number {
+  const [, year, month, day] = TIME.exec(text) ?? [];
+  if (day === undefined) return Number.NaN;
+  // Date.parse accepts 30 February.
+  if (day > "28" && Number(day) > lastDayOf(Number(year), Number(month))) return Number.NaN;
+  const time = Date.parse(text.toUpperCase());
+  return time <= MAX_TIME_MS ? time : Number.NaN;
+}
+
+/** `month` is 1 to 12. */
+const lastDayOf = (year: number, month: number) => new Date(Date.UTC(year, month, 0)).getUTCDate();

@@ -28,6 +28,7 @@ const IGNORED_SETTINGS: readonly (keyof typeof settings)[] = [
   "issuers",
   "audiences",
   "jwksUrls",
+  "adminIssuers",
   "algorithms",
   "emailClaim",
   "emailVerified",
@@ -115,7 +116,7 @@ Connect as Bob from a terminal, with the classic protocol: run this, then type $
 
   npx -y wscat -c ${session}chat/${DEV_ROOM}/ -H "Authorization: Bearer ${bob}"
 
-Call the HTTP API as Alice:
+Call the HTTP API as Alice. ${url.href}docs describes it, and lets you try it with a token:
 
   curl -H "Authorization: Bearer ${alice}" ${url.href}api/rooms/${DEV_ROOM}/messages
 
@@ -123,6 +124,10 @@ Add another user: the first command makes Carol a member, the second prints a to
 
   PARLEY_DATABASE=${database} ${command} member add ${DEV_ROOM} carol@example.com
   PARLEY_DATABASE=${database} ${command} token carol@example.com --ttl 12h
+
+Print a token for a back end, which may act in every room:
+
+  PARLEY_DATABASE=${database} ${command} token backend@example.com --admin --ttl 12h
 
 Press Ctrl-C to stop.
 `;

@@ -16,10 +16,11 @@ export function addTokenCommand(program: Command, environment: Environment): voi
         .argParser(parseDuration)
         .default(3600, "1h"),
     )
-    .action(async (email: string, { ttl }: { ttl: number }) => {
+    .option("--admin", "let the user act in every room, as an administrator")
+    .action(async (email: string, { ttl, admin = false }: { ttl: number; admin?: boolean }) => {
       const issuer = DevIssuer.open(readDevConfig(environment).database);
       if (!issuer) throw new Failure("There is no development issuer yet. Run `parley dev` once.");
-      await print(await issuer.token(email, ttl));
+      await print(await issuer.token(email, ttl, { admin }));
     });
 }
 

@@ -21,6 +21,8 @@ export interface ErrorDetails {
   users?: readonly string[] | undefined;
   /** With `forbidden`, for a muted user: when the mute ends (RFC 3339). Undefined when it has no end. */
   until?: string | undefined;
+  /** For `setMembers` with several users: which of them was refused, from 0. */
+  index?: number | undefined;
 }
 
 /** The error with which every promise of this client rejects. */
@@ -31,6 +33,7 @@ export class ParleyError extends Error implements ErrorDetails {
   readonly seq: ErrorDetails["seq"];
   readonly users: ErrorDetails["users"];
   readonly until: ErrorDetails["until"];
+  readonly index: ErrorDetails["index"];
 
   constructor(
     readonly code: ErrorCode,
@@ -44,6 +47,7 @@ export class ParleyError extends Error implements ErrorDetails {
       seq: this.seq,
       users: this.users,
       until: this.until,
+      index: this.index,
     } = options);
   }
 }

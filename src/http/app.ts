@@ -14,6 +14,7 @@ import { createHealth, type HealthOptions } from "./health.ts";
 import {
   allowOrigins,
   closeWhenFilesRunShort,
+  describeHead,
   limitBody,
   logRequests,
   refuseWhileDraining,
@@ -45,7 +46,7 @@ export function createApp(options: AppOptions): Hono<Env> {
   const { originPolicy, metrics, log, refuseAfterUpgrade, devIssuer, signIn } = options;
   const app = new Hono<Env>();
 
-  app.use(logRequests(log), closeWhenFilesRunShort(options.filesRunShort));
+  app.use(logRequests(log), closeWhenFilesRunShort(options.filesRunShort), describeHead());
   app.onError((error, c) => {
     const refusal = asChatError(error);
     c.set("code", refusal.code);

@@ -39,6 +39,16 @@ export function logRequests(log: Logger): MiddlewareHandler<Env> {
   };
 }
 
+/** Tells the length of the response that `GET` would have (RFC 9110, section 8.6). Bun would say 0. */
+export function describeHead(): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    await next();
+    if (c.req.method !== "HEAD" || c.res.body === null || c.res.headers.has("content-length")) return;
+    // Hono drops the body afterwards.
+    c.header("content-length", String((await c.res.clone().arrayBuffer()).byteLength));
+  };
+}
+
 /** While open files run short, closes HTTP connections after each response, so that idle ones hold no file. */
 export function closeWhenFilesRunShort(runShort: () => boolean): MiddlewareHandler<Env> {
   return async (c, next) => {
@@ -49,7 +59,7 @@ export function closeWhenFilesRunShort(runShort: () => boolean): MiddlewareHandl
 
 /** CORS for the allowed origins, on every response: pages must be able to read refusals too. */
 export function allowOrigins(policy: OriginPolicy): MiddlewareHandler<Env> {
-  return cors({
+  const allow = cors({
     origin: (origin, c) => (policy.allows(c) ? origin : null),
     credentials: true,
     allowHeaders: ["authorization", "content-type", "idempotency-key", "if-none-match"],
@@ -57,6 +67,12 @@ export function allowOrigins(policy: OriginPolicy): MiddlewareHandler<Env> {
     allowMethods: ["GET", "POST", "PUT", "PATCH", "DELETE"],
     maxAge: CORS_MAX_AGE_S,
   });
+  return async (c, next) => {
+    if (c.req.method === "OPTIONS" || c.req.header("origin") !== undefined) return allow(c, next);
+    // The request is not from a page of another origin, and needs none of the headers. Caches must know that others do.
+    await next();
+    c.header("vary", "Origin", { append: true });
+  };
 }
 
 export function limitBody(): MiddlewareHandler<Env> {
@@ -67,7 +83,14 @@ export function limitBody(): MiddlewareHandler<Env> {
 
 function limitTo(maxSize: number): MiddlewareHandler<Env> {
   const message = `The body of this request may have up to ${maxSize} bytes.`;
-  return bodyLimit({ maxSize, onError: () => problem(new ChatError("message_too_long", message)) });
+  const refuse = () => problem(new ChatError("message_too_long", message));
+  const limitChunks = bodyLimit({ maxSize, onError: refuse });
+  return async (c, next) => {
+    // Nobody can send more than that. Looking at the body itself would make Bun create a stream for it, which takes longer.
+    const length = c.req.header("content-length");
+    if (length === undefined || c.req.header("transfer-encoding") !== undefined) return limitChunks(c, next);
+    return Number(length) > maxSize ? refuse() : next();
+  };
 }
 
 export function refuseWhileDraining(isDraining: () => boolean): MiddlewareHandler<Env> {

@@ -72,7 +72,7 @@ export const messageSchema = annotate(
       annotate(v.record(v.string(), v.unknown()), {
         description: "What the sender attached to the message.",
         propertyNames: undefined,
-        additionalProperties: undefined,
+        additionalProperties: true,
       }),
     ),
     mentions: v.exactOptional(mentionsSchema),

@@ -62,6 +62,8 @@ export const meta = annotate(v.custom<Meta>(isJsonObject, "must be a JSON object
     `A JSON object for the application's own use: up to ${MAX_META_BYTES} bytes of UTF-8 as compact JSON, and up to ` +
     `${MAX_META_DEPTH} levels of objects and arrays.`,
   type: "object",
+  // Without it, some generators make a type that allows no key.
+  additionalProperties: true,
   examples: [{ card: "order", number: 1042 }],
 });
 export const messageText = annotate(

@@ -1,21 +1,21 @@
 import * as v from "valibot";
 
+import { parseTime } from "../chat/validation.ts";
 import { annotate } from "./annotate.ts";
 import { CURSOR, limitParameter, numberParameter } from "./parameters.ts";
 
 /** Bodies and queries of the HTTP API about bans, mutes and the audit list. Unknown keys of a body are ignored. */
 
 const TIME_RULE = "must be a time (RFC 3339)";
-/** RFC 3339, section 5.6. Becomes milliseconds since the epoch. */
+/** Becomes milliseconds since the epoch. */
 const end = v.pipe(
   annotate(v.string(TIME_RULE), {
     description: "When it ends: a time in the future. Without it, or null, it has no end.",
     format: "date-time",
     examples: ["2030-01-01T00:00:00Z"],
   }),
-  v.regex(/^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/, TIME_RULE),
-  v.transform((input) => Date.parse(input.toUpperCase())),
-  v.check((time: number) => Number.isFinite(time), TIME_RULE),
+  v.transform(parseTime),
+  v.check((time: number) => !Number.isNaN(time), TIME_RULE),
 );
 /** The domain checks the values. */
 export const newRestrictionSchema = annotate(
@@ -39,23 +39,23 @@ export const newRestrictionSchema = annotate(
 );
 export type NewRestriction = v.InferInput<typeof newRestrictionSchema>;
 
-/** A place in a list of restrictions: a time of imposition, and how many of that time come before. */
+/** A place in a list of restrictions: a time of imposition, and the store's key of a user. */
 export const restrictionRangeSchema = v.strictObject({
   cursor: v.optional(
     v.pipe(
       annotate(v.string(), CURSOR),
-      v.regex(/^\d{1,15}-\d{1,5}$/, "must be the `next` of a page"),
+      v.regex(/^\d{1,15}-\d{1,15}$/, "must be the `next` of a page"),
       v.transform((cursor) => {
-        const [at = "", skip = ""] = cursor.split("-");
-        return { at: Number(at), skip: Number(skip) };
+        const [at, user] = cursor.split("-");
+        return { at: Number(at), user: Number(user) };
       }),
     ),
   ),
   limit: limitParameter(1000, 100),
 });
 
-export function formatRestrictionCursor({ at, skip }: { at: number; skip: number }): string {
-  return `${at}-${skip}`;
+export function formatRestrictionCursor({ at, user }: { at: number; user: number }): string {
+  return `${at}-${user}`;
 }
 
 /** The cursor is the number of the last entry. */

@@ -14,6 +14,12 @@ export const numberParameter = (description: string, keywords: Keywords = {}) =>
     pattern: undefined,
     ...keywords,
   });
+export const booleanParameter = (description: string) =>
+  annotate(v.picklist(["true", "false"], "must be true or false"), {
+    description,
+    type: "boolean",
+    enum: undefined,
+  });
 export const limitParameter = (max: number, fallback: number) =>
   annotate(
     v.optional(

@@ -99,6 +99,7 @@ export const problemSchema = annotate(
     users: v.exactOptional(
       annotate(v.array(v.string()), "With `conflict`: ids of the members who share the email address."),
     ),
+    index: v.exactOptional(integer("Of several members to add: which one was refused, from 0.")),
   }),
   {
     title: "Problem",

@@ -3,7 +3,7 @@ import * as v from "valibot";
 import { accesses, MAX_SLOW_MODE_S, postings, type Role, roles } from "../chat/model.ts";
 import { ROOM_ID_PATTERN, ROOM_ID_RULE } from "../chat/validation.ts";
 import { annotate } from "./annotate.ts";
-import { CURSOR, limitParameter } from "./parameters.ts";
+import { booleanParameter, CURSOR, limitParameter } from "./parameters.ts";
 
 /** Bodies and queries of the HTTP API about rooms and members. Unknown keys of a body are ignored. The domain checks the values. */
 
@@ -117,18 +117,8 @@ export const ownNameSchema = annotate(
  * the time is 0.
  */
 export const roomRangeSchema = v.strictObject({
-  all: v.optional(
-    annotate(
-      v.picklist(["true", "false"], "must be true or false"),
-      "Whether to list every room, by id. For administrators.",
-    ),
-  ),
-  open: v.optional(
-    annotate(
-      v.picklist(["true", "false"], "must be true or false"),
-      "Whether to list the open rooms, by id, which the user may join.",
-    ),
-  ),
+  all: v.optional(booleanParameter("Whether to list every room, by id. For administrators.")),
+  open: v.optional(booleanParameter("Whether to list the open rooms, by id, which the user may join.")),
   cursor: v.optional(
     v.pipe(
       annotate(v.string(), CURSOR),

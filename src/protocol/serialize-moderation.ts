@@ -7,15 +7,11 @@ export function restrictionBody({ user, by, at, until, reason }: Restriction): R
   return { user: userBody(user), by, at: formatTime(at), until: formatEnd(until), reason };
 }
 
-export function auditBody({ n, at, actor, ...action }: AuditEntry): AuditBody {
-  return { n, at: formatTime(at), actor, ...actionBody(action) } as AuditBody;
-}
-
-function actionBody(action: Omit<AuditEntry, "n" | "at" | "actor">): object {
-  if ("until" in action) return { ...action, until: formatEnd(action.until as number | null) };
-  if ("changes" in action)
-    return { ...action, changes: changesBody(action.changes as Partial<RoomSettings>) };
-  return action;
+export function auditBody(entry: AuditEntry): AuditBody {
+  const at = formatTime(entry.at);
+  if ("until" in entry) return { ...entry, at, until: formatEnd(entry.until) };
+  if ("changes" in entry) return { ...entry, at, changes: changesBody(entry.changes) };
+  return { ...entry, at };
 }
 
 function changesBody({ slowMode, ...changes }: Partial<RoomSettings>): Partial<RoomSettingsBody> {

@@ -18,10 +18,7 @@ import type {
   TransferRecord,
   UserRecord,
 } from "../chat/transfer.ts";
-import { isJsonObject } from "../chat/validation.ts";
-
-/** RFC 3339, section 5.6. Digits beyond the millisecond are cut. */
-const TIME = /^\d{4}-(\d\d)-(\d\d)[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+import { isJsonObject, parseTime } from "../chat/validation.ts";
 
 // Checks by hand where a union or a pipe of several checks takes much longer: there may be millions of lines.
 const time = v.pipe(
@@ -203,22 +200,9 @@ function describe(issue: v.BaseIssue<unknown>): string {
   return path === null ? issue.message : `${path}: ${issue.message}`;
 }
 
-/** NaN when the text is not a time. */
-function parseTime(text: string): number {
-  const [, month, day] = TIME.exec(text) ?? [];
-  if (day === undefined) return Number.NaN;
-  // Date.parse accepts 30 February.
-  return day > "28" && Number(day) > lastDayOf(Number(text.slice(0, 4)), Number(month))
-    ? Number.NaN
-    : Date.parse(text);
-}
-
 function isUserRef(input: unknown): boolean {
   if (typeof input !== "object" || input === null || Object.keys(input).length !== 1) return false;
   return (
     ("id" in input && typeof input.id === "string") || ("email" in input && typeof input.email === "string")
   );
 }
-
-/** `month` is 1 to 12. */
-const lastDayOf = (year: number, month: number) => new Date(Date.UTC(year, month, 0)).getUTCDate();

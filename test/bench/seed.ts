@@ -114,7 +114,9 @@ export function fillRooms(path: string, rooms: readonly RoomSeed[]): void {
   const room = db.prepare(
     "INSERT INTO rooms (pk, id, name, seq, rev, created_at) VALUES (?1, ?2, ?2, ?3, ?4, 0)",
   );
-  const member = db.prepare("INSERT INTO members VALUES (?1, ?2, 'member', 0)");
+  const member = db.prepare(
+    "INSERT INTO members (room_pk, user_pk, role, joined_at) VALUES (?1, ?2, 'member', 0)",
+  );
   const mark = db.prepare("INSERT INTO reads (room_pk, user_pk, seq) VALUES (?1, ?2, ?3)");
   const message = db.prepare(
     `INSERT INTO messages (room_pk, seq, created_rev, changed_rev, edited_at, sender_pk, text, sent_at)

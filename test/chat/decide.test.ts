@@ -57,10 +57,17 @@ function createBatch(stored: Stored = {}) {
     readMark: (_, user) => markByUser.get(user) ?? 0,
     sentAs: (_, sender, clientId) => sent[`${sender} ${clientId}`],
     message: (_, seq) => messages[seq - 1],
-    membersNamed(_, target) {
-      const name = target.type === "name" ? target.key : target.email;
-      sought.push(name);
-      return named[name] ?? [];
+    isBeginningOfName(key) {
+      sought.push(`${key}…`);
+      return Object.keys(named).some((name) => name.startsWith(key));
+    },
+    membersNamed(_, key) {
+      sought.push(key);
+      return named[key] ?? [];
+    },
+    membersWithEmail(_, email) {
+      sought.push(email);
+      return named[email] ?? [];
     },
     mentionedIn: (_, seq) => mentioned[seq] ?? [],
     mentionsAfter: (_, mark, user, limit) => {
@@ -358,7 +365,7 @@ describe("mentions", () => {
     decide(alice, send("no mention"), edit(1, "none either"), remove(1));
     expect(sought).toEqual([]);
     decide(alice, send("@bob"), send("@bob"), send("hi @bob x"));
-    expect(sought).toEqual(["bob", "bob x"]);
+    expect(sought).toEqual(["bob…", "bob", "bob x…"]);
   });
 });
 

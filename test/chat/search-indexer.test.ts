@@ -8,8 +8,11 @@ const goOn = async () => {
   for (let turn = 0; turn < 10; turn++) await Promise.resolve();
 };
 
-/** An index whose parts take so long each, in milliseconds. Afterwards nothing remains. */
-function createIndexer(...parts: (number | Error)[]) {
+/**
+ * An index whose parts take so long each, in milliseconds. Afterwards nothing remains. `share` of a core is what the server
+ * uses.
+ */
+function createIndexerOn(share: number, ...parts: (number | Error)[]) {
   let now = 0;
   const log: string[] = [];
   const indexer = new SearchIndexer({
@@ -26,6 +29,7 @@ function createIndexer(...parts: (number | Error)[]) {
     },
     failed: (error) => void log.push(String(error)),
     monotonic: () => now,
+    cpuTime: () => now * share,
   });
   const advance = async (milliseconds: number) => {
     await goOn();
@@ -38,6 +42,8 @@ function createIndexer(...parts: (number | Error)[]) {
   return { indexer, log, advance };
 }
 
+const createIndexer = (...parts: (number | Error)[]) => createIndexerOn(1, ...parts);
+
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
@@ -46,6 +52,14 @@ test("rests eleven times as long as each part took, and then looks every 200 ms"
   indexer.start();
   await advance(600);
   expect(log.slice(0, 4)).toEqual(["update at 0", "update at 48", "update at 72", "update at 272"]);
+  await indexer.stop();
+});
+
+test("rests three times as long on a server that is not busy", async () => {
+  const { indexer, log, advance } = createIndexerOn(0.2, 4, 4, 2);
+  indexer.start();
+  await advance(400);
+  expect(log.slice(0, 4)).toEqual(["update at 0", "update at 48", "update at 64", "update at 72"]);
   await indexer.stop();
 });
 

@@ -93,13 +93,16 @@ test("pages of this machine may connect, from any port; others may not", async (
     expect(await refusal(connectFrom(origin))).toMatchObject({ status: 403 });
 });
 
-test("the lines that it prints for another user add them and print their token", async () => {
+test("the lines that it prints for other users add a member, and print tokens", async () => {
   using folder = temporaryFolder();
   await using server = dev(folder.path);
   const { text, url } = await welcome(server);
   const lines = [...text.matchAll(/^ {2}PARLEY_DATABASE=(\S+) npm run --silent parley -- (.*)$/gm)];
-  const [add, print] = lines.map(([, database = "", words = ""]) => ({ database, words: words.split(" ") }));
-  if (!add || !print) throw new Error(text);
+  const [add, print, printAdmin] = lines.map(([, database = "", words = ""]) => ({
+    database,
+    words: words.split(" "),
+  }));
+  if (!add || !print || !printAdmin) throw new Error(text);
   // What the npm script runs with the words of a line.
   const as = (line: typeof add) =>
     runProcess([...parleyCommand, ...line.words], {
@@ -110,6 +113,15 @@ test("the lines that it prints for another user add them and print their token",
   expect(await refusal(connectClassic(url.host, "lobby", { token }))).toMatchObject({ status: 404 });
   expect((await as(add)).code).toBe(0);
   expect((await connectClassic(url.host, "lobby", { token })).history).toEqual([]);
+
+  const admin = (await as(printAdmin)).stdout.trim();
+  for (const [bearer, status] of [
+    [token, 403],
+    [admin, 200],
+  ] as const) {
+    const headers = { authorization: `Bearer ${bearer}` };
+    expect((await fetch(new URL("/api/rooms?all=true", url), { headers })).status).toBe(status);
+  }
 });
 
 test("only its own user can read its files, and its log has no token or key", async () => {
@@ -222,6 +234,7 @@ describe("settings", () => {
     PARLEY_ISSUER: "http://not-secure.example.com",
     PARLEY_AUDIENCE: "other",
     PARLEY_JWKS_URL: "nonsense",
+    PARLEY_ADMIN_ISSUER: "https://other.example.com",
     PARLEY_ALGORITHMS: "RS256",
     PARLEY_EMAIL_CLAIM: "https://example.com/email",
     PARLEY_NAME_CLAIM: "nickname",

@@ -68,7 +68,10 @@ export function membersContract(harness: () => StoreHarness): void {
     const email = h.email();
     const invitations = [subOf(bob), { email }].map((who) => ({ who, role: undefined }));
     const grant = { by: operator, joinedAt: 1, membersPerRoom: 2 };
-    expect(await h.store.setMembers(room.key, invitations, grant)).toEqual({ refused: "too_many_members" });
+    expect(await h.store.setMembers(room.key, invitations, grant)).toEqual({
+      refused: "too_many_members",
+      details: { index: 1 },
+    });
     expect(await h.store.members(room.key)).toEqual(before);
     expect(await h.store.role(room.key, bob.key)).toBeUndefined();
     // Nor is there an invitation left.

@@ -220,24 +220,28 @@ describe("the AsyncAPI document", () => {
 });
 
 describe("the documents", () => {
-  test.each(["/openapi.json", "/asyncapi.json", "/docs", "/docs/start.js", "/docs/swagger-ui.css"])(
-    "%s is served without a token, and once",
-    async (path) => {
-      const response = await http.app.request(path);
-      const text = await response.text();
-      checkResponse("GET", path, { status: response.status, headers: response.headers, text });
-      expect(text.length).toBeGreaterThan(100);
-      const etag = response.headers.get("etag") ?? "";
-      expect(etag).toMatch(/^W\/"\w+"$/);
-      const again = await http.app.request(path, { headers: { "if-none-match": etag } });
-      expect([again.status, await again.text(), again.headers.get("etag")]).toEqual([304, "", etag]);
-      const head = await http.app.request(path, { method: "HEAD" });
-      expect([head.status, await head.text(), head.headers.get("etag")]).toEqual([200, "", etag]);
-      const post = await http.app.request(path, { method: "POST" });
-      expect([post.status, post.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
-      expect(response.headers.get("content-security-policy")).toStartWith("default-src 'none'; ");
-    },
-  );
+  test.each([
+    "/openapi.json",
+    "/asyncapi.json",
+    "/docs",
+    "/docs/start.js",
+    "/docs/page.css",
+    "/docs/swagger-ui.css",
+  ])("%s is served without a token, and once", async (path) => {
+    const response = await http.app.request(path);
+    const text = await response.text();
+    checkResponse("GET", path, { status: response.status, headers: response.headers, text });
+    expect(text.length).toBeGreaterThan(100);
+    const etag = response.headers.get("etag") ?? "";
+    expect(etag).toMatch(/^W\/"\w+"$/);
+    const again = await http.app.request(path, { headers: { "if-none-match": etag } });
+    expect([again.status, await again.text(), again.headers.get("etag")]).toEqual([304, "", etag]);
+    const head = await http.app.request(path, { method: "HEAD" });
+    expect([head.status, await head.text(), head.headers.get("etag")]).toEqual([200, "", etag]);
+    const post = await http.app.request(path, { method: "POST" });
+    expect([post.status, post.headers.get("allow")]).toEqual([405, "GET, HEAD"]);
+    expect(response.headers.get("content-security-policy")).toStartWith("default-src 'none'; ");
+  });
 
   test("the page is found with a slash at the end, too", async () => {
     const response = await http.app.request("/docs/");

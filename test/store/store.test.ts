@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 
-import { StoreError } from "../../src/chat/errors.ts";
-import { type Action, defaultSettings, operator } from "../../src/chat/model.ts";
+import { StoreError, unwrap } from "../../src/chat/errors.ts";
+import { type Action, defaultSettings, operator, type Room } from "../../src/chat/model.ts";
 import { open } from "../../src/store/sqlite/open.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { StoreHarness, subOf } from "../contract/store-harness.ts";
@@ -70,7 +70,7 @@ test("no statement scans a table", async () => {
     const wanted = { kind, until: 5, reason: null, at: 1 };
     for (const who of [{ email: "frank@example.com" }, { sub: "grace" }, subOf(bob)])
       await store.restrict(room.key, who, wanted, alice);
-    await store.restrictions(room.key, { kind, after: { at: 9, skip: 0 }, limit: 9, now: 2 });
+    await store.restrictions(room.key, { kind, after: { at: 9, user: 9 }, limit: 9, now: 2 });
     await store.restrict(room.key, { sub: "heidi" }, { ...wanted, until: null, at: 6 }, alice);
     await store.restrict(room.key, { email: "ivan@example.com" }, { ...wanted, until: null, at: 6 }, alice);
     await store.liftRestriction(room.key, { sub: "heidi" }, { kind, at: 6 }, alice);
@@ -103,6 +103,7 @@ test("no statement scans a table", async () => {
     "SCAN json_each VIRTUAL TABLE INDEX 3:",
     "SCAN meant",
     "SCAN one_row",
+    "SCAN page",
     "SCAN rooms USING INDEX rooms_id",
     "SCAN search VIRTUAL TABLE INDEX 192:M1><",
     "SCAN search_changes",
@@ -150,6 +151,51 @@ test("room lists, unread counts, free user rows and members by email are looked 
     "COVERING INDEX users_email",
   ];
   expect(used).toEqual(expect.arrayContaining(expected));
+});
+
+test("bans and mutes are counted, and those of a page found, in an index", async () => {
+  await using opened = openSqliteStore();
+  const { store, client, prepare } = opened;
+  const h = new StoreHarness(store);
+  const { key } = await h.room();
+  prepare.mockClear();
+  const wanted = { kind: "ban", until: null, reason: null, at: 1 } as const;
+  await store.restrict(key, { sub: "banned" }, wanted, operator);
+  await store.restrictions(key, { kind: "ban", after: { at: 9, user: 9 }, limit: 9, now: 2 });
+  const statements = [...new Set(prepare.mock.calls.map(([statement]) => statement))];
+  const steps = statements.flatMap((statement) => {
+    const plan = client.query<{ detail: string }, null[]>(`EXPLAIN QUERY PLAN ${statement}`);
+    return plan.all(...Array.from({ length: plan.paramsCount }, () => null)).map(({ detail }) => detail);
+  });
+  expect(steps.filter((step) => step.includes("INDEX restrictions_at"))).toEqual([
+    "SEARCH restrictions USING COVERING INDEX restrictions_at (room_pk=?)",
+    "SEARCH restrictions USING COVERING INDEX restrictions_at (room_pk=? AND kind=? AND (at,user_pk)<(?,?))",
+  ]);
+  expect(steps.filter((step) => step.includes("TEMP B-TREE") || step.startsWith("SCAN restr"))).toEqual([]);
+});
+
+test("adding members to a room with slow mode costs no more than to another one, however long its messages are", async () => {
+  await using opened = openSqliteStore();
+  const { store, client } = opened;
+  const h = new StoreHarness(store);
+  const [room, slow] = [await h.room(), await h.room()];
+  unwrap(await store.changeRoom(slow.key, { slowMode: 60 }, operator));
+  const { key: sender } = await h.user();
+  for (const { key } of [room, slow])
+    client.run(
+      `WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 1000)
+        INSERT INTO messages (room_pk, seq, created_rev, sender_pk, text, sent_at)
+        SELECT ${key}, n, n, ${sender}, printf('%.*c', 4000, 'x'), 1 FROM n`,
+    );
+  const add = async ({ key }: Room) => {
+    const start = performance.now();
+    const invitations = Array.from({ length: 100 }, () => ({ who: { email: h.email() }, role: undefined }));
+    unwrap(await store.setMembers(key, invitations, { by: operator, joinedAt: 1, membersPerRoom: 0 }));
+    return performance.now() - start;
+  };
+  const usual = Math.min(await add(room), await add(room), await add(room));
+  const inSlowMode = Math.min(await add(slow), await add(slow), await add(slow));
+  expect(inSlowMode).toBeLessThan(5 * usual + 5);
 });
 
 test("room lists show the new name of a room that this or another process has renamed", async () => {

@@ -51,3 +51,19 @@ test("a write that fails is rolled back, and rejects with SQLite's reason withou
   expect(String(error)).not.toContain("secret");
   expect(at.client.query("SELECT * FROM probes").all()).toEqual([]);
 });
+
+test("only what can be derived again does not wait for the disk, whether or not it succeeds", async () => {
+  await using at = openLocked();
+  at.other.run("COMMIT");
+  const synchronous = () => at.client.query("PRAGMA synchronous").get();
+  const [normal, full] = [{ synchronous: 1 }, { synchronous: 2 }];
+  expect(await at.writer.write(synchronous)).toEqual(full);
+  expect(await at.writer.writeDerived(synchronous)).toEqual(normal);
+  expect(synchronous()).toEqual(full);
+  const failed = at.writer.writeDerived(() => {
+    throw new Error("failed");
+  });
+  expect(failed).rejects.toThrow("failed");
+  await failed.catch(() => undefined);
+  expect(synchronous()).toEqual(full);
+});

@@ -52,9 +52,9 @@ export async function callApi(
 }
 
 /** Expects a problem (RFC 9457) with this status and code. */
-export function expectProblem(answer: ApiResponse, status: number, code: string): void {
+export function expectProblem(answer: ApiResponse, status: number, code: string, details = {}): void {
   expect(answer.status).toBe(status);
   expect(answer.headers.get("content-type")).toStartWith("application/problem+json");
   const text = expect.stringMatching(/^\w.{3}/);
-  expect(answer.body).toEqual({ type: "about:blank", title: text, status, code, detail: text });
+  expect(answer.body).toEqual({ type: "about:blank", title: text, status, code, detail: text, ...details });
 }

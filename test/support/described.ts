@@ -88,6 +88,8 @@ export function checkResponse(method: string, path: string, response: ReceivedRe
   if (method === "OPTIONS") return;
   // As it is sent: without `..`.
   const { pathname } = new URL(path, "http://localhost");
+  // It is redirected to the page without the slash.
+  if (pathname === "/docs/") return;
   const what = `${method} ${path} → ${response.status}`;
   const { template, operations } = routes.find(({ pattern }) => pattern.test(pathname)) ?? {};
   const verb = method === "HEAD" ? "get" : method.toLowerCase();

@@ -155,7 +155,9 @@ export class ManualStore implements Store {
       sentAs: () => undefined,
       message: (_, seq) => this.stored[seq - 1],
       deletedAfter: (_, seq) => this.stored.slice(seq).filter(({ deletedAt }) => deletedAt !== null).length,
+      isBeginningOfName: () => false,
       membersNamed: () => [],
+      membersWithEmail: () => [],
       mentionedIn: () => [],
       mentionsAfter: () => 0,
     };

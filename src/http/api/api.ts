@@ -61,7 +61,7 @@ function budgetOf(c: Context<ApiEnv>): Budget {
 /** Limits how many requests of one user are under way. */
 function limitRequests(slots: RequestSlots): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
-    const request = { isStreamed: false, end: slots.take(c.get("actor")) };
+    const request = { isStreamed: false, end: await slots.take(c.get("actor")) };
     c.set("request", request);
     try {
       await next();

@@ -10,8 +10,8 @@ interface List<Item> {
   limit: number;
   /** Returns JSON. */
   encode: (item: Item) => string;
-  /** The cursor of the page that follows an item. `page` ends with it. */
-  next: (last: Item, page: readonly Item[]) => string;
+  /** The cursor of the page that follows an item. */
+  next: (last: Item) => string;
 }
 
 /** Responds with one page of a list: as many items as `limit` and the size of a page allow. */
@@ -22,6 +22,6 @@ export function respondPage<Item>(
 ): Response {
   const items = fill(found.values().take(limit).map(encode));
   const last = items.length < found.length ? found[items.length - 1] : undefined;
-  const cursor = last === undefined ? null : next(last, found.slice(0, items.length));
+  const cursor = last === undefined ? null : next(last);
   return respond(c, `{"${key}":[${items.join()}],"next":${JSON.stringify(cursor)}}`);
 }

@@ -10,7 +10,7 @@ import type { Operations } from "./operation.ts";
 
 const restricted = (done: string) => ({
   200: { schema: restrictionSchema, description: `The user was ${done} already. This replaces it.` },
-  201: { schema: restrictionSchema, description: `The user is ${done}.` },
+  201: { schema: restrictionSchema, description: `The user is ${done}.`, hasLocation: true } as const,
 });
 
 export const moderationOperations: Operations = {
@@ -22,7 +22,7 @@ export const moderationOperations: Operations = {
       "The user becomes a `member`. `room_not_found`: the room is not open. `forbidden`: the user is banned from it, or it is full.",
     responses: {
       200: { schema: roomSchema, description: "The user was a member already." },
-      201: { schema: roomSchema, description: "The user has become a member." },
+      201: { schema: roomSchema, description: "The user has become a member.", hasLocation: true },
     },
     codes: ["forbidden"],
   },

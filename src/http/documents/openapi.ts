@@ -36,7 +36,8 @@ const pathParameters: Record<string, v.GenericSchema> = {
 const DESCRIPTION = `The HTTP API of Parley, a self-hosted chat service. It shares its rooms and rules with the WebSockets, which
 \`/asyncapi.json\` describes, and what happens here reaches them at once.
 
-Every route but those of the server itself needs a token of a configured issuer. Bodies are JSON of up to 64 KiB. \`HEAD\` works like
+Every route but those of the server itself needs a token of a configured issuer. Bodies are JSON of up to 64 KiB, and of up to 512 KiB
+where they list members. \`HEAD\` works like
 \`GET\`, without the body. Responses to \`GET\` have a weak \`ETag\`; with \`If-None-Match\`, a version that the client has is answered
 with 304. Every refusal is \`application/problem+json\` with a \`code\` of a closed list. Clients must ignore unknown keys: later versions
 will add some.`;
@@ -53,12 +54,13 @@ export function createOpenApi() {
   return {
     openapi: "3.1.1",
     info: { title: "Parley", version, description: DESCRIPTION },
-    servers: [{ url: "/", description: "This server." }],
+    // Relative to the document, which a proxy may serve under a path.
+    servers: [{ url: ".", description: "This server." }],
     security: [{ bearer: [] }],
     tags: [
-      { name: "Rooms", description: "Rooms, and what they are called." },
-      { name: "Members", description: "Who is in a room, and in which role." },
-      { name: "Moderation", description: "Bans, mutes, and what was done." },
+      { name: "Rooms", description: "Rooms and their settings." },
+      { name: "Members", description: "Who is in a room, in which role." },
+      { name: "Moderation", description: "Bans, mutes, and the audit list." },
       { name: "Messages", description: "Messages, reactions and read marks." },
       { name: "Search", description: "Full text of the rooms that the user is a member of." },
       { name: "Users", description: "The user of the token, and their session cookie." },

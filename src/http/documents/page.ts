@@ -32,6 +32,7 @@ const HTML = `<!doctype html>
     <title>Parley: HTTP API</title>
     <link rel="icon" href="data:," />
     <link rel="stylesheet" href="docs/swagger-ui.css" />
+    <link rel="stylesheet" href="docs/page.css" />
   </head>
   <body>
     <div id="docs"></div>
@@ -51,6 +52,12 @@ const START = `SwaggerUIBundle({
 });
 `;
 
+/** There is one server, and no response has links: their column would make the page too wide for a phone. */
+const STYLE = `.swagger-ui .servers-title, .swagger-ui .servers, .swagger-ui .response-col_links { display: none; }
+.swagger-ui .info { margin: 24px 0; }
+.swagger-ui .scheme-container { padding: 0 0 16px; box-shadow: none; }
+`;
+
 export interface PageFile {
   contentType: string;
   read: () => Promise<string>;
@@ -61,6 +68,7 @@ export const page: PageFile = { contentType: "text/html; charset=utf-8", read: a
 /** The files of the page, by name. */
 export const pageFiles: Readonly<Record<string, PageFile>> = {
   "start.js": { contentType: "text/javascript; charset=utf-8", read: async () => START },
+  "page.css": { contentType: "text/css; charset=utf-8", read: async () => STYLE },
   "swagger-ui-bundle.js": {
     contentType: "text/javascript; charset=utf-8",
     read: () => Bun.file(script).text(),

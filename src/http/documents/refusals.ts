@@ -50,10 +50,18 @@ export function refusalResponse(status: number, codes: readonly Code[]) {
       { type: "object", properties: { status: { const: status }, code: { enum: codes } } },
     ],
   };
+  // The schema's own example has another status.
+  const example = {
+    type: "about:blank",
+    title: STATUS_CODES[status],
+    status,
+    code: codes[0],
+    detail: "The reason in a sentence.",
+  };
   return {
     description: `${STATUS_CODES[status]}: ${codes.map((code) => `\`${code}\``).join(", ")}.`,
     ...(Object.keys(headers).length > 0 && { headers }),
-    content: { "application/problem+json": { schema } },
+    content: { "application/problem+json": { schema, example } },
   };
 }
 

@@ -99,7 +99,7 @@ export const roomOperations: Operations = {
     body: grantSchema,
     responses: {
       200: { schema: memberSchema, description: "The user was a member already." },
-      201: { schema: memberSchema, description: "The user was added." },
+      201: { schema: memberSchema, description: "The user was added.", hasLocation: true },
     },
     codes: ["forbidden", "conflict"],
   },

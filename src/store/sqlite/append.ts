@@ -1,5 +1,5 @@
 import { Batch, type Facts, type RoomWrites } from "../../chat/decide.ts";
-import type { Draft, RoomKey } from "../../chat/model.ts";
+import type { Draft, RoomKey, UserKey } from "../../chat/model.ts";
 import type { Outcome } from "../../chat/store.ts";
 import { addToAudit } from "./audit-list.ts";
 import type { Queries } from "./queries.ts";
@@ -44,16 +44,16 @@ export function factsOf(queries: Queries): Facts {
     },
     message: (room, seq) => toMessages(queries, queries.message.all({ room, seq }))[0],
     deletedAfter: (room, seq) => queries.deletedAfter.get({ room, seq })?.[0] ?? 0,
-    membersNamed: (room, target) =>
-      (target.type === "email"
-        ? queries.membersByEmail.all({ room, email: target.email })
-        : queries.membersByName.all({ room, name: target.key })
-      ).map(([key, id]) => ({ key, id })),
+    isBeginningOfName: (key) => queries.nameBeginning.get({ key }) !== undefined,
+    membersNamed: (room, name) => queries.membersByName.all({ room, name }).map(toMentioned),
+    membersWithEmail: (room, email) => queries.membersByEmail.all({ room, email }).map(toMentioned),
     mentionedIn: (room, seq) => queries.mentionedIn.all({ room, seq }).map(([user]) => user),
     mentionsAfter: (room, seq, user, limit) =>
       queries.mentionsAfter.get({ room, seq, user, limit })?.[0] ?? 0,
   };
 }
+
+const toMentioned = ([key, id]: [UserKey, string | null]) => ({ key, id });
 
 function write(queries: Queries, room: RoomKey, writes: RoomWrites): void {
   const { seq, rev, created, changed, readMarks, sentAt, audit, mentioned } = writes;

@@ -20,5 +20,5 @@ export function readAudit(
   { before = 2 ** 53, limit }: { before: number | undefined; limit: number },
 ): AuditEntry[] {
   const rows = audit.all({ room, before, limit });
-  return rows.map(([n, entry]) => Object.assign(JSON.parse(entry) as AuditRecord, { n }));
+  return rows.map(([n, entry]) => Object.assign({ n }, JSON.parse(entry) as AuditRecord));
 }

@@ -1,13 +1,13 @@
-import { and, eq, isNull, sql } from "drizzle-orm";
+import { and, count, eq, isNull, notExists, sql } from "drizzle-orm";
 
 import type { Role, RoomKey, UserKey } from "../../chat/model.ts";
 import { $, userColumns } from "./columns.ts";
 import { compile } from "./compile.ts";
 import type { Db } from "./open.ts";
 import type { UserRow } from "./rows.ts";
-import { emails, members, reads, users } from "./schema.ts";
+import { emails, members, reads, restrictions, users } from "./schema.ts";
 
-/** The statements that add members. A request may add a thousand. */
+/** The statements that add members, and release those who were only invited. A request may add a thousand. */
 export function prepareMemberQueries(db: Db) {
   return {
     memberOf: compile<{ room: RoomKey; user: UserKey }, [role: Role, joinedAt: number]>(
@@ -16,6 +16,13 @@ export function prepareMemberQueries(db: Db) {
         .select({ role: members.role, joinedAt: members.joinedAt })
         .from(members)
         .where(and(eq(members.room, $("room")), eq(members.user, $("user")))),
+    ),
+    ownerCount: compile<{ room: RoomKey }, [count: number]>(
+      db,
+      db
+        .select({ n: count() })
+        .from(members)
+        .where(and(eq(members.room, $("room")), sql`${members.role} = 'owner'`)),
     ),
     addMember: compile<{ room: RoomKey; user: UserKey; role: Role; joinedAt: number }>(
       db,
@@ -39,6 +46,31 @@ export function prepareMemberQueries(db: Db) {
         .from(sql`${users} indexed by users_free`)
         .where(and(isNull(users.sub), isNull(users.email)))
         .limit(1),
+    ),
+    /** A user who has never signed in, is not a member of any room, and is not banned or muted in any. */
+    withdrawnUser: compile<{ user: UserKey }, [UserKey]>(
+      db,
+      db
+        .select({ key: users.pk })
+        .from(users)
+        .where(
+          and(
+            eq(users.pk, $("user")),
+            eq(users.signedIn, false),
+            notExists(
+              db
+                .select({ room: members.room })
+                .from(members)
+                .where(eq(members.user, $("user"))),
+            ),
+            notExists(
+              db
+                .select({ room: restrictions.room })
+                .from(restrictions)
+                .where(eq(restrictions.user, $("user"))),
+            ),
+          ),
+        ),
     ),
     insertUser: compile<{ sub: string | null; email: string | null }, UserRow>(
       db,

@@ -76,9 +76,10 @@ export class Members {
     const all: Granted[] = [];
     let counted: number | undefined;
     const memberCount = () => (counted ??= this.#count(eq(members.room, room)));
-    for (const invitation of invitations) {
+    for (const [index, invitation] of invitations.entries()) {
       const granted = this.#set(room, invitation, grant, { ...actorFacts, memberCount });
-      if (isRefused(granted)) return granted;
+      if (isRefused(granted))
+        return invitations.length === 1 ? granted : { ...granted, details: { ...granted.details, index } };
       if (granted.added && counted !== undefined) counted++;
       all.push(granted);
     }
@@ -99,7 +100,7 @@ export class Members {
       {
         ...facts,
         member,
-        isBanned: () => known !== undefined && isBanned(this.db, room, known.key, joinedAt),
+        isBanned: () => known !== undefined && isBanned(this.queries, room, known.key, joinedAt),
         ownerCount: () => this.ownerCount(room),
       },
     );
@@ -121,7 +122,7 @@ export class Members {
       {
         ...actorFacts,
         access: this.#access(room),
-        isBanned: () => isBanned(this.db, room, key, joinedAt),
+        isBanned: () => isBanned(this.queries, room, key, joinedAt),
         memberCount: () => this.#count(eq(members.room, room)),
       },
     );
@@ -129,7 +130,11 @@ export class Members {
     const user = { key, id, email, name };
     const present = isAdded ? undefined : this.#memberOf(room, user);
     if (present) return { member: present, added: false, changed: false };
-    return this.#add(room, { user, role: "member", joinedAt }, actorFacts.head?.seq ?? 0);
+    const granted = this.#add(room, { user, role: "member", joinedAt }, actorFacts.head?.seq ?? 0);
+    // Leaving and joining again does not get around the slow mode.
+    const [sentAt] = this.queries.recentlySentAt.get({ room, user: key }) ?? [];
+    if (sentAt !== undefined) this.queries.setLastSentAt.run({ room, user: key, sentAt });
+    return granted;
   }
 
   #add(room: RoomKey, member: Member, readMark: number): Granted {
@@ -137,9 +142,6 @@ export class Members {
     this.queries.addMember.run({ room, user: user.key, role, joinedAt });
     // A mark may be left from when the user read the room as an administrator.
     this.queries.resetReadMark.run({ room, user: user.key, seq: readMark });
-    // Leaving and joining again does not get around the slow mode.
-    const [sentAt] = this.queries.recentlySentAt.get({ room, user: user.key }) ?? [];
-    if (typeof sentAt === "number") this.queries.setLastSentAt.run({ room, user: user.key, sentAt });
     return { member, added: true, changed: true };
   }
 
@@ -185,7 +187,7 @@ export class Members {
   }
 
   ownerCount(room: RoomKey): number {
-    return this.#count(and(eq(members.room, room), eq(members.role, "owner")));
+    return this.queries.ownerCount.get({ room })?.[0] ?? 0;
   }
 
   #count(condition: ReturnType<typeof and>): number {

@@ -1,4 +1,4 @@
-import { and, count, eq, gt, isNotNull, type SQL, sql } from "drizzle-orm";
+import { and, count, eq, gt, gte, isNotNull, lt, type SQL, sql } from "drizzle-orm";
 
 import { MAX_MENTIONS } from "../../chat/mentions.ts";
 import type { RoomKey, UserKey } from "../../chat/model.ts";
@@ -15,6 +15,21 @@ const MAX_NAMESAKES = 1000;
 export function prepareMentionQueries(db: Db) {
   const ofMessage = and(eq(mentions.room, $("room")), eq(mentions.seq, $("seq")));
   return {
+    nameBeginning: compile<{ key: string }, [UserKey]>(
+      db,
+      db
+        .select({ key: users.pk })
+        .from(users)
+        // The last code point of Unicode is no character.
+        .where(
+          and(
+            gte(users.nameKey, $("key")),
+            lt(users.nameKey, sql`${$("key")} || char(0x10ffff)`),
+            isNotNull(users.nameKey),
+          ),
+        )
+        .limit(1),
+    ),
     membersByName: compile<{ room: RoomKey; name: string }, [UserKey, id: string | null]>(
       db,
       // "is not null", so that SQLite uses the partial index.
@@ -59,10 +74,10 @@ export function prepareMentionQueries(db: Db) {
   };
 }
 
-/** Members of a room among some users. */
+/** Members of a room among some users. Of the others, only an index is read: they may be many. */
 function selectMembers(db: Db, condition: SQL | undefined) {
   const meant = db
-    .select({ key: sql<UserKey>`${users.pk}`.as("pk"), id: sql<string | null>`${users.sub}`.as("sub") })
+    .select({ key: sql<UserKey>`${users.pk}`.as("meant_pk") })
     .from(users)
     .where(condition)
     .limit(MAX_NAMESAKES)
@@ -71,7 +86,12 @@ function selectMembers(db: Db, condition: SQL | undefined) {
     .select({ one: sql`1` })
     .from(members)
     .where(and(eq(members.room, $("room")), eq(members.user, meant.key)))}`;
-  return db.select({ key: meant.key, id: meant.id }).from(meant).where(isMember).limit(MAX_MENTIONS);
+  const id = db.select({ id: users.sub }).from(users).where(eq(users.pk, meant.key));
+  return db
+    .select({ key: meant.key, id: sql<string | null>`${id}` })
+    .from(meant)
+    .where(isMember)
+    .limit(MAX_MENTIONS);
 }
 
 /** Messages after `seq` that mention the user or everyone: each up to `limit`. */

@@ -1,14 +1,14 @@
 import { and, desc, eq, gt, lt, lte, max, sql } from "drizzle-orm";
 
-import type { RoomKey, UserKey } from "../../chat/model.ts";
+import type { RestrictionKind, RoomKey, UserKey } from "../../chat/model.ts";
 import { $, roomColumns, roomExists } from "./columns.ts";
 import { compile } from "./compile.ts";
 import type { Db } from "./open.ts";
 import { roleIn } from "./role-in.ts";
 import type { MembershipRow, StandingRow } from "./rows.ts";
-import { audit, members, messages, restrictions, rooms } from "./schema.ts";
+import { audit, members, messages, restrictions, rooms, users } from "./schema.ts";
 
-/** Messages among which a new member's last one is looked for. */
+/** Messages among which the last one of a user who joins is looked for. */
 const RECENT_MESSAGES = 1000;
 
 /** The statements for what members may do at the moment, and for the audit list. */
@@ -23,13 +23,19 @@ export function prepareModerationQueries(db: Db) {
         eq(restrictions.user, $("user")),
       ),
     );
+  // Without the time: it follows the text, which SQLite would read.
   const newest = db
-    .select({ sender: messages.sender, sentAt: messages.sentAt })
+    .select({ sender: messages.sender, seq: messages.seq })
     .from(messages)
     .where(eq(messages.room, $("room")))
     .orderBy(desc(messages.seq))
     .limit(RECENT_MESSAGES)
     .as("newest");
+  const ownEmail = db
+    .select({ email: users.email })
+    .from(users)
+    .where(eq(users.pk, $("user")));
+  const sameEmail = sql`SELECT pk FROM users WHERE email IS NOT NULL AND email = (${ownEmail})`;
   const membership = and(eq(members.room, $("room")), eq(members.user, $("user")));
   return {
     standing: compile<{ room: RoomKey; user: UserKey }, StandingRow>(
@@ -50,18 +56,54 @@ export function prepareModerationQueries(db: Db) {
         .set({ sentAt: sql`${$("sentAt")}` })
         .where(membership),
     ),
-    /** When the user last sent one of the room's newest messages. Null in rooms without a slow mode. */
-    recentlySentAt: compile<{ room: RoomKey; user: UserKey }, [sentAt: number | null]>(
+    /** When the user last sent one of the room's newest messages. No row in rooms without a slow mode. */
+    recentlySentAt: compile<{ room: RoomKey; user: UserKey }, [sentAt: number]>(
       db,
       db
-        .select({
-          sentAt: sql`(${db
-            .select({ sentAt: max(newest.sentAt) })
-            .from(newest)
-            .where(eq(newest.sender, $("user")))})`,
-        })
+        .select({ sentAt: messages.sentAt })
         .from(rooms)
+        .innerJoin(
+          messages,
+          and(
+            eq(messages.room, rooms.pk),
+            eq(
+              messages.seq,
+              sql`(${db
+                .select({ seq: max(newest.seq) })
+                .from(newest)
+                .where(eq(newest.sender, $("user")))})`,
+            ),
+          ),
+        )
         .where(and(eq(rooms.pk, $("room")), gt(rooms.slowMode, 0))),
+    ),
+    /** The last end of the bans of a user, and of others who have presented the same email. */
+    bannedUntil: compile<{ room: RoomKey; user: UserKey }, [until: number | null]>(
+      db,
+      db
+        .select({ until: restrictions.until })
+        .from(restrictions)
+        .where(
+          and(
+            eq(restrictions.room, $("room")),
+            sql`${restrictions.kind} = 'ban'`,
+            sql`${restrictions.user} IN (SELECT ${$("user")} UNION ALL ${sameEmail})`,
+          ),
+        )
+        .orderBy(sql`${restrictions.until} IS NOT NULL`, desc(restrictions.until))
+        .limit(1),
+    ),
+    deleteRestriction: compile<{ room: RoomKey; user: UserKey; kind: RestrictionKind }>(
+      db,
+      db
+        .delete(restrictions)
+        .where(
+          and(
+            eq(restrictions.room, $("room")),
+            eq(restrictions.kind, $("kind")),
+            eq(restrictions.user, $("user")),
+          ),
+        ),
     ),
     openRooms: compile<{ user: UserKey; after: string; limit: number }, MembershipRow>(
       db,

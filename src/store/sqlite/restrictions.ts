@@ -1,4 +1,4 @@
-import { and, count, desc, eq, gt, isNotNull, isNull, lte, or } from "drizzle-orm";
+import { and, count, desc, eq, gt, isNotNull, isNull, lte, or, sql } from "drizzle-orm";
 
 import { snapshotOfActor } from "../../chat/audit.ts";
 import {
@@ -30,7 +30,7 @@ import { members, restrictions, users as userTable } from "./schema.ts";
 import type { Users } from "./users.ts";
 
 /** Restrictions that are over and that are deleted with one write. */
-const MAX_DELETED_AT_ONCE = 100;
+const MAX_DELETED_AT_ONCE = 4;
 
 /** Bans and mutes. Methods that write must be called within a transaction; `actorFacts` are about the actor who asks. */
 export class Restrictions {
@@ -45,7 +45,7 @@ export class Restrictions {
     const { kind, until, reason, at } = wanted;
     const decision = decideRestriction(wanted, {
       ...actorFacts,
-      targets: this.#find(room, who, kind, { outsiders: true }),
+      targets: this.#find(room, who, kind, at),
       ownerCount: () => this.memberships.ownerCount(room),
       restrictionCount: () => this.#count(room, at),
     });
@@ -74,8 +74,8 @@ export class Restrictions {
     { kind, at }: Pick<WantedRestriction, "kind" | "at">,
     actorFacts: ActorFacts,
   ): Result<User | undefined> {
-    const targets = this.#find(room, who, kind, { outsiders: false });
-    const user = decideLift(kind, at, { ...actorFacts, targets });
+    const targets = this.#find(room, who, kind, at).filter(({ present }) => present !== undefined);
+    const user = decideLift(kind, { ...actorFacts, targets });
     if (user === undefined || isRefused(user)) return user;
     this.#delete(room, kind, user.key);
     addToAudit(this.queries, room, liftAudit(actorFacts.actor, user, kind, at));
@@ -83,23 +83,24 @@ export class Restrictions {
   }
 
   list(room: RoomKey, { kind, after, limit, now }: RestrictionRange): Restriction[] {
-    const { at, until, reason, by } = restrictions;
+    const { at, user, until, reason, by } = restrictions;
+    const ofKind = and(eq(restrictions.room, room), eq(restrictions.kind, kind));
+    const start = after && sql`(${at}, ${user}) < (${after.at}, ${after.user})`;
+    // Those of the page are found in the index alone.
+    const page = this.db
+      .select({ at, user })
+      .from(restrictions)
+      .where(and(ofKind, isInForce(now), start))
+      .orderBy(desc(at), desc(user))
+      .limit(limit)
+      .as("page");
     return this.db
       .select({ user: userColumns, at, until, reason, by })
-      .from(restrictions)
-      .innerJoin(userTable, eq(userTable.pk, restrictions.user))
-      .where(
-        and(
-          eq(restrictions.room, room),
-          eq(restrictions.kind, kind),
-          or(isNull(until), gt(until, now)),
-          after && lte(at, after.at),
-        ),
-      )
-      .orderBy(desc(at), restrictions.user)
-      .limit(limit + (after?.skip ?? 0))
+      .from(page)
+      .innerJoin(restrictions, and(ofKind, eq(user, page.user)))
+      .innerJoin(userTable, eq(userTable.pk, user))
+      .orderBy(desc(page.at), desc(page.user))
       .all()
-      .slice(after?.skip ?? 0)
       .map((row) => {
         const imposedBy = row.by === null ? null : (JSON.parse(row.by) as UserSnapshot);
         return { user: row.user, by: imposedBy, at: row.at, until: row.until, reason: row.reason };
@@ -107,34 +108,28 @@ export class Restrictions {
   }
 
   /**
-   * Members and restricted users with an id, or who are shown with an email. If there are none and `outsiders` count, the user
-   * with the id, or the owner of the email.
+   * Members and restricted users with an id, or who are shown with an email. If there are none, the user with the id, or the
+   * owner of the email.
    */
-  #find(
-    room: RoomKey,
-    who: Invitee,
-    kind: RestrictionKind,
-    { outsiders }: { outsiders: boolean },
-  ): RestrictionTarget[] {
+  #find(room: RoomKey, who: Invitee, kind: RestrictionKind, now: number): RestrictionTarget[] {
     const matches =
       "sub" in who
         ? eq(userTable.sub, who.sub)
         : and(eq(userTable.email, who.email), isNotNull(userTable.email));
-    const concerned = this.#select(room, kind)
+    const concerned = this.#select(room, kind, now)
       .where(and(matches, or(isNotNull(members.role), isNotNull(restrictions.kind))))
       .all();
     const owner = concerned.length === 0 ? this.users.find(who) : undefined;
     // The owner of an email is not always shown with it.
-    const ofOwner = owner ? this.#select(room, kind).where(eq(userTable.pk, owner.key)).all() : [];
-    const found = [...concerned, ...ofOwner].map(({ user, role, joinedAt, at, until }) => ({
+    const ofOwner = owner ? this.#select(room, kind, now).where(eq(userTable.pk, owner.key)).all() : [];
+    return [...concerned, ...ofOwner].map(({ user, role, joinedAt, at, until }) => ({
       user,
       member: role === null || joinedAt === null ? undefined : { user, role, joinedAt },
       present: at === null ? undefined : { until },
     }));
-    return outsiders ? found : found.filter(({ present }) => present !== undefined);
   }
 
-  #select(room: RoomKey, kind: RestrictionKind) {
+  #select(room: RoomKey, kind: RestrictionKind, now: number) {
     const { role, joinedAt } = members;
     const { at, until } = restrictions;
     return this.db
@@ -143,13 +138,17 @@ export class Restrictions {
       .leftJoin(members, and(eq(members.room, room), eq(members.user, userTable.pk)))
       .leftJoin(
         restrictions,
-        and(eq(restrictions.room, room), eq(restrictions.kind, kind), eq(restrictions.user, userTable.pk)),
+        and(
+          eq(restrictions.room, room),
+          eq(restrictions.kind, kind),
+          eq(restrictions.user, userTable.pk),
+          isInForce(now),
+        ),
       );
   }
 
   #count(room: RoomKey, now: number): number {
-    const { until } = restrictions;
-    const condition = and(eq(restrictions.room, room), or(isNull(until), gt(until, now)));
+    const condition = and(eq(restrictions.room, room), isInForce(now));
     return this.db.select({ n: count() }).from(restrictions).where(condition).get()?.n ?? 0;
   }
 
@@ -164,10 +163,10 @@ export class Restrictions {
   }
 
   #delete(room: RoomKey, kind: RestrictionKind, user: UserKey): void {
-    this.db
-      .delete(restrictions)
-      .where(and(eq(restrictions.room, room), eq(restrictions.kind, kind), eq(restrictions.user, user)))
-      .run();
+    this.queries.deleteRestriction.run({ room, kind, user });
     this.users.release(user);
   }
 }
+
+/** Leaves out restrictions that are over, as `isOver` does. */
+const isInForce = (now: number) => or(isNull(restrictions.until), gt(restrictions.until, now));

@@ -5,6 +5,7 @@ import {
   decideCreation,
   decideRoomChange,
   decideRoomDeletion,
+  type RoomChanges,
 } from "../../chat/decide-rooms.ts";
 import { isRefused, type Result } from "../../chat/errors.ts";
 import {
@@ -15,7 +16,6 @@ import {
   type Room,
   type RoomEntry,
   type RoomKey,
-  type RoomSettings,
   type UserKey,
 } from "../../chat/model.ts";
 import type { NewRoom, RoomPage } from "../../chat/store.ts";
@@ -34,6 +34,8 @@ import type { Users } from "./users.ts";
 const PURGE_BATCH_SIZE = 1000;
 /** Members of a deleted room that one purge removes. Each costs several statements. */
 const PURGE_MEMBER_COUNT = 50;
+/** The same for bans and mutes, and for audit entries. Each may have 5 KB. */
+const PURGE_MODERATION_COUNT = 25;
 
 /** Rooms. Methods that write must be called within a transaction; `actorFacts` are about the actor who asks. */
 export class Rooms {
@@ -67,7 +69,7 @@ export class Rooms {
     return created;
   }
 
-  change(key: RoomKey, wanted: Partial<RoomSettings>, at: number, actorFacts: ActorFacts): Result<Room> {
+  change(key: RoomKey, wanted: RoomChanges, at: number, actorFacts: ActorFacts): Result<Room> {
     const room = this.db.select(roomColumns).from(rooms).where(eq(rooms.pk, key)).get();
     const decision = decideRoomChange(actorFacts, { room, wanted, at });
     if (isRefused(decision)) return decision;
@@ -185,19 +187,16 @@ export class Rooms {
       .select({ kind: restrictions.kind, user: restrictions.user })
       .from(restrictions)
       .where(eq(restrictions.room, key))
-      .limit(PURGE_MEMBER_COUNT)
+      .limit(PURGE_MODERATION_COUNT)
       .all();
     for (const { kind, user } of left) {
-      this.db
-        .delete(restrictions)
-        .where(and(eq(restrictions.room, key), eq(restrictions.kind, kind), eq(restrictions.user, user)))
-        .run();
+      this.queries.deleteRestriction.run({ room: key, kind, user });
       this.users.release(user);
     }
     if (left.length > 0) return true;
     const [newest] = this.queries.newestAudit.get({ room: key }) ?? [];
     if (newest === undefined) return false;
-    const slice = and(eq(audit.room, key), gt(audit.n, newest - PURGE_BATCH_SIZE));
+    const slice = and(eq(audit.room, key), gt(audit.n, newest - PURGE_MODERATION_COUNT));
     this.db.delete(audit).where(slice).run();
     return true;
   }

@@ -48,7 +48,7 @@ export class SqliteSearchIndex implements SearchIndex {
 
   constructor(
     db: Db,
-    private readonly writer: Writer,
+    private readonly writer: Pick<Writer, "writeDerived">,
   ) {
     this.#statements = new Statements(db.$client);
     this.#terms = new SearchTerms(this.#statements);
@@ -128,7 +128,7 @@ export class SqliteSearchIndex implements SearchIndex {
 
   /** Empties the index, so that everything is indexed again. */
   async #rebuild(): Promise<void> {
-    await this.writer.write(() => {
+    await this.writer.writeDerived(() => {
       this.#terms.clear();
       this.#terms.endMergingAll();
       this.#statements.run("DELETE FROM search_changes");
@@ -145,7 +145,7 @@ export class SqliteSearchIndex implements SearchIndex {
   /** Indexes some changed messages again. Resolves with whether there were any. */
   async #applyChanges(): Promise<boolean> {
     if (read(() => this.#changes.isEmpty)) return false;
-    await this.writer.write(() => {
+    await this.writer.writeDerived(() => {
       if (this.#changes.apply()) this.#statements.run("UPDATE search_state SET cleanup = 1 WHERE pk = 1");
     });
     this.#mayMerge = true;
@@ -182,7 +182,7 @@ export class SqliteSearchIndex implements SearchIndex {
     read(() => this.#findRooms());
     if (this.#behind.size === 0) return this.#changed.size > 0 || this.#uncheckedAfter !== undefined;
     try {
-      await this.writer.write(() => this.#addPart());
+      await this.writer.writeDerived(() => this.#addPart());
     } catch (error) {
       // Nothing has been written, and the queue no longer has the rooms.
       this.#behind.clear();
@@ -207,7 +207,7 @@ export class SqliteSearchIndex implements SearchIndex {
 
   /** Merges some segments. Resolves with whether there was something to do. */
   async #merge(): Promise<boolean> {
-    if (this.#mayMerge) this.#mayMerge = await this.writer.write(() => this.#terms.merge());
+    if (this.#mayMerge) this.#mayMerge = await this.writer.writeDerived(() => this.#terms.merge());
     return this.#mayMerge;
   }
 
@@ -217,7 +217,7 @@ export class SqliteSearchIndex implements SearchIndex {
       () => this.#statements.all<[number]>("SELECT cleanup FROM search_state WHERE pk = 1")[0]?.[0] ?? 0,
     );
     if (state === 0) return false;
-    await this.writer.write(() => {
+    await this.writer.writeDerived(() => {
       let next = state;
       if (state === 1) {
         this.#terms.prepareMergingAll();

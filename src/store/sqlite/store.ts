@@ -1,6 +1,6 @@
 import type { Standing } from "../../chat/decide-posting.ts";
 import type { WantedRestriction } from "../../chat/decide-restrictions.ts";
-import type { ActorFacts } from "../../chat/decide-rooms.ts";
+import type { ActorFacts, RoomChanges } from "../../chat/decide-rooms.ts";
 import type { Facts } from "../../chat/decide.ts";
 import type { Result } from "../../chat/errors.ts";
 import type {
@@ -21,7 +21,6 @@ import type {
   Room,
   RoomEntry,
   RoomKey,
-  RoomSettings,
   User,
   UserKey,
 } from "../../chat/model.ts";
@@ -131,7 +130,7 @@ export class SqliteStore implements Store {
     return this.#writer.write(() => this.#rooms.create(room));
   }
 
-  changeRoom(room: RoomKey, changes: Partial<RoomSettings>, by: Actor): Promise<Result<Room>> {
+  changeRoom(room: RoomKey, changes: RoomChanges, by: Actor): Promise<Result<Room>> {
     return this.#writer.write(() =>
       this.#rooms.change(room, changes, this.now(), this.#actorFacts(room, by)),
     );

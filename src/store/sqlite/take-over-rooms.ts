@@ -2,10 +2,13 @@ import { and, eq } from "drizzle-orm";
 
 import { isOver } from "../../chat/decide-posting.ts";
 import { laterEnd } from "../../chat/decide-restrictions.ts";
-import { higherRole } from "../../chat/decide-rooms.ts";
+import { higherRole, isLastOwner } from "../../chat/decide-rooms.ts";
 import type { RoomKey, UserKey } from "../../chat/model.ts";
 import type { Db } from "./open.ts";
+import type { Queries } from "./queries.ts";
 import { members, reads, restrictions } from "./schema.ts";
+
+type TakeOverQueries = Pick<Queries, "bannedUntil" | "ownerCount">;
 
 interface TakeOver {
   /** A user who was only invited. */
@@ -16,12 +19,13 @@ interface TakeOver {
 }
 
 /**
- * Moves bans, mutes and memberships. A membership where either of the two is banned is dropped, but no role above `member` that
- * the user had before. Returns the rooms in which the user loses a membership of their own. To be called within a transaction.
+ * Moves bans, mutes and memberships. A membership where either of the two is banned is dropped, but neither that of the last
+ * owner, nor a role above `member` that the user had before. Returns the rooms in which the user loses a membership of their own.
+ * To be called within a transaction.
  */
-export function takeOverRooms(db: Db, takeOver: TakeOver): RoomKey[] {
+export function takeOverRooms(db: Db, queries: TakeOverQueries, takeOver: TakeOver): RoomKey[] {
   const lost = moveRestrictions(db, takeOver);
-  moveMemberships(db, takeOver);
+  moveMemberships(db, queries, takeOver);
   return lost;
 }
 
@@ -47,11 +51,12 @@ function moveRestrictions(db: Db, { from, to, now }: TakeOver): RoomKey[] {
   return lost;
 }
 
-function moveMemberships(db: Db, { from, to, now }: TakeOver): void {
+function moveMemberships(db: Db, queries: TakeOverQueries, { from, to, now }: TakeOver): void {
   for (const membership of db.select().from(members).where(eq(members.user, from)).all()) {
     const { room } = membership;
     const before = roleIn(db, room, to);
-    if (isBanned(db, room, to, now)) {
+    const isLast = isLastOwner(membership, () => queries.ownerCount.get({ room })?.[0] ?? 0);
+    if (!isLast && isBanned(queries, room, to, now)) {
       remove(db, room, from);
     } else if (before) {
       const role = higherRole(before, membership.role);
@@ -68,13 +73,14 @@ function moveMemberships(db: Db, { from, to, now }: TakeOver): void {
 }
 
 /** Whether the user is banned from the room. */
-export function isBanned(db: Db, room: RoomKey, user: UserKey, now: number): boolean {
-  const ban = db
-    .select({ until: restrictions.until })
-    .from(restrictions)
-    .where(and(eq(restrictions.room, room), eq(restrictions.kind, "ban"), eq(restrictions.user, user)))
-    .get();
-  return ban !== undefined && !isOver(ban, now);
+export function isBanned(
+  { bannedUntil }: Pick<Queries, "bannedUntil">,
+  room: RoomKey,
+  user: UserKey,
+  now: number,
+): boolean {
+  const ban = bannedUntil.get({ room, user });
+  return ban !== undefined && !isOver({ until: ban[0] }, now);
 }
 
 const membershipOf = (room: RoomKey, user: UserKey) => and(eq(members.room, room), eq(members.user, user));

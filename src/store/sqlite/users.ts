@@ -1,4 +1,4 @@
-import { and, eq } from "drizzle-orm";
+import { eq } from "drizzle-orm";
 
 import { changesNothing, decideSignIn } from "../../chat/decide-users.ts";
 import { nameKey } from "../../chat/mentions.ts";
@@ -9,7 +9,7 @@ import { MentionRows } from "./mention-rows.ts";
 import type { Db } from "./open.ts";
 import type { Queries } from "./queries.ts";
 import { toUser } from "./rows.ts";
-import { emails, members, restrictions, users } from "./schema.ts";
+import { emails, users } from "./schema.ts";
 import { takeOverRooms } from "./take-over-rooms.ts";
 
 /** Users and the owners of emails. Methods that write must be called within a transaction. */
@@ -21,7 +21,16 @@ export class Users {
     private readonly db: Db,
     private readonly queries: Pick<
       Queries,
-      "userBySub" | "signedInUser" | "emailOwner" | "freeUser" | "insertUser" | "reuseUser" | "setEmailOwner"
+      | "userBySub"
+      | "signedInUser"
+      | "emailOwner"
+      | "freeUser"
+      | "insertUser"
+      | "reuseUser"
+      | "setEmailOwner"
+      | "bannedUntil"
+      | "ownerCount"
+      | "withdrawnUser"
     >,
     /** Milliseconds since the epoch. */
     private readonly now: () => number,
@@ -84,13 +93,7 @@ export class Users {
    * muted in any, and have sent nothing.
    */
   release(key: UserKey): void {
-    const invited = this.db
-      .select({ key: users.pk })
-      .from(users)
-      .where(and(eq(users.pk, key), eq(users.signedIn, false)));
-    if (!invited.get() || this.db.select().from(members).where(eq(members.user, key)).limit(1).get()) return;
-    if (this.#imported.exists(key)) return;
-    if (this.db.select().from(restrictions).where(eq(restrictions.user, key)).limit(1).get()) return;
+    if (!this.queries.withdrawnUser.get({ user: key }) || this.#imported.exists(key)) return;
     this.db.delete(emails).where(eq(emails.user, key)).run();
     this.#mentions.delete(key);
     // The row is kept for reuse. To delete it, SQLite would search all messages for their sender.
@@ -121,7 +124,7 @@ export class Users {
   #takeOver(from: UserKey, to: UserKey, sub: string): RoomKey[] {
     this.#imported.move(from, to);
     this.#mentions.move(from, to, sub);
-    const removedFrom = takeOverRooms(this.db, { from, to, now: this.now() });
+    const removedFrom = takeOverRooms(this.db, this.queries, { from, to, now: this.now() });
     this.release(from);
     return removedFrom;
   }

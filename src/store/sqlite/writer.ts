@@ -7,6 +7,8 @@ import { sqliteError } from "./open.ts";
 const MAX_BUSY_MS = 5000;
 /** Delay between two attempts. Each attempt blocks the event loop for SQLite's own busy timeout. */
 const BUSY_RETRY_MS = 20;
+/** What `PRAGMA synchronous` answers. */
+const SYNCHRONOUS_FULL = 2;
 
 /** Runs writes, each in an IMMEDIATE transaction. While another process writes, they wait without blocking the event loop. */
 export class Writer {
@@ -15,7 +17,7 @@ export class Writer {
   /** Resolves when the write that retries is done. Undefined while none does. */
   #waiting: Promise<void> | undefined;
 
-  constructor(database: Database) {
+  constructor(private readonly database: Database) {
     this.#transaction = createTransaction(database);
   }
 
@@ -23,7 +25,35 @@ export class Writer {
    * Resolves when the write is on disk. Rejects with `StoreError`; then nothing has changed. Nor has it when the work returns
    * `Refused`: what it wrote before is rolled back.
    */
-  async write<T>(work: () => T): Promise<T> {
+  write<T>(work: () => T): Promise<T> {
+    return this.#write(() => this.#commit(work));
+  }
+
+  /**
+   * The same for what can be derived again from the rest of the database, such as the search index: it does not wait for the
+   * disk. A power failure may undo it, like everything of this kind that was written after the last `write`.
+   */
+  writeDerived<T>(work: () => T): Promise<T> {
+    return this.#write(() => this.#withoutSync(() => this.#commit(work)));
+  }
+
+  #commit<T>(work: () => T): T {
+    return this.#transaction.immediate(() => rollBackIfRefused(work())) as T;
+  }
+
+  /** In WAL mode, commits with `NORMAL` stay in order, and the next one with `FULL` puts all of them on disk. */
+  #withoutSync<T>(commit: () => T): T {
+    const row = this.database.query<{ synchronous: number }, []>("PRAGMA synchronous").get();
+    if (row?.synchronous !== SYNCHRONOUS_FULL) return commit();
+    this.database.run("PRAGMA synchronous = NORMAL");
+    try {
+      return commit();
+    } finally {
+      this.database.run("PRAGMA synchronous = FULL");
+    }
+  }
+
+  async #write<T>(attempt: () => T): Promise<T> {
     const deadline = performance.now() + MAX_BUSY_MS;
     // Only one write retries. The others wait for it.
     while (this.#waiting) await this.#waiting;
@@ -31,7 +61,7 @@ export class Writer {
     try {
       for (;;) {
         try {
-          return this.#transaction.immediate(() => rollBackIfRefused(work())) as T;
+          return attempt();
         } catch (error) {
           if (error instanceof Rollback) return error.result as T;
           if (!isBusy(error) || performance.now() > deadline) throw toStoreError(error);

@@ -1,6 +1,10 @@
 import { Database } from "bun:sqlite";
 import { expect, test } from "bun:test";
 
+import * as v from "valibot";
+
+import type { Budget } from "../../../src/chat/budgets.ts";
+import { parse } from "../../../src/http/api/input.ts";
 import { RequestSlots } from "../../../src/http/api/request-slots.ts";
 import { createUser } from "../../support/api-users.ts";
 import { type ApiResponse, expectProblem } from "../../support/api.ts";
@@ -13,8 +17,8 @@ import { waitUntil } from "../../support/wait.ts";
 
 const server = useServer();
 
-const rateLeft = ({ headers }: ApiResponse) =>
-  Number(/^"reads";r=(\d+);t=\d+$/.exec(headers.get("ratelimit") ?? "")?.[1]);
+const rateLeft = ({ headers }: ApiResponse, budget: Budget = "reads") =>
+  Number(new RegExp(`^"${budget}";r=(\\d+);t=\\d+$`).exec(headers.get("ratelimit") ?? "")?.[1]);
 
 /** Makes it look as if every message of a room had been edited, one after the other. */
 function editAll({ config }: Pick<TestServer, "config">, room: string): void {
@@ -54,6 +58,27 @@ test("a user is charged for the size of what they read", async () => {
   expect(statuses.at(-1)).toBe(429);
 });
 
+test("a list of members is charged for its size, also when it is refused", async () => {
+  const alice = await createUser(server);
+  const room = await server.createRoom([alice.email]);
+  const before = rateLeft(await alice.call(`POST /api/rooms/${room}/members`, { body: "{}" }), "changes");
+  const body = `{"members":[${"{},".repeat(170_000)}{}]}`;
+  const answer = await alice.call(`POST /api/rooms/${room}/members`, { body });
+  expectProblem(answer, 400, "invalid_command");
+  // Some come back meanwhile.
+  expect(before - rateLeft(answer, "changes")).toBeWithin(5, 10);
+});
+
+test("the input of a request is read up to its first fault", () => {
+  const seen: unknown[] = [];
+  const never = v.custom((input) => {
+    seen.push(input);
+    return false;
+  });
+  expect(() => parse(v.array(never), range(1, 1000), "body")).toThrow("0: ");
+  expect(seen).toEqual([1]);
+});
+
 test("a response of 304 is charged like the page that it stands for, because the page was read", async () => {
   const alice = await createUser(server);
   const room = await server.createRoom([alice.email]);
@@ -65,17 +90,43 @@ test("a response of 304 is charged like the page that it stands for, because the
   expect(before - rateLeft(answer)).toBeWithin(10, 18);
 });
 
-test("a user may have four requests under way, others of their own, and administrators any number", () => {
+test("four requests of a user are handled at once, those of others and of administrators beside them", async () => {
   const slots = new RequestSlots();
-  const ends = range(1, 4).map(() => slots.take(actor(1)));
-  expect(() => slots.take(actor(1))).toThrow("You have 4 requests under way.");
-  expect(() => slots.take(actor(2))).not.toThrow();
-  for (const _ of range(1, 10)) expect(() => slots.take(actor(3, true))).not.toThrow();
+  const ends = await Promise.all(range(1, 4).map(() => slots.take(actor(1))));
+  const handled: string[] = [];
+  const waiting = ["fifth", "sixth"].map(async (name) => {
+    const end = await slots.take(actor(1));
+    handled.push(name);
+    return end;
+  });
+  await slots.take(actor(2));
+  for (const _ of range(1, 10)) await slots.take(actor(3, true));
+  expect(handled).toEqual([]);
   ends[0]?.();
-  // Ending a request again frees no other place.
+  // Ending a request again frees no other slot.
   ends[0]?.();
-  slots.take(actor(1));
-  expect(() => slots.take(actor(1))).toThrow("You have 4 requests under way.");
+  await settle();
+  expect(handled).toEqual(["fifth"]);
+  (await waiting[0])?.();
+  await waiting[1];
+  expect(handled).toEqual(["fifth", "sixth"]);
+});
+
+test("a request is refused while 36 others of its user are under way", async () => {
+  const slots = new RequestSlots();
+  const takes = range(1, 36).map(() => slots.take(actor(1)));
+  const refused = await slots.take(actor(1)).catch((error: unknown) => error);
+  expect(refused).toMatchObject({ code: "rate_limited", retryAfterMs: 1000 });
+  for (const each of takes) (await each)();
+  await Promise.all(range(1, 4).map(() => slots.take(actor(1))));
+});
+
+test("messages that a user sends at once are all stored", async () => {
+  const alice = await createUser(server);
+  const room = await server.createRoom([alice.email]);
+  const send = (n: number) => alice.call(`POST /api/rooms/${room}/messages`, { body: { text: `text ${n}` } });
+  const answers = await Promise.all(range(1, 20).map(send));
+  expect(answers.map(({ status }) => status)).toEqual(range(1, 20).map(() => 201));
 });
 
 test("a response that is read slowly arrives whole, and its place is free afterwards", async () => {

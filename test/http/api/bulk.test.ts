@@ -51,9 +51,9 @@ describe("many members in one request", () => {
     const before = (await owner.call(`GET ${path}`)).body;
     const [one, two] = [newEmail(), newEmail()];
     const demoted = { members: [{ who: one }, { who: owner.email, role: "member" }] };
-    expectProblem(await owner.call(`POST ${path}`, { body: demoted }), 409, "conflict");
+    expectProblem(await owner.call(`POST ${path}`, { body: demoted }), 409, "conflict", { index: 1 });
     const promoted = { members: [{ who: one }, { who: two, role: "owner" }] };
-    expectProblem(await moderator.call(`POST ${path}`, { body: promoted }), 403, "forbidden");
+    expectProblem(await moderator.call(`POST ${path}`, { body: promoted }), 403, "forbidden", { index: 1 });
     expectProblem(await member.call(`POST ${path}`, { body: { members: [{ who: one }] } }), 403, "forbidden");
     const hidden = await stranger.call(`POST ${path}`, { body: promoted });
     expectProblem(hidden, 404, "room_not_found");
@@ -74,6 +74,31 @@ describe("many members in one request", () => {
     const { room, owner } = await createRoomWithRoles(server);
     const answer = await owner.call(`POST /api/rooms/${room}/members`, { body });
     expectProblem(answer, 400, "invalid_command");
+  });
+
+  test("are refused with the place of the one that cannot be added", async () => {
+    const { room, owner, moderator } = await createRoomWithRoles(server);
+    const path = `POST /api/rooms/${room}/members`;
+    const [banned, other] = [newEmail(), newEmail()];
+    await owner.call(`PUT /api/rooms/${room}/bans/${banned}`, { body: {} });
+    const refused = async (user: ApiUser, ...list: { who: string; role?: string }[]) => {
+      const { status, body } = await user.call(path, { body: { members: list } });
+      return [status, body["index"], body["detail"]];
+    };
+    expect(await refused(owner, { who: other }, { who: "a@" })).toEqual([
+      400,
+      1,
+      expect.stringMatching(/^members\.1\.who: This is not an email address/),
+    ]);
+    const rule = "A banned user cannot be a member of this room.";
+    expect(await refused(owner, { who: other }, { who: banned })).toEqual([403, 1, rule]);
+    expect(await refused(owner, { who: banned })).toEqual([403, undefined, rule]);
+    const role = "Your role in this room does not allow this.";
+    expect(await refused(moderator, { who: other }, { who: newEmail(), role: "owner" })).toEqual([
+      403,
+      1,
+      role,
+    ]);
   });
 
   test("learn of it at once, and so does the room", async () => {

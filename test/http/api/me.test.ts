@@ -36,6 +36,13 @@ test("an administrator whose token has no name posts under one that they set", a
   expect((await (await machine("bot")).call("GET /api/me")).body).toEqual(me);
 });
 
+test("a name that was set is that of the user's other tokens, too", async () => {
+  const [one, two] = [await machine("twin", { jti: "1" }), await machine("twin", { jti: "2" })];
+  for (const each of [one, two]) expect((await each.call("GET /api/me")).body["name"]).toBeNull();
+  await one.call("PUT /api/me", { body: { name: "Twin" } });
+  for (const each of [one, two]) expect((await each.call("GET /api/me")).body["name"]).toBe("Twin");
+});
+
 test("a name in the token goes before one that was set", async () => {
   await (await machine("robot")).call("PUT /api/me", { body: { name: "Set" } });
   const named = await machine("robot", { name: "Token" });

@@ -1,3 +1,4 @@
+import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 
 import { type ApiUser, createRoomWithRoles, createUser, newEmail } from "../../support/api-users.ts";
@@ -139,13 +140,17 @@ describe.each(["bans", "mutes"])("%s", (kind) => {
     }
     // Those of the same millisecond are in any order.
     expect(listed.toSorted()).toEqual(emails.toSorted());
-    for (const query of ["limit=0", "limit=1001", "cursor=x", "cursor=1", "before=1"])
+    for (const query of ["limit=0", "limit=1001", "cursor=x", "cursor=1", "cursor=1-1-1", "before=1"])
       expectProblem(await owner.call(`GET ${path}/${kind}?${query}`), 400, "invalid_command");
   });
 
   test.each<object>([
     { until: "tomorrow" },
     { until: "2030-13-01T00:00:00Z" },
+    { until: "2030-02-30T00:00:00Z" },
+    { until: "2030-01-01T24:00:00Z" },
+    { until: "2030-06-30T23:59:60Z" },
+    { until: "9999-12-31T23:59:59-01:00" },
     { until: "2001-01-01T00:00:00Z" },
     { until: 1_900_000_000 },
     { reason: "" },
@@ -256,6 +261,26 @@ test("owners read what was done, and by whom", async () => {
     cursor = `&cursor=${page.body["next"] as string}`;
   }
   expect(paged).toEqual(entries);
+});
+
+test("a page of the audit list has at most 200 entries, because each may be long", async () => {
+  const owner = await knownUser();
+  const { id, path } = await createRoom(owner);
+  const entry = JSON.stringify({ at: 1, actor: null, action: "room_changed", changes: { slowMode: 1 } });
+  using database = new Database(server.config.database);
+  database.run(
+    `WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 250)
+      INSERT INTO audit (room_pk, n, entry) SELECT pk, n, ? FROM n, rooms WHERE id = ?`,
+    [entry, id],
+  );
+  const pages: number[][] = [];
+  for (let cursor: string | null = "251"; cursor !== null;) {
+    const { body } = await owner.call(`GET ${path}/audit?limit=1000&cursor=${cursor}`);
+    pages.push((body["entries"] as { n: number }[]).map(({ n }) => n));
+    cursor = body["next"] as string | null;
+  }
+  expect(pages.map(({ length }) => length)).toEqual([200, 50]);
+  expect(pages.flat()).toEqual(Array.from({ length: 250 }, (_, index) => 250 - index));
 });
 
 describe("at the same time", () => {

@@ -183,7 +183,9 @@ describe("changes", () => {
     );
     const level = await alice.call(`GET /api/rooms/${room}/changes?since=62`);
     expect(level.body).toEqual({ rev: 62, messages: [], more: false });
-    expect((await alice.call(`GET /api/rooms/${room}/changes?since=99`)).body["rev"]).toBe(99);
+    // As after a backup was restored.
+    const ahead = await alice.call(`GET /api/rooms/${room}/changes?since=99`);
+    expect(ahead.body).toEqual({ rev: 62, messages: [], more: false });
   });
 });
 
