@@ -69,7 +69,7 @@ function Page({ isSignedOut, onSignIn, onSignOut }: Omit<Props, "chat">) {
         <main class="room empty-room">
           <div class="empty-text">
             <h1>Parley</h1>
-            <p>{hasRooms ? "Choose a room." : "Create a room, or join one that is open to everyone."}</p>
+            {hasRooms ? <p>Choose a room.</p> : <FirstSteps onDialog={setDialog} />}
           </div>
         </main>
       ) : (
@@ -81,6 +81,23 @@ function Page({ isSignedOut, onSignIn, onSignOut }: Omit<Props, "chat">) {
       {dialog === "search" && <Search room={route.room} onClose={close} />}
       {dialog === "shortcuts" && <Shortcuts onClose={close} />}
     </div>
+  );
+}
+
+/** What a user without rooms can do. */
+function FirstSteps({ onDialog }: { onDialog: (name: DialogName) => void }) {
+  return (
+    <>
+      <p>You are in no room yet.</p>
+      <div class="dialog-buttons">
+        <button type="button" class="button primary" onClick={() => onDialog("create")}>
+          Create a room
+        </button>
+        <button type="button" class="button" onClick={() => onDialog("join")}>
+          Join an open room
+        </button>
+      </div>
+    </>
   );
 }
 

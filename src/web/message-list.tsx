@@ -32,7 +32,8 @@ export function MessageList({ route, editing }: { route: Route; editing: Editing
   const problem = useStore(shown, (current) => current.problem);
   const pending = useStore(room, (current) => current.pending);
   const isOpen = useStore(room, ({ status }) => status === "open");
-  const [isAtBottom, setIsAtBottom] = useState(true);
+  /** Not before the list has been scrolled to where the user begins: what they have not seen stays unread. */
+  const [isAtBottom, setIsAtBottom] = useState(false);
   const viewport = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const scroller = useRef<Scroller>(undefined);
@@ -164,7 +165,7 @@ export function MessageList({ route, editing }: { route: Route; editing: Editing
           )}
         </div>
       </div>
-      {(!isAtBottom || !isAtEnd) && (
+      {(!isAtBottom || !isAtEnd) && messages.length > 0 && (
         <button type="button" class="pill bottom" onClick={goToBottom}>
           <Icon name="down" />
           {unread > 0 ? count(unread, "new message") : "To the newest"}

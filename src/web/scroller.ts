@@ -25,7 +25,11 @@ export class Scroller {
     this.#viewport = viewport;
     this.#content = content;
     this.#onScroll = onScroll;
-    this.#observer = new ResizeObserver(() => this.restore());
+    this.#observer = new ResizeObserver(() => {
+      this.restore();
+      // The end may be in view now, without any movement.
+      this.#update();
+    });
     this.#observer.observe(viewport);
     this.#observer.observe(content);
     viewport.addEventListener("scroll", this.#update, { passive: true });

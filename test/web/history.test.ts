@@ -168,6 +168,12 @@ test("a user who comes back begins at the first message that they have not read"
   await tab.page.locator(".unread-line").waitFor();
   await waitUntil("the first unread message is in view", () => isInView(tab, 11));
   expect(await isInView(tab, 40)).toBe(false);
+  // What is below has not been seen yet.
+  expect(await tab.page.title()).toStartWith("(30) ");
+  await waitUntil("the user has read up to the end", async () => {
+    await scroll(tab, 500);
+    return !(await tab.page.title()).startsWith("(");
+  });
 });
 
 test("search finds messages, and a result leads to its message", async () => {

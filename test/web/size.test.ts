@@ -5,13 +5,14 @@ import { buildPage } from "../../src/http/page/build.ts";
 
 const MAX_BYTES = 80 * 1024;
 
+const isLazy = (path: string) => path.includes("emoji-picker");
+
 test("the page has at most 80 KiB gzipped, without what is loaded when it is used", async () => {
   const files = await buildPage();
   const sizes = Array.from(files, ([path, content]) => ({
     path,
     bytes: gzipSync(content, { level: 9 }).length,
   }));
-  const isLazy = (path: string) => path.includes("emoji-picker");
   expect(sizes.filter(({ path }) => isLazy(path))).toHaveLength(1);
   const total = sizes.filter(({ path }) => !isLazy(path)).reduce((sum, { bytes }) => sum + bytes, 0);
   expect(total).toBeGreaterThan(10_000);
