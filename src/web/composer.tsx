@@ -55,7 +55,7 @@ export function Composer({ boxRef, replyTo, onReplyTo }: Props) {
     isLoaded.current = true;
     const draft = loadDraft(userId, room.id);
     // What was written while the user was not known yet stays.
-    if (text === "") setText(draft.text);
+    setText((current) => (current === "" ? draft.text : current));
     if (replyTo === undefined) onReplyTo(draft.replyTo);
   }, [userId]);
   const updateQuery = () => {

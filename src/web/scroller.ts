@@ -67,6 +67,8 @@ export class Scroller {
     this.#anchor = { element, top: this.#topOf(element) };
     this.#isPinned = true;
     this.#update();
+    // Heights are estimates until the browser has drawn what is in view; the end may be in view then.
+    requestAnimationFrame(() => requestAnimationFrame(this.#update));
   }
 
   close(): void {
