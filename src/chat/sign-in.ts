@@ -1,4 +1,5 @@
 import type { Bus } from "./bus.ts";
+import { completeWrite } from "./complete-write.ts";
 import { ChatError, refusalError, StoreError } from "./errors.ts";
 import type { Actor, Identity, Profile, RoomKey, User } from "./model.ts";
 import type { Store } from "./store.ts";
@@ -49,12 +50,8 @@ export class SignIn {
     if (!actor.admin) throw refusalError({ refused: "not_administrator" });
     if (identity.name !== undefined) throw new ChatError("conflict", "Your token has a name, which is used.");
     const name = parseUserName(text);
-    try {
-      await this.options.store.setName(actor.key, name);
-    } catch (error) {
-      if (error instanceof StoreError) this.options.writeFailed();
-      throw error;
-    }
+    const { store, writeFailed } = this.options;
+    await completeWrite(store.setName(actor.key, name), writeFailed);
     // The user may have other tokens. All users are looked up again, once.
     this.#actors = new WeakMap();
     return { ...actor, name };

@@ -280,13 +280,11 @@ export type SessionHelloFrame = v.InferOutput<typeof sessionHelloFrame>;
 export type RoomsFrame = v.InferOutput<typeof roomsFrame>;
 export type OpenedFrame = v.InferOutput<typeof openedFrame>;
 export type ActivityFrame = v.InferOutput<typeof activityFrame>;
-export type JoinedFrame = v.InferOutput<typeof joinedFrame>;
 export type LeftFrame = v.InferOutput<typeof leftFrame>;
 export type ChangesFrame = v.InferOutput<typeof changesFrame>;
 export type ChangeFrame = v.InferOutput<typeof changeFrame>;
 export type AckFrame = v.InferOutput<typeof ackFrame>;
 export type ErrorFrame = v.InferOutput<typeof errorFrame>;
-export type ReadFrame = v.InferOutput<typeof readFrame>;
 export type NoticeFrame = OutputOf<typeof noticeFrameSchemas>;
 /** Frames of both URLs. */
 export type RoomFrame = OutputOf<typeof sharedFrameSchemas>;
