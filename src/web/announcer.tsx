@@ -1,9 +1,9 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { useServices } from "./context.ts";
-import { useStore } from "./hooks.ts";
-import { nameOf } from "./names.ts";
-import { excerpt } from "./quote.tsx";
+import { excerpt } from "./messages/quote.tsx";
+import { useStore } from "./ui/hooks.ts";
+import { nameOf } from "./ui/names.ts";
 
 /** Reads new messages of others to users of a screen reader: those of the selected room, and mentions anywhere. */
 export function Announcer({ selected }: { selected: string | undefined }) {

@@ -3,9 +3,9 @@ import { useEffect, useState } from "preact/hooks";
 
 import { type Chat, connect } from "../client/index.ts";
 import { ChatPage } from "./chat-page.tsx";
-import { type PageConfig, readConfig, serverUrl, type SignInConfig } from "./config.ts";
-import { beginSignIn, resumeSignIn, type SignInState, signOut } from "./sign-in.ts";
-import type { SignedIn } from "./signed-in.ts";
+import { type PageConfig, readConfig, serverUrl, type SignInConfig } from "./sign-in/config.ts";
+import { beginSignIn, resumeSignIn, type SignInState, signOut } from "./sign-in/sign-in.ts";
+import type { SignedIn } from "./sign-in/signed-in.ts";
 
 interface Loaded {
   config: PageConfig;

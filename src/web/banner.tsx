@@ -2,8 +2,8 @@ import { useEffect, useState } from "preact/hooks";
 
 import { ParleyError } from "../client/index.ts";
 import { useServices } from "./context.ts";
-import { explain } from "./explain.ts";
-import { useStore } from "./hooks.ts";
+import { explain } from "./ui/explain.ts";
+import { useStore } from "./ui/hooks.ts";
 
 /** A connection that is made within this time is not worth a word. */
 const CONNECTING_DELAY_MS = 1_000;

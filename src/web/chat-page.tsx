@@ -4,19 +4,19 @@ import { api } from "../client/api.ts";
 import type { Chat } from "../client/index.ts";
 import { Announcer, useTitle } from "./announcer.tsx";
 import { Banner } from "./banner.tsx";
-import { Confirmations } from "./confirm.tsx";
 import { ServicesContext, useServices } from "./context.ts";
-import { CreateRoom } from "./create-room.tsx";
-import { useKeys, useStore } from "./hooks.ts";
-import { useLastRoom } from "./last-room.ts";
-import { Notices } from "./notices.tsx";
-import { OpenRooms } from "./open-rooms.tsx";
-import { RoomList } from "./room-list.tsx";
-import { RoomView } from "./room-view.tsx";
+import { CreateRoom } from "./rooms/create-room.tsx";
+import { useLastRoom } from "./rooms/last-room.ts";
+import { OpenRooms } from "./rooms/open-rooms.tsx";
+import { RoomList } from "./rooms/room-list.tsx";
+import { RoomView } from "./rooms/room-view.tsx";
+import { type DialogName, Sidebar } from "./rooms/sidebar.tsx";
 import { navigate, useRoute } from "./route.ts";
 import { Search } from "./search.tsx";
 import { Shortcuts } from "./shortcuts.tsx";
-import { type DialogName, Sidebar } from "./sidebar.tsx";
+import { Confirmations } from "./ui/confirm.tsx";
+import { useKeys, useStore } from "./ui/hooks.ts";
+import { Notices } from "./ui/notices.tsx";
 
 interface Props {
   chat: Chat;

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 
-import { serverUrl } from "./config.ts";
+import { serverUrl } from "./sign-in/config.ts";
 
 /** The path of the page, with a slash at the end. */
 const root = serverUrl.pathname;

@@ -2,13 +2,13 @@ import type { ComponentChild } from "preact";
 import { useRef, useState } from "preact/hooks";
 
 import type { SearchResult } from "../client/api.ts";
-import { Avatar } from "./avatar.tsx";
 import { useServices } from "./context.ts";
-import { Dialog } from "./dialog.tsx";
-import { explain } from "./explain.ts";
-import { nameOf } from "./names.ts";
 import { navigate, pathOf } from "./route.ts";
-import { exactTime, shortTime } from "./times.ts";
+import { Avatar } from "./ui/avatar.tsx";
+import { Dialog } from "./ui/dialog.tsx";
+import { explain } from "./ui/explain.ts";
+import { nameOf } from "./ui/names.ts";
+import { exactTime, shortTime } from "./ui/times.ts";
 
 const TYPING_DELAY_MS = 250;
 

@@ -1,4 +1,4 @@
-import { Dialog } from "./dialog.tsx";
+import { Dialog } from "./ui/dialog.tsx";
 
 const shortcuts: readonly (readonly [string, readonly (readonly [string, string])[]])[] = [
   [

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
-import { otherHost, parse, safeUrl } from "../../src/web/markdown.ts";
+import { otherHost, parse, safeUrl } from "../../src/web/messages/markdown.ts";
 
 /** The kinds of the tokens of a text, also those within others. */
 function typesOf(text: string, names?: readonly string[]): string[] {

@@ -1,0 +1,43 @@
+import { useEffect, useState } from "preact/hooks";
+
+import type { PendingMessage } from "../../client/index.ts";
+import { useRoomActions } from "../rooms/room-actions.ts";
+import { explain } from "../ui/explain.ts";
+import { useStore } from "../ui/hooks.ts";
+
+/** A message that is sent at once is not shown as being sent. */
+const SENDING_DELAY_MS = 600;
+
+/** What has become of a message that is not stored yet. */
+export function PendingStatus({ message }: { message: PendingMessage }) {
+  const { room } = useRoomActions();
+  const isOpen = useStore(room, ({ status }) => status === "open");
+  const slowMode = useStore(room, (current) => current.slowMode ?? 0);
+  const [isLate, setIsLate] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setIsLate(true), SENDING_DELAY_MS);
+    return () => clearTimeout(timer);
+  }, []);
+  if (message.status === "failed") {
+    return (
+      <p class="pending-status failed-status">
+        <strong>Not sent.</strong> {message.error ? explain(message.error) : ""}{" "}
+        <button
+          type="button"
+          class="link-button"
+          onClick={() => void room.resend(message).catch(() => undefined)}
+        >
+          Try again
+        </button>{" "}
+        <button type="button" class="link-button" onClick={() => room.discard(message)}>
+          Discard
+        </button>
+      </p>
+    );
+  }
+  if (!isLate || message.status === "stored") return null;
+  if (!isOpen) return <p class="pending-status">Will be sent when you are connected.</p>;
+  if (slowMode > 0 && room.role === "member")
+    return <p class="pending-status">Waiting: one message every {slowMode} s in this room.</p>;
+  return <p class="pending-status">Sending …</p>;
+}

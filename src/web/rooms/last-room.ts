@@ -1,0 +1,24 @@
+import { useEffect } from "preact/hooks";
+
+import { useServices } from "../context.ts";
+import { navigate } from "../route.ts";
+import { useStore } from "../ui/hooks.ts";
+
+const KEY = "parley.room";
+
+/** As wide as a page that has space for a room beside the list; see layout.css. */
+const isWide = () => matchMedia("(min-width: 44rem)").matches;
+
+/** Opens the room that was open last when the page is opened without one, if there is space for it. */
+export function useLastRoom(selected: string | undefined): void {
+  const { chat } = useServices();
+  const isComplete = useStore(chat, (current) => current.complete);
+  useEffect(() => {
+    if (!isComplete || selected !== undefined || !isWide()) return;
+    const last = chat.room(localStorage.getItem(KEY) ?? "") ?? chat.rooms[0];
+    if (last) navigate({ room: last.id }, { replace: true });
+  }, [chat, isComplete]);
+  useEffect(() => {
+    if (selected !== undefined) localStorage.setItem(KEY, selected);
+  }, [selected]);
+}

@@ -1,0 +1,58 @@
+import { useEffect, useState } from "preact/hooks";
+
+import { type ErrorCode, ParleyError, type RoomInfo } from "../../client/index.ts";
+import { useServices } from "../context.ts";
+import { followLink, pathOf } from "../route.ts";
+import { explain } from "../ui/explain.ts";
+import { Icon } from "../ui/icons.tsx";
+import { notifyOf } from "../ui/notices.tsx";
+
+/** In place of a room that the user is not in: why, and how they can join it, if they can. */
+export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
+  const { api } = useServices();
+  const [info, setInfo] = useState<RoomInfo>();
+  const [isJoining, setIsJoining] = useState(false);
+  useEffect(() => {
+    setInfo(undefined);
+    let isCurrent = true;
+    // An open room can be seen by everyone.
+    api.room(id).then(
+      (room) => isCurrent && setInfo(room),
+      () => undefined,
+    );
+    return () => {
+      isCurrent = false;
+    };
+  }, [id, reason]);
+  const join = async () => {
+    setIsJoining(true);
+    // The room opens by itself when the server says that the user is a member.
+    await api.joinRoom(id).catch(notifyOf("You could not join."));
+    setIsJoining(false);
+  };
+  const isOpen = info?.access === "open";
+  const text =
+    reason === "forbidden" ? "You may not open this room now." : explain(new ParleyError(reason, ""));
+  return (
+    <main class="room empty-room">
+      <a class="icon-button back" href={pathOf({})} aria-label="All rooms" onClick={followLink({})}>
+        <Icon name="back" />
+      </a>
+      <div class="empty-text">
+        {isOpen ? (
+          <>
+            <h1>
+              <bdi>{info.name}</bdi>
+            </h1>
+            <p>{reason === "room_not_found" ? "Everyone may join this room." : text}</p>
+            <button type="button" class="button primary" disabled={isJoining} onClick={() => void join()}>
+              Join
+            </button>
+          </>
+        ) : (
+          <p role="alert">{text}</p>
+        )}
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,77 @@
+import type { RoomChange } from "../../client/api.ts";
+import type { RoomInfo } from "../../client/index.ts";
+import { textOf } from "../ui/submit.ts";
+
+type Settings = Pick<RoomInfo, "name" | "access" | "posting" | "slow_mode">;
+
+/** Seconds between two messages, and what they are called. */
+const slowModes: readonly (readonly [number, string])[] = [
+  [0, "Off"],
+  [5, "5 seconds"],
+  [10, "10 seconds"],
+  [30, "30 seconds"],
+  [60, "1 minute"],
+  [300, "5 minutes"],
+  [3600, "1 hour"],
+];
+
+/** The fields of a room's settings, for a form. */
+export function RoomFields({ room }: { room?: Settings }) {
+  const slowMode = room?.slow_mode ?? 0;
+  const isOther = slowModes.every(([seconds]) => seconds !== slowMode);
+  return (
+    <>
+      <label class="field">
+        <span>Name</span>
+        <input name="name" required maxLength={200} autoComplete="off" data-focus value={room?.name ?? ""} />
+      </label>
+      <label class="field">
+        <span>Who may join</span>
+        <select name="access">
+          <option value="members" selected={room?.access !== "open"}>
+            People who are invited
+          </option>
+          <option value="open" selected={room?.access === "open"}>
+            Everyone who can sign in
+          </option>
+        </select>
+      </label>
+      <label class="field">
+        <span>Who may write</span>
+        <select name="posting">
+          <option value="members" selected={room?.posting !== "moderators"}>
+            All members
+          </option>
+          <option value="moderators" selected={room?.posting === "moderators"}>
+            Moderators and owners
+          </option>
+        </select>
+      </label>
+      <label class="field">
+        <span>Slow mode: time between two messages of a member</span>
+        <select name="slow_mode">
+          {slowModes.map(([seconds, name]) => (
+            <option key={seconds} value={seconds} selected={seconds === slowMode}>
+              {name}
+            </option>
+          ))}
+          {isOther && (
+            <option value={slowMode} selected>
+              {slowMode} seconds
+            </option>
+          )}
+        </select>
+      </label>
+    </>
+  );
+}
+
+/** What `RoomFields` has been filled with. */
+export function settingsOf(fields: FormData): RoomChange & { name: string } {
+  return {
+    name: textOf(fields, "name"),
+    access: textOf(fields, "access") === "open" ? "open" : "members",
+    posting: textOf(fields, "posting") === "moderators" ? "moderators" : "members",
+    slow_mode: Number(textOf(fields, "slow_mode")),
+  };
+}

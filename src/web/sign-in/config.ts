@@ -1,0 +1,16 @@
+import type { PageConfig } from "../../protocol/responses.ts";
+
+export type { PageConfig, SignInConfig } from "../../protocol/responses.ts";
+
+/** The URL of the server, which is one level above this script: `…/assets/<name>.js`. It ends with a slash. */
+export const serverUrl = new URL("../", import.meta.url);
+
+/** Reads how users sign in. Rejects with a text for the user when the server, or its issuer, does not answer. */
+export async function readConfig(): Promise<PageConfig> {
+  const response = await fetch(new URL("config.json", serverUrl)).catch((cause: unknown) => {
+    throw new Error("The server can't be reached.", { cause });
+  });
+  if (response.status === 503) throw new Error("The sign-in service does not respond.");
+  if (!response.ok) throw new Error(`The server answered with status ${response.status}.`);
+  return (await response.json()) as PageConfig;
+}

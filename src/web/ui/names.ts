@@ -1,0 +1,52 @@
+import type { User } from "../../client/index.ts";
+
+/** What a user is called. */
+export function nameOf({ name, email, id }: User): string {
+  return name ?? email ?? id ?? "Unknown user";
+}
+
+const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+const firstOf = (word: string) => graphemes.segment(word)[Symbol.iterator]().next().value?.segment ?? "";
+
+/** Up to two letters that stand for a name. */
+export function initialsOf(name: string): string {
+  const words = name
+    .replace(/@.*/, "")
+    .split(/[\s._-]+/)
+    .filter(Boolean);
+  const [first = "?"] = words;
+  const last = words.length > 1 ? words.at(-1) : undefined;
+  return (firstOf(first) + firstOf(last ?? "")).toUpperCase();
+}
+
+/** Colors that avatars have; see avatars.css. */
+export const HUES = 8;
+
+/** The number of a color, which is always the same for one key. */
+export function hueOf(key: string): number {
+  let hash = 0;
+  for (const character of key) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) >>> 0;
+  return hash % HUES;
+}
+
+const lists = new Intl.ListFormat("en-GB", { type: "conjunction" });
+
+/** Names as they are listed in a sentence: "Alice, Bob and 3 others". */
+export function listNames(users: readonly User[], limit = 3): string {
+  const names = users.slice(0, limit).map(nameOf);
+  const rest = users.length - names.length;
+  if (rest > 0) names.push(rest === 1 ? "1 other" : `${rest} others`);
+  return lists.format(names);
+}
+
+export const compareNames = (a: User, b: User) => nameOf(a).localeCompare(nameOf(b));
+
+/** The `who` of the HTTP API for a user. */
+export function whoOf({ id, email }: User): string {
+  if (id !== null) return id.includes("@") ? `sub:${id}` : id;
+  return email ?? "";
+}
+
+/** "1 message", "2 messages". */
+export const count = (number: number, noun: string) =>
+  `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;
