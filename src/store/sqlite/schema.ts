@@ -20,6 +20,8 @@ export const rooms = sqliteTable(
     seq: integer().notNull().default(0),
     /** The change counter. */
     rev: integer().notNull().default(0),
+    /** For a direct conversation: the `pk`s of its two users, the smaller one first, as `1:2`. */
+    direct: text(),
     createdBy: integer("created_by").references(() => users.pk),
     createdAt: integer("created_at").notNull(),
     /** A deleted room is gone at once; its rows are purged step by step. */
@@ -38,6 +40,9 @@ export const rooms = sqliteTable(
     index("rooms_open")
       .on(table.id)
       .where(sql`access = 'open' AND deleted_at IS NULL`),
+    uniqueIndex("rooms_direct")
+      .on(table.direct)
+      .where(sql`direct IS NOT NULL AND deleted_at IS NULL`),
   ],
 );
 
@@ -294,3 +299,22 @@ export const probes = sqliteTable("probes", {
   pk: integer().primaryKey(),
   bytes: text().notNull(),
 });
+
+/** Where the browsers of users receive web push (RFC 8030). */
+export const pushSubscriptions = sqliteTable(
+  "push_subscriptions",
+  {
+    pk: integer().primaryKey(),
+    user: integer("user_pk")
+      .notNull()
+      .references(() => users.pk),
+    /** A secret URL of the push service. */
+    endpoint: text().notNull().unique(),
+    /** The browser's public key, base64url. */
+    p256dh: text().notNull(),
+    /** The browser's authentication secret, base64url. */
+    auth: text().notNull(),
+    createdAt: integer("created_at").notNull(),
+  },
+  (table) => [index("push_subscriptions_user").on(table.user, table.pk)],
+);
