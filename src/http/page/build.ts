@@ -7,7 +7,10 @@ import { brotliCompressSync } from "node:zlib";
 
 const source = join(import.meta.dir, "../../web");
 
-/** The files of the page by their paths: `index.html`, `assets/…` with a hash in each name, and what is in `static`. */
+/**
+ * The files of the page by their paths: `index.html`, `assets/…` with a hash in each name, the service worker `sw.js`, and
+ * what is in `static`.
+ */
 export async function buildPage(): Promise<ReadonlyMap<string, Uint8Array>> {
   const name = "assets/[name]-[hash].[ext]";
   const { outputs } = await Bun.build({
@@ -25,11 +28,46 @@ export async function buildPage(): Promise<ReadonlyMap<string, Uint8Array>> {
     if (path.endsWith(".css")) links.push(`<link rel="stylesheet" href="{root}${path}" />`);
     else if (output.kind === "entry-point") links.push(`<script type="module" src="{root}${path}"></script>`);
   }
+  // Without these, the browser would learn of a chunk only when it has read the script.
+  for (const path of importedBy(files, links.join("")))
+    links.push(`<link rel="modulepreload" href="{root}${path}" />`);
   const html = await readFile(join(source, "index.html"), "utf8");
   files.set("index.html", Buffer.from(html.replace("<!--files-->", links.join("\n    "))));
+  files.set(
+    "sw.js",
+    await buildServiceWorker([...files.keys()].filter((path) => path.startsWith("assets/"))),
+  );
   for (const file of await readdir(join(source, "static")))
     files.set(file, await readFile(join(source, "static", file)));
   return files;
+}
+
+/** The chunks that the scripts linked in `html` import at once. */
+function importedBy(files: ReadonlyMap<string, Uint8Array>, html: string): Set<string> {
+  const transpiler = new Bun.Transpiler({ loader: "js" });
+  const found = new Set<string>();
+  const search = (path: string) => {
+    for (const { kind, path: name } of transpiler.scan(files.get(path) ?? "").imports) {
+      const chunk = join(dirname(path), name);
+      if (kind !== "import-statement" || found.has(chunk)) continue;
+      found.add(chunk);
+      search(chunk);
+    }
+  };
+  for (const [path] of html.matchAll(/assets\/[^"]+\.js/g)) search(path);
+  return found;
+}
+
+/** The service worker, which knows the files that it keeps for the time without a network. */
+async function buildServiceWorker(kept: readonly string[]): Promise<Uint8Array> {
+  const { outputs } = await Bun.build({
+    entrypoints: [join(source, "service-worker/main.ts")],
+    target: "browser",
+    format: "iife",
+    minify: true,
+    define: { ASSETS: JSON.stringify(kept) },
+  });
+  return (await outputs[0]?.bytes()) ?? new Uint8Array();
 }
 
 if (import.meta.main) {

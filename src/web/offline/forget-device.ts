@@ -1,0 +1,23 @@
+import type { Chat } from "../../client/index.ts";
+import { serverUrl } from "../sign-in/config.ts";
+import { forgetUser } from "../sign-in/sign-in.ts";
+import { deleteSnapshot } from "./snapshot.ts";
+
+const CHANNEL = `parley.signed-out:${serverUrl.pathname}`;
+
+/** Removes what a user has seen from this device, here and in other tabs. What they have written stays. */
+export async function forgetDevice(chat: Chat | undefined): Promise<void> {
+  forgetUser();
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.postMessage("");
+  channel.close();
+  void chat;
+  await deleteSnapshot();
+}
+
+/** Calls `listener` when the user signs out in another tab. */
+export function onForgotten(listener: () => void, signal: AbortSignal): void {
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.addEventListener("message", listener);
+  signal.addEventListener("abort", () => channel.close());
+}
