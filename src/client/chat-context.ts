@@ -9,7 +9,7 @@ import type { Ack, CommandBody, RoomCommand } from "./command.ts";
 import type { EventEmitter } from "./emitter.ts";
 import type { ParleyError } from "./error.ts";
 import type { ChatEvent, ChatStatus, RoomEvent, RoomStatus } from "./events.ts";
-import type { History } from "./history.ts";
+import type { History, SavedRoom } from "./history.ts";
 import type { HttpClient } from "./http-client.ts";
 import type { Sender } from "./messages.ts";
 import type { Room } from "./room.ts";
@@ -57,6 +57,8 @@ export interface ChatContext extends TimeSource {
   readonly opener: { add(room: string): void };
   /** The open rooms, by id. */
   readonly replicas: Map<string, OpenRoom>;
+  /** What is known of rooms that are not open, by id; those that were closed last are at the end. */
+  readonly saved: Map<string, SavedRoom>;
   /** Aborted by `close()`, with its error as the reason. */
   readonly signal: AbortSignal;
   /** Reports something that will be tried again. */
