@@ -1,18 +1,12 @@
 import type { ChangeFrame, ChangesFrame, OpenedFrame, RoomBody } from "../protocol/frames.ts";
 import { asMessages, type Message } from "./messages.ts";
+import type { SavedRoom } from "./saved-rooms.ts";
 
 /**
  * A position in a room's history: every change up to `rev` and every message up to `seq` has been seen. `created_at`
  * distinguishes the room from a later one with the same id. A `RoomBody` is a valid position too: the room's end.
  */
 export type RoomPosition = Pick<RoomBody, "seq" | "rev" | "created_at">;
-
-/** What is kept of a room while it is not open: its newest messages, oldest first, and the position up to which it is known. */
-export interface SavedRoom {
-  room: RoomBody;
-  position: RoomPosition;
-  messages: readonly Message[];
-}
 
 /** Something that happened to a message, in the window or older. */
 export interface Change {
@@ -56,7 +50,7 @@ export class History {
     since?: RoomPosition | SavedRoom,
   ) {
     if (!since) return;
-    const { position, messages } = "room" in since ? since : { position: since, messages: [] };
+    const { position, messages } = "messages" in since ? since : { position: since, messages: [] };
     const { seq, rev, created_at } = position;
     this.cursor = rev;
     this.#position = { seq, rev, created_at };

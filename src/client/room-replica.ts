@@ -5,18 +5,16 @@ import { deferred, rejected } from "./deferred.ts";
 import { EventEmitter } from "./emitter.ts";
 import { ParleyError } from "./error.ts";
 import type { RoomEvent, RoomStatus } from "./events.ts";
-import { type Change, History, type RoomPosition, type SavedRoom } from "./history.ts";
+import { type Change, History, type RoomPosition } from "./history.ts";
 import { asMessages, type Message, type PendingMessage } from "./messages.ts";
 import type { SendOptions } from "./options.ts";
 import { MESSAGES_PAGE_SIZE, readOlder } from "./pages.ts";
 import type { RoomOutbox } from "./room-outbox.ts";
 import { RoomUsers } from "./room-users.ts";
 import type { Room } from "./room.ts";
+import type { SavedRoom } from "./saved-rooms.ts";
 import { Timer } from "./timer.ts";
 
-/** The number of messages that are kept of a room while it is not open. */
-const SAVED_MESSAGES = 50;
-const MAX_SAVED_ROOMS = 20;
 /** How long a room stays open that nobody holds, since it may be opened again at once. */
 const CLOSE_DELAY_MS = 100;
 
@@ -189,17 +187,6 @@ export class RoomReplica implements Room {
     return this.users.readersOf(seq, this.history.messages);
   }
 
-  /** Keeps what a later `open` can start from, in this chat or in one that begins with its snapshot. */
-  save(): void {
-    const { saved } = this.#chat;
-    const { messages, position, isLevel } = this.history;
-    if (!this.info || !position || !isLevel) return;
-    // The room that was saved last is the last one of the map.
-    saved.delete(this.id);
-    saved.set(this.id, { room: this.info, position, messages: messages.slice(-SAVED_MESSAGES) });
-    for (const id of saved.keys()) if (saved.size > MAX_SAVED_ROOMS) saved.delete(id);
-  }
-
   /** Returns the command that opens the room. Frames that come before its answer belong to an earlier one, and are ignored. */
   startOpening(): CommandBody {
     this.#isLevel = false;
@@ -281,7 +268,7 @@ export class RoomReplica implements Room {
   end(error: ParleyError, isFinal = true): void {
     if (this.#error) return;
     if (isFinal) {
-      if (error.code === "closed") this.save();
+      if (error.code === "closed") this.#chat.saved.save(this);
       this.#error = error;
       this.disconnect();
       this.updateStatus();
@@ -302,13 +289,7 @@ export class RoomReplica implements Room {
   #onChanges(changes: Change[], messages: OpenedFrame["messages"], isLive = false): void {
     this.outbox.onReceived(asMessages(messages), this.history.cursor ?? 0);
     for (const change of changes) {
-      const { kind, message } = change;
-      if (kind === "created") {
-        // The sender of a message has stopped typing, and has read what is before it.
-        this.users.stopTyping(message.sender.id);
-        // The sender of a missed message may have left since. The marks of the members are in `opened`.
-        if (isLive || this.reads.has(message.sender.id)) this.users.setRead(message.sender, message.seq);
-      }
+      if (change.kind === "created") this.users.onMessage(change.message, isLive);
       this.events.emit(change);
     }
   }

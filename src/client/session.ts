@@ -13,7 +13,6 @@ import { deferred } from "./deferred.ts";
 import { EventEmitter } from "./emitter.ts";
 import { type ErrorCode, ParleyError } from "./error.ts";
 import type { ChatEvent, ChatStatus } from "./events.ts";
-import type { SavedRoom } from "./history.ts";
 import { createHttpClient, type HttpClient } from "./http-client.ts";
 import type { Sender } from "./messages.ts";
 import { NetworkStatus } from "./network-status.ts";
@@ -23,6 +22,7 @@ import { Outbox } from "./outbox.ts";
 import { RoomList } from "./room-list.ts";
 import { RoomReplica } from "./room-replica.ts";
 import type { Room } from "./room.ts";
+import { SavedRooms } from "./saved-rooms.ts";
 import { systemClock } from "./timer.ts";
 import { serverUrl } from "./url.ts";
 
@@ -45,7 +45,7 @@ export class Session implements Chat, ChatContext {
   readonly random: Random;
   readonly list: RoomList = new RoomList(this);
   readonly replicas = new Map<string, RoomReplica>();
-  readonly saved = new Map<string, SavedRoom>();
+  readonly saved: SavedRooms;
   readonly outbox: Outbox;
   readonly connection: Connection;
   readonly opener: Opener;
@@ -81,7 +81,7 @@ export class Session implements Chat, ChatContext {
     this.limits = snapshot?.limits;
     this.list.add(snapshot?.rooms ?? []);
     this.list.restart();
-    for (const each of snapshot?.saved ?? []) this.saved.set(each.room.id, each);
+    this.saved = new SavedRooms(snapshot?.saved);
     this.outbox = new Outbox(this, storage, `parley-chat:${serverUrl(url, "http")}:`);
     this.connection = new Connection(this, `${serverUrl(url, "ws")}/ws/`, token, WebSocket);
     this.opener = new Opener(this);
@@ -126,14 +126,14 @@ export class Session implements Chat, ChatContext {
 
   snapshot(): Snapshot | undefined {
     const { me, limits } = this;
-    for (const replica of this.replicas.values()) replica.save();
+    for (const replica of this.replicas.values()) this.saved.save(replica);
     return (
       me &&
       limits && {
         me,
         limits,
         rooms: this.rooms.slice(0, MAX_SNAPSHOT_ROOMS),
-        saved: [...this.saved.values()],
+        saved: this.saved.all,
       }
     );
   }
