@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
-import { type Chat, type ChatSnapshot, connect } from "../client/index.ts";
+import { type Chat, connect, type Snapshot } from "../client/index.ts";
 import { ChatPage } from "./chat-page.tsx";
 import { forgetDevice, onForgotten } from "./offline/forget-device.ts";
 import { keepSnapshot } from "./offline/keep-snapshot.ts";
@@ -32,7 +32,7 @@ export function UserChat({ config, signingIn, onSignedOut, onFailure, children }
   useEffect(() => {
     const ending = new AbortController();
     let opened: Chat | undefined;
-    const open = (snapshot?: ChatSnapshot) => {
+    const open = (snapshot?: Snapshot) => {
       const token = async (options: { refresh: boolean }) => (await signIn()).token(options);
       opened = connect({ url: serverUrl.href, token, storage: localStorage, snapshot });
       setChat(opened);

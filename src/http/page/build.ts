@@ -67,7 +67,7 @@ async function buildServiceWorker(kept: readonly string[]): Promise<Uint8Array> 
     minify: true,
     define: { ASSETS: JSON.stringify(kept) },
   });
-  return (await outputs[0]?.bytes()) ?? new Uint8Array();
+  return Buffer.from((await outputs[0]?.text()) ?? "");
 }
 
 if (import.meta.main) {

@@ -1,4 +1,4 @@
-import type { ChatSnapshot } from "../../client/index.ts";
+import type { Snapshot } from "../../client/index.ts";
 import { serverUrl } from "../sign-in/config.ts";
 
 // What the user has last seen, kept on this device until they sign out. It is shown before the user is signed in again.
@@ -6,7 +6,9 @@ import { serverUrl } from "../sign-in/config.ts";
 interface Stored {
   /** The user, as they are named to the issuer (`login_hint`). */
   user: string;
-  snapshot: ChatSnapshot;
+  /** URL of the script that wrote it. Another version can't read it. */
+  script: string;
+  snapshot: Snapshot;
 }
 
 const CACHE = `parley.seen:${serverUrl.pathname}`;
@@ -25,18 +27,18 @@ function inTurn<T>(use: (storage: CacheStorage) => Promise<T>): Promise<T | unde
 }
 
 /** What this user has last seen on this device. */
-export function loadSnapshot(user: string): Promise<ChatSnapshot | undefined> {
+export function loadSnapshot(user: string): Promise<Snapshot | undefined> {
   return inTurn(async (storage) => {
     const response = await storage.match(KEY, { cacheName: CACHE });
     const stored = response && ((await response.json()) as Stored);
-    return stored?.user === user ? stored.snapshot : undefined;
+    return stored?.user === user && stored.script === import.meta.url ? stored.snapshot : undefined;
   });
 }
 
 /** Replaces what was stored, also for another user. */
-export function saveSnapshot(user: string, snapshot: ChatSnapshot): Promise<void> {
+export function saveSnapshot(user: string, snapshot: Snapshot): Promise<void> {
   return inTurn(async (storage) => {
-    const stored: Stored = { user, snapshot };
+    const stored: Stored = { user, script: import.meta.url, snapshot };
     await (await storage.open(CACHE)).put(KEY, Response.json(stored));
   });
 }

@@ -12,12 +12,15 @@ const isWide = () => matchMedia("(min-width: 44rem)").matches;
 /** Opens the room that was open last when the page is opened without one, if there is space for it. */
 export function useLastRoom(selected: string | undefined): void {
   const { chat } = useServices();
-  const isComplete = useStore(chat, (current) => current.complete);
+  const isKnown = useStore(
+    chat,
+    (current) => current.complete || current.room(localStorage.getItem(KEY) ?? "") !== undefined,
+  );
   useEffect(() => {
-    if (!isComplete || selected !== undefined || !isWide()) return;
+    if (!isKnown || selected !== undefined || !isWide()) return;
     const last = chat.room(localStorage.getItem(KEY) ?? "") ?? chat.rooms[0];
     if (last) navigate({ room: last.id }, { replace: true });
-  }, [chat, isComplete]);
+  }, [chat, isKnown]);
   useEffect(() => {
     if (selected !== undefined) localStorage.setItem(KEY, selected);
   }, [selected]);
