@@ -47,7 +47,10 @@ export async function openPage(event: FetchEvent): Promise<Response> {
   const storing = fetching.then((response) => storePage(response.clone())).catch(() => undefined);
   event.waitUntil(storing);
   if (stored) {
-    const response = await Promise.race([fetching.catch(() => undefined), wait(NETWORK_WAIT_MS)]);
+    // The issuer has just sent the user back: they came from the page a moment ago.
+    const isReturn = new URL(event.request.url).searchParams.has("state");
+    const waitMs = isReturn ? 0 : NETWORK_WAIT_MS;
+    const response = await Promise.race([fetching.catch(() => undefined), wait(waitMs)]);
     if (!response || response.status >= 500) return atAnyDepth(stored);
     return answer(event.request, response);
   }
