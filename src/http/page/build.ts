@@ -20,15 +20,16 @@ export async function buildPage(): Promise<ReadonlyMap<string, Uint8Array>> {
     naming: { entry: name, chunk: name, asset: name },
   });
   const files = new Map<string, Uint8Array>();
-  const styles = Buffer.from(await bundleStyles(join(source, "style/page.css")));
-  const stylesPath = `assets/page-${Bun.hash(styles).toString(36)}.css`;
-  files.set(stylesPath, styles);
-  const links = [`<link rel="stylesheet" href="{root}${stylesPath}" />`];
+  const links: string[] = [];
   for (const output of outputs) {
     const path = output.path.replace(/^\.\//, "");
     files.set(path, new Uint8Array(await output.arrayBuffer()));
     if (output.kind === "entry-point") links.push(`<script type="module" src="{root}${path}"></script>`);
   }
+  const styles = Buffer.from(await bundleStyles(join(source, "style/page.css")));
+  const stylesPath = `assets/page-${Bun.hash(styles).toString(36)}.css`;
+  files.set(stylesPath, styles);
+  links.push(`<link rel="stylesheet" href="{root}${stylesPath}" />`);
   const html = await readFile(join(source, "index.html"), "utf8");
   files.set("index.html", Buffer.from(html.replace("<!--files-->", links.join("\n    "))));
   for (const file of await readdir(join(source, "static")))

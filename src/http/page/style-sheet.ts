@@ -9,7 +9,9 @@ export async function bundleStyles(path: string): Promise<string> {
   const text = (await readFile(path, "utf8")).replace(/\/\*.*?\*\//gs, "");
   const parts = text.split(/@import "([^"]+)";/);
   const bundled = await Promise.all(
-    parts.map((part, index) => (index % 2 === 1 ? bundleStyles(join(dirname(path), part)) : compact(part))),
+    parts.map(async (part, index) =>
+      index % 2 === 1 ? bundleStyles(join(dirname(path), part)) : compact(part),
+    ),
   );
   return bundled.join("");
 }
