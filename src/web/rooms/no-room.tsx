@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { type ErrorCode, ParleyError, type RoomInfo } from "../../client/index.ts";
 import { useServices } from "../context.ts";
 import { explain } from "../ui/explain.ts";
-import { BackLink, RoomFrame } from "./room-frame.tsx";
+import { BackLink, RoomFrame, RoomTitle } from "./room-frame.tsx";
 
 /** In place of a room that the user is not in: why, and how they can join it, if they can. */
 export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
@@ -37,9 +37,7 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
       <div class="empty-text">
         {isOpen ? (
           <>
-            <h1>
-              <bdi>{info.name}</bdi>
-            </h1>
+            <RoomTitle>{info.name}</RoomTitle>
             <p>{reason === "room_not_found" ? "Everyone may join this room." : text}</p>
             <button type="button" class="button primary" disabled={isJoining} onClick={() => void join()}>
               Join
