@@ -6,7 +6,8 @@ import { ChatPage } from "./chat-page.tsx";
 import { forgetDevice, onForgotten } from "./offline/forget-device.ts";
 import { keepSnapshot } from "./offline/keep-snapshot.ts";
 import { deleteSnapshot, loadSnapshot } from "./offline/snapshot.ts";
-import { serverUrl, type SignInConfig } from "./sign-in/config.ts";
+import { serverUrl } from "./server-url.ts";
+import type { SignInConfig } from "./sign-in/config.ts";
 import { beginSignIn, readLastUser, type SigningIn, SignInRefused, signOut } from "./sign-in/sign-in.ts";
 import type { SignedIn } from "./sign-in/signed-in.ts";
 

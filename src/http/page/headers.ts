@@ -36,6 +36,12 @@ export function contentSecurityPolicy({ host = "", issuerUrls }: PolicyOptions):
 /** The service worker fetches the page's own files. Pages that it controls have the policy above. */
 export const SERVICE_WORKER_POLICY = "default-src 'none'; connect-src 'self'";
 
+/** Headers of the files that any other page may load: those of `<parley-room>`. Nothing in them depends on who asks. */
+export const embedHeaders = {
+  "access-control-allow-origin": "*",
+  "cross-origin-resource-policy": "cross-origin",
+};
+
 /** Headers of the page and of each of its files. */
 export const fileHeaders = {
   "referrer-policy": "no-referrer",

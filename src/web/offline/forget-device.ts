@@ -1,5 +1,5 @@
 import type { Chat } from "../../client/index.ts";
-import { serverUrl } from "../sign-in/config.ts";
+import { serverUrl } from "../server-url.ts";
 import { forgetUser } from "../sign-in/sign-in.ts";
 import { deleteSnapshot } from "./snapshot.ts";
 

@@ -1,4 +1,4 @@
-import { serverUrl } from "../sign-in/config.ts";
+import { serverUrl } from "../server-url.ts";
 
 /** Trusted Types, which TypeScript's library lacks. Not every browser has them. */
 interface TrustedTypes {

@@ -1,5 +1,5 @@
 import type { Snapshot } from "../../client/index.ts";
-import { serverUrl } from "../sign-in/config.ts";
+import { serverUrl } from "../server-url.ts";
 
 // What the user has last seen, kept on this device until they sign out. It is shown before the user is signed in again.
 

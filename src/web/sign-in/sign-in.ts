@@ -13,7 +13,8 @@ import {
 } from "oauth4webapi";
 
 import { ParleyError } from "../../client/index.ts";
-import { serverUrl, type SignInConfig } from "./config.ts";
+import { serverUrl } from "../server-url.ts";
+import type { SignInConfig } from "./config.ts";
 import { metadataOf } from "./metadata.ts";
 import { SignedIn } from "./signed-in.ts";
 
