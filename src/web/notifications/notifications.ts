@@ -1,0 +1,91 @@
+import type { Api } from "../../client/api.ts";
+
+/** Set while the user wants to be notified on this device. */
+const KEY = "parley.notify";
+/** How long signing out waits for the server. */
+const SERVER_TIMEOUT_MS = 2_000;
+
+/** Whether this browser can notify. It needs a service worker, which only pages over https and of this machine have. */
+export const canNotify = "Notification" in globalThis && "serviceWorker" in navigator;
+
+/**
+ * Notifications on this device. While a tab is open in the background, the page itself asks for them. With web push, the
+ * server sends them while there is none.
+ */
+export class Notifications {
+  isOn = canNotify && localStorage.getItem(KEY) !== null && Notification.permission === "granted";
+  readonly #api: Api;
+  readonly #pushKey: string | null;
+  readonly #listeners = new Set<() => void>();
+
+  /** `pushKey` is the server's key for web push. Null if it has none. */
+  constructor(api: Api, pushKey: string | null) {
+    this.#api = api;
+    this.#pushKey = pushKey;
+  }
+
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  /** Asks the user. Rejects with a text for them when they, or their browser, do not want notifications. */
+  async turnOn(): Promise<void> {
+    if ((await Notification.requestPermission()) !== "granted")
+      throw new Error("Your browser does not allow notifications from this page.");
+    localStorage.setItem(KEY, "on");
+    this.#setOn(true);
+    await this.registerPush();
+  }
+
+  /** Removes what is shown, too. Never rejects. */
+  async turnOff(): Promise<void> {
+    localStorage.removeItem(KEY);
+    this.#setOn(false);
+    await this.close(() => true).catch(() => undefined);
+    await this.#unregisterPush().catch(() => undefined);
+  }
+
+  /** Lets the server send pushes to this browser, which may have another address than the last time. */
+  async registerPush(): Promise<void> {
+    if (!this.isOn || this.#pushKey === null) return;
+    const { pushManager } = await navigator.serviceWorker.ready;
+    const options = { userVisibleOnly: true, applicationServerKey: this.#pushKey };
+    const subscription = await pushManager.subscribe(options).catch(async () => {
+      // It may have been made with another key.
+      await (await pushManager.getSubscription())?.unsubscribe();
+      return pushManager.subscribe(options);
+    });
+    const { endpoint = "", keys } = subscription.toJSON();
+    await this.#api.subscribePush({
+      endpoint,
+      keys: { p256dh: keys?.["p256dh"] ?? "", auth: keys?.["auth"] ?? "" },
+    });
+  }
+
+  /** Closes the notifications for which `isOver` returns true. */
+  async close(isOver: (about: { room: string; seq: number }) => boolean): Promise<void> {
+    const registration = await navigator.serviceWorker.getRegistration();
+    const shown = (await registration?.getNotifications()) ?? [];
+    for (const notification of shown)
+      if (isOver(notification.data as { room: string; seq: number })) notification.close();
+  }
+
+  async #unregisterPush(): Promise<void> {
+    const registration = await navigator.serviceWorker.getRegistration();
+    const subscription = await registration?.pushManager.getSubscription();
+    if (!subscription) return;
+    await Promise.race([
+      this.#api.unsubscribePush(subscription.endpoint).catch(() => undefined),
+      new Promise((resolve) => {
+        setTimeout(resolve, SERVER_TIMEOUT_MS);
+      }),
+    ]);
+    await subscription.unsubscribe();
+  }
+
+  #setOn(isOn: boolean): void {
+    this.isOn = isOn;
+    for (const listener of this.#listeners) listener();
+  }
+}
