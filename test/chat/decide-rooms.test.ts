@@ -17,6 +17,7 @@ import { actor } from "../support/samples.ts";
 const room = { key: 7, id: "lobby", name: "Lobby", ...defaultSettings, seq: 12, rev: 20, createdAt: 0 };
 const actorFacts = (role: Role | undefined, user = actor(1)): ActorFacts => ({
   actor: user,
+  isDirect: false,
   role,
   head: { seq: 12, rev: 20 },
 });
