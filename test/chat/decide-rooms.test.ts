@@ -183,6 +183,12 @@ test.each<[limit: number, created: number, idTaken: boolean, expected: string]>(
   },
 );
 
+test("a direct conversation has fixed members and settings, but may be deleted", () => {
+  const by = { ...actorFacts("owner", { ...actor(1), admin: true }), isDirect: true };
+  for (const [what, , decide] of actions)
+    expect([what, outcome(decide(by))]).toEqual([what, what === "delete the room" ? "done" : "direct_room"]);
+});
+
 test("of two roles the higher one is kept", () => {
   expect([higherRole("member", "owner"), higherRole("owner", "moderator")]).toEqual(["owner", "owner"]);
   expect([higherRole("moderator", "member"), higherRole("member", "member")]).toEqual([
