@@ -1,5 +1,6 @@
 import type { ChangeFrame, ChangesFrame, OpenedFrame, RoomBody } from "../protocol/frames.ts";
 import { asMessages, type Message } from "./messages.ts";
+import type { SavedRoom } from "./saved-rooms.ts";
 
 /**
  * A position in a room's history: every change up to `rev` and every message up to `seq` has been seen. `created_at`
@@ -46,14 +47,16 @@ export class History {
   /** `keep` is the maximum number of messages in the window; the oldest are dropped first. */
   constructor(
     readonly keep: number,
-    since?: RoomPosition,
+    since?: RoomPosition | SavedRoom,
   ) {
     if (!since) return;
-    const { seq, rev, created_at } = since;
+    const { position, messages } = "messages" in since ? since : { position: since, messages: [] };
+    const { seq, rev, created_at } = position;
     this.cursor = rev;
     this.#position = { seq, rev, created_at };
     this.#reportedSeq = seq;
-    this.#first = seq + 1;
+    this.#window = [...messages];
+    this.#first = seq + 1 - messages.length;
   }
 
   /** The window, oldest message first. The same array until something in it changes. */
@@ -78,6 +81,11 @@ export class History {
 
   get position(): RoomPosition | undefined {
     return this.cursor === undefined ? undefined : this.#position;
+  }
+
+  /** Whether the window is as of the position: nothing that it has is newer, and nothing that it should have is missing. */
+  get isLevel(): boolean {
+    return this.#position.rev === this.cursor && this.#position.seq === this.last;
   }
 
   /**

@@ -33,8 +33,10 @@ export type {
   OutboxStorage,
   Random,
   SendOptions,
+  Snapshot,
   Socket,
   SocketClass,
   Token,
 } from "./options.ts";
 export type { Room } from "./room.ts";
+export type { SavedRoom } from "./saved-rooms.ts";
