@@ -155,8 +155,8 @@ export type AuditEntry = ModerationAction & {
 export interface Membership {
   room: Room;
   role: Role | null;
-  /** The other user of a direct conversation, for its two users. Absent otherwise. */
-  directWith?: User;
+  /** The other user of a direct conversation, for its two users. */
+  directWith?: User | undefined;
 }
 
 /** A room in a user's own list, as of the room's `rev`. */

@@ -104,16 +104,20 @@ export class Rooms {
   }
 
   /**
-   * Opens the direct conversation with another user, whom an email or an id names. Both become its members. Rejects with
+   * Opens the direct conversation with another user, or creates it as a room with this id: both are its members. Rejects with
    * `member_not_found` for a user who is not known, or in none of the actor's rooms.
    */
-  async openDirect(actor: Actor, who: Invitee): Promise<{ summary: RoomSummary; created: boolean }> {
+  async openDirect(
+    actor: Actor,
+    who: Invitee,
+    id: string,
+  ): Promise<{ summary: RoomSummary; created: boolean }> {
     const { store, bus, limits, now } = this.options;
     const { room, other, created } = await this.#write(
       store.openDirect({
         by: actor,
         who,
-        id: crypto.randomUUID(),
+        id,
         createdAt: now(),
         roomsPerUser: actor.admin ? 0 : limits.roomsPerUser,
       }),

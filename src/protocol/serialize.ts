@@ -66,7 +66,7 @@ export function roomBody({ room, role, directWith }: Membership): RoomBody {
   const { id, seq, rev, createdAt } = room;
   const { name, ...settings } = settingsBody(room);
   const direct = directWith && { direct: userBody(directWith) };
-  return { id, name, role, ...settings, ...direct, seq, rev, created_at: formatTime(createdAt) };
+  return { id, name, role, ...direct, ...settings, seq, rev, created_at: formatTime(createdAt) };
 }
 
 /** Encoded last messages by object. The room list keeps its objects while nothing changes. */

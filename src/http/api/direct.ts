@@ -8,7 +8,8 @@ import { memberParameter } from "./input.ts";
 export function createDirectRoute({ rooms }: Pick<Chat, "rooms">): Hono<ApiEnv> {
   const routes = new Hono<ApiEnv>();
   routes.put("/:who", async (c) => {
-    const { summary, created } = await rooms.openDirect(c.get("actor"), memberParameter(c));
+    const id = crypto.randomUUID();
+    const { summary, created } = await rooms.openDirect(c.get("actor"), memberParameter(c), id);
     const headers = {
       "content-type": "application/json",
       ...(created && { location: `/api/rooms/${summary.room.id}` }),

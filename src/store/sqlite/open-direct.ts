@@ -3,20 +3,18 @@ import { alias } from "drizzle-orm/sqlite-core";
 
 import { decideDirect, directKey, directName } from "../../chat/decide-direct.ts";
 import { isRefused, type Result } from "../../chat/errors.ts";
-import type { RoomKey, UserKey } from "../../chat/model.ts";
+import type { RoomKey, User, UserKey } from "../../chat/model.ts";
 import type { OpenedDirect, WantedDirect } from "../../chat/store.ts";
 import { roomExists } from "./columns.ts";
 import type { Db } from "./open.ts";
 import { members, rooms } from "./schema.ts";
-import type { Users } from "./users.ts";
 
-/** Finds or creates the conversation of two users. To be called within a transaction. */
+/** Finds or creates the conversation with a user. To be called within a transaction. */
 export function openDirect(
   db: Db,
-  users: Pick<Users, "find">,
-  { by, who, id, createdAt, roomsPerUser }: WantedDirect,
+  found: User | undefined,
+  { by, id, createdAt, roomsPerUser }: Omit<WantedDirect, "who">,
 ): Result<OpenedDirect> {
-  const found = users.find(who);
   const present = found && findDirect(db, directKey(by.key, found.key));
   const user = decideDirect(
     { roomsPerUser },

@@ -11,6 +11,7 @@ import { isRefused, type Result } from "../../chat/errors.ts";
 import {
   type Membership,
   type Message,
+  type Role,
   roles,
   type Room,
   type RoomEntry,
@@ -94,7 +95,7 @@ export class Rooms {
     const row = this.queries.membership.get({ id, user });
     if (!row) return undefined;
     const membership = toMembership(row);
-    return { ...membership, ...this.#directWith(membership.role === null ? null : row[10]) };
+    return { ...membership, directWith: this.#directWith(membership.role, row[10]) };
   }
 
   /** All rooms, by id. */
@@ -114,7 +115,7 @@ export class Rooms {
     return found.map(({ room, role, other }) => ({
       room,
       role,
-      ...this.#directWith(role === null ? null : other),
+      directWith: this.#directWith(role, other),
     }));
   }
 
@@ -137,7 +138,6 @@ export class Rooms {
     const others = this.#users(rows.flatMap((row) => row[7] ?? []));
     return found.map((room, index) => {
       const [, seq, , role, read, deletedAfterRead, mentions, other] = rows[index] as EntryRow;
-      const directWith = other === null ? undefined : others.get(other);
       const unread = unreadCount({ seq, read, deletedAfterRead });
       return {
         room,
@@ -145,14 +145,14 @@ export class Rooms {
         read,
         unread,
         mentions: Math.min(mentions, MAX_COUNTED_MENTIONS),
-        ...(directWith && { directWith }),
+        directWith: other === null ? undefined : others.get(other),
       };
     });
   }
 
-  #directWith(other: UserKey | null): Pick<Membership, "directWith"> {
-    const directWith = other === null ? undefined : toUser(this.queries.userByKey.get({ key: other }));
-    return directWith ? { directWith } : {};
+  /** The other user of a direct conversation, unless this one is not in it. */
+  #directWith(role: Role | null, other: UserKey | null): User | undefined {
+    return role === null || other === null ? undefined : toUser(this.queries.userByKey.get({ key: other }));
   }
 
   #users(keys: readonly UserKey[]): ReadonlyMap<UserKey, User> {

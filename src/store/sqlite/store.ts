@@ -142,7 +142,7 @@ export class SqliteStore implements Store {
   }
 
   openDirect(wanted: WantedDirect): Promise<Result<OpenedDirect>> {
-    return this.#writer.write(() => openDirect(this.db, this.#users, wanted));
+    return this.#writer.write(() => openDirect(this.db, this.#users.find(wanted.who), wanted));
   }
 
   async rooms(): Promise<Room[]> {

@@ -58,7 +58,7 @@ describe("opening", () => {
     const { alice, bob } = await createTeam();
     const answers = await Promise.all([open(alice, bob), open(bob, alice), open(alice, bob)]);
     expect(new Set(answers.map(({ id }) => id)).size).toBe(1);
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 200, 201]);
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
   });
 
   test("nobody learns who exists: strangers and unknown users are refused alike", async () => {
