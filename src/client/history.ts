@@ -1,12 +1,20 @@
 import type { ChangeFrame, ChangesFrame, OpenedFrame, RoomBody } from "../protocol/frames.ts";
 import { asMessages, type Message } from "./messages.ts";
-import type { SavedRoom } from "./saved-rooms.ts";
 
 /**
  * A position in a room's history: every change up to `rev` and every message up to `seq` has been seen. `created_at`
  * distinguishes the room from a later one with the same id. A `RoomBody` is a valid position too: the room's end.
  */
 export type RoomPosition = Pick<RoomBody, "seq" | "rev" | "created_at">;
+
+/** What is kept of a room while it is not open. */
+export interface SavedRoom {
+  room: RoomBody;
+  /** The room is known up to here. */
+  position: RoomPosition;
+  /** The newest messages as of `position`, oldest first. */
+  messages: readonly Message[];
+}
 
 /** Something that happened to a message, in the window or older. */
 export interface Change {

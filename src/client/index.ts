@@ -21,7 +21,7 @@ export type {
   RoomEventOf,
   RoomStatus,
 } from "./events.ts";
-export type { Change, RoomPosition } from "./history.ts";
+export type { Change, RoomPosition, SavedRoom } from "./history.ts";
 export { createHttpClient, type HttpClient, type RequestParts } from "./http-client.ts";
 export type { Message, PendingMessage, Sender } from "./messages.ts";
 export type {
@@ -39,4 +39,3 @@ export type {
   Token,
 } from "./options.ts";
 export type { Room } from "./room.ts";
-export type { SavedRoom } from "./saved-rooms.ts";

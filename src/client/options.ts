@@ -1,7 +1,6 @@
 import type { RoomSummaryBody, SessionLimitsBody } from "../protocol/frames.ts";
-import type { RoomPosition } from "./history.ts";
+import type { RoomPosition, SavedRoom } from "./history.ts";
 import type { Sender } from "./messages.ts";
-import type { SavedRoom } from "./saved-rooms.ts";
 
 /**
  * Returns a valid JWT, or a promise of one. It is called for every connection and every HTTP request, so it may return a

@@ -5,14 +5,13 @@ import { deferred, rejected } from "./deferred.ts";
 import { EventEmitter } from "./emitter.ts";
 import { ParleyError } from "./error.ts";
 import type { RoomEvent, RoomStatus } from "./events.ts";
-import { type Change, History, type RoomPosition } from "./history.ts";
+import { type Change, History, type RoomPosition, type SavedRoom } from "./history.ts";
 import { asMessages, type Message, type PendingMessage } from "./messages.ts";
 import type { SendOptions } from "./options.ts";
 import { MESSAGES_PAGE_SIZE, readOlder } from "./pages.ts";
 import type { RoomOutbox } from "./room-outbox.ts";
 import { RoomUsers } from "./room-users.ts";
 import type { Room } from "./room.ts";
-import type { SavedRoom } from "./saved-rooms.ts";
 import { Timer } from "./timer.ts";
 
 /** How long a room stays open that nobody holds, since it may be opened again at once. */

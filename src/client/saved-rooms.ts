@@ -1,16 +1,5 @@
 import type { RoomBody } from "../protocol/frames.ts";
-import type { OpenRoom } from "./chat-context.ts";
-import type { RoomPosition } from "./history.ts";
-import type { Message } from "./messages.ts";
-
-/** What is kept of a room while it is not open. */
-export interface SavedRoom {
-  room: RoomBody;
-  /** The room is known up to here. */
-  position: RoomPosition;
-  /** The newest messages as of `position`, oldest first. */
-  messages: readonly Message[];
-}
+import type { History, SavedRoom } from "./history.ts";
 
 const MAX_ROOMS = 20;
 const MAX_MESSAGES = 50;
@@ -25,7 +14,7 @@ export class SavedRooms {
   }
 
   /** Keeps what a later `open` of a room can start from. Does nothing if it is not known, or a message is missing. */
-  save({ info: room, history }: Pick<OpenRoom, "info" | "history">): void {
+  save({ info: room, history }: { info: RoomBody | undefined; history: History }): void {
     const { position, messages, isLevel } = history;
     if (room && position && isLevel) this.add({ room, position, messages });
   }
