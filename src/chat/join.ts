@@ -7,7 +7,6 @@ import {
   type Message,
   type Position,
   type Role,
-  type Room,
   type RoomKey,
 } from "./model.ts";
 import type { Participant, Participants } from "./participants.ts";
@@ -53,18 +52,15 @@ export class Joiner {
   ) {}
 
   /** Rejects with `removed` or `room_deleted`, and with `StoreError`; then the participant is not in the room. */
-  async join(
-    participant: Participant,
-    { room, role }: Membership,
-    options: JoinOptions,
-  ): Promise<JoinResult> {
+  async join(participant: Participant, membership: Membership, options: JoinOptions): Promise<JoinResult> {
+    const { room } = membership;
     this.participants.add(room, participant);
     try {
-      return await this.#read(participant, room, options);
+      return await this.#read(participant, membership, options);
     } catch (error) {
       if (options.historyOptional && error instanceof StoreError) {
         this.historyFailed(room.key, error);
-        return { room, role, messages: [], position: undefined, resumed: false };
+        return { ...membership, messages: [], position: undefined, resumed: false };
       }
       this.participants.remove(room.key, participant);
       throw error;
@@ -73,12 +69,13 @@ export class Joiner {
 
   async #read(
     { user }: Participant,
-    room: Room,
+    entered: Membership,
     { since, historyLength = HISTORY_LENGTH }: JoinOptions,
   ): Promise<JoinResult> {
+    const { room } = entered;
     const { key } = room;
     await this.sync.ready(key);
-    const membership = { room, role: await this.#currentRole(user, key) };
+    const membership = { ...entered, role: await this.#currentRole(user, key) };
     const published = this.sync.position(key) ?? { seq: room.seq, rev: room.rev };
     if (since !== undefined && since <= Math.max(room.rev, published.rev)) {
       const { messages, rev } = await this.history.changesSince(key, since, RESUME_PAGE_SIZE);

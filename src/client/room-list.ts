@@ -89,12 +89,13 @@ export class RoomList {
 
   /** Returns false if it is another room than before, or has lost changes. */
   #set(summary: RoomSummaryBody): boolean {
-    const { id, name, role, access, posting, slow_mode, created_at } = summary;
+    const { id, name, role, access, posting, slow_mode, direct, created_at } = summary;
     const known = this.#entries.get(id);
     const isSame = known?.summary.created_at === created_at;
     if (known && isSame && !known.isStale) {
       known.counts.replace(summary);
-      this.#update(known, { name, role, access, posting, slow_mode }, summary.last_message, summary.rev);
+      const fields = { name, role, access, posting, slow_mode, ...(direct && { direct }) };
+      this.#update(known, fields, summary.last_message, summary.rev);
       return true;
     }
     const entry: Entry = {

@@ -8,6 +8,7 @@ import type { Search } from "../../chat/search.ts";
 import { ownNameSchema } from "../../protocol/room-requests.ts";
 import { userBody } from "../../protocol/serialize.ts";
 import { readToken } from "../credentials.ts";
+import { createDirectRoute } from "./direct.ts";
 import type { ApiEnv } from "./env.ts";
 import { checkPath, readBody } from "./input.ts";
 import { createJoinRoute } from "./join.ts";
@@ -107,6 +108,7 @@ export function createApi({ chat, search, verifier, cookiePath }: ApiOptions): H
   api.route("/rooms/:room", createMessageRoutes(chat));
   api.route("/rooms/:room", createJoinRoute(chat));
   api.route("/rooms/:room", createModerationRoutes(chat));
+  api.route("/direct", createDirectRoute(chat));
   api.route("/search", createSearchRoute(search));
   return api;
 }
