@@ -19,7 +19,7 @@ interface Setting<T> {
   meaning: string;
   schema: v.GenericSchema<string, T>;
   /** Whether errors must not show the value. */
-  isSecret?: true;
+  isSecret?: boolean;
 }
 
 function setting<T>(
@@ -212,9 +212,9 @@ export const settings = {
   ),
   pushServices: setting(
     "PARLEY_PUSH_SERVICES",
-    "fcm.googleapis.com,jmt17.google.com,updates.push.services.mozilla.com,*.push.apple.com,*.notify.windows.com",
+    undefined,
     pushServices,
-    "Hosts to which pushes may be sent. A comma-separated list; `*.` allows all subdomains. Default: the push services of Chrome, Firefox, Safari and Edge.",
+    "Hosts to which pushes may be sent. A comma-separated list; `*.example.com` allows all subdomains. Default: those of Chrome, Firefox, Safari and Edge: fcm.googleapis.com, jmt17.google.com, updates.push.services.mozilla.com, *.push.apple.com and *.notify.windows.com.",
   ),
   drain: setting(
     "PARLEY_DRAIN",
@@ -249,6 +249,7 @@ type Optional =
   | "clientId"
   | "pushKey"
   | "pushContact"
+  | "pushServices"
   | "maxConnections"
   | "classic";
 

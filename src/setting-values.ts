@@ -31,7 +31,10 @@ export function count(max = MAX_COUNT) {
   return v.pipe(number(0, max), v.integer("must be a whole number"));
 }
 
-export const secureUrls = v.pipe(commaList, v.everyItem(isSecureUrl, "must be https URLs (http only on localhost)"));
+export const secureUrls = v.pipe(
+  commaList,
+  v.everyItem(isSecureUrl, "must be https URLs (http only on localhost)"),
+);
 
 export const origins = v.pipe(
   commaList,
@@ -51,6 +54,8 @@ export const pushServices = v.pipe(
     return origin !== undefined && isSecureUrl(origin.replace("://*.", "://")) ? origin : undefined;
   }),
   v.array(
-    v.string("must be hosts such as fcm.googleapis.com or *.push.apple.com, without a path (http:// only on localhost)"),
+    v.string(
+      "must be hosts such as fcm.googleapis.com or *.push.apple.com, without a path (http:// only on localhost)",
+    ),
   ),
 );

@@ -59,7 +59,7 @@ const arrows: Record<string, RegExp> = {
   // It runs in browsers and in other people's programs: no packages.
   "client/": allow(
     "client/.*",
-    "protocol/(frames|schemas|responses|room-requests|moderation-(bodies|requests)|error-codes)\\.ts",
+    "protocol/(frames|schemas|responses|room-requests|push-requests|moderation-(bodies|requests)|error-codes)\\.ts",
   ),
   // The page. Of the protocol, it knows only how users sign in.
   "web/": allow(

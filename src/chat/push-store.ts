@@ -16,7 +16,7 @@ export interface PushMessage {
   /** The beginning of the text. */
   text: string;
   /** Whom it mentions: only `EVERYONE`, or users. */
-  mentioned: readonly UserKey[];
+  mentioned: ReadonlySet<UserKey>;
 }
 
 export interface PushRoom extends RoomRef {
@@ -32,6 +32,13 @@ export interface PushReader {
   /** The store's key of the subscription. */
   subscription: number;
   endpoint: string;
+}
+
+/** Some of a room's readers. */
+export interface ReadersPage {
+  readers: readonly PushReader[];
+  /** The member after whom the next page begins. Undefined at the end. */
+  next: UserKey | undefined;
 }
 
 /** A notification of one user, on its way to one of their browsers. */
@@ -61,11 +68,8 @@ export interface PushStore {
   ): Promise<{ room: PushRoom; messages: readonly PushMessage[] } | undefined>;
   /** Those of these users who are members. */
   readersAmong(room: RoomKey, users: readonly UserKey[], since: number): Promise<PushReader[]>;
-  /** Among the first `limit` members after a `user.key`. `next` is the last one of them; undefined at the end. */
-  readers(
-    room: RoomKey,
-    page: { after: UserKey; limit: number; since: number },
-  ): Promise<{ readers: PushReader[]; next: UserKey | undefined }>;
+  /** Those among the first `limit` members after one of them, by `user.key`. */
+  readers(room: RoomKey, page: { after: UserKey; limit: number; since: number }): Promise<ReadersPage>;
   /**
    * The subscription of a push. Undefined when it is no longer the user's, they are no longer a member, they have read the
    * message, or it is deleted.

@@ -14,7 +14,8 @@ export class OriginPolicy {
   /** Whether the request's Origin is allowed. A request without one does not come from a page. */
   allows(c: Context): boolean {
     const origin = c.req.header("origin");
-    if (origin === undefined || this.allowed.some((pattern) => matchesOriginPattern(origin, pattern))) return true;
+    if (origin === undefined || this.allowed.some((pattern) => matchesOriginPattern(origin, pattern)))
+      return true;
     return isOwnOrigin(c, origin) || (this.options.loopback === true && isLoopbackUrl(origin));
   }
 }

@@ -59,6 +59,8 @@ export class Connections {
   constructor(
     private readonly limits: ConnectionLimits,
     private readonly heartbeat: HeartbeatOptions = DEFAULT_HEARTBEAT,
+    /** Called when the last connection of a user has ended. */
+    private readonly userLeft: (user: UserKey) => void = () => undefined,
   ) {
     const { perUser } = limits;
     this.#attempts = new RateLimiter(perUser, perUser * CONNECT_BURST_FACTOR, monotonic);
@@ -108,13 +110,20 @@ export class Connections {
     const { key } = connection.user;
     const ofUser = this.#byUser.get(key);
     if (!ofUser?.delete(connection)) return;
-    if (ofUser.size === 0) this.#byUser.delete(key);
     this.#size--;
+    if (ofUser.size > 0) return;
+    this.#byUser.delete(key);
+    this.userLeft(key);
   }
 
   /** A user's connections. */
   of(user: UserKey): ReadonlySet<Connection> {
     return this.#byUser.get(user) ?? new Set();
+  }
+
+  /** Users who have connections: a snapshot. */
+  users(): Set<UserKey> {
+    return new Set(this.#byUser.keys());
   }
 
   /** Withholds activity from the sessions of slow readers. Bytes wait for one of them. */

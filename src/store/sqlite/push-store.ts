@@ -6,6 +6,7 @@ import type {
   PushRoom,
   PushStore,
   PushSubscription,
+  ReadersPage,
 } from "../../chat/push-store.ts";
 import type { Db } from "./open.ts";
 import { Statements } from "./statements.ts";
@@ -15,6 +16,8 @@ import { toStoreError, type Writer } from "./writer.ts";
 const REFRESH_MS = 24 * 3_600_000;
 /** Code points of a text that are read. */
 const MAX_TEXT_LENGTH = 400;
+
+const NOBODY: ReadonlySet<UserKey> = new Set();
 
 type ReaderRow = [user: UserKey, subscription: number, endpoint: string, read: number];
 
@@ -76,7 +79,11 @@ export class SqlitePushStore implements PushStore {
 
   async forget({ subscription, endpoint }: Pick<Push, "subscription" | "endpoint">): Promise<void> {
     await this.writer.write(() =>
-      this.#statements.run("DELETE FROM push_subscriptions WHERE pk = ? AND endpoint = ?", subscription, endpoint),
+      this.#statements.run(
+        "DELETE FROM push_subscriptions WHERE pk = ? AND endpoint = ?",
+        subscription,
+        endpoint,
+      ),
     );
   }
 
@@ -91,7 +98,7 @@ export class SqlitePushStore implements PushStore {
     if (!room) return undefined;
     const [id, name, isDirect] = room;
     const json = JSON.stringify(seqs);
-    const mentioned = new Map<number, UserKey[]>();
+    const mentioned = new Map<number, Set<UserKey>>();
     const mentions = this.#read<[seq: number, user: UserKey]>(
       `SELECT n.seq, n.user_pk FROM json_each(?) AS wanted
         CROSS JOIN mentions AS n ON n.room_pk = ? AND n.seq = wanted.value`,
@@ -100,8 +107,8 @@ export class SqlitePushStore implements PushStore {
     );
     for (const [seq, user] of mentions) {
       const users = mentioned.get(seq);
-      if (users) users.push(user);
-      else mentioned.set(seq, [user]);
+      if (users) users.add(user);
+      else mentioned.set(seq, new Set([user]));
     }
     const rows = this.#read<[seq: number, text: string, ...UserColumns]>(
       `SELECT m.seq, substr(m.text, 1, ${MAX_TEXT_LENGTH}), u.pk, u.sub, u.email, u.name FROM json_each(?) AS wanted
@@ -112,7 +119,7 @@ export class SqlitePushStore implements PushStore {
       key,
     );
     const messages = rows.map(([seq, text, ...sender]): PushMessage => {
-      return { seq, text, sender: toUser(sender), mentioned: mentioned.get(seq) ?? [] };
+      return { seq, text, sender: toUser(sender), mentioned: mentioned.get(seq) ?? NOBODY };
     });
     return { room: { key, id, name, isDirect: isDirect === 1 }, messages };
   }
@@ -131,7 +138,7 @@ export class SqlitePushStore implements PushStore {
   async readers(
     room: RoomKey,
     { after, limit, since }: { after: UserKey; limit: number; since: number },
-  ): Promise<{ readers: PushReader[]; next: UserKey | undefined }> {
+  ): Promise<ReadersPage> {
     const [[count = 0, next = after] = []] = this.#read<[count: number, last: UserKey | null]>(
       `SELECT count(*), max(user_pk) FROM
         (SELECT user_pk FROM members WHERE room_pk = ? AND user_pk > ? ORDER BY user_pk LIMIT ?)`,
@@ -167,10 +174,7 @@ export class SqlitePushStore implements PushStore {
     return found && { endpoint: found[0], p256dh: found[1], auth: found[2] };
   }
 
-  #read<Row extends (string | number | null)[]>(
-    sql: string,
-    ...values: (string | number | null)[]
-  ): Row[] {
+  #read<Row extends (string | number | null)[]>(sql: string, ...values: (string | number | null)[]): Row[] {
     try {
       return this.#statements.all<Row>(sql, ...values);
     } catch (error) {
