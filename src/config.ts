@@ -257,8 +257,8 @@ export type Config = Omit<Values, Optional> & { [K in Optional]: Values[K] | und
 
 /** Reads every setting. Throws `ConfigError` at the first that is wrong. */
 export function readConfig(environment: Environment): Config {
-  const entries = Object.entries<Setting<unknown>>(settings).map(([key, setting]) => {
-    const { variable, default: fallback, schema, isSecret } = setting;
+  const entries = Object.entries<Setting<unknown>>(settings).map(([key, wanted]) => {
+    const { variable, default: fallback, schema, isSecret } = wanted;
     const text = environment[variable] || fallback;
     if (text === undefined) return [key, undefined];
     const parsed = v.safeParse(schema, text);

@@ -7,7 +7,7 @@ import { Verifier, type VerifierOptions } from "./auth/verifier.ts";
 import { createLocalBus } from "./bus/local.ts";
 import { Chat } from "./chat/chat.ts";
 import { asChatError } from "./chat/errors.ts";
-import type { Change, UserKey } from "./chat/model.ts";
+import type { Change } from "./chat/model.ts";
 import type { Observer } from "./chat/observer.ts";
 import { PushSubscriptions } from "./chat/push-subscriptions.ts";
 import { SearchIndexer } from "./chat/search-indexer.ts";
@@ -60,6 +60,8 @@ export interface ServerOptions {
   devIssuer?: DevIssuer;
   heartbeat?: HeartbeatOptions;
   keys?: VerifierOptions["keys"];
+  /** Default: `PUSH_DELAY_MS`. */
+  pushDelayMs?: number;
 }
 
 export interface RunningServer {
@@ -70,7 +72,7 @@ export interface RunningServer {
 
 /** Starts the server. Rejects with `ConfigError`, `OpenError` or `ListenError`. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { config, log, devIssuer, heartbeat, keys } = options;
+  const { config, log, devIssuer, heartbeat, keys, pushDelayMs } = options;
   const issuers = devIssuer ? [] : requireIssuers(config);
   const vapid = createVapid(config);
   const fileLimit = openFileLimit();
@@ -98,18 +100,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     heartbeat,
     (user) => push?.notifier.disconnected(user),
   );
-  // Users who are told to reconnect are about to.
-  let reconnecting: ReadonlySet<UserKey> = new Set();
   const push =
     vapid &&
     startPush({
       vapid,
       config,
       store: store.push,
-      isConnected: (user) => connections.of(user).size > 0 || reconnecting.has(user),
+      isConnected: (user) => connections.isConnected(user),
       settled: (outcome) => metrics.pushes.inc({ outcome }),
       log,
       monotonic,
+      delayMs: pushDelayMs,
     });
   const chat: Chat = new Chat({
     store,
@@ -219,7 +220,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   return {
     url: server.url,
     async stop() {
-      reconnecting = connections.users();
       firstFrames.closeAll();
       await connections.drain(config.drain * 1000);
       await chat.idle();

@@ -31,6 +31,7 @@ export interface PushOptions {
   settled: PushQueueOptions["settled"];
   log: Logger;
   monotonic: () => number;
+  delayMs: number | undefined;
 }
 
 /** Returns what identifies the server to push services. Undefined when web push is off. Throws `ConfigError`. */
@@ -48,7 +49,8 @@ export function createVapid({ pushKey, pushContact }: Config): Vapid | undefined
 }
 
 /** Starts to notify users by web push. */
-export function startPush({ vapid, config, store, isConnected, settled, log, monotonic }: PushOptions) {
+export function startPush(options: PushOptions) {
+  const { vapid, config, store, isConnected, settled, log, monotonic, delayMs } = options;
   const services = config.pushServices ?? DEFAULT_SERVICES;
   const sender: PushSender = new PushSender({
     vapid,
@@ -68,6 +70,7 @@ export function startPush({ vapid, config, store, isConnected, settled, log, mon
     failed: (err) => log.error({ err }, "Users could not be notified by web push"),
     now: Date.now,
     monotonic,
+    delayMs,
   });
   return {
     notifier,

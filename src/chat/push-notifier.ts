@@ -41,6 +41,8 @@ export interface PushNotifierOptions {
   now: () => number;
   /** Milliseconds on a clock that never goes back. */
   monotonic: () => number;
+  /** Default: `PUSH_DELAY_MS`. */
+  delayMs?: number | undefined;
 }
 
 /**
@@ -122,7 +124,7 @@ export class PushNotifier {
       this.#timers.delete(timer);
       work();
     };
-    const timer = setTimeout(run, PUSH_DELAY_MS);
+    const timer = setTimeout(run, this.options.delayMs ?? PUSH_DELAY_MS);
     timer.unref();
     this.#timers.set(timer, run);
   }

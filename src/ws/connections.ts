@@ -55,6 +55,7 @@ export class Connections {
   #sessionsCheckedAt = 0;
   #size = 0;
   #draining = false;
+  #drained: ReadonlySet<UserKey> = new Set();
 
   constructor(
     private readonly limits: ConnectionLimits,
@@ -121,9 +122,9 @@ export class Connections {
     return this.#byUser.get(user) ?? new Set();
   }
 
-  /** Users who have connections: a snapshot. */
-  users(): Set<UserKey> {
-    return new Set(this.#byUser.keys());
+  /** Whether the user has a connection, or had one that a shutdown has ended: they are about to reconnect. */
+  isConnected(user: UserKey): boolean {
+    return this.#byUser.has(user) || this.#drained.has(user);
   }
 
   /** Withholds activity from the sessions of slow readers. Bytes wait for one of them. */
@@ -164,6 +165,7 @@ export class Connections {
   /** Closes all connections, spread over `durationMs`. Resolves when they have ended, or after a grace period. */
   async drain(durationMs: number): Promise<void> {
     this.#draining = true;
+    this.#drained = new Set(this.#byUser.keys());
     const connections = [...this.#all()];
     const start = monotonic();
     for (const [index, connection] of connections.entries()) {

@@ -100,8 +100,8 @@ export class SqlitePushStore implements PushStore {
     const json = JSON.stringify(seqs);
     const mentioned = new Map<number, Set<UserKey>>();
     const mentions = this.#read<[seq: number, user: UserKey]>(
-      `SELECT n.seq, n.user_pk FROM json_each(?) AS wanted
-        CROSS JOIN mentions AS n ON n.room_pk = ? AND n.seq = wanted.value`,
+      `SELECT n.seq, n.user_pk FROM json_each(?)
+        CROSS JOIN mentions AS n ON n.room_pk = ? AND n.seq = json_each.value`,
       json,
       key,
     );
@@ -111,8 +111,8 @@ export class SqlitePushStore implements PushStore {
       else mentioned.set(seq, new Set([user]));
     }
     const rows = this.#read<[seq: number, text: string, ...UserColumns]>(
-      `SELECT m.seq, substr(m.text, 1, ${MAX_TEXT_LENGTH}), u.pk, u.sub, u.email, u.name FROM json_each(?) AS wanted
-        CROSS JOIN messages AS m ON m.room_pk = ? AND m.seq = wanted.value
+      `SELECT m.seq, substr(m.text, 1, ${MAX_TEXT_LENGTH}), u.pk, u.sub, u.email, u.name FROM json_each(?)
+        CROSS JOIN messages AS m ON m.room_pk = ? AND m.seq = json_each.value
         CROSS JOIN users AS u ON u.pk = m.sender_pk
         WHERE m.deleted_at IS NULL ORDER BY m.seq`,
       json,
@@ -126,8 +126,8 @@ export class SqlitePushStore implements PushStore {
 
   async readersAmong(room: RoomKey, users: readonly UserKey[], since: number): Promise<PushReader[]> {
     return this.#read<ReaderRow>(
-      `${SELECT_READERS} FROM json_each(?) AS wanted
-        CROSS JOIN members AS m ON m.room_pk = ? AND m.user_pk = wanted.value
+      `${SELECT_READERS} FROM json_each(?)
+        CROSS JOIN members AS m ON m.room_pk = ? AND m.user_pk = json_each.value
         ${JOIN_SUBSCRIPTIONS}`,
       JSON.stringify(users),
       room,
@@ -139,23 +139,25 @@ export class SqlitePushStore implements PushStore {
     room: RoomKey,
     { after, limit, since }: { after: UserKey; limit: number; since: number },
   ): Promise<ReadersPage> {
-    const [[count = 0, next = after] = []] = this.#read<[count: number, last: UserKey | null]>(
+    // Two statements: the first one counts members without a subscription, too.
+    const [page] = this.#read<[count: number, last: UserKey | null]>(
       `SELECT count(*), max(user_pk) FROM
-        (SELECT user_pk FROM members WHERE room_pk = ? AND user_pk > ? ORDER BY user_pk LIMIT ?)`,
+        (SELECT user_pk FROM members WHERE room_pk = ? AND user_pk > ? ORDER BY user_pk LIMIT ?) AS page`,
       room,
       after,
       limit,
     );
-    if (next === null) return { readers: [], next: undefined };
+    const [count = 0, last = null] = page ?? [];
+    if (last === null) return { readers: [], next: undefined };
     const rows = this.#read<ReaderRow>(
       `${SELECT_READERS} FROM members AS m ${JOIN_SUBSCRIPTIONS}
         WHERE m.room_pk = ? AND m.user_pk > ? AND m.user_pk <= ?`,
       since,
       room,
       after,
-      next,
+      last,
     );
-    return { readers: rows.map(toReader), next: count < limit ? undefined : next };
+    return { readers: rows.map(toReader), next: count < limit ? undefined : last };
   }
 
   async subscriptionFor({ subscription, user, room, message }: Push): Promise<PushSubscription | undefined> {
