@@ -10,7 +10,7 @@ import { checkSubscription } from "./push/subscription.ts";
 import { Vapid } from "./push/vapid.ts";
 
 /** Those of Chrome, Firefox, Safari and Edge. */
-const DEFAULT_SERVICES = [
+export const DEFAULT_SERVICES = [
   "https://fcm.googleapis.com",
   "https://jmt17.google.com",
   "https://updates.push.services.mozilla.com",
