@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 
 import { useServices } from "./context.ts";
 import { excerpt } from "./messages/quote.tsx";
+import { onNewMessage } from "./new-messages.ts";
 import { useStore } from "./ui/hooks.ts";
 import { nameOf } from "./ui/names.ts";
 
@@ -9,22 +10,15 @@ import { nameOf } from "./ui/names.ts";
 export function Announcer({ selected }: { selected: string | undefined }) {
   const { chat, isEmbedded } = useServices();
   const [text, setText] = useState("");
-  useEffect(() => {
-    const known = new Map(
-      chat.rooms.map(({ id, last_message, mentions }) => [id, { last_message, mentions }]),
-    );
-    return chat.on("rooms", () => {
-      for (const { id, name, last_message: last, mentions } of chat.rooms) {
-        const before = known.get(id);
-        known.set(id, { last_message: last, mentions });
-        if (!before || !last || last.sender.id === chat.me?.id) continue;
-        if (last.seq <= (before.last_message?.seq ?? 0)) continue;
+  useEffect(
+    () =>
+      onNewMessage(chat, ({ room, last, isMention }) => {
         const message = `${nameOf(last.sender)}: ${excerpt(last.text)}`;
-        if (id === selected) setText(message);
-        else if (!isEmbedded && mentions > before.mentions) setText(`In ${name}, ${message}`);
-      }
-    });
-  }, [chat, selected]);
+        if (room.id === selected) setText(message);
+        else if (!isEmbedded && isMention) setText(`In ${room.name}, ${message}`);
+      }),
+    [chat, selected],
+  );
   return (
     <div class="visually-hidden" role="status" aria-live="polite">
       {text}

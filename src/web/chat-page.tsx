@@ -4,6 +4,8 @@ import type { Chat } from "../client/index.ts";
 import { Announcer, useTitle } from "./announcer.tsx";
 import { Banner } from "./banner.tsx";
 import { type Services, useServices } from "./context.ts";
+import type { Notifications } from "./notifications/notifications.ts";
+import { useNotifications } from "./notifications/use-notifications.ts";
 import { CreateRoom } from "./rooms/create-room.tsx";
 import { useLastRoom } from "./rooms/last-room.ts";
 import { OpenRooms } from "./rooms/open-rooms.tsx";
@@ -18,6 +20,7 @@ import { useKeys, useStore } from "./ui/hooks.ts";
 
 interface Props {
   chat: Chat;
+  notifications: Notifications;
   /** Whether the user has to sign in again. */
   isSignedOut: boolean;
   /** Called when the user is signed out, and wants to sign in again. */
@@ -35,7 +38,7 @@ export function ChatPage({ chat, ...props }: Props) {
   );
 }
 
-function Page({ isSignedOut, onSignIn, onSignOut }: Omit<Props, "chat">) {
+function Page({ notifications, isSignedOut, onSignIn, onSignOut }: Omit<Props, "chat">) {
   const services = useServices();
   const { chat, navigation, composer } = services;
   const { room } = useStore(navigation, (current) => current.route);
@@ -44,6 +47,7 @@ function Page({ isSignedOut, onSignIn, onSignOut }: Omit<Props, "chat">) {
   const close = () => setDialog(undefined);
   useTitle(room);
   useLastRoom(room);
+  useNotifications(notifications, room);
   useKeys((event) => {
     const { key, target, altKey, shiftKey } = event;
     const isWriting = target instanceof HTMLElement && target.matches("input, textarea, select");
@@ -58,7 +62,7 @@ function Page({ isSignedOut, onSignIn, onSignOut }: Omit<Props, "chat">) {
   return (
     <div class={room === undefined ? "page no-selection" : "page"}>
       <Banner isSignedOut={isSignedOut} onSignIn={onSignIn} />
-      <Sidebar onDialog={setDialog} onSignOut={onSignOut}>
+      <Sidebar notifications={notifications} onDialog={setDialog} onSignOut={onSignOut}>
         <RoomList selected={room} />
       </Sidebar>
       {room === undefined ? (

@@ -1,8 +1,10 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
+import { api } from "../client/api.ts";
 import { type Chat, connect, type Snapshot } from "../client/index.ts";
 import { ChatPage } from "./chat-page.tsx";
+import { Notifications } from "./notifications/notifications.ts";
 import { forgetDevice, onForgotten } from "./offline/forget-device.ts";
 import { keepSnapshot } from "./offline/keep-snapshot.ts";
 import { deleteSnapshot, loadSnapshot } from "./offline/snapshot.ts";
@@ -27,17 +29,17 @@ interface Props {
  * are signed out it stays, so that nothing that was written is lost.
  */
 export function UserChat({ config, signingIn, onSignedOut, onFailure, children }: Props) {
-  const [chat, setChat] = useState<Chat>();
+  const [open, setOpen] = useState<{ chat: Chat; notifications: Notifications }>();
   const [user, setUser] = useState<SignedIn>();
   const [isSignedOut, setIsSignedOut] = useState(false);
   useEffect(() => {
     const ending = new AbortController();
     let opened: Chat | undefined;
-    const open = (snapshot?: Snapshot) => {
+    const openChat = (snapshot?: Snapshot) => {
       const token = async (options: { refresh: boolean }) => (await signIn()).token(options);
-      opened = connect({ url: serverUrl.href, token, storage: localStorage, snapshot });
-      setChat(opened);
-      return opened;
+      const chat = (opened = connect({ url: serverUrl.href, token, storage: localStorage, snapshot }));
+      setOpen({ chat, notifications: new Notifications(api(chat), config.push_key) });
+      return chat;
     };
     /** The connection calls it again after each failure. */
     let attempt: Promise<SignedIn> | undefined;
@@ -58,7 +60,7 @@ export function UserChat({ config, signingIn, onSignedOut, onFailure, children }
       }
       setUser(signedIn);
       signedIn.ended.addEventListener("abort", () => setIsSignedOut(true));
-      keepSnapshot(opened ?? open(), name, AbortSignal.any([ending.signal, signedIn.ended]));
+      keepSnapshot(opened ?? openChat(), name, AbortSignal.any([ending.signal, signedIn.ended]));
       return signedIn;
     };
     const run = async () => {
@@ -67,7 +69,7 @@ export function UserChat({ config, signingIn, onSignedOut, onFailure, children }
       first.catch(() => undefined);
       const { lastUser } = signingIn;
       const snapshot = lastUser === undefined ? undefined : await loadSnapshot(lastUser);
-      if (snapshot && !opened && lastUser === readLastUser() && !ending.signal.aborted) open(snapshot);
+      if (snapshot && !opened && lastUser === readLastUser() && !ending.signal.aborted) openChat(snapshot);
       try {
         await first;
       } catch (error) {
@@ -84,16 +86,16 @@ export function UserChat({ config, signingIn, onSignedOut, onFailure, children }
       opened?.close();
     };
   }, [signingIn]);
+  if (!open) return children;
   const leave = async () => {
-    await forgetDevice(chat);
+    await forgetDevice(open.notifications);
     user?.end();
     signOut(config, user?.idToken);
   };
-  if (!chat) return children;
   return (
     <ChatPage
-      key={chat}
-      chat={chat}
+      key={open.chat}
+      {...open}
       isSignedOut={isSignedOut}
       onSignIn={() => void beginSignIn(config)}
       onSignOut={() => void leave()}

@@ -7,6 +7,7 @@ import { createLocalBus } from "../../src/bus/local.ts";
 import { Chat } from "../../src/chat/chat.ts";
 import { ChatError } from "../../src/chat/errors.ts";
 import type { Identity, Limits } from "../../src/chat/model.ts";
+import { PushSubscriptions } from "../../src/chat/push-subscriptions.ts";
 import { Search } from "../../src/chat/search.ts";
 import { type AppOptions, createApp } from "../../src/http/app.ts";
 import { createMetrics } from "../../src/http/metrics.ts";
@@ -44,6 +45,12 @@ export function createHttpApp(
   const app = createApp({
     chat,
     search: new Search({ rooms: chat.rooms, index: store.search, monotonic }),
+    pushSubscriptions: new PushSubscriptions({
+      store: store.push,
+      check: ignore,
+      now: Date.now,
+      writeFailed: ignore,
+    }),
     verifier: { verify: async (token) => identityOf(token) },
     originPolicy: new OriginPolicy(),
     metrics: createMetrics(),
@@ -59,6 +66,7 @@ export function createHttpApp(
       scopes: "openid",
       audience: undefined,
       isDev: false,
+      pushKey: null,
     },
     connectionCount: () => 0,
     isDraining: () => false,

@@ -16,11 +16,6 @@ export function NotificationSwitch({ notifications }: { notifications: Notificat
           (error: Error) => notify(`Notifications are incomplete. ${error.message}`),
         );
   return (
-    <IconButton
-      name={isOn ? "bell" : "bellOff"}
-      label="Notifications"
-      pressed={isOn}
-      onClick={toggle}
-    />
+    <IconButton name={isOn ? "bell" : "bellOff"} label="Notifications" pressed={isOn} onClick={toggle} />
   );
 }

@@ -1,4 +1,5 @@
 import type { Api } from "../../client/api.ts";
+import type { OpenMessage } from "../service-worker/payload.ts";
 
 /** Set while the user wants to be notified on this device. */
 const KEY = "parley.notify";
@@ -7,6 +8,9 @@ const SERVER_TIMEOUT_MS = 2_000;
 
 /** Whether this browser can notify. It needs a service worker, which only pages over https and of this machine have. */
 export const canNotify = "Notification" in globalThis && "serviceWorker" in navigator;
+
+/** The message of a notification. */
+export type About = Pick<OpenMessage, "room" | "seq">;
 
 /**
  * Notifications on this device. While a tab is open in the background, the page itself asks for them. With web push, the
@@ -64,11 +68,10 @@ export class Notifications {
   }
 
   /** Closes the notifications for which `isOver` returns true. */
-  async close(isOver: (about: { room: string; seq: number }) => boolean): Promise<void> {
+  async close(isOver: (about: About) => boolean): Promise<void> {
     const registration = await navigator.serviceWorker.getRegistration();
     const shown = (await registration?.getNotifications()) ?? [];
-    for (const notification of shown)
-      if (isOver(notification.data as { room: string; seq: number })) notification.close();
+    for (const notification of shown) if (isOver(notification.data as About)) notification.close();
   }
 
   async #unregisterPush(): Promise<void> {

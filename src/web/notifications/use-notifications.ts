@@ -5,7 +5,7 @@ import { onNewMessage } from "../new-messages.ts";
 import { serverUrl } from "../server-url.ts";
 import { nameOfShownRoom, type NotifyMessage, type OpenMessage } from "../service-worker/payload.ts";
 import { usePageVisible } from "../ui/hooks.ts";
-import { canNotify, type Notifications } from "./notifications.ts";
+import { type About, canNotify, type Notifications } from "./notifications.ts";
 
 /** Notifies the user while the page is in the background, and removes the notifications of what they have read. */
 export function useNotifications(notifications: Notifications, shownRoom: string | undefined): void {
@@ -38,7 +38,7 @@ export function useNotifications(notifications: Notifications, shownRoom: string
       const isLess = chat.unread < unread;
       ({ unread } = chat);
       if (!notifications.isOn || !isLess || !chat.complete) return;
-      const isRead = ({ room, seq }: OpenMessage) => seq <= (chat.room(room)?.read ?? Infinity);
+      const isRead = ({ room, seq }: About) => seq <= (chat.room(room)?.read ?? Infinity);
       notifications.close(isRead).catch(() => undefined);
     };
     return chat.on("rooms", update);

@@ -1,4 +1,5 @@
-import type { Chat } from "../../client/index.ts";
+import type { Notifications } from "../notifications/notifications.ts";
+import { forgetLastRoom } from "../rooms/last-room.ts";
 import { serverUrl } from "../server-url.ts";
 import { forgetUser } from "../sign-in/sign-in.ts";
 import { deleteSnapshot } from "./snapshot.ts";
@@ -6,12 +7,14 @@ import { deleteSnapshot } from "./snapshot.ts";
 const CHANNEL = `parley.signed-out:${serverUrl.pathname}`;
 
 /** Removes what a user has seen from this device, here and in other tabs. What they have written stays. */
-export async function forgetDevice(chat: Chat | undefined): Promise<void> {
+export async function forgetDevice(notifications: Notifications): Promise<void> {
   forgetUser();
+  forgetLastRoom();
   const channel = new BroadcastChannel(CHANNEL);
   channel.postMessage("");
   channel.close();
-  void chat;
+  // This one needs the user's token.
+  await notifications.turnOff();
   await deleteSnapshot();
 }
 

@@ -8,6 +8,8 @@ const KEY = "parley.room";
 /** As wide as a page that has space for a room beside the list; see layout.css. */
 const isWide = () => matchMedia("(min-width: 44rem)").matches;
 
+export const forgetLastRoom = () => localStorage.removeItem(KEY);
+
 /** Opens the room that was open last when the page is opened without one, if there is space for it. */
 export function useLastRoom(selected: string | undefined): void {
   const { chat, navigation, storage } = useServices();

@@ -1,6 +1,8 @@
 /** Outlines on a grid of 24 by 24. */
 const paths = {
   back: "M15 5l-7 7 7 7",
+  bell: "M6 17v-6a6 6 0 0 1 12 0v6l1.500 1.500h-15zM10 21h4",
+  bellOff: "M8 6.500A6 6 0 0 1 18 11v4M6 9.500V17l-1.500 1.500H16M10 21h4M4 3l16 17",
   close: "M6 6l12 12M18 6L6 18",
   down: "M12 5v14M6 13l6 6 6-6",
   edit: "M4 20h4L19 9l-4-4L4 16v4M13 7l4 4",
