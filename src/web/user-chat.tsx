@@ -35,8 +35,8 @@ export function UserChat({ config, signingIn, onSignedOut, onFailure, children }
   useEffect(() => {
     const ending = new AbortController();
     let opened: Chat | undefined;
+    const token = async (options: { refresh: boolean }) => (await signIn()).token(options);
     const openChat = (snapshot?: Snapshot) => {
-      const token = async (options: { refresh: boolean }) => (await signIn()).token(options);
       const chat = (opened = connect({ url: serverUrl.href, token, storage: localStorage, snapshot }));
       setOpen({ chat, notifications: new Notifications(api(chat), config.push_key) });
       return chat;

@@ -60,9 +60,9 @@ describe("the page", () => {
     const scopes = "openid </script><script>alert(1)</script>";
     await using other = createHttpApp({}, { signIn: { ...signIn, scopes } });
     const html = await (await other.app.request("/r/lobby")).text();
-    const [, json = ""] = /<script type="application\/json" id="config">([^<]+)<\/script>/.exec(html) ?? [];
-    expect(JSON.parse(json)).toEqual(await (await other.app.request("/config.json")).json());
-    expect(JSON.parse(json)).toMatchObject({ client_id: "page", scope: scopes });
+    const [, block = ""] = /<script type="application\/json" id="config">([^<]+)<\/script>/.exec(html) ?? [];
+    expect(JSON.parse(block)).toEqual(await (await other.app.request("/config.json")).json());
+    expect(JSON.parse(block)).toMatchObject({ client_id: "page", scope: scopes });
   });
 
   test("may load its own files only, and connect to the server and the issuer", async () => {

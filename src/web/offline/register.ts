@@ -11,11 +11,12 @@ interface TrustedTypes {
 /** The policy that the Content-Security-Policy allows. */
 const POLICY = "parley-service-worker";
 
+const createScriptURL = () => new URL("sw.js", serverUrl).href;
+
 /** Registers the service worker once the page is loaded, so that it takes nothing from the page. Browsers have service workers only over https and on the same machine. */
 export function registerServiceWorker(): void {
   const { serviceWorker } = navigator as Partial<Navigator>;
   const { trustedTypes } = globalThis as { trustedTypes?: TrustedTypes };
-  const createScriptURL = () => new URL("sw.js", serverUrl).href;
   const register = () => {
     const url =
       trustedTypes?.createPolicy(POLICY, { createScriptURL }).createScriptURL("") ?? createScriptURL();

@@ -21,7 +21,7 @@ function pathOf(url: string): string | undefined {
 /** Whether this is the URL of the page, of a room or of a message. They all have the same document. */
 export const isPage = (url: string) => /^(r\/.*)?$/.test(pathOf(url) ?? "-");
 
-export const isFile = (url: string) => /^assets\//.test(pathOf(url) ?? "");
+export const isFile = (url: string) => pathOf(url)?.startsWith("assets/") === true;
 
 export async function storeFiles(): Promise<void> {
   const cache = await caches.open(cacheName);

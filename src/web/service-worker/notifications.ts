@@ -33,11 +33,10 @@ export async function openNotification(notification: Notification): Promise<void
   notification.close();
   const message = notification.data as OpenMessage;
   const tabs = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
-  const tab = tabs.find(({ url }) => isPage(url));
-  if (!tab) {
-    await self.clients.openWindow(`${root}r/${encodeURIComponent(message.room)}/${message.seq}`);
-    return;
-  }
-  tab.postMessage(message);
-  await tab.focus();
+  const tab = await tabs
+    .find(({ url }) => isPage(url))
+    ?.focus()
+    .catch(() => undefined);
+  tab?.postMessage(message);
+  if (!tab) await self.clients.openWindow(`${root}r/${encodeURIComponent(message.room)}/${message.seq}`);
 }

@@ -168,8 +168,9 @@ async function complete(config: SignInConfig, pending: PendingSignIn, answer: UR
       requireIdToken: true,
     });
     const user = new SignedIn(config, tokens);
-    const claims = getValidatedIdTokenClaims(tokens);
-    localStorage.setItem(USER_KEY, String(claims?.["email"] ?? claims?.sub));
+    const { email, sub = "" } = getValidatedIdTokenClaims(tokens) ?? {};
+    const hint = typeof email === "string" ? email : sub;
+    localStorage.setItem(USER_KEY, hint);
     return user;
   } catch (error) {
     // What `fetch` throws.
