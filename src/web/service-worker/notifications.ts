@@ -37,6 +37,6 @@ export async function openNotification(notification: Notification): Promise<void
     .find(({ url }) => isPage(url))
     ?.focus()
     .catch(() => undefined);
-  tab?.postMessage(message);
+  tab?.postMessage(message, []);
   if (!tab) await self.clients.openWindow(`${root}r/${encodeURIComponent(message.room)}/${message.seq}`);
 }

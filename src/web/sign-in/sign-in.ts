@@ -168,9 +168,9 @@ async function complete(config: SignInConfig, pending: PendingSignIn, answer: UR
       requireIdToken: true,
     });
     const user = new SignedIn(config, tokens);
-    const { email, sub = "" } = getValidatedIdTokenClaims(tokens) ?? {};
-    const hint = typeof email === "string" ? email : sub;
-    localStorage.setItem(USER_KEY, hint);
+    const claims = getValidatedIdTokenClaims(tokens);
+    const email = claims?.["email"];
+    localStorage.setItem(USER_KEY, typeof email === "string" ? email : (claims?.sub ?? ""));
     return user;
   } catch (error) {
     // What `fetch` throws.
