@@ -56,6 +56,7 @@ test("a mention is shown while the tab is in the background, leads to the messag
   await tab.page.getByText("zero").first().waitFor();
   await tab.setHidden(true);
   await site.api(ben).sendMessage(room, { text: "Not for Ann" });
+  await tab.page.getByText("Not for Ann").first().waitFor();
   const { seq } = await mention("one");
   await waitUntil("the notification is shown", async () => (await center.shown()).length > 0);
   expect(await center.shown()).toMatchObject([
@@ -74,6 +75,7 @@ test("a mention is shown while the tab is in the background, leads to the messag
   await waitUntil("the notification is shown", async () => (await center.shown()).length > 0);
   await site.api(ann).markRead(room, last.seq);
   await waitUntil("the notification is gone", async () => (await center.shown()).length === 0);
+  expect(await center.told()).toEqual([`@${ann} one`, `@${ann} two`, `@${ann} three`]);
   expect(tab.complaints).toEqual([]);
 });
 

@@ -80,6 +80,9 @@ test("the page is opened without a network at another address than the last time
   await tab.page.getByRole("heading", { name: "Second" }).waitFor();
   await tab.page.goto(`${site.url}r/${rooms[0]}/1`);
   await tab.page.getByText(OFFLINE).waitFor();
+  await tab.button("Sign out").click();
+  await tab.button("Sign in").waitFor();
+  expect(Object.keys(await cached(tab))).toEqual(["parley.files:/"]);
 });
 
 test("while the server does not respond, what was last seen is shown and the page does not leave", async () => {

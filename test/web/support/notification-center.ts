@@ -35,7 +35,11 @@ const pageScript = `
 const workerScript = `
   self.shown = new Map();
   self.opened = [];
-  registration.showNotification = async (title, options) => void shown.set(options.tag, { title, ...options });
+  self.told = [];
+  registration.showNotification = async (title, options) => {
+    shown.set(options.tag, { title, ...options });
+    told.push(options.body);
+  };
   registration.getNotifications = async ({ tag } = {}) =>
     [...shown.values()].filter((each) => tag === undefined || each.tag === tag);
   clients.openWindow = async (url) => void opened.push(url);
@@ -85,6 +89,11 @@ export class NotificationCenter {
 
   shown(): Promise<Shown[]> {
     return this.worker.evaluate("[...shown.values()]");
+  }
+
+  /** The texts of all notifications, also of those that are gone. */
+  told(): Promise<string[]> {
+    return this.worker.evaluate("told");
   }
 
   /** The URLs of the windows that were opened or brought to the front. */
