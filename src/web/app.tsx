@@ -57,10 +57,11 @@ export function App() {
       </UserChat>
     );
   }
+  const begin = () => void beginSignIn(config).catch((error: Error) => setRefusal(error.message));
   return (
     <Start>
       {refusal !== "" && <p role="alert">{refusal}</p>}
-      <button type="button" class="button primary" onClick={() => void beginSignIn(config)}>
+      <button type="button" class="button primary" onClick={begin}>
         Sign in
       </button>
     </Start>

@@ -35,7 +35,7 @@ export function UserChat({ children, ...options }: Props) {
       key={open.chat}
       {...open}
       isSignedOut={isSignedOut}
-      onSignIn={() => void beginSignIn(config)}
+      onSignIn={() => void beginSignIn(config).catch(() => undefined)}
       onSignOut={() => void leave()}
     />
   );

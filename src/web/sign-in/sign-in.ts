@@ -84,8 +84,8 @@ export function resumeSignIn(config: SignInConfig): SigningIn | undefined {
   return { lastUser, signIn };
 }
 
-/** Signs in a user whom the issuer knows. Without a network, the browser would show an error in place of the page. */
-async function signInSilently(config: SignInConfig, user = ""): Promise<never> {
+/** Rejects with an error for the user if the issuer can't be reached: the browser would show one of its own. */
+async function reachIssuer(config: SignInConfig): Promise<void> {
   const url = `${config.issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
   const options: RequestInit = { cache: "no-store", signal: AbortSignal.timeout(REACH_TIMEOUT_MS) };
   // Any answer will do. Some issuers allow only one of the two.
@@ -94,12 +94,21 @@ async function signInSilently(config: SignInConfig, user = ""): Promise<never> {
     .catch((cause: unknown) => {
       throw new ParleyError("network", "The sign-in service can't be reached.", { cause });
     });
+}
+
+/** Signs in a user whom the issuer knows. */
+async function signInSilently(config: SignInConfig, user = ""): Promise<never> {
+  await reachIssuer(config);
   await goToIssuer(config, { prompt: "none", login_hint: user });
   return new Promise(() => undefined);
 }
 
-/** Leaves the page for the issuer's, which asks the user to sign in. They come back to the URL where they are now. */
+/**
+ * Leaves the page for the issuer's, which asks the user to sign in. They come back to the URL where they are now. Rejects with
+ * an error for the user if there is no network.
+ */
 export async function beginSignIn(config: SignInConfig): Promise<void> {
+  if (!navigator.onLine) await reachIssuer(config);
   await goToIssuer(config, {});
 }
 
