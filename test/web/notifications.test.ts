@@ -75,7 +75,12 @@ test("a mention is shown while the tab is in the background, leads to the messag
   await waitUntil("the notification is shown", async () => (await center.shown()).length > 0);
   await site.api(ann).markRead(room, last.seq);
   await waitUntil("the notification is gone", async () => (await center.shown()).length === 0);
-  expect(await center.told()).toEqual([`@${ann} one`, `@${ann} two`, `@${ann} three`]);
+
+  const { id } = await site.api(ben).openDirect(ann);
+  await site.api(ben).sendMessage(id, { text: "Just you" });
+  await waitUntil("the notification is shown", async () => (await center.shown()).length > 0);
+  expect(await center.shown()).toMatchObject([{ title: nameOf(ben), tag: id, body: "Just you" }]);
+  expect(await center.told()).toEqual([`@${ann} one`, `@${ann} two`, `@${ann} three`, "Just you"]);
   expect(tab.complaints).toEqual([]);
 });
 

@@ -8,13 +8,7 @@ export function NotificationSwitch({ notifications }: { notifications: Notificat
   const { notify } = useServices();
   const isOn = useStore(notifications, (current) => current.isOn);
   if (!canNotify) return null;
-  const toggle = () =>
-    isOn
-      ? void notifications.turnOff()
-      : void notifications.turnOn().then(
-          () => notify("You are notified of mentions and direct messages on this device."),
-          (error: Error) => notify(`Notifications are incomplete. ${error.message}`),
-        );
+  const toggle = () => (isOn ? void notifications.turnOff() : void notifications.turnOn().then(notify));
   return (
     <IconButton name={isOn ? "bell" : "bellOff"} label="Notifications" pressed={isOn} onClick={toggle} />
   );

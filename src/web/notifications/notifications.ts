@@ -33,13 +33,14 @@ export class Notifications {
     return () => this.#listeners.delete(listener);
   };
 
-  /** Asks the user. Rejects with a text for them when they, or their browser, do not want notifications. */
-  async turnOn(): Promise<void> {
+  /** Asks the user. Resolves with a sentence for them about what came of it. */
+  async turnOn(): Promise<string> {
     if ((await Notification.requestPermission()) !== "granted")
-      throw new Error("Your browser does not allow notifications from this page.");
+      return "Your browser does not allow notifications from this page.";
     localStorage.setItem(KEY, "on");
     this.#setOn(true);
-    await this.registerPush();
+    const isPushed = await this.registerPush().catch(() => false);
+    return `You are notified of mentions and direct messages ${isPushed ? "on this device" : "while a tab is open"}.`;
   }
 
   /** Removes what is shown, too. Never rejects. */
@@ -50,9 +51,12 @@ export class Notifications {
     await this.#unregisterPush().catch(() => undefined);
   }
 
-  /** Lets the server send pushes to this browser, which may have another address than the last time. */
-  async registerPush(): Promise<void> {
-    if (!this.isOn || this.#pushKey === null) return;
+  /**
+   * Lets the server send pushes to this browser, which may have another address than the last time. Resolves with whether it
+   * does from now on.
+   */
+  async registerPush(): Promise<boolean> {
+    if (!this.isOn || this.#pushKey === null) return false;
     const { pushManager } = await navigator.serviceWorker.ready;
     const options = { userVisibleOnly: true, applicationServerKey: this.#pushKey };
     const subscription = await pushManager.subscribe(options).catch(async () => {
@@ -65,6 +69,7 @@ export class Notifications {
       endpoint,
       keys: { p256dh: keys?.["p256dh"] ?? "", auth: keys?.["auth"] ?? "" },
     });
+    return true;
   }
 
   /** Closes the notifications for which `isOver` returns true. */

@@ -45,11 +45,14 @@ export function useNotifications(notifications: Notifications, shownRoom: string
   }, [chat, notifications]);
 
   useEffect(() => {
-    const register = () => {
-      if (chat.status === "open") notifications.registerPush().catch(() => undefined);
+    // Once for each load of the page.
+    let isRegistered = false;
+    const register = async () => {
+      if (isRegistered || chat.status !== "open") return;
+      isRegistered = await notifications.registerPush().catch(() => false);
     };
-    register();
-    return chat.on("status", register);
+    void register();
+    return chat.on("status", () => void register());
   }, [chat, notifications]);
 
   const isVisible = usePageVisible();
