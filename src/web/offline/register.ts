@@ -13,7 +13,10 @@ const POLICY = "parley-service-worker";
 
 const createScriptURL = () => new URL("sw.js", serverUrl).href;
 
-/** Registers the service worker once the page is loaded, so that it takes nothing from the page. Browsers have service workers only over https and on the same machine. */
+/**
+ * Registers the service worker once the page is loaded, so that the page does not wait for it. Browsers have service workers
+ * only over https and on the same machine.
+ */
 export function registerServiceWorker(): void {
   const { serviceWorker } = navigator as Partial<Navigator>;
   const { trustedTypes } = globalThis as { trustedTypes?: TrustedTypes };
