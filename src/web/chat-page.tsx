@@ -5,10 +5,11 @@ import type { Chat } from "../client/index.ts";
 import { Announcer, useTitle } from "./announcer.tsx";
 import { Banner } from "./banner.tsx";
 import { ServicesContext, useServices } from "./context.ts";
+import { NewMessage } from "./members/new-message.tsx";
 import { CreateRoom } from "./rooms/create-room.tsx";
 import { useLastRoom } from "./rooms/last-room.ts";
 import { OpenRooms } from "./rooms/open-rooms.tsx";
-import { RoomList } from "./rooms/room-list.tsx";
+import { inListOrder, RoomList } from "./rooms/room-list.tsx";
 import { RoomView } from "./rooms/room-view.tsx";
 import { type DialogName, Sidebar } from "./rooms/sidebar.tsx";
 import { navigate, useRoute } from "./route.ts";
@@ -63,7 +64,7 @@ function Page({ isSignedOut, onSignIn, onSignOut }: Omit<Props, "chat">) {
     <div class={route.room === undefined ? "page no-selection" : "page"}>
       <Banner isSignedOut={isSignedOut} onSignIn={onSignIn} />
       <Sidebar onDialog={setDialog} onSignOut={onSignOut}>
-        <RoomList selected={route.room} />
+        <RoomList selected={route.room} onNewMessage={() => setDialog("message")} />
       </Sidebar>
       {route.room === undefined ? (
         <main class="room empty-room">
@@ -78,6 +79,7 @@ function Page({ isSignedOut, onSignIn, onSignOut }: Omit<Props, "chat">) {
       <Announcer selected={route.room} />
       {dialog === "create" && <CreateRoom onClose={close} />}
       {dialog === "join" && <OpenRooms onClose={close} />}
+      {dialog === "message" && <NewMessage onClose={close} />}
       {dialog === "search" && <Search room={route.room} onClose={close} />}
       {dialog === "shortcuts" && <Shortcuts onClose={close} />}
     </div>
@@ -103,7 +105,7 @@ function FirstSteps({ onDialog }: { onDialog: (name: DialogName) => void }) {
 
 /** Goes to the room above or below the selected one in the list; with `onlyUnread`, to the next one with unread messages. */
 function goToNeighbour(chat: Chat, selected: string | undefined, step: number, onlyUnread: boolean): void {
-  const { rooms } = chat;
+  const rooms = inListOrder(chat.rooms);
   const start = rooms.findIndex(({ id }) => id === selected);
   for (let index = start + step; index >= 0 && index < rooms.length; index += step) {
     const room = rooms[index];

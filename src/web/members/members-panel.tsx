@@ -45,6 +45,8 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
       notifyOf("You could not leave.")(error);
     }
   };
+  /** Moderators manage members, owners manage everyone. */
+  const mayManage = (member: Member) => isModerator && (role !== "moderator" || member.role === "member");
   const onlineIds = new Set(online.map(({ id }) => id));
   const wanted = filter.toLowerCase().trim();
   const found = members
@@ -82,12 +84,8 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
               isOnline={onlineIds.has(member.id)}
               isMe={member.id !== null && member.id === room.me?.id}
               mute={mutes.find(({ user }) => user.id === member.id && user.email === member.email)}
-              // Moderators manage members, owners manage everyone.
-              onManage={
-                isModerator && (role !== "moderator" || member.role === "member")
-                  ? () => setSelected(member)
-                  : undefined
-              }
+              mayManage={mayManage(member)}
+              onSelect={() => setSelected(member)}
             />
           ))}
         </ul>
@@ -104,7 +102,8 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
           room={room}
           member={selected}
           isMuted={mutes.some(({ user }) => user.id === selected.id && user.email === selected.email)}
-          mayChangeRole={role !== "moderator"}
+          mayManage={mayManage(selected)}
+          mayChangeRole={isModerator && role !== "moderator"}
           onClose={() => {
             setSelected(undefined);
             loadMutes();
@@ -120,10 +119,11 @@ interface RowProps {
   isOnline: boolean;
   isMe: boolean;
   mute: Restriction | undefined;
-  onManage: (() => void) | undefined;
+  mayManage: boolean;
+  onSelect: () => void;
 }
 
-function MemberRow({ member, isOnline, isMe, mute, onManage }: RowProps) {
+function MemberRow({ member, isOnline, isMe, mute, mayManage, onSelect }: RowProps) {
   const details = [
     member.role !== "member" && member.role,
     mute && "muted",
@@ -140,7 +140,13 @@ function MemberRow({ member, isOnline, isMe, mute, onManage }: RowProps) {
         </span>
         <span class="hint">{details.join(" · ")}</span>
       </span>
-      {onManage && !isMe && <IconButton name="more" label={`Manage ${nameOf(member)}`} onClick={onManage} />}
+      {!isMe && (
+        <IconButton
+          name="more"
+          label={`${mayManage ? "Manage" : "About"} ${nameOf(member)}`}
+          onClick={onSelect}
+        />
+      )}
     </li>
   );
 }

@@ -7,7 +7,7 @@ import type { Route } from "../route.ts";
 import { explain } from "../ui/explain.ts";
 import { useStore } from "../ui/hooks.ts";
 import { Icon } from "../ui/icons.tsx";
-import { count } from "../ui/names.ts";
+import { count, titleOf } from "../ui/names.ts";
 import { notify } from "../ui/notices.tsx";
 import { type Editing, MessageChunk } from "./message-chunk.tsx";
 import { onMessageKey } from "./message-keys.ts";
@@ -179,7 +179,8 @@ export function MessageList({ route, editing }: { route: Route; editing: Editing
 function ListStart(props: { isAtStart: boolean; isEmpty: boolean; problem: unknown; onRetry: () => void }) {
   const { isAtStart, isEmpty, problem, onRetry } = props;
   const { room } = useRoomActions();
-  const name = useStore(room, (current) => current.name);
+  const title = useStore(room, titleOf);
+  const place = useStore(room, ({ direct }) => (direct ? "conversation" : "room"));
   if (problem !== undefined) {
     return (
       <p class="list-start">
@@ -195,9 +196,9 @@ function ListStart(props: { isAtStart: boolean; isEmpty: boolean; problem: unkno
   return (
     <div class="list-start first">
       <p class="list-title">
-        <bdi>{name}</bdi>
+        <bdi>{title}</bdi>
       </p>
-      <p>{isEmpty ? "No messages yet. Write the first one." : "This is where the room begins."}</p>
+      <p>{isEmpty ? "No messages yet. Write the first one." : `This is where the ${place} begins.`}</p>
     </div>
   );
 }

@@ -5,6 +5,7 @@ import { useServices } from "../context.ts";
 import { followLink, pathOf } from "../route.ts";
 import { explain } from "../ui/explain.ts";
 import { Icon } from "../ui/icons.tsx";
+import { titleOf } from "../ui/names.ts";
 import { notifyOf } from "../ui/notices.tsx";
 
 /** In place of a room that the user is not in: why, and how they can join it, if they can. */
@@ -42,7 +43,7 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
         {isOpen ? (
           <>
             <h1>
-              <bdi>{info.name}</bdi>
+              <bdi>{titleOf(info)}</bdi>
             </h1>
             <p>{reason === "room_not_found" ? "Everyone may join this room." : text}</p>
             <button type="button" class="button primary" disabled={isJoining} onClick={() => void join()}>

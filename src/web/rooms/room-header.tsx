@@ -3,9 +3,10 @@ import { useState } from "preact/hooks";
 import type { Room } from "../../client/index.ts";
 import { useServices } from "../context.ts";
 import { followLink, pathOf } from "../route.ts";
+import { Avatar } from "../ui/avatar.tsx";
 import { useMembers, useStore } from "../ui/hooks.ts";
 import { Icon, IconButton } from "../ui/icons.tsx";
-import { count } from "../ui/names.ts";
+import { count, titleOf } from "../ui/names.ts";
 import { RoomSettings } from "./room-settings.tsx";
 
 interface Props {
@@ -15,18 +16,24 @@ interface Props {
   onSearch: () => void;
 }
 
+/** Whether the other user of a direct conversation is online. */
+const isDirectOnline = ({ direct, online }: Room) =>
+  direct !== undefined && online.some(({ id }) => id !== null && id === direct.id);
+
 /** The name of a room, and what can be done with it. */
 export function RoomHeader({ room, isPanelOpen, onPanel, onSearch }: Props) {
   const { chat } = useServices();
-  const name = useStore(room, (current) => current.name);
+  const title = useStore(room, titleOf);
+  const direct = useStore(room, (current) => current.direct);
+  const isOtherOnline = useStore(room, isDirectOnline);
   const role = useStore(room, (current) => current.role);
   const status = useStore(room, (current) => current.status);
   const isConnected = useStore(chat, (current) => current.status === "open");
   const online = useStore(room, (current) => current.online.length);
   const members = useMembers(room);
   const [isChanging, setIsChanging] = useState(false);
-  let detail = `${count(members.length, "member")}, ${online} online`;
-  if (members.length === 0) detail = "";
+  let detail = members.length === 0 ? "" : `${count(members.length, "member")}, ${online} online`;
+  if (direct) detail = isOtherOnline ? "Online" : direct.id === null ? "Has not signed in yet" : "";
   if (status === "connecting" && isConnected) detail = room.position ? "Catching up …" : "Loading …";
   if (!isConnected) detail = "Not connected";
   return (
@@ -34,16 +41,17 @@ export function RoomHeader({ room, isPanelOpen, onPanel, onSearch }: Props) {
       <a class="icon-button back" href={pathOf({})} aria-label="All rooms" onClick={followLink({})}>
         <Icon name="back" />
       </a>
+      {direct && <Avatar user={direct} online={isOtherOnline} />}
       <div class="room-head-text">
         <h1>
-          <bdi>{name ?? room.id}</bdi>
+          <bdi>{title}</bdi>
         </h1>
         <p class="hint" role="status">
           {detail}
         </p>
       </div>
       <IconButton name="search" label="Search" keys="Control+K" onClick={onSearch} />
-      <IconButton name="people" label="Members" pressed={isPanelOpen} onClick={onPanel} />
+      {!direct && <IconButton name="people" label="Members" pressed={isPanelOpen} onClick={onPanel} />}
       {(role === "owner" || role === null) && (
         <IconButton name="settings" label="Room settings" onClick={() => setIsChanging(true)} />
       )}

@@ -1,8 +1,17 @@
-import type { User } from "../../client/index.ts";
+import type { Room, User } from "../../client/index.ts";
 
 /** What a user is called. */
 export function nameOf({ name, email, id }: User): string {
   return name ?? email ?? id ?? "Unknown user";
+}
+
+/** What a room is called: a direct conversation as the other user is. */
+export function titleOf({
+  direct,
+  name,
+  id,
+}: Pick<Room, "id"> & Partial<Pick<Room, "name" | "direct">>): string {
+  return direct ? nameOf(direct) : (name ?? id);
 }
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
