@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import type { Member, Room } from "../../client/index.ts";
 import { useServices } from "../context.ts";
 import { navigate } from "../route.ts";
+import { Avatar } from "../ui/avatar.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { explain } from "../ui/explain.ts";
 import { nameOf, whoOf } from "../ui/names.ts";
@@ -53,16 +54,19 @@ export function MemberDialog({ room, member, isMuted, mayManage, mayChangeRole, 
   };
   return (
     <Dialog title={nameOf(member)} onClose={onClose} class="small">
-      {member.email !== null && <p class="hint">{member.email}</p>}
+      <div class="list-row">
+        <Avatar user={member} />
+        <span class="row-main hint">{member.email}</span>
+        <button
+          type="button"
+          class="button"
+          disabled={isBusy}
+          onClick={() => void run(async () => navigate({ room: await directRoom(services, member) }))}
+        >
+          Message
+        </button>
+      </div>
       {problem !== undefined && <p role="alert">{problem}</p>}
-      <button
-        type="button"
-        class="button primary"
-        disabled={isBusy}
-        onClick={() => void run(async () => navigate({ room: await directRoom(services, member) }))}
-      >
-        Message
-      </button>
       {mayManage && mayChangeRole && (
         <form
           onSubmit={(event) => {

@@ -6,7 +6,7 @@ import { followLink, pathOf } from "../route.ts";
 import { Avatar } from "../ui/avatar.tsx";
 import { useMembers, useStore } from "../ui/hooks.ts";
 import { Icon, IconButton } from "../ui/icons.tsx";
-import { count, titleOf } from "../ui/names.ts";
+import { count, isOnline, titleOf } from "../ui/names.ts";
 import { RoomSettings } from "./room-settings.tsx";
 
 interface Props {
@@ -16,16 +16,12 @@ interface Props {
   onSearch: () => void;
 }
 
-/** Whether the other user of a direct conversation is online. */
-const isDirectOnline = ({ direct, online }: Room) =>
-  direct !== undefined && online.some(({ id }) => id !== null && id === direct.id);
-
 /** The name of a room, and what can be done with it. */
 export function RoomHeader({ room, isPanelOpen, onPanel, onSearch }: Props) {
   const { chat } = useServices();
   const title = useStore(room, titleOf);
   const direct = useStore(room, (current) => current.direct);
-  const isOtherOnline = useStore(room, isDirectOnline);
+  const isOtherOnline = useStore(room, (current) => isOnline(current.direct, current.online));
   const role = useStore(room, (current) => current.role);
   const status = useStore(room, (current) => current.status);
   const isConnected = useStore(chat, (current) => current.status === "open");

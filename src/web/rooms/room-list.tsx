@@ -7,8 +7,9 @@ import { followLink, pathOf } from "../route.ts";
 import { Avatar } from "../ui/avatar.tsx";
 import { useStore } from "../ui/hooks.ts";
 import { IconButton } from "../ui/icons.tsx";
-import { nameOf, titleOf } from "../ui/names.ts";
+import { isOnline, nameOf, titleOf } from "../ui/names.ts";
 import { exactTime, shortTime } from "../ui/times.ts";
+import { useOnline } from "./use-online.ts";
 
 /** So many rooms need a filter. */
 const MANY_ROOMS = 12;
@@ -26,6 +27,7 @@ interface Props {
 export function RoomList({ selected, onNewMessage }: Props) {
   const { chat } = useServices();
   const rooms = useStore(chat, (current) => current.rooms);
+  const online = useOnline(selected);
   const isComplete = useStore(chat, (current) => current.complete);
   const [filter, setFilter] = useState("");
   const wanted = filter.toLowerCase().trim();
@@ -33,7 +35,14 @@ export function RoomList({ selected, onNewMessage }: Props) {
   const items = (isDirect: boolean) =>
     shown
       .filter(({ direct }) => (direct !== undefined) === isDirect)
-      .map((room) => <RoomItem key={room.id} room={room} isSelected={room.id === selected} />);
+      .map((room) => (
+        <RoomItem
+          key={room.id}
+          room={room}
+          isSelected={room.id === selected}
+          isOnline={isOnline(room.direct, online)}
+        />
+      ));
   return (
     <nav class="room-list" aria-label="Rooms">
       {rooms.length > MANY_ROOMS && (
@@ -62,7 +71,8 @@ export function RoomList({ selected, onNewMessage }: Props) {
   );
 }
 
-function RoomItem({ room, isSelected }: { room: RoomSummary; isSelected: boolean }) {
+function RoomItem(props: { room: RoomSummary; isSelected: boolean; isOnline: boolean }) {
+  const { room, isSelected, isOnline: isOtherOnline } = props;
   const { chat } = useServices();
   const { id, direct, unread, mentions, last_message: last } = room;
   const isOwn = last?.sender.id === chat.me?.id;
@@ -77,9 +87,10 @@ function RoomItem({ room, isSelected }: { room: RoomSummary; isSelected: boolean
         aria-current={isSelected ? "page" : undefined}
         onClick={followLink({ room: id })}
       >
-        {direct && <Avatar user={direct} />}
+        {direct && <Avatar user={direct} online={isOtherOnline} />}
         <span class="room-name">
           <bdi>{titleOf(room)}</bdi>
+          {isOtherOnline && <span class="visually-hidden"> (online)</span>}
         </span>
         {last && (
           <time dateTime={last.sent_at} title={exactTime(last.sent_at)}>

@@ -14,6 +14,10 @@ export function titleOf({
   return direct ? nameOf(direct) : (name ?? id);
 }
 
+/** Whether a user is one of those who are online. */
+export const isOnline = (user: User | undefined, online: readonly User[]) =>
+  user !== undefined && online.some(({ id }) => id !== null && id === user.id);
+
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 const firstOf = (word: string) => graphemes.segment(word)[Symbol.iterator]().next().value?.segment ?? "";
 
