@@ -184,6 +184,7 @@ test("messages are read when they are on the screen, and the page is told what i
   await site.api(ben).sendMessage(room, { text: "Are you there?" });
   await chat.locator("[data-seq]").getByText("Are you there?").waitFor();
   await host.heard("parley-unread", { unread: 2, mentions: 1 });
+  // The upper part of the room is on the screen, its newest message is not.
   expect(await host.page.evaluate("scrollY")).toBe(0);
   await boxIn(chat).scrollIntoViewIfNeeded();
   await host.heard("parley-unread", { unread: 0, mentions: 0 });

@@ -10,7 +10,7 @@ const styles = `
   html { font-size: 40%; }
   * { color: rgb(1, 2, 3); letter-spacing: 1em; text-transform: uppercase; }
   button, textarea, p, section, header, ol, li, dialog { display: none !important; }
-  .low { margin-top: 200vh; }
+  .low { height: 300px; margin-top: calc(100vh - 150px); }
   .dark { color-scheme: dark; }
   .red { --accent: rgb(200, 0, 0); height: 20rem; }
 `;
