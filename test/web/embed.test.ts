@@ -214,10 +214,12 @@ test("keys that are typed in the room are not shortcuts of the page", async () =
   expect(await host.page.evaluate("keys.filter((key) => key !== 'Shift' && key !== 'Tab')")).toEqual([
     "Escape",
   ]);
+  await host.page.keyboard.press("Shift+Tab");
+  await host.page.keyboard.press("Home");
   await host.page.keyboard.press("Control+k");
   await chat.getByRole("dialog", { name: "Search" }).waitFor();
   await host.page.keyboard.press("Escape");
   await waitUntil("the focus is back", () =>
-    boxIn(chat).evaluate((box: BrowserElement) => box.matches(":focus")),
+    chat.locator(".message").evaluate((message: BrowserElement) => message.matches(":focus")),
   );
 });
