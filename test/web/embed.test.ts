@@ -137,6 +137,20 @@ test("another room, and another user, take the place of the first", async () => 
   expect(keys.filter((key) => !key.includes(site.url))).toEqual([]);
 });
 
+test("what is written before there is a connection survives a reload", async () => {
+  const ann = newUser("ann");
+  const room = await site.createRoom([ann], "One");
+  const { promise: gate, resolve: open } = Promise.withResolvers<void>();
+  const token = (user: string) => gate.then(() => site.token(user));
+  await using host = await HostPage.open(browser, site, tag(room, ann), { token });
+  const chat = host.page.locator("parley-room");
+  await boxIn(chat).fill("Early");
+  open();
+  await chat.getByRole("heading", { name: "One" }).waitFor();
+  await host.page.reload();
+  await waitUntil("the draft is back", async () => (await boxIn(chat).inputValue()) === "Early");
+});
+
 test("a token that has expired is asked for again", async () => {
   const ann = newUser("ann");
   const room = await site.createRoom([ann]);
