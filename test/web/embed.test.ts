@@ -1,8 +1,11 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 
 import type { Browser, Locator } from "playwright-core";
 
 import { startBrowser } from "../support/browser.ts";
+import { root } from "../support/process.ts";
 import { waitUntil } from "../support/wait.ts";
 import { type ChatSite, newUser, startChatSite } from "./support/chat-site.ts";
 import { type BrowserElement, HostPage } from "./support/host-page.ts";
@@ -236,4 +239,28 @@ test("keys that are typed in the room are not shortcuts of the page", async () =
   await waitUntil("the focus is back", () =>
     chat.locator(".message").evaluate((message: BrowserElement) => message.matches(":focus")),
   );
+});
+
+test("the page in docs/embed.md works as it is written there", async () => {
+  const document = await readFile(join(root, "docs/embed.md"), "utf8");
+  const [, example = ""] = /```html\n(<!doctype html>.*?)```/s.exec(document) ?? [];
+  const [alice, ben] = ["alice@example.com", newUser("ben")];
+  const room = await site.createRoom([ben, alice], "Lobby");
+  await site.api(ben).sendMessage(room, { text: "Hello Alice" });
+  const html = example
+    .replaceAll("http://127.0.0.1:8000/", site.url)
+    .replace('room="lobby"', `room="${room}"`);
+  const server = Bun.serve({
+    port: 0,
+    fetch: () => new Response(html, { headers: { "content-type": "text/html" } }),
+  });
+  const page = await browser.newPage({ viewport: { width: 800, height: 200 } });
+  await page.goto(server.url.href);
+  await page.getByText("1 unread").waitFor();
+  await page.setViewportSize({ width: 800, height: 800 });
+  await page.locator("[data-seq]").getByText("Hello Alice").waitFor();
+  await page.getByText("1 unread").waitFor({ state: "detached" });
+  expect(await styleOf(page.locator("parley-room"), "height")).toBe("480px");
+  await page.close();
+  await server.stop(true);
 });
