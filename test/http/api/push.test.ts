@@ -180,6 +180,7 @@ test("subscriptions that nothing may be sent to are refused with the reason", as
     [{ endpoint: `${endpoint}${"x".repeat(2048)}`, keys }, "endpoint"],
     [{ endpoint, keys: { ...keys, p256dh: "A".repeat(87) } }, "keys.p256dh"],
     [{ endpoint, keys: { ...keys, auth: "short" } }, "keys.auth"],
+    [{ endpoint, keys: { ...keys, auth: `${"A".repeat(21)}B` } }, "keys.auth"],
   ];
   for (const [body, field] of bodies) {
     const answer = await call("PUT /api/push-subscription", email, body);
