@@ -17,7 +17,7 @@ import { EVERYONE } from "./room-mentions.ts";
 export const PUSH_DELAY_MS = 3000;
 /** A page presents its subscription when it is loaded. One that has not been presented for so long is not used any more. */
 const MAX_SUBSCRIPTION_AGE_MS = 30 * 24 * 3_600_000;
-/** Rooms whose messages wait, and messages of each of them. Beyond that, the others are not notified of. */
+/** Rooms whose messages wait, and messages of each of them: the newest ones. */
 const MAX_WAITING_ROOMS = 10_000;
 const MAX_WAITING_MESSAGES = 500;
 /** Rooms of which it is remembered whether they are direct conversations. */
@@ -103,8 +103,8 @@ export class PushNotifier {
   #wait(room: RoomKey, seq: number): void {
     const seqs = this.#waiting.get(room);
     if (seqs) {
-      if (seqs.length < MAX_WAITING_MESSAGES) seqs.push(seq);
-      else this.options.dropped(1);
+      seqs.push(seq);
+      if (seqs.length > MAX_WAITING_MESSAGES) seqs.shift();
     } else if (this.#waiting.size < MAX_WAITING_ROOMS) {
       this.#waiting.set(room, [seq]);
       this.#later(() => {

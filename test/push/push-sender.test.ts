@@ -122,17 +122,19 @@ test("a push service that says when to come back is understood", async () => {
 test("refusals are logged once for each push service and status, without the endpoint", async () => {
   await using started = await start();
   const { service, browser, sender, logs } = started;
+  const path = new URL(browser.subscription.endpoint).pathname;
   for (const status of [403, 403, 413, 400, 307, 400]) {
-    browser.answer = () => new Response("the key is\nwrong", { status, headers: { location: "/elsewhere" } });
+    browser.answer = () =>
+      new Response(`the key is\nwrong: ${path}`, { status, headers: { location: "/elsewhere" } });
     expect(await sender.send(pushTo(browser))).toBe("refused");
   }
   expect(logs.map((line) => [line["service"], line["status"], line["reason"]])).toEqual([
-    [service.origin, 403, "the key is\nwrong"],
-    [service.origin, 413, "the key is\nwrong"],
-    [service.origin, 400, "the key is\nwrong"],
+    [service.origin, 403, "the key is\nwrong: …"],
+    [service.origin, 413, "the key is\nwrong: …"],
+    [service.origin, 400, "the key is\nwrong: …"],
     [service.origin, 307, ""],
   ]);
-  expect(JSON.stringify(logs)).not.toContain(new URL(browser.subscription.endpoint).pathname);
+  expect(JSON.stringify(logs)).not.toContain(path);
   // No redirect was followed.
   expect(service.requests).toBe(6);
 });
