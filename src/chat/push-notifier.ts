@@ -33,8 +33,8 @@ export interface PushNotifierOptions {
   /** Whether the user sees messages without a push. */
   isConnected: (user: UserKey) => boolean;
   send: (push: Push) => void;
-  /** Notifications were dropped: there were too many. */
-  dropped: (count: number) => void;
+  /** A notification was dropped: there were too many. */
+  dropped: () => void;
   /** Some notifications were not sent, because the storage failed. */
   failed: (error: unknown) => void;
   /** Milliseconds since the epoch. */
@@ -113,7 +113,7 @@ export class PushNotifier {
         this.#look(room, waiting);
       });
     } else {
-      this.options.dropped(1);
+      this.options.dropped();
     }
   }
 
@@ -181,7 +181,7 @@ export class PushNotifier {
       const message = first && newestFor(first, room, messages);
       if (!message) continue;
       if (isConnected(user)) this.#held.hold(user, room.key, message.seq);
-      else if (this.#limiter.take(user) > 0) dropped(1);
+      else if (this.#limiter.take(user) > 0) dropped();
       else
         for (const { subscription, endpoint } of [first, ...others])
           send({ room, message, user, subscription, endpoint });

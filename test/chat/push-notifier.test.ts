@@ -66,7 +66,7 @@ function createNotifier() {
     },
     isConnected: (user) => connected.has(user),
     send: (push) => void sent.push(`${push.user} ${push.room.id}/${push.message.seq} ${push.endpoint}`),
-    dropped: (count) => void (state.dropped += count),
+    dropped: () => void state.dropped++,
     failed: (error) => void failures.push(error),
     now: () => state.now,
     monotonic: () => state.now,
