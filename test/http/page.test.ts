@@ -17,6 +17,7 @@ const signIn = {
   scopes: "openid email",
   audience: "https://chat.example.com",
   isDev: false,
+  pushKey: null,
 };
 issuer.handler = json({
   issuer: issuer.issuer,
@@ -198,6 +199,7 @@ describe("GET /config.json", () => {
       end_session_endpoint: null,
       id_token_signing_alg_values_supported: ["RS256"],
       dev: false,
+      push_key: null,
     });
   });
 
@@ -205,7 +207,11 @@ describe("GET /config.json", () => {
     await using other = createHttpApp();
     const asked = issuer.hits.get(DISCOVERY_PATH);
     const response = await other.app.request("/config.json");
-    expect(await response.json()).toEqual({ issuer: "https://id.example.com", client_id: null });
+    expect(await response.json()).toEqual({
+      issuer: "https://id.example.com",
+      client_id: null,
+      push_key: null,
+    });
     expect(issuer.hits.get(DISCOVERY_PATH)).toBe(asked);
   });
 
