@@ -7,7 +7,7 @@ import { nameOf, titleOf } from "./ui/names.ts";
 
 /** Reads new messages of others to users of a screen reader: those of the selected room, direct messages, and mentions. */
 export function Announcer({ selected }: { selected: string | undefined }) {
-  const { chat } = useServices();
+  const { chat, isEmbedded } = useServices();
   const [text, setText] = useState("");
   useEffect(() => {
     const known = new Map(
@@ -22,6 +22,7 @@ export function Announcer({ selected }: { selected: string | undefined }) {
         if (last.seq <= (before.last_message?.seq ?? 0)) continue;
         const message = `${nameOf(last.sender)}: ${excerpt(last.text)}`;
         if (id === selected) setText(message);
+        else if (isEmbedded) continue;
         else if (direct) setText(`Direct message from ${message}`);
         else if (mentions > before.mentions) setText(`In ${titleOf(room)}, ${message}`);
       }

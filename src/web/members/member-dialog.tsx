@@ -2,7 +2,6 @@ import { useState } from "preact/hooks";
 
 import type { Member, Room } from "../../client/index.ts";
 import { useServices } from "../context.ts";
-import { navigate } from "../route.ts";
 import { Avatar } from "../ui/avatar.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { explain } from "../ui/explain.ts";
@@ -28,7 +27,7 @@ const roles = ["member", "moderator", "owner"] as const;
 /** A member: a way to write to them, and what moderators and owners can do about them. */
 export function MemberDialog({ room, member, isMuted, mayManage, mayChangeRole, onClose }: Props) {
   const services = useServices();
-  const { api } = services;
+  const { api, navigation, isEmbedded } = services;
   const [problem, setProblem] = useState<string>();
   const [isBusy, setIsBusy] = useState(false);
   const who = whoOf(member);
@@ -43,6 +42,7 @@ export function MemberDialog({ room, member, isMuted, mayManage, mayChangeRole, 
       setIsBusy(false);
     }
   };
+  const write = async () => navigation.navigate({ room: await directRoom(services, member) });
   /** Mutes or bans the member with what the form says. */
   const restrict = (event: SubmitEvent, kind: "mute" | "ban") => {
     event.preventDefault();
@@ -57,14 +57,11 @@ export function MemberDialog({ room, member, isMuted, mayManage, mayChangeRole, 
       <div class="list-row">
         <Avatar user={member} />
         <span class="row-main hint">{member.email}</span>
-        <button
-          type="button"
-          class="button"
-          disabled={isBusy}
-          onClick={() => void run(async () => navigate({ room: await directRoom(services, member) }))}
-        >
-          Message
-        </button>
+        {!isEmbedded && (
+          <button type="button" class="button" disabled={isBusy} onClick={() => void run(write)}>
+            Message
+          </button>
+        )}
       </div>
       {problem !== undefined && <p role="alert">{problem}</p>}
       {mayManage && mayChangeRole && (

@@ -3,13 +3,10 @@ import { useEffect, useState } from "preact/hooks";
 import type { Restriction } from "../../client/api.ts";
 import type { Member, Room } from "../../client/index.ts";
 import { useServices } from "../context.ts";
-import { navigate } from "../route.ts";
 import { Avatar } from "../ui/avatar.tsx";
-import { confirmAction } from "../ui/confirm.tsx";
 import { useMembers, useStore } from "../ui/hooks.ts";
 import { IconButton } from "../ui/icons.tsx";
 import { compareNames, nameOf } from "../ui/names.ts";
-import { notifyOf } from "../ui/notices.tsx";
 import { BanList } from "./ban-list.tsx";
 import { Invite } from "./invite.tsx";
 import { MemberDialog } from "./member-dialog.tsx";
@@ -19,7 +16,7 @@ const MAX_SHOWN = 200;
 
 /** Who is in a room, who of them is online, and what moderators can do about it. */
 export function MembersPanel({ room, onClose }: { room: Room; onClose: () => void }) {
-  const { api } = useServices();
+  const { api, navigation, notifyOf, confirmAction, isEmbedded } = useServices();
   const members = useMembers(room);
   const online = useStore(room, (current) => current.online);
   const role = useStore(room, (current) => current.role);
@@ -40,7 +37,7 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
     if (!confirmed) return;
     try {
       await api.leaveRoom(room.id);
-      navigate({});
+      navigation.navigate({});
     } catch (error) {
       notifyOf("You could not leave.")(error);
     }
@@ -85,7 +82,8 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
               isMe={member.id !== null && member.id === room.me?.id}
               mute={mutes.find(({ user }) => user.id === member.id && user.email === member.email)}
               mayManage={mayManage(member)}
-              onSelect={() => setSelected(member)}
+              // In another page, members cannot be written to.
+              onSelect={isEmbedded && !mayManage(member) ? undefined : () => setSelected(member)}
             />
           ))}
         </ul>
@@ -120,7 +118,7 @@ interface RowProps {
   isMe: boolean;
   mute: Restriction | undefined;
   mayManage: boolean;
-  onSelect: () => void;
+  onSelect: (() => void) | undefined;
 }
 
 function MemberRow({ member, isOnline, isMe, mute, mayManage, onSelect }: RowProps) {
@@ -140,7 +138,7 @@ function MemberRow({ member, isOnline, isMe, mute, mayManage, onSelect }: RowPro
         </span>
         <span class="hint">{details.join(" · ")}</span>
       </span>
-      {!isMe && (
+      {onSelect && !isMe && (
         <IconButton
           name="more"
           label={`${mayManage ? "Manage" : "About"} ${nameOf(member)}`}

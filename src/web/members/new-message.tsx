@@ -2,7 +2,6 @@ import { useState } from "preact/hooks";
 
 import { ParleyError, type User } from "../../client/index.ts";
 import { useServices } from "../context.ts";
-import { navigate } from "../route.ts";
 import { Avatar } from "../ui/avatar.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { explain } from "../ui/explain.ts";
@@ -31,7 +30,7 @@ export function NewMessage({ onClose }: { onClose: () => void }) {
     try {
       const room = await directRoom(services, user);
       onClose();
-      navigate({ room });
+      services.navigation.navigate({ room });
     } catch (error) {
       const isUnknown = error instanceof ParleyError && error.code === "member_not_found";
       setProblem(

@@ -3,12 +3,10 @@ import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } fro
 import type { Message } from "../../client/index.ts";
 import { useServices } from "../context.ts";
 import { useRoomActions } from "../rooms/room-actions.ts";
-import type { Route } from "../route.ts";
 import { explain } from "../ui/explain.ts";
 import { useStore } from "../ui/hooks.ts";
 import { Icon } from "../ui/icons.tsx";
 import { count, titleOf } from "../ui/names.ts";
-import { notify } from "../ui/notices.tsx";
 import { type Editing, MessageChunk } from "./message-chunk.tsx";
 import { onMessageKey } from "./message-keys.ts";
 import { MessageWindow } from "./message-window.ts";
@@ -21,8 +19,9 @@ const CHUNK_SIZE = 50;
 const LOAD_MARGIN_PX = 1_200;
 
 /** The messages of a room: as many as have been scrolled to. */
-export function MessageList({ route, editing }: { route: Route; editing: Editing | undefined }) {
-  const { api } = useServices();
+export function MessageList({ editing }: { editing: Editing | undefined }) {
+  const { api, navigation, notify } = useServices();
+  const route = useStore(navigation, (current) => current.route);
   const actions = useRoomActions();
   const { room } = actions;
   const shown = useMemo(() => new MessageWindow(room, api), [room, api]);
@@ -36,12 +35,13 @@ export function MessageList({ route, editing }: { route: Route; editing: Editing
   const [isAtBottom, setIsAtBottom] = useState(false);
   const viewport = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
+  const end = useRef<HTMLDivElement>(null);
   const scroller = useRef<Scroller>(undefined);
   const isPlaced = useRef(false);
   /** A message that is on its way into view. */
   const goal = useRef<number>(undefined);
   const [, update] = useReducer<number, undefined>((version) => version + 1, 0);
-  const { firstUnread, unread } = useReading(room, isAtBottom && isAtEnd, messages.length > 0);
+  const { firstUnread, unread } = useReading(room, end, isAtBottom && isAtEnd && messages.length > 0);
 
   const loadMore = () => {
     const { current } = scroller;
@@ -163,6 +163,7 @@ export function MessageList({ route, editing }: { route: Route; editing: Editing
               lastOwn={undefined}
             />
           )}
+          <div ref={end} class="list-end" />
         </div>
       </div>
       {(!isAtBottom || !isAtEnd) && messages.length > 0 && (

@@ -2,15 +2,13 @@ import { useEffect, useState } from "preact/hooks";
 
 import { type ErrorCode, ParleyError, type RoomInfo } from "../../client/index.ts";
 import { useServices } from "../context.ts";
-import { followLink, pathOf } from "../route.ts";
 import { explain } from "../ui/explain.ts";
-import { Icon } from "../ui/icons.tsx";
 import { titleOf } from "../ui/names.ts";
-import { notifyOf } from "../ui/notices.tsx";
+import { BackLink, RoomFrame, RoomTitle } from "./room-frame.tsx";
 
 /** In place of a room that the user is not in: why, and how they can join it, if they can. */
 export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
-  const { api } = useServices();
+  const { api, notifyOf } = useServices();
   const [info, setInfo] = useState<RoomInfo>();
   const [isJoining, setIsJoining] = useState(false);
   useEffect(() => {
@@ -35,16 +33,12 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
   const text =
     reason === "forbidden" ? "You may not open this room now." : explain(new ParleyError(reason, ""));
   return (
-    <main class="room empty-room">
-      <a class="icon-button back" href={pathOf({})} aria-label="All rooms" onClick={followLink({})}>
-        <Icon name="back" />
-      </a>
+    <RoomFrame class="empty-room">
+      <BackLink />
       <div class="empty-text">
         {isOpen ? (
           <>
-            <h1>
-              <bdi>{titleOf(info)}</bdi>
-            </h1>
+            <RoomTitle>{titleOf(info)}</RoomTitle>
             <p>{reason === "room_not_found" ? "Everyone may join this room." : text}</p>
             <button type="button" class="button primary" disabled={isJoining} onClick={() => void join()}>
               Join
@@ -54,6 +48,6 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
           <p role="alert">{text}</p>
         )}
       </div>
-    </main>
+    </RoomFrame>
   );
 }

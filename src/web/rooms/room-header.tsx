@@ -2,11 +2,11 @@ import { useState } from "preact/hooks";
 
 import type { Room } from "../../client/index.ts";
 import { useServices } from "../context.ts";
-import { followLink, pathOf } from "../route.ts";
 import { Avatar } from "../ui/avatar.tsx";
 import { useMembers, useStore } from "../ui/hooks.ts";
-import { Icon, IconButton } from "../ui/icons.tsx";
+import { IconButton } from "../ui/icons.tsx";
 import { count, isOnline, titleOf } from "../ui/names.ts";
+import { BackLink, RoomTitle } from "./room-frame.tsx";
 import { RoomSettings } from "./room-settings.tsx";
 
 interface Props {
@@ -34,14 +34,10 @@ export function RoomHeader({ room, isPanelOpen, onPanel, onSearch }: Props) {
   if (!isConnected) detail = "Not connected";
   return (
     <header class="room-head">
-      <a class="icon-button back" href={pathOf({})} aria-label="All rooms" onClick={followLink({})}>
-        <Icon name="back" />
-      </a>
+      <BackLink />
       {direct && <Avatar user={direct} online={isOtherOnline} />}
       <div class="room-head-text">
-        <h1>
-          <bdi>{title}</bdi>
-        </h1>
+        <RoomTitle>{title}</RoomTitle>
         <p class="hint" role="status">
           {detail}
         </p>

@@ -3,11 +3,11 @@ import { useState } from "preact/hooks";
 import type { RoomSummary } from "../../client/index.ts";
 import { useServices } from "../context.ts";
 import { excerpt } from "../messages/quote.tsx";
-import { followLink, pathOf } from "../route.ts";
 import { Avatar } from "../ui/avatar.tsx";
 import { useStore } from "../ui/hooks.ts";
 import { IconButton } from "../ui/icons.tsx";
 import { isOnline, nameOf, titleOf } from "../ui/names.ts";
+import { RoomLink } from "../ui/room-link.tsx";
 import { exactTime, shortTime } from "../ui/times.ts";
 import { useOnline } from "./use-online.ts";
 
@@ -81,12 +81,7 @@ function RoomItem(props: { room: RoomSummary; isSelected: boolean; isOnline: boo
   const classes = ["room-item", unread > 0 && "unread", direct && "direct"].filter(Boolean);
   return (
     <li>
-      <a
-        class={classes.join(" ")}
-        href={pathOf({ room: id })}
-        aria-current={isSelected ? "page" : undefined}
-        onClick={followLink({ room: id })}
-      >
+      <RoomLink to={{ room: id }} class={classes.join(" ")} aria-current={isSelected ? "page" : undefined}>
         {direct && <Avatar user={direct} online={isOtherOnline} />}
         <span class="room-name">
           <bdi>{titleOf(room)}</bdi>
@@ -114,7 +109,7 @@ function RoomItem(props: { room: RoomSummary; isSelected: boolean; isOnline: boo
             </span>
           </span>
         )}
-      </a>
+      </RoomLink>
     </li>
   );
 }
