@@ -64,9 +64,7 @@ export function startPush(options: PushOptions) {
     store,
     isConnected,
     send: (push) => queue.add(push),
-    dropped(count) {
-      for (let each = 0; each < count; each++) settled("dropped");
-    },
+    dropped: () => settled("dropped"),
     failed: (err) => log.error({ err }, "Users could not be notified by web push"),
     now: Date.now,
     monotonic,

@@ -17,7 +17,7 @@ import { EVERYONE } from "./room-mentions.ts";
 export const PUSH_DELAY_MS = 3000;
 /** A page presents its subscription when it is loaded. One that has not been presented for so long is not used any more. */
 const MAX_SUBSCRIPTION_AGE_MS = 30 * 24 * 3_600_000;
-/** Rooms whose messages wait, and messages of each of them. Beyond that, the others are not notified of. */
+/** Rooms whose messages wait, and messages of each of them: the newest ones. */
 const MAX_WAITING_ROOMS = 10_000;
 const MAX_WAITING_MESSAGES = 500;
 /** Rooms of which it is remembered whether they are direct conversations. */
@@ -33,8 +33,8 @@ export interface PushNotifierOptions {
   /** Whether the user sees messages without a push. */
   isConnected: (user: UserKey) => boolean;
   send: (push: Push) => void;
-  /** Notifications were dropped: there were too many. */
-  dropped: (count: number) => void;
+  /** A notification was dropped: there were too many. */
+  dropped: () => void;
   /** Some notifications were not sent, because the storage failed. */
   failed: (error: unknown) => void;
   /** Milliseconds since the epoch. */
@@ -103,8 +103,8 @@ export class PushNotifier {
   #wait(room: RoomKey, seq: number): void {
     const seqs = this.#waiting.get(room);
     if (seqs) {
-      if (seqs.length < MAX_WAITING_MESSAGES) seqs.push(seq);
-      else this.options.dropped(1);
+      seqs.push(seq);
+      if (seqs.length > MAX_WAITING_MESSAGES) seqs.shift();
     } else if (this.#waiting.size < MAX_WAITING_ROOMS) {
       this.#waiting.set(room, [seq]);
       this.#later(() => {
@@ -113,7 +113,7 @@ export class PushNotifier {
         this.#look(room, waiting);
       });
     } else {
-      this.options.dropped(1);
+      this.options.dropped();
     }
   }
 
@@ -181,7 +181,7 @@ export class PushNotifier {
       const message = first && newestFor(first, room, messages);
       if (!message) continue;
       if (isConnected(user)) this.#held.hold(user, room.key, message.seq);
-      else if (this.#limiter.take(user) > 0) dropped(1);
+      else if (this.#limiter.take(user) > 0) dropped();
       else
         for (const { subscription, endpoint } of [first, ...others])
           send({ room, message, user, subscription, endpoint });

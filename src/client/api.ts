@@ -259,8 +259,10 @@ export class Api {
     return this.#list("results", ["search"], query);
   }
 
-  /** Notifies this user in a browser: `subscription` is what `toJSON()` of its push subscription returns. */
-  subscribePush(subscription: PushSubscriptionBody): Promise<void> {
+  /** Notifies this user in a browser, given its push subscription or what `toJSON()` of it returns. */
+  subscribePush(
+    subscription: PushSubscriptionBody | { readonly endpoint: string; toJSON(): object },
+  ): Promise<void> {
     return this.#http.request("PUT", ["push-subscription"], { body: subscription });
   }
 

@@ -6,11 +6,13 @@ import type {
   NoticeFrame,
   OpenedFrame,
   RoomSummaryBody,
+  UserBody,
 } from "../protocol/frames.ts";
 import type { ChatContext } from "./chat-context.ts";
 import type { Message } from "./messages.ts";
 import { MESSAGES_PAGE_SIZE, readOlder } from "./pages.ts";
 import { RoomCounts } from "./room-counts.ts";
+import { shortened } from "./shortened.ts";
 import { Timer } from "./timer.ts";
 
 interface Entry {
@@ -25,10 +27,6 @@ interface Entry {
   /** The search for the last message among older ones, if one is in progress. */
   search?: object | undefined;
 }
-
-/** UTF-16 units of the text of a summary's message, and bytes of its metadata, and of its mentions. */
-const MAX_SUMMARY_TEXT_LENGTH = 200;
-const MAX_SUMMARY_META_BYTES = 512;
 
 /** A user's rooms with their unread messages, in step with the server. */
 export class RoomList {
@@ -122,7 +120,7 @@ export class RoomList {
     if (notice.type === "room") {
       const { id, ...settings } = notice.room;
       this.#apply(id, (entry) => this.#update(entry, settings));
-    } else if (notice.user.id === this.#chat.me?.id && (notice.type === "read" || notice.type === "member")) {
+    } else if ((notice.type === "read" || notice.type === "member") && notice.user.id === this.#chat.me?.id) {
       this.#apply(notice.room, (entry) => {
         if (notice.type === "read") entry.counts.applyMark(notice);
         this.#update(entry, notice.type === "member" && notice.role ? { role: notice.role } : {});
@@ -224,7 +222,11 @@ export class RoomList {
     lastRev = -1,
   ): void {
     let { last_message } = entry.summary;
+    const { direct } = entry.summary;
     if (lastRev >= entry.lastRev) {
+      // The other user may have signed in, or have another name.
+      if (direct && last && last.rev > entry.lastRev && isSameUser(direct, last.sender))
+        fields = { ...fields, direct: last.sender };
       last_message = last;
       entry.lastRev = lastRev;
       entry.search = undefined;
@@ -271,19 +273,8 @@ export class RoomList {
 
 const isPresent = ({ deleted_at }: Message) => deleted_at === undefined;
 
-/** As the server does it. */
-function shortened({ text, meta, mentions, ...rest }: MessageBody): MessageBody {
-  return {
-    ...rest,
-    // The cut may fall inside a surrogate pair.
-    text: text.slice(0, MAX_SUMMARY_TEXT_LENGTH).replace(/[\ud800-\udbff]$/, ""),
-    ...(isShort(meta) && { meta }),
-    ...(isShort(mentions) && { mentions }),
-  };
-}
-
-const isShort = (value: object | undefined) =>
-  value && new TextEncoder().encode(JSON.stringify(value)).length <= MAX_SUMMARY_META_BYTES;
+const isSameUser = (known: UserBody, { id, email }: UserBody) =>
+  known.id === id || (known.id === null && known.email === email);
 
 function byActivity(a: RoomSummaryBody, b: RoomSummaryBody): number {
   const [timeA, timeB] = [activityAt(a), activityAt(b)];

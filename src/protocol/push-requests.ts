@@ -4,25 +4,35 @@ import { annotate } from "./annotate.ts";
 
 /** Bodies of the HTTP API about web push. Unknown keys are ignored, such as `expirationTime` of a browser's subscription. */
 
-const endpoint = annotate(v.string(), {
-  description: "The URL of the subscription, on a host of PARLEY_PUSH_SERVICES. It is a secret.",
-  minLength: 1,
-  maxLength: 2048,
-});
+const MAX_ENDPOINT_LENGTH = 2048;
+const LENGTH_RULE = `must have 1 to ${MAX_ENDPOINT_LENGTH} characters`;
+const endpoint = annotate(
+  v.pipe(v.string(), v.minLength(1, LENGTH_RULE), v.maxLength(MAX_ENDPOINT_LENGTH, LENGTH_RULE)),
+  "The URL of the subscription, on a host of PARLEY_PUSH_SERVICES. It is a secret.",
+);
+/** The server checks the bytes, too. */
+const base64url = (characters: number, description: string) =>
+  annotate(
+    v.pipe(
+      v.string(),
+      v.regex(
+        new RegExp(`^[A-Za-z0-9_-]{${characters}}$`),
+        `must have ${characters} characters of base64url`,
+      ),
+    ),
+    description,
+  );
 
 export const pushSubscriptionSchema = annotate(
   v.object({
     endpoint,
-    keys: v.object({
-      p256dh: annotate(v.string(), {
-        description: "The browser's public key: 65 bytes, in base64url without padding.",
-        pattern: "^[A-Za-z0-9_-]{87}$",
+    keys: annotate(
+      v.object({
+        p256dh: base64url(87, "The browser's public key: 65 bytes, without padding."),
+        auth: base64url(22, "The browser's authentication secret: 16 bytes, without padding."),
       }),
-      auth: annotate(v.string(), {
-        description: "The browser's authentication secret: 16 bytes, in base64url without padding.",
-        pattern: "^[A-Za-z0-9_-]{22}$",
-      }),
-    }),
+      "With which pushes are encrypted (RFC 8291).",
+    ),
   }),
   {
     title: "PushSubscription",

@@ -23,11 +23,11 @@ export async function post(
     ...request,
   });
   const { status, headers, body } = response;
-  const isRefused = status >= 400 && status < 500;
+  const hasReason = status >= 400 && status < 500 && !headers.has("content-encoding");
   return {
     status,
     retryAfterMs: parseRetryAfter(headers.get("retry-after")),
-    reason: body ? await readBeginning(body, isRefused ? MAX_REASON_BYTES : 0) : "",
+    reason: body ? await readBeginning(body, hasReason ? MAX_REASON_BYTES : 0) : "",
   };
 }
 

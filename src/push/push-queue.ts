@@ -39,6 +39,8 @@ export interface PushQueueOptions {
 export class PushQueue {
   /** By the origin of the push service. The one that was sent to last comes last. */
   readonly #lanes = new Map<string, Lane>();
+  /** The newest push of each room for each subscription. It replaces those that still wait. */
+  readonly #newest = new Map<string, Push>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
   #size = 0;
   #running = 0;
@@ -53,6 +55,7 @@ export class PushQueue {
       return;
     }
     this.#size++;
+    this.#newest.set(keyOf(push), push);
     this.#enqueue({ push, attempts: 0 });
   }
 
@@ -97,10 +100,11 @@ export class PushQueue {
   async #run(origin: string, lane: Lane, job: Job): Promise<void> {
     this.#running++;
     lane.running++;
-    const outcome = await this.options.send(job.push);
+    const isReplaced = this.#newest.get(keyOf(job.push)) !== job.push;
+    const outcome = isReplaced ? "unwanted" : await this.options.send(job.push);
     this.#running--;
     lane.running--;
-    if (typeof outcome === "string") this.#settle(outcome);
+    if (typeof outcome === "string") this.#settle(job.push, outcome);
     else this.#retry(lane, job, outcome.retryAfterMs);
     if (lane.jobs.length === 0 && lane.running === 0 && !lane.isPaused && this.#lanes.get(origin) === lane)
       this.#lanes.delete(origin);
@@ -110,7 +114,7 @@ export class PushQueue {
   #retry(lane: Lane, job: Job, retryAfterMs: number | undefined): void {
     job.attempts++;
     if (this.#isStopped || job.attempts >= MAX_ATTEMPTS) {
-      this.#settle("failed");
+      this.#settle(job.push, "failed");
       return;
     }
     const { retryMs = FIRST_RETRY_MS } = this.options;
@@ -140,8 +144,11 @@ export class PushQueue {
     this.#timers.add(timer);
   }
 
-  #settle(outcome: Parameters<PushQueueOptions["settled"]>[0]): void {
+  #settle(push: Push, outcome: Parameters<PushQueueOptions["settled"]>[0]): void {
     this.#size--;
+    if (this.#newest.get(keyOf(push)) === push) this.#newest.delete(keyOf(push));
     this.options.settled(outcome);
   }
 }
+
+const keyOf = ({ subscription, room }: Push) => `${subscription} ${room.key}`;

@@ -85,11 +85,13 @@ export class PushSender {
       return "gone";
     }
     if (status === 429 || status >= 500) return { retryAfterMs };
-    this.#logOnce(push, String(status), { status, reason });
+    // Some push services repeat the path, which is secret.
+    const { pathname } = new URL(push.endpoint);
+    this.#logOnce(push, String(status), { status, reason: reason.replaceAll(pathname, "…") });
     return "refused";
   }
 
-  /** Logs the first failure of a kind. The endpoint itself is secret. */
+  /** Logs the first failure of a kind, without the endpoint. */
   #logOnce({ endpoint }: Push, kind: string, details: { status?: number; reason: string }): void {
     const { origin } = new URL(endpoint);
     const key = `${origin} ${kind}`;

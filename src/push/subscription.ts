@@ -4,11 +4,10 @@ import { ChatError } from "../chat/errors.ts";
 import type { PushSubscription } from "../chat/push-store.ts";
 import { matchesOriginPattern } from "../url.ts";
 
-const MAX_ENDPOINT_LENGTH = 2048;
-/** 65 and 16 bytes in base64url. */
-const PUBLIC_KEY = /^[\w-]{87}$/;
-const SECRET = /^[\w-]{22}$/;
+/** The first byte of a public key (SEC 1, section 2.3.3). */
 const UNCOMPRESSED = 4;
+const PUBLIC_KEY_BYTES = 65;
+const SECRET_BYTES = 16;
 
 /** Throws `invalid_command` for a subscription to which nothing can be sent, or may be. `services` are patterns of origins. */
 export function checkSubscription(
@@ -22,7 +21,7 @@ export function checkSubscription(
     );
   if (!isPublicKey(p256dh))
     throw invalid("keys.p256dh", "must be an uncompressed point of P-256, in base64url");
-  if (!SECRET.test(auth)) throw invalid("keys.auth", "must be 16 bytes in base64url");
+  if (decode(auth)?.length !== SECRET_BYTES) throw invalid("keys.auth", "must be 16 bytes in base64url");
 }
 
 /**
@@ -30,7 +29,6 @@ export function checkSubscription(
  * taken for another host, and one subscription is not two.
  */
 export function isAllowed(endpoint: string, services: readonly string[]): boolean {
-  if (endpoint.length > MAX_ENDPOINT_LENGTH) return false;
   const url = URL.parse(endpoint);
   if (!url || url.href !== endpoint || url.username !== "" || url.password !== "" || endpoint.includes("#"))
     return false;
@@ -38,15 +36,20 @@ export function isAllowed(endpoint: string, services: readonly string[]): boolea
 }
 
 function isPublicKey(text: string): boolean {
-  if (!PUBLIC_KEY.test(text)) return false;
-  const bytes = Buffer.from(text, "base64url");
-  if (bytes[0] !== UNCOMPRESSED) return false;
+  const bytes = decode(text);
+  if (bytes?.length !== PUBLIC_KEY_BYTES || bytes[0] !== UNCOMPRESSED) return false;
   try {
     ECDH.convertKey(bytes, "prime256v1");
     return true;
   } catch {
     return false;
   }
+}
+
+/** Undefined if a text is not base64url without padding, or not the only way to write its bytes. */
+function decode(text: string): Buffer | undefined {
+  const bytes = Buffer.from(text, "base64url");
+  return bytes.toString("base64url") === text ? bytes : undefined;
 }
 
 const invalid = (field: string, rule: string) => new ChatError("invalid_command", `${field}: ${rule}`);

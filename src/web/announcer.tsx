@@ -4,9 +4,9 @@ import { useServices } from "./context.ts";
 import { excerpt } from "./messages/quote.tsx";
 import { onNewMessage } from "./new-messages.ts";
 import { useStore } from "./ui/hooks.ts";
-import { nameOf } from "./ui/names.ts";
+import { nameOf, titleOf } from "./ui/names.ts";
 
-/** Reads new messages of others to users of a screen reader: those of the selected room, and mentions in others. */
+/** Reads new messages of others to users of a screen reader: those of the selected room, direct messages, and mentions. */
 export function Announcer({ selected }: { selected: string | undefined }) {
   const { chat, isEmbedded } = useServices();
   const [text, setText] = useState("");
@@ -15,7 +15,9 @@ export function Announcer({ selected }: { selected: string | undefined }) {
       onNewMessage(chat, ({ room, last, isMention }) => {
         const message = `${nameOf(last.sender)}: ${excerpt(last.text)}`;
         if (room.id === selected) setText(message);
-        else if (!isEmbedded && isMention) setText(`In ${room.name}, ${message}`);
+        else if (isEmbedded) return;
+        else if (room.direct) setText(`Direct message from ${message}`);
+        else if (isMention) setText(`In ${titleOf(room)}, ${message}`);
       }),
     [chat, selected],
   );
@@ -30,9 +32,10 @@ export function Announcer({ selected }: { selected: string | undefined }) {
 export function useTitle(selected: string | undefined): void {
   const { chat } = useServices();
   const unread = useStore(chat, (current) => current.unread);
-  const name = useStore(chat, (current) =>
-    selected === undefined ? undefined : current.room(selected)?.name,
-  );
+  const name = useStore(chat, (current) => {
+    const room = selected === undefined ? undefined : current.room(selected);
+    return room && titleOf(room);
+  });
   useEffect(() => {
     document.title = `${unread > 0 ? `(${unread}) ` : ""}${name === undefined ? "" : `${name} – `}Parley`;
   }, [unread, name]);

@@ -221,11 +221,12 @@ export function pushStoreContract(name: string, open: () => OpenedPushStore): vo
     });
 
     test("a push is never sent to a browser that has become another user's", async () => {
-      const [alice, bob] = [await h.user(), await h.user()];
-      const room = await h.room(alice, bob);
+      const [alice, bob, carol] = [await h.user(), await h.user(), await h.user()];
+      const room = await h.room(alice, bob, carol);
       const own = await subscribe(alice);
-      await h.fill(room, bob, 1);
+      await h.fill(room, carol, 1);
       const [push] = await pushesOf(room, alice, 1);
+      expect(await isWanted(push)).toBe(own.endpoint);
       await subscribe(bob, NOW, own);
       expect(await isWanted(push)).toBeUndefined();
     });

@@ -165,6 +165,26 @@ describe("its files", () => {
     expect(Buffer.from(plain).toString()).toBe(await (await get(script)).text());
   });
 
+  test("of <parley-room> may be loaded by pages of other origins, and nothing else may", async () => {
+    const embed = await get("/embed.js", { origin: "https://shop.example.com" });
+    expect(embed.headers.get("cache-control")).toBe("no-cache");
+    const [, asset = ""] = /^import "\.(\/assets\/[^"]+)";\n$/.exec(await embed.text()) ?? [];
+    const openTo = async (path: string, headers: Record<string, string> = {}) => {
+      const response = await get(path, { origin: "https://shop.example.com", ...headers });
+      return [
+        response.status,
+        response.headers.get("access-control-allow-origin"),
+        response.headers.get("cross-origin-resource-policy"),
+      ];
+    };
+    const etag = embed.headers.get("etag") ?? "";
+    expect(await openTo("/embed.js")).toEqual([200, "*", "cross-origin"]);
+    expect(await openTo("/embed.js", { "if-none-match": etag })).toEqual([304, "*", "cross-origin"]);
+    expect(await openTo(asset)).toEqual([200, "*", "cross-origin"]);
+    for (const path of ["/", "/icon.svg", "/config.json", "/healthz"])
+      expect([path, ...(await openTo(path))]).toEqual([path, 200, null, null]);
+  });
+
   test.each(["/assets/main-00000000.js", "/assets/..%2findex.html", "/other.svg"])(
     "%s is not among them",
     async (path) => {

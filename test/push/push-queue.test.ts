@@ -8,13 +8,20 @@ import { actor, range, settle } from "../support/samples.ts";
 beforeEach(() => void jest.useFakeTimers());
 afterEach(() => void jest.useRealTimers());
 
-const pushTo = (endpoint: string): Push => ({
+let subscriptions = 0;
+
+const pushTo = (endpoint: string, subscription = ++subscriptions): Push => ({
   room: { key: 1, id: "room", name: "Room", isDirect: false },
   message: { seq: 1, sender: actor(1), text: "", mentioned: new Set() },
   user: 2,
-  subscription: 3,
+  subscription,
   endpoint,
 });
+
+async function wait(ms: number): Promise<void> {
+  jest.advanceTimersByTime(ms);
+  await settle();
+}
 
 /** A queue whose requests the test answers. */
 function createQueue() {
@@ -47,11 +54,7 @@ function createQueue() {
   const answerAll = async (outcome: Outcome) => {
     for (const { answer } of Array.from(requests)) await answer(outcome);
   };
-  const wait = async (ms: number) => {
-    jest.advanceTimersByTime(ms);
-    await settle();
-  };
-  return { queue, requests, settled, add, running, answerAll, wait };
+  return { queue, requests, settled, add, running, answerAll };
 }
 
 const failed: Outcome = { retryAfterMs: undefined };
@@ -81,7 +84,7 @@ test("beyond a number of pushes, new ones are dropped", async () => {
 });
 
 test("a push that fails is sent again, later each time, and given up in the end", async () => {
-  const { add, requests, wait, answerAll, settled } = createQueue();
+  const { add, requests, answerAll, settled } = createQueue();
   add("push.example.com");
   for (const delay of [1000, 4000, 16_000]) {
     await answerAll(failed);
@@ -96,8 +99,25 @@ test("a push that fails is sent again, later each time, and given up in the end"
   expect([requests.length, settled]).toEqual([0, { failed: 1 }]);
 });
 
+test("a later push of a room replaces one that waits, also to be sent again", async () => {
+  const { queue, add, requests, answerAll, settled } = createQueue();
+  const url = "https://push.example.com/device";
+  queue.add(pushTo(url, 1));
+  await answerAll(failed);
+  queue.add(pushTo(url, 1));
+  // Another browser, and another room.
+  queue.add(pushTo(url, 2));
+  queue.add({ ...pushTo(url, 1), room: { key: 2, id: "other", name: "Other", isDirect: false } });
+  expect(requests).toHaveLength(3);
+  await answerAll("sent");
+  await wait(100_000);
+  expect([requests.length, settled]).toEqual([0, { sent: 3, unwanted: 1 }]);
+  add("push.example.com");
+  expect(requests).toHaveLength(1);
+});
+
 test("a push service that asks to wait gets nothing until then, and the others theirs", async () => {
-  const { add, requests, running, wait, answerAll, settled } = createQueue();
+  const { add, requests, running, answerAll, settled } = createQueue();
   add("busy.example.com", 10);
   await requests[0]?.answer({ retryAfterMs: 60_000 });
   expect(running()).toEqual({ "busy.example.com": 7 });
@@ -112,7 +132,7 @@ test("a push service that asks to wait gets nothing until then, and the others t
 });
 
 test("a push service that asks to wait for a day is asked again after five minutes", async () => {
-  const { add, requests, wait, answerAll } = createQueue();
+  const { add, requests, answerAll } = createQueue();
   add("busy.example.com");
   await answerAll({ retryAfterMs: 86_400_000 });
   await wait(299_999);
@@ -122,7 +142,7 @@ test("a push service that asks to wait for a day is asked again after five minut
 });
 
 test("a push service that asks to wait no time is given some all the same", async () => {
-  const { add, requests, wait, answerAll } = createQueue();
+  const { add, requests, answerAll } = createQueue();
   add("busy.example.com");
   await answerAll({ retryAfterMs: 0 });
   await wait(999);

@@ -59,7 +59,6 @@ describe("pushes do not go to", () => {
     "data:,x",
     "fcm.googleapis.com/x",
     "",
-    `https://fcm.googleapis.com/${"x".repeat(2048)}`,
   ])("%j", (endpoint) => {
     expect(isAllowed(endpoint, DEFAULT_SERVICES)).toBe(false);
     expect(() => checkSubscription({ ...valid, endpoint }, DEFAULT_SERVICES)).toThrow("endpoint: must be");
@@ -89,6 +88,13 @@ test("keys are refused unless they are a point of the curve, and a secret of 16 
   ];
   for (const p256dh of points)
     expect(() => checkSubscription({ ...valid, p256dh }, DEFAULT_SERVICES)).toThrow("keys.p256dh: must be");
-  for (const auth of ["", "A".repeat(21), "A".repeat(23), `${"A".repeat(21)}=`, "A".repeat(10_000)])
+  for (const auth of [
+    "",
+    "A".repeat(21),
+    `${"A".repeat(21)}B`,
+    "A".repeat(23),
+    `${"A".repeat(21)}=`,
+    "A".repeat(10_000),
+  ])
     expect(() => checkSubscription({ ...valid, auth }, DEFAULT_SERVICES)).toThrow("keys.auth: must be");
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 
 import { StoreError } from "../../src/chat/errors.ts";
-import type { Push } from "../../src/chat/push-store.ts";
+import type { Push, PushStore } from "../../src/chat/push-store.ts";
 import { pushStoreContract } from "../contract/push.ts";
 import { StoreHarness } from "../contract/store-harness.ts";
 import { openSqliteStore } from "../support/sqlite-store.ts";
@@ -48,7 +48,7 @@ test("methods for web push reject with a StoreError when the file cannot be read
     subscription: 1,
     endpoint: subscription.endpoint,
   };
-  const calls: Record<keyof typeof push & string, () => Promise<unknown>> = {
+  const calls: Record<keyof PushStore, () => Promise<unknown>> = {
     subscribe: () => push.subscribe(1, subscription, 1, 1),
     unsubscribe: () => push.unsubscribe(1, subscription.endpoint),
     forget: () => push.forget(sent),

@@ -12,6 +12,7 @@ import { Search } from "../../src/chat/search.ts";
 import { type AppOptions, createApp } from "../../src/http/app.ts";
 import { createMetrics } from "../../src/http/metrics.ts";
 import { OriginPolicy } from "../../src/http/origin.ts";
+import { checkSubscription } from "../../src/push/subscription.ts";
 import { open } from "../../src/store/sqlite/open.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { noLimits } from "./chat-harness.ts";
@@ -47,7 +48,7 @@ export function createHttpApp(
     search: new Search({ rooms: chat.rooms, index: store.search, monotonic }),
     pushSubscriptions: new PushSubscriptions({
       store: store.push,
-      check: ignore,
+      check: (subscription) => checkSubscription(subscription, ["https://push.example.com"]),
       now: Date.now,
       writeFailed: ignore,
     }),

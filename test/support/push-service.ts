@@ -137,7 +137,6 @@ async function hkdf(
 async function checkAuthorization(header: string, audience: string): Promise<void> {
   const [, token = "", key = ""] = /^vapid t=([\w.-]+), k=([\w-]+)$/.exec(header) ?? [];
   const [head = "", body = "", signature = ""] = token.split(".");
-  const parsed = (part: string): unknown => JSON.parse(Buffer.from(part, "base64url").toString());
   const curve = { name: "ECDSA", namedCurve: "P-256" };
   const publicKey = await crypto.subtle.importKey("raw", Buffer.from(key, "base64url"), curve, false, [
     "verify",
@@ -149,8 +148,10 @@ async function checkAuthorization(header: string, audience: string): Promise<voi
     Buffer.from(`${head}.${body}`),
   );
   expect(isSigned).toBe(true);
-  expect(parsed(head)).toEqual({ typ: "JWT", alg: "ES256" });
-  const claims = parsed(body) as { aud: string; exp: number; sub: string };
+  expect(decodeJson(head)).toEqual({ typ: "JWT", alg: "ES256" });
+  const claims = decodeJson(body) as { aud: string; exp: number; sub: string };
   expect([claims.aud, claims.sub]).toEqual([audience, "mailto:admin@example.com"]);
   expect(claims.exp - Date.now() / 1000).toBeWithin(3600, 24 * 3600);
 }
+
+const decodeJson = (part: string): unknown => JSON.parse(Buffer.from(part, "base64url").toString());

@@ -39,7 +39,7 @@ const READ_MARK_PATH = /^\/api\/rooms\/[^/]+\/read$/;
 function limitRate(chat: Chat): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     c.set("budgets", chat.budgets);
-    chat.charge(c.get("actor"), budgetOf(c));
+    chat.budgets.charge(c.get("actor"), budgetOf(c));
     await next();
   };
 }

@@ -117,12 +117,10 @@ export class Importer {
     const messages = file
       ? new NumberedMessages(this.#context, room, file)
       : new ForeignMessages(this.#context, room);
-    const isValid = importDirect(this.#context, room, direct);
-    if (isValid) {
-      this.#addMembers(room);
-      importRestrictions(this.#context, room);
-    }
-    const head = isValid ? await messages.apply() : undefined;
+    importDirect(this.#context, room, direct);
+    this.#addMembers(room);
+    importRestrictions(this.#context, room);
+    const head = await messages.apply();
     if (head) {
       this.#statements.run("UPDATE main.rooms SET seq = ?, rev = ? WHERE pk = ?", head.seq, head.rev, key);
       this.#setReadMarks(room, head);

@@ -64,7 +64,8 @@ function OneRoom({ id, emit }: { id: string; emit: Props["emit"] }) {
       class="page"
       onKeyDown={(event) => {
         if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") setIsSearching(true);
-        else if (event.key === "Escape" && !event.defaultPrevented) composer.current?.focus();
+        else if (event.key === "Escape" && !event.defaultPrevented && event.target !== composer.current)
+          composer.current?.focus();
         else return;
         event.preventDefault();
       }}

@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { type ErrorCode, ParleyError, type RoomInfo } from "../../client/index.ts";
 import { useServices } from "../context.ts";
 import { explain } from "../ui/explain.ts";
+import { titleOf } from "../ui/names.ts";
 import { BackLink, RoomFrame, RoomTitle } from "./room-frame.tsx";
 
 /** In place of a room that the user is not in: why, and how they can join it, if they can. */
@@ -37,7 +38,7 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
       <div class="empty-text">
         {isOpen ? (
           <>
-            <RoomTitle>{info.name}</RoomTitle>
+            <RoomTitle>{titleOf(info)}</RoomTitle>
             <p>{reason === "room_not_found" ? "Everyone may join this room." : text}</p>
             <button type="button" class="button primary" disabled={isJoining} onClick={() => void join()}>
               Join

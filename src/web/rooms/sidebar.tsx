@@ -9,7 +9,7 @@ import { Icon, IconButton } from "../ui/icons.tsx";
 import { nameOf } from "../ui/names.ts";
 
 /** The dialogs that can be opened from anywhere. */
-export type DialogName = "create" | "join" | "search" | "shortcuts";
+export type DialogName = "create" | "join" | "message" | "search" | "shortcuts";
 
 interface Props {
   notifications: Notifications;

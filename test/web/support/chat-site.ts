@@ -15,6 +15,8 @@ const TIMEOUT_MS = 15_000;
 /** A server with its page and the development issuer, in the process of the tests. */
 export interface ChatSite extends AsyncDisposable {
   readonly url: string;
+  /** A token of a user. With a negative time, it has expired that long ago. */
+  token(email: string, seconds?: number): Promise<string>;
   /** The HTTP API as a user. */
   api(email: string): Api;
   /** Creates a room of these users; the first one owns it. Resolves with its id. */
@@ -49,12 +51,14 @@ export async function startChatSite(env: Record<string, string> = {}): Promise<C
     await running?.stop();
     running = undefined;
   };
-  const apiOf = (email: string) => api({ url, token: () => devIssuer.token(email, 3600) });
+  const token = (email: string, seconds = 3600) => devIssuer.token(email, seconds);
+  const apiOf = (email: string) => api({ url, token: () => token(email) });
   await start();
   return {
     get url() {
       return url;
     },
+    token,
     api: apiOf,
     async createRoom([owner = "", ...others], name = `Room ${++rooms}`) {
       const { id } = await apiOf(owner).createRoom({ name });
