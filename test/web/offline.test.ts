@@ -113,8 +113,21 @@ test("signing out removes what was seen, in all tabs", async () => {
   await tab.waitUntilKept();
   await using other = await tab.openAnother(`${site.url}r/${room}`);
   await other.see("A secret");
+  // It is signed out while it is at the issuer.
+  const third = await tab.openAnother("about:blank");
+  const { promise: atIssuer, resolve: arrive } = Promise.withResolvers<void>();
+  const { promise: signedOut, resolve: leave } = Promise.withResolvers<void>();
+  await third.page.route("**/dev/authorize?*", async (route) => {
+    arrive();
+    await signedOut;
+    await route.continue();
+  });
+  await third.page.goto(`${site.url}r/${room}`, { waitUntil: "commit" });
+  await atIssuer;
   await tab.button("Sign out").click();
-  for (const each of [tab, other]) {
+  await tab.button("Sign in").waitFor();
+  leave();
+  for (const each of [tab, other, third]) {
     await each.button("Sign in").waitFor();
     expect(await each.page.getByText("A secret").count()).toBe(0);
   }
