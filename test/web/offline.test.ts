@@ -197,6 +197,7 @@ test("below a path, a slow or broken server does not keep the page from being sh
         mode.documents++;
         await Bun.sleep(mode.delayMs);
         if (mode.status === 302) return Response.redirect("/portal");
+        if (mode.status === 203) return new Response("Sign in at the proxy");
         if (mode.status !== 200) return new Response("Broken", { status: mode.status });
       }
       return fetch(new URL(path, site.url), { headers: { "accept-encoding": "identity" } });
@@ -211,6 +212,9 @@ test("below a path, a slow or broken server does not keep the page from being sh
   await page.evaluate("navigator.serviceWorker.ready.then(() => undefined)");
   const button = page.getByRole("button", { name: "Sign in" });
 
+  mode.status = 203;
+  await page.goto(`${proxy.url.href}chat/`);
+  await page.getByText("Sign in at the proxy").waitFor();
   mode.status = 502;
   await page.goto(`${proxy.url.href}chat/r/lobby/1`);
   await button.waitFor();
