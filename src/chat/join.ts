@@ -1,13 +1,7 @@
 import { type Mute, muteOf } from "./decide-posting.ts";
 import { StoreError } from "./errors.ts";
 import type { HistoryReader } from "./history.ts";
-import {
-  HISTORY_LENGTH,
-  type Membership,
-  type Message,
-  type Position,
-  type RoomKey,
-} from "./model.ts";
+import { HISTORY_LENGTH, type Membership, type Message, type Position, type RoomKey } from "./model.ts";
 import type { Participant, Participants } from "./participants.ts";
 import type { RoomSync } from "./room-sync.ts";
 import { readStanding } from "./standing.ts";
