@@ -5,4 +5,4 @@ import { registerServiceWorker } from "./offline/register.ts";
 
 const root = document.getElementById("app");
 if (root) render(<App />, root);
-registerServiceWorker();
+void registerServiceWorker();

@@ -1,3 +1,4 @@
+import { pageLoaded } from "../page-load.ts";
 import { serverUrl } from "../server-url.ts";
 
 /** Trusted Types, which TypeScript's library lacks. Not every browser has them. */
@@ -17,14 +18,11 @@ const createScriptURL = () => new URL("sw.js", serverUrl).href;
  * Registers the service worker once the page is loaded, so that the page does not wait for it. Browsers have service workers
  * only over https and on the same machine.
  */
-export function registerServiceWorker(): void {
+export async function registerServiceWorker(): Promise<void> {
+  await pageLoaded();
   const { serviceWorker } = navigator as Partial<Navigator>;
   const { trustedTypes } = globalThis as { trustedTypes?: TrustedTypes };
-  const register = () => {
-    const url =
-      trustedTypes?.createPolicy(POLICY, { createScriptURL }).createScriptURL("") ?? createScriptURL();
-    serviceWorker?.register(url).catch(() => undefined);
-  };
-  if (document.readyState === "complete") register();
-  else addEventListener("load", register, { once: true });
+  const url =
+    trustedTypes?.createPolicy(POLICY, { createScriptURL }).createScriptURL("") ?? createScriptURL();
+  await serviceWorker?.register(url).catch(() => undefined);
 }

@@ -13,6 +13,7 @@ import {
 } from "oauth4webapi";
 
 import { ParleyError } from "../../client/index.ts";
+import { pageLoaded } from "../page-load.ts";
 import { serverUrl } from "../server-url.ts";
 import type { SignInConfig } from "./config.ts";
 import { metadataOf } from "./metadata.ts";
@@ -104,8 +105,10 @@ async function reachIssuer(config: SignInConfig): Promise<void> {
 
 /** Signs in a user whom the issuer knows. */
 async function signInSilently(config: SignInConfig, user: string): Promise<never> {
-  await reachIssuer(config);
-  await goToIssuer(config, user);
+  // To leave a page before it is loaded would end its loading with an error.
+  await Promise.all([reachIssuer(config), pageLoaded()]);
+  // They may have signed out meanwhile.
+  if ((readLastUser() ?? "") === user) await goToIssuer(config, user);
   return new Promise(() => undefined);
 }
 
