@@ -69,10 +69,10 @@ describe("with the development issuer", () => {
   test("a user picks who they are, stays signed in when they reload, and signs out", async () => {
     await using web = await openWebPage(browser, server.url);
     await web.signIn(alice);
-    await web.expectUser("alice");
+    await web.expectUser("Alice");
     expect(new URL(web.page.url()).search).toBe("");
     await web.page.reload();
-    await web.expectUser("alice");
+    await web.expectUser("Alice");
     await web.page.getByRole("button", { name: "Sign out" }).click();
     await web.page.getByRole("button", { name: "Sign in" }).waitFor();
     await web.page.reload();
