@@ -65,6 +65,7 @@ export function App() {
 function Start({ children }: { children: ComponentChildren }) {
   return (
     <main class="start-page">
+      <img src={new URL("icon.svg", serverUrl).href} alt="" width="56" height="56" />
       <h1>Parley</h1>
       {children}
     </main>

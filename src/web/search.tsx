@@ -80,7 +80,9 @@ export function Search({ room, onClose }: { room: string | undefined; onClose: (
                 void search(checked);
               }}
             />
-            Only in <bdi>{chat.room(room)?.name ?? "this room"}</bdi>
+            <span>
+              Only in <bdi>{chat.room(room)?.name ?? "this room"}</bdi>
+            </span>
           </label>
         )}
       </form>

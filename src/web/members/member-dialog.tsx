@@ -48,7 +48,7 @@ export function MemberDialog({ room, member, isMuted, mayChangeRole, onClose }: 
   };
   return (
     <Dialog title={nameOf(member)} onClose={onClose} class="small">
-      {member.email !== null && <p class="hint">{member.email}</p>}
+      {member.email !== null && <p class="hint field">{member.email}</p>}
       {problem !== undefined && <p role="alert">{problem}</p>}
       {mayChangeRole && (
         <form
@@ -130,7 +130,7 @@ function RestrictionForm(props: {
       />
       <span class="field-row">
         <DurationField name="duration" />
-        <button type="submit" class="button danger" disabled={isBusy}>
+        <button type="submit" class="button" disabled={isBusy}>
           {action}
         </button>
       </span>

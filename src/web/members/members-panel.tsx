@@ -94,7 +94,7 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
         {found.length > MAX_SHOWN && <p class="hint">and {found.length - MAX_SHOWN} more</p>}
         {isModerator && <BanList room={room} mayLift={role !== "moderator"} />}
         {role !== null && (
-          <button type="button" class="button danger" onClick={() => void leave()}>
+          <button type="button" class="button" onClick={() => void leave()}>
             Leave room
           </button>
         )}
@@ -128,7 +128,6 @@ function MemberRow({ member, isOnline, isMe, mute, onManage }: RowProps) {
     member.role !== "member" && member.role,
     mute && "muted",
     member.id === null && "invited",
-    isOnline && "online",
   ].filter(Boolean);
   return (
     <li class="list-row">
@@ -137,8 +136,9 @@ function MemberRow({ member, isOnline, isMe, mute, onManage }: RowProps) {
         <span class="row-title" title={member.email ?? undefined}>
           <bdi>{nameOf(member)}</bdi>
           {isMe && " (you)"}
+          {isOnline && <span class="visually-hidden">, online</span>}
         </span>
-        <span class="hint">{details.join(" · ")}</span>
+        {details.length > 0 && <span class="hint">{details.join(" · ")}</span>}
       </span>
       {onManage && !isMe && <IconButton name="more" label={`Manage ${nameOf(member)}`} onClick={onManage} />}
     </li>

@@ -22,7 +22,7 @@ interface Props {
   editing: { text?: string | undefined } | undefined;
   /** Whether the address of the page names it. */
   isTarget: boolean;
-  /** Whether it is the newest message of this user. */
+  /** Whether it is the newest message, and this user's. */
   isLastOwn: boolean;
 }
 

@@ -8,9 +8,16 @@ import { nameOf } from "../ui/names.ts";
 
 const MAX_LENGTH = 120;
 
-/** The beginning of a text in one line. */
+/** Marks of Markdown around a text. */
+const MARKS = /(\*\*|~~|```|`)(?=\S|\s+\S)([^]+?)\1/g;
+
+/** The beginning of a text in one line, without marks of Markdown. */
 export function excerpt(text: string): string {
-  const line = text.replace(/\s+/g, " ").trim();
+  const line = text
+    .slice(0, 4 * MAX_LENGTH)
+    .replace(MARKS, "$2")
+    .replace(/\s+/g, " ")
+    .trim();
   return line.length > MAX_LENGTH ? `${line.slice(0, MAX_LENGTH).replace(/[\ud800-\udbff]$/, "")} …` : line;
 }
 

@@ -7,6 +7,9 @@ import { explain } from "../ui/explain.ts";
 import { Icon } from "../ui/icons.tsx";
 import { notifyOf } from "../ui/notices.tsx";
 
+/** The most rooms that the server puts in one page. */
+const MAX_PAGE_SIZE = 1_000;
+
 /** In place of a room that the user is not in: why, and how they can join it, if they can. */
 export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
   const { api } = useServices();
@@ -15,11 +18,14 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
   useEffect(() => {
     setInfo(undefined);
     let isCurrent = true;
-    // An open room can be seen by everyone.
-    api.room(id).then(
-      (room) => isCurrent && setInfo(room),
-      () => undefined,
-    );
+    // Not `api.room`: browsers log each 404 as an error.
+    api
+      .listOpenRooms({ limit: MAX_PAGE_SIZE })
+      .all()
+      .then(
+        (rooms) => isCurrent && setInfo(rooms.find((room) => room.id === id)),
+        () => undefined,
+      );
     return () => {
       isCurrent = false;
     };
@@ -30,7 +36,6 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
     await api.joinRoom(id).catch(notifyOf("You could not join."));
     setIsJoining(false);
   };
-  const isOpen = info?.access === "open";
   const text =
     reason === "forbidden" ? "You may not open this room now." : explain(new ParleyError(reason, ""));
   return (
@@ -39,7 +44,7 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
         <Icon name="back" />
       </a>
       <div class="empty-text">
-        {isOpen ? (
+        {info ? (
           <>
             <h1>
               <bdi>{info.name}</bdi>
@@ -50,7 +55,9 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
             </button>
           </>
         ) : (
-          <p role="alert">{text}</p>
+          <div role="alert">
+            <h1>{text}</h1>
+          </div>
         )}
       </div>
     </main>

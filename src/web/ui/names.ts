@@ -19,14 +19,15 @@ export function initialsOf(name: string): string {
   return (firstOf(first) + firstOf(last ?? "")).toUpperCase();
 }
 
-/** Colors that avatars have; see avatars.css. */
+/** Colors that avatars have; see base.css. */
 export const HUES = 8;
 
 /** The number of a color, which is always the same for one key. */
 export function hueOf(key: string): number {
-  let hash = 0;
-  for (const character of key) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) >>> 0;
-  return hash % HUES;
+  // FNV-1a. Its upper bits are spread well, also for keys that are alike.
+  let hash = 0x811c9dc5;
+  for (const character of key) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
+  return (hash >>> 16) % HUES;
 }
 
 const lists = new Intl.ListFormat("en-GB", { type: "conjunction" });

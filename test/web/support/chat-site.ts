@@ -4,9 +4,9 @@ import pino from "pino";
 import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
 
 import { DevIssuer } from "../../../src/auth/dev-issuer.ts";
+import type { TransferRecord } from "../../../src/chat/transfer.ts";
 import { readDevConfig } from "../../../src/cli/dev.ts";
 import { type Api, api } from "../../../src/client/api.ts";
-import type { TransferRecord } from "../../../src/chat/transfer.ts";
 import { openChat } from "../../../src/open-chat.ts";
 import { type RunningServer, startServer } from "../../../src/server.ts";
 import { SqliteArchive } from "../../../src/store/sqlite/archive.ts";

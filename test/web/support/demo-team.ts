@@ -46,8 +46,16 @@ const rooms: DemoRoom[] = [
     name: "Autumn launch",
     members: everyone,
     lines: [
-      { by: "aisha", at: "1 16:12", text: "The new booking page is ready for review: https://design.example.com/booking/v4" },
-      { by: "tom", at: "1 16:20", text: "Looks great. One question: what happens when a boat has no free slot at all?" },
+      {
+        by: "aisha",
+        at: "1 16:12",
+        text: "The new booking page is ready for review: https://design.example.com/booking/v4",
+      },
+      {
+        by: "tom",
+        at: "1 16:20",
+        text: "Looks great. One question: what happens when a boat has no free slot at all?",
+      },
       {
         by: "aisha",
         at: "1 16:24",
@@ -61,22 +69,62 @@ const rooms: DemoRoom[] = [
         text: "Good morning! Three things are left before we can open bookings on Monday:\n\n1. Payment retries (Jonas)\n2. The empty state of the calendar (Aisha)\n3. Texts in German and Portuguese (Elena, Sofia)",
         reactions: { "🚀": ["tom", "jonas", "aisha"], "👀": ["elena"] },
       },
-      { by: "jonas", at: "09:11", text: "Retries are in review. The gateway wants the same key for each attempt, so this does it:" },
+      {
+        by: "jonas",
+        at: "09:11",
+        text: "Retries are in review. The gateway wants the same key for each attempt, so this does it:",
+      },
       {
         by: "jonas",
         at: "09:11",
         text: "```\nconst key = `${booking.id}:${attempt.day}`;\nawait pay(booking, { idempotencyKey: key, retries: 3 });\n```",
         reactions: { "🎉": ["maya", "tom"] },
       },
-      { by: "elena", at: "09:26", text: "German is done. I used *Liegeplatz* for berth, as on the old site." , isEdited: true },
-      { by: "sofia", at: "09:31", text: "Portuguese by noon. @Elena Petrova could you look at the cancellation rules? They are longer than the button." },
+      {
+        by: "elena",
+        at: "09:26",
+        text: "German is done. I used *Liegeplatz* for berth, as on the old site.",
+        isEdited: true,
+      },
+      {
+        by: "sofia",
+        at: "09:31",
+        text: "Portuguese by noon. @Elena Petrova could you look at the cancellation rules? They are longer than the button.",
+      },
       { by: "elena", at: "09:33", text: "On it.", to: "Portuguese by noon.", reactions: { "🙏": ["sofia"] } },
-      { by: "tom", at: "11:02", text: "Staging has all of it now. Load test: **1,200 bookings a minute**, p99 at 180 ms, nothing dropped." },
-      { by: "tom", at: "11:02", text: "I will let it run over lunch." , reactions: { "👏": ["maya", "ravi", "aisha", "jonas"] }},
-      { by: "aisha", at: "13:40", text: "@Maya Lindqvist the empty calendar is up. I went with the drawing of the jetty, it is calmer than the boat." },
-      { by: "maya", at: "13:44", text: "Much calmer. Ship it.", to: "@Maya Lindqvist the empty", reactions: { "❤️": ["aisha"] } },
-      { by: "ravi", at: "14:51", text: "Backups of the bookings database were restored on the second machine this morning. 4 minutes, all rows there." },
-      { by: "maya", at: "14:58", text: "Thank you all. Let us meet at 16:00 for ten minutes, and then go home early." },
+      {
+        by: "tom",
+        at: "11:02",
+        text: "Staging has all of it now. Load test: **1,200 bookings a minute**, p99 at 180 ms, nothing dropped.",
+      },
+      {
+        by: "tom",
+        at: "11:02",
+        text: "I will let it run over lunch.",
+        reactions: { "👏": ["maya", "ravi", "aisha", "jonas"] },
+      },
+      {
+        by: "aisha",
+        at: "13:40",
+        text: "@Maya Lindqvist the empty calendar is up. I went with the drawing of the jetty, it is calmer than the boat.",
+      },
+      {
+        by: "maya",
+        at: "13:44",
+        text: "Much calmer. Ship it.",
+        to: "@Maya Lindqvist the empty",
+        reactions: { "❤️": ["aisha"] },
+      },
+      {
+        by: "ravi",
+        at: "14:51",
+        text: "Backups of the bookings database were restored on the second machine this morning. 4 minutes, all rows there.",
+      },
+      {
+        by: "maya",
+        at: "14:58",
+        text: "Thank you all. Let us meet at 16:00 for ten minutes, and then go home early.",
+      },
     ],
   },
   {
@@ -179,7 +227,13 @@ function recordsOf({ id, name, members, unread = 0, lines }: DemoRoom, midnight:
     });
     for (const [emoji, users] of Object.entries(reactions))
       for (const person of users)
-        records.push({ type: "reaction", room: id, message: { key: `${index}` }, emoji, user: refOf(person) });
+        records.push({
+          type: "reaction",
+          room: id,
+          message: { key: `${index}` },
+          emoji,
+          user: refOf(person),
+        });
   }
   for (const person of members) {
     const seq = person === "maya" ? lines.length - unread : lines.length;
