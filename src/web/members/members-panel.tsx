@@ -133,8 +133,8 @@ function MemberRow({ member, isOnline, isMe, mute, onManage }: RowProps) {
     <li class="list-row">
       <Avatar user={member} online={isOnline} />
       <span class="row-main">
-        <span class="row-title" title={member.email ?? undefined}>
-          <bdi>{nameOf(member)}</bdi>
+        <span class="row-title" dir="auto" title={member.email ?? undefined}>
+          {nameOf(member)}
           {isMe && " (you)"}
           {isOnline && <span class="visually-hidden">, online</span>}
         </span>

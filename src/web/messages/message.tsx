@@ -5,7 +5,7 @@ import { isMentioned, mentionedNames } from "../members/known-users.ts";
 import { useRoomActions } from "../rooms/room-actions.ts";
 import { Avatar } from "../ui/avatar.tsx";
 import { nameOf } from "../ui/names.ts";
-import { clockTime, exactTime } from "../ui/times.ts";
+import { clockTime, exactTime, shortClockTime } from "../ui/times.ts";
 import { EditForm } from "./edit-form.tsx";
 import { MessageActions } from "./message-actions.tsx";
 import { MessageText } from "./message-text.tsx";
@@ -40,24 +40,26 @@ export function MessageView({ message, isContinued, editing, isTarget, isLastOwn
   if (isTarget) classes.push("target");
   if (pending) classes.push(pending.status);
   if (isMentioned(message, me) && sender.id !== me) classes.push("mentions-me");
-  const show = () => setIsActive(true);
-  const hide = () => setIsActive(false);
+  const hover = ({ type, pointerType }: PointerEvent) => {
+    // A finger always leaves what it has touched. Then the focus counts.
+    if (pointerType !== "touch") setIsActive(type === "pointerenter");
+  };
   return (
     <li
       class={classes.join(" ")}
       data-seq={seq || undefined}
       data-anchor={seq || pending?.client_id}
       tabIndex={-1}
-      onPointerEnter={show}
-      onPointerLeave={hide}
-      onFocusIn={show}
+      onPointerEnter={hover}
+      onPointerLeave={hover}
+      onFocusIn={() => setIsActive(true)}
       onFocusOut={({ relatedTarget, currentTarget }) => {
-        if (!(relatedTarget instanceof Node && currentTarget.contains(relatedTarget))) hide();
+        if (!(relatedTarget instanceof Node && currentTarget.contains(relatedTarget))) setIsActive(false);
       }}
     >
       {isContinued ? (
         <time class="side-time" dateTime={sent_at} title={exactTime(sent_at)}>
-          {clockTime(sent_at)}
+          {shortClockTime(sent_at)}
         </time>
       ) : (
         <Avatar user={sender} />

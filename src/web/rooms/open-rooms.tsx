@@ -10,6 +10,7 @@ import { count } from "../ui/names.ts";
 import { notifyOf } from "../ui/notices.tsx";
 
 const MAX_ROOMS = 1_000;
+const byName = new Intl.Collator(undefined, { numeric: true });
 
 /** The rooms that everyone may join. */
 export function OpenRooms({ onClose }: { onClose: () => void }) {
@@ -23,7 +24,7 @@ export function OpenRooms({ onClose }: { onClose: () => void }) {
       .listOpenRooms({ limit: MAX_ROOMS })
       .page()
       .then(
-        ({ items }) => setRooms(items.toSorted((a, b) => a.name.localeCompare(b.name))),
+        ({ items }) => setRooms(items.toSorted((a, b) => byName.compare(a.name, b.name))),
         (error: unknown) => setProblem(explain(error)),
       );
   }, []);

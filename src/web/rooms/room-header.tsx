@@ -35,9 +35,7 @@ export function RoomHeader({ room, isPanelOpen, onPanel, onSearch }: Props) {
         <Icon name="back" />
       </a>
       <div class="room-head-text">
-        <h1>
-          <bdi>{name ?? room.id}</bdi>
-        </h1>
+        <h1 dir="auto">{name ?? room.id}</h1>
         <p class="hint" role="status">
           {detail}
         </p>

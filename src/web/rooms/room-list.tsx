@@ -58,9 +58,7 @@ function RoomItem({ room, isSelected }: { room: RoomSummary; isSelected: boolean
         aria-current={isSelected ? "page" : undefined}
         onClick={followLink({ room: id })}
       >
-        <span class="room-name">
-          <bdi>{name}</bdi>
-        </span>
+        <bdi class="room-name">{name}</bdi>
         {last && (
           <time dateTime={last.sent_at} title={exactTime(last.sent_at)}>
             {shortTime(last.sent_at)}
