@@ -2,6 +2,7 @@ import type {
   AckFrame,
   ErrorFrame,
   OpenedFrame,
+  RoomBody,
   RoomSummaryBody,
   SessionLimitsBody,
 } from "../protocol/frames.ts";
@@ -13,6 +14,7 @@ import type { History } from "./history.ts";
 import type { HttpClient } from "./http-client.ts";
 import type { Sender } from "./messages.ts";
 import type { Room } from "./room.ts";
+import type { SavedRooms } from "./saved-rooms.ts";
 import type { TimeSource } from "./timer.ts";
 
 /** Answers a command: the frame that has its `id`. */
@@ -22,7 +24,7 @@ export type Answer = AckFrame | ErrorFrame | OpenedFrame;
 export interface OpenRoom {
   readonly history: History;
   readonly events: EventEmitter<RoomEvent>;
-  readonly info: Pick<RoomSummaryBody, "created_at" | "slow_mode"> | undefined;
+  readonly info: RoomBody | undefined;
   startOpening(): CommandBody | undefined;
   applyOpened(frame: OpenedFrame): void;
   updateUnread(): void;
@@ -57,6 +59,7 @@ export interface ChatContext extends TimeSource {
   readonly opener: { add(room: string): void };
   /** The open rooms, by id. */
   readonly replicas: Map<string, OpenRoom>;
+  readonly saved: SavedRooms;
   /** Aborted by `close()`, with its error as the reason. */
   readonly signal: AbortSignal;
   /** Reports something that will be tried again. */

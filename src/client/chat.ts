@@ -2,7 +2,7 @@ import type { RoomSummaryBody, SessionLimitsBody } from "../protocol/frames.ts";
 import type { ChatEvent, ChatEventOf, ChatStatus } from "./events.ts";
 import type { HttpClient } from "./http-client.ts";
 import type { Sender } from "./messages.ts";
-import type { OpenOptions } from "./options.ts";
+import type { OpenOptions, Snapshot } from "./options.ts";
 import type { Room } from "./room.ts";
 
 /**
@@ -20,10 +20,10 @@ export interface Chat extends AsyncIterable<ChatEvent> {
    */
   readonly ready: Promise<void>;
 
-  /** This user. Undefined until the chat is first open. */
+  /** This user. Undefined until the chat is first open, unless it began with a snapshot; the same holds for `limits`. */
   readonly me: Sender | undefined;
 
-  /** The server's limits. Undefined until the chat is first open. */
+  /** The server's limits. */
   readonly limits: SessionLimitsBody | undefined;
 
   /** For `api(chat)` of `parley-chat/api`: requests with the token of this chat, which end when it is closed. */
@@ -58,6 +58,9 @@ export interface Chat extends AsyncIterable<ChatEvent> {
    * when the chat is closed. If more than 1,000 events wait for an iterator, one `rooms` replaces them.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<ChatEvent, undefined>;
+
+  /** What this chat knows, for a later `connect` of the same user. Undefined until the chat is first open. */
+  snapshot(): Snapshot | undefined;
 
   /**
    * Connects now if there is no connection, and otherwise checks it. Begins again after the server has closed the chat.

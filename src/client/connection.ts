@@ -147,6 +147,7 @@ export class Connection {
       this.#openedAt = this.#chat.clock.now();
     } else if (frame?.type === "restarting") {
       this.#retryAfterMs = frame.retry_after_ms;
+      this.#chat.onError(new ParleyError("restarting", "The server is restarting."));
     } else if (frame?.type === "token.expiring") {
       this.#renewToken();
     }

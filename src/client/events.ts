@@ -36,7 +36,10 @@ export type ChatEvent =
   | { type: "status"; status: ChatStatus }
   /** In any room, open or not. */
   | FailedEvent
-  /** Something failed that will be tried again. A `ParleyError`, or what `token` or `storage` threw. */
+  /**
+   * Something failed that will be tried again. A `ParleyError`, or what `token` or `storage` threw. Its code is `restarting` when
+   * the server is about to close the connection, to restart.
+   */
   | { type: "error"; error: unknown }
   /**
    * The connection has ended for good: no attempt follows unless `retry()` is called. `code` is the WebSocket close code
@@ -62,7 +65,10 @@ export type RoomEvent =
   | { type: "unread" }
   | { type: "status"; status: RoomStatus }
   | FailedEvent
-  /** The room could not be opened, which will be tried again. */
+  /**
+   * The room could not be opened, or a command was refused for the moment, such as with `rate_limited` when messages follow each
+   * other too fast. It will be tried again, after `error.retryAfterMs` if the server says so.
+   */
   | { type: "error"; error: ParleyError }
   /**
    * The room is closed; iterators end. `reason` is `closed` after `close()`, otherwise the server's error code, such as

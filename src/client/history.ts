@@ -7,6 +7,15 @@ import { asMessages, type Message } from "./messages.ts";
  */
 export type RoomPosition = Pick<RoomBody, "seq" | "rev" | "created_at">;
 
+/** What is kept of a room while it is not open. */
+export interface SavedRoom {
+  room: RoomBody;
+  /** The room is known up to here. */
+  position: RoomPosition;
+  /** The newest messages as of `position`, oldest first. */
+  messages: readonly Message[];
+}
+
 /** Something that happened to a message, in the window or older. */
 export interface Change {
   type: "change";
@@ -46,14 +55,16 @@ export class History {
   /** `keep` is the maximum number of messages in the window; the oldest are dropped first. */
   constructor(
     readonly keep: number,
-    since?: RoomPosition,
+    since?: RoomPosition | SavedRoom,
   ) {
     if (!since) return;
-    const { seq, rev, created_at } = since;
+    const { position, messages } = "messages" in since ? since : { position: since, messages: [] };
+    const { seq, rev, created_at } = position;
     this.cursor = rev;
     this.#position = { seq, rev, created_at };
     this.#reportedSeq = seq;
-    this.#first = seq + 1;
+    this.#window = [...messages];
+    this.#first = seq + 1 - messages.length;
   }
 
   /** The window, oldest message first. The same array until something in it changes. */
@@ -78,6 +89,11 @@ export class History {
 
   get position(): RoomPosition | undefined {
     return this.cursor === undefined ? undefined : this.#position;
+  }
+
+  /** Whether the window is as of the position: nothing that it has is newer, and nothing that it should have is missing. */
+  get isLevel(): boolean {
+    return this.#position.rev === this.cursor && this.#position.seq === this.last;
   }
 
   /**

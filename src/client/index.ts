@@ -21,7 +21,7 @@ export type {
   RoomEventOf,
   RoomStatus,
 } from "./events.ts";
-export type { Change, RoomPosition } from "./history.ts";
+export type { Change, RoomPosition, SavedRoom } from "./history.ts";
 export { createHttpClient, type HttpClient, type RequestParts } from "./http-client.ts";
 export type { Message, PendingMessage, Sender } from "./messages.ts";
 export type {
@@ -33,6 +33,7 @@ export type {
   OutboxStorage,
   Random,
   SendOptions,
+  Snapshot,
   Socket,
   SocketClass,
   Token,

@@ -1,4 +1,6 @@
-import type { RoomPosition } from "./history.ts";
+import type { RoomSummaryBody, SessionLimitsBody } from "../protocol/frames.ts";
+import type { RoomPosition, SavedRoom } from "./history.ts";
+import type { Sender } from "./messages.ts";
 
 /**
  * Returns a valid JWT, or a promise of one. It is called for every connection and every HTTP request, so it may return a
@@ -53,6 +55,16 @@ export interface OutboxStorage {
   removeItem(key: string): unknown;
 }
 
+/** What a chat knew: `Chat.snapshot` returns it, and `connect` can begin with it. Plain data, which can be stored as JSON. */
+export interface Snapshot {
+  me: Sender;
+  limits: SessionLimitsBody;
+  /** The rooms with the most recent activity, up to 100. */
+  rooms: readonly RoomSummaryBody[];
+  /** The newest messages of the rooms that were opened last, up to 20. */
+  saved: readonly SavedRoom[];
+}
+
 /** Options of `connect`. */
 export interface ConnectOptions {
   /** URL of the server: http(s) or ws(s), including the path under which Parley is served, if any. */
@@ -60,6 +72,12 @@ export interface ConnectOptions {
   token: Token;
   /** Default: none. Commands that were not acknowledged are lost when the page is closed. */
   storage?: OutboxStorage | undefined;
+  /**
+   * What an earlier chat of the same user knew: it shows at once, before there is a connection, and only what has changed since
+   * is loaded. It must come from the same version of this package. If the token is another user's, the chat is closed with
+   * `forbidden`.
+   */
+  snapshot?: Snapshot | undefined;
   /** Maximum number of messages in the `messages` of each room; the oldest are dropped first. Default: 10,000. */
   keep?: number;
   /** WebSocket class. Default: the global `WebSocket`. */

@@ -32,6 +32,8 @@ export class Outbox {
           this.#store = new CommandStore({ chat, storage, prefix });
           return this.#store.load();
         })
+        // What waits is shown before there is a connection, if the rooms are known from a snapshot.
+        .then(() => void (chat.connection.isOpen || this.#takeOwn()))
         .catch((error: unknown) => chat.onError(error));
   }
 
@@ -99,10 +101,15 @@ export class Outbox {
     this.rooms.toSorted((a, b) => sizeOf(b) - sizeOf(a))[0]?.fail(error);
   }
 
+  /** Queues what this user has left in the storage. */
+  #takeOwn(): void {
+    for (const [room, commands] of this.#store?.takeOwn() ?? []) this.of(room).restore(commands);
+  }
+
   /** Queues what this user has left in the storage, and starts sending. Their rooms must be known. */
   async restore(): Promise<void> {
     await (this.#loading = this.#loading?.then(() => this.#store?.load()));
-    for (const [room, commands] of this.#store?.takeOwn() ?? []) this.of(room).restore(commands);
+    this.#takeOwn();
     this.save();
     this.#isRestored = true;
     this.send();

@@ -206,6 +206,7 @@ export class RoomOutbox {
       this.#settle(item, { seq: answer.seq ?? 0, rev: answer.rev ?? 0 });
     } else if (isRetryable(answer.code)) {
       this.inFlight = undefined;
+      this.#emit({ type: "error", error: errorOf(answer) });
       const isSlow = item.message && answer.code === "rate_limited" && this.#info?.slow_mode;
       (isSlow ? this.#slowTimer : this.#timer).retry(() => this.sendNext(), answer.retry_after_ms);
       this.sendNext();

@@ -5,9 +5,9 @@ import { deferred, rejected } from "./deferred.ts";
 import { EventEmitter } from "./emitter.ts";
 import { ParleyError } from "./error.ts";
 import type { RoomEvent, RoomStatus } from "./events.ts";
-import { type Change, History } from "./history.ts";
+import { type Change, History, type RoomPosition, type SavedRoom } from "./history.ts";
 import { asMessages, type Message, type PendingMessage } from "./messages.ts";
-import type { OpenOptions, SendOptions } from "./options.ts";
+import type { SendOptions } from "./options.ts";
 import { MESSAGES_PAGE_SIZE, readOlder } from "./pages.ts";
 import type { RoomOutbox } from "./room-outbox.ts";
 import { RoomUsers } from "./room-users.ts";
@@ -49,9 +49,10 @@ export class RoomReplica implements Room {
     chat: ChatContext,
     readonly outbox: RoomOutbox,
     keep: number,
-    since: OpenOptions["since"],
+    since: RoomPosition | SavedRoom | undefined,
   ) {
     this.#chat = chat;
+    if (since && "room" in since) this.#room = since.room;
     this.history = new History(keep, since);
     this.users = new RoomUsers(this, chat);
     this.#closeTimer = new Timer(chat);
@@ -266,6 +267,7 @@ export class RoomReplica implements Room {
   end(error: ParleyError, isFinal = true): void {
     if (this.#error) return;
     if (isFinal) {
+      if (error.code === "closed") this.#chat.saved.save(this);
       this.#error = error;
       this.disconnect();
       this.updateStatus();
@@ -286,13 +288,7 @@ export class RoomReplica implements Room {
   #onChanges(changes: Change[], messages: OpenedFrame["messages"], isLive = false): void {
     this.outbox.onReceived(asMessages(messages), this.history.cursor ?? 0);
     for (const change of changes) {
-      const { kind, message } = change;
-      if (kind === "created") {
-        // The sender of a message has stopped typing, and has read what is before it.
-        this.users.stopTyping(message.sender.id);
-        // The sender of a missed message may have left since. The marks of the members are in `opened`.
-        if (isLive || this.reads.has(message.sender.id)) this.users.setRead(message.sender, message.seq);
-      }
+      if (change.kind === "created") this.users.onMessage(change.message, isLive);
       this.events.emit(change);
     }
   }

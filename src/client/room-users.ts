@@ -64,6 +64,13 @@ export class RoomUsers {
     if ((reads.get(id) ?? -1) < seq) this.#room.reads = new Map([...reads, [id, seq]]);
   }
 
+  /** The sender of a message has stopped typing, and has read what is before it. */
+  onMessage({ sender, seq }: Message, isLive: boolean): void {
+    this.stopTyping(sender.id);
+    // The sender of a missed message may have left since. The marks of the members are in `opened`.
+    if (isLive || this.#room.reads.has(sender.id)) this.setRead(sender, seq);
+  }
+
   /** The users whose mark is at `seq` or later, without the sender of this message, if it is among `messages`. */
   readersOf(seq: number, messages: readonly Message[]): UserBody[] {
     const sender = messages.find((message) => message.seq === seq)?.sender.id;

@@ -17,11 +17,12 @@ import { createHttpClient, type HttpClient } from "./http-client.ts";
 import type { Sender } from "./messages.ts";
 import { NetworkStatus } from "./network-status.ts";
 import { Opener } from "./opener.ts";
-import type { Clock, ConnectOptions, OpenOptions, Random } from "./options.ts";
+import type { Clock, ConnectOptions, OpenOptions, Random, Snapshot } from "./options.ts";
 import { Outbox } from "./outbox.ts";
 import { RoomList } from "./room-list.ts";
 import { RoomReplica } from "./room-replica.ts";
 import type { Room } from "./room.ts";
+import { SavedRooms } from "./saved-rooms.ts";
 import { systemClock } from "./timer.ts";
 import { serverUrl } from "./url.ts";
 
@@ -30,6 +31,8 @@ const NORMAL_CLOSURE = 1000;
 const MESSAGE_TOO_BIG = 1009;
 const UNAUTHORIZED = 4401;
 const FORBIDDEN = 4403;
+
+const MAX_SNAPSHOT_ROOMS = 100;
 
 /** A chat's connection and its state: passes the frames to the list of rooms and to the rooms, and emits what changes. */
 export class Session implements Chat, ChatContext {
@@ -42,6 +45,7 @@ export class Session implements Chat, ChatContext {
   readonly random: Random;
   readonly list: RoomList = new RoomList(this);
   readonly replicas = new Map<string, RoomReplica>();
+  readonly saved: SavedRooms;
   readonly outbox: Outbox;
   readonly connection: Connection;
   readonly opener: Opener;
@@ -61,6 +65,7 @@ export class Session implements Chat, ChatContext {
       url,
       token,
       storage,
+      snapshot,
       keep = 10_000,
       WebSocket = globalThis.WebSocket,
       fetch,
@@ -72,6 +77,11 @@ export class Session implements Chat, ChatContext {
     this.random = random;
     this.#keep = keep;
     this.http = createHttpClient({ url, token, fetch, signal: this.signal });
+    this.me = snapshot?.me;
+    this.limits = snapshot?.limits;
+    this.list.add(snapshot?.rooms ?? []);
+    this.list.restart();
+    this.saved = new SavedRooms(snapshot?.saved);
     this.outbox = new Outbox(this, storage, `parley-chat:${serverUrl(url, "http")}:`);
     this.connection = new Connection(this, `${serverUrl(url, "ws")}/ws/`, token, WebSocket);
     this.opener = new Opener(this);
@@ -103,7 +113,7 @@ export class Session implements Chat, ChatContext {
     if (!id) throw new TypeError("The id of the room is empty");
     let replica = this.replicas.get(id);
     if (!replica) {
-      replica = new RoomReplica(id, this, this.outbox.of(id), keep, since);
+      replica = new RoomReplica(id, this, this.outbox.of(id), keep, since ?? this.saved.get(id));
       this.replicas.set(id, replica);
       // It would not know that it waits for `retry`.
       if (this.#error) replica.end(this.#error, this.signal.aborted);
@@ -112,6 +122,20 @@ export class Session implements Chat, ChatContext {
     }
     replica.hold();
     return replica;
+  }
+
+  snapshot(): Snapshot | undefined {
+    const { me, limits } = this;
+    for (const replica of this.replicas.values()) this.saved.save(replica);
+    return (
+      me &&
+      limits && {
+        me,
+        limits,
+        rooms: this.rooms.slice(0, MAX_SNAPSHOT_ROOMS),
+        saved: this.saved.all,
+      }
+    );
   }
 
   readonly retry = (): void => {
@@ -237,6 +261,7 @@ export class Session implements Chat, ChatContext {
   #leave(frame: LeftFrame): void {
     const error = closedBy(frame.reason);
     this.list.remove(frame.room);
+    this.saved.delete(frame.room);
     this.replicas.get(frame.room)?.end(error);
     this.outbox.of(frame.room).drop(error);
     this.events.emit(frame);

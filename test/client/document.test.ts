@@ -15,7 +15,7 @@ afterAll(() => folder[Symbol.dispose]());
 /** The reference in docs/client.md. tutorial.test.ts tries the programs that are before it. */
 const [, reference = ""] = readFileSync(join(root, "docs/client.md"), "utf8").split("\n## Install\n");
 const examples = [...reference.matchAll(/```ts\n([^]*?)```/g)].map(([, text = ""]) => text);
-const [firstSteps = "", sharedToken = "", httpApi = "", lists = ""] = examples;
+const [firstSteps = "", sharedToken = "", offline = "", httpApi = "", lists = ""] = examples;
 
 /** Runs an example as a program of Alice's, and returns what it prints. Only the server's address is replaced. */
 async function runExample(example: string): Promise<string> {
@@ -30,6 +30,27 @@ async function runExample(example: string): Promise<string> {
   expect([code, stderr]).toEqual([0, ""]);
   return stdout;
 }
+
+/** What the example of a page that starts offline stands in: a browser in which the user has been before. */
+const firstVisit = `import { connect } from "parley-chat";
+const [url, userId, token] = ["https://chat.example.com", "alice", getToken];
+const before = connect({ url, token });
+await before.ready;
+const items = new Map([["chat-of-alice", JSON.stringify(before.snapshot())]]);
+before.close();
+const localStorage = {
+  getItem: (key: string) => items.get(key) ?? null,
+  setItem: (key: string, value: string) => void items.set(key, value),
+  removeItem: (key: string) => void items.delete(key),
+};
+const document = Object.assign(new EventTarget(), { hidden: true });`;
+const secondVisit = `console.log(chat.status, chat.rooms[0]?.name);
+await chat.ready;
+console.log(chat.status, chat.rooms[0]?.name);
+items.clear();
+document.dispatchEvent(new Event("visibilitychange"));
+console.log([...items.keys()]);
+chat.close();`;
 
 test("the examples in docs/client.md print what they should", async () => {
   await server.createRoom([alice], { id: "team", role: "owner" });
@@ -52,7 +73,10 @@ test("the examples in docs/client.md print what they should", async () => {
   expect(await runExample(`${sharedToken}\nconst [one, two] = ${calls};\nconsole.log(one === two);`)).toBe(
     "true\n",
   );
-  expect(examples).toHaveLength(4);
+  expect(await runExample(`${firstVisit}\n${offline}\n${secondVisit}`)).toBe(
+    'connecting team\nopen team\n[ "chat-of-alice" ]\n',
+  );
+  expect(examples).toHaveLength(5);
 });
 
 test("docs/client.md has a table of all methods of the HTTP API", () => {

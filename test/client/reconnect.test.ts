@@ -53,9 +53,10 @@ describe("the delay before a reconnection", () => {
   });
 
   test("is added to the time for which a restarting server asks", async () => {
-    const { clock, sockets, welcome } = await connectToFake();
+    const { clock, sockets, welcome, chatEventsOf } = await connectToFake();
     await welcome();
     sockets[0]?.receive({ type: "restarting", retry_after_ms: 5_000 });
+    expect(chatEventsOf("error")).toMatchObject([{ error: { code: "restarting" } }]);
     await clock.advance(2_000);
     sockets[0]?.disconnect(1012, "restarting");
     expect(clock.timers).toEqual([5_500]);

@@ -66,6 +66,15 @@ describe("a command refused with", () => {
     expect(socket.sentTexts).toEqual(["one", "two"]);
   });
 
+  test("rate_limited is reported with the time to wait", async () => {
+    const { room, socket, welcome, eventsOf } = await connectToFake();
+    await welcome();
+    void room.send("one");
+    socket.receiveError("rate_limited", { retry_after_ms: 700 });
+    expect(eventsOf("error")).toMatchObject([{ error: { code: "rate_limited", retryAfterMs: 700 } }]);
+    expect(eventsOf("failed")).toEqual([]);
+  });
+
   test("a time to wait waits as long on the next connection", async () => {
     const { room, sockets, clock, welcome } = await connectToFake();
     await welcome();

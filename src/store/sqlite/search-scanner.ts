@@ -7,8 +7,9 @@ import { $, messageColumns, roomExists, userColumns } from "./columns.ts";
 import { compile } from "./compile.ts";
 import type { Db } from "./open.ts";
 import { type CandidateRow, toCandidates } from "./rows.ts";
-import { members, messages, rooms, searchBlocks, users } from "./schema.ts";
+import { members, messages, rooms, users } from "./schema.ts";
 import { BLOCK_SIZE, scopeKey, type SearchBlocks } from "./search-blocks.ts";
+import { searchBlocks } from "./search-schema.ts";
 import { matchExpression } from "./search-terms.ts";
 import type { Statements } from "./statements.ts";
 
