@@ -5,9 +5,9 @@ import { excerpt } from "./messages/quote.tsx";
 import { useStore } from "./ui/hooks.ts";
 import { nameOf } from "./ui/names.ts";
 
-/** Reads new messages of others to users of a screen reader: those of the selected room, and mentions anywhere. */
+/** Reads new messages of others to users of a screen reader: those of the selected room, and mentions in others. */
 export function Announcer({ selected }: { selected: string | undefined }) {
-  const { chat } = useServices();
+  const { chat, isEmbedded } = useServices();
   const [text, setText] = useState("");
   useEffect(() => {
     const known = new Map(
@@ -21,7 +21,7 @@ export function Announcer({ selected }: { selected: string | undefined }) {
         if (last.seq <= (before.last_message?.seq ?? 0)) continue;
         const message = `${nameOf(last.sender)}: ${excerpt(last.text)}`;
         if (id === selected) setText(message);
-        else if (mentions > before.mentions) setText(`In ${name}, ${message}`);
+        else if (!isEmbedded && mentions > before.mentions) setText(`In ${name}, ${message}`);
       }
     });
   }, [chat, selected]);

@@ -3,7 +3,8 @@ import { useEffect, useState } from "preact/hooks";
 
 import { type Chat, connect } from "../client/index.ts";
 import { ChatPage } from "./chat-page.tsx";
-import { type PageConfig, readConfig, serverUrl, type SignInConfig } from "./sign-in/config.ts";
+import { serverUrl } from "./server-url.ts";
+import { type PageConfig, readConfig, type SignInConfig } from "./sign-in/config.ts";
 import { beginSignIn, resumeSignIn, type SignInState, signOut } from "./sign-in/sign-in.ts";
 import type { SignedIn } from "./sign-in/signed-in.ts";
 

@@ -9,7 +9,7 @@ import { useStore } from "./ui/hooks.ts";
 const CONNECTING_DELAY_MS = 1_000;
 
 /** Says in words why nothing arrives at the moment. Writing goes on. */
-export function Banner(props: { isSignedOut: boolean; onSignIn: () => void }) {
+export function Banner(props: { isSignedOut?: boolean; onSignIn?: () => void }) {
   const { chat } = useServices();
   const status = useStore(chat, (current) => current.status);
   const [problem, setProblem] = useState<unknown>();
@@ -29,19 +29,15 @@ export function Banner(props: { isSignedOut: boolean; onSignIn: () => void }) {
     return () => clearTimeout(timer);
   }, [status]);
   const code = problem instanceof ParleyError ? problem.code : undefined;
-  const isSignedOut = props.isSignedOut || code === "unauthorized" || code === "token_expired";
+  const isSignedOut = props.isSignedOut === true || code === "unauthorized" || code === "token_expired";
   if (isSignedOut || (status === "closed" && code !== "closed")) {
     return (
       <div class="banner closed" role="alert">
         {isSignedOut
           ? "You are signed out. What you have written is kept."
           : `Disconnected. ${explain(problem)}`}{" "}
-        <button
-          type="button"
-          class="button small"
-          onClick={isSignedOut ? props.onSignIn : () => chat.retry()}
-        >
-          {isSignedOut ? "Sign in" : "Try again"}
+        <button type="button" class="button small" onClick={(isSignedOut && props.onSignIn) || chat.retry}>
+          {isSignedOut && props.onSignIn ? "Sign in" : "Try again"}
         </button>
       </div>
     );

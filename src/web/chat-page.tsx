@@ -1,22 +1,20 @@
-import { useMemo, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 
-import { api } from "../client/api.ts";
 import type { Chat } from "../client/index.ts";
 import { Announcer, useTitle } from "./announcer.tsx";
 import { Banner } from "./banner.tsx";
-import { ServicesContext, useServices } from "./context.ts";
+import { type Services, useServices } from "./context.ts";
 import { CreateRoom } from "./rooms/create-room.tsx";
 import { useLastRoom } from "./rooms/last-room.ts";
 import { OpenRooms } from "./rooms/open-rooms.tsx";
 import { RoomList } from "./rooms/room-list.tsx";
 import { RoomView } from "./rooms/room-view.tsx";
 import { type DialogName, Sidebar } from "./rooms/sidebar.tsx";
-import { navigate, useRoute } from "./route.ts";
+import { PageNavigation } from "./route.ts";
 import { Search } from "./search.tsx";
+import { ServicesProvider } from "./services.tsx";
 import { Shortcuts } from "./shortcuts.tsx";
-import { Confirmations } from "./ui/confirm.tsx";
 import { useKeys, useStore } from "./ui/hooks.ts";
-import { Notices } from "./ui/notices.tsx";
 
 interface Props {
   chat: Chat;
@@ -29,43 +27,41 @@ interface Props {
 
 /** A chat: the rooms, and one of them. */
 export function ChatPage({ chat, ...props }: Props) {
-  const services = useMemo(() => ({ chat, api: api(chat) }), [chat]);
+  const [navigation] = useState(() => new PageNavigation());
   return (
-    <ServicesContext.Provider value={services}>
+    <ServicesProvider chat={chat} navigation={navigation} storage={localStorage} isEmbedded={false}>
       <Page {...props} />
-      <Notices />
-      <Confirmations />
-    </ServicesContext.Provider>
+    </ServicesProvider>
   );
 }
 
 function Page({ isSignedOut, onSignIn, onSignOut }: Omit<Props, "chat">) {
-  const { chat } = useServices();
-  const route = useRoute();
+  const services = useServices();
+  const { chat, navigation, composer } = services;
+  const { room } = useStore(navigation, (current) => current.route);
   const [dialog, setDialog] = useState<DialogName>();
   const hasRooms = useStore(chat, ({ rooms }) => rooms.length > 0);
   const close = () => setDialog(undefined);
-  useTitle(route.room);
-  useLastRoom(route.room);
+  useTitle(room);
+  useLastRoom(room);
   useKeys((event) => {
     const { key, target, altKey, shiftKey } = event;
     const isWriting = target instanceof HTMLElement && target.matches("input, textarea, select");
     const step = { ArrowUp: -1, ArrowDown: 1 }[key];
     if ((event.ctrlKey || event.metaKey) && key.toLowerCase() === "k") setDialog("search");
-    else if (altKey && step !== undefined) goToNeighbour(chat, route.room, step, shiftKey);
+    else if (altKey && step !== undefined) goToNeighbour(services, room, step, shiftKey);
     else if (key === "?" && !isWriting) setDialog("shortcuts");
-    else if (key === "Escape" && !event.defaultPrevented)
-      document.querySelector<HTMLElement>(".composer textarea")?.focus();
+    else if (key === "Escape" && !event.defaultPrevented) composer.current?.focus();
     else return;
     event.preventDefault();
   });
   return (
-    <div class={route.room === undefined ? "page no-selection" : "page"}>
+    <div class={room === undefined ? "page no-selection" : "page"}>
       <Banner isSignedOut={isSignedOut} onSignIn={onSignIn} />
       <Sidebar onDialog={setDialog} onSignOut={onSignOut}>
-        <RoomList selected={route.room} />
+        <RoomList selected={room} />
       </Sidebar>
-      {route.room === undefined ? (
+      {room === undefined ? (
         <main class="room empty-room">
           <div class="empty-text">
             <h1>Parley</h1>
@@ -73,12 +69,12 @@ function Page({ isSignedOut, onSignIn, onSignOut }: Omit<Props, "chat">) {
           </div>
         </main>
       ) : (
-        <RoomView id={route.room} route={route} onSearch={() => setDialog("search")} />
+        <RoomView id={room} onSearch={() => setDialog("search")} />
       )}
-      <Announcer selected={route.room} />
+      <Announcer selected={room} />
       {dialog === "create" && <CreateRoom onClose={close} />}
       {dialog === "join" && <OpenRooms onClose={close} />}
-      {dialog === "search" && <Search room={route.room} onClose={close} />}
+      {dialog === "search" && <Search room={room} onClose={close} />}
       {dialog === "shortcuts" && <Shortcuts onClose={close} />}
     </div>
   );
@@ -102,12 +98,16 @@ function FirstSteps({ onDialog }: { onDialog: (name: DialogName) => void }) {
 }
 
 /** Goes to the room above or below the selected one in the list; with `onlyUnread`, to the next one with unread messages. */
-function goToNeighbour(chat: Chat, selected: string | undefined, step: number, onlyUnread: boolean): void {
-  const { rooms } = chat;
+function goToNeighbour(
+  { chat: { rooms }, navigation }: Services,
+  selected: string | undefined,
+  step: number,
+  onlyUnread: boolean,
+): void {
   const start = rooms.findIndex(({ id }) => id === selected);
   for (let index = start + step; index >= 0 && index < rooms.length; index += step) {
     const room = rooms[index];
     if (!room || (onlyUnread && room.unread === 0)) continue;
-    return navigate({ room: room.id });
+    return navigation.navigate({ room: room.id });
   }
 }

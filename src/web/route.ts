@@ -1,17 +1,24 @@
-import { useEffect, useState } from "preact/hooks";
+import { serverUrl } from "./server-url.ts";
 
-import { serverUrl } from "./sign-in/config.ts";
-
-/** The path of the page, with a slash at the end. */
-const root = serverUrl.pathname;
-
-/** What the address of the page names: nothing, a room, or a message of a room. */
+/** What the user looks at: nothing, a room, or a message of a room. */
 export interface Route {
   room?: string | undefined;
   seq?: number | undefined;
 }
 
-export function routeOf(path: string): Route {
+/** Where the user is, and the way to elsewhere. */
+export interface Navigation {
+  /** A new object after each navigation, also to the same place. */
+  readonly route: Route;
+  /** Goes to a room or a message. With `replace` the way back leads past the present place. */
+  readonly navigate: (route: Route, options?: { replace?: boolean }) => void;
+  readonly subscribe: (listener: () => void) => () => void;
+}
+
+/** The path of the page, with a slash at the end. */
+const root = serverUrl.pathname;
+
+function routeOf(path: string): Route {
   if (!path.startsWith(root)) return {};
   const [, room, seq] = /^r\/([^/]+)(?:\/(\d{1,15}))?\/?$/.exec(path.slice(root.length)) ?? [];
   if (room === undefined) return {};
@@ -22,41 +29,34 @@ export function routeOf(path: string): Route {
   }
 }
 
-export function pathOf({ room, seq }: Route): string {
-  if (room === undefined) return root;
-  return `${root}r/${encodeURIComponent(room)}${seq === undefined ? "" : `/${seq}`}`;
+/** The URL of a room or a message on the server's page. */
+export function urlOf({ room, seq }: Route): string {
+  const path = room === undefined ? "" : `r/${encodeURIComponent(room)}${seq === undefined ? "" : `/${seq}`}`;
+  return new URL(path, serverUrl).href;
 }
 
-/** Told when the page goes to another address by itself, for which browsers have no event. */
-const navigated = new EventTarget();
+/** Navigation of the server's page, by the address of the browser. */
+export class PageNavigation implements Navigation {
+  route = routeOf(location.pathname);
+  readonly #listeners = new Set<() => void>();
 
-/** Goes to a room or a message. With `replace` the way back leads past the present address. */
-export function navigate(route: Route, { replace = false } = {}): void {
-  const path = pathOf(route);
-  history[replace ? "replaceState" : "pushState"](null, "", path);
-  navigated.dispatchEvent(new Event("navigate"));
-}
+  readonly navigate = (route: Route, { replace = false } = {}): void => {
+    history[replace ? "replaceState" : "pushState"](null, "", urlOf(route));
+    // Browsers have no event for it.
+    this.#update();
+  };
 
-/** What the address names. A new object after each navigation, also to the same address. */
-export function useRoute(): Route {
-  const [route, setRoute] = useState(() => routeOf(location.pathname));
-  useEffect(() => {
-    const update = () => setRoute(routeOf(location.pathname));
-    addEventListener("popstate", update);
-    navigated.addEventListener("navigate", update);
+  readonly subscribe = (listener: () => void): (() => void) => {
+    if (this.#listeners.size === 0) addEventListener("popstate", this.#update);
+    this.#listeners.add(listener);
     return () => {
-      removeEventListener("popstate", update);
-      navigated.removeEventListener("navigate", update);
+      this.#listeners.delete(listener);
+      if (this.#listeners.size === 0) removeEventListener("popstate", this.#update);
     };
-  }, []);
-  return route;
-}
+  };
 
-/** A handler for links within the page. Clicks that open another tab or window are left to the browser. */
-export function followLink(route: Route): (event: MouseEvent) => void {
-  return (event) => {
-    if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
-    event.preventDefault();
-    navigate(route);
+  readonly #update = () => {
+    this.route = routeOf(location.pathname);
+    for (const listener of this.#listeners) listener();
   };
 }

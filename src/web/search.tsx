@@ -3,11 +3,11 @@ import { useRef, useState } from "preact/hooks";
 
 import type { SearchResult } from "../client/api.ts";
 import { useServices } from "./context.ts";
-import { navigate, pathOf } from "./route.ts";
 import { Avatar } from "./ui/avatar.tsx";
 import { Dialog } from "./ui/dialog.tsx";
 import { explain } from "./ui/explain.ts";
 import { nameOf } from "./ui/names.ts";
+import { RoomLink } from "./ui/room-link.tsx";
 import { exactTime, shortTime } from "./ui/times.ts";
 
 const TYPING_DELAY_MS = 250;
@@ -19,7 +19,7 @@ interface Found {
 
 /** Searches messages: of one room, or of all. A result leads to its message. */
 export function Search({ room, onClose }: { room: string | undefined; onClose: () => void }) {
-  const { api, chat } = useServices();
+  const { api, chat, isEmbedded } = useServices();
   const [isRoomOnly, setIsRoomOnly] = useState(room !== undefined);
   const [found, setFound] = useState<Found>();
   const [problem, setProblem] = useState<string>();
@@ -70,7 +70,7 @@ export function Search({ room, onClose }: { room: string | undefined; onClose: (
           data-focus
           onInput={({ currentTarget }) => onInput(currentTarget.value)}
         />
-        {room !== undefined && (
+        {room !== undefined && !isEmbedded && (
           <label class="check">
             <input
               type="checkbox"
@@ -111,15 +111,7 @@ function Result(props: { result: SearchResult; isRoomShown: boolean; onOpen: () 
   const { room, message, snippet } = props.result;
   const { sender, sent_at, seq } = message;
   return (
-    <a
-      class="result"
-      href={pathOf({ room, seq })}
-      onClick={(event) => {
-        event.preventDefault();
-        props.onOpen();
-        navigate({ room, seq });
-      }}
-    >
+    <RoomLink class="result" to={{ room, seq }} onFollow={props.onOpen}>
       <Avatar user={sender} />
       <span class="row-main">
         <span class="message-head">
@@ -138,7 +130,7 @@ function Result(props: { result: SearchResult; isRoomShown: boolean; onOpen: () 
           {marked(snippet)}
         </span>
       </span>
-    </a>
+    </RoomLink>
   );
 }
 

@@ -2,6 +2,8 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { brotliCompressSync } from "node:zlib";
 
+import { bundleStyles } from "./style-sheet.ts";
+
 // The build of the page. `npm run build` writes it to dist/web, from where it gets into the binary. When Parley runs from
 // its source, the server builds the page itself.
 
@@ -11,7 +13,7 @@ const source = join(import.meta.dir, "../../web");
 export async function buildPage(): Promise<ReadonlyMap<string, Uint8Array>> {
   const name = "assets/[name]-[hash].[ext]";
   const { outputs } = await Bun.build({
-    entrypoints: [join(source, "main.tsx"), join(source, "style/page.css")],
+    entrypoints: [join(source, "main.tsx")],
     target: "browser",
     minify: true,
     splitting: true,
@@ -22,9 +24,12 @@ export async function buildPage(): Promise<ReadonlyMap<string, Uint8Array>> {
   for (const output of outputs) {
     const path = output.path.replace(/^\.\//, "");
     files.set(path, new Uint8Array(await output.arrayBuffer()));
-    if (path.endsWith(".css")) links.push(`<link rel="stylesheet" href="{root}${path}" />`);
-    else if (output.kind === "entry-point") links.push(`<script type="module" src="{root}${path}"></script>`);
+    if (output.kind === "entry-point") links.push(`<script type="module" src="{root}${path}"></script>`);
   }
+  const styles = Buffer.from(await bundleStyles(join(source, "style/page.css")));
+  const stylesPath = `assets/page-${Bun.hash(styles).toString(36)}.css`;
+  files.set(stylesPath, styles);
+  links.push(`<link rel="stylesheet" href="{root}${stylesPath}" />`);
   const html = await readFile(join(source, "index.html"), "utf8");
   files.set("index.html", Buffer.from(html.replace("<!--files-->", links.join("\n    "))));
   for (const file of await readdir(join(source, "static")))

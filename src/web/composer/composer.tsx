@@ -1,6 +1,6 @@
-import type { RefObject } from "preact";
 import { useEffect, useId, useRef, useState } from "preact/hooks";
 
+import { useServices } from "../context.ts";
 import { Quote } from "../messages/quote.tsx";
 import { useRoomActions } from "../rooms/room-actions.ts";
 import { useMembers, useStore } from "../ui/hooks.ts";
@@ -17,7 +17,6 @@ import {
 import { TextBox } from "./text-box.tsx";
 
 interface Props {
-  boxRef: RefObject<HTMLTextAreaElement | null>;
   /** `seq` of the message that is replied to. */
   replyTo: number | undefined;
   onReplyTo: (seq: number | undefined) => void;
@@ -29,7 +28,8 @@ const WARNING_BYTES = 500;
 const bytesOf = (text: string) => new TextEncoder().encode(text).length;
 
 /** Where messages are written. What is written survives a reload. */
-export function Composer({ boxRef, replyTo, onReplyTo }: Props) {
+export function Composer({ replyTo, onReplyTo }: Props) {
+  const { storage, composer: boxRef } = useServices();
   const actions = useRoomActions();
   const { room } = actions;
   const me = useStore(room, (current) => current.me);
@@ -46,14 +46,14 @@ export function Composer({ boxRef, replyTo, onReplyTo }: Props) {
 
   /** At once: a page that is closed now must neither lose what was typed, nor keep what was sent. */
   const save = (draft: Draft) => {
-    if (userId !== undefined && isLoaded.current) saveDraft(userId, room.id, draft);
+    if (userId !== undefined && isLoaded.current) saveDraft(storage, userId, room.id, draft);
   };
   // Before the effect that loads the draft, which it would overwrite.
   useEffect(() => save({ text, replyTo }), [userId, replyTo]);
   useEffect(() => {
     if (userId === undefined || isLoaded.current) return;
     isLoaded.current = true;
-    const draft = loadDraft(userId, room.id);
+    const draft = loadDraft(storage, userId, room.id);
     // What was written while the user was not known yet stays.
     setText((current) => (current === "" ? draft.text : current));
     if (replyTo === undefined) onReplyTo(draft.replyTo);

@@ -1,3 +1,7 @@
+import type { Services } from "../context.ts";
+
+type Storage = Services["storage"];
+
 /** A message that is being written. */
 export interface Draft {
   text: string;
@@ -8,9 +12,9 @@ export interface Draft {
 const keyOf = (user: string, room: string) => `parley.draft.${JSON.stringify([user, room])}`;
 
 /** The draft of a user in a room, which survives a reload. */
-export function loadDraft(user: string, room: string): Draft {
+export function loadDraft(storage: Storage, user: string, room: string): Draft {
   try {
-    const stored: unknown = JSON.parse(localStorage.getItem(keyOf(user, room)) ?? "null");
+    const stored: unknown = JSON.parse(storage.getItem(keyOf(user, room)) ?? "null");
     if (typeof stored !== "object" || stored === null || !("text" in stored)) return { text: "" };
     const replyTo = "replyTo" in stored && typeof stored.replyTo === "number" ? stored.replyTo : undefined;
     return { text: String(stored.text), replyTo };
@@ -19,10 +23,10 @@ export function loadDraft(user: string, room: string): Draft {
   }
 }
 
-export function saveDraft(user: string, room: string, draft: Draft): void {
+export function saveDraft(storage: Storage, user: string, room: string, draft: Draft): void {
   try {
-    if (draft.text === "" && draft.replyTo === undefined) localStorage.removeItem(keyOf(user, room));
-    else localStorage.setItem(keyOf(user, room), JSON.stringify(draft));
+    if (draft.text === "" && draft.replyTo === undefined) storage.removeItem(keyOf(user, room));
+    else storage.setItem(keyOf(user, room), JSON.stringify(draft));
   } catch {
     // The storage is full or forbidden: the draft lives as long as the page.
   }

@@ -4,12 +4,11 @@ import type { Restriction } from "../../client/api.ts";
 import type { Room } from "../../client/index.ts";
 import { useServices } from "../context.ts";
 import { nameOf, whoOf } from "../ui/names.ts";
-import { notifyOf } from "../ui/notices.tsx";
 import { moment } from "../ui/times.ts";
 
 /** Who is banned from a room. It is loaded when it is opened. */
 export function BanList({ room, mayLift }: { room: Room; mayLift: boolean }) {
-  const { api } = useServices();
+  const { api, notifyOf } = useServices();
   const [bans, setBans] = useState<readonly Restriction[]>();
   const load = () => {
     api.listBans(room.id).all().then(setBans, notifyOf("The bans could not be loaded."));

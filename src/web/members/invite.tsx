@@ -2,14 +2,13 @@ import { useRef, useState } from "preact/hooks";
 
 import type { Room } from "../../client/index.ts";
 import { useServices } from "../context.ts";
-import { pathOf } from "../route.ts";
+import { urlOf } from "../route.ts";
 import { useStore } from "../ui/hooks.ts";
-import { notify } from "../ui/notices.tsx";
 import { textOf, useSubmit } from "../ui/submit.ts";
 
 /** Invites people by email, and copies the link of the room. */
 export function Invite({ room, mayInvite }: { room: Room; mayInvite: boolean }) {
-  const { api } = useServices();
+  const { api, notify, isEmbedded } = useServices();
   const access = useStore(room, (current) => current.access);
   const [invited, setInvited] = useState<string>();
   const form = useRef<HTMLFormElement>(null);
@@ -21,7 +20,7 @@ export function Invite({ room, mayInvite }: { room: Room; mayInvite: boolean }) 
     form.current?.reset();
   });
   const copy = async () => {
-    const link = new URL(pathOf({ room: room.id }), location.href).href;
+    const link = urlOf({ room: room.id });
     try {
       await navigator.clipboard.writeText(link);
       notify(access === "open" ? "The link was copied." : "The link was copied. It works for members.");
@@ -53,9 +52,11 @@ export function Invite({ room, mayInvite }: { room: Room; mayInvite: boolean }) 
           </>
         )}
       </p>
-      <button type="button" class="button" onClick={() => void copy()}>
-        Copy link to this room
-      </button>
+      {!isEmbedded && (
+        <button type="button" class="button" onClick={() => void copy()}>
+          Copy link to this room
+        </button>
+      )}
     </div>
   );
 }

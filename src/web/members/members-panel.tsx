@@ -3,13 +3,10 @@ import { useEffect, useState } from "preact/hooks";
 import type { Restriction } from "../../client/api.ts";
 import type { Member, Room } from "../../client/index.ts";
 import { useServices } from "../context.ts";
-import { navigate } from "../route.ts";
 import { Avatar } from "../ui/avatar.tsx";
-import { confirmAction } from "../ui/confirm.tsx";
 import { useMembers, useStore } from "../ui/hooks.ts";
 import { IconButton } from "../ui/icons.tsx";
 import { compareNames, nameOf } from "../ui/names.ts";
-import { notifyOf } from "../ui/notices.tsx";
 import { BanList } from "./ban-list.tsx";
 import { Invite } from "./invite.tsx";
 import { MemberDialog } from "./member-dialog.tsx";
@@ -19,7 +16,7 @@ const MAX_SHOWN = 200;
 
 /** Who is in a room, who of them is online, and what moderators can do about it. */
 export function MembersPanel({ room, onClose }: { room: Room; onClose: () => void }) {
-  const { api } = useServices();
+  const { api, navigation, notifyOf, confirmAction } = useServices();
   const members = useMembers(room);
   const online = useStore(room, (current) => current.online);
   const role = useStore(room, (current) => current.role);
@@ -40,7 +37,7 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
     if (!confirmed) return;
     try {
       await api.leaveRoom(room.id);
-      navigate({});
+      navigation.navigate({});
     } catch (error) {
       notifyOf("You could not leave.")(error);
     }

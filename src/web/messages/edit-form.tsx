@@ -2,12 +2,13 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 
 import type { Message } from "../../client/index.ts";
 import { TextBox } from "../composer/text-box.tsx";
+import { useServices } from "../context.ts";
 import { useRoomActions } from "../rooms/room-actions.ts";
 import { explain } from "../ui/explain.ts";
-import { notify } from "../ui/notices.tsx";
 
 /** Changes the text of a message in its place. */
 export function EditForm({ message, text }: { message: Message; text: string }) {
+  const { notify } = useServices();
   const actions = useRoomActions();
   const box = useRef<HTMLTextAreaElement>(null);
   const draft = useRef(text);

@@ -25,8 +25,9 @@ export function EmojiPicker({ onPick, onClose }: EmojiPickerProps) {
   const found = emoji.filter(([, name]) => words.every((word) => name.includes(word)));
   useEffect(() => {
     input.current?.focus({ preventScroll: true });
-    const close = ({ target }: Event) => {
-      if (!(target instanceof Node && picker.current?.contains(target))) onClose();
+    // In a shadow tree, the target is not what was hit.
+    const close = (event: Event) => {
+      if (picker.current && !event.composedPath().includes(picker.current)) onClose();
     };
     document.addEventListener("pointerdown", close);
     return () => document.removeEventListener("pointerdown", close);

@@ -1,24 +1,10 @@
 import { useRef, useState } from "preact/hooks";
 
 import type { Message } from "../../client/index.ts";
+import { useServices } from "../context.ts";
 import { type RoomActions, useRoomActions } from "../rooms/room-actions.ts";
-import { confirmAction } from "../ui/confirm.tsx";
 import { IconButton } from "../ui/icons.tsx";
-import { nameOf } from "../ui/names.ts";
-import { notifyOf } from "../ui/notices.tsx";
-import { excerpt } from "./quote.tsx";
 import { ReactionPicker } from "./reaction-picker.tsx";
-
-/** Deletes a message, if the user means it. */
-export async function deleteMessage({ room }: RoomActions, message: Message): Promise<void> {
-  const isOwn = message.sender.id === room.me?.id;
-  const confirmed = await confirmAction({
-    title: isOwn ? "Delete your message?" : `Delete the message of ${nameOf(message.sender)}?`,
-    text: excerpt(message.text),
-    action: "Delete",
-  });
-  if (confirmed) await room.remove(message.seq).catch(notifyOf("The message was not deleted."));
-}
 
 /** Whether this user may do something with a message. */
 export const mayEdit = ({ room, mayPost }: RoomActions, { sender, deleted_at }: Message) =>
@@ -28,6 +14,7 @@ export const mayDelete = ({ room, mayDeleteAny }: RoomActions, { sender, deleted
 
 /** What can be done with a message. */
 export function MessageActions({ message }: { message: Message }) {
+  const { notifyOf } = useServices();
   const actions = useRoomActions();
   const [isPicking, setIsPicking] = useState(false);
   const group = useRef<HTMLDivElement>(null);
@@ -58,12 +45,7 @@ export function MessageActions({ message }: { message: Message }) {
         <IconButton name="edit" label="Edit" keys="e" onClick={() => actions.edit(message.seq)} />
       )}
       {mayDelete(actions, message) && (
-        <IconButton
-          name="trash"
-          label="Delete"
-          keys="Delete"
-          onClick={() => void deleteMessage(actions, message)}
-        />
+        <IconButton name="trash" label="Delete" keys="Delete" onClick={() => void actions.remove(message)} />
       )}
       {isPicking && <ReactionPicker onPick={react} onClose={() => setIsPicking(false)} />}
     </div>

@@ -1,12 +1,14 @@
 import type { Message } from "../../client/index.ts";
 import type { RoomActions } from "../rooms/room-actions.ts";
-import { deleteMessage, mayDelete, mayEdit } from "./message-actions.tsx";
+import { focusedBeside } from "../ui/focus.ts";
+import { mayDelete, mayEdit } from "./message-actions.tsx";
 
 /** Moves the focus to a message of the list. */
 function focusMessage(list: HTMLElement, move: (index: number, last: number) => number): void {
   const messages = [...list.querySelectorAll<HTMLElement>(".message")];
   const last = messages.length - 1;
-  const current = messages.findIndex((message) => message.contains(document.activeElement));
+  const focused = focusedBeside(list);
+  const current = messages.findIndex((message) => message.contains(focused));
   // From the list itself, the keys begin at its end.
   const next = messages[Math.max(0, Math.min(last, move(current < 0 ? last + 1 : current, last)))];
   next?.focus({ preventScroll: true });
@@ -34,7 +36,7 @@ export function onMessageKey(event: KeyboardEvent, actions: RoomActions, message
   else if (key === "+") element.querySelector<HTMLElement>('[aria-keyshortcuts="+"]')?.click();
   else if (key === "r" && actions.mayPost) actions.reply(message);
   else if (key === "e" && mayEdit(actions, message)) actions.edit(message.seq);
-  else if (key === "Delete" && mayDelete(actions, message)) void deleteMessage(actions, message);
+  else if (key === "Delete" && mayDelete(actions, message)) void actions.remove(message);
   else return;
   event.preventDefault();
 }

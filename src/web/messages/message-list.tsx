@@ -3,12 +3,10 @@ import { useEffect, useLayoutEffect, useMemo, useReducer, useRef, useState } fro
 import type { Message } from "../../client/index.ts";
 import { useServices } from "../context.ts";
 import { useRoomActions } from "../rooms/room-actions.ts";
-import type { Route } from "../route.ts";
 import { explain } from "../ui/explain.ts";
 import { useStore } from "../ui/hooks.ts";
 import { Icon } from "../ui/icons.tsx";
 import { count } from "../ui/names.ts";
-import { notify } from "../ui/notices.tsx";
 import { type Editing, MessageChunk } from "./message-chunk.tsx";
 import { onMessageKey } from "./message-keys.ts";
 import { MessageWindow } from "./message-window.ts";
@@ -21,8 +19,9 @@ const CHUNK_SIZE = 50;
 const LOAD_MARGIN_PX = 1_200;
 
 /** The messages of a room: as many as have been scrolled to. */
-export function MessageList({ route, editing }: { route: Route; editing: Editing | undefined }) {
-  const { api } = useServices();
+export function MessageList({ editing }: { editing: Editing | undefined }) {
+  const { api, navigation, notify } = useServices();
+  const route = useStore(navigation, (current) => current.route);
   const actions = useRoomActions();
   const { room } = actions;
   const shown = useMemo(() => new MessageWindow(room, api), [room, api]);

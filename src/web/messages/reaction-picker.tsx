@@ -1,13 +1,14 @@
 import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
-import { notifyOf } from "../ui/notices.tsx";
+import { useServices } from "../context.ts";
 import type { EmojiPickerProps } from "./emoji-picker.tsx";
 
 let loaded: ComponentType<EmojiPickerProps> | undefined;
 
 /** The emoji picker, which is loaded when it is first opened. */
 export function ReactionPicker(props: EmojiPickerProps) {
+  const { notifyOf } = useServices();
   const [, setIsLoaded] = useState(loaded !== undefined);
   useEffect(() => {
     const load = async () => {

@@ -1,10 +1,11 @@
 import type { Message } from "../../client/index.ts";
+import { useServices } from "../context.ts";
 import { listReactors } from "../members/known-users.ts";
 import { useRoomActions } from "../rooms/room-actions.ts";
-import { notifyOf } from "../ui/notices.tsx";
 
 /** The reactions to a message. A click adds one's own, or takes it back. */
 export function Reactions({ message }: { message: Message }) {
+  const { notifyOf } = useServices();
   const { room, users } = useRoomActions();
   const me = room.me?.id ?? "";
   return (

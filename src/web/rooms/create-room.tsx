@@ -1,16 +1,15 @@
 import { useServices } from "../context.ts";
-import { navigate } from "../route.ts";
 import { Dialog } from "../ui/dialog.tsx";
 import { useSubmit } from "../ui/submit.ts";
 import { RoomFields, settingsOf } from "./room-fields.tsx";
 
 /** Creates a room, and goes there. */
 export function CreateRoom({ onClose }: { onClose: () => void }) {
-  const { api } = useServices();
+  const { api, navigation } = useServices();
   const { onSubmit, isBusy, problem } = useSubmit(async (fields) => {
     const { id } = await api.createRoom(settingsOf(fields));
     onClose();
-    navigate({ room: id });
+    navigation.navigate({ room: id });
   });
   return (
     <Dialog title="New room" onClose={onClose} class="small">

@@ -1,7 +1,6 @@
 import { useEffect } from "preact/hooks";
 
 import { useServices } from "../context.ts";
-import { navigate } from "../route.ts";
 import { useStore } from "../ui/hooks.ts";
 
 const KEY = "parley.room";
@@ -11,14 +10,14 @@ const isWide = () => matchMedia("(min-width: 44rem)").matches;
 
 /** Opens the room that was open last when the page is opened without one, if there is space for it. */
 export function useLastRoom(selected: string | undefined): void {
-  const { chat } = useServices();
+  const { chat, navigation, storage } = useServices();
   const isComplete = useStore(chat, (current) => current.complete);
   useEffect(() => {
     if (!isComplete || selected !== undefined || !isWide()) return;
-    const last = chat.room(localStorage.getItem(KEY) ?? "") ?? chat.rooms[0];
-    if (last) navigate({ room: last.id }, { replace: true });
+    const last = chat.room(storage.getItem(KEY) ?? "") ?? chat.rooms[0];
+    if (last) navigation.navigate({ room: last.id }, { replace: true });
   }, [chat, isComplete]);
   useEffect(() => {
-    if (selected !== undefined) localStorage.setItem(KEY, selected);
+    if (selected !== undefined) storage.setItem(KEY, selected);
   }, [selected]);
 }

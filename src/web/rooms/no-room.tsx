@@ -2,17 +2,15 @@ import { useEffect, useState } from "preact/hooks";
 
 import { type ErrorCode, ParleyError, type RoomInfo } from "../../client/index.ts";
 import { useServices } from "../context.ts";
-import { followLink, pathOf } from "../route.ts";
 import { explain } from "../ui/explain.ts";
-import { Icon } from "../ui/icons.tsx";
-import { notifyOf } from "../ui/notices.tsx";
+import { BackLink, RoomFrame } from "./room-frame.tsx";
 
 /** The most rooms that the server puts in one page. */
 const MAX_PAGE_SIZE = 1_000;
 
 /** In place of a room that the user is not in: why, and how they can join it, if they can. */
 export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
-  const { api } = useServices();
+  const { api, notifyOf } = useServices();
   const [info, setInfo] = useState<RoomInfo>();
   const [isJoining, setIsJoining] = useState(false);
   useEffect(() => {
@@ -39,10 +37,8 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
   const text =
     reason === "forbidden" ? "You may not open this room now." : explain(new ParleyError(reason, ""));
   return (
-    <main class="room empty-room">
-      <a class="icon-button back" href={pathOf({})} aria-label="All rooms" onClick={followLink({})}>
-        <Icon name="back" />
-      </a>
+    <RoomFrame class="empty-room">
+      <BackLink />
       <div class="empty-text">
         {info ? (
           <>
@@ -60,6 +56,6 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
           </div>
         )}
       </div>
-    </main>
+    </RoomFrame>
   );
 }

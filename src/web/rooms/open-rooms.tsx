@@ -2,19 +2,17 @@ import { useEffect, useState } from "preact/hooks";
 
 import type { RoomInfo } from "../../client/index.ts";
 import { useServices } from "../context.ts";
-import { navigate } from "../route.ts";
 import { Dialog } from "../ui/dialog.tsx";
 import { explain } from "../ui/explain.ts";
 import { useStore } from "../ui/hooks.ts";
 import { count } from "../ui/names.ts";
-import { notifyOf } from "../ui/notices.tsx";
 
 const MAX_ROOMS = 1_000;
 const byName = new Intl.Collator(undefined, { numeric: true });
 
 /** The rooms that everyone may join. */
 export function OpenRooms({ onClose }: { onClose: () => void }) {
-  const { api, chat } = useServices();
+  const { api, chat, navigation, notifyOf } = useServices();
   const [rooms, setRooms] = useState<RoomInfo[]>();
   const [problem, setProblem] = useState<string>();
   const [filter, setFilter] = useState("");
@@ -32,7 +30,7 @@ export function OpenRooms({ onClose }: { onClose: () => void }) {
     try {
       if (!chat.room(id)) await api.joinRoom(id);
       onClose();
-      navigate({ room: id });
+      navigation.navigate({ room: id });
     } catch (error) {
       notifyOf("You could not join.")(error);
     }

@@ -15,6 +15,8 @@ export interface RoomActions {
   reply(message: Message): void;
   /** Starts to edit a message: with another text than its own, if an earlier attempt has failed. Ends it without a `seq`. */
   edit(seq?: number, text?: string): void;
+  /** Deletes a message, if the user means it. */
+  remove(message: Message): Promise<void>;
   jump(seq: number): void;
   /** Moves the focus to where messages are written. */
   focusComposer(): void;

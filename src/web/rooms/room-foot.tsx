@@ -1,5 +1,3 @@
-import type { RefObject } from "preact";
-
 import { Composer } from "../composer/composer.tsx";
 import { useMute } from "../members/use-mute.ts";
 import { useStore } from "../ui/hooks.ts";
@@ -7,7 +5,6 @@ import { listNames } from "../ui/names.ts";
 import { useRoomActions } from "./room-actions.ts";
 
 interface Props {
-  boxRef: RefObject<HTMLTextAreaElement | null>;
   replyTo: number | undefined;
   onReplyTo: (seq: number | undefined) => void;
 }

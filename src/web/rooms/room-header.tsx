@@ -2,10 +2,10 @@ import { useState } from "preact/hooks";
 
 import type { Room } from "../../client/index.ts";
 import { useServices } from "../context.ts";
-import { followLink, pathOf } from "../route.ts";
 import { useMembers, useStore } from "../ui/hooks.ts";
-import { Icon, IconButton } from "../ui/icons.tsx";
+import { IconButton } from "../ui/icons.tsx";
 import { count } from "../ui/names.ts";
+import { BackLink } from "./room-frame.tsx";
 import { RoomSettings } from "./room-settings.tsx";
 
 interface Props {
@@ -31,9 +31,7 @@ export function RoomHeader({ room, isPanelOpen, onPanel, onSearch }: Props) {
   if (!isConnected) detail = "Not connected";
   return (
     <header class="room-head">
-      <a class="icon-button back" href={pathOf({})} aria-label="All rooms" onClick={followLink({})}>
-        <Icon name="back" />
-      </a>
+      <BackLink />
       <div class="room-head-text">
         <h1 dir="auto">{name ?? room.id}</h1>
         <p class="hint" role="status">

@@ -3,9 +3,9 @@ import { useState } from "preact/hooks";
 import type { RoomSummary } from "../../client/index.ts";
 import { useServices } from "../context.ts";
 import { excerpt } from "../messages/quote.tsx";
-import { followLink, pathOf } from "../route.ts";
 import { useStore } from "../ui/hooks.ts";
 import { nameOf } from "../ui/names.ts";
+import { RoomLink } from "../ui/room-link.tsx";
 import { exactTime, shortTime } from "../ui/times.ts";
 
 /** So many rooms need a filter. */
@@ -52,11 +52,10 @@ function RoomItem({ room, isSelected }: { room: RoomSummary; isSelected: boolean
   const isOwn = last?.sender.id === chat.me?.id;
   return (
     <li>
-      <a
+      <RoomLink
+        to={{ room: id }}
         class={unread > 0 ? "room-item unread" : "room-item"}
-        href={pathOf({ room: id })}
         aria-current={isSelected ? "page" : undefined}
-        onClick={followLink({ room: id })}
       >
         <bdi class="room-name">{name}</bdi>
         {last && (
@@ -81,7 +80,7 @@ function RoomItem({ room, isSelected }: { room: RoomSummary; isSelected: boolean
             </span>
           </span>
         )}
-      </a>
+      </RoomLink>
     </li>
   );
 }

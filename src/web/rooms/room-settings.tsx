@@ -1,15 +1,12 @@
 import type { Room } from "../../client/index.ts";
 import { useServices } from "../context.ts";
-import { navigate } from "../route.ts";
-import { confirmAction } from "../ui/confirm.tsx";
 import { Dialog } from "../ui/dialog.tsx";
-import { notifyOf } from "../ui/notices.tsx";
 import { useSubmit } from "../ui/submit.ts";
 import { RoomFields, settingsOf } from "./room-fields.tsx";
 
 /** Changes the name and the settings of a room, or deletes it. For owners. */
 export function RoomSettings({ room, onClose }: { room: Room; onClose: () => void }) {
-  const { api } = useServices();
+  const { api, navigation, notifyOf, confirmAction } = useServices();
   const { id, name = "", access = "members", posting = "members", slowMode = 0 } = room;
   const { onSubmit, isBusy, problem } = useSubmit(async (fields) => {
     await api.changeRoom(id, settingsOf(fields));
@@ -25,7 +22,7 @@ export function RoomSettings({ room, onClose }: { room: Room; onClose: () => voi
     onClose();
     try {
       await api.deleteRoom(id);
-      navigate({});
+      navigation.navigate({});
     } catch (error) {
       notifyOf("The room was not deleted.")(error);
     }

@@ -1,9 +1,7 @@
 import type { PageConfig } from "../../protocol/responses.ts";
+import { serverUrl } from "../server-url.ts";
 
 export type { PageConfig, SignInConfig } from "../../protocol/responses.ts";
-
-/** The URL of the server, which is one level above this script: `…/assets/<name>.js`. It ends with a slash. */
-export const serverUrl = new URL("../", import.meta.url);
 
 /** Reads how users sign in. Rejects with a text for the user when the server, or its issuer, does not answer. */
 export async function readConfig(): Promise<PageConfig> {

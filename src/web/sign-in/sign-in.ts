@@ -12,7 +12,8 @@ import {
   validateAuthResponse,
 } from "oauth4webapi";
 
-import { type PageConfig, serverUrl, type SignInConfig } from "./config.ts";
+import { serverUrl } from "../server-url.ts";
+import type { PageConfig, SignInConfig } from "./config.ts";
 import { metadataOf } from "./metadata.ts";
 import { SignedIn } from "./signed-in.ts";
 

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
 
+import { focusedBeside } from "./focus.ts";
 import { IconButton } from "./icons.tsx";
 
 interface Props {
@@ -16,11 +17,12 @@ export function Dialog({ title, onClose, children, class: name = "" }: Props) {
   const id = useId();
   useLayoutEffect(() => {
     const { current } = dialog;
-    const opener = document.activeElement;
-    current?.showModal();
-    current?.querySelector<HTMLElement>("[data-focus]")?.focus();
+    if (!current) return undefined;
+    const opener = focusedBeside(current);
+    current.showModal();
+    current.querySelector<HTMLElement>("[data-focus]")?.focus();
     return () => {
-      current?.close();
+      current.close();
       if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
     };
   }, []);

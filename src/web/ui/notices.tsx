@@ -1,6 +1,5 @@
-import { useEffect, useState } from "preact/hooks";
-
 import { explain } from "./explain.ts";
+import { useStore } from "./hooks.ts";
 import { Icon } from "./icons.tsx";
 
 interface Notice {
@@ -11,43 +10,47 @@ interface Notice {
 const SHOWN_MS = 8_000;
 const MAX_NOTICES = 3;
 
-let nextId = 0;
-let notices: readonly Notice[] = [];
-const changed = new EventTarget();
+/** Sentences that are shown for a while. */
+export class NoticeList {
+  shown: readonly Notice[] = [];
+  #lastId = 0;
+  readonly #listeners = new Set<() => void>();
 
-function update(next: readonly Notice[]): void {
-  notices = next.slice(-MAX_NOTICES);
-  changed.dispatchEvent(new Event("change"));
+  readonly subscribe = (listener: () => void): (() => void) => {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  };
+
+  readonly notify = (text: string): void => {
+    const id = ++this.#lastId;
+    this.#show([...this.shown.filter((notice) => notice.text !== text), { id, text }]);
+    setTimeout(() => this.dismiss(id), SHOWN_MS);
+  };
+
+  readonly notifyOf =
+    (what: string) =>
+    (error: unknown): void =>
+      this.notify(`${what} ${explain(error)}`);
+
+  dismiss(id: number): void {
+    this.#show(this.shown.filter((notice) => notice.id !== id));
+  }
+
+  #show(notices: readonly Notice[]): void {
+    this.shown = notices.slice(-MAX_NOTICES);
+    for (const listener of this.#listeners) listener();
+  }
 }
 
-const dismiss = (id: number) => update(notices.filter((notice) => notice.id !== id));
-
-/** Shows a sentence for a while, in a corner of the page. */
-export function notify(text: string): void {
-  const id = ++nextId;
-  update([...notices.filter((notice) => notice.text !== text), { id, text }]);
-  setTimeout(() => dismiss(id), SHOWN_MS);
-}
-
-/** Shows why something failed: `what` says what it was, such as "The message was not deleted." */
-export function notifyOf(what: string): (error: unknown) => void {
-  return (error) => notify(`${what} ${explain(error)}`);
-}
-
-/** The sentences of `notify`. */
-export function Notices() {
-  const [shown, setShown] = useState(notices);
-  useEffect(() => {
-    const listener = () => setShown(notices);
-    changed.addEventListener("change", listener);
-    return () => changed.removeEventListener("change", listener);
-  }, []);
+/** Shows the sentences in a corner. */
+export function Notices({ list }: { list: NoticeList }) {
+  const shown = useStore(list, (current) => current.shown);
   return (
     <div class="notices" role="status">
       {shown.map(({ id, text }) => (
         <p key={id} class="notice">
           <span dir="auto">{text}</span>
-          <button type="button" class="icon-button" aria-label="Dismiss" onClick={() => dismiss(id)}>
+          <button type="button" class="icon-button" aria-label="Dismiss" onClick={() => list.dismiss(id)}>
             <Icon name="close" />
           </button>
         </p>

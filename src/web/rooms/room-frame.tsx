@@ -1,0 +1,27 @@
+import type { ComponentChildren } from "preact";
+
+import { useServices } from "../context.ts";
+import { Icon } from "../ui/icons.tsx";
+import { RoomLink } from "../ui/room-link.tsx";
+
+/** What is around a room. In another page, it is not the main part. */
+export function RoomFrame({ children, class: name = "" }: { children: ComponentChildren; class?: string }) {
+  const { isEmbedded } = useServices();
+  const Element = isEmbedded ? "section" : "main";
+  return (
+    <Element class={`room ${name}`} aria-label={isEmbedded ? "Chat" : undefined}>
+      {children}
+    </Element>
+  );
+}
+
+/** Leads back to the list of rooms, on a screen that has no space for both. */
+export function BackLink() {
+  const { isEmbedded } = useServices();
+  if (isEmbedded) return null;
+  return (
+    <RoomLink to={{}} class="icon-button back" aria-label="All rooms">
+      <Icon name="back" />
+    </RoomLink>
+  );
+}
