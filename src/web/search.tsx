@@ -136,11 +136,12 @@ function Result(props: { result: SearchResult; isRoomShown: boolean; onOpen: () 
 
 /** The snippet with its hits marked. */
 function marked({ text, hits }: SearchResult["snippet"]): ComponentChild[] {
+  const textOf = (from: number, to?: number) => text.slice(from, to).replaceAll("```", "");
   const nodes: ComponentChild[] = [];
   let end = 0;
   for (const [from = 0, to = 0] of hits) {
-    nodes.push(text.slice(end, from), <mark>{text.slice(from, to)}</mark>);
+    nodes.push(textOf(end, from), <mark>{text.slice(from, to)}</mark>);
     end = to;
   }
-  return [...nodes, text.slice(end)];
+  return [...nodes, textOf(end)];
 }

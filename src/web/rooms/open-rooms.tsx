@@ -5,10 +5,9 @@ import { useServices } from "../context.ts";
 import { Dialog } from "../ui/dialog.tsx";
 import { explain } from "../ui/explain.ts";
 import { useStore } from "../ui/hooks.ts";
-import { count } from "../ui/names.ts";
+import { count, nameOrder } from "../ui/names.ts";
 
 const MAX_ROOMS = 1_000;
-const byName = new Intl.Collator(undefined, { numeric: true });
 
 /** The rooms that everyone may join. */
 export function OpenRooms({ onClose }: { onClose: () => void }) {
@@ -22,7 +21,7 @@ export function OpenRooms({ onClose }: { onClose: () => void }) {
       .listOpenRooms({ limit: MAX_ROOMS })
       .page()
       .then(
-        ({ items }) => setRooms(items.toSorted((a, b) => byName.compare(a.name, b.name))),
+        ({ items }) => setRooms(items.toSorted((a, b) => nameOrder.compare(a.name, b.name))),
         (error: unknown) => setProblem(explain(error)),
       );
   }, []);

@@ -40,7 +40,10 @@ export function listNames(users: readonly User[], limit = 3): string {
   return lists.format(names);
 }
 
-export const compareNames = (a: User, b: User) => nameOf(a).localeCompare(nameOf(b));
+/** The order of names: "Room 9" is before "Room 10". */
+export const nameOrder = new Intl.Collator(undefined, { numeric: true });
+
+export const compareNames = (a: User, b: User) => nameOrder.compare(nameOf(a), nameOf(b));
 
 /** The `who` of the HTTP API for a user. */
 export function whoOf({ id, email }: User): string {
