@@ -130,7 +130,14 @@ export function Composer({ replyTo, onReplyTo }: Props) {
       {replyTo !== undefined && (
         <div class="reply-to">
           <Quote seq={replyTo} />
-          <IconButton name="close" label="Do not reply" onClick={() => onReplyTo(undefined)} />
+          <IconButton
+            name="close"
+            label="Do not reply"
+            onClick={() => {
+              onReplyTo(undefined);
+              boxRef.current?.focus();
+            }}
+          />
         </div>
       )}
       <div class="composer-row">

@@ -10,7 +10,7 @@ const SENDING_DELAY_MS = 600;
 
 /** What has become of a message that is not stored yet. */
 export function PendingStatus({ message }: { message: PendingMessage }) {
-  const { room } = useRoomActions();
+  const { room, focusComposer } = useRoomActions();
   const isOpen = useStore(room, ({ status }) => status === "open");
   const slowMode = useStore(room, (current) => current.slowMode ?? 0);
   const [isLate, setIsLate] = useState(false);
@@ -25,11 +25,21 @@ export function PendingStatus({ message }: { message: PendingMessage }) {
         <button
           type="button"
           class="link-button"
-          onClick={() => void room.resend(message).catch(() => undefined)}
+          onClick={() => {
+            room.resend(message).catch(() => undefined);
+            focusComposer();
+          }}
         >
           Try again
         </button>{" "}
-        <button type="button" class="link-button" onClick={() => room.discard(message)}>
+        <button
+          type="button"
+          class="link-button"
+          onClick={() => {
+            room.discard(message);
+            focusComposer();
+          }}
+        >
           Discard
         </button>
       </p>
