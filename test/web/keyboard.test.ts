@@ -143,6 +143,13 @@ test("the focus is never lost when what has it goes", async () => {
   await tab.button("Do not reply").press("Enter");
   await hasFocus(".composer textarea");
 
+  // A link in a message is not in the way to the messages.
+  await tab.send("See https://example.com/");
+  await tab.message("https://example.com/").waitFor();
+  await page.keyboard.press("Shift+Tab");
+  await page.keyboard.press("ArrowUp");
+  await page.locator(".message:focus").getByText("https://example.com/").waitFor();
+
   await site.api(ann).setMember(room, ben, "owner");
   await site.api(ben).setMember(room, ann, "member");
   await site.api(ben).mute(room, ann);

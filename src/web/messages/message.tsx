@@ -33,6 +33,8 @@ export function MessageView({ message, isContinued, editing, isTarget, isLastOwn
   const names = useMemo(() => mentionedNames(message, users), [message, users]);
   const { seq, sender, sent_at, edited_at, deleted_at, reply_to } = message;
   const pending = "status" in message ? message : undefined;
+  // The tab key passes by the buttons of the other messages.
+  const tabIndex = isActive ? 0 : -1;
   const isDeleted = deleted_at !== undefined;
   const me = room.me?.id;
   const classes = ["message"];
@@ -71,7 +73,7 @@ export function MessageView({ message, isContinued, editing, isTarget, isLastOwn
             {clockTime(sent_at)}
           </time>
         </p>
-        {reply_to !== undefined && !isDeleted && <Quote seq={reply_to} />}
+        {reply_to !== undefined && !isDeleted && <Quote seq={reply_to} tabIndex={tabIndex} />}
         {isDeleted ? (
           <p class="deleted">This message was deleted.</p>
         ) : editing ? (
@@ -86,7 +88,7 @@ export function MessageView({ message, isContinued, editing, isTarget, isLastOwn
             )}
           </MessageText>
         )}
-        {message.reactions.length > 0 && <Reactions message={message} />}
+        {message.reactions.length > 0 && <Reactions message={message} tabIndex={tabIndex} />}
         {pending && <PendingStatus message={pending} />}
         {isLastOwn && !isDeleted && <SeenBy room={room} seq={seq} />}
       </div>
