@@ -10,7 +10,8 @@ const SENDING_DELAY_MS = 600;
 
 /** What has become of a message that is not stored yet. */
 export function PendingStatus({ message }: { message: PendingMessage }) {
-  const { room, focusComposer } = useRoomActions();
+  const actions = useRoomActions();
+  const { room } = actions;
   const isOpen = useStore(room, ({ status }) => status === "open");
   const slowMode = useStore(room, (current) => current.slowMode ?? 0);
   const [isLate, setIsLate] = useState(false);
@@ -27,7 +28,7 @@ export function PendingStatus({ message }: { message: PendingMessage }) {
           class="link-button"
           onClick={() => {
             room.resend(message).catch(() => undefined);
-            focusComposer();
+            actions.focusComposer();
           }}
         >
           Try again
@@ -37,7 +38,7 @@ export function PendingStatus({ message }: { message: PendingMessage }) {
           class="link-button"
           onClick={() => {
             room.discard(message);
-            focusComposer();
+            actions.focusComposer();
           }}
         >
           Discard

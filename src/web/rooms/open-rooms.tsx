@@ -42,7 +42,7 @@ export function OpenRooms({ onClose }: { onClose: () => void }) {
         class="search-box"
         aria-label="Filter rooms"
         placeholder="Filter rooms"
-        data-focus
+        data-focus={false}
         value={filter}
         onInput={({ currentTarget }) => setFilter(currentTarget.value)}
       />

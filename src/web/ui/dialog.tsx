@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useId, useRef } from "preact/hooks";
 
-import { useFocusReturn } from "./focus.ts";
+import { hasTouchKeyboard, useFocusReturn } from "./focus.ts";
 import { IconButton } from "./icons.tsx";
 
 interface Props {
@@ -17,7 +17,8 @@ export function Dialog({ title, onClose, children, class: name = "" }: Props) {
   const id = useId();
   useFocusReturn(dialog, (element) => {
     dialog.current?.showModal();
-    element.querySelector<HTMLElement>("[data-focus]")?.focus();
+    // Where people come to write, they get the keyboard at once; elsewhere it would cover the dialog.
+    element.querySelector<HTMLElement>(hasTouchKeyboard() ? "[data-focus=true]" : "[data-focus]")?.focus();
   });
   return (
     <dialog

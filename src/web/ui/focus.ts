@@ -9,6 +9,9 @@ export function focusedBeside(node: Node): Element | null {
   return root instanceof Document || root instanceof ShadowRoot ? root.activeElement : null;
 }
 
+/** Whether a text field that gets the focus brings up a keyboard that covers half of the page. */
+export const hasTouchKeyboard = () => matchMedia("(pointer: coarse)").matches;
+
 /**
  * Gives the focus back to where it was when a dialog is removed, or a panel that has it. `open` is called when the element
  * is there. What had the focus may be gone, such as the buttons of a message: then its message gets it, or else the composer.
