@@ -1,6 +1,6 @@
 import * as v from "valibot";
 
-import { isSecureUrl, normalizeOriginPattern } from "./url.ts";
+import { commaList, count, number, origins, pushServices, secureUrls } from "./setting-values.ts";
 
 /** Every setting of Parley, read once from the environment. An empty variable counts as unset. */
 
@@ -18,6 +18,8 @@ interface Setting<T> {
   /** For `--help` and the README, units included. */
   meaning: string;
   schema: v.GenericSchema<string, T>;
+  /** Whether errors must not show the value. */
+  isSecret?: boolean;
 }
 
 function setting<T>(
@@ -28,45 +30,6 @@ function setting<T>(
 ): Setting<T> {
   return { variable, default: fallback, schema, meaning };
 }
-
-const commaList = v.pipe(
-  v.string(),
-  v.transform((text) =>
-    text
-      .split(",")
-      .map((part) => part.trim())
-      .filter((part) => part !== ""),
-  ),
-  v.minLength(1, "must have at least one entry"),
-);
-
-function number(min: number, max: number) {
-  return v.pipe(
-    v.string(),
-    v.regex(/^\d+(\.\d+)?$/, "must be a decimal number, 0 or more"),
-    v.transform(Number),
-    v.minValue(min, `must be at least ${min}`),
-    v.maxValue(max, `must be at most ${max}`),
-  );
-}
-
-const MAX_COUNT = 1_000_000_000;
-
-function count(max = MAX_COUNT) {
-  return v.pipe(number(0, max), v.integer("must be a whole number"));
-}
-
-const secureUrls = v.pipe(commaList, v.everyItem(isSecureUrl, "must be https URLs (http only on localhost)"));
-
-const origins = v.pipe(
-  commaList,
-  v.mapItems(normalizeOriginPattern),
-  v.array(
-    v.string(
-      "must be origins such as https://app.example.com, https://*.example.com, capacitor://localhost or null, without a path or a slash at the end",
-    ),
-  ),
-);
 
 /** Signature algorithms with a public key. Shared secrets (HS*) and unsigned tokens are not supported. */
 const ALGORITHMS = [
@@ -229,6 +192,30 @@ export const settings = {
     count(),
     "Members per room, including invited users who have not connected yet.",
   ),
+  pushKey: {
+    ...setting(
+      "PARLEY_PUSH_KEY",
+      undefined,
+      v.pipe(v.string(), v.regex(/^[\w-]{43}$/, "must be a key as `parley push keys` prints it")),
+      "Private key that signs web pushes. `parley push keys` makes one. Default: none, so nothing is pushed.",
+    ),
+    isSecret: true,
+  },
+  pushContact: setting(
+    "PARLEY_PUSH_CONTACT",
+    undefined,
+    v.pipe(
+      v.string(),
+      v.regex(/^(mailto:[^\s@]+@[^\s@]+|https:\/\/\S+)$/, "must be mailto: with an address, or an https URL"),
+    ),
+    "Where push services reach you when your server causes trouble: `mailto:` with an address, or an https URL. Required with PARLEY_PUSH_KEY.",
+  ),
+  pushServices: setting(
+    "PARLEY_PUSH_SERVICES",
+    undefined,
+    pushServices,
+    "Hosts to which pushes may be sent. A comma-separated list; `*.example.com` allows all subdomains. Default: those of Chrome, Firefox, Safari and Edge: fcm.googleapis.com, jmt17.google.com, updates.push.services.mozilla.com, *.push.apple.com and *.notify.windows.com.",
+  ),
   drain: setting(
     "PARLEY_DRAIN",
     "5",
@@ -260,6 +247,9 @@ type Optional =
   | "emailVerifiedClaim"
   | "allowedOrigins"
   | "clientId"
+  | "pushKey"
+  | "pushContact"
+  | "pushServices"
   | "maxConnections"
   | "classic";
 
@@ -267,12 +257,15 @@ export type Config = Omit<Values, Optional> & { [K in Optional]: Values[K] | und
 
 /** Reads every setting. Throws `ConfigError` at the first that is wrong. */
 export function readConfig(environment: Environment): Config {
-  const entries = Object.entries(settings).map(([key, { variable, default: fallback, schema }]) => {
+  const entries = Object.entries<Setting<unknown>>(settings).map(([key, wanted]) => {
+    const { variable, default: fallback, schema, isSecret } = wanted;
     const text = environment[variable] || fallback;
     if (text === undefined) return [key, undefined];
     const parsed = v.safeParse(schema, text);
-    if (!parsed.success)
-      throw new ConfigError(`${variable}: ${parsed.issues[0].message} (it is ${JSON.stringify(text)})`);
+    if (!parsed.success) {
+      const shown = isSecret ? "" : ` (it is ${JSON.stringify(text)})`;
+      throw new ConfigError(`${variable}: ${parsed.issues[0].message}${shown}`);
+    }
     return [key, parsed.output];
   });
   return Object.fromEntries(entries) as Config;

@@ -9,6 +9,7 @@ import { Chat } from "./chat/chat.ts";
 import { asChatError } from "./chat/errors.ts";
 import type { Change } from "./chat/model.ts";
 import type { Observer } from "./chat/observer.ts";
+import { PushSubscriptions } from "./chat/push-subscriptions.ts";
 import { SearchIndexer } from "./chat/search-indexer.ts";
 import { Search } from "./chat/search.ts";
 import type { Store } from "./chat/store.ts";
@@ -22,6 +23,7 @@ import { listen, withAbsoluteUrl } from "./listen.ts";
 import { limitsOf } from "./open-chat.ts";
 import { openFileLimit, OpenFiles } from "./open-files.ts";
 import { defaultClassic } from "./protocol/classic/classic.ts";
+import { createVapid, startPush } from "./start-push.ts";
 import { open } from "./store/sqlite/open.ts";
 import { SqliteStore } from "./store/sqlite/store.ts";
 import { requireIssuers, type TrustedIssuer } from "./trusted-issuers.ts";
@@ -58,6 +60,8 @@ export interface ServerOptions {
   devIssuer?: DevIssuer;
   heartbeat?: HeartbeatOptions;
   keys?: VerifierOptions["keys"];
+  /** Default: `PUSH_DELAY_MS`. */
+  pushDelayMs?: number;
 }
 
 export interface RunningServer {
@@ -68,8 +72,9 @@ export interface RunningServer {
 
 /** Starts the server. Rejects with `ConfigError`, `OpenError` or `ListenError`. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { config, log, devIssuer, heartbeat, keys } = options;
+  const { config, log, devIssuer, heartbeat, keys, pushDelayMs } = options;
   const issuers = devIssuer ? [] : requireIssuers(config);
+  const vapid = createVapid(config);
   const fileLimit = openFileLimit();
   const maxConnections = connectionLimit(config, fileLimit);
   const limits = limitsOf(config);
@@ -93,7 +98,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const connections = new Connections(
     { perUser: config.connectionsPerUser, total: maxConnections },
     heartbeat,
+    (user) => push?.notifier.disconnected(user),
   );
+  const push =
+    vapid &&
+    startPush({
+      vapid,
+      config,
+      store: store.push,
+      isConnected: (user) => connections.isConnected(user),
+      settled: (outcome) => metrics.pushes.inc({ outcome }),
+      log,
+      monotonic,
+      delayMs: pushDelayMs,
+    });
   const chat: Chat = new Chat({
     store,
     bus,
@@ -127,6 +145,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   bus.subscribe((event) => {
     notices.receive(event);
     indexer.receive(event);
+    push?.notifier.receive(event);
     if (event.kind === "changes") countChanges(metrics, event.changes);
   });
 
@@ -158,12 +177,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const app = createApp({
     chat,
     search,
+    pushSubscriptions: new PushSubscriptions({
+      store: store.push,
+      check: push?.check,
+      now: Date.now,
+      writeFailed: () => void chat.probe(),
+    }),
     verifier,
     originPolicy,
     metrics,
     log,
     devIssuer,
-    signIn: createSignIn(options, issuers),
+    signIn: createSignIn(options, issuers, vapid?.publicKey ?? null),
     connectionCount: () => connections.size,
     isDraining: () => connections.draining,
     filesRunShort: () => openFiles.runShort(),
@@ -200,6 +225,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       await chat.idle();
       await Promise.race([server.stop(false), Bun.sleep(REQUEST_GRACE_MS)]);
       await server.stop(true);
+      await push?.stop();
       clearInterval(housekeeping);
       await indexer.stop();
       verifier.stop();
@@ -227,6 +253,7 @@ function connectionLimit({ maxConnections }: Config, fileLimit: number): number 
 function createSignIn(
   { config, log, devIssuer }: ServerOptions,
   issuers: readonly TrustedIssuer[],
+  pushKey: string | null,
 ): SignInOptions {
   const issuer = devIssuer?.issuer ?? issuers[0]?.issuer ?? "";
   return {
@@ -235,6 +262,7 @@ function createSignIn(
     scopes: config.scopes,
     audience: devIssuer ? undefined : config.audiences?.[0],
     isDev: devIssuer !== undefined,
+    pushKey,
   };
 }
 

@@ -35,3 +35,12 @@ export function normalizeOriginPattern(text: string): string | undefined {
   if (scheme === undefined || host === undefined) return normalizeOrigin(text);
   return normalizeOrigin(scheme + host)?.replace("://", "://*.");
 }
+
+/** Whether an origin matches an entry of a list of allowed origins, as `normalizeOriginPattern` returns it. */
+export function matchesOriginPattern(origin: string, pattern: string): boolean {
+  const [prefix = "", suffix] = pattern.split("*");
+  if (suffix === undefined) return origin === pattern;
+  if (!origin.startsWith(prefix) || !origin.endsWith(suffix)) return false;
+  const subdomain = origin.slice(prefix.length, origin.length - suffix.length);
+  return /^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(subdomain);
+}

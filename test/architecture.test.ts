@@ -59,7 +59,7 @@ const arrows: Record<string, RegExp> = {
   // It runs in browsers and in other people's programs: no packages.
   "client/": allow(
     "client/.*",
-    "protocol/(frames|schemas|responses|room-requests|moderation-(bodies|requests)|error-codes)\\.ts",
+    "protocol/(frames|schemas|responses|room-requests|push-requests|moderation-(bodies|requests)|error-codes)\\.ts",
   ),
   // The page. Of the protocol, it knows only how users sign in.
   "web/": allow(
@@ -93,17 +93,20 @@ const arrows: Record<string, RegExp> = {
     packages,
   ),
   "transfer/": allow("transfer/.*", "chat/.*", packages),
+  "push/": allow("push/.*", "chat/.*", "url\\.ts", packages),
   "url.ts": allow(),
+  "setting-values.ts": allow("url\\.ts", "valibot"),
+  "start-push.ts": allow("(push|chat)/.*", "config\\.ts", packages),
   "open-files.ts": allow("node:fs"),
   "listen.ts": allow("config\\.ts", "ws/connection\\.ts", "bun"),
   "trusted-issuers.ts": allow("config\\.ts"),
   "classic-file.ts": allow("config\\.ts", "protocol/classic/.*", "node:fs"),
-  "config.ts": allow("url\\.ts", "valibot", "node:fs"),
+  "config.ts": allow("setting-values\\.ts", "valibot", "node:fs"),
   "open-chat.ts": allow("(store|bus|chat)/.*", "config\\.ts"),
   "server.ts": allow(
     "(ws|http|store|bus|auth|chat)/.*",
     "protocol/classic/classic\\.ts",
-    "(config|classic-file|listen|open-chat|open-files|trusted-issuers)\\.ts",
+    "(config|classic-file|listen|open-chat|open-files|start-push|trusted-issuers)\\.ts",
     packages,
   ),
   "open-archive.ts": allow("(store|chat)/.*", "config\\.ts"),
@@ -111,7 +114,7 @@ const arrows: Record<string, RegExp> = {
     "cli/.*",
     "(server|listen|open-chat|open-archive|config|classic-file)\\.ts",
     "protocol/classic/.*",
-    "(auth|chat|transfer)/.*",
+    "(auth|chat|push|transfer)/.*",
     "store/sqlite/open\\.ts",
     "\\.\\./package\\.json",
     packages,

@@ -15,6 +15,7 @@ import {
   startProcess,
   Transcript,
 } from "./support/process.ts";
+import { PushService } from "./support/push-service.ts";
 import { temporaryFolder } from "./support/temporary-folder.ts";
 import { startInTerminal } from "./support/terminal.ts";
 import { audience } from "./support/tokens.ts";
@@ -118,6 +119,38 @@ test("it has the page inside, compressed", async () => {
   expect(gunzipSync(gzip).equals(plain)).toBe(true);
   // As far as Brotli can.
   expect(brotli.length).toBe(brotliCompressSync(plain).length);
+});
+
+test("it sends a web push, with the settings that `push keys` prints", async () => {
+  using folder = temporaryFolder();
+  await using service = new PushService();
+  await prepareRoom(folder.path);
+  const { stdout } = await parley(folder.path, "push keys");
+  expect(stdout).toMatch(/^PARLEY_PUSH_KEY=[\w-]{43}\nPARLEY_PUSH_CONTACT=mailto:you@example.com\n$/);
+  const printed = stdout
+    .trim()
+    .split("\n")
+    .map((line) => line.split("=") as [string, string]);
+  await using server = serve(folder.path, {
+    ...Object.fromEntries(printed),
+    PARLEY_PUSH_CONTACT: "mailto:admin@example.com",
+    PARLEY_PUSH_SERVICES: service.origin,
+  });
+  const url = await listeningUrl(server);
+  const bob = await service.subscribe();
+  const { ok } = await fetch(new URL("/api/push-subscription", url), {
+    method: "PUT",
+    headers: { authorization: `Bearer ${await issuer.sign("bob@example.com")}` },
+    body: JSON.stringify(bob.subscription),
+  });
+  expect(ok).toBe(true);
+  const alice = await enter(url, "alice@example.com");
+  alice.send({ message: "@bob@example.com hello" });
+  await alice.next();
+  // It does not wait any longer.
+  server.kill("SIGTERM");
+  expect((await server.ended).code).toBe(0);
+  expect(bob.received.map(({ payload }) => payload["text"])).toEqual(["@bob@example.com hello"]);
 });
 
 test("it answers soon after the start", async () => {

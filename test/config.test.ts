@@ -42,6 +42,9 @@ test("without any variable, every setting has its default", () => {
     maxConnections: undefined,
     roomsPerUser: 100,
     membersPerRoom: 10_000,
+    pushKey: undefined,
+    pushContact: undefined,
+    pushServices: undefined,
     drain: 5,
     classic: undefined,
     logLevel: "info",
@@ -129,6 +132,13 @@ describe("a bad value is refused with the name, the reason and the value", () =>
     ["PARLEY_ALLOWED_ORIGINS", "https://app*.example.com", "must be origins"],
     ["PARLEY_ALLOWED_ORIGINS", "*.example.com", "must be origins"],
     ["PARLEY_ALLOWED_ORIGINS", "https://ok.example.com, nonsense", "must be origins"],
+    ["PARLEY_PUSH_CONTACT", "you@example.com", "must be mailto:"],
+    ["PARLEY_PUSH_CONTACT", "http://example.com", "must be mailto:"],
+    ["PARLEY_PUSH_SERVICES", "http://fcm.googleapis.com", "must be hosts"],
+    ["PARLEY_PUSH_SERVICES", "fcm.googleapis.com/fcm", "must be hosts"],
+    ["PARLEY_PUSH_SERVICES", "fcm.googleapis.com, user@push.example.com", "must be hosts"],
+    ["PARLEY_PUSH_SERVICES", "*", "must be hosts"],
+    ["PARLEY_PUSH_SERVICES", "ftp://127.0.0.1", "must be hosts"],
     ["PARLEY_LOG_LEVEL", "loud", "must be one of fatal"],
     ["PARLEY_CLOCK_TOLERANCE", "-1", "must be a decimal number, 0 or more"],
     ["PARLEY_CLOCK_TOLERANCE", "301", "must be at most 300"],
@@ -143,6 +153,24 @@ describe("a bad value is refused with the name, the reason and the value", () =>
     expect(said).toEndWith(`(it is "${text}")`);
     expect(said).not.toContain("\n");
   });
+});
+
+test("a push key that is refused is not shown", () => {
+  const key = "x".repeat(42);
+  expect(refusal({ PARLEY_PUSH_KEY: key })).toBe(
+    "PARLEY_PUSH_KEY: must be a key as `parley push keys` prints it",
+  );
+});
+
+test("push services are hosts, with https unless they are on this machine", () => {
+  const { pushServices } = readConfig({
+    PARLEY_PUSH_SERVICES: "push.example.com, *.Example.com:8443, http://127.0.0.1:9000",
+  });
+  expect(pushServices).toEqual([
+    "https://push.example.com",
+    "https://*.example.com:8443",
+    "http://127.0.0.1:9000",
+  ]);
 });
 
 test.each([

@@ -84,6 +84,8 @@ async function story(commands: readonly Command[]): Promise<string[]> {
   for (const command of commands) await perform(one, two, command);
   await administer("PUT", "general/members/user2@example.com", { role: "moderator" });
   await administer("PATCH", "general", { name: "The lobby" });
+  await administer("PUT", "general/mutes/user1@example.com", { until: "2100-01-01T00:00:00Z" });
+  await one.next("mute");
   await two.ack({ type: "read", seq: 2 });
   await two.close();
   await one.next((frame) => frame.type === "presence" && frame.room === "general" && !frame.online);
@@ -157,6 +159,7 @@ test("each frame in docs/protocol.md is one that the server sends, or understand
     read: true,
     member: true,
     room: true,
+    mute: true,
     "token.expiring": true,
     restarting: true,
   };

@@ -1,3 +1,4 @@
+import type { Mute } from "./decide-posting.ts";
 import type { Change, Departure, MarkMove, Notice, RoomKey, User, UserKey } from "./model.ts";
 
 /**
@@ -10,6 +11,8 @@ export type BusEvent =
   | { kind: "notice"; room: RoomKey; notice: Notice }
   /** A user's read mark has moved. Published before the changes of the same batch. `sent`: by sending a message. */
   | { kind: "read"; room: RoomKey; user: User; mark: MarkMove; sent: boolean }
+  /** The user has been muted, or, without `mute`, is not any more. */
+  | { kind: "mute"; room: RoomKey; user: UserKey; mute: Mute | undefined }
   /** The user has become a member of the room. */
   | { kind: "member_added"; room: RoomKey; user: UserKey }
   /** The user is no longer a member of the room. */

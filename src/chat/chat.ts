@@ -1,5 +1,5 @@
 import { type ActivityBroadcaster, ActivityFeed } from "./activity.ts";
-import { type Budget, Budgets } from "./budgets.ts";
+import { Budgets } from "./budgets.ts";
 import type { Bus, BusEvent } from "./bus.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { refusePost } from "./decide-posting.ts";
@@ -29,12 +29,12 @@ import { Moderation } from "./moderation.ts";
 import type { Observer } from "./observer.ts";
 import { OpenRooms } from "./open-rooms.ts";
 import { type Participant, Participants } from "./participants.ts";
-import { can } from "./permissions.ts";
 import { Presence } from "./presence.ts";
 import { type Broadcaster, RoomSync } from "./room-sync.ts";
 import { Rooms } from "./rooms.ts";
 import { Sessions } from "./sessions.ts";
 import { SignIn } from "./sign-in.ts";
+import { readStanding } from "./standing.ts";
 import type { Store } from "./store.ts";
 import { checkMessageText } from "./validation.ts";
 
@@ -102,13 +102,14 @@ export class Chat {
         this.#presence.close(room);
       },
     });
+    const recheckFailed = (error: unknown) => observer.recheckFailed(error);
     this.sessions = new Sessions({
       store,
       roomList: this.rooms.list,
       userJoined: arrive,
       userLeft: depart,
       roomChanged: (room) => this.#notify(room.key, { type: "room", room }),
-      readFailed: (error) => observer.recheckFailed(error),
+      readFailed: recheckFailed,
     });
     this.#activity = new ActivityFeed({
       store,
@@ -116,12 +117,17 @@ export class Chat {
       idOf: (room) => this.sessions.idOf(room),
       readFailed: (error) => observer.syncFailed(error),
     });
-    this.#membershipWatch = new MembershipWatch(store, this.#participants, (error) =>
-      observer.recheckFailed(error),
-    );
-    this.#joiner = new Joiner(store, this.#participants, this.#sync, this.#history, (room, error) => {
-      observer.historyFailed(error);
-      this.#membershipWatch.scheduleRecheck(room);
+    this.#membershipWatch = new MembershipWatch(store, this.#participants, recheckFailed);
+    this.#joiner = new Joiner({
+      store,
+      participants: this.#participants,
+      sync: this.#sync,
+      history: this.#history,
+      historyFailed: (room, error) => {
+        observer.historyFailed(error);
+        this.#membershipWatch.scheduleRecheck(room);
+      },
+      now,
     });
     this.#commitQueue = new CommitQueue({
       store,
@@ -163,11 +169,6 @@ export class Chat {
     const actor = await this.#signIn.setName(identity, name);
     this.updateUser(actor, []);
     return actor;
-  }
-
-  /** Counts one command against the user's budget. Throws `rate_limited`. */
-  charge(actor: Actor, budget: Budget): void {
-    this.budgets.charge(actor, budget);
   }
 
   /** Joins a connection to a room, as `Joiner.join` describes. Call `leave` when the connection ends. */
@@ -239,17 +240,13 @@ export class Chat {
 
   /** Rejects with `removed` or `room_deleted` when the user may no longer be in the room. */
   async assertMember(actor: Actor, room: RoomKey): Promise<void> {
-    const { store } = this.#options;
-    if (can(actor, await store.role(room, actor.key), "participate")) return;
-    throw refusalError({ refused: (await store.head(room)) ? "removed" : "room_deleted" });
+    await readStanding(this.#options.store, actor, room);
   }
 
   /** Tells the room that the actor is typing, unless it was told a moment ago. Rejects when they may not post there. */
   async typing(actor: Actor, room: RoomKey): Promise<void> {
     if (!this.budgets.takeTyping(actor, room)) return;
-    const standing = await this.#options.store.standing(room, actor.key);
-    if (!standing) throw refusalError({ refused: "room_deleted" });
-    if (!can(actor, standing.role, "participate")) throw refusalError({ refused: "removed" });
+    const standing = await readStanding(this.#options.store, actor, room);
     const refusal = refusePost(actor, standing, standing.posting, this.#options.now());
     if (refusal) throw refusalError(refusal);
     this.#notify(room, { type: "typing", user: actor });
@@ -277,6 +274,8 @@ export class Chat {
       case "member_added":
       case "rooms_changed":
         break;
+      case "mute":
+        return;
       case "notice":
         if (event.notice.type === "room") this.#participants.rename(event.room, event.notice.room.name);
         break;

@@ -1,15 +1,18 @@
 import type { Refused } from "./errors.ts";
-import type { Action, Actor, Posting, Role } from "./model.ts";
+import type { Action, Actor, Posting, Restriction, Role } from "./model.ts";
 import { can } from "./permissions.ts";
 
 /** Who may write in a room, beside being a member. `at` is the time at which they ask. */
+
+/** A mute as its user is told of it. `until` is null for a mute without an end. */
+export type Mute = Pick<Restriction, "until">;
 
 /** What a user is in a room. */
 export interface Standing {
   /** Undefined for a user who is not a member. */
   role: Role | undefined;
   /** The mute of this user, which may be over. */
-  mute: { until: number | null } | undefined;
+  mute: Mute | undefined;
 }
 
 /** Refuses to let a muted user write, and a member in a room that is read-only for members. */
@@ -37,12 +40,18 @@ export function refuseAmendment(
   return action.type === "react" && action.on ? refuseMuted(actor, standing, at) : undefined;
 }
 
-function refuseMuted(actor: Actor, { mute }: Standing, at: number): Refused | undefined {
-  if (actor.admin || !mute || isOver(mute, at)) return undefined;
+function refuseMuted(actor: Actor, standing: Standing, at: number): Refused | undefined {
+  const mute = muteOf(actor, standing, at);
+  if (!mute) return undefined;
   const { until } = mute;
   return until === null
     ? { refused: "muted" }
     : { refused: "muted", details: { until: new Date(until).toISOString() } };
+}
+
+/** The mute that binds a user. */
+export function muteOf(actor: Actor, { mute }: Standing, at: number): Mute | undefined {
+  return actor.admin || !mute || isOver(mute, at) ? undefined : mute;
 }
 
 /** Refuses a message that follows the member's last one too soon for the room's slow mode, which is in seconds. */

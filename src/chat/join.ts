@@ -1,18 +1,17 @@
-import { refusalError, StoreError } from "./errors.ts";
+import { type Mute, muteOf } from "./decide-posting.ts";
+import { StoreError } from "./errors.ts";
 import type { HistoryReader } from "./history.ts";
 import {
-  type Actor,
   HISTORY_LENGTH,
   type Membership,
   type Message,
   type Position,
-  type Role,
   type Room,
   type RoomKey,
 } from "./model.ts";
 import type { Participant, Participants } from "./participants.ts";
-import { can } from "./permissions.ts";
 import type { RoomSync } from "./room-sync.ts";
+import { readStanding } from "./standing.ts";
 import type { Store } from "./store.ts";
 
 /** Messages read for the first frame of a connection that resumes. */
@@ -29,11 +28,24 @@ export interface JoinOptions {
 
 /** What a connection starts with. */
 export interface JoinResult extends Membership {
+  /** The user's mute, if they are muted. */
+  mute: Mute | undefined;
   messages: readonly Message[];
   /** How far the connection knows the room after these messages. Undefined when the history could not be read. */
   position: Position | undefined;
   /** Whether `messages` is what changed after `since`, by `rev`; otherwise it is the last messages, by `seq`. */
   resumed: boolean;
+}
+
+export interface JoinerOptions {
+  store: Pick<Store, "standing">;
+  participants: Participants;
+  sync: RoomSync;
+  history: HistoryReader;
+  /** Called when a participant gets an empty history. Their membership may not have been read again either. */
+  historyFailed: (room: RoomKey, error: unknown) => void;
+  /** Milliseconds since the epoch. */
+  now: () => number;
 }
 
 /**
@@ -43,14 +55,7 @@ export interface JoinResult extends Membership {
  * history and live changes.
  */
 export class Joiner {
-  constructor(
-    private readonly store: Pick<Store, "head" | "role">,
-    private readonly participants: Participants,
-    private readonly sync: RoomSync,
-    private readonly history: HistoryReader,
-    /** Called when a participant gets an empty history. Their membership may not have been read again either. */
-    private readonly historyFailed: (room: RoomKey, error: unknown) => void,
-  ) {}
+  constructor(private readonly options: JoinerOptions) {}
 
   /** Rejects with `removed` or `room_deleted`, and with `StoreError`; then the participant is not in the room. */
   async join(
@@ -58,15 +63,16 @@ export class Joiner {
     { room, role }: Membership,
     options: JoinOptions,
   ): Promise<JoinResult> {
-    this.participants.add(room, participant);
+    const { participants, historyFailed } = this.options;
+    participants.add(room, participant);
     try {
       return await this.#read(participant, room, options);
     } catch (error) {
       if (options.historyOptional && error instanceof StoreError) {
-        this.historyFailed(room.key, error);
-        return { room, role, messages: [], position: undefined, resumed: false };
+        historyFailed(room.key, error);
+        return { room, role, mute: undefined, messages: [], position: undefined, resumed: false };
       }
-      this.participants.remove(room.key, participant);
+      participants.remove(room.key, participant);
       throw error;
     }
   }
@@ -77,22 +83,16 @@ export class Joiner {
     { since, historyLength = HISTORY_LENGTH }: JoinOptions,
   ): Promise<JoinResult> {
     const { key } = room;
-    await this.sync.ready(key);
-    const membership = { room, role: await this.#currentRole(user, key) };
-    const published = this.sync.position(key) ?? { seq: room.seq, rev: room.rev };
+    const { store, sync, history, now } = this.options;
+    await sync.ready(key);
+    const standing = await readStanding(store, user, key);
+    const membership = { room, role: standing.role ?? null, mute: muteOf(user, standing, now()) };
+    const published = sync.position(key) ?? { seq: room.seq, rev: room.rev };
     if (since !== undefined && since <= Math.max(room.rev, published.rev)) {
-      const { messages, rev } = await this.history.changesSince(key, since, RESUME_PAGE_SIZE);
+      const { messages, rev } = await history.changesSince(key, since, RESUME_PAGE_SIZE);
       return { ...membership, messages, position: { seq: published.seq, rev }, resumed: true };
     }
-    const { messages, seq, rev } = await this.history.last(key, historyLength);
+    const { messages, seq, rev } = await history.last(key, historyLength);
     return { ...membership, messages, position: { seq, rev }, resumed: false };
-  }
-
-  async #currentRole(user: Actor, room: RoomKey): Promise<Role | null> {
-    const role = await this.store.role(room, user.key);
-    if (role !== undefined) return role;
-    if (!(await this.store.head(room))) throw refusalError({ refused: "room_deleted" });
-    if (!can(user, role, "participate")) throw refusalError({ refused: "removed" });
-    return null;
   }
 }

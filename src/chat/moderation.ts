@@ -1,6 +1,7 @@
 import { completeWrite } from "./complete-write.ts";
+import type { Mute } from "./decide-posting.ts";
 import { ChatError, refusalError } from "./errors.ts";
-import type { Actor, AuditEntry, Invitee, Restriction, RestrictionKind, Room } from "./model.ts";
+import type { Actor, AuditEntry, Invitee, Restriction, RestrictionKind, Room, User } from "./model.ts";
 import { can, type Permission } from "./permissions.ts";
 import type { Rooms, RoomsOptions } from "./rooms.ts";
 import type { RestrictionRange } from "./store.ts";
@@ -9,7 +10,7 @@ import { parseReason } from "./validation.ts";
 /** Bans, mutes, and the list of what was done. Permissions for writes are checked by `decide-restrictions.ts`. */
 export class Moderation {
   constructor(
-    private readonly options: Pick<RoomsOptions, "store" | "now" | "writeFailed">,
+    private readonly options: Pick<RoomsOptions, "store" | "bus" | "now" | "writeFailed">,
     private readonly rooms: Rooms,
   ) {}
 
@@ -31,6 +32,7 @@ export class Moderation {
     const restricted = await completeWrite(store.restrict(room.key, who, wanted, actor), writeFailed);
     const { restriction, replaced, ended } = restricted;
     if (ended) this.rooms.announceRemoval(room.key, ended.user, "removed");
+    if (kind === "mute") this.#announceMute(room, restriction.user, { until });
     return { restriction, replaced };
   }
 
@@ -38,7 +40,9 @@ export class Moderation {
   async lift(actor: Actor, roomId: string, who: Invitee, kind: RestrictionKind): Promise<void> {
     const { store, now, writeFailed } = this.options;
     const { room } = await this.rooms.enter(actor, roomId);
-    await completeWrite(store.liftRestriction(room.key, who, { kind, at: now() }, actor), writeFailed);
+    const lifting = store.liftRestriction(room.key, who, { kind, at: now() }, actor);
+    const user = await completeWrite(lifting, writeFailed);
+    if (user && kind === "mute") this.#announceMute(room, user, undefined);
   }
 
   /** Bans or mutes that are not over, newest first. */
@@ -60,6 +64,10 @@ export class Moderation {
   ): Promise<AuditEntry[]> {
     const { key } = await this.#enterAs(actor, roomId, "read_audit");
     return this.options.store.audit(key, range);
+  }
+
+  #announceMute(room: Room, user: User, mute: Mute | undefined): void {
+    this.options.bus.publish({ kind: "mute", room: room.key, user: user.key, mute });
   }
 
   async #enterAs(actor: Actor, roomId: string, permission: Permission): Promise<Room> {

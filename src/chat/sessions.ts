@@ -112,7 +112,7 @@ export class Sessions {
     if (reason === "removed") this.#check(user, room);
   }
 
-  receive(event: BusEvent): void {
+  receive(event: Exclude<BusEvent, { kind: "mute" }>): void {
     switch (event.kind) {
       case "changes":
       case "read":

@@ -15,6 +15,7 @@ import { addImportCommands } from "./import.ts";
 import { addMemberCommands } from "./member.ts";
 import { addMigrateCommand } from "./migrate.ts";
 import { print, printError } from "./output.ts";
+import { addPushCommands } from "./push.ts";
 import { addRoomCommands } from "./room.ts";
 import { addServeCommand } from "./serve.ts";
 import { keepCloseSuggestions } from "./suggestions.ts";
@@ -73,6 +74,7 @@ function createProgram(environment: Environment, output: Promise<void>[]): Comma
   addImportCommands(program, environment);
   addExportCommand(program, environment);
   addClassicCommands(program);
+  addPushCommands(program);
   program
     .command("version")
     .description("print the version")

@@ -1,6 +1,7 @@
 import type { MemberBody, RoomBody, RoomSummaryBody, UserBody } from "../protocol/frames.ts";
 import type { AuditBody, RestrictionBody } from "../protocol/moderation-bodies.ts";
 import type { NewRestriction } from "../protocol/moderation-requests.ts";
+import type { PushSubscriptionBody } from "../protocol/push-requests.ts";
 import type { ChangesBody, GrantedBody, MeBody, SearchResultBody } from "../protocol/responses.ts";
 import type { EnsuredRoom, Grants, NewRoom, RoomChange } from "../protocol/room-requests.ts";
 import type { MessageQuery, NewMessage, SearchQuery } from "../protocol/schemas.ts";
@@ -18,6 +19,7 @@ export type {
   NewMessage,
   NewRestriction,
   NewRoom,
+  PushSubscriptionBody as PushSubscription,
   RestrictionBody as Restriction,
   RoomChange,
   SearchQuery,
@@ -247,6 +249,18 @@ export class Api {
   /** Searches the messages of this user's rooms, best results first. A page may have few or no items although more follow. */
   search(query: SearchQuery): List<SearchResult> {
     return this.#list("results", ["search"], query);
+  }
+
+  /** Notifies this user in a browser, given its push subscription or what `toJSON()` of it returns. */
+  subscribePush(
+    subscription: PushSubscriptionBody | { readonly endpoint: string; toJSON(): object },
+  ): Promise<void> {
+    return this.#http.request("PUT", ["push-subscription"], { body: subscription });
+  }
+
+  /** Ends that. Does nothing if this user is not notified there. */
+  unsubscribePush(endpoint: string): Promise<void> {
+    return this.#http.request("DELETE", ["push-subscription"], { body: { endpoint } });
   }
 
   #room<T>(method: string, id: string, path: readonly string[] = [], body?: object): Promise<T> {

@@ -121,7 +121,7 @@ export class RoomList {
     if (notice.type === "room") {
       const { id, ...settings } = notice.room;
       this.#apply(id, (entry) => this.#update(entry, settings));
-    } else if (notice.user.id === this.#chat.me?.id && (notice.type === "read" || notice.type === "member")) {
+    } else if ((notice.type === "read" || notice.type === "member") && notice.user.id === this.#chat.me?.id) {
       this.#apply(notice.room, (entry) => {
         if (notice.type === "read") entry.counts.applyMark(notice);
         this.#update(entry, notice.type === "member" && notice.role ? { role: notice.role } : {});

@@ -30,6 +30,7 @@ export class RoomReplica implements Room {
   typingUsers: Room["typingUsers"] = [];
   reads: Room["reads"] = new Map();
   members: Room["members"] = [];
+  mute: Room["mute"];
   #ready = deferred<void>();
   /** Why it has ended. */
   #error: ParleyError | undefined;
@@ -208,6 +209,7 @@ export class RoomReplica implements Room {
     if (outcome === "diverged") return this.#chat.opener.add(this.id);
     this.#room = frame.room;
     this.#isLevel = true;
+    this.mute = frame.mute;
     this.users.restart(frame);
     // The members may have changed meanwhile.
     if (!isFirst) this.users.reloadMembers();
@@ -238,7 +240,8 @@ export class RoomReplica implements Room {
     if (notice.type === "room" && this.#room) this.#room = { ...this.#room, ...notice.room };
     // This user is typing on another connection.
     if (notice.type === "typing" && notice.user.id === this.me?.id) return;
-    this.users.apply(notice);
+    if (notice.type === "mute") this.mute = notice.mute ?? undefined;
+    else this.users.apply(notice);
     this.events.emit(notice);
   }
 

@@ -40,6 +40,9 @@ export interface Room extends AsyncIterable<RoomEvent> {
   /** Seconds between two messages of one member; 0 is off. It does not bind moderators and owners. Undefined until it is known. */
   readonly slowMode: number | undefined;
 
+  /** This user's mute, until it is lifted: they can read, but not write. `until` is when it ends, null without an end. */
+  readonly mute: { until: string | null } | undefined;
+
   /** This user's unread messages. */
   readonly unread: number;
 

@@ -200,6 +200,7 @@ export class Session implements Chat, ChatContext {
       case "typing":
       case "read":
       case "member":
+      case "mute":
       case "room":
         this.list.applyNotice(frame);
         this.#applyNotice(frame, frame.type === "room" ? frame.room.id : frame.room);

@@ -45,6 +45,11 @@ export function createMetrics() {
     ),
     commitFailures: counter("parley_commit_failures_total", "Batches of messages that could not be stored."),
     refusals: labelled("parley_refusals_total", "Refused requests, upgrades and frames by code.", "code"),
+    pushes: labelled(
+      "parley_pushes_total",
+      "Web pushes by outcome: sent, gone (the subscription has ended), refused, unwanted (read meanwhile), failed, dropped (too many).",
+      "outcome",
+    ),
     countClose: (code: number) => closes.inc({ code: KNOWN_CLOSE_CODES.has(code) ? code : "other" }),
   };
 }

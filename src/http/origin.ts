@@ -1,40 +1,22 @@
 import type { Context } from "hono";
 
-import { isLoopbackUrl } from "../url.ts";
-
-const isWildcard = (entry: string) => entry.includes("://*.");
+import { isLoopbackUrl, matchesOriginPattern } from "../url.ts";
 
 /** Decides which pages may use the server. */
 export class OriginPolicy {
-  readonly #exact: ReadonlySet<string>;
-  readonly #wildcards: readonly { prefix: string; suffix: string }[];
-
   /** Entries are origins such as `https://app.example.com`, `capacitor://localhost`, `null` or `https://*.example.com`. */
   constructor(
-    allowed: readonly string[] = [],
+    private readonly allowed: readonly string[] = [],
     /** Also those of every page on this machine, on any port. */
     private readonly options: { loopback?: boolean } = {},
-  ) {
-    this.#exact = new Set(allowed.filter((entry) => !isWildcard(entry)));
-    this.#wildcards = allowed.filter(isWildcard).map((entry) => {
-      const [prefix = "", suffix = ""] = entry.split("*");
-      return { prefix, suffix };
-    });
-  }
+  ) {}
 
   /** Whether the request's Origin is allowed. A request without one does not come from a page. */
   allows(c: Context): boolean {
     const origin = c.req.header("origin");
-    if (origin === undefined || this.#exact.has(origin) || this.#matches(origin)) return true;
+    if (origin === undefined || this.allowed.some((pattern) => matchesOriginPattern(origin, pattern)))
+      return true;
     return isOwnOrigin(c, origin) || (this.options.loopback === true && isLoopbackUrl(origin));
-  }
-
-  #matches(origin: string): boolean {
-    return this.#wildcards.some(({ prefix, suffix }) => {
-      if (!origin.startsWith(prefix) || !origin.endsWith(suffix)) return false;
-      const subdomain = origin.slice(prefix.length, origin.length - suffix.length);
-      return /^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(subdomain);
-    });
   }
 }
 

@@ -161,6 +161,12 @@ export const roomSummarySchema = annotate(
 );
 export type RoomSummaryBody = v.InferOutput<typeof roomSummarySchema>;
 
+export const muteSchema = annotate(
+  v.object({ until: annotate(v.nullable(time("When the mute ends.")), "Null for a mute without an end.") }),
+  { title: "Mute", description: "A muted user can read a room, but not write in it." },
+);
+export type MuteBody = v.InferOutput<typeof muteSchema>;
+
 export const readSchema = annotate(
   v.object({ user: userSchema, seq: integer("The `seq` up to which the user has read the room.") }),
   { title: "ReadMarkOfUser", description: "A member's read mark." },

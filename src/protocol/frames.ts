@@ -6,14 +6,14 @@ import {
   limitsSchema,
   mentionsSchema,
   messageSchema,
+  muteSchema,
   readSchema,
-  roleSchema,
   roomSchema,
-  roomSettingsSchema,
   roomSummarySchema,
   sessionLimitsSchema,
   userSchema,
 } from "./bodies.ts";
+import { noticeFrameSchemas } from "./notice-frames.ts";
 import { integer, type OutputOf, roomId, seqOf, time } from "./values.ts";
 
 export type {
@@ -21,6 +21,7 @@ export type {
   MemberBody,
   MentionsBody,
   MessageBody,
+  MuteBody,
   ReactionBody,
   ReadBody,
   RoomBody,
@@ -29,6 +30,7 @@ export type {
   SessionLimitsBody,
   UserBody,
 } from "./bodies.ts";
+export type { NoticeFrame } from "./notice-frames.ts";
 
 /**
  * The frames that the server sends in `chat.v2`. The types are inferred from the schemas: see bodies.ts. What clients send is in
@@ -44,6 +46,7 @@ const roomStart = {
     "Whether `messages` is what changed after the requested `since`. Otherwise it is the room's last messages.",
   ),
   messages: v.array(messageSchema),
+  mute: v.exactOptional(annotate(muteSchema, "Only if the user is muted.")),
   online: annotate(v.array(userSchema), "Users who are online, in the order of their arrival, 500 at most."),
 };
 const helloOf = <T extends v.GenericSchema>(limits: T) => ({
@@ -193,45 +196,6 @@ export const errorFrame = annotate(
   }),
   "The command was refused and changed nothing. `id` and `room` are absent if the frame had none that could be read.",
 );
-export const readFrame = annotate(
-  v.object({
-    type: v.literal("read"),
-    room: roomId,
-    user: userSchema,
-    seq: integer("Where the user's read mark is now."),
-    unread: v.exactOptional(integer("The user's unread messages as of `room_rev`.")),
-    mentions: v.exactOptional(
-      integer("Those of them that mention the user, or everyone in the room; counted to 1,000."),
-    ),
-    room_seq: v.exactOptional(integer("The room's newest message at that time.")),
-    room_rev: v.exactOptional(integer("The room's `rev` at that time.")),
-  }),
-  "A user's read mark has moved to `seq`.",
-);
-export const presenceFrame = annotate(
-  v.object({ type: v.literal("presence"), room: roomId, user: userSchema, online: v.boolean() }),
-  "A user has come online in a room, or has left.",
-);
-export const typingFrame = annotate(
-  v.object({ type: v.literal("typing"), room: roomId, user: userSchema }),
-  "A user is typing.",
-);
-export const memberFrame = annotate(
-  v.object({
-    type: v.literal("member"),
-    room: roomId,
-    user: userSchema,
-    role: annotate(v.nullable(roleSchema), "Null for a user who is no longer a member."),
-  }),
-  "A new member or a new role.",
-);
-export const roomFrame = annotate(
-  v.object({
-    type: v.literal("room"),
-    room: v.object({ id: roomId, ...roomSettingsSchema.entries }),
-  }),
-  "A room's name or settings have changed.",
-);
 export const tokenExpiringFrame = annotate(
   v.object({ type: v.literal("token.expiring"), expires_at: time("When the token expires.") }),
   "The token expires soon: the client should send a fresh one with `auth`.",
@@ -244,14 +208,6 @@ export const restartingFrame = annotate(
   "The server is shutting down. The connection is closed next.",
 );
 
-/** Reports of what happens in a room, by type. They are not stored. */
-export const noticeFrameSchemas = {
-  read: readFrame,
-  presence: presenceFrame,
-  typing: typingFrame,
-  member: memberFrame,
-  room: roomFrame,
-};
 /** Frames of both URLs, by type. */
 export const sharedFrameSchemas = {
   changes: changesFrame,
@@ -285,7 +241,6 @@ export type ChangesFrame = v.InferOutput<typeof changesFrame>;
 export type ChangeFrame = v.InferOutput<typeof changeFrame>;
 export type AckFrame = v.InferOutput<typeof ackFrame>;
 export type ErrorFrame = v.InferOutput<typeof errorFrame>;
-export type NoticeFrame = OutputOf<typeof noticeFrameSchemas>;
 /** Frames of both URLs. */
 export type RoomFrame = OutputOf<typeof sharedFrameSchemas>;
 /** What the server sends to a session. */

@@ -131,6 +131,10 @@ export const readinessSchema = annotate(
 export const documentSchema = annotate(v.record(v.string(), v.unknown()), { propertyNames: undefined });
 
 const issuerSchema = annotate(v.string(), "The issuer of the tokens.");
+const pushKeySchema = annotate(
+  v.nullable(v.string()),
+  "The `applicationServerKey` with which a browser subscribes to web push (base64url). Null when web push is off.",
+);
 const url = (text: string) => annotate(v.string(), text);
 /** A server on whose page users can sign in. */
 export const signInConfigSchema = annotate(
@@ -147,15 +151,23 @@ export const signInConfigSchema = annotate(
     ),
     id_token_signing_alg_values_supported: annotate(v.array(v.string()), "Algorithms of ID tokens."),
     dev: annotate(v.boolean(), "Whether this is `parley dev`, where anybody may sign in as anybody."),
+    push_key: pushKeySchema,
   }),
   { title: "SignInConfig", description: "How the page of this server signs users in." },
 );
 export type SignInConfig = v.InferOutput<typeof signInConfigSchema>;
 export const pageConfigSchema = v.union([
   signInConfigSchema,
-  annotate(v.object({ issuer: issuerSchema, client_id: annotate(v.null(), "There is none.") }), {
-    title: "NoSignInConfig",
-    description: "Nobody can sign in on the page of this server: PARLEY_CLIENT_ID is not set.",
-  }),
+  annotate(
+    v.object({
+      issuer: issuerSchema,
+      client_id: annotate(v.null(), "There is none."),
+      push_key: pushKeySchema,
+    }),
+    {
+      title: "NoSignInConfig",
+      description: "Nobody can sign in on the page of this server: PARLEY_CLIENT_ID is not set.",
+    },
+  ),
 ]);
 export type PageConfig = v.InferOutput<typeof pageConfigSchema>;

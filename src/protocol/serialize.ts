@@ -1,6 +1,15 @@
 import { cutLastMessage } from "../chat/last-message.ts";
-import type { Member, Membership, Message, Room, RoomSettings, RoomSummary, User } from "../chat/model.ts";
-import type { MemberBody, MessageBody, RoomBody, RoomSettingsBody, UserBody } from "./frames.ts";
+import type {
+  Member,
+  Membership,
+  Message,
+  Restriction,
+  Room,
+  RoomSettings,
+  RoomSummary,
+  User,
+} from "../chat/model.ts";
+import type { MemberBody, MessageBody, MuteBody, RoomBody, RoomSettingsBody, UserBody } from "./frames.ts";
 
 let lastTime = { at: Number.NaN, text: "" };
 
@@ -60,6 +69,10 @@ export function messageBody(message: Message): MessageBody {
 
 export function settingsBody({ name, access, posting, slowMode }: RoomSettings): RoomSettingsBody {
   return { name, access, posting, slow_mode: slowMode };
+}
+
+export function muteBody({ until }: Pick<Restriction, "until">): MuteBody {
+  return { until: until === null ? null : formatTime(until) };
 }
 
 export function roomBody({ room, role }: Membership): RoomBody {

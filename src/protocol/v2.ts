@@ -1,7 +1,17 @@
 import * as v from "valibot";
 
 import { ChatError } from "../chat/errors.ts";
-import type { Change, Limits, MarkMove, Message, Notice, Page, Position, User } from "../chat/model.ts";
+import type {
+  Change,
+  Limits,
+  MarkMove,
+  Message,
+  Notice,
+  Page,
+  Position,
+  Restriction,
+  User,
+} from "../chat/model.ts";
 import { explain } from "./explain.ts";
 import type { AckFrame, ErrorFrame, HelloFrame, LimitsBody, NoticeFrame, RoomFrame } from "./frames.ts";
 import {
@@ -12,7 +22,7 @@ import {
   type CommandType,
   unknownCommandSchema,
 } from "./schemas.ts";
-import { encodeMessage, formatTime, settingsBody, userBody } from "./serialize.ts";
+import { encodeMessage, formatTime, muteBody, settingsBody, userBody } from "./serialize.ts";
 
 /** Frames of `chat.v2`, as docs/protocol.md describes them: parses those of clients, encodes those of the server. */
 
@@ -163,6 +173,10 @@ export function encodePresence(room: string, user: User, online: boolean): strin
 export function encodeRead(room: string, user: User, { seq, unread, mentions, head }: MarkMove): string {
   const counts = { unread, mentions, room_seq: head.seq, room_rev: head.rev };
   return JSON.stringify({ type: "read", room, user: userBody(user), seq, ...counts } satisfies NoticeFrame);
+}
+
+export function encodeMute(room: string, mute: Pick<Restriction, "until"> | undefined): string {
+  return JSON.stringify({ type: "mute", room, mute: mute ? muteBody(mute) : null } satisfies NoticeFrame);
 }
 
 /** `expiresAt` is in milliseconds since the epoch. */

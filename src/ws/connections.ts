@@ -55,10 +55,13 @@ export class Connections {
   #sessionsCheckedAt = 0;
   #size = 0;
   #draining = false;
+  #drained: ReadonlySet<UserKey> = new Set();
 
   constructor(
     private readonly limits: ConnectionLimits,
     private readonly heartbeat: HeartbeatOptions = DEFAULT_HEARTBEAT,
+    /** Called when the last connection of a user has ended. */
+    private readonly userLeft: (user: UserKey) => void = () => undefined,
   ) {
     const { perUser } = limits;
     this.#attempts = new RateLimiter(perUser, perUser * CONNECT_BURST_FACTOR, monotonic);
@@ -108,13 +111,20 @@ export class Connections {
     const { key } = connection.user;
     const ofUser = this.#byUser.get(key);
     if (!ofUser?.delete(connection)) return;
-    if (ofUser.size === 0) this.#byUser.delete(key);
     this.#size--;
+    if (ofUser.size > 0) return;
+    this.#byUser.delete(key);
+    this.userLeft(key);
   }
 
   /** A user's connections. */
   of(user: UserKey): ReadonlySet<Connection> {
     return this.#byUser.get(user) ?? new Set();
+  }
+
+  /** Whether the user has a connection, or had one that a shutdown has ended: they are about to reconnect. */
+  isConnected(user: UserKey): boolean {
+    return this.#byUser.has(user) || this.#drained.has(user);
   }
 
   /** Withholds activity from the sessions of slow readers. Bytes wait for one of them. */
@@ -155,6 +165,7 @@ export class Connections {
   /** Closes all connections, spread over `durationMs`. Resolves when they have ended, or after a grace period. */
   async drain(durationMs: number): Promise<void> {
     this.#draining = true;
+    this.#drained = new Set(this.#byUser.keys());
     const connections = [...this.#all()];
     const start = monotonic();
     for (const [index, connection] of connections.entries()) {

@@ -19,9 +19,9 @@ export class FrameGuard {
 
   /** Charges one frame. Throws `rate_limited`. */
   charge({ user, excess }: Connection, budget: Budget): void {
-    // Incremented first, because `chat.charge` throws. An accepted frame takes this back, and one earlier refusal with it.
+    // Incremented first, because `charge` throws. An accepted frame takes this back, and one earlier refusal with it.
     excess[budget]++;
-    this.chat.charge(user, budget);
+    this.chat.budgets.charge(user, budget);
     excess[budget] = Math.max(0, excess[budget] - 2);
   }
 

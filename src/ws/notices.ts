@@ -1,7 +1,8 @@
 import type { BusEvent } from "../chat/bus.ts";
 import type { Chat } from "../chat/chat.ts";
+import type { Mute } from "../chat/decide-posting.ts";
 import type { MarkMove, Notice, RoomKey, User, UserKey } from "../chat/model.ts";
-import { encodeNotice, encodePresence, encodeRead } from "../protocol/v2.ts";
+import { encodeMute, encodeNotice, encodePresence, encodeRead } from "../protocol/v2.ts";
 import type { TopicServer } from "./broadcast.ts";
 import type { Connection } from "./connection.ts";
 import { OpenRoom } from "./connection.ts";
@@ -26,6 +27,7 @@ export class Notices {
     if (event.kind === "notice") this.publish(event.room, event.notice);
     else if (event.kind === "read" && event.sent) this.#publishSent(event.room, event.user, event.mark);
     else if (event.kind === "read") this.#publishRead(event.room, event.user, event.mark);
+    else if (event.kind === "mute") this.#tellMute(event.room, event.user, event.mute);
   }
 
   /** Publishes a notice to everyone who has the room open, and to the sessions that need it for their list of rooms. */
@@ -67,6 +69,14 @@ export class Notices {
     for (const connection of this.connections.of(user.key))
       if (connection.session?.isLive && !connection.session.isFollowing({ key: room, id }))
         connection.send(encodeRead(id, user, mark));
+  }
+
+  /** Tells a user that they have been muted, or may write again, where they have the room open. */
+  #tellMute(room: RoomKey, user: UserKey, mute: Mute | undefined): void {
+    const id = this.chat.roomId(room);
+    if (id === undefined) return;
+    const following = this.#sessionsOf(user).filter(({ session }) => session?.isFollowing({ key: room, id }));
+    sendToEach([...following, ...this.#roomConnectionsOf(user, room)], () => encodeMute(id, mute));
   }
 
   /** Withholds notices from a connection until `resume`. `online` is what its client knows. */

@@ -5,14 +5,14 @@ import { asChatError } from "../chat/errors.ts";
 import type { JoinResult } from "../chat/join.ts";
 import type { Message } from "../chat/model.ts";
 import type { OpenedFrame } from "../protocol/frames.ts";
-import { roomBody, userBody } from "../protocol/serialize.ts";
+import { muteBody, roomBody, userBody } from "../protocol/serialize.ts";
 import { encodeChunks, encodeMessages } from "../protocol/v2.ts";
 import { CatchUp } from "./catch-up.ts";
 import type { OpenRoom } from "./connection.ts";
 import type { Notices } from "./notices.ts";
 
 /** What the first frame about a room says, in `hello` and in `opened`, except for its messages. */
-type RoomStart = Pick<OpenedFrame, "room" | "rev" | "resumed" | "online">;
+type RoomStart = Pick<OpenedFrame, "room" | "rev" | "resumed" | "mute" | "online">;
 
 export interface FirstFrame {
   /** The most bytes that the frame may have when it holds the last messages. */
@@ -43,7 +43,7 @@ export class RoomFeeds {
     const { chat, notices, log } = this.options;
     const { connection, room } = open;
     const online = chat.listOnline(room.key, connection.user.key);
-    const { messages, resumed, role } = joined;
+    const { messages, resumed, role, mute } = joined;
     const rev = joined.position?.rev ?? 0;
     // Changes that do not fit into the first frame follow in `changes` frames.
     const [first = { messages: "", rev, count: 0 }] = resumed ? encodeChunks({ messages, rev }) : [];
@@ -51,6 +51,7 @@ export class RoomFeeds {
       room: roomBody({ room: { ...joined.room, ...chat.position(room.key) }, role }),
       rev: first.rev,
       resumed,
+      ...(mute && { mute: muteBody(mute) }),
       online: online.map(userBody),
     };
     connection.send(

@@ -52,7 +52,7 @@ test("typing in a room that is lost is refused with the reason, and not announce
 function spend(chat: Chat, user: Actor, budget: Budget): { count: number; retryAfterMs: number | undefined } {
   for (let count = 0; count < 100_000; count++) {
     try {
-      chat.charge(user, budget);
+      chat.budgets.charge(user, budget);
     } catch (error) {
       const { code, retryAfterMs } = asChatError(error);
       expect(code).toBe("rate_limited");

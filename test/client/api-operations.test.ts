@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { Api, api } from "../../src/client/api.ts";
 import { connect, type Fetch, ParleyError } from "../../src/client/index.ts";
 import { operations } from "../../src/http/documents/openapi.ts";
+import { newPrivateKey } from "../../src/push/vapid.ts";
 import { newEmail } from "../support/api-users.ts";
 import { checkResponse } from "../support/described.ts";
 import { newRoomId, unlimited, useServer } from "../support/server.ts";
@@ -11,7 +12,9 @@ import { outcome } from "./support/fake-server.ts";
 
 // The methods of the HTTP API's client with a real server.
 
-const server = useServer({ env: unlimited });
+const server = useServer({
+  env: { ...unlimited, PARLEY_PUSH_KEY: newPrivateKey(), PARLEY_PUSH_CONTACT: "mailto:admin@example.com" },
+});
 
 /** What was requested, as in `GET /api/rooms/:room`. */
 const requested = new Set<string>();
@@ -214,6 +217,20 @@ scenario("messages are searched for", async () => {
   expect((await search()).map(({ room, message, snippet }) => [room, message.text, snippet.hits])).toEqual(
     expect.arrayContaining([[id, "deploy failed", [[0, 6]]]]),
   );
+});
+
+scenario("a browser is notified by web push, until that is ended", async () => {
+  const alices = clientOf(newEmail());
+  const endpoint = "https://fcm.googleapis.com/fcm/send/dIPd1OPd5Ho:APA91bF";
+  // Those of RFC 8291, section 5.
+  const keys = {
+    p256dh: "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+    auth: "BTBZMqHH6r4Tts7J_aSIgg",
+  };
+  await alices.subscribePush({ endpoint, keys });
+  const elsewhere = alices.subscribePush({ endpoint: "https://example.com/", keys });
+  expect(await outcome(elsewhere)).toMatchObject({ code: "invalid_command", status: 400 });
+  await alices.unsubscribePush(endpoint);
 });
 
 scenario("an email address that two members share is refused with their ids", async () => {

@@ -60,6 +60,11 @@ describe("the HTTP API", () => {
     await client.react("lobby", 3, "👍", false);
     await client.listMessages("lobby", { before: 9, limit: undefined }).page();
     await client.search({ q: "50 % & more", from: "bob@example.com" }).page("a/b");
+    // As of a browser, whose keys are no properties.
+    const keys = { p256dh: "p", auth: "a" };
+    const subscription = { endpoint: "https://push.example.com/1", options: {}, getKey: () => null };
+    const { endpoint } = subscription;
+    await client.subscribePush({ ...subscription, toJSON: () => ({ endpoint, keys }) });
     expect(
       received.map(({ request, body: sent }) => (sent === undefined ? [request] : [request, sent])),
     ).toEqual([
@@ -69,6 +74,7 @@ describe("the HTTP API", () => {
       ["DELETE /chat/api/rooms/lobby/messages/3/reactions/%F0%9F%91%8D"],
       ["GET /chat/api/rooms/lobby/messages?before=9"],
       ["GET /chat/api/search?q=50%20%25%20%26%20more&from=bob%40example.com&cursor=a%2Fb"],
+      ["PUT /chat/api/push-subscription", { endpoint, keys }],
     ]);
     expect(new Set(received.map(({ token }) => token))).toEqual(new Set(["Bearer old"]));
   });

@@ -8,6 +8,7 @@ import * as bodies from "../../src/protocol/bodies.ts";
 import * as frames from "../../src/protocol/frames.ts";
 import * as moderationBodies from "../../src/protocol/moderation-bodies.ts";
 import * as moderationRequests from "../../src/protocol/moderation-requests.ts";
+import * as pushRequests from "../../src/protocol/push-requests.ts";
 import * as responses from "../../src/protocol/responses.ts";
 import * as roomRequests from "../../src/protocol/room-requests.ts";
 import * as schemas from "../../src/protocol/schemas.ts";
@@ -32,6 +33,7 @@ const modules = [
   ["frames", frames],
   ["moderation-bodies", moderationBodies],
   ["moderation-requests", moderationRequests],
+  ["push-requests", pushRequests],
   ["responses", responses],
   ["room-requests", roomRequests],
   ["schemas", schemas],

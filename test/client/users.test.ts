@@ -145,3 +145,19 @@ describe("the members", () => {
     expect(await room.loadMembers()).toHaveLength(1);
   });
 });
+
+test("a mute is that of `opened`, and changes by `mute` frames", async () => {
+  const { room, sockets, socket, clock, welcome, eventsOf } = await connectToFake();
+  expect(room.mute).toBeUndefined();
+  await welcome(opened(0, [], { mute: { until: null } }));
+  expect(room.mute).toEqual({ until: null });
+  socket.receiveInLobby({ type: "mute", mute: null });
+  expect(room.mute).toBeUndefined();
+  socket.receiveInLobby({ type: "mute", mute: { until: createdAt } });
+  expect(room.mute).toEqual({ until: createdAt });
+  expect(eventsOf("mute")).toHaveLength(2);
+  sockets[0]?.disconnect();
+  await clock.advance(500);
+  await welcome(opened(0, [], { resumed: true }));
+  expect(room.mute).toBeUndefined();
+});

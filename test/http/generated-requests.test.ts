@@ -76,6 +76,17 @@ const likely: Record<string, fc.Arbitrary<unknown>> = {
   client_id: fc.constantFrom("a", "b", "c", null),
   "Idempotency-Key": fc.constantFrom("a", "b", "c"),
   cursor: fc.constantFrom("before-10", "after-3", "before-10-after-2", "1700000000000-general"),
+  endpoint: fc.constantFrom(
+    "https://push.example.com/1",
+    "https://push.example.com/2",
+    "https://example.com/",
+  ),
+  // Of RFC 8291, section 5. One is not on the curve.
+  p256dh: fc.constantFrom(
+    "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+    "B".repeat(87),
+  ),
+  auth: fc.constantFrom("BTBZMqHH6r4Tts7J_aSIgg", "A".repeat(22)),
   file: fc.constantFrom("start.js", "swagger-ui.css"),
   "If-None-Match": fc.constantFrom("*", 'W/"x"'),
 };

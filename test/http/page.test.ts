@@ -17,6 +17,7 @@ const signIn = {
   scopes: "openid email",
   audience: "https://chat.example.com",
   isDev: false,
+  pushKey: null,
 };
 issuer.handler = json({
   issuer: issuer.issuer,
@@ -136,6 +137,26 @@ describe("its files", () => {
     expect(Buffer.from(plain).toString()).toBe(await (await get(script)).text());
   });
 
+  test("of <parley-room> may be loaded by pages of other origins, and nothing else may", async () => {
+    const embed = await get("/embed.js", { origin: "https://shop.example.com" });
+    expect(embed.headers.get("cache-control")).toBe("no-cache");
+    const [, asset = ""] = /^import "\.(\/assets\/[^"]+)";\n$/.exec(await embed.text()) ?? [];
+    const openTo = async (path: string, headers: Record<string, string> = {}) => {
+      const response = await get(path, { origin: "https://shop.example.com", ...headers });
+      return [
+        response.status,
+        response.headers.get("access-control-allow-origin"),
+        response.headers.get("cross-origin-resource-policy"),
+      ];
+    };
+    const etag = embed.headers.get("etag") ?? "";
+    expect(await openTo("/embed.js")).toEqual([200, "*", "cross-origin"]);
+    expect(await openTo("/embed.js", { "if-none-match": etag })).toEqual([304, "*", "cross-origin"]);
+    expect(await openTo(asset)).toEqual([200, "*", "cross-origin"]);
+    for (const path of ["/", "/icon.svg", "/config.json", "/healthz"])
+      expect([path, ...(await openTo(path))]).toEqual([path, 200, null, null]);
+  });
+
   test.each(["/assets/main-00000000.js", "/assets/..%2findex.html", "/other.svg"])(
     "%s is not among them",
     async (path) => {
@@ -178,6 +199,7 @@ describe("GET /config.json", () => {
       end_session_endpoint: null,
       id_token_signing_alg_values_supported: ["RS256"],
       dev: false,
+      push_key: null,
     });
   });
 
@@ -185,7 +207,11 @@ describe("GET /config.json", () => {
     await using other = createHttpApp();
     const asked = issuer.hits.get(DISCOVERY_PATH);
     const response = await other.app.request("/config.json");
-    expect(await response.json()).toEqual({ issuer: "https://id.example.com", client_id: null });
+    expect(await response.json()).toEqual({
+      issuer: "https://id.example.com",
+      client_id: null,
+      push_key: null,
+    });
     expect(issuer.hits.get(DISCOVERY_PATH)).toBe(asked);
   });
 

@@ -77,6 +77,20 @@ test("no statement scans a table", async () => {
   }
   await h.signIn("ivan", "other@example.com");
   await h.signIn("ivan", "ivan@example.com");
+  const subscription = { endpoint: "https://push.example.com/1", p256dh: "key", auth: "secret" };
+  await store.push.subscribe(bob.key, subscription, 1, 9);
+  await store.push.pushMessages(room.key, [1, 2]);
+  await store.push.readersAmong(room.key, [bob.key], 0);
+  await store.push.readers(room.key, { after: 0, limit: 9, since: 0 });
+  await store.push.subscriptionFor({
+    room: { ...room, isDirect: false },
+    message: { seq: 1, sender: alice, text: "", mentioned: new Set() },
+    user: bob.key,
+    subscription: 1,
+    endpoint: subscription.endpoint,
+  });
+  await store.push.forget({ subscription: 1, endpoint: subscription.endpoint });
+  await store.push.unsubscribe(bob.key, subscription.endpoint);
   await store.audit(room.key, { before: undefined, limit: 9 });
   await store.removeMember(room.key, { email: "erin@example.com" }, operator);
   for (const who of [subOf(alice), subOf(bob)]) await store.removeMember(room.key, who, operator);

@@ -7,10 +7,12 @@ import { createLocalBus } from "../../src/bus/local.ts";
 import { Chat } from "../../src/chat/chat.ts";
 import { ChatError } from "../../src/chat/errors.ts";
 import type { Identity, Limits } from "../../src/chat/model.ts";
+import { PushSubscriptions } from "../../src/chat/push-subscriptions.ts";
 import { Search } from "../../src/chat/search.ts";
 import { type AppOptions, createApp } from "../../src/http/app.ts";
 import { createMetrics } from "../../src/http/metrics.ts";
 import { OriginPolicy } from "../../src/http/origin.ts";
+import { checkSubscription } from "../../src/push/subscription.ts";
 import { open } from "../../src/store/sqlite/open.ts";
 import { SqliteStore } from "../../src/store/sqlite/store.ts";
 import { noLimits } from "./chat-harness.ts";
@@ -44,6 +46,12 @@ export function createHttpApp(
   const app = createApp({
     chat,
     search: new Search({ rooms: chat.rooms, index: store.search, monotonic }),
+    pushSubscriptions: new PushSubscriptions({
+      store: store.push,
+      check: (subscription) => checkSubscription(subscription, ["https://push.example.com"]),
+      now: Date.now,
+      writeFailed: ignore,
+    }),
     verifier: { verify: async (token) => identityOf(token) },
     originPolicy: new OriginPolicy(),
     metrics: createMetrics(),
@@ -59,6 +67,7 @@ export function createHttpApp(
       scopes: "openid",
       audience: undefined,
       isDev: false,
+      pushKey: null,
     },
     connectionCount: () => 0,
     isDraining: () => false,

@@ -45,7 +45,9 @@ export interface TestServer extends AsyncDisposable {
 }
 
 /** Settings of the server beside those that every test needs. */
-export interface TestServerOptions extends Partial<Pick<ServerOptions, "heartbeat" | "keys">> {
+export interface TestServerOptions extends Partial<
+  Pick<ServerOptions, "heartbeat" | "keys" | "pushDelayMs">
+> {
   env?: Record<string, string>;
 }
 
@@ -60,6 +62,7 @@ export async function startTestServer({
   env = {},
   heartbeat,
   keys,
+  pushDelayMs,
 }: TestServerOptions & { issuer: string }): Promise<TestServer> {
   const folder = temporaryFolder();
   const config = readConfig({
@@ -80,6 +83,7 @@ export async function startTestServer({
     log,
     ...(heartbeat && { heartbeat }),
     ...(keys && { keys }),
+    ...(pushDelayMs !== undefined && { pushDelayMs }),
   });
   const asOperator: TestServer["asOperator"] = async (work) => {
     const { chat, close } = openChat(config, { create: false });

@@ -111,6 +111,7 @@ export class SessionModel {
         this.#requireOpen(frame.room).online[frame.online ? "add" : "delete"](frame.user.email);
         break;
       case "typing":
+      case "mute":
         this.#requireOpen(frame.room);
         break;
       case "read":

@@ -1,6 +1,5 @@
 import { expect } from "bun:test";
 
-import type { BusEvent } from "../../src/chat/bus.ts";
 import { StoreError } from "../../src/chat/errors.ts";
 import { defaultSettings } from "../../src/chat/model.ts";
 import type { Actor, Departure, Role, RoomKey, RoomRef, RoomSummary, UserKey } from "../../src/chat/model.ts";
@@ -181,7 +180,7 @@ export function createSessions() {
     },
     readFailed: (error) => void failures.push(error),
   });
-  const receive = (event: BusEvent) => sessions.receive(event);
+  const receive: Sessions["receive"] = (event) => sessions.receive(event);
   const opened: FakeSession[] = [];
 
   /** Begins a session. Its list waits for its answer. */

@@ -155,12 +155,15 @@ test("members are invited, muted and removed", async () => {
   await anns.button(`Manage ${nameOf(ben)}`).click();
   await anns.button("Mute").click();
   await anns.page.locator(".panel").getByText("muted").waitFor();
+  // Before they have tried to write.
+  const muted = bens.page.locator(".room-status").getByText("You are muted in this room until");
+  await muted.waitFor();
   await bens.send("Can you hear me?");
   await bens.message("Can you hear me?").getByText("Not sent.").waitFor();
-  await bens.page.locator(".room-status").getByText("You are muted in this room until").waitFor();
   await anns.button(`Manage ${nameOf(ben)}`).click();
   await anns.button("Unmute").click();
   await anns.page.getByRole("dialog").waitFor({ state: "detached" });
+  await muted.waitFor({ state: "detached" });
   await bens.button("Try again").click();
   await anns.see("Can you hear me?");
 

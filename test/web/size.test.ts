@@ -5,14 +5,19 @@ import { buildPage } from "../../src/http/page/build.ts";
 
 const MAX_BYTES = 80 * 1024;
 
+const isEmbed = (path: string) => path.includes("embed");
 const isLazy = (path: string) => path.includes("emoji-picker");
 
-test("the page has at most 80 KiB gzipped, without what is loaded when it is used", async () => {
-  const files = await buildPage();
+const files = await buildPage();
+
+test.each([
+  ["the page", (path: string) => !isEmbed(path)],
+  ["<parley-room>", isEmbed],
+])("%s has at most 80 KiB gzipped, without what is loaded when it is used", (_, isPart) => {
   const sizes = Array.from(files, ([path, content]) => ({
     path,
     bytes: gzipSync(content, { level: 9 }).length,
-  }));
+  })).filter(({ path }) => isPart(path));
   expect(sizes.filter(({ path }) => isLazy(path))).toHaveLength(1);
   const total = sizes.filter(({ path }) => !isLazy(path)).reduce((sum, { bytes }) => sum + bytes, 0);
   expect(total).toBeGreaterThan(10_000);

@@ -91,6 +91,7 @@ test("a room that is deleted says so", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
   const room = await site.createRoom([ann, ben]);
   await using tab = await Tab.open(browser, site, ben, room);
+  await tab.page.getByText("No messages yet.").waitFor();
   await site.api(ann).deleteRoom(room);
   await tab.page.getByText("The room was deleted.").waitFor();
 });

@@ -150,7 +150,7 @@ describe.each(dialects)("$name", ({ name, open }) => {
   test("a connection whose missed messages cannot be read is closed, so that it comes back", async () => {
     await using at = startSockets({ messages: 3 });
     const client = await open(at);
-    for (const read of ["head", "role", "history"]) {
+    for (const read of ["head", "standing", "history"]) {
       expect(at.store.waiting).toEqual([read]);
       if (read === "history") at.publish(at.store.add());
       at.store.answer();

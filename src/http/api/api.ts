@@ -4,6 +4,7 @@ import type { Verifier } from "../../auth/verifier.ts";
 import type { Budget } from "../../chat/budgets.ts";
 import type { Chat } from "../../chat/chat.ts";
 import type { Actor } from "../../chat/model.ts";
+import type { PushSubscriptions } from "../../chat/push-subscriptions.ts";
 import type { Search } from "../../chat/search.ts";
 import { ownNameSchema } from "../../protocol/room-requests.ts";
 import { userBody } from "../../protocol/serialize.ts";
@@ -14,6 +15,7 @@ import { createJoinRoute } from "./join.ts";
 import { createMemberRoutes } from "./members.ts";
 import { createMessageRoutes } from "./messages.ts";
 import { createModerationRoutes } from "./moderation.ts";
+import { createPushRoutes } from "./push.ts";
 import { RequestSlots } from "./request-slots.ts";
 import { respond } from "./respond.ts";
 import { createRoomRoutes } from "./rooms.ts";
@@ -23,6 +25,7 @@ import { createSessionRoutes, createSignOutRoute } from "./session.ts";
 export interface ApiOptions {
   chat: Chat;
   search: Search;
+  pushSubscriptions: PushSubscriptions;
   verifier: Pick<Verifier, "verify">;
   /** The path of the session cookie. */
   cookiePath: string;
@@ -35,7 +38,7 @@ const READ_MARK_PATH = /^\/api\/rooms\/[^/]+\/read$/;
 function limitRate(chat: Chat): MiddlewareHandler<ApiEnv> {
   return async (c, next) => {
     c.set("budgets", chat.budgets);
-    chat.charge(c.get("actor"), budgetOf(c));
+    chat.budgets.charge(c.get("actor"), budgetOf(c));
     await next();
   };
 }
@@ -76,7 +79,13 @@ function meBody(actor: Actor) {
 }
 
 /** The HTTP API. It goes through the same `Chat` as the WebSockets, so the same rules apply. */
-export function createApi({ chat, search, verifier, cookiePath }: ApiOptions): Hono<ApiEnv> {
+export function createApi({
+  chat,
+  search,
+  pushSubscriptions,
+  verifier,
+  cookiePath,
+}: ApiOptions): Hono<ApiEnv> {
   const api = new Hono<ApiEnv>();
 
   api.route("/session", createSignOutRoute(cookiePath));
@@ -108,5 +117,6 @@ export function createApi({ chat, search, verifier, cookiePath }: ApiOptions): H
   api.route("/rooms/:room", createJoinRoute(chat));
   api.route("/rooms/:room", createModerationRoutes(chat));
   api.route("/search", createSearchRoute(search));
+  api.route("/push-subscription", createPushRoutes(pushSubscriptions));
   return api;
 }

@@ -1,3 +1,4 @@
+import { endedSubscriptionSchema, pushSubscriptionSchema } from "../../protocol/push-requests.ts";
 import {
   documentSchema,
   healthSchema,
@@ -41,10 +42,28 @@ export const serverOperations: Operations = {
     responses: { 204: { description: "The cookie is removed." } },
     isPublic: true,
   },
+  "PUT /api/push-subscription": {
+    id: "subscribePush",
+    tag: "Users",
+    summary: "Notify the user in a browser by web push",
+    description:
+      "From then on, nobody else is notified in this browser. A user may have 10; the oldest is dropped. " +
+      "A subscription is used for 30 days after it was last sent here. `forbidden`: web push is off.",
+    body: pushSubscriptionSchema,
+    responses: { 204: { description: "The user is notified in this browser." } },
+    codes: ["forbidden"],
+  },
+  "DELETE /api/push-subscription": {
+    id: "unsubscribePush",
+    tag: "Users",
+    summary: "End that",
+    body: endedSubscriptionSchema,
+    responses: { 204: { description: "The user is not notified in this browser, or not any more." } },
+  },
   "GET /config.json": {
     id: "getConfig",
     tag: "Server",
-    summary: "How users sign in",
+    summary: "How users sign in, and the key for web push",
     description:
       "For the page of this server. The other front ends of a team may use it too, with client ids of their own.",
     responses: { 200: { description: "The issuer, and the client of the page.", schema: pageConfigSchema } },

@@ -2,6 +2,7 @@ import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { brotliCompressSync } from "node:zlib";
 
+import { buildEmbed } from "./build-embed.ts";
 import { bundleStyles } from "./style-sheet.ts";
 
 // The build of the page. `npm run build` writes it to dist/web, from where it gets into the binary. When Parley runs from
@@ -9,7 +10,10 @@ import { bundleStyles } from "./style-sheet.ts";
 
 const source = join(import.meta.dir, "../../web");
 
-/** The files of the page by their paths: `index.html`, `assets/…` with a hash in each name, and what is in `static`. */
+/**
+ * The files of the page by their paths: `index.html`, `assets/…` with a hash in each name, what is in `static`, and those of
+ * `<parley-room>`.
+ */
 export async function buildPage(): Promise<ReadonlyMap<string, Uint8Array>> {
   const name = "assets/[name]-[hash].[ext]";
   const { outputs } = await Bun.build({
@@ -34,6 +38,7 @@ export async function buildPage(): Promise<ReadonlyMap<string, Uint8Array>> {
   files.set("index.html", Buffer.from(html.replace("<!--files-->", links.join("\n    "))));
   for (const file of await readdir(join(source, "static")))
     files.set(file, await readFile(join(source, "static", file)));
+  for (const [path, content] of await buildEmbed(source)) files.set(path, content);
   return files;
 }
 

@@ -30,6 +30,12 @@ export function contentSecurityPolicy({ host = "", tokenEndpoint }: PolicyOption
   ].join("; ");
 }
 
+/** Headers of the files that any other page may load: those of `<parley-room>`. Nothing in them depends on who asks. */
+export const embedHeaders = {
+  "access-control-allow-origin": "*",
+  "cross-origin-resource-policy": "cross-origin",
+};
+
 /** Headers of the page and of each of its files. */
 export const fileHeaders = {
   "referrer-policy": "no-referrer",

@@ -5,13 +5,15 @@ import type { Env } from "../env.ts";
 import { isNamedIn, weakEtag } from "../etag.ts";
 import { problem } from "../problem.ts";
 import { chooseEncoding, type PageFile, type PageFiles, readPageFiles } from "./files.ts";
-import { contentSecurityPolicy, fileHeaders } from "./headers.ts";
+import { contentSecurityPolicy, embedHeaders, fileHeaders } from "./headers.ts";
 import { readTokenEndpoint, type SignInOptions } from "./sign-in-config.ts";
 
 /** The URLs of the page: the list of rooms, a room `/r/<room>`, and a message in it, `/r/<room>/<seq>`. */
 const PAGE_PATH = /^\/(r\/.*)?$/;
 /** The names of these files have a hash of their content, so they never change. */
 const ASSETS = "assets/";
+/** The script of `<parley-room>`. */
+const EMBED = "embed.js";
 const IMMUTABLE = "public, max-age=31536000, immutable";
 
 /** Serves the page and its files. Any other request, and every upgrade to a WebSocket, is left to the routes. */
@@ -21,7 +23,7 @@ export function servePage(signIn: SignInOptions): MiddlewareHandler<Env> {
   return async (c, next) => {
     const { method, path } = c.req;
     const isPage = PAGE_PATH.test(path);
-    const isFile = /^\/(assets\/[^/]+|[^/]+\.(svg|webmanifest))$/.test(path);
+    const isFile = /^\/(assets\/[^/]+|embed\.js|[^/]+\.(svg|webmanifest))$/.test(path);
     if (
       !(isPage || isFile) ||
       (method !== "GET" && method !== "HEAD") ||
@@ -60,6 +62,7 @@ async function sendFile(c: Context<Env>, name: string, file: PageFile): Promise<
     "cache-control": name.startsWith(ASSETS) ? IMMUTABLE : "no-cache",
     vary: "accept-encoding",
     etag: file.etag,
+    ...((name === EMBED || name.startsWith(ASSETS)) && embedHeaders),
   };
   if (isNamedIn(c.req.header("if-none-match"), file.etag)) return c.body(null, 304, headers);
   const encoding = chooseEncoding(c.req.header("accept-encoding"));

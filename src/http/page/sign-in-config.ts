@@ -13,12 +13,14 @@ export interface SignInOptions {
   scopes: string;
   audience: string | undefined;
   isDev: boolean;
+  /** The public key with which browsers subscribe to web push. Null when it is off. */
+  pushKey: string | null;
 }
 
 /** What the page needs to know to sign users in. Rejects with `keys_unavailable` when the issuer does not answer. */
 async function readPageConfig(options: SignInOptions): Promise<PageConfig> {
-  const { metadata, clientId, scopes, audience, isDev } = options;
-  if (clientId === undefined) return { issuer: metadata.issuer, client_id: null };
+  const { metadata, clientId, scopes, audience, isDev, pushKey } = options;
+  if (clientId === undefined) return { issuer: metadata.issuer, client_id: null, push_key: pushKey };
   const { end_session_endpoint: endSession, ...issuer } = await metadata.read();
   return {
     ...issuer,
@@ -27,6 +29,7 @@ async function readPageConfig(options: SignInOptions): Promise<PageConfig> {
     audience: audience ?? null,
     end_session_endpoint: endSession ?? null,
     dev: isDev,
+    push_key: pushKey,
   };
 }
 

@@ -43,6 +43,7 @@ import { readAudit } from "./audit-list.ts";
 import { Members } from "./members.ts";
 import { Messages } from "./messages.ts";
 import { closeDatabase, type Db } from "./open.ts";
+import { SqlitePushStore } from "./push-store.ts";
 import { prepareQueries, type Queries } from "./queries.ts";
 import { Restrictions } from "./restrictions.ts";
 import { Rooms } from "./rooms.ts";
@@ -58,6 +59,7 @@ const PROBE_BYTES = 65_536;
 /** The `Store` on one SQLite file. Synchronous underneath: a read is answered before the turn ends. */
 export class SqliteStore implements Store {
   readonly search: SqliteSearchIndex;
+  readonly push: SqlitePushStore;
   readonly #queries: Queries;
   readonly #facts: Facts;
   readonly #writer: Writer;
@@ -82,6 +84,7 @@ export class SqliteStore implements Store {
     this.#restrictions = new Restrictions(db, this.#queries, this.#users, this.#members);
     this.#rooms = new Rooms(db, this.#queries, this.#users);
     this.search = new SqliteSearchIndex(db, this.#writer);
+    this.push = new SqlitePushStore(db, this.#writer);
   }
 
   append(drafts: readonly Draft[]): Promise<Outcome[]> {

@@ -55,7 +55,9 @@ export function Composer({ replyTo, onReplyTo }: Props) {
     isLoaded.current = true;
     const draft = loadDraft(storage, userId, room.id);
     // What was written while the user was not known yet stays.
-    setText((current) => (current === "" ? draft.text : current));
+    const written = boxRef.current?.value ?? "";
+    if (written === "") setText(draft.text);
+    else save({ text: written, replyTo });
     if (replyTo === undefined) onReplyTo(draft.replyTo);
   }, [userId]);
   const updateQuery = () => {

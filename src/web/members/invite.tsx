@@ -29,6 +29,7 @@ export function Invite({ room, mayInvite }: { room: Room; mayInvite: boolean }) 
       notify(link);
     }
   };
+  if (isEmbedded && !mayInvite) return null;
   return (
     <div class="invite">
       {mayInvite && (

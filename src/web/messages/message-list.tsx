@@ -35,12 +35,13 @@ export function MessageList({ editing }: { editing: Editing | undefined }) {
   const [isAtBottom, setIsAtBottom] = useState(false);
   const viewport = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
+  const end = useRef<HTMLDivElement>(null);
   const scroller = useRef<Scroller>(undefined);
   const isPlaced = useRef(false);
   /** A message that is on its way into view. */
   const goal = useRef<number>(undefined);
   const [, update] = useReducer<number, undefined>((version) => version + 1, 0);
-  const { firstUnread, unread } = useReading(room, isAtBottom && isAtEnd, messages.length > 0);
+  const { firstUnread, unread } = useReading(room, end, isAtBottom && isAtEnd && messages.length > 0);
 
   const loadMore = () => {
     const { current } = scroller;
@@ -163,6 +164,7 @@ export function MessageList({ editing }: { editing: Editing | undefined }) {
               lastOwn={undefined}
             />
           )}
+          <div ref={end} class="list-end" />
         </div>
       </div>
       {(!isAtBottom || !isAtEnd) && messages.length > 0 && (

@@ -15,10 +15,12 @@ export function PendingStatus({ message }: { message: PendingMessage }) {
   const isOpen = useStore(room, ({ status }) => status === "open");
   const slowMode = useStore(room, (current) => current.slowMode ?? 0);
   const [isLate, setIsLate] = useState(false);
+  const [delay, setDelay] = useState<unknown>();
   useEffect(() => {
     const timer = setTimeout(() => setIsLate(true), SENDING_DELAY_MS);
     return () => clearTimeout(timer);
   }, []);
+  useEffect(() => room.on("error", ({ error }) => setDelay(error)), [room]);
   if (message.status === "failed") {
     return (
       <p class="pending-status failed-status">
@@ -50,5 +52,6 @@ export function PendingStatus({ message }: { message: PendingMessage }) {
   if (!isOpen) return <p class="pending-status">Will be sent when you are connected.</p>;
   if (slowMode > 0 && room.role === "member")
     return <p class="pending-status">Waiting: one message every {slowMode} s in this room.</p>;
+  if (delay !== undefined) return <p class="pending-status">{explain(delay)} It will be sent.</p>;
   return <p class="pending-status">Sending …</p>;
 }

@@ -1,16 +1,26 @@
+import type { RefObject } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 
 import type { Room } from "../../client/index.ts";
 import { useServices } from "../context.ts";
 import { useStore } from "../ui/hooks.ts";
 
-/** Whether the user can see the page. */
-function useVisible(): boolean {
-  const [isVisible, setIsVisible] = useState(() => document.visibilityState === "visible");
+/** Whether the user can see an element: it is on the screen, and the page is not hidden. */
+function useVisible(element: RefObject<Element | null>): boolean {
+  const [isVisible, setIsVisible] = useState(false);
   useEffect(() => {
-    const update = () => setIsVisible(document.visibilityState === "visible");
+    let isOnScreen = false;
+    const update = () => setIsVisible(isOnScreen && document.visibilityState === "visible");
+    const observer = new IntersectionObserver((entries) => {
+      isOnScreen = entries.at(-1)?.isIntersecting ?? false;
+      update();
+    });
+    if (element.current) observer.observe(element.current);
     document.addEventListener("visibilitychange", update);
-    return () => document.removeEventListener("visibilitychange", update);
+    return () => {
+      observer.disconnect();
+      document.removeEventListener("visibilitychange", update);
+    };
   }, []);
   return isVisible;
 }
@@ -21,13 +31,13 @@ function useVisible(): boolean {
  */
 export function useReading(
   room: Room,
+  /** What is below the newest message that is shown. */
+  end: RefObject<Element | null>,
   isAtEnd: boolean,
-  isLoaded: boolean,
 ): { firstUnread: number | undefined; unread: number } {
   const { chat } = useServices();
   const unread = useStore(room, (current) => current.unread);
-  const isVisible = useVisible();
-  const isReading = isVisible && isAtEnd && isLoaded;
+  const isReading = useVisible(end) && isAtEnd;
   const firstUnread = useRef<{ room: Room; seq: number | undefined }>(undefined);
   const markOf = () => {
     const mark = chat.room(room.id)?.read;

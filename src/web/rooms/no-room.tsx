@@ -3,7 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { type ErrorCode, ParleyError, type RoomInfo } from "../../client/index.ts";
 import { useServices } from "../context.ts";
 import { explain } from "../ui/explain.ts";
-import { BackLink, RoomFrame } from "./room-frame.tsx";
+import { BackLink, RoomFrame, RoomTitle } from "./room-frame.tsx";
 
 /** The most rooms that the server puts in one page. */
 const MAX_PAGE_SIZE = 1_000;
@@ -42,9 +42,7 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
       <div class="empty-text">
         {info ? (
           <>
-            <h1>
-              <bdi>{info.name}</bdi>
-            </h1>
+            <RoomTitle>{info.name}</RoomTitle>
             <p>{reason === "room_not_found" ? "Everyone may join this room." : text}</p>
             <button type="button" class="button primary" disabled={isJoining} onClick={() => void join()}>
               Join
@@ -52,7 +50,7 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
           </>
         ) : (
           <div role="alert">
-            <h1>{text}</h1>
+            <RoomTitle>{text}</RoomTitle>
           </div>
         )}
       </div>

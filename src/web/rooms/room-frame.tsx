@@ -15,6 +15,13 @@ export function RoomFrame({ children, class: name = "" }: { children: ComponentC
   );
 }
 
+/** The name of a room, or of what is in its place. */
+export function RoomTitle({ children }: { children: ComponentChildren }) {
+  const { isEmbedded } = useServices();
+  const Element = isEmbedded ? "h2" : "h1";
+  return <Element dir="auto">{children}</Element>;
+}
+
 /** Leads back to the list of rooms, on a screen that has no space for both. */
 export function BackLink() {
   const { isEmbedded } = useServices();

@@ -5,7 +5,7 @@ import { useServices } from "../context.ts";
 import { useMembers, useStore } from "../ui/hooks.ts";
 import { IconButton } from "../ui/icons.tsx";
 import { count } from "../ui/names.ts";
-import { BackLink } from "./room-frame.tsx";
+import { BackLink, RoomTitle } from "./room-frame.tsx";
 import { RoomSettings } from "./room-settings.tsx";
 
 interface Props {
@@ -33,7 +33,7 @@ export function RoomHeader({ room, isPanelOpen, onPanel, onSearch }: Props) {
     <header class="room-head">
       <BackLink />
       <div class="room-head-text">
-        <h1 dir="auto">{name ?? room.id}</h1>
+        <RoomTitle>{name ?? room.id}</RoomTitle>
         <p class="hint" role="status">
           {detail}
         </p>

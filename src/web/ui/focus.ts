@@ -30,7 +30,7 @@ export function useFocusReturn(
     return () => {
       if (current instanceof HTMLDialogElement) current.close();
       else if (!current.contains(focusedBeside(current))) return;
-      if (opener === document.body) return;
+      if (!opener || opener === document.body) return;
       const next = [opener, message, composer.current].find((element) => element?.isConnected);
       if (next instanceof HTMLElement) next.focus();
     };

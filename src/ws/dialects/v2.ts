@@ -107,8 +107,7 @@ export function createV2({ chat, feeds, renewal, guard, limits }: V2Options): Di
       const rest = { token_expires_at: formatTime(identity.expiresAt), limits: limitsInHello };
       feeds.start(open, joined, {
         maxBytes: MAX_FIRST_FRAME_BYTES,
-        encode: ({ room, rev, resumed, online }, messages) =>
-          encodeHello({ room, me: userBody(user), rev, resumed, online, ...rest }, messages),
+        encode: (parts, messages) => encodeHello({ ...parts, me: userBody(user), ...rest }, messages),
       });
     },
     message(connection, frame) {

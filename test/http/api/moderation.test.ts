@@ -210,6 +210,33 @@ test("a mute tells when it ends, and lets a message be repeated that was sent be
   await client.close();
 });
 
+test("a mute is told to the muted user alone, where they have the room open", async () => {
+  const { room, owner, member } = await createRoomWithRoles(server);
+  const path = `/api/rooms/${room}/mutes/${member.email}`;
+  const connect = (user: ApiUser) => server.connectV2(room, user.email, { token: user.token });
+  const [watcher, client] = [await connect(owner), await connect(member)];
+  const sessions = [
+    await server.connectSession(member.email, { token: member.token }),
+    await server.connectSession(member.email, { token: member.token }),
+  ] as const;
+  expect((await sessions[0].open(room)).mute).toBeUndefined();
+  const until = inAnHour();
+  await owner.call(`PUT ${path}`, { body: { until } });
+  const muted = { type: "mute" as const, room, mute: { until } };
+  expect([await client.next("mute"), await sessions[0].next("mute")]).toEqual([muted, muted]);
+  expect((await sessions[1].open(room)).mute).toEqual({ until });
+  await owner.call(`PUT ${path}`, { body: {} });
+  expect(await client.next("mute")).toMatchObject({ mute: { until: null } });
+  await owner.call(`DELETE ${path}`);
+  expect(await client.next("mute")).toMatchObject({ mute: null });
+  expect(await sessions[1].until(() => sessions[1].texts.some((text) => text.includes('"mute":null')))).toBe(
+    undefined,
+  );
+  await watcher.say("fence");
+  expect(watcher.texts.filter((text) => text.includes('"mute"'))).toEqual([]);
+  await Promise.all([watcher, client, ...sessions].map((each) => each.close()));
+});
+
 test("slow mode tells members when they may send again", async () => {
   const { room, owner, member, moderator, admin } = await createRoomWithRoles(server);
   const path = `/api/rooms/${room}`;

@@ -18,8 +18,8 @@ const TIMEOUT_MS = 15_000;
 /** A server with its page and the development issuer, in the process of the tests. */
 export interface ChatSite extends AsyncDisposable {
   readonly url: string;
-  /** A token of a user, by their email. */
-  token(email: string): Promise<string>;
+  /** A token of a user. With a negative time, it has expired that long ago. */
+  token(email: string, seconds?: number): Promise<string>;
   /** The HTTP API as a user. */
   api(email: string): Api;
   /** Creates a room of these users; the first one owns it. Resolves with its id. */
@@ -59,7 +59,7 @@ export async function startChatSite(
     await running?.stop();
     running = undefined;
   };
-  const token = (email: string) => devIssuer.token(email, 3600);
+  const token = (email: string, seconds = 3600) => devIssuer.token(email, seconds);
   const apiOf = (email: string) => api({ url, token: () => token(email) });
   await start();
   return {
