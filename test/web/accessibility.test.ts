@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 
-import axe, { type AxeResults } from "axe-core";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 
 import { startBrowser } from "../support/browser.ts";
+import { violationsIn } from "./support/accessibility.ts";
 import { type ChatSite, startChatSite, Tab } from "./support/chat-site.ts";
 import { demoRecords, emailOf } from "./support/demo-team.ts";
+import { HostPage } from "./support/host-page.ts";
 
 // What axe-core finds in each state of the page, in both themes, and what the browser complains about on the way.
 
@@ -29,23 +30,6 @@ afterAll(async () => {
   await browser.close();
   await site[Symbol.asyncDispose]();
 });
-
-/** Serious and critical violations, each as a line. In the dark theme only the colors can differ. */
-async function violationsIn(page: Page, state: string): Promise<string[]> {
-  if (!(await page.evaluate("'axe' in window"))) await page.evaluate(axe.source);
-  const lines: string[] = [];
-  for (const colorScheme of ["light", "dark"] as const) {
-    await page.emulateMedia({ colorScheme });
-    const rules = colorScheme === "dark" ? `runOnly: ["color-contrast"],` : "";
-    const { violations }: AxeResults = await page.evaluate(
-      `axe.run(document, { ${rules} resultTypes: ["violations"] })`,
-    );
-    for (const { id, impact, nodes } of violations)
-      if (impact === "serious" || impact === "critical")
-        lines.push(...nodes.map(({ html }) => `${state}, ${colorScheme}: ${id} (${impact}) in ${html}`));
-  }
-  return lines;
-}
 
 test("a room, its dialogs and menus are accessible", async () => {
   const { id } = await site.api(emailOf("tom")).createRoom({ name: "Open to all", access: "open" });
@@ -134,6 +118,8 @@ test("what the page says in trouble is accessible", async () => {
   const found: string[] = [];
   const check = async (state: string) => void found.push(...(await violationsIn(page, state)));
 
+  // A request that is under way when the network goes would be in the browser's log.
+  await page.getByText(/^\d+ members, \d+ online$/).waitFor();
   await page.context().setOffline(true);
   await tab.send("Written offline");
   await tab.message("Written offline").getByText("Will be sent when you are connected.").waitFor();
@@ -171,4 +157,14 @@ test("the pages of the sign-in, and of a user without rooms, are accessible", as
   await check("development issuer");
   expect(found).toEqual([]);
   expect(tab.complaints).toEqual([]);
+});
+
+test("a room in another page is accessible", async () => {
+  const element = `<parley-room room="launch" data-user="${maya}"></parley-room>`;
+  await using host = await HostPage.open(browser, site, element, calm);
+  await host.page.getByText("On it.").waitFor();
+  await host.page.getByRole("button", { name: "Members" }).click();
+  await host.page.getByText("Elena Petrova").last().waitFor();
+  expect(await violationsIn(host.page, "embedded", "parley-room")).toEqual([]);
+  expect(host.complaints).toEqual([]);
 });
