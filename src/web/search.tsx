@@ -6,7 +6,7 @@ import { useServices } from "./context.ts";
 import { Avatar } from "./ui/avatar.tsx";
 import { Dialog } from "./ui/dialog.tsx";
 import { explain } from "./ui/explain.ts";
-import { nameOf } from "./ui/names.ts";
+import { nameOf, titleOf } from "./ui/names.ts";
 import { RoomLink } from "./ui/room-link.tsx";
 import { exactTime, shortTime } from "./ui/times.ts";
 
@@ -81,7 +81,7 @@ export function Search({ room, onClose }: { room: string | undefined; onClose: (
               }}
             />
             <span>
-              Only in <bdi>{chat.room(room)?.name ?? "this room"}</bdi>
+              Only in <bdi>{titleOf(chat.room(room) ?? { id: room, name: "this room" })}</bdi>
             </span>
           </label>
         )}
@@ -119,7 +119,7 @@ function Result(props: { result: SearchResult; isRoomShown: boolean; onOpen: () 
           {props.isRoomShown && (
             <span class="hint">
               {" in "}
-              <bdi>{chat.room(room)?.name ?? room}</bdi>
+              <bdi>{titleOf(chat.room(room) ?? { id: room })}</bdi>
             </span>
           )}{" "}
           <time dateTime={sent_at} title={exactTime(sent_at)}>

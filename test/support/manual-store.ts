@@ -176,6 +176,7 @@ export class ManualStore implements Store {
   signIn = unused;
   createRoom = unused;
   changeRoom = unused;
+  openDirect = unused;
   deleteRoom = unused;
   rooms = unused;
   members = unused;

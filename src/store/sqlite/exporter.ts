@@ -44,6 +44,7 @@ type RoomRow = [
   createdAt: number,
   seq: number,
   rev: number,
+  isDirect: number,
   ...creator: Ref,
 ];
 type MemberRow = [...Ref, role: Role, joinedAt: number];
@@ -125,14 +126,15 @@ export class Exporter implements Disposable {
   /** The first room, by id, that matches. */
   #room(condition: "id = ?" | "id > ?", value: string): RoomRow | undefined {
     return this.#statements.all<RoomRow>(
-      `SELECT r.pk, r.id, r.name, r.access, r.posting, r.slow_mode, r.created_at, r.seq, r.rev, u.sub, u.email FROM rooms r LEFT JOIN users u ON u.pk = r.created_by
+      `SELECT r.pk, r.id, r.name, r.access, r.posting, r.slow_mode, r.created_at, r.seq, r.rev, r.direct IS NOT NULL, u.sub, u.email
+        FROM rooms r LEFT JOIN users u ON u.pk = r.created_by
         WHERE r.${condition} AND r.deleted_at IS NULL ORDER BY r.id LIMIT 1`,
       value,
     )[0];
   }
 
   *#contents(row: RoomRow): Iterable<TransferRecord> {
-    const [key, room, name, access, posting, slowMode, createdAt, seq, rev, sub, email] = row;
+    const [key, room, name, access, posting, slowMode, createdAt, seq, rev, isDirect, sub, email] = row;
     const createdBy = sub === null && email === null ? null : invitee(sub, email);
     const settings = { access, posting, slowMode };
     const hasDefaults = haveSameSettings({ name, ...settings }, { name, ...defaultSettings });
@@ -141,6 +143,7 @@ export class Exporter implements Disposable {
       id: room,
       name,
       ...(!hasDefaults && { settings }),
+      ...(isDirect && { direct: this.#directUsers(key) }),
       createdAt,
       createdBy,
       head: { seq, rev },
@@ -162,6 +165,15 @@ export class Exporter implements Disposable {
     );
     for (const [readerSub, readerEmail, mark] of reads)
       yield { type: "read", room, user: invitee(readerSub, readerEmail), seq: mark };
+  }
+
+  #directUsers(key: RoomKey): [Invitee, Invitee] {
+    const [one, other] = this.#statements.all<Ref>(
+      `SELECT u.sub, u.email FROM members m JOIN users u ON u.pk = m.user_pk WHERE m.room_pk = ? ${BY_USER}`,
+      key,
+    );
+    if (!one || !other) throw new Error("a direct conversation has fewer than two members");
+    return [invitee(...one), invitee(...other)];
   }
 
   *#restrictions(key: RoomKey, room: string): Iterable<TransferRecord> {

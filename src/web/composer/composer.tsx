@@ -5,6 +5,7 @@ import { Quote } from "../messages/quote.tsx";
 import { useRoomActions } from "../rooms/room-actions.ts";
 import { useMembers, useStore } from "../ui/hooks.ts";
 import { Icon, IconButton } from "../ui/icons.tsx";
+import { titleOf } from "../ui/names.ts";
 import { type Draft, loadDraft, saveDraft } from "./drafts.ts";
 import { MentionMenu } from "./mention-menu.tsx";
 import {
@@ -33,7 +34,7 @@ export function Composer({ replyTo, onReplyTo }: Props) {
   const actions = useRoomActions();
   const { room } = actions;
   const me = useStore(room, (current) => current.me);
-  const name = useStore(room, (current) => current.name);
+  const title = useStore(room, titleOf);
   const limit = useStore(room, (current) => current.limits?.text_bytes ?? 0);
   const members = useMembers(room);
   const [text, setText] = useState("");
@@ -148,7 +149,7 @@ export function Composer({ replyTo, onReplyTo }: Props) {
       <div class="composer-row">
         <TextBox
           boxRef={boxRef}
-          label={`Message to ${name ?? "the room"}`}
+          label={`Message to ${title}`}
           placeholder="Write a message"
           value={text}
           onInput={onInput}

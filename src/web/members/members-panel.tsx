@@ -17,7 +17,7 @@ const MAX_SHOWN = 200;
 
 /** Who is in a room, who of them is online, and what moderators can do about it. */
 export function MembersPanel({ room, onClose }: { room: Room; onClose: () => void }) {
-  const { api, navigation, notifyOf, confirmAction } = useServices();
+  const { api, navigation, notifyOf, confirmAction, isEmbedded } = useServices();
   const members = useMembers(room);
   const online = useStore(room, (current) => current.online);
   const role = useStore(room, (current) => current.role);
@@ -45,6 +45,8 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
       notifyOf("You could not leave.")(error);
     }
   };
+  /** Moderators manage members, owners manage everyone. */
+  const mayManage = (member: Member) => isModerator && (role !== "moderator" || member.role === "member");
   const onlineIds = new Set(online.map(({ id }) => id));
   const wanted = filter.toLowerCase().trim();
   const found = members
@@ -86,12 +88,9 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
               isOnline={onlineIds.has(member.id)}
               isMe={member.id !== null && member.id === room.me?.id}
               mute={mutes.find(({ user }) => user.id === member.id && user.email === member.email)}
-              // Moderators manage members, owners manage everyone.
-              onManage={
-                isModerator && (role !== "moderator" || member.role === "member")
-                  ? () => setSelected(member)
-                  : undefined
-              }
+              mayManage={mayManage(member)}
+              // In another page, members cannot be written to.
+              onSelect={isEmbedded && !mayManage(member) ? undefined : () => setSelected(member)}
             />
           ))}
         </ul>
@@ -108,7 +107,8 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
           room={room}
           member={selected}
           isMuted={mutes.some(({ user }) => user.id === selected.id && user.email === selected.email)}
-          mayChangeRole={role !== "moderator"}
+          mayManage={mayManage(selected)}
+          mayChangeRole={isModerator && role !== "moderator"}
           onClose={() => {
             setSelected(undefined);
             loadMutes();
@@ -124,10 +124,11 @@ interface RowProps {
   isOnline: boolean;
   isMe: boolean;
   mute: Restriction | undefined;
-  onManage: (() => void) | undefined;
+  mayManage: boolean;
+  onSelect: (() => void) | undefined;
 }
 
-function MemberRow({ member, isOnline, isMe, mute, onManage }: RowProps) {
+function MemberRow({ member, isOnline, isMe, mute, mayManage, onSelect }: RowProps) {
   const details = [
     member.role !== "member" && member.role,
     mute && "muted",
@@ -144,7 +145,13 @@ function MemberRow({ member, isOnline, isMe, mute, onManage }: RowProps) {
         </span>
         {details.length > 0 && <span class="hint">{details.join(" · ")}</span>}
       </span>
-      {onManage && !isMe && <IconButton name="more" label={`Manage ${nameOf(member)}`} onClick={onManage} />}
+      {onSelect && !isMe && (
+        <IconButton
+          name="more"
+          label={`${mayManage ? "Manage" : "About"} ${nameOf(member)}`}
+          onClick={onSelect}
+        />
+      )}
     </li>
   );
 }

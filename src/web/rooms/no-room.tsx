@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { type ErrorCode, ParleyError, type RoomInfo } from "../../client/index.ts";
 import { useServices } from "../context.ts";
 import { explain } from "../ui/explain.ts";
+import { titleOf } from "../ui/names.ts";
 import { BackLink, RoomFrame, RoomTitle } from "./room-frame.tsx";
 
 /** The most rooms that the server puts in one page. */
@@ -42,7 +43,7 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
       <div class="empty-text">
         {info ? (
           <>
-            <RoomTitle>{info.name}</RoomTitle>
+            <RoomTitle>{titleOf(info)}</RoomTitle>
             <p>{reason === "room_not_found" ? "Everyone may join this room." : text}</p>
             <button type="button" class="button primary" disabled={isJoining} onClick={() => void join()}>
               Join

@@ -1,6 +1,8 @@
 /** Outlines on a grid of 24 by 24. */
 const paths = {
   back: "M15 5l-7 7 7 7",
+  bell: "M6 17v-6a6 6 0 0 1 12 0v6l1.500 1.500h-15zM10 21h4",
+  bellOff: "M8 6.500A6 6 0 0 1 18 11v4M6 9.500V17l-1.500 1.500H16M10 21h4M4 3l16 17",
   browse: "M12 3a9 9 0 1 0 0 18 9 9 0 0 0 0-18M15.5 8.5l-2 5-5 2 2-5z",
   close: "M6 6l12 12M18 6L6 18",
   down: "M12 5v14M6 13l6 6 6-6",

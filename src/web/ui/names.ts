@@ -1,9 +1,22 @@
-import type { User } from "../../client/index.ts";
+import type { Room, User } from "../../client/index.ts";
 
 /** What a user is called. */
 export function nameOf({ name, email, id }: User): string {
   return name ?? email ?? id ?? "Unknown user";
 }
+
+/** What a room is called: a direct conversation as the other user is. */
+export function titleOf({
+  direct,
+  name,
+  id,
+}: Pick<Room, "id"> & Partial<Pick<Room, "name" | "direct">>): string {
+  return direct ? nameOf(direct) : (name ?? id);
+}
+
+/** Whether a user is one of those who are online. */
+export const isOnline = (user: User | undefined, online: readonly User[]) =>
+  user !== undefined && online.some(({ id }) => id !== null && id === user.id);
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 const firstOf = (word: string) => graphemes.segment(word)[Symbol.iterator]().next().value?.segment ?? "";

@@ -140,6 +140,33 @@ export class Tab implements AsyncDisposable {
     return tab;
   }
 
+  /** Another tab of the same browser, in which the user is signed in without being asked. */
+  async openAnother(url: string): Promise<Tab> {
+    const tab = new Tab(await this.page.context().newPage());
+    await tab.page.goto(url);
+    return tab;
+  }
+
+  /** Sends the tab to the background, or back. To Chromium without windows, each tab is in the foreground. */
+  async setHidden(isHidden: boolean): Promise<void> {
+    const state = isHidden ? "hidden" : "visible";
+    await this.page.evaluate(`{
+      Object.defineProperty(document, "visibilityState", { value: "${state}", configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }`);
+  }
+
+  /** Waits until the page is kept for the time without a network, and what is shown, too. */
+  async waitUntilKept(): Promise<void> {
+    await this.page.evaluate("navigator.serviceWorker.ready.then(() => undefined)");
+    await this.setHidden(true);
+    await this.page.evaluate(`(async () => {
+      while (!(await caches.match(new URL("seen.json", navigator.serviceWorker.controller.scriptURL))))
+        await new Promise((resolve) => setTimeout(resolve, 20));
+    })()`);
+    await this.setHidden(false);
+  }
+
   /** The message with this text. */
   message(text: string): Locator {
     return this.page.locator(".message").filter({ has: this.page.getByText(text, { exact: true }) });
