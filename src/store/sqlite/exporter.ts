@@ -137,13 +137,14 @@ export class Exporter implements Disposable {
     const [key, room, name, access, posting, slowMode, createdAt, seq, rev, isDirect, sub, email] = row;
     const createdBy = sub === null && email === null ? null : invitee(sub, email);
     const settings = { access, posting, slowMode };
+    const pair = isDirect ? this.#directUsers(key) : undefined;
     const hasDefaults = haveSameSettings({ name, ...settings }, { name, ...defaultSettings });
     yield {
       type: "room",
       id: room,
       name,
       ...(!hasDefaults && { settings }),
-      ...(isDirect && { direct: this.#directUsers(key) }),
+      ...(pair && { direct: pair }),
       createdAt,
       createdBy,
       head: { seq, rev },
@@ -167,13 +168,12 @@ export class Exporter implements Disposable {
       yield { type: "read", room, user: invitee(readerSub, readerEmail), seq: mark };
   }
 
-  #directUsers(key: RoomKey): [Invitee, Invitee] {
+  #directUsers(key: RoomKey): [Invitee, Invitee] | undefined {
     const [one, other] = this.#statements.all<Ref>(
       `SELECT u.sub, u.email FROM members m JOIN users u ON u.pk = m.user_pk WHERE m.room_pk = ? ${BY_USER}`,
       key,
     );
-    if (!one || !other) throw new Error("a direct conversation has fewer than two members");
-    return [invitee(...one), invitee(...other)];
+    return one && other && [invitee(...one), invitee(...other)];
   }
 
   *#restrictions(key: RoomKey, room: string): Iterable<TransferRecord> {

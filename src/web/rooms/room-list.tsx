@@ -32,6 +32,7 @@ export function RoomList({ selected, onNewMessage }: Props) {
   const [filter, setFilter] = useState("");
   const wanted = filter.toLowerCase().trim();
   const shown = inListOrder(rooms).filter((room) => titleOf(room).toLowerCase().includes(wanted));
+  const unread = rooms.reduce((sum, room) => sum + (room.direct ? room.unread : 0), 0);
   const items = (isDirect: boolean) =>
     shown
       .filter(({ direct }) => (direct !== undefined) === isDirect)
@@ -63,6 +64,12 @@ export function RoomList({ selected, onNewMessage }: Props) {
       )}
       <div class="list-head">
         <h3 id="direct-messages">Direct messages</h3>
+        {unread > 0 && (
+          <span class="badge mention-badge">
+            {unread}
+            <span class="visually-hidden"> unread</span>
+          </span>
+        )}
         <IconButton name="plus" label="New message" onClick={onNewMessage} />
       </div>
       <ul aria-labelledby="direct-messages">{items(true)}</ul>
