@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
+import { serverUrl } from "./server-url.ts";
 import { type PageConfig, readConfig } from "./sign-in/config.ts";
 import { beginSignIn, resumeSignIn, type SigningIn } from "./sign-in/sign-in.ts";
 import { UserChat } from "./user-chat.tsx";
