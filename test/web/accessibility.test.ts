@@ -130,11 +130,11 @@ test("what the page says in trouble is accessible", async () => {
   await tab.send("One more thing");
   await tab.message("One more thing").getByText("Not sent.").waitFor();
   await check("muted");
-  await site.api(maya).changeRoom("reading", { posting: "moderators" });
-  await page.getByRole("link", { name: /^Reading list/ }).click();
+  await site.api(maya).changeRoom("lunch", { posting: "moderators" });
+  await page.getByRole("link", { name: /^Lunch/ }).click();
   await page.getByText("Only moderators and owners write in this room.").waitFor();
   await check("a room to read");
-  await site.api(maya).removeMember("reading", elena);
+  await site.api(maya).removeMember("lunch", elena);
   await page.getByText("You are no longer a member of this room.").waitFor();
   await check("removed");
   expect(found).toEqual([]);

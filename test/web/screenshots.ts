@@ -56,6 +56,14 @@ await Promise.all(rooms.map((room) => room.ready));
 await site.api(tom).sendMessage("engineering", {
   text: "@Maya Lindqvist may we move the import to the next sprint?",
 });
+for (const [person, text] of [
+  ["tom", "Can you look at the contract before lunch?"],
+  ["leila", "The icons for the menu are in the shared folder."],
+] as const) {
+  const { id } = await site.api(emailOf(person)).openDirect(maya);
+  await site.api(emailOf(person)).sendMessage(id, { text });
+  if (person === "tom") await site.api(maya).markRead(id, 1);
+}
 const { seq } = await site.api(leila).sendMessage("launch", {
   text: "@Maya Lindqvist the empty calendar is up. I went with the drawing of the jetty: it is calmer than the boat.",
 });

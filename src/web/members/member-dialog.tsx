@@ -54,7 +54,7 @@ export function MemberDialog({ room, member, isMuted, mayManage, mayChangeRole, 
   };
   return (
     <Dialog title={nameOf(member)} onClose={onClose} class="small">
-      <div class="list-row field">
+      <div class="list-row">
         <Avatar user={member} />
         <span class="row-main hint">{member.email}</span>
         {!isEmbedded && (

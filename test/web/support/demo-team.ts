@@ -111,7 +111,7 @@ const rooms: DemoRoom[] = [
       {
         by: "ravi",
         at: "14:51",
-        text: "Backups of the bookings database were restored on the second machine this morning. 4 minutes, all rows there.",
+        text: "Backups of the bookings database were restored on the second machine: 4 minutes, all rows there.",
       },
     ],
   },
@@ -157,18 +157,6 @@ const rooms: DemoRoom[] = [
     name: "Operations",
     members: ["maya", "ravi", "tom"],
     lines: [{ by: "ravi", at: "1 18:02", text: "Certificates renewed until March." }],
-  },
-  {
-    id: "reading",
-    name: "Reading list",
-    members: everyone,
-    lines: [{ by: "sofia", at: "2 09:15", text: "“Forms that work” is on the shelf, second floor." }],
-  },
-  {
-    id: "announcements",
-    name: "Announcements",
-    members: everyone,
-    lines: [{ by: "maya", at: "4 10:00", text: "The office is closed on the 24th." }],
   },
 ];
 
