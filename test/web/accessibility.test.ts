@@ -34,6 +34,8 @@ afterAll(async () => {
 test("a room, its dialogs and menus are accessible", async () => {
   const { id } = await site.api(emailOf("tom")).createRoom({ name: "Open to all", access: "open" });
   await site.api(emailOf("tom")).sendMessage("launch", { text: "@Maya Lindqvist: last one, with `code`" });
+  const conversation = await site.api(emailOf("tom")).openDirect(maya);
+  await site.api(emailOf("tom")).sendMessage(conversation.id, { text: "Just between us" });
   await using tab = await Tab.open(browser, site, maya, "launch", calm);
   const { page } = tab;
   const { keyboard } = page;
@@ -80,6 +82,10 @@ test("a room, its dialogs and menus are accessible", async () => {
   await tab.button("New room").click();
   await check("new room");
   await keyboard.press("Escape");
+  await tab.button("New message").click();
+  await page.getByRole("dialog").getByText("Elena Petrova").waitFor();
+  await check("new message");
+  await keyboard.press("Escape");
   await tab.button("Open rooms").click();
   await page.getByRole("button", { name: "Join Open to all" }).waitFor();
   await check("open rooms");
@@ -93,6 +99,9 @@ test("a room, its dialogs and menus are accessible", async () => {
   await check("search");
   await keyboard.press("Escape");
 
+  await page.getByRole("link", { name: /^Tom Okafor/ }).click();
+  await page.getByText("This is where the conversation begins.").waitFor();
+  await check("a direct conversation");
   await page.setViewportSize(PHONE);
   await check("room on a phone");
   await page.getByRole("link", { name: "All rooms" }).click();
