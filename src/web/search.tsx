@@ -110,6 +110,8 @@ function Result(props: { result: SearchResult; isRoomShown: boolean; onOpen: () 
   const { chat } = useServices();
   const { room, message, snippet } = props.result;
   const { sender, sent_at, seq } = message;
+  const summary = chat.room(room);
+  const direct = summary?.direct;
   return (
     <RoomLink class="result" to={{ room, seq }} onFollow={props.onOpen}>
       <Avatar user={sender} />
@@ -118,8 +120,8 @@ function Result(props: { result: SearchResult; isRoomShown: boolean; onOpen: () 
           <bdi class="sender">{nameOf(sender)}</bdi>
           {props.isRoomShown && (
             <span class="hint">
-              {" in "}
-              <bdi>{titleOf(chat.room(room) ?? { id: room })}</bdi>
+              {direct ? " to " : " in "}
+              <bdi>{direct?.id === sender.id ? "you" : titleOf(summary ?? { id: room })}</bdi>
             </span>
           )}{" "}
           <time dateTime={sent_at} title={exactTime(sent_at)}>
