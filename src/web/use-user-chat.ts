@@ -54,6 +54,7 @@ export function useUserChat({ config, signingIn, onSignedOut, onFailure }: UserC
     /** The chat calls it for each connection that it tries to make. */
     const token = async (options: { refresh: boolean }) => (await signIn()).token(options);
     const onSignedIn = async (signedIn: SignedIn) => {
+      ending.signal.throwIfAborted();
       const name = readLastUser() ?? "";
       if (name !== lastUser) {
         chat?.close();

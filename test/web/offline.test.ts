@@ -113,8 +113,21 @@ test("signing out removes what was seen, in all tabs", async () => {
   await tab.waitUntilKept();
   await using other = await tab.openAnother(`${site.url}r/${room}`);
   await other.see("A secret");
+  // It is signed out while it is at the issuer.
+  const third = await tab.openAnother("about:blank");
+  const { promise: atIssuer, resolve: arrive } = Promise.withResolvers<void>();
+  const { promise: signedOut, resolve: leave } = Promise.withResolvers<void>();
+  await third.page.route("**/dev/authorize?*", async (route) => {
+    arrive();
+    await signedOut;
+    await route.continue();
+  });
+  await third.page.goto(`${site.url}r/${room}`, { waitUntil: "commit" });
+  await atIssuer;
   await tab.button("Sign out").click();
-  for (const each of [tab, other]) {
+  await tab.button("Sign in").waitFor();
+  leave();
+  for (const each of [tab, other, third]) {
     await each.button("Sign in").waitFor();
     expect(await each.page.getByText("A secret").count()).toBe(0);
   }
@@ -184,6 +197,7 @@ test("below a path, a slow or broken server does not keep the page from being sh
         mode.documents++;
         await Bun.sleep(mode.delayMs);
         if (mode.status === 302) return Response.redirect("/portal");
+        if (mode.status === 203) return new Response("Sign in at the proxy");
         if (mode.status !== 200) return new Response("Broken", { status: mode.status });
       }
       return fetch(new URL(path, site.url), { headers: { "accept-encoding": "identity" } });
@@ -198,6 +212,9 @@ test("below a path, a slow or broken server does not keep the page from being sh
   await page.evaluate("navigator.serviceWorker.ready.then(() => undefined)");
   const button = page.getByRole("button", { name: "Sign in" });
 
+  mode.status = 203;
+  await page.goto(`${proxy.url.href}chat/`);
+  await page.getByText("Sign in at the proxy").waitFor();
   mode.status = 502;
   await page.goto(`${proxy.url.href}chat/r/lobby/1`);
   await button.waitFor();

@@ -65,10 +65,10 @@ async function answer(request: Request, response: Response): Promise<Response> {
 
 /** Stores the document, once all files that it links to are stored. */
 async function storePage(response: Response): Promise<void> {
-  const isComplete = !/no-store/.test(response.headers.get("cache-control") ?? "");
-  if (!response.ok || !isComplete) return;
-  const cache = await caches.open(cacheName);
   const html = await response.clone().text();
+  // It lacks the configuration while the server can't reach the issuer. Or this is a page of a proxy.
+  if (!response.ok || !html.includes('id="config"')) return;
+  const cache = await caches.open(cacheName);
   for (const [, path = ""] of html.matchAll(/="\.\/(assets\/[^"]+)"/g))
     if (!(await cache.match(path))) await cache.add(path);
   await cache.put(root, response);

@@ -27,6 +27,8 @@ interface PendingSignIn {
   verifier: string;
   /** The URL that the user came from. */
   returnTo: string;
+  /** Who is to be signed in without questions. Undefined if the user was asked. */
+  user: string | undefined;
 }
 
 /** A sign-in in progress, in the session storage. */
@@ -72,8 +74,9 @@ export function resumeSignIn(config: SignInConfig): SigningIn | undefined {
   // The code must not stay in the address bar or the history.
   if (isAnswer) history.replaceState(null, "", pending?.returnTo ?? serverUrl);
   const lastUser = readLastUser();
-  const signInAgain = () => signInSilently(config, lastUser);
-  if (!isAnswer || !pending) return lastUser === undefined ? undefined : { lastUser, signIn: signInAgain };
+  const signInAgain = () => signInSilently(config, lastUser ?? "");
+  if (!isAnswer || !pending || isSignedOutSince(pending))
+    return lastUser === undefined ? undefined : { lastUser, signIn: signInAgain };
   let isUsed = false;
   const signIn = () => {
     // A code may be valid once.
@@ -83,6 +86,9 @@ export function resumeSignIn(config: SignInConfig): SigningIn | undefined {
   };
   return { lastUser, signIn };
 }
+
+/** Whether the user has signed out in another tab since this one has left for the issuer. */
+const isSignedOutSince = ({ user }: PendingSignIn) => user !== undefined && readLastUser() === undefined;
 
 /** Rejects with an error for the user if the issuer can't be reached: the browser would show one of its own. */
 async function reachIssuer(config: SignInConfig): Promise<void> {
@@ -97,9 +103,9 @@ async function reachIssuer(config: SignInConfig): Promise<void> {
 }
 
 /** Signs in a user whom the issuer knows. */
-async function signInSilently(config: SignInConfig, user = ""): Promise<never> {
+async function signInSilently(config: SignInConfig, user: string): Promise<never> {
   await reachIssuer(config);
-  await goToIssuer(config, { prompt: "none", login_hint: user });
+  await goToIssuer(config, user);
   return new Promise(() => undefined);
 }
 
@@ -109,7 +115,7 @@ async function signInSilently(config: SignInConfig, user = ""): Promise<never> {
  */
 export async function beginSignIn(config: SignInConfig): Promise<void> {
   if (!navigator.onLine) await reachIssuer(config);
-  await goToIssuer(config, {});
+  await goToIssuer(config, undefined);
 }
 
 /** Forgets who is signed in on this device. */
@@ -125,12 +131,13 @@ export function signOut(config: SignInConfig, idToken: string | undefined): void
   location.assign(url);
 }
 
-async function goToIssuer(config: SignInConfig, more: Record<string, string>): Promise<void> {
+async function goToIssuer(config: SignInConfig, user: string | undefined): Promise<void> {
   const pending: PendingSignIn = {
     state: generateRandomState(),
     nonce: generateRandomNonce(),
     verifier: generateRandomCodeVerifier(),
     returnTo: location.href,
+    user,
   };
   const url = new URL(config.authorization_endpoint);
   const parameters = {
@@ -143,7 +150,7 @@ async function goToIssuer(config: SignInConfig, more: Record<string, string>): P
     nonce: pending.nonce,
     code_challenge: await calculatePKCECodeChallenge(pending.verifier),
     code_challenge_method: "S256",
-    ...more,
+    ...(user !== undefined && { prompt: "none", login_hint: user }),
   };
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
   sessionStorage.setItem(PENDING_KEY, JSON.stringify(pending));
@@ -177,6 +184,7 @@ async function complete(config: SignInConfig, pending: PendingSignIn, answer: UR
       requireIdToken: true,
     });
     const user = new SignedIn(config, tokens);
+    if (isSignedOutSince(pending)) throw new SignInRefused();
     const claims = getValidatedIdTokenClaims(tokens);
     const email = claims?.["email"];
     localStorage.setItem(USER_KEY, typeof email === "string" ? email : (claims?.sub ?? ""));
