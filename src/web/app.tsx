@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
+import { serverUrl } from "./server-url.ts";
 import { type PageConfig, readConfig } from "./sign-in/config.ts";
 import { beginSignIn, resumeSignIn, type SigningIn } from "./sign-in/sign-in.ts";
 import { UserChat } from "./user-chat.tsx";
@@ -72,6 +73,7 @@ export function App() {
 function Start({ children }: { children: ComponentChildren }) {
   return (
     <main class="start-page">
+      <img src={new URL("icon.svg", serverUrl).href} alt="" width="56" height="56" />
       <h1>Parley</h1>
       {children}
     </main>

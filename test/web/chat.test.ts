@@ -221,3 +221,17 @@ test("members cannot write where only moderators do", async () => {
   await bens.page.getByText("Only moderators and owners write in this room.").waitFor();
   expect(await bens.box.count()).toBe(0);
 });
+
+test("a tap on a message shows what can be done with it", async () => {
+  const ann = newUser("ann");
+  const room = await site.createRoom([ann]);
+  await site.api(ann).sendMessage(room, { text: "Tap me" });
+  const phone = { hasTouch: true, isMobile: true, viewport: { width: 390, height: 740 } };
+  await using tab = await Tab.open(browser, site, ann, room, phone);
+  await tab.message("Tap me").tap();
+  await tab.button("React").tap();
+  await tab.page.getByRole("option", { name: "party tada celebrate" }).tap();
+  await tab.page.getByRole("button", { name: "🎉 1: you" }).waitFor();
+  await tab.button("Reply").tap();
+  await tab.page.locator(".reply-to").getByText("Tap me").waitFor();
+});

@@ -109,6 +109,9 @@ export function Composer({ replyTo, onReplyTo }: Props) {
       setSelected((selected + (key === "ArrowDown" ? 1 : length - 1)) % length);
     else if (query && key === "Escape") setQuery(undefined);
     else if (key === "Escape" && replyTo !== undefined) onReplyTo(undefined);
+    else if (key === "Tab" && event.shiftKey && replyTo === undefined)
+      // Not to a link in one of the messages.
+      boxRef.current?.closest(".room")?.querySelector<HTMLElement>(".messages")?.focus();
     else if (key === "ArrowUp" && text === "") {
       const last = room.messages.findLast(
         ({ sender, deleted_at }) => sender.id === me?.id && deleted_at === undefined,
@@ -133,7 +136,14 @@ export function Composer({ replyTo, onReplyTo }: Props) {
       {replyTo !== undefined && (
         <div class="reply-to">
           <Quote seq={replyTo} />
-          <IconButton name="close" label="Do not reply" onClick={() => onReplyTo(undefined)} />
+          <IconButton
+            name="close"
+            label="Do not reply"
+            onClick={() => {
+              onReplyTo(undefined);
+              boxRef.current?.focus();
+            }}
+          />
         </div>
       )}
       <div class="composer-row">

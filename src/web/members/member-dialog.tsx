@@ -148,7 +148,7 @@ function RestrictionForm(props: {
       />
       <span class="field-row">
         <DurationField name="duration" />
-        <button type="submit" class="button danger" disabled={isBusy}>
+        <button type="submit" class="button" disabled={isBusy}>
           {action}
         </button>
       </span>

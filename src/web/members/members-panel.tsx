@@ -1,9 +1,10 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import type { Restriction } from "../../client/api.ts";
 import type { Member, Room } from "../../client/index.ts";
 import { useServices } from "../context.ts";
 import { Avatar } from "../ui/avatar.tsx";
+import { useFocusReturn } from "../ui/focus.ts";
 import { useMembers, useStore } from "../ui/hooks.ts";
 import { IconButton } from "../ui/icons.tsx";
 import { compareNames, nameOf } from "../ui/names.ts";
@@ -20,6 +21,7 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
   const members = useMembers(room);
   const online = useStore(room, (current) => current.online);
   const role = useStore(room, (current) => current.role);
+  const panel = useRef<HTMLElement>(null);
   const [filter, setFilter] = useState("");
   const [selected, setSelected] = useState<Member>();
   const [mutes, setMutes] = useState<readonly Restriction[]>([]);
@@ -32,6 +34,7 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
         .then(setMutes, () => undefined);
   };
   useEffect(loadMutes, [room, isModerator]);
+  useFocusReturn(panel, (element) => element.focus());
   const leave = async () => {
     const confirmed = await confirmAction({ title: `Leave ${room.name ?? "this room"}?`, action: "Leave" });
     if (!confirmed) return;
@@ -51,10 +54,14 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
     .toSorted((a, b) => Number(onlineIds.has(b.id)) - Number(onlineIds.has(a.id)) || compareNames(a, b));
   return (
     <aside
+      ref={panel}
       class="panel"
+      tabIndex={-1}
       aria-label="Members"
       onKeyDown={(event) => {
-        if (event.key === "Escape") onClose();
+        if (event.key !== "Escape") return;
+        event.preventDefault();
+        onClose();
       }}
     >
       <header class="panel-head">
@@ -90,7 +97,7 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
         {found.length > MAX_SHOWN && <p class="hint">and {found.length - MAX_SHOWN} more</p>}
         {isModerator && <BanList room={room} mayLift={role !== "moderator"} />}
         {role !== null && (
-          <button type="button" class="button danger" onClick={() => void leave()}>
+          <button type="button" class="button" onClick={() => void leave()}>
             Leave room
           </button>
         )}
@@ -126,17 +133,17 @@ function MemberRow({ member, isOnline, isMe, mute, mayManage, onSelect }: RowPro
     member.role !== "member" && member.role,
     mute && "muted",
     member.id === null && "invited",
-    isOnline && "online",
   ].filter(Boolean);
   return (
     <li class="list-row">
       <Avatar user={member} online={isOnline} />
       <span class="row-main">
-        <span class="row-title" title={member.email ?? undefined}>
-          <bdi>{nameOf(member)}</bdi>
+        <span class="row-title" dir="auto" title={member.email ?? undefined}>
+          {nameOf(member)}
           {isMe && " (you)"}
+          {isOnline && <span class="visually-hidden">, online</span>}
         </span>
-        <span class="hint">{details.join(" · ")}</span>
+        {details.length > 0 && <span class="hint">{details.join(" · ")}</span>}
       </span>
       {onSelect && !isMe && (
         <IconButton

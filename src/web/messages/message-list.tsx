@@ -116,7 +116,8 @@ export function MessageList({ editing }: { editing: Editing | undefined }) {
   }, [isOpen, shown]);
 
   const visible = isAtEnd ? pending : [];
-  const lastOwn = isAtEnd ? messages.findLast(({ sender }) => sender.id === room.me?.id) : undefined;
+  const newest = isAtEnd ? messages.at(-1) : undefined;
+  const lastOwn = newest?.sender.id === room.me?.id ? newest : undefined;
   const isUnreadAbove = firstUnread !== undefined && firstUnread < (messages[0]?.seq ?? 0);
   return (
     <div class="messages-frame">

@@ -6,6 +6,9 @@ import { explain } from "../ui/explain.ts";
 import { titleOf } from "../ui/names.ts";
 import { BackLink, RoomFrame, RoomTitle } from "./room-frame.tsx";
 
+/** The most rooms that the server puts in one page. */
+const MAX_PAGE_SIZE = 1_000;
+
 /** In place of a room that the user is not in: why, and how they can join it, if they can. */
 export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
   const { api, notifyOf } = useServices();
@@ -14,11 +17,14 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
   useEffect(() => {
     setInfo(undefined);
     let isCurrent = true;
-    // An open room can be seen by everyone.
-    api.room(id).then(
-      (room) => isCurrent && setInfo(room),
-      () => undefined,
-    );
+    // Not `api.room`: browsers log each 404 as an error.
+    api
+      .listOpenRooms({ limit: MAX_PAGE_SIZE })
+      .all()
+      .then(
+        (rooms) => isCurrent && setInfo(rooms.find((room) => room.id === id)),
+        () => undefined,
+      );
     return () => {
       isCurrent = false;
     };
@@ -29,14 +35,13 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
     await api.joinRoom(id).catch(notifyOf("You could not join."));
     setIsJoining(false);
   };
-  const isOpen = info?.access === "open";
   const text =
     reason === "forbidden" ? "You may not open this room now." : explain(new ParleyError(reason, ""));
   return (
     <RoomFrame class="empty-room">
       <BackLink />
       <div class="empty-text">
-        {isOpen ? (
+        {info ? (
           <>
             <RoomTitle>{titleOf(info)}</RoomTitle>
             <p>{reason === "room_not_found" ? "Everyone may join this room." : text}</p>
@@ -45,7 +50,9 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
             </button>
           </>
         ) : (
-          <p role="alert">{text}</p>
+          <div role="alert">
+            <RoomTitle>{text}</RoomTitle>
+          </div>
         )}
       </div>
     </RoomFrame>

@@ -90,8 +90,8 @@ function RoomItem(props: { room: RoomSummary; isSelected: boolean; isOnline: boo
     <li>
       <RoomLink to={{ room: id }} class={classes.join(" ")} aria-current={isSelected ? "page" : undefined}>
         {direct && <Avatar user={direct} online={isOtherOnline} />}
-        <span class="room-name">
-          <bdi>{titleOf(room)}</bdi>
+        <span class="room-name" dir="auto">
+          {titleOf(room)}
           {isOtherOnline && <span class="visually-hidden"> (online)</span>}
         </span>
         {last && (

@@ -31,7 +31,7 @@ export function Sidebar({ notifications, onDialog, onSignOut, children }: Props)
       </header>
       {children}
       <button type="button" class="sidebar-button" onClick={() => onDialog("join")}>
-        <Icon name="people" /> Open rooms
+        <Icon name="browse" /> Open rooms
       </button>
       <footer class="sidebar-foot">
         {me && <Avatar user={me} />}
