@@ -21,7 +21,7 @@ import { defaultSettingsBody, settle } from "../../support/samples.ts";
 import { TestClock } from "./clock.ts";
 
 // The client loads it when it is needed, which may take longer than `settle` on a busy machine.
-import "../../../src/client/outbox-storage.ts";
+await import("../../../src/client/outbox-storage.ts");
 
 export const me: Sender = { id: "user|me", email: "me@example.com", name: null };
 export const other: Sender = { id: "user|other", email: "other@example.com", name: null };
