@@ -8,6 +8,7 @@ import * as bodies from "../../src/protocol/bodies.ts";
 import * as frames from "../../src/protocol/frames.ts";
 import * as moderationBodies from "../../src/protocol/moderation-bodies.ts";
 import * as moderationRequests from "../../src/protocol/moderation-requests.ts";
+import * as noticeFrames from "../../src/protocol/notice-frames.ts";
 import * as pushRequests from "../../src/protocol/push-requests.ts";
 import * as responses from "../../src/protocol/responses.ts";
 import * as roomRequests from "../../src/protocol/room-requests.ts";
@@ -33,6 +34,7 @@ const modules = [
   ["frames", frames],
   ["moderation-bodies", moderationBodies],
   ["moderation-requests", moderationRequests],
+  ["notice-frames", noticeFrames],
   ["push-requests", pushRequests],
   ["responses", responses],
   ["room-requests", roomRequests],
