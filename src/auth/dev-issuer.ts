@@ -127,7 +127,7 @@ export class DevIssuer {
 
   async #sign(email: string, seconds: number, audience: string, claims: JWTPayload): Promise<string> {
     const { key } = this.state;
-    return new SignJWT({ email, email_verified: true, name: email.split("@")[0], ...claims })
+    return new SignJWT({ email, email_verified: true, name: nameFrom(email), ...claims })
       .setProtectedHeader({ alg: ALGORITHM, typ: "JWT", kid: key.kid })
       .setIssuer(this.issuer)
       .setAudience(audience)
@@ -136,6 +136,12 @@ export class DevIssuer {
       .setExpirationTime(Math.floor(Date.now() / 1000) + seconds)
       .sign(await importJWK(key, ALGORITHM));
   }
+}
+
+/** "grace.hopper@example.com" is Grace Hopper. */
+function nameFrom(email: string): string {
+  const words = email.replace(/@.*/, "").split(/[._]+/).filter(Boolean);
+  return words.map((word) => word.charAt(0).toUpperCase() + word.slice(1)).join(" ");
 }
 
 const pathFor = (database: string) => join(dirname(database), "dev-issuer.json");

@@ -89,7 +89,7 @@ function checkUser(record: UserRecord): UserRecord {
 }
 
 function checkRoom(record: RoomRecord): RoomRecord {
-  const { id, name, head, createdBy } = record;
+  const { id, name, head, createdBy, direct } = record;
   ensure(isRoomId(id), `"${id.slice(0, 120)}" cannot be the id of a room. ${ROOM_ID_RULE}`);
   checkTime(record.createdAt, "created at");
   if (head !== null) {
@@ -97,8 +97,10 @@ function checkRoom(record: RoomRecord): RoomRecord {
     checkNumber(head.rev, head.seq, "rev");
     ensure(name !== "" && isStorable(name), "A room needs a name without lone surrogates and NUL.");
   }
+  ensure(!direct || !record.settings, "A direct conversation has no settings.");
   return {
     ...record,
+    ...(direct && { direct: [checkInvitee(direct[0]), checkInvitee(direct[1])] }),
     name: head === null ? parseRoomName(name) : name,
     createdBy: createdBy && checkInvitee(createdBy),
   };

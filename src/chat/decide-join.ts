@@ -15,11 +15,12 @@ export interface JoinFacts extends ActorFacts {
  */
 export function decideJoin(
   { membersPerRoom }: { membersPerRoom: number },
-  { actor, role, head, access, isBanned, memberCount }: JoinFacts,
+  { actor, role, head, isDirect, access, isBanned, memberCount }: JoinFacts,
 ): Result<boolean> {
   if (!head) return { refused: "room_deleted" };
   if (role !== undefined) return false;
   if (access !== "open" && !actor.admin) return { refused: "room_not_found" };
+  if (isDirect) return { refused: "direct_room" };
   if (isBanned()) return { refused: "banned" };
   if (membersPerRoom > 0 && memberCount() >= membersPerRoom) return { refused: "too_many_members" };
   return true;

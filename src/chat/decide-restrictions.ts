@@ -1,5 +1,5 @@
 import { type AuditRecord, auditRecord, snapshot } from "./audit.ts";
-import { type ActorFacts, checkAccess, isLastOwner, isPlainMember } from "./decide-rooms.ts";
+import { type ActorFacts, checkChange, isLastOwner, isPlainMember } from "./decide-rooms.ts";
 import type { Refused, Result } from "./errors.ts";
 import type { Actor, Member, RestrictionKind, User } from "./model.ts";
 import { can } from "./permissions.ts";
@@ -76,8 +76,8 @@ export function decideLift(
   kind: RestrictionKind,
   { targets, ...actorFacts }: RestrictionFacts,
 ): Result<User | undefined> {
-  const access = checkAccess(actorFacts);
-  if (access) return access;
+  const change = checkChange(actorFacts);
+  if (change) return change;
   if (kind === "ban" && !can(actorFacts.actor, actorFacts.role, "lift_bans"))
     return { refused: "not_allowed" };
   const refusal = checkTargets(actorFacts, targets);
@@ -87,7 +87,7 @@ export function decideLift(
 }
 
 function checkTargets(facts: ActorFacts, targets: readonly RestrictionTarget[]): Refused | undefined {
-  const refusal = checkAccess(facts);
+  const refusal = checkChange(facts);
   if (refusal) return refusal;
   const isPlain = targets.every(({ member }) => isPlainMember(member?.role));
   if (!can(facts.actor, facts.role, isPlain ? "manage_members" : "manage_roles"))

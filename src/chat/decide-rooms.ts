@@ -28,6 +28,8 @@ export function decideCreation(
 /** The actor's place in a room, and the room's state. */
 export interface ActorFacts {
   actor: Actor;
+  /** Whether the room is a direct conversation: its members and settings are fixed, for administrators too. */
+  isDirect: boolean;
   /** Undefined when they are not a member. */
   role: Role | undefined;
   /** The room's newest `seq` and `rev`. Undefined when it has been deleted. */
@@ -38,6 +40,11 @@ export interface ActorFacts {
 export function checkAccess({ actor, role, head }: ActorFacts): Refused | undefined {
   if (!head) return { refused: "room_deleted" };
   return can(actor, role, "participate") ? undefined : { refused: "removed" };
+}
+
+/** Refuses an actor who may not be in the room, and any change of the members or settings of a direct conversation. */
+export function checkChange(facts: ActorFacts): Refused | undefined {
+  return checkAccess(facts) ?? (facts.isDirect ? { refused: "direct_room" } : undefined);
 }
 
 /** Refuses an actor who may not be in the room, or who does not have a permission there. */
@@ -80,7 +87,7 @@ export function decideRoomChange(
   facts: ActorFacts,
   { room, wanted, at }: { room: Room | undefined; wanted: RoomChanges; at: number },
 ): Result<RoomChangeDecision> {
-  const refusal = checkPermission(facts, "change_room");
+  const refusal = checkChange(facts) ?? checkPermission(facts, "change_room");
   if (refusal) return refusal;
   if (!room) return { refused: "room_deleted" };
   const changes = changedSettings(room, wanted);
@@ -130,7 +137,7 @@ export function decideGrant(
   limits: { membersPerRoom: number },
   facts: MemberFacts,
 ): Result<GrantDecision> {
-  const refusal = checkAccess(facts);
+  const refusal = checkChange(facts);
   if (refusal) return refusal;
   const { actor, member } = facts;
   const plain = isPlainMember(member?.role) && isPlainMember(wanted);
@@ -161,7 +168,7 @@ export function decideRemoval({
   ownerCount,
   ...actorFacts
 }: RemovalFacts): Result<Member | undefined> {
-  const refusal = checkAccess(actorFacts);
+  const refusal = checkChange(actorFacts);
   if (refusal) return refusal;
   const { actor, role } = actorFacts;
   const [member] = candidates;

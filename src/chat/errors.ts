@@ -66,6 +66,10 @@ const refusals = {
   message_deleted: ["message_not_found", "This message has been deleted."],
   client_id_used: ["conflict", "You have already sent another message with this client_id."],
   member_not_found: ["member_not_found", "There is no such member in this room."],
+  /** The same for a user who does not exist and for one who shares no room with the actor, so nobody can probe for users. */
+  user_not_found: ["member_not_found", "There is no such user, or you share no room with them."],
+  own_direct: ["forbidden", "You cannot have a direct conversation with yourself."],
+  direct_room: ["forbidden", "The members and settings of a direct conversation cannot be changed."],
   not_sender: ["forbidden", "Only the sender may edit a message."],
   not_moderator: ["forbidden", "Only the sender, a moderator or an owner may delete a message."],
   too_many_reactions: ["forbidden", "This message has the maximum number of reactions."],

@@ -1,14 +1,7 @@
 import { type Mute, muteOf } from "./decide-posting.ts";
 import { StoreError } from "./errors.ts";
 import type { HistoryReader } from "./history.ts";
-import {
-  HISTORY_LENGTH,
-  type Membership,
-  type Message,
-  type Position,
-  type Room,
-  type RoomKey,
-} from "./model.ts";
+import { HISTORY_LENGTH, type Membership, type Message, type Position, type RoomKey } from "./model.ts";
 import type { Participant, Participants } from "./participants.ts";
 import type { RoomSync } from "./room-sync.ts";
 import { readStanding } from "./standing.ts";
@@ -58,19 +51,16 @@ export class Joiner {
   constructor(private readonly options: JoinerOptions) {}
 
   /** Rejects with `removed` or `room_deleted`, and with `StoreError`; then the participant is not in the room. */
-  async join(
-    participant: Participant,
-    { room, role }: Membership,
-    options: JoinOptions,
-  ): Promise<JoinResult> {
+  async join(participant: Participant, membership: Membership, options: JoinOptions): Promise<JoinResult> {
+    const { room } = membership;
     const { participants, historyFailed } = this.options;
     participants.add(room, participant);
     try {
-      return await this.#read(participant, room, options);
+      return await this.#read(participant, membership, options);
     } catch (error) {
       if (options.historyOptional && error instanceof StoreError) {
         historyFailed(room.key, error);
-        return { room, role, mute: undefined, messages: [], position: undefined, resumed: false };
+        return { ...membership, mute: undefined, messages: [], position: undefined, resumed: false };
       }
       participants.remove(room.key, participant);
       throw error;
@@ -79,14 +69,15 @@ export class Joiner {
 
   async #read(
     { user }: Participant,
-    room: Room,
+    entered: Membership,
     { since, historyLength = HISTORY_LENGTH }: JoinOptions,
   ): Promise<JoinResult> {
+    const { room } = entered;
     const { key } = room;
     const { store, sync, history, now } = this.options;
     await sync.ready(key);
     const standing = await readStanding(store, user, key);
-    const membership = { room, role: standing.role ?? null, mute: muteOf(user, standing, now()) };
+    const membership = { ...entered, role: standing.role ?? null, mute: muteOf(user, standing, now()) };
     const published = sync.position(key) ?? { seq: room.seq, rev: room.rev };
     if (since !== undefined && since <= Math.max(room.rev, published.rev)) {
       const { messages, rev } = await history.changesSince(key, since, RESUME_PAGE_SIZE);

@@ -155,6 +155,8 @@ export type AuditEntry = ModerationAction & {
 export interface Membership {
   room: Room;
   role: Role | null;
+  /** The other user of a direct conversation, for its two users. */
+  directWith?: User | undefined;
 }
 
 /** A room in a user's own list, as of the room's `rev`. */
@@ -292,9 +294,6 @@ export interface Limits {
   /** Members of one room, including invited users who have never signed in. */
   membersPerRoom: number;
 }
-
-/** Mentions are counted up to this number: "999+" is all that a reader wants to know. */
-export const MAX_COUNTED_MENTIONS = 1000;
 
 /** Messages in the history that a new connection gets. */
 export const HISTORY_LENGTH = 50;

@@ -1,5 +1,6 @@
 import { MAX_MENTIONS, parseMentions, type Place, ROOM_KEY } from "./mentions.ts";
-import { type Change, MAX_COUNTED_MENTIONS, type Message, type RoomKey, type UserKey } from "./model.ts";
+import type { Change, Message, RoomKey, UserKey } from "./model.ts";
+import { MAX_COUNTED_MENTIONS } from "./unread.ts";
 
 /** Stands for all members among the users whom a message mentions. No stored user has this key. */
 export const EVERYONE: UserKey = 0;

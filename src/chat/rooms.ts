@@ -103,6 +103,31 @@ export class Rooms {
     return { membership: await this.enter(actor, id), created };
   }
 
+  /**
+   * Opens the direct conversation with another user, or creates it as a room with this id: both are its members. Rejects with
+   * `member_not_found` for a user who is not known, or in none of the actor's rooms.
+   */
+  async openDirect(
+    actor: Actor,
+    who: Invitee,
+    id: string,
+  ): Promise<{ summary: RoomSummary; created: boolean }> {
+    const { store, bus, limits, now } = this.options;
+    const { room, other, created } = await this.#write(
+      store.openDirect({
+        by: actor,
+        who,
+        id,
+        createdAt: now(),
+        roomsPerUser: actor.admin ? 0 : limits.roomsPerUser,
+      }),
+    );
+    if (created) for (const user of [actor.key, other]) bus.publish({ kind: "member_added", room, user });
+    const summary = await this.list.one(actor.key, room);
+    if (!summary) throw refusalError({ refused: "room_deleted" });
+    return { summary, created };
+  }
+
   /** Changes some of a room's settings. Resolves with the room as it is then. */
   async change(actor: Actor, roomId: string, wanted: RoomChanges): Promise<Membership> {
     const { room, role } = await this.enter(actor, roomId);

@@ -69,6 +69,8 @@ export interface Store {
   changeRoom(room: RoomKey, changes: RoomChanges, by: Actor): Promise<Result<Room>>;
   /** The room disappears at once; `purge` removes its messages step by step. */
   deleteRoom(room: RoomKey, by: Actor): Promise<Result<undefined>>;
+  /** The direct conversation of `by` with another user, created if there is none. An email means its present owner. */
+  openDirect(wanted: WantedDirect): Promise<Result<OpenedDirect>>;
   /** All rooms, by id. */
   rooms(): Promise<Room[]>;
   /** Rooms of others too, each with this user's role, by id: the first `limit` after an id. */
@@ -176,6 +178,23 @@ export interface NewRoom extends RoomSettings {
   createdAt: number;
   /** Rooms that the owner may have created. 0 means no limit. */
   roomsPerUser: number;
+}
+
+export interface WantedDirect {
+  by: Actor;
+  who: Invitee;
+  /** Of the room, if it is created. */
+  id: string;
+  createdAt: number;
+  /** Rooms that `by` may have created. 0 means no limit. */
+  roomsPerUser: number;
+}
+
+export interface OpenedDirect {
+  room: RoomKey;
+  /** The other user. */
+  other: UserKey;
+  created: boolean;
 }
 
 export interface Grant {

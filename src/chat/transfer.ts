@@ -24,6 +24,8 @@ export interface RoomRecord {
   name: string;
   /** Absent for the defaults. */
   settings?: Omit<RoomSettings, "name">;
+  /** The two users of a direct conversation. Absent for other rooms. */
+  direct?: readonly [Invitee, Invitee];
   createdAt: number;
   createdBy: Invitee | null;
   /** The room's newest `seq` and `rev`, if it comes from Parley. Its messages then have a `position`. */

@@ -105,6 +105,14 @@ export class Api {
     return this.#room("GET", id);
   }
 
+  /**
+   * Opens the direct conversation with another user, which is created if there is none: a room of two. The user must be a member of
+   * one of this user's rooms, unless this one is an administrator.
+   */
+  openDirect(who: string): Promise<RoomSummaryBody> {
+    return this.#http.request("PUT", ["direct", who]);
+  }
+
   /** Changes the name or the settings of a room. For owners. */
   changeRoom(id: string, changes: RoomChange): Promise<RoomBody> {
     return this.#room("PATCH", id, [], changes);

@@ -23,5 +23,9 @@ export function isRetryable(code: string): boolean {
   return /^(rate_limited|too_many_connections|\w+_unavailable|restarting)$/.test(code);
 }
 
+/** Metadata as the others get it. The application may change its own before it is sent, or sent again. */
+export const copyOf = <T extends object>(meta: T | undefined) =>
+  meta && (JSON.parse(JSON.stringify(meta)) as T);
+
 /** A new `client_id`. Not from `crypto.randomUUID`, which pages served over plain http do not have. */
 export const newClientId = () => crypto.getRandomValues(new Uint32Array(4)).join("-");

@@ -6,11 +6,13 @@ import type {
   NoticeFrame,
   OpenedFrame,
   RoomSummaryBody,
+  UserBody,
 } from "../protocol/frames.ts";
 import type { ChatContext } from "./chat-context.ts";
 import type { Message } from "./messages.ts";
 import { MESSAGES_PAGE_SIZE, readOlder } from "./pages.ts";
 import { RoomCounts } from "./room-counts.ts";
+import { shortened } from "./shortened.ts";
 import { Timer } from "./timer.ts";
 
 interface Entry {
@@ -25,10 +27,6 @@ interface Entry {
   /** The search for the last message among older ones, if one is in progress. */
   search?: object | undefined;
 }
-
-/** UTF-16 units of the text of a summary's message, and bytes of its metadata, and of its mentions. */
-const MAX_SUMMARY_TEXT_LENGTH = 200;
-const MAX_SUMMARY_META_BYTES = 512;
 
 /** A user's rooms with their unread messages, in step with the server. */
 export class RoomList {
@@ -89,12 +87,13 @@ export class RoomList {
 
   /** Returns false if it is another room than before, or has lost changes. */
   #set(summary: RoomSummaryBody): boolean {
-    const { id, name, role, access, posting, slow_mode, created_at } = summary;
+    const { id, name, role, access, posting, slow_mode, direct, created_at } = summary;
     const known = this.#entries.get(id);
     const isSame = known?.summary.created_at === created_at;
     if (known && isSame && !known.isStale) {
       known.counts.replace(summary);
-      this.#update(known, { name, role, access, posting, slow_mode }, summary.last_message, summary.rev);
+      const fields = { name, role, access, posting, slow_mode, ...(direct && { direct }) };
+      this.#update(known, fields, summary.last_message, summary.rev);
       return true;
     }
     const entry: Entry = {
@@ -223,7 +222,11 @@ export class RoomList {
     lastRev = -1,
   ): void {
     let { last_message } = entry.summary;
+    const { direct } = entry.summary;
     if (lastRev >= entry.lastRev) {
+      // The other user may have signed in, or have another name.
+      if (direct && last && last.rev > entry.lastRev && isSameUser(direct, last.sender))
+        fields = { ...fields, direct: last.sender };
       last_message = last;
       entry.lastRev = lastRev;
       entry.search = undefined;
@@ -270,19 +273,8 @@ export class RoomList {
 
 const isPresent = ({ deleted_at }: Message) => deleted_at === undefined;
 
-/** As the server does it. */
-function shortened({ text, meta, mentions, ...rest }: MessageBody): MessageBody {
-  return {
-    ...rest,
-    // The cut may fall inside a surrogate pair.
-    text: text.slice(0, MAX_SUMMARY_TEXT_LENGTH).replace(/[\ud800-\udbff]$/, ""),
-    ...(isShort(meta) && { meta }),
-    ...(isShort(mentions) && { mentions }),
-  };
-}
-
-const isShort = (value: object | undefined) =>
-  value && new TextEncoder().encode(JSON.stringify(value)).length <= MAX_SUMMARY_META_BYTES;
+const isSameUser = (known: UserBody, { id, email }: UserBody) =>
+  known.id === id || (known.id === null && known.email === email);
 
 function byActivity(a: RoomSummaryBody, b: RoomSummaryBody): number {
   const [timeA, timeB] = [activityAt(a), activityAt(b)];

@@ -1,6 +1,6 @@
 import type { ChangeFrame, ChangesFrame, NoticeFrame, OpenedFrame, RoomBody } from "../protocol/frames.ts";
 import type { ChatContext } from "./chat-context.ts";
-import { type Ack, type CommandBody, newClientId, type RoomCommandBody } from "./command.ts";
+import { type Ack, type CommandBody, copyOf, newClientId, type RoomCommandBody } from "./command.ts";
 import { deferred, rejected } from "./deferred.ts";
 import { EventEmitter } from "./emitter.ts";
 import { ParleyError } from "./error.ts";
@@ -80,6 +80,10 @@ export class RoomReplica implements Room {
     return this.info?.name;
   }
 
+  get direct(): Room["direct"] {
+    return this.info?.direct;
+  }
+
   get role(): Room["role"] {
     return this.info?.role;
   }
@@ -132,9 +136,7 @@ export class RoomReplica implements Room {
   }
 
   send(text: string, { replyTo, clientId = newClientId(), meta }: SendOptions = {}): Promise<Ack> {
-    // A copy, as the others get it: the application may change its own before it is sent, or sent again.
-    const copy = meta && (JSON.parse(JSON.stringify(meta)) as typeof meta);
-    return this.#add({ type: "send", text, client_id: clientId, reply_to: replyTo, meta: copy });
+    return this.#add({ type: "send", text, client_id: clientId, reply_to: replyTo, meta: copyOf(meta) });
   }
 
   resend(message: PendingMessage): Promise<Ack> {
@@ -203,9 +205,8 @@ export class RoomReplica implements Room {
 
   applyOpened(frame: OpenedFrame): void {
     if (this.#error) return;
-    const { history } = this;
-    const isFirst = history.cursor === undefined;
-    const outcome = history.applyOpened(frame);
+    const isFirst = this.history.cursor === undefined;
+    const outcome = this.history.applyOpened(frame);
     if (!isFirst && !Array.isArray(outcome)) this.outbox.dropNamed();
     if (outcome === "diverged") return this.#chat.opener.add(this.id);
     this.#room = frame.room;

@@ -28,6 +28,9 @@ export interface Room extends AsyncIterable<RoomEvent> {
   /** The room's name. Undefined until it is known. */
   readonly name: string | undefined;
 
+  /** The other user of a direct conversation. Undefined in other rooms, and until it is known. */
+  readonly direct: UserBody | undefined;
+
   /** This user's role. Null for an administrator who is not a member. Undefined until it is known. */
   readonly role: MemberBody["role"] | null | undefined;
 

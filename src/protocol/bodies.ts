@@ -121,6 +121,12 @@ export const roomSchema = annotate(
       v.nullable(roleSchema),
       "The user's role in the room. Null for an administrator who is not a member, and for a user who looks at an open room.",
     ),
+    direct: v.exactOptional(
+      annotate(
+        userSchema,
+        "The other user of a direct conversation, for its two users: what to show in place of its name. Absent in other rooms.",
+      ),
+    ),
     seq: integer("The number of the room's newest message. 0 when there is none."),
     rev: integer("The room's change counter."),
     created_at: time("When the room was created. Together with `id` it identifies the room."),

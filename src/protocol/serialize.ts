@@ -75,10 +75,11 @@ export function muteBody({ until }: Pick<Restriction, "until">): MuteBody {
   return { until: until === null ? null : formatTime(until) };
 }
 
-export function roomBody({ room, role }: Membership): RoomBody {
+export function roomBody({ room, role, directWith }: Membership): RoomBody {
   const { id, seq, rev, createdAt } = room;
   const { name, ...settings } = settingsBody(room);
-  return { id, name, role, ...settings, seq, rev, created_at: formatTime(createdAt) };
+  const direct = directWith && { direct: userBody(directWith) };
+  return { id, name, role, ...direct, ...settings, seq, rev, created_at: formatTime(createdAt) };
 }
 
 /** Encoded last messages by object. The room list keeps its objects while nothing changes. */
@@ -93,7 +94,7 @@ export function encodeLastMessage(message: Message): string {
 }
 
 interface EncodedRoom {
-  /** The room's JSON before and after the role, which is the user's and not the room's. */
+  /** The room's JSON before and after what is the user's and not the room's: their role, and the other user of a conversation. */
   start: string;
   end: string;
   /** The summary of members who have read everything: most of them. */
@@ -119,13 +120,15 @@ function encodeRoom(room: Room): EncodedRoom {
 }
 
 /** Returns the JSON of a `RoomSummaryBody`. Written by hand like `encodeMessage`: a session begins with a hundred of them. */
-export function encodeSummary({ room, role, read, unread, mentions, lastMessage }: RoomSummary): string {
+export function encodeSummary(summary: RoomSummary): string {
+  const { room, role, directWith, read, unread, mentions, lastMessage } = summary;
   const encoded = encodeRoom(room);
-  const isUpToDate = role === "member" && read === room.seq && unread === 0;
+  const isUpToDate = role === "member" && !directWith && read === room.seq && unread === 0;
   if (isUpToDate && encoded.upToDate?.lastMessage === lastMessage) return encoded.upToDate.json;
   const shownRole = role === null ? "null" : `"${role}"`;
   const last = lastMessage ? encodeLastMessage(lastMessage) : "null";
-  const json = `${encoded.start}${shownRole}${encoded.end}${read},"unread":${unread},"mentions":${mentions},"last_message":${last}}`;
+  const direct = directWith ? `,"direct":${encodeSender(directWith)}` : "";
+  const json = `${encoded.start}${shownRole}${direct}${encoded.end}${read},"unread":${unread},"mentions":${mentions},"last_message":${last}}`;
   if (isUpToDate) encoded.upToDate = { lastMessage, json: flatten(json) };
   return json;
 }

@@ -51,7 +51,7 @@ function restrictionLine(record: RestrictionRecord): object {
   };
 }
 
-function roomLine({ type, id, name, settings, createdAt, createdBy, head }: RoomRecord): object {
+function roomLine({ type, id, name, settings, direct, createdAt, createdBy, head }: RoomRecord): object {
   const { access, posting, slowMode } = { ...defaultSettings, ...settings };
   return {
     type,
@@ -60,6 +60,7 @@ function roomLine({ type, id, name, settings, createdAt, createdBy, head }: Room
     access: access === defaultSettings.access ? undefined : access,
     posting: posting === defaultSettings.posting ? undefined : posting,
     slow_mode: slowMode === defaultSettings.slowMode ? undefined : slowMode,
+    direct: direct?.map(ref),
     created_at: time(createdAt),
     created_by: createdBy ? ref(createdBy) : undefined,
     seq: head?.seq,

@@ -73,6 +73,7 @@ const lineSchemas = {
     access: optional(v.picklist(accesses)),
     posting: optional(v.picklist(postings)),
     slow_mode: optional(v.pipe(integer, v.minValue(0), v.maxValue(MAX_SLOW_MODE_S))),
+    direct: optional(v.strictTuple([user, user])),
     created_at: time,
     created_by: optional(user),
     seq: optional(integer),
@@ -159,7 +160,7 @@ function toRoom(line: LineOf<"room">): RoomRecord | { invalid: string } {
   if ((seq === undefined) !== (rev === undefined))
     return { invalid: "A room has both seq and rev, or neither." };
   const head = seq === undefined || rev === undefined ? null : { seq, rev };
-  const { access, posting, slow_mode: slowMode } = line;
+  const { access, posting, slow_mode: slowMode, direct } = line;
   const settings = {
     ...(access !== undefined && { access }),
     ...(posting !== undefined && { posting }),
@@ -171,6 +172,7 @@ function toRoom(line: LineOf<"room">): RoomRecord | { invalid: string } {
     id,
     name,
     ...(!isDefault && { settings: { ...defaultSettings, ...settings } }),
+    ...(direct && { direct }),
     createdAt,
     createdBy,
     head,

@@ -2,29 +2,25 @@ import { useEffect, useState } from "preact/hooks";
 
 import { useServices } from "./context.ts";
 import { excerpt } from "./messages/quote.tsx";
+import { onNewMessage } from "./new-messages.ts";
 import { useStore } from "./ui/hooks.ts";
-import { nameOf } from "./ui/names.ts";
+import { nameOf, titleOf } from "./ui/names.ts";
 
-/** Reads new messages of others to users of a screen reader: those of the selected room, and mentions in others. */
+/** Reads new messages of others to users of a screen reader: those of the selected room, direct messages, and mentions. */
 export function Announcer({ selected }: { selected: string | undefined }) {
   const { chat, isEmbedded } = useServices();
   const [text, setText] = useState("");
-  useEffect(() => {
-    const known = new Map(
-      chat.rooms.map(({ id, last_message, mentions }) => [id, { last_message, mentions }]),
-    );
-    return chat.on("rooms", () => {
-      for (const { id, name, last_message: last, mentions } of chat.rooms) {
-        const before = known.get(id);
-        known.set(id, { last_message: last, mentions });
-        if (!before || !last || last.sender.id === chat.me?.id) continue;
-        if (last.seq <= (before.last_message?.seq ?? 0)) continue;
+  useEffect(
+    () =>
+      onNewMessage(chat, ({ room, last, isMention }) => {
         const message = `${nameOf(last.sender)}: ${excerpt(last.text)}`;
-        if (id === selected) setText(message);
-        else if (!isEmbedded && mentions > before.mentions) setText(`In ${name}, ${message}`);
-      }
-    });
-  }, [chat, selected]);
+        if (room.id === selected) setText(message);
+        else if (isEmbedded) return;
+        else if (room.direct) setText(`Direct message from ${message}`);
+        else if (isMention) setText(`In ${titleOf(room)}, ${message}`);
+      }),
+    [chat, selected],
+  );
   return (
     <div class="visually-hidden" role="status" aria-live="polite">
       {text}
@@ -36,9 +32,10 @@ export function Announcer({ selected }: { selected: string | undefined }) {
 export function useTitle(selected: string | undefined): void {
   const { chat } = useServices();
   const unread = useStore(chat, (current) => current.unread);
-  const name = useStore(chat, (current) =>
-    selected === undefined ? undefined : current.room(selected)?.name,
-  );
+  const name = useStore(chat, (current) => {
+    const room = selected === undefined ? undefined : current.room(selected);
+    return room && titleOf(room);
+  });
   useEffect(() => {
     document.title = `${unread > 0 ? `(${unread}) ` : ""}${name === undefined ? "" : `${name} – `}Parley`;
   }, [unread, name]);

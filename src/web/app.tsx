@@ -1,46 +1,42 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
-import { type Chat, connect } from "../client/index.ts";
-import { ChatPage } from "./chat-page.tsx";
 import { serverUrl } from "./server-url.ts";
-import { type PageConfig, readConfig, type SignInConfig } from "./sign-in/config.ts";
-import { beginSignIn, resumeSignIn, type SignInState, signOut } from "./sign-in/sign-in.ts";
-import type { SignedIn } from "./sign-in/signed-in.ts";
+import { type PageConfig, readConfig } from "./sign-in/config.ts";
+import { beginSignIn, resumeSignIn, type SigningIn } from "./sign-in/sign-in.ts";
+import { UserChat } from "./user-chat.tsx";
 
 interface Loaded {
   config: PageConfig;
-  state: SignInState;
+  signingIn: SigningIn | undefined;
 }
 
 /** Signs the user in, and opens their chat. */
 export function App() {
   const [loaded, setLoaded] = useState<Loaded>();
-  const [problem, setProblem] = useState<string>();
+  /** Why nobody can sign in at the moment. */
+  const [failure, setFailure] = useState<string>();
+  /** Why the issuer did not sign the user in. */
+  const [refusal, setRefusal] = useState("");
   useEffect(() => {
-    const load = async () => {
-      const config = await readConfig();
-      setLoaded({ config, state: await resumeSignIn(config) });
-    };
-    load().catch((error: Error) => setProblem(error.message));
+    readConfig().then(
+      (config) =>
+        setLoaded({ config, signingIn: config.client_id === null ? undefined : resumeSignIn(config) }),
+      (error: Error) => setFailure(error.message),
+    );
   }, []);
-  if (problem !== undefined) {
+  if (failure !== undefined) {
     return (
       <Start>
-        <p role="alert">{problem}</p>
+        <p role="alert">{failure}</p>
         <button type="button" class="button" onClick={() => location.reload()}>
           Try again
         </button>
       </Start>
     );
   }
-  if (!loaded)
-    return (
-      <Start>
-        <p role="status">Signing in …</p>
-      </Start>
-    );
-  const { config, state } = loaded;
+  if (!loaded) return <Waiting />;
+  const { config, signingIn } = loaded;
   if (config.client_id === null) {
     return (
       <Start>
@@ -51,11 +47,22 @@ export function App() {
       </Start>
     );
   }
-  if (state.status === "signed-in") return <SignedInChat config={config} user={state.user} />;
+  if (signingIn) {
+    const onSignedOut = (reason: string) => {
+      setRefusal(reason);
+      setLoaded({ config, signingIn: undefined });
+    };
+    return (
+      <UserChat config={config} signingIn={signingIn} onSignedOut={onSignedOut} onFailure={setFailure}>
+        <Waiting />
+      </UserChat>
+    );
+  }
+  const begin = () => void beginSignIn(config).catch((error: Error) => setRefusal(error.message));
   return (
     <Start>
-      {state.problem !== undefined && <p role="alert">{state.problem}</p>}
-      <button type="button" class="button primary" onClick={() => void beginSignIn(config)}>
+      {refusal !== "" && <p role="alert">{refusal}</p>}
+      <button type="button" class="button primary" onClick={begin}>
         Sign in
       </button>
     </Start>
@@ -66,34 +73,17 @@ export function App() {
 function Start({ children }: { children: ComponentChildren }) {
   return (
     <main class="start-page">
+      <img src={new URL("icon.svg", serverUrl).href} alt="" width="56" height="56" />
       <h1>Parley</h1>
       {children}
     </main>
   );
 }
 
-/** A user's chat. When they are signed out it stays, so that nothing that was written is lost. */
-function SignedInChat({ config, user }: { config: SignInConfig; user: SignedIn }) {
-  const [chat, setChat] = useState<Chat>();
-  const [isSignedOut, setIsSignedOut] = useState(false);
-  useEffect(() => {
-    const connected = connect({ url: serverUrl.href, token: user.token, storage: localStorage });
-    const onEnd = () => setIsSignedOut(true);
-    user.ended.addEventListener("abort", onEnd);
-    setChat(connected);
-    return () => {
-      user.ended.removeEventListener("abort", onEnd);
-      connected.close();
-    };
-  }, [user]);
+function Waiting() {
   return (
-    chat && (
-      <ChatPage
-        chat={chat}
-        isSignedOut={isSignedOut}
-        onSignIn={() => void beginSignIn(config)}
-        onSignOut={() => signOut(config, user)}
-      />
-    )
+    <Start>
+      <p role="status">Signing in …</p>
+    </Start>
   );
 }

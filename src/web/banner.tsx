@@ -45,7 +45,7 @@ export function Banner(props: { isSignedOut?: boolean; onSignIn?: () => void }) 
   let text = "";
   if (status === "offline") text = "You are offline. What you write is sent when you are back.";
   else if (status === "connecting" && isLate) {
-    text = code === undefined ? "Connecting …" : `${explain(problem)} Trying again …`;
+    text = problem === undefined ? "Connecting …" : `${explain(problem)} Trying again …`;
   }
   return (
     <div class={text === "" ? "banner none" : "banner"} role="status">

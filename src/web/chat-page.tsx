@@ -4,10 +4,13 @@ import type { Chat } from "../client/index.ts";
 import { Announcer, useTitle } from "./announcer.tsx";
 import { Banner } from "./banner.tsx";
 import { type Services, useServices } from "./context.ts";
+import { NewMessage } from "./members/new-message.tsx";
+import type { Notifications } from "./notifications/notifications.ts";
+import { useNotifications } from "./notifications/use-notifications.ts";
 import { CreateRoom } from "./rooms/create-room.tsx";
 import { useLastRoom } from "./rooms/last-room.ts";
 import { OpenRooms } from "./rooms/open-rooms.tsx";
-import { RoomList } from "./rooms/room-list.tsx";
+import { inListOrder, RoomList } from "./rooms/room-list.tsx";
 import { RoomView } from "./rooms/room-view.tsx";
 import { type DialogName, Sidebar } from "./rooms/sidebar.tsx";
 import { PageNavigation } from "./route.ts";
@@ -18,6 +21,7 @@ import { useKeys, useStore } from "./ui/hooks.ts";
 
 interface Props {
   chat: Chat;
+  notifications: Notifications;
   /** Whether the user has to sign in again. */
   isSignedOut: boolean;
   /** Called when the user is signed out, and wants to sign in again. */
@@ -35,7 +39,7 @@ export function ChatPage({ chat, ...props }: Props) {
   );
 }
 
-function Page({ isSignedOut, onSignIn, onSignOut }: Omit<Props, "chat">) {
+function Page({ notifications, isSignedOut, onSignIn, onSignOut }: Omit<Props, "chat">) {
   const services = useServices();
   const { chat, navigation, composer } = services;
   const { room } = useStore(navigation, (current) => current.route);
@@ -44,6 +48,7 @@ function Page({ isSignedOut, onSignIn, onSignOut }: Omit<Props, "chat">) {
   const close = () => setDialog(undefined);
   useTitle(room);
   useLastRoom(room);
+  useNotifications(notifications, room);
   useKeys((event) => {
     const { key, target, altKey, shiftKey } = event;
     const isWriting = target instanceof HTMLElement && target.matches("input, textarea, select");
@@ -58,8 +63,8 @@ function Page({ isSignedOut, onSignIn, onSignOut }: Omit<Props, "chat">) {
   return (
     <div class={room === undefined ? "page no-selection" : "page"}>
       <Banner isSignedOut={isSignedOut} onSignIn={onSignIn} />
-      <Sidebar onDialog={setDialog} onSignOut={onSignOut}>
-        <RoomList selected={room} />
+      <Sidebar notifications={notifications} onDialog={setDialog} onSignOut={onSignOut}>
+        <RoomList selected={room} onNewMessage={() => setDialog("message")} />
       </Sidebar>
       {room === undefined ? (
         <main class="room empty-room">
@@ -74,6 +79,7 @@ function Page({ isSignedOut, onSignIn, onSignOut }: Omit<Props, "chat">) {
       <Announcer selected={room} />
       {dialog === "create" && <CreateRoom onClose={close} />}
       {dialog === "join" && <OpenRooms onClose={close} />}
+      {dialog === "message" && <NewMessage onClose={close} />}
       {dialog === "search" && <Search room={room} onClose={close} />}
       {dialog === "shortcuts" && <Shortcuts onClose={close} />}
     </div>
@@ -99,11 +105,12 @@ function FirstSteps({ onDialog }: { onDialog: (name: DialogName) => void }) {
 
 /** Goes to the room above or below the selected one in the list; with `onlyUnread`, to the next one with unread messages. */
 function goToNeighbour(
-  { chat: { rooms }, navigation }: Services,
+  { chat, navigation }: Services,
   selected: string | undefined,
   step: number,
   onlyUnread: boolean,
 ): void {
+  const rooms = inListOrder(chat.rooms);
   const start = rooms.findIndex(({ id }) => id === selected);
   for (let index = start + step; index >= 0 && index < rooms.length; index += step) {
     const room = rooms[index];

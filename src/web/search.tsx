@@ -6,7 +6,7 @@ import { useServices } from "./context.ts";
 import { Avatar } from "./ui/avatar.tsx";
 import { Dialog } from "./ui/dialog.tsx";
 import { explain } from "./ui/explain.ts";
-import { nameOf } from "./ui/names.ts";
+import { nameOf, titleOf } from "./ui/names.ts";
 import { RoomLink } from "./ui/room-link.tsx";
 import { exactTime, shortTime } from "./ui/times.ts";
 
@@ -80,7 +80,9 @@ export function Search({ room, onClose }: { room: string | undefined; onClose: (
                 void search(checked);
               }}
             />
-            Only in <bdi>{chat.room(room)?.name ?? "this room"}</bdi>
+            <span>
+              Only in <bdi>{titleOf(chat.room(room) ?? { id: room, name: "this room" })}</bdi>
+            </span>
           </label>
         )}
       </form>
@@ -108,6 +110,8 @@ function Result(props: { result: SearchResult; isRoomShown: boolean; onOpen: () 
   const { chat } = useServices();
   const { room, message, snippet } = props.result;
   const { sender, sent_at, seq } = message;
+  const summary = chat.room(room);
+  const direct = summary?.direct;
   return (
     <RoomLink class="result" to={{ room, seq }} onFollow={props.onOpen}>
       <Avatar user={sender} />
@@ -116,8 +120,8 @@ function Result(props: { result: SearchResult; isRoomShown: boolean; onOpen: () 
           <bdi class="sender">{nameOf(sender)}</bdi>
           {props.isRoomShown && (
             <span class="hint">
-              {" in "}
-              <bdi>{chat.room(room)?.name ?? room}</bdi>
+              {direct ? " to " : " in "}
+              <bdi>{direct?.id === sender.id ? "you" : titleOf(summary ?? { id: room })}</bdi>
             </span>
           )}{" "}
           <time dateTime={sent_at} title={exactTime(sent_at)}>
@@ -134,11 +138,12 @@ function Result(props: { result: SearchResult; isRoomShown: boolean; onOpen: () 
 
 /** The snippet with its hits marked. */
 function marked({ text, hits }: SearchResult["snippet"]): ComponentChild[] {
+  const textOf = (from: number, to?: number) => text.slice(from, to).replaceAll("```", "");
   const nodes: ComponentChild[] = [];
   let end = 0;
   for (const [from = 0, to = 0] of hits) {
-    nodes.push(text.slice(end, from), <mark>{text.slice(from, to)}</mark>);
+    nodes.push(textOf(end, from), <mark>{text.slice(from, to)}</mark>);
     end = to;
   }
-  return [...nodes, text.slice(end)];
+  return [...nodes, textOf(end)];
 }

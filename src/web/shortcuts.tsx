@@ -5,7 +5,7 @@ const shortcuts: readonly (readonly [string, readonly (readonly [string, string]
     "Anywhere",
     [
       ["Ctrl K", "Search"],
-      ["Alt ↑ / Alt ↓", "Room above or below"],
+      ["Alt ↑ / ↓", "Room above or below"],
       ["Alt Shift ↑ / ↓", "Unread room above or below"],
       ["?", "This list"],
       ["Esc", "Close, or go back to writing"],
@@ -34,6 +34,12 @@ const shortcuts: readonly (readonly [string, readonly (readonly [string, string]
   ],
 ];
 
+const isMac = /Mac|iP/.test(navigator.platform);
+
+/** Each key as a key. A slash stands between alternatives. */
+const keysOf = (keys: string) =>
+  keys.split(" ").map((key) => (key === "/" ? " or " : <kbd>{key === "Ctrl" && isMac ? "⌘" : key}</kbd>));
+
 /** The keys that do something, and how texts are formatted. */
 export function Shortcuts({ onClose }: { onClose: () => void }) {
   return (
@@ -45,9 +51,7 @@ export function Shortcuts({ onClose }: { onClose: () => void }) {
             <dl>
               {keys.map(([key, meaning]) => (
                 <div key={key}>
-                  <dt>
-                    <kbd>{key}</kbd>
-                  </dt>
+                  <dt>{keysOf(key)}</dt>
                   <dd>{meaning}</dd>
                 </div>
               ))}

@@ -43,13 +43,13 @@ export class RoomFeeds {
     const { chat, notices, log } = this.options;
     const { connection, room } = open;
     const online = chat.listOnline(room.key, connection.user.key);
-    const { messages, resumed, role } = joined;
+    const { messages, resumed } = joined;
     const mute = open.mute === undefined ? joined.mute : open.mute;
     const rev = joined.position?.rev ?? 0;
     // Changes that do not fit into the first frame follow in `changes` frames.
     const [first = { messages: "", rev, count: 0 }] = resumed ? encodeChunks({ messages, rev }) : [];
     const parts = {
-      room: roomBody({ room: { ...joined.room, ...chat.position(room.key) }, role }),
+      room: roomBody({ ...joined, room: { ...joined.room, ...chat.position(room.key) } }),
       rev: first.rev,
       resumed,
       ...(mute && { mute: muteBody(mute) }),

@@ -80,7 +80,7 @@ test("its tokens have a verified email", async () => {
   using folder = startFolder();
   const issuer = await create(folder.database);
   const claims = decodeJwt(await issuer.token("alice@example.com", 60));
-  expect(claims).toMatchObject({ email: "alice@example.com", email_verified: true, name: "alice" });
+  expect(claims).toMatchObject({ email: "alice@example.com", email_verified: true, name: "Alice" });
 });
 
 test("a planted link in place of the key file is not read, and nothing is written through it", async () => {

@@ -17,6 +17,7 @@ import { actor } from "../support/samples.ts";
 const room = { key: 7, id: "lobby", name: "Lobby", ...defaultSettings, seq: 12, rev: 20, createdAt: 0 };
 const actorFacts = (role: Role | undefined, user = actor(1)): ActorFacts => ({
   actor: user,
+  isDirect: false,
   role,
   head: { seq: 12, rev: 20 },
 });
@@ -181,6 +182,12 @@ test.each<[limit: number, created: number, idTaken: boolean, expected: string]>(
     expect(outcome(decideCreation(limit, facts))).toBe(expected);
   },
 );
+
+test("a direct conversation has fixed members and settings, but may be deleted", () => {
+  const by = { ...actorFacts("owner", { ...actor(1), admin: true }), isDirect: true };
+  for (const [what, , decide] of actions)
+    expect([what, outcome(decide(by))]).toEqual([what, what === "delete the room" ? "done" : "direct_room"]);
+});
 
 test("of two roles the higher one is kept", () => {
   expect([higherRole("member", "owner"), higherRole("owner", "moderator")]).toEqual(["owner", "owner"]);

@@ -110,6 +110,24 @@ scenario("rooms have settings, may be open to everybody, and are listed in pages
   expect(await outcome(alices.room(made.id))).toMatchObject({ code: "room_not_found", status: 404 });
 });
 
+scenario("users who share a room have one direct conversation, whoever opens it", async () => {
+  const { alice, bob, alices, bobs } = await createRoom();
+  const opened = await alices.openDirect(bob);
+  expect(opened).toMatchObject({ role: "member", direct: { email: bob }, unread: 0, last_message: null });
+  const { id } = await alices.me();
+  expect(await bobs.openDirect(`sub:${id}`)).toMatchObject({ id: opened.id, direct: { email: alice } });
+  expect(await outcome(alices.openDirect(newEmail()))).toMatchObject({
+    code: "member_not_found",
+    status: 404,
+  });
+  const chat = connect({ url: server.url, token: () => server.token(alice) });
+  const room = chat.open(opened.id);
+  expect(room.direct).toBeUndefined();
+  await room.ready;
+  expect([room.direct?.email, chat.room(opened.id)?.direct?.email]).toEqual([bob, bob]);
+  chat.close();
+});
+
 scenario("administrators create rooms once, see all of them, and name themselves", async () => {
   const admin = clientOf(newEmail(), { name: undefined, scope: "chat:admin" });
   expect(await admin.setOwnName("Back end")).toMatchObject({ name: "Back end", admin: true });

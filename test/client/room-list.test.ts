@@ -60,6 +60,33 @@ describe("the list of rooms", () => {
     expect(chat.room("b")).toMatchObject({ unread: 2, last_message: { seq: 2 } });
   });
 
+  test("shows the other user of a direct conversation as their newest message does", async () => {
+    const { chat, socket, begin } = await connectChat();
+    const invited = { id: null, email: "bob@example.com", name: null };
+    const bob = { id: "bob", email: "bob@example.com", name: "Bob" };
+    await begin([summary("a", { direct: invited }), summary("b")]);
+    const write = (seq: number, sender: typeof bob) =>
+      socket.receive({
+        type: "activity",
+        room: "a",
+        seq,
+        rev: seq,
+        last_message: last(seq, seq, { sender }),
+      });
+    expect(chat.room("a")?.direct).toEqual(invited);
+    write(2, { id: "me", email: "me@example.com", name: "Me" });
+    expect(chat.room("a")?.direct).toEqual(invited);
+    write(3, bob);
+    expect(chat.room("a")?.direct).toEqual(bob);
+    write(4, { ...bob, name: "Robert" });
+    expect(chat.room("a")?.direct?.name).toBe("Robert");
+    // An administrator, who may write there too.
+    write(5, { id: "admin", email: "admin@example.com", name: "Admin" });
+    expect(chat.room("a")?.direct?.name).toBe("Robert");
+    socket.receive({ type: "rooms", rooms: [summary("a", { direct: bob, seq: 5, rev: 5 })], more: false });
+    expect([chat.room("a")?.direct, chat.room("b")?.direct]).toEqual([bob, undefined]);
+  });
+
   test("follows this user's read marks on any device, names, roles, and new summaries", async () => {
     const { chat, socket, begin } = await connectChat();
     await begin([summary("a", { seq: 9, unread: 4, read: 5 })]);

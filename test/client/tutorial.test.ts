@@ -110,13 +110,13 @@ test("the React chat compiles, builds, and works", async () => {
 
   const [alices, bobs] = [await openChat(alice), await openChat(bob)];
   await alices.getByRole("button", { name: "Lobby" }).click();
-  await see(alices, /Online: (alice, bob|bob, alice)/);
+  await see(alices, /Online: (Alice, Bob|Bob, Alice)/);
   await send(alices, "Hello, Bob!");
   await bobs.getByRole("button", { name: "Lobby 1" }).click();
-  await see(bobs, "alice Hello, Bob!");
+  await see(bobs, "Alice Hello, Bob!");
   await bobs.getByRole("button", { name: "Lobby", exact: true }).waitFor();
   await bobs.getByRole("textbox").fill("H");
-  await see(alices, "bob typing …");
+  await see(alices, "Bob typing …");
   // An empty message is refused.
   await send(alices, "  ");
   await alices.getByRole("button", { name: "Try again" }).click();
@@ -131,11 +131,11 @@ test("the React chat compiles, builds, and works", async () => {
   await alices.reload();
   await startServer(new URL(url).port);
   // The clients may wait for up to 30 seconds before they try again.
-  await bobs.getByText("alice It comes back").waitFor({ timeout: 60_000 });
+  await bobs.getByText("Alice It comes back").waitFor({ timeout: 60_000 });
   expect(await bobs.getByRole("listitem").allTextContents()).toEqual([
-    "alice Hello, Bob!",
-    "alice The server is down",
-    "alice It comes back",
+    "Alice Hello, Bob!",
+    "Alice The server is down",
+    "Alice It comes back",
   ]);
 });
 

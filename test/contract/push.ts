@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 
-import type { Actor, Room, UserKey } from "../../src/chat/model.ts";
+import { unwrap } from "../../src/chat/errors.ts";
+import { type Actor, operator, type Room, type UserKey } from "../../src/chat/model.ts";
 import type { Push, PushStore, PushSubscription } from "../../src/chat/push-store.ts";
 import { EVERYONE } from "../../src/chat/room-mentions.ts";
 import type { Store } from "../../src/chat/store.ts";
@@ -10,8 +11,6 @@ import { StoreHarness, subOf } from "./store-harness.ts";
 export interface OpenedPushStore extends AsyncDisposable {
   store: Store;
   push: PushStore;
-  /** Makes a room a direct conversation. */
-  makeDirect: (room: Room) => void;
 }
 
 const DAY_MS = 86_400_000;
@@ -185,11 +184,14 @@ export function pushStoreContract(name: string, open: () => OpenedPushStore): vo
     });
 
     test("a room says whether it is a direct conversation; a deleted one is not found", async () => {
-      const room = await h.room();
-      opened.makeDirect(room);
-      expect((await opened.push.pushMessages(room.key, []))?.room.isDirect).toBe(true);
-      await h.delete(room);
-      expect(await opened.push.pushMessages(room.key, [])).toBeUndefined();
+      const [alice, bob] = [await h.user(), await h.user()];
+      const shared = await h.room(alice, bob);
+      expect((await opened.push.pushMessages(shared.key, []))?.room.isDirect).toBe(false);
+      const wanted = { by: alice, who: subOf(bob), id: h.name("room"), createdAt: 1, roomsPerUser: 0 };
+      const { room } = unwrap(await opened.store.openDirect(wanted));
+      expect((await opened.push.pushMessages(room, []))?.room.isDirect).toBe(true);
+      unwrap(await opened.store.deleteRoom(room, operator));
+      expect(await opened.push.pushMessages(room, [])).toBeUndefined();
     });
 
     test("a push is wanted until the message is read or deleted, or the user is no longer a member", async () => {

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe } from "bun:test";
 
 import type { Store } from "../../src/chat/store.ts";
 import { appendContract } from "./append.ts";
+import { directContract } from "./direct.ts";
 import { historyContract } from "./history.ts";
 import { membersContract } from "./members.ts";
 import { mentionsContract } from "./mentions.ts";
@@ -30,6 +31,7 @@ export function storeContract(
     describe("mentions", () => mentionsContract(harness));
     describe("history", () => historyContract(harness));
     describe("rooms", () => roomsContract(harness));
+    describe("direct conversations", () => directContract(harness));
     describe("members", () => membersContract(harness));
     describe("joining, bans, mutes and the audit list", () => restrictionsContract(harness));
     describe("users and their emails", () => usersContract(harness));

@@ -56,7 +56,16 @@ describe("the page", () => {
     },
   );
 
-  test("may load its own files only, and connect to the server and to where it gets tokens", async () => {
+  test("has its configuration with it, as data that no text can end", async () => {
+    const scopes = "openid </script><script>alert(1)</script>";
+    await using other = createHttpApp({}, { signIn: { ...signIn, scopes } });
+    const html = await (await other.app.request("/r/lobby")).text();
+    const [, block = ""] = /<script type="application\/json" id="config">([^<]+)<\/script>/.exec(html) ?? [];
+    expect(JSON.parse(block)).toEqual(await (await other.app.request("/config.json")).json());
+    expect(JSON.parse(block)).toMatchObject({ client_id: "page", scope: scopes });
+  });
+
+  test("may load its own files only, and connect to the server and the issuer", async () => {
     const policy = (await get("/")).headers.get("content-security-policy") ?? "";
     expect(policy.split("; ")).toEqual([
       "default-src 'none'",
@@ -64,14 +73,14 @@ describe("the page", () => {
       "style-src 'self'",
       "img-src 'self' data:",
       "font-src 'self'",
-      "connect-src 'self' ws://chat.example.com wss://chat.example.com https://tokens.example.com",
+      `connect-src 'self' ws://chat.example.com wss://chat.example.com https://tokens.example.com ${new URL(issuer.issuer).origin}`,
       "manifest-src 'self'",
       "worker-src 'self'",
       "base-uri 'none'",
       "form-action 'none'",
       "frame-ancestors 'none'",
       "require-trusted-types-for 'script'",
-      "trusted-types 'none'",
+      "trusted-types parley-service-worker",
     ]);
     const strange = await get("/", { host: "a; script-src *" });
     expect(strange.headers.get("content-security-policy")).not.toContain("*");
@@ -107,11 +116,30 @@ describe("its files", () => {
     expect(types).toEqual([
       "200 svg: image/svg+xml",
       "200 webmanifest: application/manifest+json",
-      "200 json: application/json",
+      "200 png: image/png",
       "200 js: text/javascript; charset=utf-8",
       "200 css: text/css; charset=utf-8",
     ]);
-    expect(await (await get("/manifest.webmanifest")).json()).toMatchObject({ start_url: "./" });
+  });
+
+  test("include icons of the sizes that the manifest says", async () => {
+    const manifest = (await (await get("/manifest.webmanifest")).json()) as {
+      icons: { src: string; sizes: string }[];
+    };
+    const icons = manifest.icons.filter(({ src }) => src.endsWith(".png"));
+    expect(icons.map(({ sizes }) => sizes)).toEqual(["192x192", "512x512", "512x512"]);
+    for (const { src, sizes } of icons) {
+      const bytes = Buffer.from(await (await get(`/${src}`)).bytes());
+      // The size stands in the first chunk of a PNG.
+      expect(`${bytes.readUInt32BE(16)}x${bytes.readUInt32BE(20)}`).toBe(sizes);
+    }
+  });
+
+  test("include a service worker, which is asked for again and may fetch from the server only", async () => {
+    const { status, headers } = await get("/sw.js");
+    expect([status, headers.get("content-type")]).toEqual([200, "text/javascript; charset=utf-8"]);
+    expect(headers.get("cache-control")).toBe("no-cache");
+    expect(headers.get("content-security-policy")).toBe("default-src 'none'; connect-src 'self'");
   });
 
   test("in /assets/ never change; the others are asked for again", async () => {
@@ -228,5 +256,8 @@ describe("GET /config.json", () => {
     const page = await other.app.request("/");
     expect(page.status).toBe(200);
     expect(page.headers.get("content-security-policy")).not.toContain("https://");
+    // Without the configuration, it must not be kept for later.
+    expect(page.headers.get("cache-control")).toBe("no-store");
+    expect(await page.text()).not.toContain('id="config"');
   });
 });

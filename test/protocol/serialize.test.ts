@@ -114,6 +114,7 @@ const someSummary: fc.Arbitrary<RoomSummary> = fc.record({
     createdAt: time,
   }),
   role: fc.option(fc.constantFrom<Role[]>(...roles)),
+  directWith: fc.option(someUser, { nil: undefined }),
   read: seq,
   unread: seq,
   mentions: seq,
@@ -158,6 +159,14 @@ test("a room and its last message are encoded once, however many users see them"
   } finally {
     stringify.mockRestore();
   }
+});
+
+test("a conversation is encoded for each of its users, with the other one", () => {
+  const conversation = { ...summary("hello"), read: 3, unread: 0, role: "member" } as const;
+  const encode = (key: number) => encodeSummary({ ...conversation, directWith: actor(key) });
+  expect(encode(1)).toContain('"direct":{"id":"sub|1"');
+  expect(encode(2)).toContain('"direct":{"id":"sub|2"');
+  expect(encodeSummary(conversation)).not.toContain("direct");
 });
 
 test("a member is a user with a role", () => {

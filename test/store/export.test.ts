@@ -5,12 +5,16 @@ import * as fc from "fast-check";
 import { unwrap } from "../../src/chat/errors.ts";
 import {
   type Action,
+  type Actor,
+  defaultSettings,
   type Invitee,
   type Meta,
   operator,
   type RestrictionKind,
+  type Room,
 } from "../../src/chat/model.ts";
-import type { RoomRecord, TransferRecord } from "../../src/chat/transfer.ts";
+import type { Store } from "../../src/chat/store.ts";
+import type { MemberRecord, RoomRecord, TransferRecord } from "../../src/chat/transfer.ts";
 import { encodeMeta } from "../../src/chat/validation.ts";
 import { StoreHarness, subOf } from "../contract/store-harness.ts";
 import { foreign, openArchive } from "../support/archive.ts";
@@ -78,6 +82,70 @@ test("a chat with everything in it is the same after export, import and export",
   expect(general.join("\n")).not.toContain("erin@example.com");
   expect(general.join("\n")).not.toContain("sub|dan");
   expect(await roundTrip(general, "general")).toEqual(general);
+});
+
+const openDirect = (store: Store, by: Actor, who: Invitee, id = "new") =>
+  store.openDirect({ by, who, id, createdAt: 1, roomsPerUser: 0 });
+
+test("direct conversations are exported and imported, and stay the only ones of their users", async () => {
+  await using from = openArchive();
+  const h = new StoreHarness(from.store);
+  const [ann, bob] = [await h.signIn("sub|ann", "ann@example.com"), await h.signIn("sub|bob")];
+  const shared = await h.room(ann, bob);
+  await h.grant(shared, { email: "invited@example.com" });
+  unwrap(await openDirect(from.store, ann, subOf(bob), "ann-bob"));
+  unwrap(await openDirect(from.store, bob, { email: "invited@example.com" }, "bob-invited"));
+  const lines = await from.export();
+  expect(lines.filter((line) => line.includes('"direct"'))).toEqual([
+    expect.stringContaining('"direct":[{"id":"sub|ann"},{"id":"sub|bob"}]'),
+    expect.stringContaining('"direct":[{"id":"sub|bob"},{"email":"invited@example.com"}]'),
+  ]);
+  expect(await roundTrip(lines)).toEqual(lines);
+  await using copy = openArchive();
+  const there = new StoreHarness(copy.store);
+  const [ann2, bob2] = [await there.signIn("sub|ann"), await there.signIn("sub|bob")];
+  await there.room(ann2, bob2);
+  unwrap(await openDirect(copy.store, ann2, subOf(bob2), "older"));
+  expect(await copy.importLines(lines)).toMatchObject({
+    errors: [],
+    skipped: ["direct conversations that became plain rooms"],
+  });
+  expect((await copy.store.membership("ann-bob", ann2.key))?.directWith).toBeUndefined();
+  expect((await copy.store.membership("older", ann2.key))?.directWith?.key).toBe(bob2.key);
+  const again = await openDirect(copy.store, bob2, { email: "invited@example.com" });
+  expect(again).toMatchObject({ created: false });
+  // A second import finds everything there.
+  expect(await copy.importLines(lines)).toMatchObject({ errors: [], skipped: [] });
+});
+
+test("of a direct conversation, other members, roles, bans and mutes are not imported", async () => {
+  await using archive = openArchive();
+  const [ann, bob] = [{ email: "ann@example.com" }, { email: "bob@example.com" }] as const;
+  const room = { ...(foreign.room("ann-bob") as RoomRecord), direct: [ann, bob] } as const;
+  const member = (email: string) => foreign.member(room.id, email) as MemberRecord;
+  const unfit: TransferRecord[] = [
+    member("carol@example.com"),
+    { ...member(ann.email), role: "owner" },
+    { type: "mute", room: room.id, user: bob, at: 1, until: null, reason: null, by: null },
+  ];
+  const skipped = unfit.map(() => "members, roles, bans and mutes of direct conversations");
+  expect(await archive.import([room, ...unfit])).toMatchObject({ errors: [], skipped });
+  const [{ key }] = (await archive.store.rooms()) as [Room];
+  const membersNow = async () =>
+    (await archive.store.members(key)).map(({ user, role }) => [user.email, role]);
+  const members = [
+    [ann.email, "member"],
+    [bob.email, "member"],
+  ];
+  expect(await membersNow()).toEqual(members);
+  // Nor does a later import change it, such as one of a user who has another address now.
+  expect(await archive.import([...unfit, foreign.message(room.id, "k")])).toMatchObject({
+    errors: [],
+    skipped,
+  });
+  expect(await membersNow()).toEqual(members);
+  const open = { ...room, settings: { ...defaultSettings, access: "open" } } as const;
+  expect((await archive.import([open])).errors).toEqual(["1: A direct conversation has no settings."]);
 });
 
 test("the settings of rooms, bans and mutes are exported and imported", async () => {

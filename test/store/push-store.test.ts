@@ -11,7 +11,6 @@ pushStoreContract("push subscriptions in a SQLite file", () => {
   return {
     store: opened.store,
     push: opened.store.push,
-    makeDirect: ({ key }) => void opened.client.run(`UPDATE rooms SET direct = '1:2' WHERE pk = ${key}`),
     [Symbol.asyncDispose]: () => opened[Symbol.asyncDispose](),
   };
 });

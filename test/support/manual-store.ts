@@ -179,6 +179,7 @@ export class ManualStore implements Store {
   signIn = unused;
   createRoom = unused;
   changeRoom = unused;
+  openDirect = unused;
   deleteRoom = unused;
   rooms = unused;
   members = unused;

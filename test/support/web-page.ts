@@ -39,7 +39,11 @@ export async function openWebPage(browser: Browser, url: string): Promise<WebPag
   });
   const responses: Promise<object>[] = [];
   page.on("response", (response) => {
-    if (response.url().endsWith("/token") && response.ok()) responses.push(response.json());
+    if (!response.url().endsWith("/token") || !response.ok()) return;
+    const body = response.json();
+    // The page may be closed before it has arrived.
+    body.catch(() => undefined);
+    responses.push(body);
   });
   await page.goto(url);
   return {

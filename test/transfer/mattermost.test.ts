@@ -60,6 +60,7 @@ describe("rooms", () => {
     const [two, alone] = recordsOf(items, "room").slice(2);
     expect([two?.name, alone?.name]).toEqual(["Ada Lovelace, Bobby", "Ada Lovelace"]);
     expect(two?.id).toMatch(/^dm-[0-9a-f]{16}$/);
+    expect([two?.direct, alone?.direct]).toEqual([[bob, ada], undefined]);
     expect(recordsOf(items, "message").map(({ room, sender }) => [room, sender])).toEqual([
       [two?.id ?? "", bob],
       [alone?.id ?? "", ada],
@@ -70,6 +71,16 @@ describe("rooms", () => {
       [two?.id ?? "", ada, "member"],
       [alone?.id ?? "", ada, "member"],
     ]);
+  });
+
+  test("are plain rooms where one of two cannot sign in", async () => {
+    const post = { user: "ada", message: "hi", create_at: start, reactions: null, replies: null };
+    const items = await read({
+      type: "direct_post",
+      direct_post: { channel_members: ["ada", "nobody"], ...post },
+    });
+    const room = recordsOf(items, "room").at(-1);
+    expect([room?.name, room?.direct]).toEqual(["Ada Lovelace, nobody", undefined]);
   });
 
   test("are not made of direct conversations without messages", async () => {

@@ -84,6 +84,13 @@ describe("rooms", () => {
     ]);
     expect(rooms[0]).toMatchObject({ createdBy: ada, head: null });
     expect(rooms[1]).toMatchObject({ createdBy: null });
+    expect(rooms.map(({ direct }) => direct)).toEqual([
+      undefined,
+      undefined,
+      undefined,
+      [ada, bob],
+      undefined,
+    ]);
   });
 
   test("have members: creators and administrators own channels, nobody owns a conversation", async () => {

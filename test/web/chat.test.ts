@@ -173,6 +173,46 @@ test("members are invited, muted and removed", async () => {
   expect(await bens.page.getByRole("link", { name: /^Club/ }).count()).toBe(0);
 });
 
+test("two people of a room write to each other directly", async () => {
+  const [ann, ben] = [newUser("ann"), newUser("ben")];
+  const room = await site.createRoom([ann, ben], "Common room");
+  await using bens = await Tab.open(browser, site, ben, room);
+  await using anns = await Tab.open(browser, site, ann, room);
+  await anns.button("New message").click();
+  const whom = anns.page.getByLabel("Name or email", { exact: true });
+  await anns.page.getByRole("dialog").getByRole("button", { name: ben }).waitFor();
+  await whom.fill("nobody@example.com");
+  await whom.press("Enter");
+  await anns.page.getByText("Nobody in your rooms has this email.").waitFor();
+  await whom.fill(nameOf(ben));
+  await whom.press("Enter");
+  await anns.page.getByRole("heading", { level: 1, name: nameOf(ben) }).waitFor();
+  await anns.page.locator(".room-head").getByText("Online").waitFor();
+  expect(await anns.button("Members").count()).toBe(0);
+  expect(await anns.page.title()).toBe(`${nameOf(ben)} – Parley`);
+  await anns.send("Just for you");
+
+  const conversation = bens.page
+    .getByRole("list", { name: "Direct messages" })
+    .getByRole("link", { name: new RegExp(`^${nameOf(ann)}.*Just for you.*1 unread`) });
+  await conversation.waitFor();
+  const spoken = `Direct message from ${nameOf(ann)}: Just for you`;
+  await bens.page.locator('[aria-live="polite"]').getByText(spoken).waitFor({ state: "attached" });
+  await conversation.click();
+  await bens.see("Just for you");
+  await anns.page.getByText(`Seen by ${nameOf(ben)}`).waitFor();
+
+  // From the list of members, it is the same conversation.
+  await bens.page.getByRole("link", { name: /^Common room/ }).click();
+  await bens.button("Members").click();
+  await bens.button(`About ${nameOf(ann)}`).click();
+  await bens.button("Message").click();
+  await bens.see("Just for you");
+  expect(await bens.page.getByRole("dialog").count()).toBe(0);
+  expect(await site.api(ben).rooms()).toHaveLength(2);
+  expect(bens.complaints).toEqual([]);
+});
+
 test("members cannot write where only moderators do", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
   const room = await site.createRoom([ann, ben]);
@@ -180,4 +220,18 @@ test("members cannot write where only moderators do", async () => {
   await site.api(ann).changeRoom(room, { posting: "moderators" });
   await bens.page.getByText("Only moderators and owners write in this room.").waitFor();
   expect(await bens.box.count()).toBe(0);
+});
+
+test("a tap on a message shows what can be done with it", async () => {
+  const ann = newUser("ann");
+  const room = await site.createRoom([ann]);
+  await site.api(ann).sendMessage(room, { text: "Tap me" });
+  const phone = { hasTouch: true, isMobile: true, viewport: { width: 390, height: 740 } };
+  await using tab = await Tab.open(browser, site, ann, room, phone);
+  await tab.message("Tap me").tap();
+  await tab.button("React").tap();
+  await tab.page.getByRole("option", { name: "party tada celebrate" }).tap();
+  await tab.page.getByRole("button", { name: "🎉 1: you" }).waitFor();
+  await tab.button("Reply").tap();
+  await tab.page.locator(".reply-to").getByText("Tap me").waitFor();
 });

@@ -107,6 +107,57 @@ test("rooms are changed with keys, and dialogs give the focus back", async () =>
   expect(await tab.page.locator("button:focus").getAttribute("aria-label")).toBe("Members");
 });
 
+test("the focus is never lost when what has it goes", async () => {
+  const [ann, ben] = [newUser("ann"), newUser("ben")];
+  const room = await site.createRoom([ann, ben]);
+  await using tab = await Tab.open(browser, site, ann, room);
+  const { page } = tab;
+  await tab.send("To be deleted");
+  await tab.seeStored("To be deleted");
+  const hasFocus = (selector: string) => page.locator(`${selector}:focus`).waitFor();
+
+  // The buttons of a message are there only while the focus is on it.
+  await tab.message("To be deleted").focus();
+  await tab.button("Delete").press("Enter");
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel" }).press("Enter");
+  await hasFocus(".message");
+  await tab.button("Delete").press("Enter");
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).press("Enter");
+  await page.getByText("This message was deleted.").waitFor();
+  await hasFocus(".message");
+
+  await tab.button("Members").press("Enter");
+  await hasFocus(".panel");
+  await tab.button(`Manage ${ben}`).press("Enter");
+  await page.getByRole("dialog", { name: ben }).waitFor();
+  await page.keyboard.press("Escape");
+  await hasFocus(`[aria-label="Manage ${ben}"]`);
+  await page.keyboard.press("Escape");
+  await hasFocus('[aria-label="Members"]');
+
+  await tab.send("Reply to me");
+  await tab.seeStored("Reply to me");
+  await tab.message("Reply to me").focus();
+  await tab.button("Reply").press("Enter");
+  await hasFocus(".composer textarea");
+  await tab.button("Do not reply").press("Enter");
+  await hasFocus(".composer textarea");
+
+  // A link in a message is not in the way to the messages.
+  await tab.send("See https://example.com/");
+  await tab.message("https://example.com/").waitFor();
+  await page.keyboard.press("Shift+Tab");
+  await page.keyboard.press("ArrowUp");
+  await page.locator(".message:focus").getByText("https://example.com/").waitFor();
+
+  await site.api(ann).setMember(room, ben, "owner");
+  await site.api(ben).setMember(room, ann, "member");
+  await site.api(ben).mute(room, ann);
+  await tab.send("Not now");
+  await page.getByRole("button", { name: "Discard" }).press("Enter");
+  await hasFocus(".composer textarea");
+});
+
 test("an Enter that ends an IME's composition sends nothing", async () => {
   const ann = newUser("ann");
   const room = await site.createRoom([ann]);

@@ -69,10 +69,10 @@ describe("with the development issuer", () => {
   test("a user picks who they are, stays signed in when they reload, and signs out", async () => {
     await using web = await openWebPage(browser, server.url);
     await web.signIn(alice);
-    await web.expectUser("alice");
+    await web.expectUser("Alice");
     expect(new URL(web.page.url()).search).toBe("");
     await web.page.reload();
-    await web.expectUser("alice");
+    await web.expectUser("Alice");
     await web.page.getByRole("button", { name: "Sign out" }).click();
     await web.page.getByRole("button", { name: "Sign in" }).waitFor();
     await web.page.reload();
@@ -86,7 +86,7 @@ describe("with the development issuer", () => {
     await web.page.getByRole("button", { name: "Sign in" }).click();
     await web.page.getByLabel("Name or email").fill("  Zoë <b>  ");
     await web.page.getByRole("button", { name: "Sign in" }).click();
-    await web.expectUser("zoë.<b>");
+    await web.expectUser("Zoë <b>");
     await web.page.getByText("Lobby").first().waitFor();
     await using other = await openWebPage(browser, server.url);
     await other.signIn("zoë.<b>@example.com");
@@ -98,7 +98,7 @@ describe("with the development issuer", () => {
     link.hostname = "localhost";
     await using web = await openWebPage(browser, link.href);
     await web.signIn(bob);
-    await web.expectUser("bob");
+    await web.expectUser("Bob");
     expect(web.page.url()).toBe(link.href);
     expect(web.complaints).toEqual([]);
   });

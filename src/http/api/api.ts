@@ -9,6 +9,7 @@ import type { Search } from "../../chat/search.ts";
 import { ownNameSchema } from "../../protocol/room-requests.ts";
 import { userBody } from "../../protocol/serialize.ts";
 import { readToken } from "../credentials.ts";
+import { createDirectRoute } from "./direct.ts";
 import type { ApiEnv } from "./env.ts";
 import { checkPath, readBody } from "./input.ts";
 import { createJoinRoute } from "./join.ts";
@@ -116,6 +117,7 @@ export function createApi({
   api.route("/rooms/:room", createMessageRoutes(chat));
   api.route("/rooms/:room", createJoinRoute(chat));
   api.route("/rooms/:room", createModerationRoutes(chat));
+  api.route("/direct", createDirectRoute(chat));
   api.route("/search", createSearchRoute(search));
   api.route("/push-subscription", createPushRoutes(pushSubscriptions));
   return api;

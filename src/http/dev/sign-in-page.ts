@@ -3,11 +3,23 @@ import { html, raw } from "hono/html";
 import type { Form } from "./form.ts";
 
 const STYLE = `
-:root { color-scheme: light dark; font: 1rem/1.5 system-ui, sans-serif; }
-body { margin: 10vh auto; max-width: 22rem; padding: 0 1rem; }
-form { display: grid; gap: 0.75rem; }
-button, input { box-sizing: border-box; font: inherit; padding: 0.5rem 0.75rem; width: 100%; }
-.error { color: light-dark(#b00020, #ff8a80); }
+:root { color-scheme: light dark; font: 0.9375rem/1.45 system-ui, sans-serif;
+  --page: light-dark(#ffffff, #17181a); --text: light-dark(#1b1e20, #e8eaeb); --muted: light-dark(#5b6266, #a3a9ad);
+  --line: light-dark(#878d90, #747a7f); --hover: light-dark(#eceeee, #2a2d30); --accent: light-dark(#0b6b62, #5cc8ba); }
+body { background: var(--page); color: var(--text); margin: 0 auto; max-width: 22rem; padding: 12vh 1.5rem 2rem; }
+h1 { font-size: 1.375rem; margin: 0 0 0.25rem; }
+h2 { font-size: 1.0625rem; margin: 2rem 0 0.75rem; }
+p { color: var(--muted); margin: 0 0 1.5rem; }
+form { display: grid; gap: 0.5rem; }
+label { display: grid; gap: 0.25rem; font-size: 0.8125rem; font-weight: 500; }
+button, input { background: none; border: 1px solid var(--line); border-radius: 0.5rem; box-sizing: border-box; color: inherit;
+  font: inherit; font-size: 1rem; min-height: 2.75rem; padding: 0.25rem 0.75rem; width: 100%; }
+button { cursor: pointer; font-weight: 500; }
+button:hover { background: var(--hover); }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+.primary { background: var(--accent); border-color: var(--accent); color: light-dark(#ffffff, #06231f); margin-top: 0.25rem; }
+.primary:hover { background: color-mix(in oklab, var(--accent) 88%, var(--text)); }
+.error { color: light-dark(#b3261e, #f2938c); }
 `;
 const STYLE_HASH = new Bun.CryptoHasher("sha256").update(STYLE).digest("base64");
 
@@ -42,11 +54,11 @@ export function signInPage({ emails, parameters, problem }: SignInPage) {
           ${hidden(parameters)}
           ${emails.map((email) => html`<button name="user" value="${email}">${email}</button>`)}
         </form>
-        <h2>Or somebody new</h2>
+        <h2>Or as somebody new</h2>
         <form method="post">
           ${hidden(parameters)}
           <label>Name or email <input name="user" required autocomplete="off" /></label>
-          <button>Sign in</button>
+          <button class="primary">Sign in</button>
         </form>
       </body>
     </html>`;

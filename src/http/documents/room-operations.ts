@@ -1,4 +1,4 @@
-import { memberSchema, roomSchema } from "../../protocol/bodies.ts";
+import { memberSchema, roomSchema, roomSummarySchema } from "../../protocol/bodies.ts";
 import { grantedSchema, memberPageSchema, roomListSchema } from "../../protocol/responses.ts";
 import {
   bulkGrantSchema,
@@ -66,6 +66,19 @@ export const roomOperations: Operations = {
     description: "Connections to its URL are closed with 4404.",
     responses: { 204: { description: "The room is deleted." } },
     codes: ["forbidden"],
+  },
+  "PUT /api/direct/:who": {
+    id: "openDirect",
+    tag: "Rooms",
+    summary: "Open the direct conversation with another user",
+    description:
+      "A room of two, whose members and settings are fixed. `member_not_found`: the two are members of no room together; " +
+      "administrators may write to anybody who is known. `forbidden`: the user has created too many rooms, or it is themselves.",
+    responses: {
+      200: { schema: roomSummarySchema, description: "The conversation, which exists." },
+      201: { schema: roomSummarySchema, description: "The conversation was created.", hasLocation: true },
+    },
+    codes: ["member_not_found", "forbidden"],
   },
   "GET /api/rooms/:room/members": {
     id: "listMembers",

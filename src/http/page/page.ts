@@ -1,12 +1,13 @@
 import type { Context, MiddlewareHandler } from "hono";
 
 import { ChatError } from "../../chat/errors.ts";
+import type { PageConfig } from "../../protocol/responses.ts";
 import type { Env } from "../env.ts";
 import { isNamedIn, weakEtag } from "../etag.ts";
 import { problem } from "../problem.ts";
 import { chooseEncoding, type PageFile, type PageFiles, readPageFiles } from "./files.ts";
-import { contentSecurityPolicy, embedHeaders, fileHeaders } from "./headers.ts";
-import { readTokenEndpoint, type SignInOptions } from "./sign-in-config.ts";
+import { contentSecurityPolicy, embedHeaders, fileHeaders, SERVICE_WORKER_POLICY } from "./headers.ts";
+import { readPageConfig, type SignInOptions } from "./sign-in-config.ts";
 
 /** The URLs of the page: the list of rooms, a room `/r/<room>`, and a message in it, `/r/<room>/<seq>`. */
 const PAGE_PATH = /^\/(r\/.*)?$/;
@@ -23,7 +24,7 @@ export function servePage(signIn: SignInOptions): MiddlewareHandler<Env> {
   return async (c, next) => {
     const { method, path } = c.req;
     const isPage = PAGE_PATH.test(path);
-    const isFile = /^\/(assets\/[^/]+|embed\.js|[^/]+\.(svg|webmanifest))$/.test(path);
+    const isFile = /^\/(assets\/[^/]+|(embed|sw)\.js|[^/]+\.(svg|png|webmanifest))$/.test(path);
     if (
       !(isPage || isFile) ||
       (method !== "GET" && method !== "HEAD") ||
@@ -34,19 +35,28 @@ export function servePage(signIn: SignInOptions): MiddlewareHandler<Env> {
     const name = isPage ? "index.html" : path.slice(1);
     const file = files.get(name);
     if (!file) return problem(new ChatError("invalid_command", "There is no such file."), 404);
-    return isPage ? sendPage(c, file, await readTokenEndpoint(signIn)) : sendFile(c, name, file);
+    return isPage
+      ? sendPage(c, file, await readPageConfig(signIn).catch(() => undefined))
+      : sendFile(c, name, file);
   };
 }
 
-/** The links in the page are relative, so that a proxy may serve Parley below a path. */
-function sendPage(c: Context<Env>, file: PageFile, tokenEndpoint: string | undefined): Response {
+/**
+ * The links in the page are relative, so that a proxy may serve Parley below a path. `config` is undefined while the issuer
+ * does not answer; then nobody keeps the page.
+ */
+function sendPage(c: Context<Env>, file: PageFile, config: PageConfig | undefined): Response {
   const depth = c.req.path.split("/").length - 2;
   const root = "../".repeat(depth) || "./";
-  const html = new TextDecoder().decode(file.content).replaceAll("{root}", root);
-  const policy = contentSecurityPolicy({ host: c.req.header("host"), tokenEndpoint });
+  const html = new TextDecoder()
+    .decode(file.content)
+    .replaceAll("{root}", root)
+    .replace("<!--config-->", () => (config ? dataBlock(config) : ""));
+  const issuerUrls = config && config.client_id !== null ? [config.token_endpoint, config.issuer] : [];
+  const policy = contentSecurityPolicy({ host: c.req.header("host"), issuerUrls });
   const headers = {
     ...fileHeaders,
-    "cache-control": "no-cache",
+    "cache-control": config ? "no-cache" : "no-store",
     // Not only of the text: the policy must be as new as the page.
     etag: weakEtag(policy + html),
     "content-security-policy": policy,
@@ -56,12 +66,19 @@ function sendPage(c: Context<Env>, file: PageFile, tokenEndpoint: string | undef
   return c.body(html, 200, { ...headers, "content-type": file.contentType });
 }
 
+/** What `/config.json` answers, in the page, so that no other request is needed. It is data, which is never executed. */
+function dataBlock(config: PageConfig): string {
+  const json = JSON.stringify(config).replaceAll("<", "\\u003c");
+  return `<script type="application/json" id="config">${json}</script>`;
+}
+
 async function sendFile(c: Context<Env>, name: string, file: PageFile): Promise<Response> {
   const headers = {
     ...fileHeaders,
     "cache-control": name.startsWith(ASSETS) ? IMMUTABLE : "no-cache",
     vary: "accept-encoding",
     etag: file.etag,
+    ...(name === "sw.js" && { "content-security-policy": SERVICE_WORKER_POLICY }),
     ...((name === EMBED || name.startsWith(ASSETS)) && embedHeaders),
   };
   if (isNamedIn(c.req.header("if-none-match"), file.etag)) return c.body(null, 304, headers);

@@ -18,7 +18,7 @@ export interface SignInOptions {
 }
 
 /** What the page needs to know to sign users in. Rejects with `keys_unavailable` when the issuer does not answer. */
-async function readPageConfig(options: SignInOptions): Promise<PageConfig> {
+export async function readPageConfig(options: SignInOptions): Promise<PageConfig> {
   const { metadata, clientId, scopes, audience, isDev, pushKey } = options;
   if (clientId === undefined) return { issuer: metadata.issuer, client_id: null, push_key: pushKey };
   const { end_session_endpoint: endSession, ...issuer } = await metadata.read();
@@ -38,14 +38,4 @@ export async function sendPageConfig(c: Context<Env>, options: SignInOptions): P
   const headers = { etag: weakEtag(body), "cache-control": "no-cache" };
   if (isNamedIn(c.req.header("if-none-match"), headers.etag)) return c.body(null, 304, headers);
   return c.body(body, 200, { ...headers, "content-type": "application/json" });
-}
-
-/** Where the page fetches tokens. Undefined when the issuer does not answer, or nobody can sign in. */
-export async function readTokenEndpoint(options: SignInOptions): Promise<string | undefined> {
-  try {
-    const config = await readPageConfig(options);
-    return config.client_id === null ? undefined : config.token_endpoint;
-  } catch {
-    return undefined;
-  }
 }

@@ -44,6 +44,7 @@ type RoomRow = [
   createdAt: number,
   seq: number,
   rev: number,
+  isDirect: number,
   ...creator: Ref,
 ];
 type MemberRow = [...Ref, role: Role, joinedAt: number];
@@ -125,22 +126,25 @@ export class Exporter implements Disposable {
   /** The first room, by id, that matches. */
   #room(condition: "id = ?" | "id > ?", value: string): RoomRow | undefined {
     return this.#statements.all<RoomRow>(
-      `SELECT r.pk, r.id, r.name, r.access, r.posting, r.slow_mode, r.created_at, r.seq, r.rev, u.sub, u.email FROM rooms r LEFT JOIN users u ON u.pk = r.created_by
+      `SELECT r.pk, r.id, r.name, r.access, r.posting, r.slow_mode, r.created_at, r.seq, r.rev, r.direct IS NOT NULL, u.sub, u.email
+        FROM rooms r LEFT JOIN users u ON u.pk = r.created_by
         WHERE r.${condition} AND r.deleted_at IS NULL ORDER BY r.id LIMIT 1`,
       value,
     )[0];
   }
 
   *#contents(row: RoomRow): Iterable<TransferRecord> {
-    const [key, room, name, access, posting, slowMode, createdAt, seq, rev, sub, email] = row;
+    const [key, room, name, access, posting, slowMode, createdAt, seq, rev, isDirect, sub, email] = row;
     const createdBy = sub === null && email === null ? null : invitee(sub, email);
     const settings = { access, posting, slowMode };
+    const pair = isDirect ? this.#directUsers(key) : undefined;
     const hasDefaults = haveSameSettings({ name, ...settings }, { name, ...defaultSettings });
     yield {
       type: "room",
       id: room,
       name,
       ...(!hasDefaults && { settings }),
+      ...(pair && { direct: pair }),
       createdAt,
       createdBy,
       head: { seq, rev },
@@ -162,6 +166,14 @@ export class Exporter implements Disposable {
     );
     for (const [readerSub, readerEmail, mark] of reads)
       yield { type: "read", room, user: invitee(readerSub, readerEmail), seq: mark };
+  }
+
+  #directUsers(key: RoomKey): [Invitee, Invitee] | undefined {
+    const [one, other] = this.#statements.all<Ref>(
+      `SELECT u.sub, u.email FROM members m JOIN users u ON u.pk = m.user_pk WHERE m.room_pk = ? ${BY_USER}`,
+      key,
+    );
+    return one && other && [invitee(...one), invitee(...other)];
   }
 
   *#restrictions(key: RoomKey, room: string): Iterable<TransferRecord> {

@@ -1,6 +1,7 @@
 import { type ApplyOptions, type Count, type ImportResult, type Kind, kinds } from "../../chat/archive.ts";
 import type { Position, RoomKey, UserKey } from "../../chat/model.ts";
 import type { ImportContext, ImportedRoom } from "./import-context.ts";
+import { importDirect } from "./import-direct.ts";
 import { ForeignMessages } from "./import-foreign.ts";
 import { NumberedMessages } from "./import-numbered.ts";
 import { importRestrictions } from "./import-restrictions.ts";
@@ -33,6 +34,8 @@ type RoomRow = [
   access: string | null,
   posting: string | null,
   slowMode: number | null,
+  directOne: UserKey | null,
+  directOther: UserKey | null,
 ];
 
 /** Applies the records of the temporary tables in one transaction. */
@@ -83,7 +86,8 @@ export class Importer {
     await importUsers(this.#context, new Users(this.db, prepareQueries(this.db), Date.now));
     for (let after = 0; ;) {
       const [row] = this.#statements.all<RoomRow>(
-        `SELECT r.pk, r.id, r.at, r.name, r.created_at, u.user_pk, r.seq, r.rev, r.access, r.posting, r.slow_mode
+        `SELECT r.pk, r.id, r.at, r.name, r.created_at, u.user_pk, r.seq, r.rev, r.access, r.posting, r.slow_mode,
+            (SELECT user_pk FROM staging.users WHERE pk = r.direct_one), (SELECT user_pk FROM staging.users WHERE pk = r.direct_other)
           FROM staging.rooms r
           LEFT JOIN staging.users u ON u.pk = r.created_by WHERE r.pk > ? ORDER BY r.pk LIMIT 1`,
         after,
@@ -95,7 +99,7 @@ export class Importer {
   }
 
   async #applyRoom(row: RoomRow): Promise<void> {
-    const [pk, id, at, name, createdAt, createdBy, seq, rev, ...settings] = row;
+    const [pk, id, at, name, createdAt, createdBy, seq, rev, access, posting, slowMode, ...direct] = row;
     const { counts, refuse } = this.#context;
     const known = this.#statements.all<[RoomKey, number, number]>(
       "SELECT pk, seq, rev FROM main.rooms WHERE id = ? AND deleted_at IS NULL",
@@ -105,7 +109,7 @@ export class Importer {
       return refuse(at, `There is no room ${id}, neither in the file nor in the chat.`);
     const before = copyOf(counts);
     this.#statements.run("SAVEPOINT room");
-    const key = known?.[0] ?? this.#createRoom([id, name, createdAt, createdBy, ...settings]);
+    const key = known?.[0] ?? this.#createRoom([id, name, createdAt, createdBy, access, posting, slowMode]);
     if (name !== null) counts.rooms[known ? "known" : "added"]++;
     const here = known ? { seq: known[1], rev: known[2] } : { seq: 0, rev: 0 };
     const room: ImportedRoom = { pk, id, at, key, known: known !== undefined, here };
@@ -113,6 +117,7 @@ export class Importer {
     const messages = file
       ? new NumberedMessages(this.#context, room, file)
       : new ForeignMessages(this.#context, room);
+    importDirect(this.#context, room, direct);
     this.#addMembers(room);
     importRestrictions(this.#context, room);
     const head = await messages.apply();

@@ -5,7 +5,7 @@ import { $, userColumns } from "./columns.ts";
 import { compile } from "./compile.ts";
 import type { Db } from "./open.ts";
 import type { UserRow } from "./rows.ts";
-import { emails, members, reads, restrictions, users } from "./schema.ts";
+import { emails, members, reads, restrictions, rooms, users } from "./schema.ts";
 
 /** The statements that add members, and release those who were only invited. A request may add a thousand. */
 export function prepareMemberQueries(db: Db) {
@@ -16,6 +16,13 @@ export function prepareMemberQueries(db: Db) {
         .select({ role: members.role, joinedAt: members.joinedAt })
         .from(members)
         .where(and(eq(members.room, $("room")), eq(members.user, $("user")))),
+    ),
+    isDirect: compile<{ room: RoomKey }, [isDirect: number]>(
+      db,
+      db
+        .select({ isDirect: sql`${rooms.direct} IS NOT NULL` })
+        .from(rooms)
+        .where(eq(rooms.pk, $("room"))),
     ),
     ownerCount: compile<{ room: RoomKey }, [count: number]>(
       db,

@@ -7,9 +7,9 @@ import { prepareMemberQueries } from "./member-queries.ts";
 import { prepareMentionQueries } from "./mention-queries.ts";
 import { prepareModerationQueries } from "./moderation-queries.ts";
 import type { Db } from "./open.ts";
-import { roleIn } from "./role-in.ts";
+import { otherIn, roleIn } from "./role-in.ts";
 import { prepareRoomListQueries } from "./room-list-queries.ts";
-import type { CreatedRow, HeadRow, MembershipRow, MessageRow, SentRow, UserRow } from "./rows.ts";
+import type { CreatedRow, EntranceRow, HeadRow, MessageRow, SentRow, UserRow } from "./rows.ts";
 import { emails, members, messages, reads, rooms, users } from "./schema.ts";
 
 /** The statements that run for every message or connection, prepared once. */
@@ -140,12 +140,13 @@ export function prepareQueries(db: Db) {
         .values({ room: $("room"), user: $("user"), seq: $("seq") })
         .onConflictDoUpdate({ target: [reads.room, reads.user], set: { seq: sql`max(seq, excluded.seq)` } }),
     ),
-    membership: compile<{ id: string; user: UserKey }, MembershipRow>(
+    membership: compile<{ id: string; user: UserKey }, EntranceRow>(
       db,
       db
         .select({
           ...roomColumns,
           role: roleIn(db, $("user")),
+          other: otherIn(db, $("user")),
         })
         .from(rooms)
         .where(and(eq(rooms.id, $("id")), roomExists)),

@@ -1,4 +1,5 @@
-import { and, eq, type Placeholder, sql } from "drizzle-orm";
+import { and, eq, ne, type Placeholder, type SQL, sql } from "drizzle-orm";
+import { alias } from "drizzle-orm/sqlite-core";
 
 import type { Role, UserKey } from "../../chat/model.ts";
 import type { Db } from "./open.ts";
@@ -11,4 +12,15 @@ export function roleIn(db: Db, user: UserKey | Placeholder) {
     .from(members)
     .where(and(eq(members.room, rooms.pk), eq(members.user, user)));
   return sql<Role | null>`(${query})`;
+}
+
+/** The other user of a direct conversation, for one of them; null in other rooms. */
+export function otherIn(db: Db, user: UserKey | Placeholder | SQL) {
+  const others = alias(members, "others");
+  const query = db
+    .select({ user: others.user })
+    .from(others)
+    .where(and(eq(others.room, rooms.pk), ne(others.user, user)))
+    .limit(1);
+  return sql<UserKey | null>`iif(${rooms.direct} IS NULL, NULL, (${query}))`;
 }

@@ -1,11 +1,13 @@
 import { and, count, desc, eq, gt, isNotNull, isNull, type SQL, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/sqlite-core";
 
-import { MAX_COUNTED_MENTIONS, roles, type RoomKey, type UserKey } from "../../chat/model.ts";
+import { roles, type RoomKey, type UserKey } from "../../chat/model.ts";
+import { MAX_COUNTED_MENTIONS } from "../../chat/unread.ts";
 import { $, messageColumns, roomColumns, roomExists, userColumns } from "./columns.ts";
 import { compile } from "./compile.ts";
 import { countMentions } from "./mention-queries.ts";
 import type { Db } from "./open.ts";
+import { otherIn } from "./role-in.ts";
 import type { EntryRow, LastMessageRow, RoomRow, UserRow } from "./rows.ts";
 import { members, messages, reads, rooms, users } from "./schema.ts";
 
@@ -29,6 +31,7 @@ export function prepareRoomListQueries(db: Db) {
         seq: read,
         limit: sql.raw(String(MAX_COUNTED_MENTIONS)),
       })})`,
+      other: otherIn(db, sql`${members.user}`),
     })
     .from(members)
     .innerJoin(rooms, and(eq(rooms.pk, members.room), roomExists))

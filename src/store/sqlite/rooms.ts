@@ -1,4 +1,4 @@
-import { and, count, desc, eq, gt, isNotNull } from "drizzle-orm";
+import { and, desc, eq, gt, isNotNull } from "drizzle-orm";
 
 import {
   type ActorFacts,
@@ -9,24 +9,26 @@ import {
 } from "../../chat/decide-rooms.ts";
 import { isRefused, type Result } from "../../chat/errors.ts";
 import {
-  MAX_COUNTED_MENTIONS,
   type Membership,
   type Message,
+  type Role,
   roles,
   type Room,
   type RoomEntry,
   type RoomKey,
+  type User,
   type UserKey,
 } from "../../chat/model.ts";
 import type { NewRoom, RoomPage } from "../../chat/store.ts";
-import { unreadCount } from "../../chat/unread.ts";
+import { MAX_COUNTED_MENTIONS, unreadCount } from "../../chat/unread.ts";
 import { addToAudit } from "./audit-list.ts";
 import { roomColumns, roomExists } from "./columns.ts";
 import { KnownRooms } from "./known-rooms.ts";
+import { countCreated } from "./open-direct.ts";
 import type { Db } from "./open.ts";
 import type { Queries } from "./queries.ts";
-import { roleIn } from "./role-in.ts";
-import { type EntryRow, toLastMessages } from "./rows.ts";
+import { otherIn, roleIn } from "./role-in.ts";
+import { type EntryRow, toLastMessages, toMembership, toUser } from "./rows.ts";
 import { audit, members, messages, pendingReactions, reads, restrictions, rooms } from "./schema.ts";
 import type { Users } from "./users.ts";
 
@@ -52,7 +54,7 @@ export class Rooms {
   create({ owner, roomsPerUser, ...room }: NewRoom): Result<Room> {
     const refusal = decideCreation(owner === null ? 0 : roomsPerUser, {
       idTaken: () => this.#isTaken(room.id),
-      roomsCreated: () => (owner === null ? 0 : this.#createdBy(owner)),
+      roomsCreated: () => (owner === null ? 0 : countCreated(this.db, owner)),
     });
     if (refusal) return refusal;
     const created = this.db
@@ -88,6 +90,14 @@ export class Rooms {
     return undefined;
   }
 
+  /** The room with this id, and the user's role in it. */
+  membership(id: string, user: UserKey): Membership | undefined {
+    const row = this.queries.membership.get({ id, user });
+    if (!row) return undefined;
+    const membership = toMembership(row);
+    return { ...membership, directWith: this.#directWith(membership.role, row[10]) };
+  }
+
   /** All rooms, by id. */
   all(): Room[] {
     return this.db.select(roomColumns).from(rooms).where(roomExists).orderBy(rooms.id).all();
@@ -95,13 +105,18 @@ export class Rooms {
 
   /** Rooms with the user's role in each, by id. */
   memberships(user: UserKey, { after = "", limit }: RoomPage): Membership[] {
-    return this.db
-      .select({ room: roomColumns, role: roleIn(this.db, user) })
+    const found = this.db
+      .select({ room: roomColumns, role: roleIn(this.db, user), other: otherIn(this.db, user) })
       .from(rooms)
       .where(and(gt(rooms.id, after), roomExists))
       .orderBy(rooms.id)
       .limit(limit)
       .all();
+    return found.map(({ room, role, other }) => ({
+      room,
+      role,
+      directWith: this.#directWith(role, other),
+    }));
   }
 
   /** A user's rooms, in no particular order. */
@@ -120,8 +135,9 @@ export class Rooms {
 
   #toEntries(rows: readonly EntryRow[]): RoomEntry[] {
     const found = this.#known.of(rows);
+    const others = this.#users(rows.flatMap((row) => row[7] ?? []));
     return found.map((room, index) => {
-      const [, seq, , role, read, deletedAfterRead, mentions] = rows[index] as EntryRow;
+      const [, seq, , role, read, deletedAfterRead, mentions, other] = rows[index] as EntryRow;
       const unread = unreadCount({ seq, read, deletedAfterRead });
       return {
         room,
@@ -129,8 +145,20 @@ export class Rooms {
         read,
         unread,
         mentions: Math.min(mentions, MAX_COUNTED_MENTIONS),
+        directWith: other === null ? undefined : others.get(other),
       };
     });
+  }
+
+  /** The other user of a direct conversation, unless this one is not in it. */
+  #directWith(role: Role | null, other: UserKey | null): User | undefined {
+    return role === null || other === null ? undefined : toUser(this.queries.userByKey.get({ key: other }));
+  }
+
+  #users(keys: readonly UserKey[]): ReadonlyMap<UserKey, User> {
+    if (keys.length === 0) return new Map();
+    const rows = this.queries.usersByKey.all({ keys: JSON.stringify(keys) });
+    return new Map(rows.map(([key, id, email, name]) => [key, { key, id, email, name }]));
   }
 
   #isTaken(id: string): boolean {
@@ -139,11 +167,6 @@ export class Rooms {
       .from(rooms)
       .where(and(eq(rooms.id, id), roomExists));
     return query.get() !== undefined;
-  }
-
-  #createdBy(owner: UserKey): number {
-    const condition = and(eq(rooms.createdBy, owner), roomExists);
-    return this.db.select({ n: count() }).from(rooms).where(condition).get()?.n ?? 0;
   }
 
   /** A deleted room that has not been fully purged. */

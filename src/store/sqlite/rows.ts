@@ -60,6 +60,8 @@ export type RoomRow = [
   createdAt: number,
 ];
 export type MembershipRow = [...RoomRow, role: Role | null];
+/** `other` is the other user of a direct conversation; of two, for a user who is not a member. */
+export type EntranceRow = [...MembershipRow, other: UserKey | null];
 /** What changes in a room list. `role` is an index of `roles`. */
 export type EntryRow = [
   key: RoomKey,
@@ -69,6 +71,7 @@ export type EntryRow = [
   read: number,
   deletedAfterRead: number,
   mentions: number,
+  other: UserKey | null,
 ];
 /** A message with its room and its sender. */
 export type LastMessageRow = [...MessageRow, room: RoomKey, ...UserRow];
@@ -152,7 +155,7 @@ function toMessage(row: readonly [...MessageRow, ...unknown[]], sender: User): M
   };
 }
 
-export function toMembership(row: MembershipRow): Membership {
+export function toMembership(row: readonly [...MembershipRow, ...unknown[]]): Membership {
   return { room: toRoom(row), role: row[9] };
 }
 

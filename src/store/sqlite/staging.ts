@@ -32,7 +32,8 @@ const TABLES = [
   `users (pk INTEGER PRIMARY KEY, ref TEXT NOT NULL UNIQUE, sub TEXT, email TEXT, name TEXT, shown_email TEXT,
     emails TEXT, signed_in INTEGER NOT NULL DEFAULT 0, described INTEGER NOT NULL DEFAULT 0, at TEXT NOT NULL, user_pk INTEGER)`,
   `rooms (pk INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, name TEXT, created_at INTEGER, created_by INTEGER,
-    seq INTEGER, rev INTEGER, access TEXT, posting TEXT, slow_mode INTEGER, at TEXT NOT NULL)`,
+    seq INTEGER, rev INTEGER, access TEXT, posting TEXT, slow_mode INTEGER,
+    direct_one INTEGER, direct_other INTEGER, at TEXT NOT NULL)`,
   RESTRICTIONS_TABLE,
   `members (room INTEGER NOT NULL, user INTEGER NOT NULL, role TEXT NOT NULL, joined_at INTEGER NOT NULL,
     at TEXT NOT NULL, PRIMARY KEY (room, user)) WITHOUT ROWID`,
@@ -137,7 +138,7 @@ export class Staging implements Disposable {
 
   #addRoom(
     at: string,
-    { id, name, settings = defaultSettings, createdAt, createdBy, head }: RoomRecord,
+    { id, name, settings = defaultSettings, direct, createdAt, createdBy, head }: RoomRecord,
   ): LeftOut | undefined {
     const pk = this.#room(at, id);
     const row = [
@@ -149,15 +150,18 @@ export class Staging implements Disposable {
       settings.access,
       settings.posting,
       settings.slowMode,
+      direct ? this.#user(at, direct[0]) : null,
+      direct ? this.#user(at, direct[1]) : null,
     ];
     const before = this.#statements.all(
-      "SELECT name, created_at, created_by, seq, rev, access, posting, slow_mode FROM staging.rooms WHERE pk = ?",
+      `SELECT name, created_at, created_by, seq, rev, access, posting, slow_mode, direct_one, direct_other
+        FROM staging.rooms WHERE pk = ?`,
       pk,
     )[0];
     if (before?.[0] === null || before === undefined) {
       this.#statements.run(
         `UPDATE staging.rooms SET name = ?, created_at = ?, created_by = ?, seq = ?, rev = ?, access = ?, posting = ?,
-          slow_mode = ?, at = ? WHERE pk = ?`,
+          slow_mode = ?, direct_one = ?, direct_other = ?, at = ? WHERE pk = ?`,
         ...row,
         at,
         pk,

@@ -30,6 +30,7 @@ import type {
   History,
   MemberPage,
   NewRoom,
+  OpenedDirect,
   Outcome,
   Range,
   Restricted,
@@ -37,11 +38,13 @@ import type {
   RoomPage,
   SignedIn,
   Store,
+  WantedDirect,
 } from "../../chat/store.ts";
 import { appendDrafts, factsOf } from "./append.ts";
 import { readAudit } from "./audit-list.ts";
 import { Members } from "./members.ts";
 import { Messages } from "./messages.ts";
+import { openDirect } from "./open-direct.ts";
 import { closeDatabase, type Db } from "./open.ts";
 import { SqlitePushStore } from "./push-store.ts";
 import { prepareQueries, type Queries } from "./queries.ts";
@@ -108,9 +111,7 @@ export class SqliteStore implements Store {
   }
 
   async membership(roomId: string, user: UserKey): Promise<Membership | undefined> {
-    const row = read(() => this.#queries.membership.get({ id: roomId, user }));
-    if (!row) return undefined;
-    return toMembership(row);
+    return read(() => this.#rooms.membership(roomId, user));
   }
 
   async head(room: RoomKey): Promise<Position | undefined> {
@@ -141,6 +142,10 @@ export class SqliteStore implements Store {
 
   deleteRoom(room: RoomKey, by: Actor): Promise<Result<undefined>> {
     return this.#writer.write(() => this.#rooms.delete(room, this.now(), this.#actorFacts(room, by)));
+  }
+
+  openDirect(wanted: WantedDirect): Promise<Result<OpenedDirect>> {
+    return this.#writer.write(() => openDirect(this.db, this.#users.find(wanted.who), wanted));
   }
 
   async rooms(): Promise<Room[]> {
@@ -276,7 +281,8 @@ export class SqliteStore implements Store {
   }
 
   #actorFacts(room: RoomKey, actor: Actor): ActorFacts {
-    return { actor, role: this.#role(room, actor.key), head: this.#messages.head(room) };
+    const isDirect = this.#queries.isDirect.get({ room })?.[0] === 1;
+    return { actor, isDirect, role: this.#role(room, actor.key), head: this.#messages.head(room) };
   }
 }
 

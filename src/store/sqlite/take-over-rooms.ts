@@ -1,12 +1,16 @@
-import { and, eq } from "drizzle-orm";
+import { and, eq, inArray, isNotNull } from "drizzle-orm";
 
+import { directKey } from "../../chat/decide-direct.ts";
 import { isOver } from "../../chat/decide-posting.ts";
 import { laterEnd } from "../../chat/decide-restrictions.ts";
 import { higherRole, isLastOwner } from "../../chat/decide-rooms.ts";
 import type { RoomKey, UserKey } from "../../chat/model.ts";
+import { roomExists } from "./columns.ts";
+import { findDirect } from "./open-direct.ts";
 import type { Db } from "./open.ts";
 import type { Queries } from "./queries.ts";
-import { members, reads, restrictions } from "./schema.ts";
+import { otherIn } from "./role-in.ts";
+import { members, reads, restrictions, rooms } from "./schema.ts";
 
 type TakeOverQueries = Pick<Queries, "bannedUntil" | "ownerCount">;
 
@@ -20,11 +24,13 @@ interface TakeOver {
 
 /**
  * Moves bans, mutes and memberships. A membership where either of the two is banned is dropped, but neither that of the last
- * owner, nor a role above `member` that the user had before. Returns the rooms in which the user loses a membership of their own.
+ * owner, nor a role above `member` that the user had before. A direct conversation becomes a plain room if the user has one with
+ * the same other user already, or is the other user. Returns the rooms in which the user loses a membership of their own.
  * To be called within a transaction.
  */
 export function takeOverRooms(db: Db, queries: TakeOverQueries, takeOver: TakeOver): RoomKey[] {
   const lost = moveRestrictions(db, takeOver);
+  moveDirect(db, takeOver);
   moveMemberships(db, queries, takeOver);
   return lost;
 }
@@ -49,6 +55,22 @@ function moveRestrictions(db: Db, { from, to, now }: TakeOver): RoomKey[] {
   }
   db.delete(restrictions).where(eq(restrictions.user, from)).run();
   return lost;
+}
+
+function moveDirect(db: Db, { from, to }: TakeOver): void {
+  const mine = db.select({ room: members.room }).from(members).where(eq(members.user, from));
+  const conversations = db
+    .select({ room: rooms.pk, other: otherIn(db, from) })
+    .from(rooms)
+    .where(and(inArray(rooms.pk, mine), isNotNull(rooms.direct), roomExists));
+  for (const { room, other } of conversations.all()) {
+    const key = other === null || other === to ? null : directKey(to, other);
+    const isFree = key !== null && findDirect(db, key) === undefined;
+    db.update(rooms)
+      .set({ direct: isFree ? key : null })
+      .where(eq(rooms.pk, room))
+      .run();
+  }
 }
 
 function moveMemberships(db: Db, queries: TakeOverQueries, { from, to, now }: TakeOver): void {

@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
 
+import type { Invitee } from "../../chat/model.ts";
 import { isRoomId } from "../../chat/validation.ts";
 import { conversationName, roomName } from "../names.ts";
+import { pairOf } from "../pair.ts";
 import type { SourceItem } from "../source.ts";
 import type { People } from "./people.ts";
 
@@ -9,6 +11,8 @@ interface Room {
   at: string;
   name: string;
   direct: boolean;
+  /** The users of a direct conversation of two who can both sign in: others are no members. */
+  pair?: readonly [Invitee, Invitee] | undefined;
   /** The time of the oldest message, since an export does not say when a channel was created. */
   createdAt: number | null;
 }
@@ -27,12 +31,19 @@ export class Rooms {
 
   /** Adds the conversation of some users. `added` is false for one that is known. */
   addConversation(at: string, usernames: readonly string[], people: People): { id: string; added: boolean } {
-    const members = usernames.map((username) => JSON.stringify(people.user(username))).toSorted();
+    const users = usernames.map((username) => people.user(username));
+    const members = users.map((user) => JSON.stringify(user)).toSorted();
     const id = `dm-${shortHash([...new Set(members)].join())}`;
     const added = !this.#rooms.has(id);
     const names = [...new Set(usernames)].map((username) => people.name(username));
     if (added)
-      this.#rooms.set(id, { at, name: roomName(id, conversationName(names)), direct: true, createdAt: null });
+      this.#rooms.set(id, {
+        at,
+        name: roomName(id, conversationName(names)),
+        direct: true,
+        pair: usernames.every((username) => people.isActive(username)) ? pairOf(users) : undefined,
+        createdAt: null,
+      });
     return { id, added };
   }
 
@@ -58,10 +69,22 @@ export class Rooms {
   }
 
   *items(fallback: number): Generator<SourceItem> {
-    for (const [id, { at, name }] of this.#rooms) {
+    for (const [id, { at, name, pair }] of this.#rooms) {
       const createdAt = this.createdAt(id, fallback);
       if (this.isUnused(id)) yield { at, skipped: "direct conversations without messages" };
-      else yield { at, record: { type: "room", id, name, createdAt, createdBy: null, head: null } };
+      else
+        yield {
+          at,
+          record: {
+            type: "room",
+            id,
+            name,
+            ...(pair && { direct: pair }),
+            createdAt,
+            createdBy: null,
+            head: null,
+          },
+        };
     }
   }
 }

@@ -6,6 +6,7 @@ import { isRoomId } from "../../chat/validation.ts";
 import { foreignUser } from "../foreign-user.ts";
 import { describeIssue } from "../issue.ts";
 import { conversationName, roomName, userName, verifiableEmail } from "../names.ts";
+import { pairOf } from "../pair.ts";
 import type { SourceItem } from "../source.ts";
 import type { Names } from "./mrkdwn.ts";
 import { type ChannelData, channelSchema, userSchema } from "./schemas.ts";
@@ -147,9 +148,19 @@ export class Directory implements Names {
       }
       const createdAt = created >= FIRST_CREATED_S ? created * 1000 : (first ?? 0);
       const createdBy = creator !== undefined && this.#users.has(creator) ? this.invitee(creator) : null;
+      const isConversation = direct && channel.members.every((id) => this.#users.get(id)?.active);
+      const pair = isConversation ? pairOf(channel.members.map((id) => this.invitee(id))) : undefined;
       yield {
         at,
-        record: { type: "room", id: room, name: this.#nameOf(channel), createdAt, createdBy, head: null },
+        record: {
+          type: "room",
+          id: room,
+          name: this.#nameOf(channel),
+          ...(pair && { direct: pair }),
+          createdAt,
+          createdBy,
+          head: null,
+        },
       };
       yield* this.#members(channel, createdAt);
     }

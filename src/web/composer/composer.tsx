@@ -5,6 +5,7 @@ import { Quote } from "../messages/quote.tsx";
 import { useRoomActions } from "../rooms/room-actions.ts";
 import { useMembers, useStore } from "../ui/hooks.ts";
 import { Icon, IconButton } from "../ui/icons.tsx";
+import { titleOf } from "../ui/names.ts";
 import { type Draft, loadDraft, saveDraft } from "./drafts.ts";
 import { MentionMenu } from "./mention-menu.tsx";
 import {
@@ -33,7 +34,7 @@ export function Composer({ replyTo, onReplyTo }: Props) {
   const actions = useRoomActions();
   const { room } = actions;
   const me = useStore(room, (current) => current.me);
-  const name = useStore(room, (current) => current.name);
+  const title = useStore(room, titleOf);
   const limit = useStore(room, (current) => current.limits?.text_bytes ?? 0);
   const members = useMembers(room);
   const [text, setText] = useState("");
@@ -108,6 +109,9 @@ export function Composer({ replyTo, onReplyTo }: Props) {
       setSelected((selected + (key === "ArrowDown" ? 1 : length - 1)) % length);
     else if (query && key === "Escape") setQuery(undefined);
     else if (key === "Escape" && replyTo !== undefined) onReplyTo(undefined);
+    else if (key === "Tab" && event.shiftKey && replyTo === undefined)
+      // Not to a link in one of the messages.
+      boxRef.current?.closest(".room")?.querySelector<HTMLElement>(".messages")?.focus();
     else if (key === "ArrowUp" && text === "") {
       const last = room.messages.findLast(
         ({ sender, deleted_at }) => sender.id === me?.id && deleted_at === undefined,
@@ -132,13 +136,20 @@ export function Composer({ replyTo, onReplyTo }: Props) {
       {replyTo !== undefined && (
         <div class="reply-to">
           <Quote seq={replyTo} />
-          <IconButton name="close" label="Do not reply" onClick={() => onReplyTo(undefined)} />
+          <IconButton
+            name="close"
+            label="Do not reply"
+            onClick={() => {
+              onReplyTo(undefined);
+              boxRef.current?.focus();
+            }}
+          />
         </div>
       )}
       <div class="composer-row">
         <TextBox
           boxRef={boxRef}
-          label={`Message to ${name ?? "the room"}`}
+          label={`Message to ${title}`}
           placeholder="Write a message"
           value={text}
           onInput={onInput}

@@ -1,6 +1,8 @@
 import type { RefObject } from "preact";
 import { useLayoutEffect } from "preact/hooks";
 
+import { hasTouchKeyboard } from "../ui/focus.ts";
+
 interface Props {
   boxRef: RefObject<HTMLTextAreaElement | null>;
   label: string;
@@ -16,9 +18,6 @@ interface Props {
   /** Attributes of a list of completions. */
   completion?: { listId: string; activeId: string | undefined } | undefined;
 }
-
-/** Without a keyboard, Enter begins a new line, as people expect on a phone. */
-const hasKeyboard = () => !matchMedia("(pointer: coarse)").matches;
 
 /** Makes the box as high as its text, where CSS cannot (`field-sizing`). The style sheet limits the height. */
 function fit(box: HTMLTextAreaElement): void {
@@ -44,7 +43,7 @@ export function TextBox(props: Props) {
       dir="auto"
       aria-label={label}
       placeholder={placeholder}
-      enterkeyhint={hasKeyboard() ? "send" : "enter"}
+      enterkeyhint={hasTouchKeyboard() ? "enter" : "send"}
       {...(completion && {
         "aria-autocomplete": "list",
         "aria-controls": completion.listId,
@@ -60,7 +59,8 @@ export function TextBox(props: Props) {
         if (event.isComposing || event.keyCode === 229) return;
         onKeyDown?.(event);
         if (event.defaultPrevented || event.key !== "Enter" || event.shiftKey || event.altKey) return;
-        if (!hasKeyboard() && !event.ctrlKey && !event.metaKey) return;
+        // As people expect on a phone.
+        if (hasTouchKeyboard() && !event.ctrlKey && !event.metaKey) return;
         event.preventDefault();
         onEnter();
       }}

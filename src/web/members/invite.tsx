@@ -54,7 +54,7 @@ export function Invite({ room, mayInvite }: { room: Room; mayInvite: boolean }) 
         )}
       </p>
       {!isEmbedded && (
-        <button type="button" class="link-button" onClick={() => void copy()}>
+        <button type="button" class="button" onClick={() => void copy()}>
           Copy link to this room
         </button>
       )}

@@ -2,16 +2,20 @@ import { useState } from "preact/hooks";
 
 import type { Member, Room } from "../../client/index.ts";
 import { useServices } from "../context.ts";
+import { Avatar } from "../ui/avatar.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { explain } from "../ui/explain.ts";
 import { nameOf, whoOf } from "../ui/names.ts";
 import { textOf } from "../ui/submit.ts";
+import { directRoom } from "./direct-room.ts";
 import { DurationField, endOf } from "./durations.tsx";
 
 interface Props {
   room: Room;
   member: Member;
   isMuted: boolean;
+  /** Whether this user may mute, ban and remove this member. */
+  mayManage: boolean;
   /** Whether this user may make members moderators and owners. */
   mayChangeRole: boolean;
   onClose: () => void;
@@ -20,9 +24,10 @@ interface Props {
 const roleNames = { member: "Member", moderator: "Moderator", owner: "Owner" };
 const roles = ["member", "moderator", "owner"] as const;
 
-/** What moderators and owners can do about a member. */
-export function MemberDialog({ room, member, isMuted, mayChangeRole, onClose }: Props) {
-  const { api } = useServices();
+/** A member: a way to write to them, and what moderators and owners can do about them. */
+export function MemberDialog({ room, member, isMuted, mayManage, mayChangeRole, onClose }: Props) {
+  const services = useServices();
+  const { api, navigation, isEmbedded } = services;
   const [problem, setProblem] = useState<string>();
   const [isBusy, setIsBusy] = useState(false);
   const who = whoOf(member);
@@ -37,6 +42,7 @@ export function MemberDialog({ room, member, isMuted, mayChangeRole, onClose }: 
       setIsBusy(false);
     }
   };
+  const write = async () => navigation.navigate({ room: await directRoom(services, member) });
   /** Mutes or bans the member with what the form says. */
   const restrict = (event: SubmitEvent, kind: "mute" | "ban") => {
     event.preventDefault();
@@ -48,9 +54,17 @@ export function MemberDialog({ room, member, isMuted, mayChangeRole, onClose }: 
   };
   return (
     <Dialog title={nameOf(member)} onClose={onClose} class="small">
-      {member.email !== null && <p class="hint">{member.email}</p>}
+      <div class="list-row">
+        <Avatar user={member} />
+        <span class="row-main hint">{member.email}</span>
+        {!isEmbedded && (
+          <button type="button" class="button" disabled={isBusy} onClick={() => void run(write)}>
+            Message
+          </button>
+        )}
+      </div>
       {problem !== undefined && <p role="alert">{problem}</p>}
-      {mayChangeRole && (
+      {mayManage && mayChangeRole && (
         <form
           onSubmit={(event) => {
             event.preventDefault();
@@ -76,37 +90,41 @@ export function MemberDialog({ room, member, isMuted, mayChangeRole, onClose }: 
           </label>
         </form>
       )}
-      {isMuted ? (
-        <div class="field">
-          <span>Muted: may read, but not write</span>
-          <button type="button" class="button" onClick={() => void run(() => api.liftMute(room.id, who))}>
-            Unmute
-          </button>
-        </div>
-      ) : (
-        <RestrictionForm
-          title="Mute: let them read, but not write"
-          action="Mute"
-          isBusy={isBusy}
-          onSubmit={(event) => restrict(event, "mute")}
-        />
+      {mayManage && (
+        <>
+          {isMuted ? (
+            <div class="field">
+              <span>Muted: may read, but not write</span>
+              <button type="button" class="button" onClick={() => void run(() => api.liftMute(room.id, who))}>
+                Unmute
+              </button>
+            </div>
+          ) : (
+            <RestrictionForm
+              title="Mute: let them read, but not write"
+              action="Mute"
+              isBusy={isBusy}
+              onSubmit={(event) => restrict(event, "mute")}
+            />
+          )}
+          <RestrictionForm
+            title="Ban: remove them, and keep them out"
+            action="Ban"
+            isBusy={isBusy}
+            onSubmit={(event) => restrict(event, "ban")}
+          />
+          <div class="dialog-buttons">
+            <button
+              type="button"
+              class="button danger"
+              disabled={isBusy}
+              onClick={() => void run(() => api.removeMember(room.id, who))}
+            >
+              Remove from room
+            </button>
+          </div>
+        </>
       )}
-      <RestrictionForm
-        title="Ban: remove them, and keep them out"
-        action="Ban"
-        isBusy={isBusy}
-        onSubmit={(event) => restrict(event, "ban")}
-      />
-      <div class="dialog-buttons">
-        <button
-          type="button"
-          class="button danger"
-          disabled={isBusy}
-          onClick={() => void run(() => api.removeMember(room.id, who))}
-        >
-          Remove from room
-        </button>
-      </div>
     </Dialog>
   );
 }
@@ -130,7 +148,7 @@ function RestrictionForm(props: {
       />
       <span class="field-row">
         <DurationField name="duration" />
-        <button type="submit" class="button danger" disabled={isBusy}>
+        <button type="submit" class="button" disabled={isBusy}>
           {action}
         </button>
       </span>

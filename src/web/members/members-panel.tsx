@@ -1,9 +1,10 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import type { Restriction } from "../../client/api.ts";
 import type { Member, Room } from "../../client/index.ts";
 import { useServices } from "../context.ts";
 import { Avatar } from "../ui/avatar.tsx";
+import { useFocusReturn } from "../ui/focus.ts";
 import { useMembers, useStore } from "../ui/hooks.ts";
 import { IconButton } from "../ui/icons.tsx";
 import { compareNames, nameOf } from "../ui/names.ts";
@@ -16,10 +17,11 @@ const MAX_SHOWN = 200;
 
 /** Who is in a room, who of them is online, and what moderators can do about it. */
 export function MembersPanel({ room, onClose }: { room: Room; onClose: () => void }) {
-  const { api, navigation, notifyOf, confirmAction } = useServices();
+  const { api, navigation, notifyOf, confirmAction, isEmbedded } = useServices();
   const members = useMembers(room);
   const online = useStore(room, (current) => current.online);
   const role = useStore(room, (current) => current.role);
+  const panel = useRef<HTMLElement>(null);
   const [filter, setFilter] = useState("");
   const [selected, setSelected] = useState<Member>();
   const [mutes, setMutes] = useState<readonly Restriction[]>([]);
@@ -32,6 +34,7 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
         .then(setMutes, () => undefined);
   };
   useEffect(loadMutes, [room, isModerator]);
+  useFocusReturn(panel, (element) => element.focus());
   const leave = async () => {
     const confirmed = await confirmAction({ title: `Leave ${room.name ?? "this room"}?`, action: "Leave" });
     if (!confirmed) return;
@@ -42,6 +45,8 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
       notifyOf("You could not leave.")(error);
     }
   };
+  /** Moderators manage members, owners manage everyone. */
+  const mayManage = (member: Member) => isModerator && (role !== "moderator" || member.role === "member");
   const onlineIds = new Set(online.map(({ id }) => id));
   const wanted = filter.toLowerCase().trim();
   const found = members
@@ -49,10 +54,14 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
     .toSorted((a, b) => Number(onlineIds.has(b.id)) - Number(onlineIds.has(a.id)) || compareNames(a, b));
   return (
     <aside
+      ref={panel}
       class="panel"
+      tabIndex={-1}
       aria-label="Members"
       onKeyDown={(event) => {
-        if (event.key === "Escape") onClose();
+        if (event.key !== "Escape") return;
+        event.preventDefault();
+        onClose();
       }}
     >
       <header class="panel-head">
@@ -79,19 +88,16 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
               isOnline={onlineIds.has(member.id)}
               isMe={member.id !== null && member.id === room.me?.id}
               mute={mutes.find(({ user }) => user.id === member.id && user.email === member.email)}
-              // Moderators manage members, owners manage everyone.
-              onManage={
-                isModerator && (role !== "moderator" || member.role === "member")
-                  ? () => setSelected(member)
-                  : undefined
-              }
+              mayManage={mayManage(member)}
+              // In another page, members cannot be written to.
+              onSelect={isEmbedded && !mayManage(member) ? undefined : () => setSelected(member)}
             />
           ))}
         </ul>
         {found.length > MAX_SHOWN && <p class="hint">and {found.length - MAX_SHOWN} more</p>}
         {isModerator && <BanList room={room} mayLift={role !== "moderator"} />}
         {role !== null && (
-          <button type="button" class="button danger" onClick={() => void leave()}>
+          <button type="button" class="button" onClick={() => void leave()}>
             Leave room
           </button>
         )}
@@ -101,7 +107,8 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
           room={room}
           member={selected}
           isMuted={mutes.some(({ user }) => user.id === selected.id && user.email === selected.email)}
-          mayChangeRole={role !== "moderator"}
+          mayManage={mayManage(selected)}
+          mayChangeRole={isModerator && role !== "moderator"}
           onClose={() => {
             setSelected(undefined);
             loadMutes();
@@ -117,27 +124,34 @@ interface RowProps {
   isOnline: boolean;
   isMe: boolean;
   mute: Restriction | undefined;
-  onManage: (() => void) | undefined;
+  mayManage: boolean;
+  onSelect: (() => void) | undefined;
 }
 
-function MemberRow({ member, isOnline, isMe, mute, onManage }: RowProps) {
+function MemberRow({ member, isOnline, isMe, mute, mayManage, onSelect }: RowProps) {
   const details = [
     member.role !== "member" && member.role,
     mute && "muted",
     member.id === null && "invited",
-    isOnline && "online",
   ].filter(Boolean);
   return (
     <li class="list-row">
       <Avatar user={member} online={isOnline} />
       <span class="row-main">
-        <span class="row-title" title={member.email ?? undefined}>
-          <bdi>{nameOf(member)}</bdi>
+        <span class="row-title" dir="auto" title={member.email ?? undefined}>
+          {nameOf(member)}
           {isMe && " (you)"}
+          {isOnline && <span class="visually-hidden">, online</span>}
         </span>
-        <span class="hint">{details.join(" · ")}</span>
+        {details.length > 0 && <span class="hint">{details.join(" · ")}</span>}
       </span>
-      {onManage && !isMe && <IconButton name="more" label={`Manage ${nameOf(member)}`} onClick={onManage} />}
+      {onSelect && !isMe && (
+        <IconButton
+          name="more"
+          label={`${mayManage ? "Manage" : "About"} ${nameOf(member)}`}
+          onClick={onSelect}
+        />
+      )}
     </li>
   );
 }

@@ -1,5 +1,6 @@
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
+import { hasTouchKeyboard } from "../ui/focus.ts";
 import { emoji } from "./emoji.ts";
 
 export interface EmojiPickerProps {
@@ -24,7 +25,7 @@ export function EmojiPicker({ onPick, onClose }: EmojiPickerProps) {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   const found = emoji.filter(([, name]) => words.every((word) => name.includes(word)));
   useEffect(() => {
-    input.current?.focus({ preventScroll: true });
+    if (!hasTouchKeyboard()) input.current?.focus({ preventScroll: true });
     // In a shadow tree, the target is not what was hit.
     const close = (event: Event) => {
       if (picker.current && !event.composedPath().includes(picker.current)) onClose();

@@ -23,7 +23,7 @@ interface Props {
   editing: Editing | undefined;
   /** The one that the address of the page names. */
   target: number | undefined;
-  /** The newest message of this user, below which it says who has seen it. */
+  /** The newest message, if it is this user's: below it is who has seen it. */
   lastOwn: number | undefined;
 }
 

@@ -6,7 +6,7 @@ import { useRoomActions } from "../rooms/room-actions.ts";
 import { explain } from "../ui/explain.ts";
 import { useStore } from "../ui/hooks.ts";
 import { Icon } from "../ui/icons.tsx";
-import { count } from "../ui/names.ts";
+import { count, titleOf } from "../ui/names.ts";
 import { type Editing, MessageChunk } from "./message-chunk.tsx";
 import { onMessageKey } from "./message-keys.ts";
 import { MessageWindow } from "./message-window.ts";
@@ -116,7 +116,8 @@ export function MessageList({ editing }: { editing: Editing | undefined }) {
   }, [isOpen, shown]);
 
   const visible = isAtEnd ? pending : [];
-  const lastOwn = isAtEnd ? messages.findLast(({ sender }) => sender.id === room.me?.id) : undefined;
+  const newest = isAtEnd ? messages.at(-1) : undefined;
+  const lastOwn = newest?.sender.id === room.me?.id ? newest : undefined;
   const isUnreadAbove = firstUnread !== undefined && firstUnread < (messages[0]?.seq ?? 0);
   return (
     <div class="messages-frame">
@@ -180,7 +181,8 @@ export function MessageList({ editing }: { editing: Editing | undefined }) {
 function ListStart(props: { isAtStart: boolean; isEmpty: boolean; problem: unknown; onRetry: () => void }) {
   const { isAtStart, isEmpty, problem, onRetry } = props;
   const { room } = useRoomActions();
-  const name = useStore(room, (current) => current.name);
+  const title = useStore(room, titleOf);
+  const place = useStore(room, ({ direct }) => (direct ? "conversation" : "room"));
   if (problem !== undefined) {
     return (
       <p class="list-start">
@@ -196,9 +198,9 @@ function ListStart(props: { isAtStart: boolean; isEmpty: boolean; problem: unkno
   return (
     <div class="list-start first">
       <p class="list-title">
-        <bdi>{name}</bdi>
+        <bdi>{title}</bdi>
       </p>
-      <p>{isEmpty ? "No messages yet. Write the first one." : "This is where the room begins."}</p>
+      <p>{isEmpty ? "No messages yet. Write the first one." : `This is where the ${place} begins.`}</p>
     </div>
   );
 }

@@ -6,6 +6,8 @@ import { otherHost, parse, safeUrl } from "./markdown.ts";
 
 /** How deep elements may be in each other. What is deeper is shown as it was written. */
 const MAX_DEPTH = 12;
+/** Up to three emoji, and nothing else, are shown in a larger size. */
+const FEW_EMOJI = /^(?:\p{RGI_Emoji}\s*){1,3}$/v;
 
 /** Shows the text of a message: Markdown as elements, never as HTML. */
 export function MessageText(props: {
@@ -18,7 +20,7 @@ export function MessageText(props: {
   const { text, names, children } = props;
   const nodes = useMemo(() => blocks(parse(text, names), 0), [text, names]);
   return (
-    <div class="text" dir="auto">
+    <div class={FEW_EMOJI.test(text) ? "text large" : "text"} dir="auto">
       {nodes}
       {children}
     </div>
@@ -42,7 +44,7 @@ function block(token: Token, depth: number): ComponentChild {
         </pre>
       );
     case "blockquote":
-      return <blockquote>{blocks((token as Tokens.Blockquote).tokens, depth + 1)}</blockquote>;
+      return <blockquote dir="auto">{blocks((token as Tokens.Blockquote).tokens, depth + 1)}</blockquote>;
     case "list":
       return list(token as Tokens.List, depth);
     default:
@@ -54,7 +56,13 @@ function list({ ordered, start, items }: Tokens.List, depth: number): ComponentC
   const children = items.map(({ tokens }) => (
     <li dir="auto">{tokens.map((token) => item(token, depth + 1))}</li>
   ));
-  return ordered ? <ol start={start === "" ? 1 : start}>{children}</ol> : <ul>{children}</ul>;
+  return ordered ? (
+    <ol dir="auto" start={start === "" ? 1 : start}>
+      {children}
+    </ol>
+  ) : (
+    <ul dir="auto">{children}</ul>
+  );
 }
 
 /** The text of an item has no paragraph, unless it has several. */

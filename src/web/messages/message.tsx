@@ -5,7 +5,7 @@ import { isMentioned, mentionedNames } from "../members/known-users.ts";
 import { useRoomActions } from "../rooms/room-actions.ts";
 import { Avatar } from "../ui/avatar.tsx";
 import { nameOf } from "../ui/names.ts";
-import { clockTime, exactTime } from "../ui/times.ts";
+import { clockTime, exactTime, shortClockTime } from "../ui/times.ts";
 import { EditForm } from "./edit-form.tsx";
 import { MessageActions } from "./message-actions.tsx";
 import { MessageText } from "./message-text.tsx";
@@ -22,7 +22,7 @@ interface Props {
   editing: { text?: string | undefined } | undefined;
   /** Whether the address of the page names it. */
   isTarget: boolean;
-  /** Whether it is the newest message of this user. */
+  /** Whether it is the newest message, and this user's. */
   isLastOwn: boolean;
 }
 
@@ -33,6 +33,8 @@ export function MessageView({ message, isContinued, editing, isTarget, isLastOwn
   const names = useMemo(() => mentionedNames(message, users), [message, users]);
   const { seq, sender, sent_at, edited_at, deleted_at, reply_to } = message;
   const pending = "status" in message ? message : undefined;
+  // The tab key passes by the buttons of the other messages.
+  const tabIndex = isActive ? 0 : -1;
   const isDeleted = deleted_at !== undefined;
   const me = room.me?.id;
   const classes = ["message"];
@@ -40,24 +42,26 @@ export function MessageView({ message, isContinued, editing, isTarget, isLastOwn
   if (isTarget) classes.push("target");
   if (pending) classes.push(pending.status);
   if (isMentioned(message, me) && sender.id !== me) classes.push("mentions-me");
-  const show = () => setIsActive(true);
-  const hide = () => setIsActive(false);
+  const hover = ({ type, pointerType }: PointerEvent) => {
+    // A finger always leaves what it has touched. Then the focus counts.
+    if (pointerType !== "touch") setIsActive(type === "pointerenter");
+  };
   return (
     <li
       class={classes.join(" ")}
       data-seq={seq || undefined}
       data-anchor={seq || pending?.client_id}
       tabIndex={-1}
-      onPointerEnter={show}
-      onPointerLeave={hide}
-      onFocusIn={show}
+      onPointerEnter={hover}
+      onPointerLeave={hover}
+      onFocusIn={() => setIsActive(true)}
       onFocusOut={({ relatedTarget, currentTarget }) => {
-        if (!(relatedTarget instanceof Node && currentTarget.contains(relatedTarget))) hide();
+        if (!(relatedTarget instanceof Node && currentTarget.contains(relatedTarget))) setIsActive(false);
       }}
     >
       {isContinued ? (
         <time class="side-time" dateTime={sent_at} title={exactTime(sent_at)}>
-          {clockTime(sent_at)}
+          {shortClockTime(sent_at)}
         </time>
       ) : (
         <Avatar user={sender} />
@@ -69,7 +73,7 @@ export function MessageView({ message, isContinued, editing, isTarget, isLastOwn
             {clockTime(sent_at)}
           </time>
         </p>
-        {reply_to !== undefined && !isDeleted && <Quote seq={reply_to} />}
+        {reply_to !== undefined && !isDeleted && <Quote seq={reply_to} tabIndex={tabIndex} />}
         {isDeleted ? (
           <p class="deleted">This message was deleted.</p>
         ) : editing ? (
@@ -84,7 +88,7 @@ export function MessageView({ message, isContinued, editing, isTarget, isLastOwn
             )}
           </MessageText>
         )}
-        {message.reactions.length > 0 && <Reactions message={message} />}
+        {message.reactions.length > 0 && <Reactions message={message} tabIndex={tabIndex} />}
         {pending && <PendingStatus message={pending} />}
         {isLastOwn && !isDeleted && <SeenBy room={room} seq={seq} />}
       </div>

@@ -10,7 +10,8 @@ const SENDING_DELAY_MS = 600;
 
 /** What has become of a message that is not stored yet. */
 export function PendingStatus({ message }: { message: PendingMessage }) {
-  const { room } = useRoomActions();
+  const actions = useRoomActions();
+  const { room } = actions;
   const isOpen = useStore(room, ({ status }) => status === "open");
   const slowMode = useStore(room, (current) => current.slowMode ?? 0);
   const [isLate, setIsLate] = useState(false);
@@ -27,11 +28,21 @@ export function PendingStatus({ message }: { message: PendingMessage }) {
         <button
           type="button"
           class="link-button"
-          onClick={() => void room.resend(message).catch(() => undefined)}
+          onClick={() => {
+            room.resend(message).catch(() => undefined);
+            actions.focusComposer();
+          }}
         >
           Try again
         </button>{" "}
-        <button type="button" class="link-button" onClick={() => room.discard(message)}>
+        <button
+          type="button"
+          class="link-button"
+          onClick={() => {
+            room.discard(message);
+            actions.focusComposer();
+          }}
+        >
           Discard
         </button>
       </p>

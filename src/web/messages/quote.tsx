@@ -8,9 +8,16 @@ import { nameOf } from "../ui/names.ts";
 
 const MAX_LENGTH = 120;
 
-/** The beginning of a text in one line. */
+/** Marks of Markdown around a text. */
+const MARKS = /(\*\*|~~|```|`)(?=\S|\s+\S)([^]+?)\1/g;
+
+/** The beginning of a text in one line, without marks of Markdown. */
 export function excerpt(text: string): string {
-  const line = text.replace(/\s+/g, " ").trim();
+  const line = text
+    .slice(0, 4 * MAX_LENGTH)
+    .replace(MARKS, "$2")
+    .replace(/\s+/g, " ")
+    .trim();
   return line.length > MAX_LENGTH ? `${line.slice(0, MAX_LENGTH).replace(/[\ud800-\udbff]$/, "")} …` : line;
 }
 
@@ -35,14 +42,14 @@ function useMessage(seq: number): Message | null | undefined {
 }
 
 /** What a message replies to. It leads there. */
-export function Quote({ seq }: { seq: number }) {
+export function Quote({ seq, tabIndex }: { seq: number; tabIndex?: number }) {
   const actions = useRoomActions();
   const message = useMessage(seq);
   let text = "…";
   if (message === null) text = "a message that cannot be shown";
   else if (message) text = message.deleted_at === undefined ? excerpt(message.text) : "a deleted message";
   return (
-    <button type="button" class="quote" onClick={() => actions.jump(seq)}>
+    <button type="button" class="quote" tabIndex={tabIndex} onClick={() => actions.jump(seq)}>
       <span class="visually-hidden">In reply to </span>
       {message && <bdi class="quote-sender">{nameOf(message.sender)}</bdi>} <span dir="auto">{text}</span>
     </button>

@@ -4,7 +4,7 @@ import { listReactors } from "../members/known-users.ts";
 import { useRoomActions } from "../rooms/room-actions.ts";
 
 /** The reactions to a message. A click adds one's own, or takes it back. */
-export function Reactions({ message }: { message: Message }) {
+export function Reactions({ message, tabIndex }: { message: Message; tabIndex: number }) {
   const { notifyOf } = useServices();
   const { room, users } = useRoomActions();
   const me = room.me?.id ?? "";
@@ -18,6 +18,7 @@ export function Reactions({ message }: { message: Message }) {
             <button
               type="button"
               class="reaction"
+              tabIndex={tabIndex}
               aria-pressed={isOwn}
               aria-label={`${emoji} ${by.length}: ${who}`}
               title={who}

@@ -8,15 +8,20 @@ const KEY = "parley.room";
 /** As wide as a page that has space for a room beside the list; see layout.css. */
 const isWide = () => matchMedia("(min-width: 44rem)").matches;
 
+export const forgetLastRoom = () => localStorage.removeItem(KEY);
+
 /** Opens the room that was open last when the page is opened without one, if there is space for it. */
 export function useLastRoom(selected: string | undefined): void {
   const { chat, navigation, storage } = useServices();
-  const isComplete = useStore(chat, (current) => current.complete);
+  const isKnown = useStore(
+    chat,
+    (current) => current.complete || current.room(storage.getItem(KEY) ?? "") !== undefined,
+  );
   useEffect(() => {
-    if (!isComplete || selected !== undefined || !isWide()) return;
+    if (!isKnown || selected !== undefined || !isWide()) return;
     const last = chat.room(storage.getItem(KEY) ?? "") ?? chat.rooms[0];
     if (last) navigation.navigate({ room: last.id }, { replace: true });
-  }, [chat, isComplete]);
+  }, [chat, isKnown]);
   useEffect(() => {
     if (selected !== undefined) storage.setItem(KEY, selected);
   }, [selected]);

@@ -3,7 +3,11 @@ import { useEffect, useState } from "preact/hooks";
 import { type ErrorCode, ParleyError, type RoomInfo } from "../../client/index.ts";
 import { useServices } from "../context.ts";
 import { explain } from "../ui/explain.ts";
+import { titleOf } from "../ui/names.ts";
 import { BackLink, RoomFrame, RoomTitle } from "./room-frame.tsx";
+
+/** The most rooms that the server puts in one page. */
+const MAX_PAGE_SIZE = 1_000;
 
 /** In place of a room that the user is not in: why, and how they can join it, if they can. */
 export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
@@ -13,11 +17,14 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
   useEffect(() => {
     setInfo(undefined);
     let isCurrent = true;
-    // An open room can be seen by everyone.
-    api.room(id).then(
-      (room) => isCurrent && setInfo(room),
-      () => undefined,
-    );
+    // Not `api.room`: browsers log each 404 as an error.
+    api
+      .listOpenRooms({ limit: MAX_PAGE_SIZE })
+      .all()
+      .then(
+        (rooms) => isCurrent && setInfo(rooms.find((room) => room.id === id)),
+        () => undefined,
+      );
     return () => {
       isCurrent = false;
     };
@@ -28,23 +35,24 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
     await api.joinRoom(id).catch(notifyOf("You could not join."));
     setIsJoining(false);
   };
-  const isOpen = info?.access === "open";
   const text =
     reason === "forbidden" ? "You may not open this room now." : explain(new ParleyError(reason, ""));
   return (
     <RoomFrame class="empty-room">
       <BackLink />
       <div class="empty-text">
-        {isOpen ? (
+        {info ? (
           <>
-            <RoomTitle>{info.name}</RoomTitle>
+            <RoomTitle>{titleOf(info)}</RoomTitle>
             <p>{reason === "room_not_found" ? "Everyone may join this room." : text}</p>
             <button type="button" class="button primary" disabled={isJoining} onClick={() => void join()}>
               Join
             </button>
           </>
         ) : (
-          <p role="alert">{text}</p>
+          <div role="alert">
+            <RoomTitle>{text}</RoomTitle>
+          </div>
         )}
       </div>
     </RoomFrame>

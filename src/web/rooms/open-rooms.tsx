@@ -5,7 +5,7 @@ import { useServices } from "../context.ts";
 import { Dialog } from "../ui/dialog.tsx";
 import { explain } from "../ui/explain.ts";
 import { useStore } from "../ui/hooks.ts";
-import { count } from "../ui/names.ts";
+import { count, nameOrder } from "../ui/names.ts";
 
 const MAX_ROOMS = 1_000;
 
@@ -21,7 +21,7 @@ export function OpenRooms({ onClose }: { onClose: () => void }) {
       .listOpenRooms({ limit: MAX_ROOMS })
       .page()
       .then(
-        ({ items }) => setRooms(items.toSorted((a, b) => a.name.localeCompare(b.name))),
+        ({ items }) => setRooms(items.toSorted((a, b) => nameOrder.compare(a.name, b.name))),
         (error: unknown) => setProblem(explain(error)),
       );
   }, []);
@@ -42,7 +42,7 @@ export function OpenRooms({ onClose }: { onClose: () => void }) {
         class="search-box"
         aria-label="Filter rooms"
         placeholder="Filter rooms"
-        data-focus
+        data-focus={false}
         value={filter}
         onInput={({ currentTarget }) => setFilter(currentTarget.value)}
       />

@@ -23,7 +23,14 @@ export function RoomFields({ room }: { room?: Settings }) {
     <>
       <label class="field">
         <span>Name</span>
-        <input name="name" required maxLength={200} autoComplete="off" data-focus value={room?.name ?? ""} />
+        <input
+          name="name"
+          required
+          maxLength={200}
+          autoComplete="off"
+          data-focus={!room}
+          value={room?.name ?? ""}
+        />
       </label>
       <label class="field">
         <span>Who may join</span>

@@ -21,7 +21,11 @@ export function RoomFoot(props: Props) {
       <p class="room-status">
         {typing.length > 0 && (
           <span>
-            <span class="typing-dots" aria-hidden="true" />
+            <span class="typing-dots" aria-hidden="true">
+              <i />
+              <i />
+              <i />
+            </span>
             {listNames(typing)} {typing.length === 1 ? "is" : "are"} typing
           </span>
         )}

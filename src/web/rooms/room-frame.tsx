@@ -19,11 +19,7 @@ export function RoomFrame({ children, class: name = "" }: { children: ComponentC
 export function RoomTitle({ children }: { children: ComponentChildren }) {
   const { isEmbedded } = useServices();
   const Element = isEmbedded ? "h2" : "h1";
-  return (
-    <Element>
-      <bdi>{children}</bdi>
-    </Element>
-  );
+  return <Element dir="auto">{children}</Element>;
 }
 
 /** Leads back to the list of rooms, on a screen that has no space for both. */

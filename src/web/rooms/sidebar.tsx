@@ -1,22 +1,25 @@
 import type { ComponentChildren } from "preact";
 
 import { useServices } from "../context.ts";
+import { NotificationSwitch } from "../notifications/notification-switch.tsx";
+import type { Notifications } from "../notifications/notifications.ts";
 import { Avatar } from "../ui/avatar.tsx";
 import { useStore } from "../ui/hooks.ts";
 import { Icon, IconButton } from "../ui/icons.tsx";
 import { nameOf } from "../ui/names.ts";
 
 /** The dialogs that can be opened from anywhere. */
-export type DialogName = "create" | "join" | "search" | "shortcuts";
+export type DialogName = "create" | "join" | "message" | "search" | "shortcuts";
 
 interface Props {
+  notifications: Notifications;
   onDialog: (name: DialogName) => void;
   onSignOut: () => void;
   children: ComponentChildren;
 }
 
 /** The list of rooms, with what concerns all of them, and the user. */
-export function Sidebar({ onDialog, onSignOut, children }: Props) {
+export function Sidebar({ notifications, onDialog, onSignOut, children }: Props) {
   const { chat } = useServices();
   const me = useStore(chat, (current) => current.me);
   return (
@@ -28,13 +31,14 @@ export function Sidebar({ onDialog, onSignOut, children }: Props) {
       </header>
       {children}
       <button type="button" class="sidebar-button" onClick={() => onDialog("join")}>
-        <Icon name="people" /> Open rooms
+        <Icon name="browse" /> Open rooms
       </button>
       <footer class="sidebar-foot">
         {me && <Avatar user={me} />}
         <bdi class="row-main row-title" title={me?.email ?? undefined}>
           {me ? nameOf(me) : "…"}
         </bdi>
+        <NotificationSwitch notifications={notifications} />
         <IconButton name="help" label="Keyboard and formatting" onClick={() => onDialog("shortcuts")} />
         <IconButton name="signOut" label="Sign out" onClick={onSignOut} />
       </footer>

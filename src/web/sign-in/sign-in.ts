@@ -12,8 +12,10 @@ import {
   validateAuthResponse,
 } from "oauth4webapi";
 
+import { ParleyError } from "../../client/index.ts";
+import { pageLoaded } from "../page-load.ts";
 import { serverUrl } from "../server-url.ts";
-import type { PageConfig, SignInConfig } from "./config.ts";
+import type { SignInConfig } from "./config.ts";
 import { metadataOf } from "./metadata.ts";
 import { SignedIn } from "./signed-in.ts";
 
@@ -26,11 +28,13 @@ interface PendingSignIn {
   verifier: string;
   /** The URL that the user came from. */
   returnTo: string;
+  /** Who is to be signed in without questions. Undefined if the user was asked. */
+  user: string | undefined;
 }
 
 /** A sign-in in progress, in the session storage. */
 const PENDING_KEY = "parley.sign-in";
-/** Who was signed in last, in the session storage: a reload signs them in again. */
+/** Who is signed in on this device, as `login_hint`: a page that is loaded later signs them in again. */
 const USER_KEY = "parley.user";
 
 /** Answers to `prompt=none` that mean: the user has to be asked (OpenID Connect Core, section 3.1.2.6). */
@@ -41,52 +45,102 @@ const PROMPT_NEEDED = new Set([
   "account_selection_required",
 ]);
 
-export type SignInState =
-  | { status: "signed-in"; user: SignedIn }
-  /** `problem` says, for the user, why the sign-in failed. Undefined if nobody has tried. */
-  | { status: "signed-out"; problem: string | undefined };
+/** How long the issuer may take to show that it can be reached. */
+const REACH_TIMEOUT_MS = 10_000;
+
+/** The issuer has not signed the user in. The message says, for the user, why; it is empty if they have to be asked. */
+export class SignInRefused extends Error {}
+
+export interface SigningIn {
+  /** Who was signed in on this device. */
+  lastUser: string | undefined;
+  /**
+   * Resolves with the user. Rejects with `SignInRefused`, or with another error if the issuer can't be reached: then it may
+   * be called again. It never resolves where it leaves the page for the issuer.
+   */
+  signIn: () => Promise<SignedIn>;
+}
+
+/** Who is signed in on this device, by email or `sub`. */
+export const readLastUser = () => localStorage.getItem(USER_KEY) ?? undefined;
 
 /**
- * Call it once, when the page is loaded. It completes a sign-in when the issuer has just sent the user back, and begins
- * one, without questions to the user, when this tab was signed in before a reload. In that case it never resolves.
+ * Call it once, when the page is loaded. It completes a sign-in when the issuer has just sent the user back, and otherwise
+ * signs a user in without questions who was signed in on this device. Undefined if there is nobody to sign in.
  */
-export async function resumeSignIn(config: PageConfig): Promise<SignInState> {
+export function resumeSignIn(config: SignInConfig): SigningIn | undefined {
   const pending = takePending();
   const here = new URL(location.href);
   const isAnswer = here.searchParams.has("state");
   // The code must not stay in the address bar or the history.
   if (isAnswer) history.replaceState(null, "", pending?.returnTo ?? serverUrl);
-  const user = sessionStorage.getItem(USER_KEY);
-  if (config.client_id === null) return { status: "signed-out", problem: undefined };
-  if (isAnswer && pending) return complete(config, pending, here);
-  if (user === null) return { status: "signed-out", problem: undefined };
-  await goToIssuer(config, { prompt: "none", login_hint: user });
+  const lastUser = readLastUser();
+  const signInAgain = () => signInSilently(config, lastUser ?? "");
+  if (!isAnswer || !pending || isSignedOutSince(pending))
+    return lastUser === undefined ? undefined : { lastUser, signIn: signInAgain };
+  let isUsed = false;
+  const signIn = () => {
+    // A code may be valid once.
+    if (isUsed) return signInAgain();
+    isUsed = true;
+    return complete(config, pending, here);
+  };
+  return { lastUser, signIn };
+}
+
+/** Whether the user has signed out in another tab since this one has left for the issuer. */
+const isSignedOutSince = ({ user }: PendingSignIn) => user !== undefined && readLastUser() === undefined;
+
+/** Rejects with an error for the user if the issuer can't be reached: the browser would show one of its own. */
+async function reachIssuer(config: SignInConfig): Promise<void> {
+  const url = `${config.issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
+  const options: RequestInit = { cache: "no-store", signal: AbortSignal.timeout(REACH_TIMEOUT_MS) };
+  // Any answer will do. Some issuers allow only one of the two.
+  await fetch(url, { ...options, mode: "no-cors" })
+    .catch(() => fetch(url, options))
+    .catch((cause: unknown) => {
+      throw new ParleyError("network", "The sign-in service can't be reached.", { cause });
+    });
+}
+
+/** Signs in a user whom the issuer knows. */
+async function signInSilently(config: SignInConfig, user: string): Promise<never> {
+  // To leave a page before it is loaded would end its loading with an error.
+  await Promise.all([reachIssuer(config), pageLoaded()]);
+  // They may have signed out meanwhile.
+  if ((readLastUser() ?? "") === user) await goToIssuer(config, user);
   return new Promise(() => undefined);
 }
 
-/** Leaves the page for the issuer's, which asks the user to sign in. They come back to the URL where they are now. */
+/**
+ * Leaves the page for the issuer's, which asks the user to sign in. They come back to the URL where they are now. Rejects with
+ * an error for the user if there is no network.
+ */
 export async function beginSignIn(config: SignInConfig): Promise<void> {
-  await goToIssuer(config, {});
+  if (!navigator.onLine) await reachIssuer(config);
+  await goToIssuer(config, undefined);
 }
 
-/** Forgets the user and leaves the page for the issuer's, which signs them out there and sends them back. */
-export function signOut(config: SignInConfig, user: SignedIn): void {
-  sessionStorage.removeItem(USER_KEY);
-  user.end();
-  if (config.end_session_endpoint === null) return location.assign(serverUrl);
+/** Forgets who is signed in on this device. */
+export const forgetUser = () => localStorage.removeItem(USER_KEY);
+
+/** Leaves the page for the issuer's, which signs the user out there and sends them back. */
+export function signOut(config: SignInConfig, idToken: string | undefined): void {
+  if (config.end_session_endpoint === null || !navigator.onLine) return location.assign(serverUrl);
   const url = new URL(config.end_session_endpoint);
   url.searchParams.set("client_id", config.client_id);
-  if (user.idToken !== undefined) url.searchParams.set("id_token_hint", user.idToken);
+  if (idToken !== undefined) url.searchParams.set("id_token_hint", idToken);
   url.searchParams.set("post_logout_redirect_uri", serverUrl.href);
   location.assign(url);
 }
 
-async function goToIssuer(config: SignInConfig, more: Record<string, string>): Promise<void> {
+async function goToIssuer(config: SignInConfig, user: string | undefined): Promise<void> {
   const pending: PendingSignIn = {
     state: generateRandomState(),
     nonce: generateRandomNonce(),
     verifier: generateRandomCodeVerifier(),
     returnTo: location.href,
+    user,
   };
   const url = new URL(config.authorization_endpoint);
   const parameters = {
@@ -99,7 +153,7 @@ async function goToIssuer(config: SignInConfig, more: Record<string, string>): P
     nonce: pending.nonce,
     code_challenge: await calculatePKCECodeChallenge(pending.verifier),
     code_challenge_method: "S256",
-    ...more,
+    ...(user !== undefined && { prompt: "none", login_hint: user }),
   };
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
   sessionStorage.setItem(PENDING_KEY, JSON.stringify(pending));
@@ -114,8 +168,7 @@ function takePending(): PendingSignIn | undefined {
   return text === null ? undefined : (JSON.parse(text) as PendingSignIn);
 }
 
-async function complete(config: SignInConfig, pending: PendingSignIn, answer: URL): Promise<SignInState> {
-  sessionStorage.removeItem(USER_KEY);
+async function complete(config: SignInConfig, pending: PendingSignIn, answer: URL): Promise<SignedIn> {
   const { server, client, options } = metadataOf(config);
   const { nonce, state, verifier } = pending;
   try {
@@ -134,21 +187,24 @@ async function complete(config: SignInConfig, pending: PendingSignIn, answer: UR
       requireIdToken: true,
     });
     const user = new SignedIn(config, tokens);
+    if (isSignedOutSince(pending)) throw new SignInRefused();
     const claims = getValidatedIdTokenClaims(tokens);
-    const hint = claims?.["email"] ?? claims?.sub;
-    if (typeof hint === "string") sessionStorage.setItem(USER_KEY, hint);
-    return { status: "signed-in", user };
+    const email = claims?.["email"];
+    localStorage.setItem(USER_KEY, typeof email === "string" ? email : (claims?.sub ?? ""));
+    return user;
   } catch (error) {
-    const isPromptNeeded = error instanceof AuthorizationResponseError && PROMPT_NEEDED.has(error.error);
-    return { status: "signed-out", problem: isPromptNeeded ? undefined : explain(error) };
+    // What `fetch` throws.
+    if (error instanceof TypeError)
+      throw new ParleyError("network", "The sign-in service can't be reached.", { cause: error });
+    forgetUser();
+    throw new SignInRefused(explain(error), { cause: error });
   }
 }
 
-/** Why a sign-in failed, for the user. */
+/** Why a sign-in failed, for the user. Nothing if they have to be asked. */
 function explain(error: unknown): string {
+  if (error instanceof AuthorizationResponseError && PROMPT_NEEDED.has(error.error)) return "";
   if (error instanceof AuthorizationResponseError || error instanceof ResponseBodyError)
     return error.error_description ?? error.error;
-  // What `fetch` throws.
-  if (error instanceof TypeError) return "The sign-in service can't be reached.";
   return error instanceof Error ? error.message : String(error);
 }

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
-import { useId, useLayoutEffect, useRef } from "preact/hooks";
+import { useId, useRef } from "preact/hooks";
 
-import { focusedBeside } from "./focus.ts";
+import { hasTouchKeyboard, useFocusReturn } from "./focus.ts";
 import { IconButton } from "./icons.tsx";
 
 interface Props {
@@ -11,21 +11,15 @@ interface Props {
   children: ComponentChildren;
 }
 
-/** A dialog over the page. The browser keeps the focus in it, and gives it back to where it was. */
+/** A dialog over the page. The browser keeps the focus in it. */
 export function Dialog({ title, onClose, children, class: name = "" }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
-  useLayoutEffect(() => {
-    const { current } = dialog;
-    if (!current) return undefined;
-    const opener = focusedBeside(current);
-    current.showModal();
-    current.querySelector<HTMLElement>("[data-focus]")?.focus();
-    return () => {
-      current.close();
-      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
-    };
-  }, []);
+  useFocusReturn(dialog, (element) => {
+    dialog.current?.showModal();
+    // Where people come to write, they get the keyboard at once; elsewhere it would cover the dialog.
+    element.querySelector<HTMLElement>(hasTouchKeyboard() ? "[data-focus=true]" : "[data-focus]")?.focus();
+  });
   return (
     <dialog
       ref={dialog}

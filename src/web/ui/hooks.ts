@@ -81,6 +81,17 @@ export function useSeenBy(room: Room, seq: number): readonly User[] {
   return cache.current.users;
 }
 
+/** Whether the page is in the foreground. */
+export function usePageVisible(): boolean {
+  const [isVisible, setIsVisible] = useState(() => document.visibilityState === "visible");
+  useEffect(() => {
+    const update = () => setIsVisible(document.visibilityState === "visible");
+    document.addEventListener("visibilitychange", update);
+    return () => document.removeEventListener("visibilitychange", update);
+  }, []);
+  return isVisible;
+}
+
 /** Calls `onKey` for key presses anywhere on the page. */
 export function useKeys(onKey: (event: KeyboardEvent) => void): void {
   const latest = useRef(onKey);

@@ -1,9 +1,22 @@
-import type { User } from "../../client/index.ts";
+import type { Room, User } from "../../client/index.ts";
 
 /** What a user is called. */
 export function nameOf({ name, email, id }: User): string {
   return name ?? email ?? id ?? "Unknown user";
 }
+
+/** What a room is called: a direct conversation as the other user is. */
+export function titleOf({
+  direct,
+  name,
+  id,
+}: Pick<Room, "id"> & Partial<Pick<Room, "name" | "direct">>): string {
+  return direct ? nameOf(direct) : (name ?? id);
+}
+
+/** Whether a user is one of those who are online. */
+export const isOnline = (user: User | undefined, online: readonly User[]) =>
+  user !== undefined && online.some(({ id }) => id !== null && id === user.id);
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: "grapheme" });
 const firstOf = (word: string) => graphemes.segment(word)[Symbol.iterator]().next().value?.segment ?? "";
@@ -19,14 +32,15 @@ export function initialsOf(name: string): string {
   return (firstOf(first) + firstOf(last ?? "")).toUpperCase();
 }
 
-/** Colors that avatars have; see avatars.css. */
+/** Colors that avatars have; see base.css. */
 export const HUES = 8;
 
 /** The number of a color, which is always the same for one key. */
 export function hueOf(key: string): number {
-  let hash = 0;
-  for (const character of key) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) >>> 0;
-  return hash % HUES;
+  // FNV-1a. Its upper bits are spread well, also for keys that are alike.
+  let hash = 0x811c9dc5;
+  for (const character of key) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193);
+  return (hash >>> 16) % HUES;
 }
 
 const lists = new Intl.ListFormat("en-GB", { type: "conjunction" });
@@ -39,7 +53,10 @@ export function listNames(users: readonly User[], limit = 3): string {
   return lists.format(names);
 }
 
-export const compareNames = (a: User, b: User) => nameOf(a).localeCompare(nameOf(b));
+/** The order of names: "Room 9" is before "Room 10". */
+export const nameOrder = new Intl.Collator(undefined, { numeric: true });
+
+export const compareNames = (a: User, b: User) => nameOrder.compare(nameOf(a), nameOf(b));
 
 /** The `who` of the HTTP API for a user. */
 export function whoOf({ id, email }: User): string {

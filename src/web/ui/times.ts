@@ -1,6 +1,7 @@
 const DAY_MS = 86_400_000;
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const { hour12 } = new Intl.DateTimeFormat(undefined, { hour: "numeric" }).resolvedOptions();
+const clock = new Intl.DateTimeFormat(undefined, { hour: hour12 ? "numeric" : "2-digit", minute: "2-digit" });
 const weekday = new Intl.DateTimeFormat(undefined, { weekday: "long" });
 const dayOfYear = new Intl.DateTimeFormat(undefined, { weekday: "long", day: "numeric", month: "long" });
 const fullDay = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "long", year: "numeric" });
@@ -23,6 +24,9 @@ const isThisYear = (time: string) => new Date(time).getFullYear() === new Date()
 
 /** 09:30 */
 export const clockTime = (time: string) => clock.format(new Date(time));
+
+/** 09:30, without AM or PM where there is little space. */
+export const shortClockTime = (time: string) => clockTime(time).replace(/\s*[AP]M$/i, "");
 
 /** Thursday, 26 November 2026 at 09:30:12 */
 export const exactTime = (time: string) => exact.format(new Date(time));

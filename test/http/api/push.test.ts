@@ -1,4 +1,3 @@
-import { Database } from "bun:sqlite";
 import { afterAll, expect, test } from "bun:test";
 
 import { newPrivateKey, Vapid } from "../../../src/push/vapid.ts";
@@ -63,10 +62,9 @@ test("any message in a direct conversation is pushed, in all browsers of the oth
   const [alice, bob] = [await subscribedUser(), await subscribedUser()];
   const second = await service.subscribe();
   await call("PUT /api/push-subscription", bob.email, second.subscription);
-  const room = await server.createRoom([alice.email, bob.email]);
-  using database = new Database(server.config.database);
-  database.run("UPDATE rooms SET direct = ? WHERE id = ?", [room, room]);
-  await send(room, alice.email, "Lunch?");
+  await server.createRoom([alice.email, bob.email]);
+  const { body } = await call(`PUT /api/direct/${bob.email}`, alice.email);
+  await send(String(body["id"]), alice.email, "Lunch?");
   for (const browser of [bob.browser, second])
     expect((await service.received(browser))[0]?.payload).toMatchObject({ direct: true, text: "Lunch?" });
   expect(alice.browser.received).toEqual([]);

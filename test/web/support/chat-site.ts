@@ -4,10 +4,13 @@ import pino from "pino";
 import type { Browser, BrowserContextOptions, Locator, Page } from "playwright-core";
 
 import { DevIssuer } from "../../../src/auth/dev-issuer.ts";
+import type { TransferRecord } from "../../../src/chat/transfer.ts";
 import { readDevConfig } from "../../../src/cli/dev.ts";
 import { type Api, api } from "../../../src/client/api.ts";
 import { openChat } from "../../../src/open-chat.ts";
 import { type RunningServer, startServer } from "../../../src/server.ts";
+import { SqliteArchive } from "../../../src/store/sqlite/archive.ts";
+import { open } from "../../../src/store/sqlite/open.ts";
 import { temporaryFolder } from "../../support/temporary-folder.ts";
 
 const TIMEOUT_MS = 15_000;
@@ -28,7 +31,11 @@ export interface ChatSite extends AsyncDisposable {
 
 let rooms = 0;
 
-export async function startChatSite(env: Record<string, string> = {}): Promise<ChatSite> {
+/** `records` are there from the beginning, as after an import. */
+export async function startChatSite(
+  env: Record<string, string> = {},
+  records: readonly TransferRecord[] = [],
+): Promise<ChatSite> {
   const folder = temporaryFolder();
   const variables: Record<string, string> = {
     PARLEY_PORT: "0",
@@ -38,6 +45,7 @@ export async function startChatSite(env: Record<string, string> = {}): Promise<C
     ...env,
   };
   await openChat(readDevConfig(variables), { create: true }).close();
+  if (records.length > 0) await importRecords(variables["PARLEY_DATABASE"] ?? "", records);
   const devIssuer = await DevIssuer.openOrCreate(variables["PARLEY_DATABASE"] ?? "");
   let running: RunningServer | undefined;
   let url = "";
@@ -74,6 +82,30 @@ export async function startChatSite(env: Record<string, string> = {}): Promise<C
   };
 }
 
+async function importRecords(database: string, records: readonly TransferRecord[]): Promise<void> {
+  const archive = new SqliteArchive(open(database));
+  await importInto(archive, records);
+  await archive.close();
+}
+
+async function importInto(archive: SqliteArchive, records: readonly TransferRecord[]): Promise<void> {
+  using started = archive.beginImport();
+  for (const [index, record] of records.entries()) {
+    const leftOut = started.add(String(index), record);
+    if (leftOut) throw new Error(JSON.stringify({ leftOut, record }));
+  }
+  await started.apply({
+    dryRun: false,
+    skipInvalid: false,
+    invalid: (at, reason) => {
+      throw new Error(`Record ${at}: ${reason}`);
+    },
+    skipped: () => undefined,
+    progress: () => undefined,
+    signal: new AbortController().signal,
+  });
+}
+
 /** The page in a browser, in a profile of its own, with a user who is signed in. */
 export class Tab implements AsyncDisposable {
   /** What the browser has complained about: errors of scripts, and what the Content-Security-Policy has blocked. */
@@ -106,6 +138,33 @@ export class Tab implements AsyncDisposable {
     await page.getByLabel("Name or email").press("Enter");
     await (room === undefined ? page.getByRole("button", { name: "Sign out" }) : tab.box).waitFor();
     return tab;
+  }
+
+  /** Another tab of the same browser, in which the user is signed in without being asked. */
+  async openAnother(url: string): Promise<Tab> {
+    const tab = new Tab(await this.page.context().newPage());
+    await tab.page.goto(url);
+    return tab;
+  }
+
+  /** Sends the tab to the background, or back. To Chromium without windows, each tab is in the foreground. */
+  async setHidden(isHidden: boolean): Promise<void> {
+    const state = isHidden ? "hidden" : "visible";
+    await this.page.evaluate(`{
+      Object.defineProperty(document, "visibilityState", { value: "${state}", configurable: true });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }`);
+  }
+
+  /** Waits until the page is kept for the time without a network, and what is shown, too. */
+  async waitUntilKept(): Promise<void> {
+    await this.page.evaluate("navigator.serviceWorker.ready.then(() => undefined)");
+    await this.setHidden(true);
+    await this.page.evaluate(`(async () => {
+      while (!(await caches.match(new URL("seen.json", navigator.serviceWorker.controller.scriptURL))))
+        await new Promise((resolve) => setTimeout(resolve, 20));
+    })()`);
+    await this.setHidden(false);
   }
 
   /** The message with this text. */
@@ -143,4 +202,5 @@ let users = 0;
 /** A user whom no other test has, by their email. */
 export const newUser = (name = "user") => `${name}${++users}@example.com`;
 
-export const nameOf = (email: string) => email.replace(/@.*/, "");
+/** Their name, as the development issuer makes it of an email. */
+export const nameOf = (email: string) => email.charAt(0).toUpperCase() + email.slice(1).replace(/@.*/, "");
