@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { useServices } from "./context.ts";
-import { excerpt } from "./messages/quote.tsx";
+import { excerpt } from "./messages/excerpt.ts";
 import { onNewMessage } from "./new-messages.ts";
 import { useStore } from "./ui/hooks.ts";
 import { nameOf, titleOf } from "./ui/names.ts";

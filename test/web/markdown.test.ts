@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import { excerpt } from "../../src/web/messages/excerpt.ts";
 import { otherHost, parse, safeUrl } from "../../src/web/messages/markdown.ts";
 
 /** The kinds of the tokens of a text, also those within others. */
@@ -85,4 +86,13 @@ test("a link whose text is another address shows where it leads", () => {
   expect(otherHost("bank.example/login", "https://evil.example/x")).toBe("evil.example");
   expect(otherHost("https://bank.example/a", "https://bank.example/b")).toBeUndefined();
   expect(otherHost("our site", "https://example.com")).toBeUndefined();
+});
+
+test.each([
+  ["**Bold**, ~~struck~~ and `code`", "Bold, struck and code"],
+  ["So:\n```js\nawait pay();\n```\nDone", "So: await pay(); Done"],
+  ["2 ** 3 ** 4, and a ` alone", "2 ** 3 ** 4, and a ` alone"],
+  [`${"😀".repeat(59)}x${"😀".repeat(9)}`, `${"😀".repeat(59)}x …`],
+])("an excerpt of %j is %j", (text, expected) => {
+  expect(excerpt(text)).toBe(expected);
 });

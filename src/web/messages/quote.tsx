@@ -5,21 +5,7 @@ import { useServices } from "../context.ts";
 import { useRoomActions } from "../rooms/room-actions.ts";
 import { useStore } from "../ui/hooks.ts";
 import { nameOf } from "../ui/names.ts";
-
-const MAX_LENGTH = 120;
-
-/** Marks of Markdown around a text. */
-const MARKS = /(\*\*|~~|```|`)(?=\S|\s+\S)([^]+?)\1/g;
-
-/** The beginning of a text in one line, without marks of Markdown. */
-export function excerpt(text: string): string {
-  const line = text
-    .slice(0, 4 * MAX_LENGTH)
-    .replace(MARKS, "$2")
-    .replace(/\s+/g, " ")
-    .trim();
-  return line.length > MAX_LENGTH ? `${line.slice(0, MAX_LENGTH).replace(/[\ud800-\udbff]$/, "")} …` : line;
-}
+import { excerpt } from "./excerpt.ts";
 
 /** Finds a message of the room that is open, or requests it. Undefined while it is not known, null if there is none. */
 function useMessage(seq: number): Message | null | undefined {

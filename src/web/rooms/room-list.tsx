@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 
 import type { RoomSummary } from "../../client/index.ts";
 import { useServices } from "../context.ts";
-import { excerpt } from "../messages/quote.tsx";
+import { excerpt } from "../messages/excerpt.ts";
 import { Avatar } from "../ui/avatar.tsx";
 import { useStore } from "../ui/hooks.ts";
 import { IconButton } from "../ui/icons.tsx";
