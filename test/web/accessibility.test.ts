@@ -1,17 +1,12 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
-import type { Browser } from "playwright-core";
-
-import { startBrowser } from "../support/browser.ts";
 import { violationsIn } from "./support/accessibility.ts";
-import { type ChatSite, startChatSite, Tab } from "./support/chat-site.ts";
+import { startChatSite, Tab } from "./support/chat-site.ts";
 import { demoRecords, emailOf } from "./support/demo-team.ts";
 import { HostPage } from "./support/host-page.ts";
+import { useChatSite } from "./support/use-chat-site.ts";
 
 // What axe-core finds in each state of the page, in both themes, and what the browser complains about on the way.
-
-/** The first test may have to unpack a browser. */
-setDefaultTimeout(90_000);
 
 const [maya, elena] = [emailOf("maya"), emailOf("elena")];
 /** Colors do not change gradually, so that they are what they will be. */
@@ -19,24 +14,17 @@ const calm = { reducedMotion: "reduce" } as const;
 const PHONE = { width: 390, height: 844 };
 const DESK = { width: 1280, height: 800 };
 
-let browser: Browser;
-let site: ChatSite;
-
-beforeAll(async () => {
-  const midnight = new Date().setHours(0, 0, 0, 0);
-  [browser, site] = await Promise.all([startBrowser(), startChatSite({}, demoRecords(midnight))]);
-});
-afterAll(async () => {
-  await browser.close();
-  await site[Symbol.asyncDispose]();
-});
+const midnight = new Date().setHours(0, 0, 0, 0);
+const web = useChatSite(() => startChatSite({}, demoRecords(midnight)));
 
 test("a room, its dialogs and menus are accessible", async () => {
-  const { id } = await site.api(emailOf("tom")).createRoom({ name: "Open to all", access: "open" });
-  await site.api(emailOf("tom")).sendMessage("launch", { text: "@Maya Lindqvist: last one, with `code`" });
-  const conversation = await site.api(emailOf("tom")).openDirect(maya);
-  await site.api(emailOf("tom")).sendMessage(conversation.id, { text: "Just between us" });
-  await using tab = await Tab.open(browser, site, maya, "launch", calm);
+  const { id } = await web.site.api(emailOf("tom")).createRoom({ name: "Open to all", access: "open" });
+  await web.site
+    .api(emailOf("tom"))
+    .sendMessage("launch", { text: "@Maya Lindqvist: last one, with `code`" });
+  const conversation = await web.site.api(emailOf("tom")).openDirect(maya);
+  await web.site.api(emailOf("tom")).sendMessage(conversation.id, { text: "Just between us" });
+  await using tab = await Tab.open(web, maya, "launch", calm);
   const { page } = tab;
   const { keyboard } = page;
   const found: string[] = [];
@@ -111,10 +99,10 @@ test("a room, its dialogs and menus are accessible", async () => {
   await page.getByRole("link", { name: /^Engineering/ }).click();
   await page.locator(".list-start.first").waitFor();
   await check("the beginning of a room");
-  await page.goto(`${site.url}r/${id}`);
+  await page.goto(`${web.site.url}r/${id}`);
   await tab.button("Join").waitFor();
   await check("a room to join");
-  await page.goto(`${site.url}r/nowhere`);
+  await page.goto(`${web.site.url}r/nowhere`);
   await page.getByText("There is no such room, or you are not a member of it.").waitFor();
   await check("no such room");
   expect(found).toEqual([]);
@@ -122,7 +110,7 @@ test("a room, its dialogs and menus are accessible", async () => {
 });
 
 test("what the page says in trouble is accessible", async () => {
-  await using tab = await Tab.open(browser, site, elena, "support", calm);
+  await using tab = await Tab.open(web, elena, "support", calm);
   const { page } = tab;
   const found: string[] = [];
   const check = async (state: string) => void found.push(...(await violationsIn(page, state)));
@@ -135,15 +123,15 @@ test("what the page says in trouble is accessible", async () => {
   await check("offline");
   await page.context().setOffline(false);
   await tab.seeStored("Written offline");
-  await site.api(maya).mute("support", elena);
+  await web.site.api(maya).mute("support", elena);
   await tab.send("One more thing");
   await tab.message("One more thing").getByText("Not sent.").waitFor();
   await check("muted");
-  await site.api(maya).changeRoom("lunch", { posting: "moderators" });
+  await web.site.api(maya).changeRoom("lunch", { posting: "moderators" });
   await page.getByRole("link", { name: /^Lunch/ }).click();
   await page.getByText("Only moderators and owners write in this room.").waitFor();
   await check("a room to read");
-  await site.api(maya).removeMember("lunch", elena);
+  await web.site.api(maya).removeMember("lunch", elena);
   await page.getByText("You are no longer a member of this room.").waitFor();
   await check("removed");
   expect(found).toEqual([]);
@@ -151,7 +139,7 @@ test("what the page says in trouble is accessible", async () => {
 });
 
 test("the pages of the sign-in, and of a user without rooms, are accessible", async () => {
-  await using tab = await Tab.open(browser, site, "newcomer@example.com", undefined, calm);
+  await using tab = await Tab.open(web, "newcomer@example.com", undefined, calm);
   const { page } = tab;
   const found: string[] = [];
   const check = async (state: string) => void found.push(...(await violationsIn(page, state)));
@@ -170,7 +158,7 @@ test("the pages of the sign-in, and of a user without rooms, are accessible", as
 
 test("a room in another page is accessible", async () => {
   const element = `<parley-room room="launch" data-user="${maya}"></parley-room>`;
-  await using host = await HostPage.open(browser, site, element, calm);
+  await using host = await HostPage.open(web, element, calm);
   await host.page.getByText("On it.").waitFor();
   await host.page.getByRole("button", { name: "Members" }).click();
   await host.page.getByText("Elena Petrova").last().waitFor();

@@ -1,32 +1,18 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
-import type { Browser } from "playwright-core";
-
-import { startBrowser } from "../support/browser.ts";
 import { waitUntil } from "../support/wait.ts";
-import { type ChatSite, nameOf, newUser, startChatSite, Tab } from "./support/chat-site.ts";
+import { nameOf, newUser, Tab } from "./support/chat-site.ts";
+import { useChatSite } from "./support/use-chat-site.ts";
 
 // What a team does every day on the page, in Chromium with a real server.
 
-/** The first test may have to unpack a browser. */
-setDefaultTimeout(60_000);
-
-let browser: Browser;
-let site: ChatSite;
-
-beforeAll(async () => {
-  [browser, site] = await Promise.all([startBrowser(), startChatSite()]);
-});
-afterAll(async () => {
-  await browser.close();
-  await site[Symbol.asyncDispose]();
-});
+const web = useChatSite();
 
 test("two users talk, and see who is online, who types and who has read", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
-  const room = await site.createRoom([ann, ben], "Talk");
-  await using anns = await Tab.open(browser, site, ann, room);
-  await using bens = await Tab.open(browser, site, ben, room);
+  const room = await web.site.createRoom([ann, ben], "Talk");
+  await using anns = await Tab.open(web, ann, room);
+  await using bens = await Tab.open(web, ben, room);
   await anns.page.getByText("2 members, 2 online").waitFor();
   await bens.box.pressSequentially("Hi");
   await anns.page.getByText(`${nameOf(ben)} is typing`).waitFor();
@@ -44,9 +30,9 @@ test("two users talk, and see who is online, who types and who has read", async 
 
 test("a message is edited, reacted to, replied to and deleted", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
-  const room = await site.createRoom([ann, ben]);
-  await using anns = await Tab.open(browser, site, ann, room);
-  await using bens = await Tab.open(browser, site, ben, room);
+  const room = await web.site.createRoom([ann, ben]);
+  await using anns = await Tab.open(web, ann, room);
+  await using bens = await Tab.open(web, ben, room);
   await anns.send("First draft");
   await bens.see("First draft");
 
@@ -84,12 +70,12 @@ test("a message is edited, reacted to, replied to and deleted", async () => {
 
 test("the list of rooms counts what is unread, and what mentions the user", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
-  const room = await site.createRoom([ann, ben], "Busy");
-  const other = await site.createRoom([ann], "Other");
-  await using anns = await Tab.open(browser, site, ann, other);
+  const room = await web.site.createRoom([ann, ben], "Busy");
+  const other = await web.site.createRoom([ann], "Other");
+  await using anns = await Tab.open(web, ann, other);
   const item = anns.page.getByRole("link", { name: /^Busy/ });
-  await site.api(ben).sendMessage(room, { text: "One" });
-  await site.api(ben).sendMessage(room, { text: `Two for @${nameOf(ann)}` });
+  await web.site.api(ben).sendMessage(room, { text: "One" });
+  await web.site.api(ben).sendMessage(room, { text: `Two for @${nameOf(ann)}` });
   await item.getByText("2 unread").waitFor();
   await item.getByText("1 mentions").waitFor();
   expect(await item.locator(".room-last").textContent()).toBe(`${nameOf(ben)}: Two for @${nameOf(ann)}`);
@@ -104,9 +90,9 @@ test("the list of rooms counts what is unread, and what mentions the user", asyn
 
 test("a mention is completed from the members", async () => {
   const [ann, ben] = [newUser("ann"), newUser("bendix")];
-  const room = await site.createRoom([ann, ben]);
-  await site.api(ben).me();
-  await using anns = await Tab.open(browser, site, ann, room);
+  const room = await web.site.createRoom([ann, ben]);
+  await web.site.api(ben).me();
+  await using anns = await Tab.open(web, ann, room);
   await anns.box.pressSequentially("Ask @ben");
   await anns.page.getByRole("option", { name: nameOf(ben) }).waitFor();
   await anns.box.press("Enter");
@@ -121,7 +107,7 @@ test("a mention is completed from the members", async () => {
 
 test("a room is created, found by others, and joined", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
-  await using anns = await Tab.open(browser, site, ann);
+  await using anns = await Tab.open(web, ann);
   const name = `Open house of ${nameOf(ann)}`;
   await anns.button("New room").click();
   await anns.page.getByLabel("Name").fill(name);
@@ -130,22 +116,22 @@ test("a room is created, found by others, and joined", async () => {
   await anns.page.getByRole("heading", { name }).first().waitFor();
   await anns.page.getByText("No messages yet. Write the first one.").waitFor();
   await anns.send("Welcome");
-  await using bens = await Tab.open(browser, site, ben);
+  await using bens = await Tab.open(web, ben);
   await bens.button("Open rooms").click();
   await bens.page.getByRole("button", { name: `Join ${name}` }).click();
   await bens.see("Welcome");
   // A link to an open room leads there too.
-  const another = await site.api(ann).createRoom({ name: "By link", access: "open" });
-  await bens.page.goto(`${site.url}r/${another.id}`);
+  const another = await web.site.api(ann).createRoom({ name: "By link", access: "open" });
+  await bens.page.goto(`${web.site.url}r/${another.id}`);
   await bens.button("Join").click();
   await bens.box.waitFor();
 });
 
 test("members are invited, muted and removed", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
-  const room = await site.createRoom([ann], "Club");
-  await using anns = await Tab.open(browser, site, ann, room);
-  await using bens = await Tab.open(browser, site, ben);
+  const room = await web.site.createRoom([ann], "Club");
+  await using anns = await Tab.open(web, ann, room);
+  await using bens = await Tab.open(web, ben);
   await anns.button("Members").click();
   await anns.page.getByLabel("Invite by email").fill(ben);
   await anns.button("Invite").click();
@@ -175,9 +161,9 @@ test("members are invited, muted and removed", async () => {
 
 test("two people of a room write to each other directly", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
-  const room = await site.createRoom([ann, ben], "Common room");
-  await using bens = await Tab.open(browser, site, ben, room);
-  await using anns = await Tab.open(browser, site, ann, room);
+  const room = await web.site.createRoom([ann, ben], "Common room");
+  await using bens = await Tab.open(web, ben, room);
+  await using anns = await Tab.open(web, ann, room);
   await anns.button("New message").click();
   const whom = anns.page.getByLabel("Name or email", { exact: true });
   await anns.page.getByRole("dialog").getByRole("button", { name: ben }).waitFor();
@@ -209,25 +195,25 @@ test("two people of a room write to each other directly", async () => {
   await bens.button("Message").click();
   await bens.see("Just for you");
   expect(await bens.page.getByRole("dialog").count()).toBe(0);
-  expect(await site.api(ben).rooms()).toHaveLength(2);
+  expect(await web.site.api(ben).rooms()).toHaveLength(2);
   expect(bens.complaints).toEqual([]);
 });
 
 test("members cannot write where only moderators do", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
-  const room = await site.createRoom([ann, ben]);
-  await using bens = await Tab.open(browser, site, ben, room);
-  await site.api(ann).changeRoom(room, { posting: "moderators" });
+  const room = await web.site.createRoom([ann, ben]);
+  await using bens = await Tab.open(web, ben, room);
+  await web.site.api(ann).changeRoom(room, { posting: "moderators" });
   await bens.page.getByText("Only moderators and owners write in this room.").waitFor();
   expect(await bens.box.count()).toBe(0);
 });
 
 test("a tap on a message shows what can be done with it", async () => {
   const ann = newUser("ann");
-  const room = await site.createRoom([ann]);
-  await site.api(ann).sendMessage(room, { text: "Tap me" });
+  const room = await web.site.createRoom([ann]);
+  await web.site.api(ann).sendMessage(room, { text: "Tap me" });
   const phone = { hasTouch: true, isMobile: true, viewport: { width: 390, height: 740 } };
-  await using tab = await Tab.open(browser, site, ann, room, phone);
+  await using tab = await Tab.open(web, ann, room, phone);
   await tab.message("Tap me").tap();
   await tab.button("React").tap();
   await tab.page.getByRole("option", { name: "party tada celebrate" }).tap();

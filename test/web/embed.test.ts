@@ -1,30 +1,18 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import type { Browser, Locator } from "playwright-core";
+import type { Locator } from "playwright-core";
 
-import { startBrowser } from "../support/browser.ts";
 import { root } from "../support/process.ts";
 import { waitUntil } from "../support/wait.ts";
-import { type ChatSite, newUser, startChatSite } from "./support/chat-site.ts";
+import { newUser } from "./support/chat-site.ts";
 import { type BrowserElement, HostPage } from "./support/host-page.ts";
+import { useChatSite } from "./support/use-chat-site.ts";
 
 // <parley-room> in pages of other origins.
 
-/** The first test may have to unpack a browser. */
-setDefaultTimeout(60_000);
-
-let browser: Browser;
-let site: ChatSite;
-
-beforeAll(async () => {
-  [browser, site] = await Promise.all([startBrowser(), startChatSite()]);
-});
-afterAll(async () => {
-  await browser.close();
-  await site[Symbol.asyncDispose]();
-});
+const web = useChatSite();
 
 const boxIn = (chat: Locator) => chat.locator(".composer textarea");
 const tag = (room: string, user: string, more = "") =>
@@ -38,9 +26,9 @@ const styleOf = (element: Locator, property: string) =>
 
 test("a room is used in a page of another origin, which keeps its address, its title and its strict policy", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
-  const room = await site.createRoom([ann, ben], "Support");
-  await site.api(ben).sendMessage(room, { text: "How can we help?" });
-  await using host = await HostPage.open(browser, site, tag(room, ann));
+  const room = await web.site.createRoom([ann, ben], "Support");
+  await web.site.api(ben).sendMessage(room, { text: "How can we help?" });
+  await using host = await HostPage.open(web, tag(room, ann));
   const { page } = host;
   await page.getByRole("heading", { name: "Support", level: 2 }).waitFor();
   await page.getByText("How can we help?").waitFor();
@@ -56,7 +44,7 @@ test("a room is used in a page of another origin, which keeps its address, its t
   await page.locator("a.result").click();
   await page.locator(".message.target").getByText("How can we help?").waitFor();
   await waitUntil("the reaction is stored", async () => {
-    const [message] = await site.api(ben).messages(room);
+    const [message] = await web.site.api(ben).messages(room);
     return message?.reactions.length === 1;
   });
   expect(page.url()).toBe(host.url);
@@ -66,9 +54,9 @@ test("a room is used in a page of another origin, which keeps its address, its t
 
 test("the styles of the page do not reach in, but its custom properties do", async () => {
   const ann = newUser("ann");
-  const room = await site.createRoom([ann]);
-  await site.api(ann).sendMessage(room, { text: "See https://example.com" });
-  await using host = await HostPage.open(browser, site, tag(room, ann, 'class="red"'));
+  const room = await web.site.createRoom([ann]);
+  await web.site.api(ann).sendMessage(room, { text: "See https://example.com" });
+  await using host = await HostPage.open(web, tag(room, ann, 'class="red"'));
   const chat = host.page.locator("parley-room");
   const text = chat.locator(".message .text");
   await text.waitFor();
@@ -82,9 +70,9 @@ test("the styles of the page do not reach in, but its custom properties do", asy
 
 test("colors are light or dark as those of the page around them, whatever the system prefers", async () => {
   const ann = newUser("ann");
-  const room = await site.createRoom([ann]);
+  const room = await web.site.createRoom([ann]);
   const body = `<div id="light">${tag(room, ann)}</div><div class="dark" id="dark">${tag(room, ann)}</div>`;
-  await using host = await HostPage.open(browser, site, body, { colorScheme: "dark" });
+  await using host = await HostPage.open(web, body, { colorScheme: "dark" });
   await boxIn(host.page.locator("#dark")).waitFor();
   const backgroundIn = (id: string) => styleOf(host.page.locator(`${id} .embed`), "backgroundColor");
   expect(await backgroundIn("#light")).toBe("rgb(255, 255, 255)");
@@ -93,8 +81,8 @@ test("colors are light or dark as those of the page around them, whatever the sy
 
 test("elements with one token function share a connection, which the last one closes", async () => {
   const ann = newUser("ann");
-  const [one, two] = [await site.createRoom([ann], "One"), await site.createRoom([ann], "Two")];
-  await using host = await HostPage.open(browser, site, tag(one, ann) + tag(two, ann));
+  const [one, two] = [await web.site.createRoom([ann], "One"), await web.site.createRoom([ann], "Two")];
+  await using host = await HostPage.open(web, tag(one, ann) + tag(two, ann));
   const { page, sockets } = host;
   const [first, second] = [page.locator("parley-room").first(), page.locator("parley-room").last()];
   await first.getByRole("heading", { name: "One" }).waitFor();
@@ -119,8 +107,11 @@ test("elements with one token function share a connection, which the last one cl
 
 test("another room, and another user, take the place of the first", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
-  const [one, two] = [await site.createRoom([ann, ben], "One"), await site.createRoom([ann, ben], "Two")];
-  await using host = await HostPage.open(browser, site, tag(one, ann));
+  const [one, two] = [
+    await web.site.createRoom([ann, ben], "One"),
+    await web.site.createRoom([ann, ben], "Two"),
+  ];
+  await using host = await HostPage.open(web, tag(one, ann));
   const chat = host.page.locator("parley-room");
   await boxIn(chat).fill("A draft for room one");
   await chat.evaluate((element: BrowserElement, id) => (element.room = id), two);
@@ -131,21 +122,21 @@ test("another room, and another user, take the place of the first", async () => 
   await boxIn(chat).fill("From Ben");
   await boxIn(chat).press("Enter");
   await chat.locator("[data-seq]").getByText("From Ben").waitFor();
-  expect((await site.api(ann).messages(two))[0]?.sender.email).toBe(ben);
+  expect((await web.site.api(ann).messages(two))[0]?.sender.email).toBe(ben);
   // The page's storage has nothing but what says whose it is.
   await host.page.reload();
   await waitUntil("the draft is back", async () => (await boxIn(chat).inputValue()) !== "");
   expect(await boxIn(chat).inputValue()).toBe("A draft for room one");
   const keys: string[] = await host.page.evaluate("Object.keys(localStorage)");
-  expect(keys.filter((key) => !key.includes(site.url))).toEqual([]);
+  expect(keys.filter((key) => !key.includes(web.site.url))).toEqual([]);
 });
 
 test("what is written before there is a connection survives a reload", async () => {
   const ann = newUser("ann");
-  const room = await site.createRoom([ann], "One");
+  const room = await web.site.createRoom([ann], "One");
   const { promise: gate, resolve: open } = Promise.withResolvers<void>();
-  const token = (user: string) => gate.then(() => site.token(user));
-  await using host = await HostPage.open(browser, site, tag(room, ann), { token });
+  const token = (user: string) => gate.then(() => web.site.token(user));
+  await using host = await HostPage.open(web, tag(room, ann), { token });
   const chat = host.page.locator("parley-room");
   await boxIn(chat).fill("Early");
   open();
@@ -156,13 +147,13 @@ test("what is written before there is a connection survives a reload", async () 
 
 test("a token that has expired is asked for again", async () => {
   const ann = newUser("ann");
-  const room = await site.createRoom([ann]);
+  const room = await web.site.createRoom([ann]);
   const asked: boolean[] = [];
   const token = (user: string, refresh: boolean) => {
     asked.push(refresh);
-    return site.token(user, refresh ? 3600 : -60);
+    return web.site.token(user, refresh ? 3600 : -60);
   };
-  await using host = await HostPage.open(browser, site, tag(room, ann), { token });
+  await using host = await HostPage.open(web, tag(room, ann), { token });
   await boxIn(host.page.locator("parley-room")).fill("Here");
   await host.page.keyboard.press("Enter");
   await host.page.locator("[data-seq]").getByText("Here").waitFor();
@@ -171,10 +162,10 @@ test("a token that has expired is asked for again", async () => {
 
 test("what does not work is said in words, and told to the page", async () => {
   const ann = newUser("ann");
-  const token = async (user: string) => (user === ann ? site.token(user) : "nothing");
+  const token = async (user: string) => (user === ann ? web.site.token(user) : "nothing");
   const body = `${tag("nowhere", ann)}${tag("nowhere", "nobody")}
     <parley-room data-user="${ann}"></parley-room><parley-room room="lobby"></parley-room>`;
-  await using host = await HostPage.open(browser, site, body, { token });
+  await using host = await HostPage.open(web, body, { token });
   const chats = host.page.locator("parley-room");
   await chats.nth(0).getByText("There is no such room, or you are not a member of it.").waitFor();
   await host.heard("parley-error", "room_not_found");
@@ -194,13 +185,13 @@ test("what does not work is said in words, and told to the page", async () => {
 
 test("messages are read when they are on the screen, and the page is told what is unread", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
-  const room = await site.createRoom([ann, ben]);
-  await site.api(ben).sendMessage(room, { text: `Hello @${ann}` });
-  await using host = await HostPage.open(browser, site, tag(room, ann, 'class="low"'));
+  const room = await web.site.createRoom([ann, ben]);
+  await web.site.api(ben).sendMessage(room, { text: `Hello @${ann}` });
+  await using host = await HostPage.open(web, tag(room, ann, 'class="low"'));
   const chat = host.page.locator("parley-room");
   await chat.getByText("Hello").waitFor();
   await host.heard("parley-unread", { unread: 1, mentions: 1 });
-  await site.api(ben).sendMessage(room, { text: "Are you there?" });
+  await web.site.api(ben).sendMessage(room, { text: "Are you there?" });
   await chat.locator("[data-seq]").getByText("Are you there?").waitFor();
   await host.heard("parley-unread", { unread: 2, mentions: 1 });
   // The upper part of the room is on the screen, its newest message is not.
@@ -211,8 +202,8 @@ test("messages are read when they are on the screen, and the page is told what i
 
 test("keys that are typed in the room are not shortcuts of the page", async () => {
   const ann = newUser("ann");
-  const room = await site.createRoom([ann]);
-  await using host = await HostPage.open(browser, site, tag(room, ann));
+  const room = await web.site.createRoom([ann]);
+  await using host = await HostPage.open(web, tag(room, ann));
   const chat = host.page.locator("parley-room");
   await boxIn(chat).waitFor();
   // Before the user has come here, the focus is the page's.
@@ -247,16 +238,16 @@ test("the page in docs/embed.md works as it is written there", async () => {
   const document = await readFile(join(root, "docs/embed.md"), "utf8");
   const [, example = ""] = /```html\n(<!doctype html>.*?)```/s.exec(document) ?? [];
   const [alice, ben] = ["alice@example.com", newUser("ben")];
-  const room = await site.createRoom([ben, alice], "Lobby");
-  await site.api(ben).sendMessage(room, { text: "Hello Alice" });
+  const room = await web.site.createRoom([ben, alice], "Lobby");
+  await web.site.api(ben).sendMessage(room, { text: "Hello Alice" });
   const html = example
-    .replaceAll("http://127.0.0.1:8000/", site.url)
+    .replaceAll("http://127.0.0.1:8000/", web.site.url)
     .replace('room="lobby"', `room="${room}"`);
   const server = Bun.serve({
     port: 0,
     fetch: () => new Response(html, { headers: { "content-type": "text/html" } }),
   });
-  const page = await browser.newPage({ viewport: { width: 800, height: 200 } });
+  const page = await web.browser.newPage({ viewport: { width: 800, height: 200 } });
   await page.goto(server.url.href);
   await page.getByText("1 unread").waitFor();
   await page.setViewportSize({ width: 800, height: 800 });

@@ -1,39 +1,28 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { beforeAll, expect, test } from "bun:test";
 
-import type { Browser } from "playwright-core";
-
-import { startBrowser } from "../support/browser.ts";
 import { waitUntil } from "../support/wait.ts";
-import { type ChatSite, newUser, startChatSite, Tab } from "./support/chat-site.ts";
+import { newUser, Tab } from "./support/chat-site.ts";
+import { useChatSite } from "./support/use-chat-site.ts";
 
 // Long rooms on the page: scrolling, jumping, and what is new.
-
-/** The first test may have to unpack a browser. */
-setDefaultTimeout(60_000);
 
 const LENGTH = 1_000;
 const reader = newUser("reader");
 const writer = newUser("writer");
-let browser: Browser;
-let site: ChatSite;
+const web = useChatSite();
 /** A room with many messages, of which all are read. */
 let room: string;
 
 beforeAll(async () => {
-  [browser, site] = await Promise.all([startBrowser(), startChatSite()]);
-  room = await site.createRoom([writer, reader], "Long");
+  room = await web.site.createRoom([writer, reader], "Long");
   await fill(room, LENGTH);
-  await site.api(reader).markRead(room, LENGTH);
-});
-afterAll(async () => {
-  await browser.close();
-  await site[Symbol.asyncDispose]();
+  await web.site.api(reader).markRead(room, LENGTH);
 });
 
 /** Messages of different heights. */
 async function fill(id: string, length: number): Promise<void> {
   for (let n = 1; n <= length; n++)
-    await site.api(writer).sendMessage(id, { text: `Message ${n}${"\nmore".repeat(n % 4)}` });
+    await web.site.api(writer).sendMessage(id, { text: `Message ${n}${"\nmore".repeat(n % 4)}` });
 }
 
 /** Scrolls the messages, as a wheel does. */
@@ -78,7 +67,7 @@ const measureMovement = `new Promise((resolve) => {
 const shownCount = (tab: Tab) => tab.page.locator(".message").count();
 
 test("a room opens at its end, and older messages are added above without moving those in view", async () => {
-  await using tab = await Tab.open(browser, site, reader, room);
+  await using tab = await Tab.open(web, reader, room);
   await waitUntil("the newest message is in view", () => isInView(tab, LENGTH));
   const before = await shownCount(tab);
   expect(await tab.page.evaluate(measureMovement)).toBeLessThan(2);
@@ -87,7 +76,7 @@ test("a room opens at its end, and older messages are added above without moving
 });
 
 test("the room can be read up to its beginning", async () => {
-  await using tab = await Tab.open(browser, site, reader, room);
+  await using tab = await Tab.open(web, reader, room);
   const start = tab.page.getByText("This is where the room begins.");
   await waitUntil(
     "the beginning is shown",
@@ -102,8 +91,8 @@ test("the room can be read up to its beginning", async () => {
 });
 
 test("a link to an old message leads there, and the messages up to the newest follow", async () => {
-  await using tab = await Tab.open(browser, site, reader);
-  await tab.page.goto(`${site.url}r/${room}/300`);
+  await using tab = await Tab.open(web, reader);
+  await tab.page.goto(`${web.site.url}r/${room}/300`);
   await waitUntil("the message is in view", () => isInView(tab, 300));
   await waitUntil("it has the focus", () => tab.page.locator('[data-seq="300"]:focus').isVisible());
   expect(await tab.page.locator(`[data-seq="${LENGTH}"]`).count()).toBe(0);
@@ -122,38 +111,38 @@ test("a link to an old message leads there, and the messages up to the newest fo
 });
 
 test("a message that changes is shown as it is, also when it is old", async () => {
-  await using tab = await Tab.open(browser, site, reader);
-  await tab.page.goto(`${site.url}r/${room}/200`);
+  await using tab = await Tab.open(web, reader);
+  await tab.page.goto(`${web.site.url}r/${room}/200`);
   await waitUntil("the message is in view", () => isInView(tab, 200));
-  await site.api(writer).editMessage(room, 200, "Changed later");
+  await web.site.api(writer).editMessage(room, 200, "Changed later");
   await tab.see("Changed later");
 });
 
 test("what is new is counted while older messages are read, and a button leads there", async () => {
-  const id = await site.createRoom([writer, reader]);
+  const id = await web.site.createRoom([writer, reader]);
   await fill(id, 60);
-  await site.api(reader).markRead(id, 60);
-  await using tab = await Tab.open(browser, site, reader, id);
+  await web.site.api(reader).markRead(id, 60);
+  await using tab = await Tab.open(web, reader, id);
   await waitUntil("the newest message is in view", () => isInView(tab, 60));
   await scroll(tab, -600);
   await tab.button("To the newest").waitFor();
-  await site.api(writer).sendMessage(id, { text: "News" });
+  await web.site.api(writer).sendMessage(id, { text: "News" });
   await tab.button("1 new message").click();
   await waitUntil("the new message is in view", () => isInView(tab, 61));
   expect(await tab.page.locator(".unread-line + .message").getAttribute("data-seq")).toBe("61");
   await waitUntil(
     "it is read",
-    async () => (await site.api(reader).room(id)) && !(await tab.page.title()).startsWith("("),
+    async () => (await web.site.api(reader).room(id)) && !(await tab.page.title()).startsWith("("),
   );
-  await site.api(writer).sendMessage(id, { text: "More news" });
+  await web.site.api(writer).sendMessage(id, { text: "More news" });
   await waitUntil("the end is followed", () => isInView(tab, 62));
 });
 
 test("one's own message is looked at, wherever one was", async () => {
-  const id = await site.createRoom([writer, reader]);
+  const id = await web.site.createRoom([writer, reader]);
   await fill(id, 400);
-  await using tab = await Tab.open(browser, site, reader);
-  await tab.page.goto(`${site.url}r/${id}/20`);
+  await using tab = await Tab.open(web, reader);
+  await tab.page.goto(`${web.site.url}r/${id}/20`);
   await waitUntil("an old message is in view", () => isInView(tab, 20));
   await tab.send("Back again");
   await tab.see("Back again");
@@ -161,10 +150,10 @@ test("one's own message is looked at, wherever one was", async () => {
 });
 
 test("a user who comes back begins at the first message that they have not read", async () => {
-  const id = await site.createRoom([writer, reader]);
+  const id = await web.site.createRoom([writer, reader]);
   await fill(id, 40);
-  await site.api(reader).markRead(id, 10);
-  await using tab = await Tab.open(browser, site, reader, id);
+  await web.site.api(reader).markRead(id, 10);
+  await using tab = await Tab.open(web, reader, id);
   await tab.page.locator(".unread-line").waitFor();
   await waitUntil("the first unread message is in view", () => isInView(tab, 11));
   expect(await isInView(tab, 40)).toBe(false);
@@ -177,10 +166,10 @@ test("a user who comes back begins at the first message that they have not read"
 });
 
 test("search finds messages, and a result leads to its message", async () => {
-  await site.api(writer).sendMessage(room, { text: "The needle in the haystack", reply_to: 5 });
-  const { seq } = await site.api(writer).sendMessage(room, { text: "And more hay" });
-  await site.api(reader).markRead(room, seq);
-  await using tab = await Tab.open(browser, site, reader, room);
+  await web.site.api(writer).sendMessage(room, { text: "The needle in the haystack", reply_to: 5 });
+  const { seq } = await web.site.api(writer).sendMessage(room, { text: "And more hay" });
+  await web.site.api(reader).markRead(room, seq);
+  await using tab = await Tab.open(web, reader, room);
   await tab.page.keyboard.press("Control+k");
   await tab.page.getByLabel("Search messages").fill("needle");
   await tab.page.locator("mark").getByText("needle").waitFor();

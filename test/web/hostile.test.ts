@@ -1,15 +1,10 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
-import type { Browser } from "playwright-core";
-
-import { startBrowser } from "../support/browser.ts";
 import { waitUntil } from "../support/wait.ts";
-import { type ChatSite, newUser, startChatSite, Tab } from "./support/chat-site.ts";
+import { newUser, Tab } from "./support/chat-site.ts";
+import { useChatSite } from "./support/use-chat-site.ts";
 
 // Texts that are made to do harm: on the page they are texts.
-
-/** The first test may have to unpack a browser. */
-setDefaultTimeout(60_000);
 
 const hostile = [
   '<script>document.title = "hacked"</script>',
@@ -38,29 +33,20 @@ const hostile = [
   "constructor __proto__ toString",
 ];
 
-let browser: Browser;
-let site: ChatSite;
-
-beforeAll(async () => {
-  [browser, site] = await Promise.all([startBrowser(), startChatSite()]);
-});
-afterAll(async () => {
-  await browser.close();
-  await site[Symbol.asyncDispose]();
-});
+const web = useChatSite();
 
 test("hostile texts are shown as texts, quickly, and reach no other server", async () => {
   const [ann, mallory] = [newUser("ann"), newUser("mallory")];
-  const room = await site.createRoom([ann, mallory], "</title><script>alert(1)</script>");
-  const attacker = site.api(mallory);
+  const room = await web.site.createRoom([ann, mallory], "</title><script>alert(1)</script>");
+  const attacker = web.site.api(mallory);
   const sent: string[] = [];
   for (const text of hostile) {
     const { text: stored } = await attacker.sendMessage(room, { text });
     sent.push(stored);
   }
   await attacker.react(room, 1, "👍");
-  await site.api(ann).markRead(room, hostile.length);
-  await using tab = await Tab.open(browser, site, ann);
+  await web.site.api(ann).markRead(room, hostile.length);
+  await using tab = await Tab.open(web, ann);
   const requests: string[] = [];
   tab.page.on("request", (request) => void requests.push(new URL(request.url()).origin));
   const dialogs: string[] = [];
@@ -68,7 +54,7 @@ test("hostile texts are shown as texts, quickly, and reach no other server", asy
     dialogs.push(dialog.message());
     void dialog.dismiss();
   });
-  await tab.page.goto(`${site.url}r/${room}`);
+  await tab.page.goto(`${web.site.url}r/${room}`);
   await waitUntil(
     "all messages are shown",
     async () => (await tab.page.locator(".message").count()) === sent.length,
@@ -89,7 +75,7 @@ test("hostile texts are shown as texts, quickly, and reach no other server", asy
   );
   expect(excess).toBe(0);
   expect(await tab.page.title()).toBe("</title><script>alert(1)</script> – Parley");
-  expect([...new Set(requests)]).toEqual([new URL(site.url).origin]);
+  expect([...new Set(requests)]).toEqual([new URL(web.site.url).origin]);
   expect(dialogs).toEqual([]);
   expect(tab.complaints).toEqual([]);
 });

@@ -1,31 +1,17 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
-import type { Browser } from "playwright-core";
-
-import { startBrowser } from "../support/browser.ts";
 import { waitUntil } from "../support/wait.ts";
-import { type ChatSite, newUser, startChatSite, Tab } from "./support/chat-site.ts";
+import { newUser, Tab } from "./support/chat-site.ts";
+import { useChatSite } from "./support/use-chat-site.ts";
 
 // The page without a pointer, and for screen readers.
 
-/** The first test may have to unpack a browser. */
-setDefaultTimeout(60_000);
-
-let browser: Browser;
-let site: ChatSite;
-
-beforeAll(async () => {
-  [browser, site] = await Promise.all([startBrowser(), startChatSite()]);
-});
-afterAll(async () => {
-  await browser.close();
-  await site[Symbol.asyncDispose]();
-});
+const web = useChatSite();
 
 test("everything that is done with a message is done with keys", async () => {
   const ann = newUser("ann");
-  const room = await site.createRoom([ann]);
-  await using tab = await Tab.open(browser, site, ann, room);
+  const room = await web.site.createRoom([ann]);
+  await using tab = await Tab.open(web, ann, room);
   const { keyboard } = tab.page;
   const focused = tab.page.locator(".message:focus");
   const isWriting = () => tab.page.locator(".composer textarea:focus").isVisible();
@@ -35,7 +21,7 @@ test("everything that is done with a message is done with keys", async () => {
     await keyboard.press("Enter");
     await tab.see(text);
   }
-  await waitUntil("all are stored", async () => (await site.api(ann).messages(room)).length === 3);
+  await waitUntil("all are stored", async () => (await web.site.api(ann).messages(room)).length === 3);
   await keyboard.press("Shift+Tab");
   await keyboard.press("ArrowUp");
   await keyboard.press("ArrowUp");
@@ -63,7 +49,7 @@ test("everything that is done with a message is done with keys", async () => {
   await keyboard.press("Enter");
   await waitUntil(
     "it is edited",
-    async () => (await site.api(ann).message(room, 1)).text === "One and a half",
+    async () => (await web.site.api(ann).message(room, 1)).text === "One and a half",
   );
   expect(await isWriting()).toBe(true);
 
@@ -73,7 +59,7 @@ test("everything that is done with a message is done with keys", async () => {
   await keyboard.press("Enter");
   await waitUntil(
     "it is deleted",
-    async () => (await site.api(ann).message(room, 3)).deleted_at !== undefined,
+    async () => (await web.site.api(ann).message(room, 3)).deleted_at !== undefined,
   );
   await keyboard.press("Escape");
   await waitUntil("the box has the focus again", isWriting);
@@ -83,10 +69,10 @@ test("everything that is done with a message is done with keys", async () => {
 
 test("rooms are changed with keys, and dialogs give the focus back", async () => {
   const ann = newUser("ann");
-  const first = await site.createRoom([ann], "First");
-  await site.createRoom([ann], "Second");
-  await using tab = await Tab.open(browser, site, ann, first);
-  await site.api(ann).sendMessage(first, { text: "The newest room is above" });
+  const first = await web.site.createRoom([ann], "First");
+  await web.site.createRoom([ann], "Second");
+  await using tab = await Tab.open(web, ann, first);
+  await web.site.api(ann).sendMessage(first, { text: "The newest room is above" });
   await tab.see("The newest room is above");
   const { keyboard } = tab.page;
   await keyboard.press("Alt+ArrowDown");
@@ -109,8 +95,8 @@ test("rooms are changed with keys, and dialogs give the focus back", async () =>
 
 test("the focus is never lost when what has it goes", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
-  const room = await site.createRoom([ann, ben]);
-  await using tab = await Tab.open(browser, site, ann, room);
+  const room = await web.site.createRoom([ann, ben]);
+  await using tab = await Tab.open(web, ann, room);
   const { page } = tab;
   await tab.send("To be deleted");
   await tab.seeStored("To be deleted");
@@ -150,9 +136,9 @@ test("the focus is never lost when what has it goes", async () => {
   await page.keyboard.press("ArrowUp");
   await page.locator(".message:focus").getByText("https://example.com/").waitFor();
 
-  await site.api(ann).setMember(room, ben, "owner");
-  await site.api(ben).setMember(room, ann, "member");
-  await site.api(ben).mute(room, ann);
+  await web.site.api(ann).setMember(room, ben, "owner");
+  await web.site.api(ben).setMember(room, ann, "member");
+  await web.site.api(ben).mute(room, ann);
   await tab.send("Not now");
   await page.getByRole("button", { name: "Discard" }).press("Enter");
   await hasFocus(".composer textarea");
@@ -160,8 +146,8 @@ test("the focus is never lost when what has it goes", async () => {
 
 test("an Enter that ends an IME's composition sends nothing", async () => {
   const ann = newUser("ann");
-  const room = await site.createRoom([ann]);
-  await using tab = await Tab.open(browser, site, ann, room);
+  const room = await web.site.createRoom([ann]);
+  await using tab = await Tab.open(web, ann, room);
   const session = await tab.page.context().newCDPSession(tab.page);
   await tab.box.focus();
   await session.send("Input.imeSetComposition", { text: "にほん", selectionStart: 3, selectionEnd: 3 });
@@ -176,11 +162,11 @@ test("an Enter that ends an IME's composition sends nothing", async () => {
 
 test("a screen reader hears new messages of others, and every control has a name", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
-  const room = await site.createRoom([ann, ben]);
-  await using tab = await Tab.open(browser, site, ann, room);
+  const room = await web.site.createRoom([ann, ben]);
+  await using tab = await Tab.open(web, ann, room);
   await tab.send("My own");
   await tab.see("My own");
-  await site.api(ben).sendMessage(room, { text: "Knock knock" });
+  await web.site.api(ben).sendMessage(room, { text: "Knock knock" });
   await tab.page
     .locator('[aria-live="polite"]')
     .getByText(/: Knock knock$/)

@@ -34,7 +34,7 @@ await using site = await startChatSite({}, [
   })),
 ]);
 await using browser = await startBrowser();
-await using tab = await Tab.open(browser, site, emails[0], "long");
+await using tab = await Tab.open({ browser, site }, emails[0], "long");
 const { page } = tab;
 await page.locator(`[data-seq="${MESSAGES}"]`).waitFor();
 

@@ -1,28 +1,14 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
-import type { Browser } from "playwright-core";
-
-import { startBrowser } from "../support/browser.ts";
 import { waitUntil } from "../support/wait.ts";
-import { type ChatSite, newUser, startChatSite, Tab } from "./support/chat-site.ts";
+import { newUser, startChatSite, Tab } from "./support/chat-site.ts";
+import { useChatSite } from "./support/use-chat-site.ts";
 
 // The page without a network, and what it keeps on the device.
 
-/** The first test may have to unpack a browser. */
-setDefaultTimeout(60_000);
-
 const OFFLINE = "You are offline. What you write is sent when you are back.";
 
-let browser: Browser;
-let site: ChatSite;
-
-beforeAll(async () => {
-  [browser, site] = await Promise.all([startBrowser(), startChatSite()]);
-});
-afterAll(async () => {
-  await browser.close();
-  await site[Symbol.asyncDispose]();
-});
+const web = useChatSite();
 
 const textsIn = (tab: Tab) => tab.page.locator(".message .text").allTextContents();
 
@@ -38,9 +24,9 @@ const cached = (tab: Tab) =>
 
 test("a reload without a network shows what was last seen, and what is written then is sent once", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
-  const room = await site.createRoom([ann, ben], "Seen before");
-  await site.api(ben).sendMessage(room, { text: "From Ben" });
-  await using tab = await Tab.open(browser, site, ann, room);
+  const room = await web.site.createRoom([ann, ben], "Seen before");
+  await web.site.api(ben).sendMessage(room, { text: "From Ben" });
+  await using tab = await Tab.open(web, ann, room);
   await tab.send("From Ann");
   await tab.seeStored("From Ann");
   await tab.box.fill("Half a dr");
@@ -52,33 +38,33 @@ test("a reload without a network shows what was last seen, and what is written t
   await page.reload();
   await page.getByText(OFFLINE).waitFor();
   expect(await textsIn(tab)).toEqual(["From Ben", "From Ann"]);
-  expect(page.url()).toBe(`${site.url}r/${room}`);
+  expect(page.url()).toBe(`${web.site.url}r/${room}`);
   expect(await tab.box.inputValue()).toBe("Half a dr");
   await tab.send("Written offline");
   await tab.message("Written offline").getByText("Will be sent when you are connected.").waitFor();
   await page.reload();
   await tab.see("Written offline");
-  await site.api(ben).sendMessage(room, { text: "Meanwhile" });
+  await web.site.api(ben).sendMessage(room, { text: "Meanwhile" });
 
   await page.context().setOffline(false);
   await tab.seeStored("Written offline");
   await page.locator(".banner.none").waitFor({ state: "attached" });
   expect(await textsIn(tab)).toEqual(["From Ben", "From Ann", "Meanwhile", "Written offline"]);
-  expect(page.url()).toBe(`${site.url}r/${room}`);
+  expect(page.url()).toBe(`${web.site.url}r/${room}`);
 });
 
 test("the page is opened without a network at another address than the last time", async () => {
   const ann = newUser("ann");
-  const rooms = [await site.createRoom([ann], "First"), await site.createRoom([ann], "Second")];
-  await using tab = await Tab.open(browser, site, ann, rooms[0]);
+  const rooms = [await web.site.createRoom([ann], "First"), await web.site.createRoom([ann], "Second")];
+  await using tab = await Tab.open(web, ann, rooms[0]);
   await tab.waitUntilKept();
   await tab.page.context().setOffline(true);
-  await tab.page.goto(site.url);
+  await tab.page.goto(web.site.url);
   // The room that was open last.
   await tab.page.getByRole("heading", { name: "First" }).waitFor();
   await tab.page.getByRole("link", { name: /^Second/ }).click();
   await tab.page.getByRole("heading", { name: "Second" }).waitFor();
-  await tab.page.goto(`${site.url}r/${rooms[0]}/1`);
+  await tab.page.goto(`${web.site.url}r/${rooms[0]}/1`);
   await tab.page.getByText(OFFLINE).waitFor();
   await tab.button("Sign out").click();
   await tab.button("Sign in").waitFor();
@@ -89,7 +75,7 @@ test("while the server does not respond, what was last seen is shown and the pag
   await using own = await startChatSite();
   const ann = newUser("ann");
   const room = await own.createRoom([ann]);
-  await using tab = await Tab.open(browser, own, ann, room);
+  await using tab = await Tab.open({ ...web, site: own }, ann, room);
   await tab.send("Before");
   await tab.seeStored("Before");
   await tab.waitUntilKept();
@@ -106,12 +92,12 @@ test("while the server does not respond, what was last seen is shown and the pag
 
 test("signing out removes what was seen, in all tabs", async () => {
   const ann = newUser("ann");
-  const room = await site.createRoom([ann]);
-  await using tab = await Tab.open(browser, site, ann, room);
+  const room = await web.site.createRoom([ann]);
+  await using tab = await Tab.open(web, ann, room);
   await tab.send("A secret");
   await tab.seeStored("A secret");
   await tab.waitUntilKept();
-  await using other = await tab.openAnother(`${site.url}r/${room}`);
+  await using other = await tab.openAnother(`${web.site.url}r/${room}`);
   await other.see("A secret");
   // It is signed out while it is at the issuer.
   const third = await tab.openAnother("about:blank");
@@ -122,7 +108,7 @@ test("signing out removes what was seen, in all tabs", async () => {
     await signedOut;
     await route.continue();
   });
-  await third.page.goto(`${site.url}r/${room}`, { waitUntil: "commit" });
+  await third.page.goto(`${web.site.url}r/${room}`, { waitUntil: "commit" });
   await atIssuer;
   await tab.button("Sign out").click();
   await tab.button("Sign in").waitFor();
@@ -139,9 +125,9 @@ test("signing out removes what was seen, in all tabs", async () => {
 
 test("another user does not see what the last one has seen on the same device", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
-  const room = await site.createRoom([ann]);
-  await site.createRoom([ben], "Room of Ben");
-  await using tab = await Tab.open(browser, site, ann, room);
+  const room = await web.site.createRoom([ann]);
+  await web.site.createRoom([ben], "Room of Ben");
+  await using tab = await Tab.open(web, ann, room);
   await tab.send("For Ann only");
   await tab.seeStored("For Ann only");
   await tab.waitUntilKept();
@@ -151,7 +137,7 @@ test("another user does not see what the last one has seen on the same device", 
     url.searchParams.set("login_hint", hint);
     return route.continue({ url: url.href });
   });
-  await tab.page.goto(site.url);
+  await tab.page.goto(web.site.url);
   await tab.page.getByText("Room of Ben").first().waitFor();
   expect(await tab.page.getByText("For Ann only").count()).toBe(0);
   await tab.waitUntilKept();
@@ -170,8 +156,8 @@ test("another user does not see what the last one has seen on the same device", 
 
 test("the service worker keeps the page's own files, and nothing of the API", async () => {
   const ann = newUser("ann");
-  const room = await site.createRoom([ann]);
-  await using tab = await Tab.open(browser, site, ann, room);
+  const room = await web.site.createRoom([ann]);
+  await using tab = await Tab.open(web, ann, room);
   await tab.send("Hello");
   await tab.seeStored("Hello");
   await tab.page.evaluate("navigator.serviceWorker.ready.then(() => undefined)");
@@ -200,11 +186,11 @@ test("below a path, a slow or broken server does not keep the page from being sh
         if (mode.status === 203) return new Response("Sign in at the proxy");
         if (mode.status !== 200) return new Response("Broken", { status: mode.status });
       }
-      return fetch(new URL(path, site.url), { headers: { "accept-encoding": "identity" } });
+      return fetch(new URL(path, web.site.url), { headers: { "accept-encoding": "identity" } });
     },
   });
   cleanup.defer(() => proxy.stop(true));
-  const context = await browser.newContext();
+  const context = await web.browser.newContext();
   cleanup.defer(() => context.close());
   context.setDefaultTimeout(15_000);
   const page = await context.newPage();

@@ -82,7 +82,7 @@ async function take(tab: Tab, name: string): Promise<void> {
 }
 
 {
-  await using tab = await Tab.open(browser, site, maya, "launch", desk);
+  await using tab = await Tab.open({ browser, site }, maya, "launch", desk);
   await tab.page.getByText(/^Seen by .* and /).waitFor();
   await take(tab, "room");
   await tab.page.emulateMedia({ colorScheme: "dark" });
@@ -95,7 +95,7 @@ async function take(tab: Tab, name: string): Promise<void> {
   await take(tab, "search");
 }
 {
-  await using tab = await Tab.open(browser, site, maya, "launch", phone);
+  await using tab = await Tab.open({ browser, site }, maya, "launch", phone);
   await tab.page.getByText(/^Seen by .* and /).waitFor();
   await waitUntil("somebody types", async () => {
     rooms[1]?.typing();

@@ -1,40 +1,26 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 
-import type { Browser } from "playwright-core";
-
-import { startBrowser } from "../support/browser.ts";
 import { waitUntil } from "../support/wait.ts";
-import { type ChatSite, newUser, startChatSite, Tab } from "./support/chat-site.ts";
+import { newUser, startChatSite, Tab } from "./support/chat-site.ts";
+import { useChatSite } from "./support/use-chat-site.ts";
 
 // What the page says when something does not work, and what becomes of what was typed.
 
-/** The first test may have to unpack a browser. */
-setDefaultTimeout(60_000);
-
-let browser: Browser;
-let site: ChatSite;
-
-beforeAll(async () => {
-  [browser, site] = await Promise.all([startBrowser(), startChatSite()]);
-});
-afterAll(async () => {
-  await browser.close();
-  await site[Symbol.asyncDispose]();
-});
+const web = useChatSite();
 
 const textsIn = (tab: Tab) => tab.page.locator(".message .text").allTextContents();
 
 test("what is written offline is sent once when the network is back", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
-  const room = await site.createRoom([ann, ben]);
-  await using tab = await Tab.open(browser, site, ann, room);
+  const room = await web.site.createRoom([ann, ben]);
+  await using tab = await Tab.open(web, ann, room);
   await tab.send("Before");
   await tab.seeStored("Before");
   await tab.page.context().setOffline(true);
   await tab.page.getByText("You are offline. What you write is sent when you are back.").waitFor();
   await tab.send("Written offline");
   await tab.message("Written offline").getByText("Will be sent when you are connected.").waitFor();
-  await site.api(ben).sendMessage(room, { text: "Meanwhile" });
+  await web.site.api(ben).sendMessage(room, { text: "Meanwhile" });
   await tab.page.context().setOffline(false);
   await tab.see("Meanwhile");
   await tab.page.locator(".banner.none").waitFor({ state: "attached" });
@@ -44,8 +30,8 @@ test("what is written offline is sent once when the network is back", async () =
 
 test("a reload loses neither the draft nor the reply, nor what waits to be sent", async () => {
   const ann = newUser("ann");
-  const room = await site.createRoom([ann]);
-  await using tab = await Tab.open(browser, site, ann, room);
+  const room = await web.site.createRoom([ann]);
+  await using tab = await Tab.open(web, ann, room);
   await tab.send("Question");
   await tab.seeStored("Question");
   await tab.message("Question").hover();
@@ -66,15 +52,15 @@ test("a reload loses neither the draft nor the reply, nor what waits to be sent"
 
 test("each room has its own draft", async () => {
   const ann = newUser("ann");
-  const rooms = [await site.createRoom([ann], "First"), await site.createRoom([ann], "Second")];
-  await using tab = await Tab.open(browser, site, ann, rooms[0]);
+  const rooms = [await web.site.createRoom([ann], "First"), await web.site.createRoom([ann], "Second")];
+  await using tab = await Tab.open(web, ann, rooms[0]);
   await tab.box.fill("For the first");
   await tab.page.getByRole("link", { name: /^Second/ }).click();
   await tab.page.getByRole("heading", { name: "Second" }).waitFor();
   expect(await tab.box.inputValue()).toBe("");
   // Twice, since loading a draft must not lose it.
   for (let reloads = 0; reloads < 2; reloads++) {
-    await tab.page.goto(`${site.url}r/${rooms[0]}`);
+    await tab.page.goto(`${web.site.url}r/${rooms[0]}`);
     await tab.box.waitFor();
     await waitUntil("the draft is back", async () => (await tab.box.inputValue()) === "For the first");
   }
@@ -82,37 +68,37 @@ test("each room has its own draft", async () => {
 
 test("a room that does not exist says so", async () => {
   const ann = newUser("ann");
-  await using tab = await Tab.open(browser, site, ann);
-  await tab.page.goto(`${site.url}r/no-such-room`);
+  await using tab = await Tab.open(web, ann);
+  await tab.page.goto(`${web.site.url}r/no-such-room`);
   await tab.page.getByText("There is no such room, or you are not a member of it.").waitFor();
 });
 
 test("a room that is deleted says so", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
-  const room = await site.createRoom([ann, ben]);
-  await using tab = await Tab.open(browser, site, ben, room);
+  const room = await web.site.createRoom([ann, ben]);
+  await using tab = await Tab.open(web, ben, room);
   await tab.page.getByText("No messages yet.").waitFor();
-  await site.api(ann).deleteRoom(room);
+  await web.site.api(ann).deleteRoom(room);
   await tab.page.getByText("The room was deleted.").waitFor();
 });
 
 test("slow mode is explained, and the message is sent when its time has come", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
-  const room = await site.createRoom([ann, ben]);
-  await site.api(ann).changeRoom(room, { slow_mode: 2 });
-  await using tab = await Tab.open(browser, site, ben, room);
+  const room = await web.site.createRoom([ann, ben]);
+  await web.site.api(ann).changeRoom(room, { slow_mode: 2 });
+  await using tab = await Tab.open(web, ben, room);
   await tab.page.getByText("Slow mode: one message every 2 s").waitFor();
   await tab.send("One");
   await tab.send("Two");
   await tab.message("Two").getByText("Waiting: one message every 2 s in this room.").waitFor();
   await tab.message("Two").getByText("Waiting").waitFor({ state: "detached" });
-  expect((await site.api(ben).messages(room)).map(({ text }) => text)).toEqual(["One", "Two"]);
+  expect((await web.site.api(ben).messages(room)).map(({ text }) => text)).toEqual(["One", "Two"]);
 });
 
 test("a message that is too long is not sent, and stays in the box", async () => {
   const ann = newUser("ann");
-  const room = await site.createRoom([ann]);
-  await using tab = await Tab.open(browser, site, ann, room);
+  const room = await web.site.createRoom([ann]);
+  await using tab = await Tab.open(web, ann, room);
   const text = "x".repeat(20_000);
   await tab.box.fill(text);
   await tab.page.getByText(/^Too long by [\d,]+ bytes\.$/).waitFor();
@@ -123,11 +109,11 @@ test("a message that is too long is not sent, and stays in the box", async () =>
 
 test("an edit that is refused opens again with what was typed", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
-  const room = await site.createRoom([ann, ben]);
-  await using tab = await Tab.open(browser, site, ben, room);
+  const room = await web.site.createRoom([ann, ben]);
+  await using tab = await Tab.open(web, ben, room);
   await tab.send("Original");
   await tab.seeStored("Original");
-  await site.api(ann).mute(room, ben);
+  await web.site.api(ann).mute(room, ben);
   await tab.box.press("ArrowUp");
   await tab.page.getByLabel("Edit message").fill("Improved");
   await tab.page.getByLabel("Edit message").press("Enter");
@@ -139,7 +125,7 @@ test("a restart of the server loses nothing that is typed or sent meanwhile", as
   await using own = await startChatSite();
   const ann = newUser("ann");
   const room = await own.createRoom([ann]);
-  await using tab = await Tab.open(browser, own, ann, room);
+  await using tab = await Tab.open({ ...web, site: own }, ann, room);
   await tab.send("Before");
   await tab.seeStored("Before");
   await own.stop();

@@ -29,6 +29,12 @@ export interface ChatSite extends AsyncDisposable {
   start(): Promise<void>;
 }
 
+/** A browser, and the site that it visits. */
+export interface BrowserAndSite {
+  browser: Browser;
+  site: ChatSite;
+}
+
 let rooms = 0;
 
 /** `records` are there from the beginning, as after an import. */
@@ -122,8 +128,7 @@ export class Tab implements AsyncDisposable {
 
   /** Signs a user in, and opens a room. */
   static async open(
-    browser: Browser,
-    site: ChatSite,
+    { browser, site }: BrowserAndSite,
     email: string,
     room?: string,
     options: BrowserContextOptions = {},

@@ -1,7 +1,7 @@
-import type { Browser, BrowserContextOptions, Locator, Page, WebSocket } from "playwright-core";
+import type { BrowserContextOptions, Locator, Page, WebSocket } from "playwright-core";
 
 import { waitUntil } from "../../support/wait.ts";
-import type { ChatSite } from "./chat-site.ts";
+import type { BrowserAndSite } from "./chat-site.ts";
 
 const TIMEOUT_MS = 15_000;
 
@@ -69,8 +69,7 @@ export class HostPage implements AsyncDisposable {
 
   /** Opens a page with this body. Elements with `data-user` get the tokens of that user. */
   static async open(
-    browser: Browser,
-    site: ChatSite,
+    { browser, site }: BrowserAndSite,
     body: string,
     { token = (user) => site.token(user), ...options }: HostOptions = {},
   ): Promise<HostPage> {
