@@ -122,6 +122,38 @@ describe("with the development issuer", () => {
     expect(new URL(web.page.url()).search).toBe("");
   });
 
+  test("an issuer that sends the user back without an answer is asked a few times, not for ever", async () => {
+    await using web = await openWebPage(browser, server.url);
+    await web.signIn(alice);
+    await web.expectUser("Alice");
+    await web.page.evaluate(
+      "caches.keys().then((keys) => Promise.all(keys.map((key) => caches.delete(key))))",
+    );
+    let asked = 0;
+    await web.page.route("**/dev/authorize?*", (route) => {
+      asked++;
+      return route.fulfill({ status: 302, headers: { location: server.url } });
+    });
+    await web.page.reload();
+    await web.page.getByRole("alert").getByText("The sign-in service sends no answer.").waitFor();
+    expect(asked).toBe(3);
+    await web.page.unroute("**/dev/authorize?*");
+    await web.page.getByRole("button", { name: "Try again" }).click();
+    await web.expectUser("Alice");
+  });
+
+  test("an answer of another issuer is not used", async () => {
+    await using web = await openWebPage(browser, server.url);
+    await web.page.route("**/dev/authorize?*", (route) => {
+      const state = new URL(route.request().url()).searchParams.get("state") ?? "";
+      const answer = new URLSearchParams({ state, code: "stolen", iss: "https://other.example.com" });
+      return route.fulfill({ status: 302, headers: { location: `${server.url}?${answer}` } });
+    });
+    await web.page.getByRole("button", { name: "Sign in" }).click();
+    await web.page.getByRole("alert").getByText("an answer that is not valid").waitFor();
+    expect(web.requests.filter((url) => url.endsWith("/token"))).toEqual([]);
+  });
+
   test("a page on another port signs in and connects", async () => {
     await using cleanup = new AsyncDisposableStack();
     const app = Bun.serve({

@@ -30,6 +30,8 @@ interface PendingSignIn {
   returnTo: string;
   /** Who is to be signed in without questions. Undefined if the user was asked. */
   user: string | undefined;
+  /** How many were begun in a row without an answer, with this one. */
+  attempts: number;
 }
 
 /** A sign-in in progress, in the session storage. */
@@ -44,6 +46,9 @@ const PROMPT_NEEDED = new Set([
   "consent_required",
   "account_selection_required",
 ]);
+
+/** More would be a loop: something on the way to the issuer, or the issuer, sends the user back without an answer. */
+const MAX_ATTEMPTS = 3;
 
 /** How long the issuer may take to show that it can be reached. */
 const REACH_TIMEOUT_MS = 10_000;
@@ -75,7 +80,8 @@ export function resumeSignIn(config: SignInConfig): SigningIn | undefined {
   // The code must not stay in the address bar or the history.
   if (isAnswer) history.replaceState(null, "", pending?.returnTo ?? serverUrl);
   const lastUser = readLastUser();
-  const signInAgain = () => signInSilently(config, lastUser ?? "");
+  const attempts = pending && !isAnswer ? pending.attempts : 0;
+  const signInAgain = () => signInSilently(config, lastUser ?? "", attempts);
   if (!isAnswer || !pending || isSignedOutSince(pending))
     return lastUser === undefined ? undefined : { lastUser, signIn: signInAgain };
   let isUsed = false;
@@ -104,11 +110,12 @@ async function reachIssuer(config: SignInConfig): Promise<void> {
 }
 
 /** Signs in a user whom the issuer knows. */
-async function signInSilently(config: SignInConfig, user: string): Promise<never> {
+async function signInSilently(config: SignInConfig, user: string, attempts: number): Promise<never> {
+  if (attempts >= MAX_ATTEMPTS) throw new ParleyError("network", "The sign-in service sends no answer.");
   // To leave a page before it is loaded would end its loading with an error.
   await Promise.all([reachIssuer(config), pageLoaded()]);
   // They may have signed out meanwhile.
-  if ((readLastUser() ?? "") === user) await goToIssuer(config, user);
+  if ((readLastUser() ?? "") === user) await goToIssuer(config, user, attempts + 1);
   return new Promise(() => undefined);
 }
 
@@ -134,13 +141,14 @@ export function signOut(config: SignInConfig, idToken: string | undefined): void
   location.assign(url);
 }
 
-async function goToIssuer(config: SignInConfig, user: string | undefined): Promise<void> {
+async function goToIssuer(config: SignInConfig, user: string | undefined, attempts = 1): Promise<void> {
   const pending: PendingSignIn = {
     state: generateRandomState(),
     nonce: generateRandomNonce(),
     verifier: generateRandomCodeVerifier(),
     returnTo: location.href,
     user,
+    attempts,
   };
   const url = new URL(config.authorization_endpoint);
   const parameters = {
@@ -206,5 +214,6 @@ function explain(error: unknown): string {
   if (error instanceof AuthorizationResponseError && PROMPT_NEEDED.has(error.error)) return "";
   if (error instanceof AuthorizationResponseError || error instanceof ResponseBodyError)
     return error.error_description ?? error.error;
-  return error instanceof Error ? error.message : String(error);
+  const reason = error instanceof Error ? error.message : String(error);
+  return `The sign-in service sent an answer that is not valid: ${reason}.`;
 }
