@@ -55,7 +55,7 @@ export function startPush(options: PushOptions) {
   const sender: PushSender = new PushSender({
     vapid,
     services,
-    subscriptionFor: (push) => notifier.subscriptionFor(push),
+    targetOf: (push) => notifier.targetOf(push),
     store,
     log,
   });

@@ -7,7 +7,7 @@ import type {
   PushReader,
   PushRoom,
   PushStore,
-  PushSubscription,
+  PushTarget,
   ReadersPage,
 } from "./push-store.ts";
 import { RateLimiter } from "./rate-limiter.ts";
@@ -29,7 +29,7 @@ const USER_BURST = 20;
 const USER_RATE = 1 / 3;
 
 export interface PushNotifierOptions {
-  store: Pick<PushStore, "pushMessages" | "readers" | "readersAmong" | "subscriptionFor">;
+  store: Pick<PushStore, "pushMessages" | "readers" | "readersAmong" | "targetOf">;
   /** Whether the user sees messages without a push. */
   isConnected: (user: UserKey) => boolean;
   send: (push: Push) => void;
@@ -84,13 +84,13 @@ export class PushNotifier {
     });
   }
 
-  /** The subscription to send a push to. Undefined when the push is not wanted any more. Rejects with `StoreError`. */
-  async subscriptionFor(push: Push): Promise<PushSubscription | undefined> {
+  /** Where to send a push. Undefined when it is not wanted any more. Rejects with `StoreError`. */
+  async targetOf(push: Push): Promise<PushTarget | undefined> {
     if (this.options.isConnected(push.user)) {
       this.#held.hold(push.user, push.room.key, push.message.seq);
       return undefined;
     }
-    return this.options.store.subscriptionFor(push);
+    return this.options.store.targetOf(push);
   }
 
   /** Looks at everything that waits, without delay, and at nothing afterwards. Resolves when all pushes were passed on. */

@@ -9,6 +9,11 @@ export interface PushSubscription {
   auth: string;
 }
 
+/** Where to send a push, and the beginning of the message's text as it is now: it may have been edited while the push waited. */
+export interface PushTarget extends PushSubscription {
+  text: string;
+}
+
 /** A message that somebody may have to be notified of, as it is now. */
 export interface PushMessage {
   seq: number;
@@ -71,8 +76,8 @@ export interface PushStore {
   /** Those among the first `limit` members after one of them, by `user.key`. */
   readers(room: RoomKey, page: { after: UserKey; limit: number; since: number }): Promise<ReadersPage>;
   /**
-   * The subscription of a push. Undefined when it is no longer the user's, they are no longer a member, they have read the
-   * message, or it is deleted.
+   * Where to send a push. Undefined when the subscription is no longer the user's, they are no longer a member, they have read
+   * the message, or it is deleted.
    */
-  subscriptionFor(push: Push): Promise<PushSubscription | undefined>;
+  targetOf(push: Push): Promise<PushTarget | undefined>;
 }

@@ -65,6 +65,7 @@ export class History {
     this.#reportedSeq = seq;
     this.#window = [...messages];
     this.#first = seq + 1 - messages.length;
+    this.#trim();
   }
 
   /** The window, oldest message first. The same array until something in it changes. */

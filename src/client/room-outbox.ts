@@ -90,6 +90,9 @@ export class RoomOutbox {
     const created = this.#createdAt;
     this.#update([...stored.map((each) => this.#itemOf(each)), ...this.#items]);
     if (created !== undefined) this.dropNamed(({ room_created_at: at = created }) => at !== created);
+    // A message may have been received, but not its ack.
+    const history = this.#chat.replicas.get(this.#room)?.history;
+    if (history) this.onReceived(history.messages, history.cursor ?? 0);
     this.sendNext();
   }
 

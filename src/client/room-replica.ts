@@ -55,6 +55,7 @@ export class RoomReplica implements Room {
     this.#chat = chat;
     if (since && "room" in since) this.#room = since.room;
     this.history = new History(keep, since);
+    outbox.onReceived(this.history.messages, this.history.cursor ?? 0);
     this.users = new RoomUsers(this, chat);
     this.#closeTimer = new Timer(chat);
   }
@@ -272,6 +273,7 @@ export class RoomReplica implements Room {
     if (this.#error) return;
     if (isFinal) {
       if (error.code === "closed") this.#chat.saved.save(this);
+      else this.#chat.saved.delete(this.id);
       this.#error = error;
       this.disconnect();
       this.updateStatus();

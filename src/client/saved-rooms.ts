@@ -8,15 +8,22 @@ const MAX_MESSAGES = 50;
 export class SavedRooms {
   /** The room that was saved last is the last one. */
   readonly #rooms = new Map<string, SavedRoom>();
+  readonly #minMessages: number;
 
-  constructor(rooms: readonly SavedRoom[] = []) {
+  /** `keep` is the maximum number of messages that a later `open` shows, as far as it is known. */
+  constructor(keep: number, rooms: readonly SavedRoom[] = []) {
+    this.#minMessages = Math.min(keep, MAX_MESSAGES);
     for (const room of rooms) this.add(room);
   }
 
-  /** Keeps what a later `open` of a room can start from. Does nothing if it is not known, or a message is missing. */
+  /**
+   * Keeps what a later `open` of a room can start from. Does nothing if it is not known, a message is missing, or there are
+   * fewer messages than that `open` would load.
+   */
   save({ info: room, history }: { info: RoomBody | undefined; history: History }): void {
-    const { position, messages, isLevel } = history;
-    if (room && position && isLevel) this.add({ room, position, messages });
+    const { position, messages, isLevel, isComplete } = history;
+    if (room && position && isLevel && (isComplete || messages.length >= this.#minMessages))
+      this.add({ room, position, messages });
   }
 
   add({ room, position, messages }: SavedRoom): void {

@@ -81,7 +81,7 @@ export class Session implements Chat, ChatContext {
     this.limits = snapshot?.limits;
     this.list.add(snapshot?.rooms ?? []);
     this.list.restart();
-    this.saved = new SavedRooms(snapshot?.saved);
+    this.saved = new SavedRooms(keep, snapshot?.saved);
     this.outbox = new Outbox(this, storage, `parley-chat:${serverUrl(url, "http")}:`);
     this.connection = new Connection(this, `${serverUrl(url, "ws")}/ws/`, token, WebSocket);
     this.opener = new Opener(this);

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 
 import { StoreError } from "../chat/errors.ts";
-import type { Push, PushStore, PushSubscription } from "../chat/push-store.ts";
+import type { Push, PushStore, PushSubscription, PushTarget } from "../chat/push-store.ts";
 import { encrypt } from "./encrypt.ts";
 import { encodePayload } from "./payload.ts";
 import { post, type Posted } from "./post.ts";
@@ -22,8 +22,8 @@ export interface PushSenderOptions {
   vapid: Vapid;
   /** Patterns of the origins to which pushes may be sent. */
   services: readonly string[];
-  /** Whom to encrypt for. Undefined when the push is not wanted any more. */
-  subscriptionFor: (push: Push) => Promise<PushSubscription | undefined>;
+  /** Where to send a push. Undefined when it is not wanted any more. */
+  targetOf: (push: Push) => Promise<PushTarget | undefined>;
   store: Pick<PushStore, "forget">;
   log: Logger;
   /** Default: `TIMEOUT_MS`. */
@@ -45,14 +45,15 @@ export class PushSender {
   /** Never rejects. */
   async send(push: Push): Promise<Outcome> {
     try {
-      const { subscriptionFor, services } = this.options;
-      const subscription = await subscriptionFor(push);
-      if (!subscription) return "unwanted";
+      const { targetOf, services } = this.options;
+      const target = await targetOf(push);
+      if (!target) return "unwanted";
       // The setting may have been changed since the user subscribed.
-      if (!isAllowed(subscription.endpoint, services)) return "refused";
-      const payload = encodePayload(push);
+      if (!isAllowed(target.endpoint, services)) return "refused";
+      const message = { ...push.message, text: target.text };
+      const payload = encodePayload({ room: push.room, message });
       if (!payload) return "refused";
-      return await this.#outcome(push, await this.#post(push, subscription, payload));
+      return await this.#outcome(push, await this.#post(push, target, payload));
     } catch (error) {
       // The server says by itself that its storage fails.
       const isExpected = error instanceof StoreError || this.#stopping.signal.aborted;

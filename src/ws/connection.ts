@@ -1,6 +1,7 @@
 import type { ServerWebSocket } from "bun";
 
 import type { Budget } from "../chat/budgets.ts";
+import type { Mute } from "../chat/decide-posting.ts";
 import type { Code } from "../chat/errors.ts";
 import type { Actor, Departure, Identity, Membership, RoomRef, User, UserKey } from "../chat/model.ts";
 import type { Participant } from "../chat/participants.ts";
@@ -199,6 +200,10 @@ export class OpenRoom implements Participant {
   knownOnline: ReadonlyMap<UserKey, User> | undefined;
   /** Why the user may no longer be in the room. Undefined as long as they may. */
   departure: Departure | undefined;
+  /** Whether the first frame has been sent. */
+  hasStarted = false;
+  /** The user's mute, null if it was lifted. Undefined if nothing has happened since the room began to be opened. */
+  mute: Mute | null | undefined;
   #isClosed = false;
   #isLive = false;
 

@@ -73,10 +73,13 @@ export class Notices {
 
   /** Tells a user that they have been muted, or may write again, where they have the room open. */
   #tellMute(room: RoomKey, user: UserKey, mute: Mute | undefined): void {
-    const id = this.chat.roomId(room);
-    if (id === undefined) return;
-    const following = this.#sessionsOf(user).filter(({ session }) => session?.isFollowing({ key: room, id }));
-    sendToEach([...following, ...this.#roomConnectionsOf(user, room)], () => encodeMute(id, mute));
+    for (const { session, room: only } of this.connections.of(user))
+      for (const open of session?.openRooms() ?? (only ? [only] : [])) {
+        if (open.room.key !== room) continue;
+        // The first frame of the room tells it, if that has not been sent.
+        open.mute = mute ?? null;
+        if (open.hasStarted) open.connection.send(encodeMute(open.room.id, mute));
+      }
   }
 
   /** Withholds notices from a connection until `resume`. `online` is what its client knows. */

@@ -43,7 +43,8 @@ export class RoomFeeds {
     const { chat, notices, log } = this.options;
     const { connection, room } = open;
     const online = chat.listOnline(room.key, connection.user.key);
-    const { messages, resumed, mute } = joined;
+    const { messages, resumed } = joined;
+    const mute = open.mute === undefined ? joined.mute : open.mute;
     const rev = joined.position?.rev ?? 0;
     // Changes that do not fit into the first frame follow in `changes` frames.
     const [first = { messages: "", rev, count: 0 }] = resumed ? encodeChunks({ messages, rev }) : [];
@@ -59,6 +60,7 @@ export class RoomFeeds {
         resumed ? first.messages : this.#encodeLast(messages, frame.maxBytes - restBytes),
       ),
     );
+    open.hasStarted = true;
     notices.withhold(open, online);
     const onCaughtUp = () => {
       open.follow();

@@ -60,8 +60,8 @@ function createNotifier() {
         const page = members.filter((user) => user > after).slice(0, limit);
         return { readers: page.map(reader), next: page.length < limit ? undefined : page.at(-1) };
       },
-      async subscriptionFor({ endpoint }) {
-        return { endpoint, p256dh: "key", auth: "secret" };
+      async targetOf({ endpoint, message: { text } }) {
+        return { endpoint, p256dh: "key", auth: "secret", text };
       },
     },
     isConnected: (user) => connected.has(user),
@@ -225,9 +225,9 @@ test("a push that waits to be sent is not wanted once its user has connected", a
     subscription: 20,
     endpoint: "https://push.example.com/2",
   };
-  expect(await notifier.subscriptionFor(push)).toMatchObject({ endpoint: push.endpoint });
+  expect(await notifier.targetOf(push)).toMatchObject({ endpoint: push.endpoint });
   connected.add(bob);
-  expect(await notifier.subscriptionFor(push)).toBeUndefined();
+  expect(await notifier.targetOf(push)).toBeUndefined();
 });
 
 test("a flood of mentions notifies a user no more often than they can use", async () => {

@@ -2,10 +2,11 @@ import { expect, setDefaultTimeout, test } from "bun:test";
 
 import * as fc from "fast-check";
 
-import type { Ack, Room } from "../../src/client/index.ts";
+import type { Ack, ConnectOptions, Room, Snapshot } from "../../src/client/index.ts";
 import { settle } from "../support/samples.ts";
 import { connectChat } from "./support/fake-server.ts";
 import { FakeSession, roomIds } from "./support/fake-session.ts";
+import { MemoryStorage } from "./support/storage.ts";
 import { weighted } from "./support/weighted.ts";
 
 /** Hundreds of runs take seconds on a busy machine. */
@@ -31,6 +32,7 @@ const anyStep = fc.oneof(
   ),
   weighted(1, fc.record({ action: fc.constantFrom("removed", "added"), room, n: fc.nat(9) })),
   weighted(16, fc.record({ action: fc.constantFrom("execute", "deliver", "deliver"), room, n: fc.nat(9) })),
+  weighted(1, fc.record({ action: fc.constantFrom("reload"), room, n: fc.nat(1) })),
   weighted(
     4,
     fc.record({
@@ -58,10 +60,33 @@ class Run {
   /** Whether every command has been acknowledged or has failed. */
   isSettled = false;
 
-  constructor(
-    readonly client: Awaited<ReturnType<typeof connectChat>>,
+  client: Awaited<ReturnType<typeof connectChat>>;
+
+  private constructor(
+    client: Run["client"],
     readonly server: FakeSession,
-  ) {}
+    private readonly options: Partial<ConnectOptions> & { storage: MemoryStorage },
+  ) {
+    this.client = client;
+    server.sockets = client.sockets;
+  }
+
+  static async start(server: FakeSession, keep: number): Promise<Run> {
+    const options = { keep, storage: new MemoryStorage(), fetch: async (url: string) => server.fetch(url) };
+    return new Run(await connectChat(options), server, options);
+  }
+
+  /** The page is closed, and opened again with what it knew. */
+  async reload(): Promise<void> {
+    const { chat, clock } = this.client;
+    const snapshot = JSON.parse(JSON.stringify(chat.snapshot() ?? null)) as Snapshot | null;
+    chat.close();
+    expect(clock.timers).toEqual([]);
+    this.client = await connectChat({ ...this.options, snapshot: snapshot ?? undefined });
+    this.server.sockets = this.client.sockets;
+    for (const [id, { status }] of this.open)
+      if (status === "closed") this.open.set(id, this.client.chat.open(id));
+  }
 
   async step({ action, room: index, n }: Step): Promise<void> {
     const { client, server } = this;
@@ -109,6 +134,9 @@ class Run {
       case "deliver":
         server.deliver(n === 0 ? 2 : 1);
         break;
+      case "reload":
+        await this.reload();
+        break;
       case "disconnect":
         client.socket.disconnect();
         break;
@@ -145,8 +173,13 @@ class Run {
       server.deliver();
       if (turn % 50 === 49) await client.clock.advance(1_000);
       else await settle();
-      if (this.isSettled && server.isDelivered && this.#isInSync) break;
+      if (this.isSettled && this.#isStorageEmpty && server.isDelivered && this.#isInSync) break;
     }
+  }
+
+  /** Whether no command waits, not even one from before a reload. */
+  get #isStorageEmpty(): boolean {
+    return this.options.storage.keys.length === 0;
   }
 
   get #isInSync(): boolean {
@@ -163,12 +196,9 @@ test("whatever the network does, each message is stored once, and the client end
   await fc.assert(
     fc.asyncProperty(scenario, async ({ keep, pageSize, listSize, steps }) => {
       const server = new FakeSession(pageSize, listSize);
-      const client = await connectChat({ keep, fetch: async (url) => server.fetch(url) });
-      server.sockets = client.sockets;
-      const { chat, clock } = client;
-      const run = new Run(client, server);
+      const run = await Run.start(server, keep);
       server.accept();
-      for (const id of roomIds.slice(0, 2)) run.open.set(id, chat.open(id));
+      for (const id of roomIds.slice(0, 2)) run.open.set(id, run.client.chat.open(id));
       for (const step of steps) {
         await run.step(step);
         for (const each of run.open.values()) {
@@ -179,6 +209,8 @@ test("whatever the network does, each message is stored once, and the client end
         }
       }
       await run.drain();
+      const { client } = run;
+      const { chat, clock } = client;
 
       for (const [id, each] of run.open) {
         if (!server.isMember(id)) {

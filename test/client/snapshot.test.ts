@@ -7,6 +7,7 @@ import {
   connectChat,
   connectToFake,
   created,
+  createdAt,
   limits,
   me,
   message,
@@ -94,6 +95,43 @@ describe("a snapshot", () => {
     expect(socket.sentTexts).toEqual(["written offline"]);
   });
 
+  test("shows a message once that was received, but not acknowledged", async () => {
+    const storage = new MemoryStorage();
+    const first = await connectToFake({ storage });
+    await first.welcome();
+    void first.room.send("sent", { clientId: "one" });
+    await waitUntil("it is sent and stored", () => first.socket.sent.length > 0 && storage.keys.length > 0);
+    first.socket.receive(created(1, 1, { sender: me, text: "sent", client_id: "one" }));
+    const snapshot = JSON.parse(JSON.stringify(first.chat.snapshot())) as Snapshot;
+    const { room, chat } = await connectToFake({ snapshot, storage });
+    await waitUntil("it is queued again", () => storage.writes > 1);
+    await settle();
+    expect(room.pending).toEqual([]);
+    expect(room.messages.map(({ text }) => text)).toEqual(["sent"]);
+    // In a room that is opened later, too.
+    room.close();
+    chat.close();
+    const later = await connectChat({ snapshot, storage });
+    await settle();
+    expect(later.chat.open("lobby").pending).toEqual([]);
+  });
+
+  test("does not give a room more messages than it keeps", async () => {
+    const { chat } = await connectChat({ snapshot: await snapshotOfLobby() });
+    const room = chat.open("lobby", { keep: 2 });
+    expect(room.messages.map(({ seq }) => seq)).toEqual([2, 3]);
+    expect(room.complete).toBe(false);
+  });
+
+  test("does not have a room that the user may no longer open", async () => {
+    const snapshot = { ...(await snapshotOfLobby()), rooms: [] };
+    const { chat, room, socket, begin } = await connectToFake({ snapshot });
+    await begin([]);
+    socket.receiveError("room_not_found", {}, socket.opens[0]);
+    expect(room.status).toBe("closed");
+    expect(chat.snapshot()?.saved).toEqual([]);
+  });
+
   test("has the 20 rooms that were closed last, with 50 messages each", async () => {
     const { chat, socket, clock, begin } = await connectChat();
     const ids = Array.from({ length: 25 }, (_, n) => `room-${n}`);
@@ -138,3 +176,22 @@ test("a room that is closed and opened again shows what it had, and loads only w
   socket.receive(created(4));
   expect(again.messages.map(({ seq }) => seq)).toEqual([1, 2, 3, 4]);
 });
+
+test.each([
+  ["a position", { since: { seq: 100, rev: 100, created_at: createdAt } }],
+  ["one message", { keep: 1 }],
+])(
+  "a room that was opened with %s only, and is opened again without, loads its last messages",
+  async (_, options) => {
+    const { chat, socket, clock, begin } = await connectChat();
+    await begin([summary("lobby", { seq: 101 })]);
+    const room = chat.open("lobby", options);
+    socket.receiveOpened(opened(101, [message(101)], { resumed: "since" in options }));
+    expect(room.messages.map(({ seq }) => seq)).toEqual([101]);
+    room.close();
+    await clock.advance(100);
+    chat.open("lobby");
+    socket.receive({ type: "ack", id: socket.closes[0]?.id ?? "", room: "lobby" });
+    expect(socket.opens.at(-1)?.since).toBeUndefined();
+  },
+);

@@ -56,8 +56,7 @@ export function pushStoreContract(name: string, open: () => OpenedPushStore): vo
       }));
     }
 
-    const isWanted = async (push: Push | undefined) =>
-      push && (await opened.push.subscriptionFor(push))?.endpoint;
+    const isWanted = async (push: Push | undefined) => push && (await opened.push.targetOf(push))?.endpoint;
 
     test("a subscription is its user's until they end it; another user cannot", async () => {
       const [alice, bob] = [await h.user(), await h.user()];
@@ -78,7 +77,7 @@ export function pushStoreContract(name: string, open: () => OpenedPushStore): vo
       const taken = await subscribe(bob, NOW, { ...subscription(), endpoint });
       expect(await endpointsOf(room, alice)).toEqual([]);
       const [push] = await pushesOf(room, bob, 1);
-      expect(push && (await opened.push.subscriptionFor(push))).toEqual(taken);
+      expect(push && (await opened.push.targetOf(push))).toEqual({ ...taken, text: "for Bob" });
     });
 
     test("of more subscriptions than the limit, a user's oldest are dropped, and nobody else's", async () => {

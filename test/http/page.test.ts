@@ -96,7 +96,9 @@ describe("the page", () => {
   });
 
   test("does not stand in the way of WebSockets and other methods", async () => {
-    expect((await get("/r/lobby", { upgrade: "websocket" })).status).toBe(404);
+    expect((await get("/r/lobby", { upgrade: "WebSocket" })).status).toBe(404);
+    // Some HTTP clients offer HTTP/2 with each request.
+    expect((await get("/r/lobby", { upgrade: "h2c" })).status).toBe(200);
     expect((await http.app.request("/", { method: "POST" })).status).toBe(404);
     const head = await http.app.request("/", { method: "HEAD" });
     expect([head.status, await head.text()]).toEqual([200, ""]);

@@ -32,9 +32,9 @@ async function start(options: { timeoutMs?: number; services?: string[] } = {}) 
   const sender = new PushSender({
     vapid,
     services: [service.origin],
-    subscriptionFor: async () => {
+    targetOf: async ({ message: { text } }) => {
       const { endpoint, keys } = browser.subscription;
-      return { endpoint, ...keys };
+      return { endpoint, ...keys, text };
     },
     store: { forget: async (push) => void forgotten.push(push.endpoint) },
     log: pino({}, { write: (line: string) => void logs.push(JSON.parse(line) as never) }),

@@ -54,7 +54,7 @@ test("methods for web push reject with a StoreError when the file cannot be read
     pushMessages: () => push.pushMessages(1, [1]),
     readersAmong: () => push.readersAmong(1, [1], 1),
     readers: () => push.readers(1, { after: 0, limit: 1, since: 1 }),
-    subscriptionFor: () => push.subscriptionFor(sent),
+    targetOf: () => push.targetOf(sent),
   };
   for (const [name, call] of Object.entries(calls)) {
     const error = await call().catch((reason: unknown) => reason);

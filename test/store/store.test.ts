@@ -82,7 +82,7 @@ test("no statement scans a table", async () => {
   await store.push.pushMessages(room.key, [1, 2]);
   await store.push.readersAmong(room.key, [bob.key], 0);
   await store.push.readers(room.key, { after: 0, limit: 9, since: 0 });
-  await store.push.subscriptionFor({
+  await store.push.targetOf({
     room: { ...room, isDirect: false },
     message: { seq: 1, sender: alice, text: "", mentioned: new Set() },
     user: bob.key,

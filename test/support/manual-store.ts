@@ -1,3 +1,4 @@
+import type { Mute } from "../../src/chat/decide-posting.ts";
 import { Batch, type Facts } from "../../src/chat/decide.ts";
 import { StoreError } from "../../src/chat/errors.ts";
 import { defaultSettings } from "../../src/chat/model.ts";
@@ -33,6 +34,8 @@ export class ManualStore implements Store {
   readonly #marks = new Map<UserKey, number>();
   rev = 0;
   exists = true;
+  /** That of every user. */
+  mute: Mute | undefined;
   readsAsOf: "call" | "answer" = "call";
   readonly #reads: { name: string; answer(): void; fail(): void }[] = [];
 
@@ -88,7 +91,7 @@ export class ManualStore implements Store {
   standing(room: RoomKey, user: UserKey) {
     return this.#read("standing", () =>
       this.#has(room)
-        ? { role: this.roles.get(user), mute: undefined, posting: "members" as const }
+        ? { role: this.roles.get(user), mute: this.mute, posting: "members" as const }
         : undefined,
     );
   }

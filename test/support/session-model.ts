@@ -2,6 +2,7 @@ import type {
   ActivityFrame,
   MentionsBody,
   MessageBody,
+  MuteBody,
   OpenedFrame,
   ReadBody,
   RoomSummaryBody,
@@ -33,6 +34,7 @@ export interface OpenedRoom {
   online: Set<string | null>;
   /** Read marks by email. */
   reads: Map<string | null, number>;
+  mute: MuteBody | undefined;
 }
 
 /** UTF-16 units of the text of a last message. */
@@ -110,8 +112,10 @@ export class SessionModel {
       case "presence":
         this.#requireOpen(frame.room).online[frame.online ? "add" : "delete"](frame.user.email);
         break;
-      case "typing":
       case "mute":
+        this.#requireOpen(frame.room).mute = frame.mute ?? undefined;
+        break;
+      case "typing":
         this.#requireOpen(frame.room);
         break;
       case "read":
@@ -149,7 +153,14 @@ export class SessionModel {
     this.close(id);
   }
 
-  #opened({ room: { id, name, role, seq, created_at }, rev, resumed, messages, online, reads }: OpenedFrame) {
+  #opened({
+    room: { id, name, role, seq, created_at },
+    rev,
+    resumed,
+    messages,
+    online,
+    ...rest
+  }: OpenedFrame) {
     const before = this.opened.get(id);
     const isSame = before?.createdAt === created_at;
     const kept = resumed && isSame ? before.messages : undefined;
@@ -161,7 +172,8 @@ export class SessionModel {
       messages: kept ?? new Map(),
       cursor: rev,
       online: new Set(online.map(({ email }) => email)),
-      reads: new Map(reads.map((each: ReadBody) => [each.user.email, each.seq])),
+      reads: new Map(rest.reads.map((each: ReadBody) => [each.user.email, each.seq])),
+      mute: rest.mute,
     };
     for (const message of messages) open.messages.set(message.seq, message);
     this.opened.set(id, open);

@@ -186,6 +186,8 @@ test("what does not work is said in words, and told to the page", async () => {
     .nth(3)
     .getByText("It needs a function that returns a token, in its property “token”.")
     .waitFor();
+  await chats.nth(3).evaluate((element: BrowserElement) => (element.token = "a token, and no function"));
+  await chats.nth(3).getByText("It needs a function").waitFor();
   await host.setUser(chats.nth(3), ann);
   await chats.nth(3).getByText("There is no such room").waitFor();
 });

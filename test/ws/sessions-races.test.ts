@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 
+import type { Mute } from "../../src/chat/decide-posting.ts";
 import { actor, settle } from "../support/samples.ts";
 import { startSockets } from "../support/socket-harness.ts";
 import { waitUntil } from "../support/wait.ts";
@@ -28,6 +29,10 @@ async function startSession() {
     remove() {
       store.roles.delete(2);
       bus.publish({ kind: "member_removed", room, user: 2, reason: "removed" });
+    },
+    mute(mute: Mute | undefined) {
+      store.mute = mute;
+      bus.publish({ kind: "mute", room, user: 2, mute });
     },
     deleteRoom() {
       store.exists = false;
@@ -97,6 +102,27 @@ describe.each([
       }
     },
   );
+
+  test("tells its user of their mute, whenever it begins or ends", async () => {
+    const mute = { until: null };
+    for (const [before, after] of [
+      [undefined, mute],
+      [mute, undefined],
+    ]) {
+      let reads = 1;
+      for (let index = 0; index <= reads; index++) {
+        await using at = await startSession();
+        const { session, store } = at;
+        store.mute = before;
+        session.issue(open);
+        reads = await answerReads(at, index, () => at.mute(after));
+        if (index === reads) at.mute(after);
+        await store.answerAll();
+        await session.ping();
+        expect(session.opened(ROOM).mute).toEqual(after);
+      }
+    }
+  });
 
   test.each([
     ["removed", (at: Sockets) => at.remove()],
@@ -200,6 +226,14 @@ test("a member who is removed while a resume runs is told nothing more of the ro
   at.send();
   await session.ping();
   expect(session.texts.length).toBe(length + 1);
+});
+
+test("a user who is muted while a resume runs is told at once", async () => {
+  await using at = await startSession();
+  await beginResume(at);
+  at.mute({ until: null });
+  expect(await at.session.next("mute")).toMatchObject({ room: ROOM, mute: { until: null } });
+  await at.store.answerAll();
 });
 
 test("a failing store during a resume ends the session, which goes on where it was", async () => {

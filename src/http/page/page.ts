@@ -28,7 +28,7 @@ export function servePage(signIn: SignInOptions): MiddlewareHandler<Env> {
     if (
       !(isPage || isFile) ||
       (method !== "GET" && method !== "HEAD") ||
-      c.req.header("upgrade") !== undefined
+      c.req.header("upgrade")?.toLowerCase() === "websocket"
     )
       return next();
     const files = await readFiles();

@@ -6,6 +6,7 @@ import type {
   PushRoom,
   PushStore,
   PushSubscription,
+  PushTarget,
   ReadersPage,
 } from "../../chat/push-store.ts";
 import type { Db } from "./open.ts";
@@ -160,9 +161,9 @@ export class SqlitePushStore implements PushStore {
     return { readers: rows.map(toReader), next: count < limit ? undefined : last };
   }
 
-  async subscriptionFor({ subscription, user, room, message }: Push): Promise<PushSubscription | undefined> {
-    const [found] = this.#read<[endpoint: string, p256dh: string, auth: string]>(
-      `SELECT p.endpoint, p.p256dh, p.auth FROM push_subscriptions AS p
+  async targetOf({ subscription, user, room, message }: Push): Promise<PushTarget | undefined> {
+    const [found] = this.#read<[endpoint: string, p256dh: string, auth: string, text: string]>(
+      `SELECT p.endpoint, p.p256dh, p.auth, substr(messages.text, 1, ${MAX_TEXT_LENGTH}) FROM push_subscriptions AS p
         CROSS JOIN rooms ON rooms.pk = ? AND rooms.deleted_at IS NULL
         CROSS JOIN members AS m ON m.room_pk = rooms.pk AND m.user_pk = p.user_pk
         CROSS JOIN messages ON messages.room_pk = rooms.pk AND messages.seq = ? AND messages.deleted_at IS NULL
@@ -173,7 +174,7 @@ export class SqlitePushStore implements PushStore {
       subscription,
       user,
     );
-    return found && { endpoint: found[0], p256dh: found[1], auth: found[2] };
+    return found && { endpoint: found[0], p256dh: found[1], auth: found[2], text: found[3] };
   }
 
   #read<Row extends (string | number | null)[]>(sql: string, ...values: (string | number | null)[]): Row[] {

@@ -80,7 +80,9 @@ export class ParleyRoomElement extends HTMLElement {
 
   #update(): void {
     if (!this.#isShown) return;
-    const { room, token } = this;
+    const { room } = this;
+    // Pages that are not in TypeScript may set anything, such as the token itself.
+    const token = typeof this.token === "function" ? this.token : undefined;
     const emit = (name: string, detail: unknown) =>
       void this.dispatchEvent(new CustomEvent(name, { detail, bubbles: true }));
     render(createElement(EmbeddedRoom, { room, token, emit }), this.#root);

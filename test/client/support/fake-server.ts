@@ -20,6 +20,9 @@ import type { Command } from "../../../src/protocol/schemas.ts";
 import { defaultSettingsBody, settle } from "../../support/samples.ts";
 import { TestClock } from "./clock.ts";
 
+// The client loads it when it is needed, which may take longer than `settle` on a busy machine.
+await import("../../../src/client/outbox-storage.ts");
+
 export const me: Sender = { id: "user|me", email: "me@example.com", name: null };
 export const other: Sender = { id: "user|other", email: "other@example.com", name: null };
 export const createdAt = "2026-01-01T00:00:00.000Z";

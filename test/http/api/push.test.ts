@@ -104,6 +104,20 @@ test("a subscription that the push service has ended is not tried again", async 
   expect(bob.browser.received).toHaveLength(1);
 });
 
+test("a push that is sent again tells the message as it is by then", async () => {
+  const [alice, bob] = [newEmail(), await subscribedUser()];
+  const room = await server.createRoom([alice, bob.email]);
+  const text = `The password is …, @${bob.email}`;
+  bob.browser.answer = async () => {
+    bob.browser.answer = () => new Response(null, { status: 201 });
+    await call(`PATCH /api/rooms/${room}/messages/1`, alice, { text });
+    return new Response(null, { status: 503 });
+  };
+  await send(room, alice, `The password is swordfish, @${bob.email}`);
+  const pushes = await service.received(bob.browser, 2);
+  expect(pushes[1]?.payload).toMatchObject({ seq: 1, text });
+});
+
 test("a user whose connection ends before they have read the message gets it as a push", async () => {
   const [alice, bob] = [newEmail(), await subscribedUser()];
   const room = await server.createRoom([alice, bob.email]);
