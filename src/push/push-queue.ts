@@ -1,8 +1,11 @@
+import type { RoomKey } from "../chat/model.ts";
 import type { Push } from "../chat/push-store.ts";
 import type { Outcome } from "./push-sender.ts";
 
 /** Pushes that wait, are being sent, or are to be sent again. Beyond that, new ones are dropped. */
-const MAX_QUEUED = 10_000;
+const MAX_QUEUED = 20_000;
+/** Those of them of one room. A large room, in which everyone is mentioned, must leave space for the others. */
+const MAX_QUEUED_PER_ROOM = 10_000;
 /** Pushes that are sent at a time, and those of them to one push service: a slow one must not hold up the others. */
 const MAX_RUNNING = 16;
 const MAX_RUNNING_PER_SERVICE = 8;
@@ -20,7 +23,8 @@ interface Job {
 
 /** What is to be sent to one push service. */
 interface Lane {
-  jobs: Job[];
+  /** By room. They take turns: the one that was sent from last comes last. */
+  jobs: Map<RoomKey, Job[]>;
   running: number;
   /** Whether the push service has asked for a delay. */
   isPaused: boolean;
@@ -42,6 +46,8 @@ export class PushQueue {
   /** The newest push of each room for each subscription. It replaces those that still wait. */
   readonly #newest = new Map<string, Push>();
   readonly #timers = new Set<ReturnType<typeof setTimeout>>();
+  /** Pushes by room. */
+  readonly #sizes = new Map<RoomKey, number>();
   #size = 0;
   #running = 0;
   #isStopped = false;
@@ -50,11 +56,14 @@ export class PushQueue {
   constructor(private readonly options: PushQueueOptions) {}
 
   add(push: Push): void {
-    if (this.#isStopped || this.#size >= MAX_QUEUED) {
+    const { key } = push.room;
+    const size = this.#sizes.get(key) ?? 0;
+    if (this.#isStopped || this.#size >= MAX_QUEUED || size >= MAX_QUEUED_PER_ROOM) {
       this.options.settled("dropped");
       return;
     }
     this.#size++;
+    this.#sizes.set(key, size + 1);
     this.#newest.set(keyOf(push), push);
     this.#enqueue({ push, attempts: 0 });
   }
@@ -63,19 +72,19 @@ export class PushQueue {
   async stop(graceMs: number): Promise<void> {
     this.#isStopped = true;
     for (const timer of this.#timers) clearTimeout(timer);
-    for (const lane of this.#lanes.values()) if (lane.isPaused) lane.jobs.length = 0;
+    for (const lane of this.#lanes.values()) if (lane.isPaused) lane.jobs.clear();
     if (this.#running === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#idle = resolve;
     await Promise.race([promise, Bun.sleep(graceMs)]);
-    for (const lane of this.#lanes.values()) lane.jobs.length = 0;
+    for (const lane of this.#lanes.values()) lane.jobs.clear();
   }
 
   #enqueue(job: Job): void {
     const origin = new URL(job.push.endpoint).origin;
     let lane = this.#lanes.get(origin);
-    if (!lane) this.#lanes.set(origin, (lane = { jobs: [], running: 0, isPaused: false }));
-    lane.jobs.push(job);
+    if (!lane) this.#lanes.set(origin, (lane = { jobs: new Map(), running: 0, isPaused: false }));
+    jobsOf(lane, job).push(job);
     this.#fill();
   }
 
@@ -85,13 +94,13 @@ export class PushQueue {
         .entries()
         .find(
           ([, { jobs, running, isPaused }]) =>
-            jobs.length > 0 && running < MAX_RUNNING_PER_SERVICE && !isPaused,
+            jobs.size > 0 && running < MAX_RUNNING_PER_SERVICE && !isPaused,
         );
       if (!next) break;
       const [origin, lane] = next;
       this.#lanes.delete(origin);
       this.#lanes.set(origin, lane);
-      const job = lane.jobs.shift();
+      const job = takeJob(lane);
       if (job) void this.#run(origin, lane, job);
     }
     if (this.#running === 0) this.#idle();
@@ -106,7 +115,7 @@ export class PushQueue {
     lane.running--;
     if (typeof outcome === "string") this.#settle(job.push, outcome);
     else this.#retry(lane, job, outcome.retryAfterMs);
-    if (lane.jobs.length === 0 && lane.running === 0 && !lane.isPaused && this.#lanes.get(origin) === lane)
+    if (lane.jobs.size === 0 && lane.running === 0 && !lane.isPaused && this.#lanes.get(origin) === lane)
       this.#lanes.delete(origin);
     this.#fill();
   }
@@ -119,7 +128,7 @@ export class PushQueue {
     }
     const { retryMs = FIRST_RETRY_MS } = this.options;
     if (retryAfterMs !== undefined) {
-      lane.jobs.unshift(job);
+      jobsOf(lane, job).unshift(job);
       this.#pause(lane, Math.min(Math.max(retryAfterMs, retryMs), MAX_RETRY_AFTER_MS));
       return;
     }
@@ -146,9 +155,32 @@ export class PushQueue {
 
   #settle(push: Push, outcome: Parameters<PushQueueOptions["settled"]>[0]): void {
     this.#size--;
+    const { key } = push.room;
+    const size = (this.#sizes.get(key) ?? 0) - 1;
+    if (size > 0) this.#sizes.set(key, size);
+    else this.#sizes.delete(key);
     if (this.#newest.get(keyOf(push)) === push) this.#newest.delete(keyOf(push));
     this.options.settled(outcome);
   }
 }
 
 const keyOf = ({ subscription, room }: Push) => `${subscription} ${room.key}`;
+
+/** The jobs of the room of this one. */
+function jobsOf({ jobs }: Lane, { push }: Job): Job[] {
+  const { key } = push.room;
+  const known = jobs.get(key) ?? [];
+  jobs.set(key, known);
+  return known;
+}
+
+/** Takes the next job. Another room comes next. */
+function takeJob({ jobs }: Lane): Job | undefined {
+  const [first] = jobs;
+  if (!first) return undefined;
+  const [key, waiting] = first;
+  const job = waiting.shift();
+  jobs.delete(key);
+  if (waiting.length > 0) jobs.set(key, waiting);
+  return job;
+}

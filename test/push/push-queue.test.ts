@@ -10,8 +10,8 @@ afterEach(() => void jest.useRealTimers());
 
 let subscriptions = 0;
 
-const pushTo = (endpoint: string, subscription = ++subscriptions): Push => ({
-  room: { key: 1, id: "room", name: "Room", isDirect: false },
+const pushTo = (endpoint: string, subscription = ++subscriptions, room = 1): Push => ({
+  room: { key: room, id: "room", name: "Room", isDirect: false },
   message: { seq: 1, sender: actor(1), text: "", mentioned: new Set() },
   user: 2,
   subscription,
@@ -40,8 +40,8 @@ function createQueue() {
       }),
     settled: (outcome) => void (settled[outcome] = (settled[outcome] ?? 0) + 1),
   });
-  const add = (host: string, count = 1) => {
-    for (let each = 0; each < count; each++) queue.add(pushTo(`https://${host}/${each}`));
+  const add = (host: string, count = 1, room = 1) => {
+    for (let each = 0; each < count; each++) queue.add(pushTo(`https://${host}/${each}`, undefined, room));
   };
   /** Requests under way, by host. */
   const running = () =>
@@ -76,11 +76,26 @@ test("a bounded number of pushes is sent at a time, and fewer to one push servic
 
 test("beyond a number of pushes, new ones are dropped", async () => {
   const { add, settled, running, answerAll } = createQueue();
-  add("push.example.com", 10_100);
-  expect([settled, running()]).toEqual([{ dropped: 100 }, { "push.example.com": 8 }]);
+  for (const room of [1, 2, 3]) add("push.example.com", 7_000, room);
+  expect([settled, running()]).toEqual([{ dropped: 1_000 }, { "push.example.com": 8 }]);
   await answerAll("gone");
-  add("push.example.com", 9);
-  expect(settled).toEqual({ dropped: 101, gone: 8 });
+  add("push.example.com", 9, 4);
+  expect(settled).toEqual({ dropped: 1_001, gone: 8 });
+});
+
+test("a mention of everyone in a large room does not hold up the pushes of other rooms", async () => {
+  const { add, settled, requests, answerAll } = createQueue();
+  add("push.example.com", 10_100);
+  expect(settled).toEqual({ dropped: 100 });
+  add("push.example.com", 2, 2);
+  await requests[0]?.answer("sent");
+  await requests[0]?.answer("sent");
+  // One of each room, in turn.
+  expect(requests.map(({ endpoint }) => new URL(endpoint).pathname).slice(-2)).toEqual(["/8", "/0"]);
+  while (requests.length > 0) await answerAll("sent");
+  expect(settled).toEqual({ dropped: 100, sent: 10_002 });
+  add("push.example.com", 10_100);
+  expect(settled["dropped"]).toBe(200);
 });
 
 test("a push that fails is sent again, later each time, and given up in the end", async () => {
