@@ -147,7 +147,7 @@ describe("with the development issuer", () => {
     await web.page.route("**/dev/authorize?*", (route) => {
       const state = new URL(route.request().url()).searchParams.get("state") ?? "";
       const answer = new URLSearchParams({ state, code: "stolen", iss: "https://other.example.com" });
-      return route.fulfill({ status: 302, headers: { location: `${server.url}?${answer}` } });
+      return route.fulfill({ status: 302, headers: { location: `${server.url}?${answer.toString()}` } });
     });
     await web.page.getByRole("button", { name: "Sign in" }).click();
     await web.page.getByRole("alert").getByText("an answer that is not valid").waitFor();
