@@ -28,7 +28,7 @@ export interface RefreshGrant {
   email: string;
 }
 
-/** The codes and refresh tokens of the development issuer. Each is valid once. They are kept in memory only. */
+/** The codes and refresh tokens of the development issuer. Each can be used once. They are kept in memory only. */
 export class DevGrants {
   readonly #codes = new Map<string, Authorization & { expiresAt: number }>();
   readonly #refreshTokens = new Map<string, RefreshGrant>();

@@ -31,7 +31,10 @@ export interface IssuerMetadataOptions {
   monotonic: () => number;
 }
 
-/** An issuer's metadata, fetched when it is first asked for. While the issuer is down, the last document stays in use. */
+/**
+ * An issuer's metadata, fetched when it is first asked for. The last document stays in use while a new one is fetched, and while
+ * the issuer is down.
+ */
 export class IssuerMetadata {
   readonly #options: IssuerMetadataOptions;
   #metadata: Metadata | undefined;
@@ -52,7 +55,7 @@ export class IssuerMetadata {
       this.#fetching ??= this.#fetch().finally(() => {
         this.#fetching = undefined;
       });
-      await this.#fetching;
+      if (!this.#metadata) await this.#fetching;
     }
     if (this.#metadata) return this.#metadata;
     throw new ChatError("keys_unavailable", "The issuer is not available; try again soon.", {
@@ -73,7 +76,9 @@ export class IssuerMetadata {
     } catch (error) {
       log.warn(
         { issuer, reason: reasonOf(error) },
-        "The issuer's metadata was not loaded; nobody can sign in on the page",
+        this.#metadata
+          ? "The issuer's metadata was not loaded; the last one stays in use"
+          : "The issuer's metadata was not loaded; nobody can sign in on the page",
       );
       this.#nextFetchAt = monotonic() + RETRY_MS;
     }

@@ -1,6 +1,6 @@
 import type { RoomKey, UserKey } from "./model.ts";
 
-/** A dead connection is noticed in less time. A user whose connection lives for so long has received the message. */
+/** A dead connection is noticed sooner. A user whose connection has lived for this long has received the message. */
 const MAX_HOLD_MS = 75_000;
 const MAX_USERS = 10_000;
 /** Per user. */

@@ -13,9 +13,9 @@ import type {
 import { RateLimiter } from "./rate-limiter.ts";
 import { EVERYONE } from "./room-mentions.ts";
 
-/** A user who reads a message within this time, or connects, is not notified. So long, messages of one room are gathered. */
+/** A user who reads a message or connects within this time is not notified. Messages of one room are gathered for as long. */
 export const PUSH_DELAY_MS = 3000;
-/** A page presents its subscription when it is loaded. One that has not been presented for so long is not used any more. */
+/** A page presents its subscription when it is loaded. One that has not been presented for this long is no longer used. */
 const MAX_SUBSCRIPTION_AGE_MS = 30 * 24 * 3_600_000;
 /** Rooms whose messages wait, and messages of each of them: the newest ones. */
 const MAX_WAITING_ROOMS = 10_000;
@@ -24,7 +24,7 @@ const MAX_WAITING_MESSAGES = 500;
 const MAX_KNOWN_ROOMS = 100_000;
 /** Members who are looked at in one turn, when everyone is mentioned. */
 const PAGE_SIZE = 500;
-/** Notifications that one user may get at once, and then per second. A flood of them would be no use to anybody. */
+/** Notifications that one user may get at once, and then per second. More would be of no use to them. */
 const USER_BURST = 20;
 const USER_RATE = 1 / 3;
 

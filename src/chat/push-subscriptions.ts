@@ -32,7 +32,7 @@ export class PushSubscriptions {
     await completeWrite(write, writeFailed);
   }
 
-  /** Ends that, also when web push is off. Does nothing if the actor has no such subscription. */
+  /** Stops notifying the actor in a browser, also when web push is off. Does nothing if they have no such subscription. */
   async unsubscribe(actor: Actor, endpoint: string): Promise<void> {
     const { store, writeFailed } = this.options;
     await completeWrite(store.unsubscribe(actor.key, endpoint), writeFailed);

@@ -251,7 +251,10 @@ export class Session implements Chat, ChatContext {
 
   #addToList(rooms: readonly RoomSummaryBody[], more: boolean): void {
     // Their messages may have other numbers now.
-    for (const room of this.list.add(rooms)) this.outbox.of(room.id).dropNamed();
+    for (const { id } of this.list.add(rooms)) {
+      this.saved.delete(id);
+      this.outbox.of(id).dropNamed();
+    }
     if (!more && !this.list.complete) {
       for (const room of this.list.finish()) this.#leave({ type: "left", room, reason: "removed" });
       void this.outbox.restore();

@@ -7,7 +7,7 @@ import type { PushSubscription } from "../chat/push-store.ts";
 /** Push services take bodies of 4096 bytes (RFC 8291, section 4). Less the header of 86 bytes, the tag of 16 and the delimiter. */
 export const MAX_PAYLOAD_BYTES = 3993;
 
-/** What is chosen by chance for each push. The test with the RFC's example chooses it. */
+/** What is random in each push. The test with the RFC's example sets it. */
 export interface Randomness {
   keyPair: ECDH;
   salt?: Buffer;

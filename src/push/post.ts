@@ -10,7 +10,7 @@ export interface Posted {
   reason: string;
 }
 
-/** Posts a push. Follows no redirect, and reads of the response no more than the reason for a refusal. Rejects without a response. */
+/** Posts a push. Follows no redirect, and reads no more of the response than the reason for a refusal. Rejects if there is no response. */
 export async function post(
   endpoint: string,
   request: { headers: Record<string, string>; body: Buffer; signal: AbortSignal },

@@ -10,7 +10,7 @@ const MAX_ATTEMPTS = 4;
 /** Delay before the second attempt. Each later one waits four times as long. */
 const FIRST_RETRY_MS = 1000;
 const RETRY_FACTOR = 4;
-/** A push service that wants us to wait longer is asked earlier all the same. */
+/** A push service that asks for a longer delay is tried again after this one. */
 const MAX_RETRY_AFTER_MS = 300_000;
 
 interface Job {
@@ -22,7 +22,7 @@ interface Job {
 interface Lane {
   jobs: Job[];
   running: number;
-  /** Whether the push service wants us to wait. */
+  /** Whether the push service has asked for a delay. */
   isPaused: boolean;
 }
 

@@ -15,7 +15,7 @@ const TTL_S = 24 * 3600;
 /** Failures that are logged, each kind once for each push service. */
 const MAX_LOGGED_FAILURES = 100;
 
-/** What has become of a push; an object if it may be sent again. `unwanted`: meanwhile the user has read the message, say. */
+/** What has become of a push; an object if it may be sent again. `unwanted`: for example, the user has read the message meanwhile. */
 export type Outcome = "sent" | "gone" | "refused" | "unwanted" | { retryAfterMs: number | undefined };
 
 export interface PushSenderOptions {

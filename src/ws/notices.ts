@@ -75,7 +75,8 @@ export class Notices {
   #tellMute(room: RoomKey, user: UserKey, mute: Mute | undefined): void {
     for (const { session, room: only } of this.connections.of(user))
       for (const open of session?.openRooms() ?? (only ? [only] : [])) {
-        if (open.room.key !== room) continue;
+        // A mute does not bind an administrator.
+        if (open.room.key !== room || open.user.admin) continue;
         // The first frame of the room tells it, if that has not been sent.
         open.mute = mute ?? null;
         if (open.hasStarted) open.connection.send(encodeMute(open.room.id, mute));

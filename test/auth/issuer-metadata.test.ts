@@ -4,6 +4,7 @@ import pino from "pino";
 
 import { IssuerMetadata } from "../../src/auth/issuer-metadata.ts";
 import { DISCOVERY_PATH, type FaultyIssuer, json, startFaultyIssuer } from "../support/faulty-issuer.ts";
+import { waitUntil } from "../support/wait.ts";
 
 function read(faulty: FaultyIssuer) {
   const logs: string[] = [];
@@ -37,6 +38,8 @@ test("the document is fetched once for many readers, and again after ten minutes
   expect(loads()).toBe(1);
   faulty.handler = json({ ...document, end_session_endpoint: `${faulty.issuer}/logout` });
   clock.ms = 600_000;
+  expect(await metadata.read()).toBe(first);
+  await waitUntil("the new one is used", async () => (await metadata.read()) !== first);
   expect(await metadata.read()).toMatchObject({ end_session_endpoint: `${faulty.issuer}/logout` });
   expect(loads()).toBe(2);
 });
@@ -55,7 +58,20 @@ test("while the issuer is down it is asked every two seconds, and the last docum
   faulty.handler = (_, response) => void response.writeHead(500).end();
   clock.ms = 700_000;
   expect(await metadata.read()).toBe(document);
-  expect([loads(), logs.length]).toEqual([3, 2]);
+  await waitUntil("that is logged", () => logs.length === 2);
+  expect(logs[1]).toContain("the last one stays in use");
+  expect(loads()).toBe(3);
+});
+
+test("an issuer that hangs keeps nobody waiting who can have the last document", async () => {
+  await using faulty = await startFaultyIssuer();
+  faulty.handler = json(documentOf(faulty));
+  const { metadata, clock, loads } = read(faulty);
+  const document = await metadata.read();
+  faulty.handler = () => undefined;
+  clock.ms = 600_000;
+  expect(await Promise.race([metadata.read(), Bun.sleep(2_000)])).toBe(document);
+  await waitUntil("the issuer is asked", () => loads() === 2);
 });
 
 test.each([

@@ -195,3 +195,19 @@ test.each([
     expect(socket.opens.at(-1)?.since).toBeUndefined();
   },
 );
+
+test("a room that has lost messages while it was closed starts again", async () => {
+  const { chat, room, sockets, clock, welcome, begin } = await connectToFake();
+  await welcome(opened(3, [message(1), message(2), message(3)]));
+  room.close();
+  await clock.advance(100);
+  sockets[0]?.disconnect();
+  await clock.advance(500);
+  // The server was restored from a backup. Afterwards it has other messages than those that the client knows.
+  await begin([summary("lobby", { seq: 2 })]);
+  const socket = sockets.at(-1);
+  socket?.receive({ type: "activity", room: "lobby", seq: 4, rev: 4, last_message: message(4) });
+  const again = chat.open("lobby");
+  expect(again.messages).toEqual([]);
+  expect(socket?.opens.at(-1)?.since).toBeUndefined();
+});

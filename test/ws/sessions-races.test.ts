@@ -14,10 +14,10 @@ const MAX_READS = 12;
 type Sockets = Awaited<ReturnType<typeof startSession>>;
 
 /** A session in a room with ten messages, and what is done to the room. */
-async function startSession() {
+async function startSession({ admin = false } = {}) {
   const at = startSockets({ messages: 10 });
   at.store.roles.set(2, "member");
-  const session = await at.openSession(actor(2));
+  const session = await at.openSession(actor(2, admin));
   await at.store.answerAll();
   await session.until(() => session.model.isListed);
   const { store, room, bus, publish } = at;
@@ -234,6 +234,18 @@ test("a user who is muted while a resume runs is told at once", async () => {
   at.mute({ until: null });
   expect(await at.session.next("mute")).toMatchObject({ room: ROOM, mute: { until: null } });
   await at.store.answerAll();
+});
+
+test("an administrator is not told of a mute: it does not bind them", async () => {
+  await using at = await startSession({ admin: true });
+  const { session, store } = at;
+  const id = session.issue({ type: "open", room: ROOM });
+  await answerReads(at, 0, () => at.mute({ until: null }));
+  await store.answerAll();
+  await session.answer(id);
+  at.mute({ until: null });
+  await session.ping();
+  expect(session.opened(ROOM).mute).toBeUndefined();
 });
 
 test("a failing store during a resume ends the session, which goes on where it was", async () => {

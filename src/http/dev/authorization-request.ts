@@ -35,7 +35,7 @@ export class InvalidRequest extends Error {
   override readonly name = "InvalidRequest";
   constructor(
     message: string,
-    /** Where the client hears of it. Undefined if its redirect URI is wrong, too. */
+    /** The URL that tells the client. Undefined if its redirect URI is wrong, too. */
     readonly redirectTo: URL | undefined,
   ) {
     super(message);

@@ -25,7 +25,7 @@ export interface DevRoutesOptions {
 
 /**
  * The development issuer as an OpenID provider for clients on this machine. Nobody has a password, and there are no
- * cookies: with `prompt=none` and a `login_hint`, a client signs in whom it likes.
+ * cookies: with `prompt=none` and a `login_hint`, a client signs in any user.
  */
 export function createDevRoutes({ issuer, chat }: DevRoutesOptions): Hono<Env> {
   const routes = new Hono<Env>();

@@ -6,7 +6,7 @@ import type { Env } from "../env.ts";
 
 const REFUSAL = "Only this machine may use the development issuer.\n";
 
-/** Refuses requests for another host: a site of the internet whose name has come to mean this machine (DNS rebinding). */
+/** Refuses requests for another host: a site on the internet whose name now resolves to this machine (DNS rebinding). */
 export const requireThisMachine: MiddlewareHandler<Env> = (c, next) => {
   const host = URL.parse(`http://${c.req.header("host") ?? ""}`)?.hostname ?? "";
   if (!isLoopback(host)) return Promise.resolve(c.text(REFUSAL, 403));

@@ -6,8 +6,8 @@ import { bundleStyles } from "./style-sheet.ts";
 const REM_PX = 16;
 
 /**
- * The files of `<parley-room>`: `embed.js`, which always has this name, and what it loads from `assets/`. They have nothing
- * in common with those of the page, which would need one more file for it.
+ * The files of `<parley-room>`: `embed.js`, which always has this name, and what it loads from `assets/`. They share nothing
+ * with those of the page: sharing would cost the page one more file.
  */
 export async function buildEmbed(source: string): Promise<ReadonlyMap<string, Uint8Array>> {
   const styles = await bundleStyles(join(source, "style/embed.css"));

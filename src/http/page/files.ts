@@ -44,7 +44,7 @@ export class PageFile {
     this.etag = weakEtag(content);
   }
 
-  /** A form that the binary does not have is made when it is first asked for. */
+  /** An encoding that the binary does not contain is made when it is first asked for. */
   compressed(encoding: Encoding): Promise<Uint8Array> {
     const compressed = this.#compressed.get(encoding) ?? compress[encoding](this.content);
     this.#compressed.set(encoding, compressed);

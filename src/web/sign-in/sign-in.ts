@@ -165,7 +165,7 @@ async function goToIssuer(config: SignInConfig, user: string | undefined, attemp
   };
   for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
   sessionStorage.setItem(PENDING_KEY, JSON.stringify(pending));
-  // The way back does not lead to the page as it was, without a user.
+  // Not `assign`: the Back button would lead to the page without a user.
   location.replace(url);
 }
 
