@@ -197,7 +197,6 @@ export class RoomReplica implements Room {
     return { type: "open", room: this.id, since: this.history.cursor };
   }
 
-  /** The connection has been lost. */
   disconnect(): void {
     this.#isLevel = false;
     this.users.stopTyping();

@@ -79,8 +79,10 @@ export class ClientMonitor {
     const { name, history } = this.#options;
     const { id } = room;
     let created = new Set<number>();
-    let created_at = since?.created_at ?? "";
-    let rev = since?.rev ?? 0;
+    // A room that was open before begins where it was.
+    const start = since ?? room.position;
+    let created_at = start?.created_at ?? "";
+    let rev = start?.rev ?? 0;
     let positionRev = rev;
     let changes = 0;
     const violation = (what: string) => this.#violation(`${id}: ${what}`);
@@ -100,7 +102,7 @@ export class ClientMonitor {
     });
     room.on("reset", () => {
       const { position } = room;
-      // Without a position the first is a reset. After it the server must be able to resume, if it is the same room.
+      // Without a position the first is a reset. Otherwise the server must be able to resume, if it is the same room.
       if (position?.created_at === created_at) violation(`a reset at rev ${position.rev}, after rev ${rev}`);
       created_at = position?.created_at ?? "";
       rev = positionRev = position?.rev ?? 0;

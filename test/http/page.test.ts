@@ -1,14 +1,11 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { brotliDecompressSync, gunzipSync, gzipSync } from "node:zlib";
+import { brotliDecompressSync, gunzipSync } from "node:zlib";
 
 import pino from "pino";
 
 import { IssuerMetadata } from "../../src/auth/issuer-metadata.ts";
 import { DISCOVERY_PATH, json, startFaultyIssuer } from "../support/faulty-issuer.ts";
 import { createHttpApp } from "../support/http-app.ts";
-
-/** Bytes of the page, compressed, without what is loaded only when it is opened. */
-const MAX_PAGE_BYTES = 80 * 1024;
 
 const issuer = await startFaultyIssuer();
 const signIn = {
@@ -197,23 +194,6 @@ describe("its files", () => {
       ]);
     },
   );
-});
-
-test(`what is loaded to show the page has at most ${MAX_PAGE_BYTES} bytes, compressed`, async () => {
-  const loaded = new Map<string, Uint8Array>([["/", await (await get("/")).bytes()]]);
-  const load = async (path: string): Promise<void> => {
-    if (loaded.has(path)) return;
-    const content = await (await get(path)).bytes();
-    loaded.set(path, content);
-    if (!path.endsWith(".js")) return;
-    for (const { kind, path: name } of new Bun.Transpiler({ loader: "js" }).scan(content).imports)
-      if (kind === "import-statement") await load(new URL(name, `http://chat.example.com${path}`).pathname);
-  };
-  for (const path of linked) await load(path);
-  const sizes = [...loaded].map(([path, content]) => [path, gzipSync(content, { level: 9 }).length] as const);
-  const total = sizes.reduce((sum, [, bytes]) => sum + bytes, 0);
-  console.log(`the page has ${total} bytes, compressed: ${sizes.map((each) => each.join(" ")).join(", ")}`);
-  expect(total).toBeWithin(10_000, MAX_PAGE_BYTES + 1);
 });
 
 describe("GET /config.json", () => {
