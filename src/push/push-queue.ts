@@ -101,7 +101,13 @@ export class PushQueue {
       this.#lanes.delete(origin);
       this.#lanes.set(origin, lane);
       const job = takeJob(lane);
-      if (job) void this.#run(origin, lane, job);
+      if (!job) break;
+      if (this.#newest.get(keyOf(job.push)) === job.push) {
+        void this.#run(origin, lane, job);
+      } else {
+        this.#settle(job.push, "unwanted");
+        this.#forgetIfIdle(origin, lane);
+      }
     }
     if (this.#running === 0) this.#idle();
   }
@@ -109,15 +115,18 @@ export class PushQueue {
   async #run(origin: string, lane: Lane, job: Job): Promise<void> {
     this.#running++;
     lane.running++;
-    const isReplaced = this.#newest.get(keyOf(job.push)) !== job.push;
-    const outcome = isReplaced ? "unwanted" : await this.options.send(job.push);
+    const outcome = await this.options.send(job.push);
     this.#running--;
     lane.running--;
     if (typeof outcome === "string") this.#settle(job.push, outcome);
     else this.#retry(lane, job, outcome.retryAfterMs);
+    this.#forgetIfIdle(origin, lane);
+    this.#fill();
+  }
+
+  #forgetIfIdle(origin: string, lane: Lane): void {
     if (lane.jobs.size === 0 && lane.running === 0 && !lane.isPaused && this.#lanes.get(origin) === lane)
       this.#lanes.delete(origin);
-    this.#fill();
   }
 
   #retry(lane: Lane, job: Job, retryAfterMs: number | undefined): void {

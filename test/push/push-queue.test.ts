@@ -131,6 +131,15 @@ test("a later push of a room replaces one that waits, also to be sent again", as
   expect(requests).toHaveLength(1);
 });
 
+test("thousands of pushes that were replaced are passed over at once", async () => {
+  const { queue, requests, settled } = createQueue();
+  for (let each = 0; each < 10_000; each++) queue.add(pushTo("https://push.example.com/1", each % 10));
+  await requests[0]?.answer("sent");
+  while (requests.length > 0) await requests[0]?.answer("sent");
+  // The first eight were on their way already.
+  expect(settled).toEqual({ sent: 18, unwanted: 9_982 });
+});
+
 test("a push service that asks to wait gets nothing until then, and the others theirs", async () => {
   const { add, requests, running, answerAll, settled } = createQueue();
   add("busy.example.com", 10);
