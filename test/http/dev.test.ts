@@ -241,10 +241,15 @@ test("pages of this machine may read its answers, others may not", async () => {
     expect(await allowedOrigin(origin)).toBeNull();
 });
 
-test("a site whose name has come to mean this machine gets nothing", async () => {
+test.each([
+  ["a site whose name now resolves to this machine", { host: "evil.example.com:8000" }],
+  // It could not read the tokens, but they would push out those of others.
+  ["a page of another site", { origin: "http://evil.example.com:8000" }],
+  ["a page without an origin", { origin: "null" }],
+])("%s gets no tokens", async (_, headers) => {
   const response = await request("token", {
     method: "POST",
-    headers: { host: "evil.example.com:8000", origin: "http://evil.example.com:8000" },
+    headers,
     body: new URLSearchParams({ grant_type: "password", username: "alice" }),
   });
   expect(response.status).toBe(403);

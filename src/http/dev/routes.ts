@@ -60,9 +60,6 @@ export function createDevRoutes({ issuer, chat }: DevRoutesOptions): Hono<Env> {
     return sendCode(c, request, email);
   });
   routes.post("/authorize", async (c) => {
-    // It adds a member, so no page of the internet may send this form.
-    if (!isLoopbackUrl(c.req.header("origin") ?? ""))
-      return c.text("Only pages of this machine may send this form.\n", 403);
     const { user, ...parameters } = await readForm(c);
     const request = parseAuthorizationRequest(parameters);
     const email = emailOf(user);

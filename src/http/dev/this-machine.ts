@@ -6,10 +6,15 @@ import type { Env } from "../env.ts";
 
 const REFUSAL = "Only this machine may use the development issuer.\n";
 
-/** Refuses requests for another host: a site on the internet whose name now resolves to this machine (DNS rebinding). */
+/**
+ * Refuses requests of pages of other sites, and requests for another host: a site on the internet whose name now resolves to
+ * this machine (DNS rebinding). Browsers send no Origin when a link or an address is opened.
+ */
 export const requireThisMachine: MiddlewareHandler<Env> = (c, next) => {
   const host = URL.parse(`http://${c.req.header("host") ?? ""}`)?.hostname ?? "";
-  if (!isLoopback(host)) return Promise.resolve(c.text(REFUSAL, 403));
+  const origin = c.req.header("origin");
+  if (!isLoopback(host) || (origin !== undefined && !isLoopbackUrl(origin)))
+    return Promise.resolve(c.text(REFUSAL, 403));
   return next();
 };
 
