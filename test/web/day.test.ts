@@ -33,6 +33,8 @@ async function signIn(browser: Browser, url: string, email: string): Promise<Tab
   return tab;
 }
 
+const texts = (tab: Tab) => tab.page.locator("[data-seq] .text").allTextContents();
+
 test("two users spend a day with the binary: nothing is lost, doubled or out of order, and nobody is asked to sign in again", async () => {
   await using cleanup = new AsyncDisposableStack();
   const provider = cleanup.use(await startSignInProvider({ tokenSeconds: TOKEN_SECONDS }));
@@ -116,7 +118,6 @@ test("two users spend a day with the binary: nothing is lost, doubled or out of 
   await waitUntil("both tokens are renewed", () => renewals() >= 4, 40_000);
   await bobs.send("Still here");
   await alices.seeStored("Still here");
-  const texts = (tab: Tab) => tab.page.locator("[data-seq] .text").allTextContents();
   const last = ["Half a sentence", "Is it down?"];
   expect((await texts(alices)).toSorted()).toEqual(
     ["Morning! Coffee? (edited)", "Always", "From the train", "Meanwhile", ...last, "Still here"].toSorted(),
