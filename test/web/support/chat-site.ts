@@ -118,7 +118,7 @@ export class Tab implements AsyncDisposable {
   readonly complaints: string[] = [];
   readonly box: Locator;
 
-  private constructor(readonly page: Page) {
+  constructor(readonly page: Page) {
     this.box = page.locator(".composer textarea");
     page.on("console", (line) => {
       if (line.type() === "error" || line.type() === "warning") this.complaints.push(line.text());
