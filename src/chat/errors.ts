@@ -81,7 +81,7 @@ const refusals = {
   own_restriction: ["forbidden", "You cannot ban or mute yourself."],
   too_many_restrictions: ["forbidden", "This room has the maximum number of bans and mutes."],
   not_administrator: ["forbidden", "Only administrators may do this."],
-  last_owner: ["conflict", "A room needs an owner: make someone else an owner first."],
+  last_owner: ["conflict", "A room needs an owner: make someone else an owner first, or delete the room."],
   too_many_members: ["forbidden", "This room has the maximum number of members."],
   too_many_rooms: ["forbidden", "You have created the maximum number of rooms."],
   room_id_taken: ["conflict", "A room with this id already exists."],

@@ -153,6 +153,11 @@ test.each([
   expect(description).toStartWith(`${name}: `);
 });
 
+test("a request names the parameter that is missing", async () => {
+  const response = await request("authorize");
+  expect([response.status, await response.text()]).toEqual([400, "client_id: must be given\n"]);
+});
+
 test.each(["https://evil.example.com/", "http://localhost.evil.com/", "javascript:alert(1)", "//x", ""])(
   "nobody is sent to %p",
   async (uri) => {

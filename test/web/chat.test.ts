@@ -127,7 +127,7 @@ test("a room is created, found by others, and joined", async () => {
   await bens.box.waitFor();
 });
 
-test("members are invited, muted and removed", async () => {
+test("members are invited, muted, removed and banned", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
   const room = await web.site.createRoom([ann], "Club");
   await using anns = await Tab.open(web, ann, room);
@@ -135,7 +135,7 @@ test("members are invited, muted and removed", async () => {
   await anns.button("Members").click();
   await anns.page.getByLabel("Invite by email").fill(ben);
   await anns.button("Invite").click();
-  await anns.page.getByText(`${ben} is a member now.`).waitFor();
+  await anns.page.getByText(`${ben} is a member now. No email was sent: give them the link.`).waitFor();
   await bens.page.getByRole("link", { name: /^Club/ }).click();
 
   await anns.button(`Manage ${nameOf(ben)}`).click();
@@ -157,6 +157,13 @@ test("members are invited, muted and removed", async () => {
   await anns.button("Remove from room").click();
   await bens.page.getByText("You are no longer a member of this room.").waitFor();
   expect(await bens.page.getByRole("link", { name: /^Club/ }).count()).toBe(0);
+
+  await web.site.api(ann).setMember(room, ben);
+  await anns.button(`Manage ${nameOf(ben)}`).click();
+  await anns.button("Ban").click();
+  await anns.page.getByText("Banned", { exact: true }).click();
+  await anns.button(`Unban ${nameOf(ben)}`).click();
+  await anns.page.getByText("Nobody is banned.").waitFor();
 });
 
 test("two people of a room write to each other directly", async () => {

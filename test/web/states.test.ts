@@ -87,10 +87,10 @@ test("slow mode is explained, and the message is sent when its time has come", a
   const room = await web.site.createRoom([ann, ben]);
   await web.site.api(ann).changeRoom(room, { slow_mode: 2 });
   await using tab = await Tab.open(web, ben, room);
-  await tab.page.getByText("Slow mode: one message every 2 s").waitFor();
+  await tab.page.getByText("Slow mode: one message every 2 seconds").waitFor();
   await tab.send("One");
   await tab.send("Two");
-  await tab.message("Two").getByText("Waiting: one message every 2 s in this room.").waitFor();
+  await tab.message("Two").getByText("Waiting: one message every 2 seconds in this room.").waitFor();
   await tab.message("Two").getByText("Waiting").waitFor({ state: "detached" });
   expect((await web.site.api(ben).messages(room)).map(({ text }) => text)).toEqual(["One", "Two"]);
 });

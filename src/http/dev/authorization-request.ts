@@ -3,31 +3,39 @@ import * as v from "valibot";
 import { isLoopbackUrl } from "../../url.ts";
 import type { Form } from "./form.ts";
 
+const MISSING = "must be given";
+
 /** Without these, the user can't be sent back to the client. */
-const clientSchema = v.object({
-  client_id: v.pipe(v.string("must be given"), v.nonEmpty("must be given")),
-  redirect_uri: v.pipe(
-    v.string("must be given"),
-    v.check(isLoopbackUrl, "must be on this machine: localhost, 127.0.0.1 or [::1]"),
-    v.check((text) => !text.includes("#"), "must have no fragment"),
-  ),
-});
+const clientSchema = v.object(
+  {
+    client_id: v.pipe(v.string(), v.nonEmpty(MISSING)),
+    redirect_uri: v.pipe(
+      v.string(),
+      v.check(isLoopbackUrl, "must be on this machine: localhost, 127.0.0.1 or [::1]"),
+      v.check((text) => !text.includes("#"), "must have no fragment"),
+    ),
+  },
+  MISSING,
+);
 
 /** An authorization request (OpenID Connect Core 1.0, section 3.1.2.1; RFC 7636, section 4.3). */
-const requestSchema = v.object({
-  ...clientSchema.entries,
-  response_type: v.literal("code", "must be code"),
-  scope: v.pipe(
-    v.string("must be given"),
-    v.check((scope) => scope.split(" ").includes("openid"), "must have openid"),
-  ),
-  code_challenge: v.pipe(v.string("must be given"), v.regex(/^[\w-]{43}$/, "must have 43 characters")),
-  code_challenge_method: v.literal("S256", "must be S256"),
-  state: v.optional(v.string()),
-  nonce: v.optional(v.string()),
-  prompt: v.optional(v.string()),
-  login_hint: v.optional(v.string()),
-});
+const requestSchema = v.object(
+  {
+    ...clientSchema.entries,
+    response_type: v.literal("code", "must be code"),
+    scope: v.pipe(
+      v.string(),
+      v.check((scope) => scope.split(" ").includes("openid"), "must have openid"),
+    ),
+    code_challenge: v.pipe(v.string(), v.regex(/^[\w-]{43}$/, "must have 43 characters")),
+    code_challenge_method: v.literal("S256", "must be S256"),
+    state: v.optional(v.string()),
+    nonce: v.optional(v.string()),
+    prompt: v.optional(v.string()),
+    login_hint: v.optional(v.string()),
+  },
+  MISSING,
+);
 export type AuthorizationRequest = v.InferOutput<typeof requestSchema>;
 
 /** A request that is wrong, in words for the developer of the client. */

@@ -39,7 +39,8 @@ export function BanList({ room, mayLift }: { room: Room; mayLift: boolean }) {
             </span>
             {mayLift && (
               <button type="button" class="button small" onClick={() => void lift(ban)}>
-                Lift
+                Unban
+                <span class="visually-hidden"> {nameOf(ban.user)}</span>
               </button>
             )}
           </li>

@@ -26,7 +26,7 @@ export function Invite({ room, mayInvite }: { room: Room; mayInvite: boolean }) 
       notify(access === "open" ? "The link was copied." : "The link was copied. It works for members.");
     } catch {
       // Browsers have no clipboard for pages over plain http.
-      notify(link);
+      notify(`Copy this link: ${link}`);
     }
   };
   if (isEmbedded && !mayInvite) return null;
@@ -50,6 +50,7 @@ export function Invite({ room, mayInvite }: { room: Room; mayInvite: boolean }) 
         {invited !== undefined && (
           <>
             <bdi>{invited}</bdi> is a member now.
+            {!isEmbedded && " No email was sent: give them the link."}
           </>
         )}
       </p>

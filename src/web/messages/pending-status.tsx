@@ -4,6 +4,7 @@ import type { PendingMessage } from "../../client/index.ts";
 import { useRoomActions } from "../rooms/room-actions.ts";
 import { explain } from "../ui/explain.ts";
 import { useStore } from "../ui/hooks.ts";
+import { duration } from "../ui/times.ts";
 
 /** A message that is sent at once is not shown as being sent. */
 const SENDING_DELAY_MS = 600;
@@ -51,7 +52,7 @@ export function PendingStatus({ message }: { message: PendingMessage }) {
   if (!isLate || message.status === "stored") return null;
   if (!isOpen) return <p class="pending-status">Will be sent when you are connected.</p>;
   if (slowMode > 0 && room.role === "member")
-    return <p class="pending-status">Waiting: one message every {slowMode} s in this room.</p>;
+    return <p class="pending-status">Waiting: one message every {duration(slowMode)} in this room.</p>;
   if (delay !== undefined) return <p class="pending-status">{explain(delay)} It will be sent.</p>;
   return <p class="pending-status">Sending …</p>;
 }

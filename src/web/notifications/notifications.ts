@@ -36,7 +36,7 @@ export class Notifications {
   /** Asks the user. Resolves with a sentence for them about what came of it. */
   async turnOn(): Promise<string> {
     if ((await Notification.requestPermission()) !== "granted")
-      return "Your browser does not allow notifications from this page.";
+      return "Your browser blocks notifications from this page. Allow them in the settings of the browser.";
     localStorage.setItem(KEY, "on");
     this.#setOn(true);
     const isPushed = await this.registerPush().catch(() => false);

@@ -54,7 +54,7 @@ export function OpenRooms({ onClose }: { onClose: () => void }) {
           <li key={id} class="list-row">
             <span class="row-main">
               <bdi class="row-title">{name}</bdi>
-              <span class="hint">{count(seq, "message")}</span>
+              <span class="hint">{seq === 0 ? "No messages yet" : count(seq, "message")}</span>
             </span>
             <button type="button" class="button small" onClick={() => void join(id)}>
               {chat.room(id) ? "Open" : "Join"}

@@ -1,24 +1,18 @@
 import type { RoomChange } from "../../client/api.ts";
 import type { RoomInfo } from "../../client/index.ts";
 import { textOf } from "../ui/submit.ts";
+import { duration } from "../ui/times.ts";
 
 type Settings = Pick<RoomInfo, "name" | "access" | "posting" | "slow_mode">;
 
-/** Seconds between two messages, and what they are called. */
-const slowModes: readonly (readonly [number, string])[] = [
-  [0, "Off"],
-  [5, "5 seconds"],
-  [10, "10 seconds"],
-  [30, "30 seconds"],
-  [60, "1 minute"],
-  [300, "5 minutes"],
-  [3600, "1 hour"],
-];
+/** Seconds between two messages of a member. */
+const slowModes = [0, 5, 10, 30, 60, 300, 3600];
 
 /** The fields of a room's settings, for a form. */
 export function RoomFields({ room }: { room?: Settings }) {
   const slowMode = room?.slow_mode ?? 0;
-  const isOther = slowModes.every(([seconds]) => seconds !== slowMode);
+  // Other clients may set any number.
+  const choices = slowModes.includes(slowMode) ? slowModes : [...slowModes, slowMode];
   return (
     <>
       <label class="field">
@@ -57,16 +51,11 @@ export function RoomFields({ room }: { room?: Settings }) {
       <label class="field">
         <span>Slow mode: time between two messages of a member</span>
         <select name="slow_mode">
-          {slowModes.map(([seconds, name]) => (
+          {choices.map((seconds) => (
             <option key={seconds} value={seconds} selected={seconds === slowMode}>
-              {name}
+              {seconds === 0 ? "Off" : duration(seconds)}
             </option>
           ))}
-          {isOther && (
-            <option value={slowMode} selected>
-              {slowMode} seconds
-            </option>
-          )}
         </select>
       </label>
     </>

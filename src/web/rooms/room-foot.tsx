@@ -2,6 +2,7 @@ import { Composer } from "../composer/composer.tsx";
 import { useMute } from "../members/use-mute.ts";
 import { useStore } from "../ui/hooks.ts";
 import { listNames } from "../ui/names.ts";
+import { duration } from "../ui/times.ts";
 import { useRoomActions } from "./room-actions.ts";
 
 interface Props {
@@ -35,7 +36,7 @@ export function RoomFoot(props: Props) {
           </span>
         )}
         {typing.length === 0 && mute === undefined && slowMode > 0 && isMember && mayPost && (
-          <span>Slow mode: one message every {slowMode} s</span>
+          <span>Slow mode: one message every {duration(slowMode)}</span>
         )}
       </p>
       {mayPost ? (

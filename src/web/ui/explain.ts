@@ -1,5 +1,5 @@
 import { ParleyError } from "../../client/index.ts";
-import { moment } from "./times.ts";
+import { duration, moment } from "./times.ts";
 
 const texts: Partial<Record<ParleyError["code"], string>> = {
   network: "The server does not respond.",
@@ -28,5 +28,5 @@ export function explain(error: unknown): string {
   if (until !== undefined) return `You are muted in this room until ${moment(until)}.`;
   const text = texts[code] ?? message;
   if (code !== "rate_limited" || retryAfterMs === undefined) return text;
-  return `${text} Try again in ${Math.ceil(retryAfterMs / 1000)} s.`;
+  return `${text} Try again in ${duration(Math.ceil(retryAfterMs / 1000))}.`;
 }

@@ -1,3 +1,5 @@
+import { count } from "./names.ts";
+
 const DAY_MS = 86_400_000;
 
 const { hour12 } = new Intl.DateTimeFormat(undefined, { hour: "numeric" }).resolvedOptions();
@@ -46,6 +48,18 @@ export function shortTime(time: string): string {
   if (days === 1) return "Yesterday";
   if (days < 7) return weekday.format(new Date(time));
   return (isThisYear(time) ? shortDay : shortDate).format(new Date(time));
+}
+
+const units: readonly (readonly [number, string])[] = [
+  [86_400, "day"],
+  [3600, "hour"],
+  [60, "minute"],
+];
+
+/** 10 seconds, 1 hour, 90 seconds */
+export function duration(seconds: number): string {
+  const [size, unit] = units.find(([length]) => seconds > 0 && seconds % length === 0) ?? [1, "second"];
+  return count(seconds / size, unit);
 }
 
 /** For "until …": a time today, or a day and a time. */
