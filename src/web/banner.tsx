@@ -5,10 +5,10 @@ import { useServices } from "./context.ts";
 import { explain } from "./ui/explain.ts";
 import { useStore } from "./ui/hooks.ts";
 
-/** A connection that is made within this time is not worth a word. */
+/** A connection that takes less time than this is not announced. */
 const CONNECTING_DELAY_MS = 1_000;
 
-/** Says in words why nothing arrives at the moment. Writing goes on. */
+/** Tells the user why nothing arrives at the moment. They can go on writing. */
 export function Banner(props: { isSignedOut?: boolean; onSignIn?: () => void }) {
   const { chat } = useServices();
   const status = useStore(chat, (current) => current.status);

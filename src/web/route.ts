@@ -6,11 +6,11 @@ export interface Route {
   seq?: number | undefined;
 }
 
-/** Where the user is, and the way to elsewhere. */
+/** The current route, and how to change it. */
 export interface Navigation {
   /** A new object after each navigation, also to the same place. */
   readonly route: Route;
-  /** Goes to a room or a message. With `replace` the way back leads past the present place. */
+  /** Goes to a room or a message. With `replace`, it takes the place of the current entry in the browser's history. */
   readonly navigate: (route: Route, options?: { replace?: boolean }) => void;
   readonly subscribe: (listener: () => void) => () => void;
 }

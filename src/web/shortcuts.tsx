@@ -36,11 +36,11 @@ const shortcuts: readonly (readonly [string, readonly (readonly [string, string]
 
 const isMac = /Mac|iP/.test(navigator.platform);
 
-/** Each key as a key. A slash stands between alternatives. */
+/** Each key as a `<kbd>`. A slash stands between alternatives. */
 const keysOf = (keys: string) =>
   keys.split(" ").map((key) => (key === "/" ? " or " : <kbd>{key === "Ctrl" && isMac ? "⌘" : key}</kbd>));
 
-/** The keys that do something, and how texts are formatted. */
+/** The keyboard shortcuts, and how messages are formatted. */
 export function Shortcuts({ onClose }: { onClose: () => void }) {
   return (
     <Dialog title="Keyboard and formatting" onClose={onClose}>

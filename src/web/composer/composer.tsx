@@ -55,7 +55,7 @@ export function Composer({ replyTo, onReplyTo }: Props) {
     if (userId === undefined || isLoaded.current) return;
     isLoaded.current = true;
     const draft = loadDraft(storage, userId, room.id);
-    // What was written while the user was not known yet stays.
+    // Keep what was written before it was known who the user is.
     const written = boxRef.current?.value ?? "";
     if (written === "") setText(draft.text);
     else save({ text: written, replyTo });
@@ -110,7 +110,7 @@ export function Composer({ replyTo, onReplyTo }: Props) {
     else if (query && key === "Escape") setQuery(undefined);
     else if (key === "Escape" && replyTo !== undefined) onReplyTo(undefined);
     else if (key === "Tab" && event.shiftKey && replyTo === undefined)
-      // Not to a link in one of the messages.
+      // The browser would go to the last link in the messages.
       boxRef.current?.closest(".room")?.querySelector<HTMLElement>(".messages")?.focus();
     else if (key === "ArrowUp" && text === "") {
       const last = room.messages.findLast(

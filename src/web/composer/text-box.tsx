@@ -55,11 +55,11 @@ export function TextBox(props: Props) {
       }}
       onSelect={onSelect}
       onKeyDown={(event) => {
-        // While an IME composes, all keys are its own. Safari tells the last of them by this code alone.
+        // While an IME composes, all keys belong to it. In Safari, only this code identifies the last of them.
         if (event.isComposing || event.keyCode === 229) return;
         onKeyDown?.(event);
         if (event.defaultPrevented || event.key !== "Enter" || event.shiftKey || event.altKey) return;
-        // As people expect on a phone.
+        // On a phone, people expect Enter to begin a new line.
         if (hasTouchKeyboard() && !event.ctrlKey && !event.metaKey) return;
         event.preventDefault();
         onEnter();

@@ -5,7 +5,7 @@ import { nameOf } from "../ui/names.ts";
 export class KnownUsers {
   readonly #room: Room;
   #users = new Map<string, User>();
-  /** What `#users` is made of. */
+  /** What `#users` was made from. */
   #sources: readonly unknown[] = [];
 
   constructor(room: Room) {
@@ -19,7 +19,7 @@ export class KnownUsers {
   #search(id: string): User | undefined {
     const { messages, online, members, me } = this.#room;
     const sources = [messages, online, members, me];
-    // Nothing is new: the user is not known.
+    // None of the sources has changed, so the user is still unknown.
     if (sources.every((source, index) => source === this.#sources[index])) return undefined;
     this.#sources = sources;
     for (const user of [...messages.map(({ sender }) => sender), ...online, ...members, ...(me ? [me] : [])])

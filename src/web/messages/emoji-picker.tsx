@@ -8,7 +8,7 @@ export interface EmojiPickerProps {
   onClose: () => void;
 }
 
-/** Emoji in one row; the arrow keys go by it. Must be the number of columns in messages.css. */
+/** Emoji in one row, by which the arrow keys move up and down. Must be the number of columns in messages.css. */
 const COLUMNS = 8;
 
 /** Emoji by name. */
@@ -26,7 +26,7 @@ export function EmojiPicker({ onPick, onClose }: EmojiPickerProps) {
   const found = emoji.filter(([, name]) => words.every((word) => name.includes(word)));
   useEffect(() => {
     if (!hasTouchKeyboard()) input.current?.focus({ preventScroll: true });
-    // In a shadow tree, the target is not what was hit.
+    // For events in a shadow tree, `target` is only its host.
     const close = (event: Event) => {
       if (picker.current && !event.composedPath().includes(picker.current)) onClose();
     };

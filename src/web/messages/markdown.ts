@@ -2,7 +2,7 @@ import { Lexer, type MarkedOptions, type Token, Tokenizer, type Tokens } from "m
 
 /** UTF-16 units. Longer texts are shown as they are: for some texts the time of the lexer is quadratic. */
 const MAX_LENGTH = 8_000;
-/** A line with more quotes and lists in each other than any person writes. The lexer would recurse for each. */
+/** A line with more nested quotes and lists than people write. The lexer would recurse for each level. */
 const DEEP_LINE = /^[ \t]*(?:>[ \t]*|(?:[-+*]|\d{1,9}[.)])[ \t]+){9}/m;
 
 /** A place in a text that mentions somebody. */

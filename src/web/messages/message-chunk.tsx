@@ -10,7 +10,7 @@ const MAX_PAUSE_MS = 5 * 60_000;
 /** A message that is being edited. */
 export interface Editing {
   seq: number;
-  /** Another text than its own to begin with. */
+  /** The text to begin with, if it is not the message's own. */
   text?: string | undefined;
 }
 

@@ -9,7 +9,7 @@ function focusMessage(list: HTMLElement, move: (index: number, last: number) => 
   const last = messages.length - 1;
   const focused = focusedBeside(list);
   const current = messages.findIndex((message) => message.contains(focused));
-  // From the list itself, the keys begin at its end.
+  // When the list itself has the focus, the keys start at its end.
   const next = messages[Math.max(0, Math.min(last, move(current < 0 ? last + 1 : current, last)))];
   next?.focus({ preventScroll: true });
   next?.scrollIntoView({ block: "nearest" });

@@ -105,7 +105,7 @@ export function MessageList({ editing }: { editing: Editing | undefined }) {
     if (route.seq !== undefined && isOpen) void goTo(route.seq);
   }, [route, room, isOpen]);
   useEffect(() => {
-    // One's own message is looked at, wherever one was.
+    // Sending a message leads to it, wherever the user was.
     if (pending.at(-1)?.status === "waiting") {
       shown.showNewest();
       scroller.current?.toBottom();

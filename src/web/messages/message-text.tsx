@@ -4,7 +4,7 @@ import { useMemo } from "preact/hooks";
 
 import { otherHost, parse, safeUrl } from "./markdown.ts";
 
-/** How deep elements may be in each other. What is deeper is shown as it was written. */
+/** How deeply elements may be nested. Deeper ones are shown as they were written. */
 const MAX_DEPTH = 12;
 /** Up to three emoji, and nothing else, are shown in a larger size. */
 const FEW_EMOJI = /^(?:\p{RGI_Emoji}\s*){1,3}$/v;

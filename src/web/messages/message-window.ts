@@ -130,7 +130,7 @@ export class MessageWindow {
     this.#emit();
   }
 
-  /** A message has changed: perhaps one that is only here. */
+  /** Applies a change of a message that may be among the older ones, which `room.messages` does not have. */
   #apply(message: Message): void {
     const index = message.seq - firstOf(this.#past ?? []);
     const known = this.#past?.[index];

@@ -33,7 +33,7 @@ export function MessageView({ message, isContinued, editing, isTarget, isLastOwn
   const names = useMemo(() => mentionedNames(message, users), [message, users]);
   const { seq, sender, sent_at, edited_at, deleted_at, reply_to } = message;
   const pending = "status" in message ? message : undefined;
-  // The tab key passes by the buttons of the other messages.
+  // The Tab key skips the buttons of the other messages.
   const tabIndex = isActive ? 0 : -1;
   const isDeleted = deleted_at !== undefined;
   const me = room.me?.id;

@@ -2,7 +2,7 @@ import type { Notifications } from "../notifications/notifications.ts";
 import { forgetLastRoom } from "../rooms/last-room.ts";
 import { forgetUser } from "../sign-in/sign-in.ts";
 
-/** Set and removed at once: other tabs are told of it. */
+/** Set and removed at once: other tabs get a `storage` event. */
 const SIGNAL_KEY = "parley.signed-out";
 
 /** Forgets who is signed in on this device, in other tabs too, and removes notifications. What they have written stays. */

@@ -15,7 +15,7 @@ export function keepSnapshot(chat: Chat, user: string, signal: AbortSignal): voi
   const removeListener = chat.subscribe(() => {
     timer ??= setTimeout(save, SAVE_INTERVAL_MS);
   });
-  // A page that is hidden may be ended at any time.
+  // The browser may discard a hidden page at any time.
   const onHide = () => {
     if (document.visibilityState === "hidden") save();
   };

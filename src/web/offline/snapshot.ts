@@ -20,7 +20,7 @@ let last: Promise<unknown> = Promise.resolve();
 /** Does nothing where there is no Cache API: over plain http, except on the same machine. */
 function inTurn<T>(use: (storage: CacheStorage) => Promise<T>): Promise<T | undefined> {
   const { caches } = globalThis as Partial<typeof globalThis>;
-  // A storage that is full or forbidden is not worth a word.
+  // The storage may be full or forbidden. The user need not know.
   const next = last.then(() => caches && use(caches)).catch(() => undefined);
   last = next;
   return next;

@@ -4,7 +4,7 @@ import { useContext } from "preact/hooks";
 import type { Message, Room } from "../../client/index.ts";
 import type { KnownUsers } from "../members/known-users.ts";
 
-/** What the parts of a room do with each other. A new object only when something in it has changed. */
+/** What the components of a room share. A new object only when something in it has changed. */
 export interface RoomActions {
   room: Room;
   users: KnownUsers;

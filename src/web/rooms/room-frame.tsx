@@ -4,7 +4,7 @@ import { useServices } from "../context.ts";
 import { Icon } from "../ui/icons.tsx";
 import { RoomLink } from "../ui/room-link.tsx";
 
-/** What is around a room. In another page, it is not the main part. */
+/** The frame of a room: `<main>` on the server's page, a `<section>` in another page. */
 export function RoomFrame({ children, class: name = "" }: { children: ComponentChildren; class?: string }) {
   const { isEmbedded } = useServices();
   const Element = isEmbedded ? "section" : "main";

@@ -11,7 +11,7 @@ import { RoomLink } from "../ui/room-link.tsx";
 import { exactTime, shortTime } from "../ui/times.ts";
 import { useOnline } from "./use-online.ts";
 
-/** So many rooms need a filter. */
+/** A list with more rooms than this has a filter. */
 const MANY_ROOMS = 12;
 
 /** Rooms as they are listed: direct conversations after the others. */

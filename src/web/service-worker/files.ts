@@ -77,7 +77,7 @@ async function storePage(response: Response): Promise<void> {
 /** The links of the document are relative to its root, and this one is shown at any depth. */
 async function atAnyDepth(response: Response): Promise<Response> {
   const headers = new Headers(response.headers);
-  // They are about the text as it was sent.
+  // They describe the response as it was sent, compressed.
   headers.delete("content-encoding");
   headers.delete("content-length");
   const html = await response.text();

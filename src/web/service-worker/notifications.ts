@@ -19,7 +19,7 @@ export async function showNotification(payload: NotificationPayload): Promise<vo
   const from = sender.name ?? sender.email ?? sender.id ?? "Somebody";
   const options: Options = {
     body: text,
-    // One notification for each room: a later one replaces it, and is told like a first one.
+    // One notification for each room: a later one replaces it, and alerts the user again.
     tag: room,
     renotify: true,
     data: { type: "open", room, seq } satisfies OpenMessage,

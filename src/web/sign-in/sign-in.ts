@@ -101,7 +101,7 @@ const isSignedOutSince = ({ user }: PendingSignIn) => user !== undefined && read
 async function reachIssuer(config: SignInConfig): Promise<void> {
   const url = `${config.issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
   const options: RequestInit = { cache: "no-store", signal: AbortSignal.timeout(REACH_TIMEOUT_MS) };
-  // Any answer will do. Some issuers allow only one of the two.
+  // Any answer will do. Some issuers allow only one of the two modes.
   await fetch(url, { ...options, mode: "no-cors" })
     .catch(() => fetch(url, options))
     .catch((cause: unknown) => {
@@ -112,7 +112,7 @@ async function reachIssuer(config: SignInConfig): Promise<void> {
 /** Signs in a user whom the issuer knows. */
 async function signInSilently(config: SignInConfig, user: string, attempts: number): Promise<never> {
   if (attempts >= MAX_ATTEMPTS) throw new ParleyError("network", "The sign-in service sends no answer.");
-  // To leave a page before it is loaded would end its loading with an error.
+  // Leaving a page before it has loaded would abort its loading with an error.
   await Promise.all([reachIssuer(config), pageLoaded()]);
   // They may have signed out meanwhile.
   if ((readLastUser() ?? "") === user) await goToIssuer(config, user, attempts + 1);

@@ -17,7 +17,7 @@ export function Dialog({ title, onClose, children, class: name = "" }: Props) {
   const id = useId();
   useFocusReturn(dialog, (element) => {
     dialog.current?.showModal();
-    // Where people come to write, they get the keyboard at once; elsewhere it would cover the dialog.
+    // On a phone, only fields that people have come to fill in get the focus: the keyboard would cover the dialog.
     element.querySelector<HTMLElement>(hasTouchKeyboard() ? "[data-focus=true]" : "[data-focus]")?.focus();
   });
   return (
@@ -37,7 +37,7 @@ export function Dialog({ title, onClose, children, class: name = "" }: Props) {
         onClose();
       }}
       onPointerDown={({ target, currentTarget }) => {
-        // The dialog itself is only hit beside its content.
+        // Only clicks on the backdrop have the dialog itself as their target.
         if (target === currentTarget) onClose();
       }}
     >

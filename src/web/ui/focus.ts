@@ -9,7 +9,7 @@ export function focusedBeside(node: Node): Element | null {
   return root instanceof Document || root instanceof ShadowRoot ? root.activeElement : null;
 }
 
-/** Whether a text field that gets the focus brings up a keyboard that covers half of the page. */
+/** Whether a text field that gets the focus opens an on-screen keyboard, which covers half of the page. */
 export const hasTouchKeyboard = () => matchMedia("(pointer: coarse)").matches;
 
 /**

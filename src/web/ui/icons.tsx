@@ -24,7 +24,7 @@ const paths = {
 
 export type IconName = keyof typeof paths;
 
-/** A picture for a button. It has no name of its own: the button needs a label. */
+/** An icon for a button. It has no accessible name: the button needs a label. */
 export function Icon({ name }: { name: IconName }) {
   return (
     <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
@@ -33,7 +33,7 @@ export function Icon({ name }: { name: IconName }) {
   );
 }
 
-/** A button that shows nothing but a picture. */
+/** A button that shows only an icon. */
 export function IconButton(props: {
   name: IconName;
   label: string;
