@@ -66,6 +66,11 @@ test("the styles of the page do not reach in, but its custom properties do", asy
   expect(await styleOf(text, "color")).not.toBe("rgb(1, 2, 3)");
   expect(await styleOf(text.locator("a"), "color")).toBe("rgb(200, 0, 0)");
   expect(await styleOf(chat.locator(".dialog, .composer").first(), "display")).not.toBe("none");
+  // The ring around the box is a tint of the page's accent, not of the usual one.
+  await boxIn(chat).focus();
+  const ring = await styleOf(chat.locator(".composer-row"), "boxShadow");
+  expect(ring).toContain("3px");
+  expect(ring).not.toContain("rgb(224, 241, 238)");
 });
 
 test("colors are light or dark as those of the page around them, whatever the system prefers", async () => {
