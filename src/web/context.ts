@@ -11,6 +11,8 @@ export interface Question {
   text?: string;
   /** What the button says that confirms. */
   action: string;
+  /** Gives the focus to the button that cancels, so that Enter alone does not confirm. */
+  isRisky?: boolean;
 }
 
 /** What every component may use. The components do not know whether they are in the server's page or in another one. */

@@ -166,6 +166,22 @@ test("members are invited, muted, removed and banned", async () => {
   await anns.page.getByText("Nobody is banned.").waitFor();
 });
 
+test("a room is deleted by its owner, but not by Enter alone", async () => {
+  const [ann, ben] = [newUser("ann"), newUser("ben")];
+  const room = await web.site.createRoom([ann, ben], "Old plans");
+  await using anns = await Tab.open(web, ann, room);
+  await anns.button("Room settings").click();
+  const question = anns.page.getByRole("dialog", { name: "Delete Old plans?" });
+  await anns.button("Delete room").press("Enter");
+  await question.waitFor();
+  await anns.page.keyboard.press("Enter");
+  await question.waitFor({ state: "detached" });
+  expect((await web.site.api(ben).room(room)).name).toBe("Old plans");
+  await anns.button("Delete room").click();
+  await question.getByRole("button", { name: "Delete room" }).click();
+  await anns.page.getByRole("link", { name: /^Old plans/ }).waitFor({ state: "detached" });
+});
+
 test("two people of a room write to each other directly", async () => {
   const [ann, ben] = [newUser("ann"), newUser("ben")];
   const room = await web.site.createRoom([ann, ben], "Common room");

@@ -17,6 +17,7 @@ export function RoomSettings({ room, onClose }: { room: Room; onClose: () => voi
       title: `Delete ${name}?`,
       text: "All messages of the room are deleted, for everyone and for good.",
       action: "Delete room",
+      isRisky: true,
     });
     if (!confirmed) return;
     onClose();

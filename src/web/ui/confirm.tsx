@@ -7,7 +7,7 @@ interface Props {
 }
 
 /** Asks the user whether they mean it. */
-export function Confirmation({ question: { title, text, action }, onAnswer }: Props) {
+export function Confirmation({ question: { title, text, action, isRisky = false }, onAnswer }: Props) {
   return (
     <Dialog title={title} onClose={() => onAnswer(false)} class="small">
       {text !== undefined && (
@@ -16,10 +16,20 @@ export function Confirmation({ question: { title, text, action }, onAnswer }: Pr
         </p>
       )}
       <div class="dialog-buttons">
-        <button type="button" class="button" onClick={() => onAnswer(false)}>
+        <button
+          type="button"
+          class="button"
+          data-focus={isRisky || undefined}
+          onClick={() => onAnswer(false)}
+        >
           Cancel
         </button>
-        <button type="button" class="button danger" data-focus onClick={() => onAnswer(true)}>
+        <button
+          type="button"
+          class="button danger"
+          data-focus={!isRisky || undefined}
+          onClick={() => onAnswer(true)}
+        >
           {action}
         </button>
       </div>
