@@ -137,6 +137,12 @@ test("members are invited, muted, removed and banned", async () => {
   await anns.button("Invite").click();
   await anns.page.getByText(`${ben} is a member now. No email was sent: give them the link.`).waitFor();
   await bens.page.getByRole("link", { name: /^Club/ }).click();
+  const long = `${"long".repeat(14)}@example.com`;
+  await anns.page.getByLabel("Invite by email").fill(long);
+  await anns.button("Invite").click();
+  await anns.page.getByText(`${long} is a member now.`).waitFor();
+  const panel = "document.querySelector('.panel-body')";
+  expect(await anns.page.evaluate(`${panel}.scrollWidth - ${panel}.clientWidth`)).toBe(0);
 
   await anns.button(`Manage ${nameOf(ben)}`).click();
   await anns.button("Mute").click();
