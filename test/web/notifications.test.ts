@@ -131,6 +131,6 @@ test("a user who refuses the permission is told, and is not asked again by a rel
   center.answer = "denied";
   const button = tab.button("Notifications");
   await button.click();
-  await tab.page.getByText("Your browser does not allow notifications from this page.").waitFor();
+  await tab.page.getByText("Your browser blocks notifications from this page.").waitFor();
   expect(await button.getAttribute("aria-pressed")).toBe("false");
 });
