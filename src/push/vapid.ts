@@ -16,7 +16,7 @@ const MAX_TOPIC_LENGTH = 32;
 
 /** Returns a new private key, as `Vapid` takes it. */
 export function newPrivateKey(): string {
-  // Leading zeros are missing.
+  // `getPrivateKey` leaves out leading zeros.
   const bytes = newKeyPair().getPrivateKey();
   return Buffer.concat([Buffer.alloc(PRIVATE_KEY_BYTES - bytes.length), bytes]).toString("base64url");
 }
@@ -29,7 +29,7 @@ interface Token {
 
 /** Identifies the server to push services (VAPID, RFC 8292), and its rooms in a form that they cannot read. */
 export class Vapid {
-  /** With which browsers subscribe: an uncompressed point, base64url. */
+  /** The key with which browsers subscribe: an uncompressed point, base64url. */
   readonly publicKey: string;
   readonly #secret: Buffer;
   readonly #key: KeyObject;
