@@ -7,7 +7,7 @@ import { Avatar } from "../ui/avatar.tsx";
 import { useFocusReturn } from "../ui/focus.ts";
 import { useMembers, useStore } from "../ui/hooks.ts";
 import { IconButton } from "../ui/icons.tsx";
-import { compareNames, nameOf } from "../ui/names.ts";
+import { compareNames, matchesUser, nameOf } from "../ui/names.ts";
 import { BanList } from "./ban-list.tsx";
 import { Invite } from "./invite.tsx";
 import { MemberDialog } from "./member-dialog.tsx";
@@ -48,9 +48,8 @@ export function MembersPanel({ room, onClose }: { room: Room; onClose: () => voi
   /** Moderators manage members, owners manage everyone. */
   const mayManage = (member: Member) => isModerator && (role !== "moderator" || member.role === "member");
   const onlineIds = new Set(online.map(({ id }) => id));
-  const wanted = filter.toLowerCase().trim();
   const found = members
-    .filter((member) => `${member.name} ${member.email}`.toLowerCase().includes(wanted))
+    .filter((member) => matchesUser(member, filter))
     .toSorted((a, b) => Number(onlineIds.has(b.id)) - Number(onlineIds.has(a.id)) || compareNames(a, b));
   return (
     <aside

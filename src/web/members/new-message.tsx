@@ -5,7 +5,7 @@ import { useServices } from "../context.ts";
 import { Avatar } from "../ui/avatar.tsx";
 import { Dialog } from "../ui/dialog.tsx";
 import { explain } from "../ui/explain.ts";
-import { nameOf } from "../ui/names.ts";
+import { matchesUser, nameOf } from "../ui/names.ts";
 import { directRoom } from "./direct-room.ts";
 import { usePeople } from "./use-people.ts";
 
@@ -19,9 +19,7 @@ export function NewMessage({ onClose }: { onClose: () => void }) {
   const [query, setQuery] = useState("");
   const [problem, setProblem] = useState<string>();
   const wanted = query.toLowerCase().trim();
-  const found = people?.filter(({ name, email }) =>
-    `${name ?? ""} ${email ?? ""}`.toLowerCase().includes(wanted),
-  );
+  const found = people?.filter((user) => matchesUser(user, query));
   const shown: User[] = found?.slice(0, MAX_SHOWN) ?? [];
   if (/^\S+@\S+$/.test(wanted) && shown.every(({ email }) => email !== wanted))
     shown.push({ id: null, email: wanted, name: null });

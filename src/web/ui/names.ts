@@ -14,6 +14,12 @@ export function titleOf({
   return direct ? nameOf(direct) : (name ?? id);
 }
 
+/** Whether the name or the email of a user contains a text, in any case. */
+export function matchesUser({ name, email }: User, text: string): boolean {
+  const wanted = text.toLowerCase().trim();
+  return [name ?? "", email ?? ""].some((each) => each.toLowerCase().includes(wanted));
+}
+
 /** Whether a user is one of those who are online. */
 export const isOnline = (user: User | undefined, online: readonly User[]) =>
   user !== undefined && online.some(({ id }) => id !== null && id === user.id);
