@@ -92,6 +92,11 @@ test("elements with one token function share a connection, which the last one cl
   const [first, second] = [page.locator("parley-room").first(), page.locator("parley-room").last()];
   await first.getByRole("heading", { name: "One" }).waitFor();
   await second.getByRole("heading", { name: "Two" }).waitFor();
+  for (const [element, name] of [
+    [first, "One"],
+    [second, "Two"],
+  ] as const)
+    await element.getByRole("region", { name: `Chat: ${name}` }).waitFor();
   // A question or a notice of one is not shown in the other.
   await first.getByRole("button", { name: "Members" }).click();
   await first.getByRole("button", { name: "Leave room" }).click();

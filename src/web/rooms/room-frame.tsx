@@ -1,17 +1,20 @@
 import type { ComponentChildren } from "preact";
 
 import { useServices } from "../context.ts";
+import { useStore } from "../ui/hooks.ts";
 import { Icon } from "../ui/icons.tsx";
 import { RoomLink } from "../ui/room-link.tsx";
 
 /** The frame of a room: `<main>` on the server's page, a `<section>` in another page. */
 export function RoomFrame({ children, class: name = "" }: { children: ComponentChildren; class?: string }) {
-  const { isEmbedded } = useServices();
-  const Element = isEmbedded ? "section" : "main";
+  const { chat, navigation, isEmbedded } = useServices();
+  // A page may have several rooms in it.
+  const title = useStore(chat, (current) => current.room(navigation.route.room ?? "")?.name);
+  if (!isEmbedded) return <main class={`room ${name}`}>{children}</main>;
   return (
-    <Element class={`room ${name}`} aria-label={isEmbedded ? "Chat" : undefined}>
+    <section class={`room ${name}`} aria-label={title === undefined ? "Chat" : `Chat: ${title}`}>
       {children}
-    </Element>
+    </section>
   );
 }
 
