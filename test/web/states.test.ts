@@ -95,6 +95,20 @@ test("slow mode is explained, and the message is sent when its time has come", a
   expect((await web.site.api(ben).messages(room)).map(({ text }) => text)).toEqual(["One", "Two"]);
 });
 
+test("who writes too fast is told so, and what they wrote is sent later", async () => {
+  await using own = await startChatSite({ PARLEY_MESSAGE_RATE: "0.5", PARLEY_MESSAGE_BURST: "2" });
+  const ann = newUser("ann");
+  const room = await own.createRoom([ann]);
+  await using tab = await Tab.open({ ...web, site: own }, ann, room);
+  for (const text of ["One", "Two", "Three"]) await tab.send(text);
+  await tab
+    .message("Three")
+    .getByText("You are writing too fast. This message will be sent later.")
+    .waitFor();
+  await tab.seeStored("Three");
+  expect(await textsIn(tab)).toEqual(["One", "Two", "Three"]);
+});
+
 test("a message that is too long is not sent, and stays in the box", async () => {
   const ann = newUser("ann");
   const room = await web.site.createRoom([ann]);

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 
-import type { PendingMessage } from "../../client/index.ts";
+import type { ParleyError, PendingMessage } from "../../client/index.ts";
 import { useRoomActions } from "../rooms/room-actions.ts";
 import { explain } from "../ui/explain.ts";
 import { useStore } from "../ui/hooks.ts";
@@ -16,12 +16,13 @@ export function PendingStatus({ message }: { message: PendingMessage }) {
   const isOpen = useStore(room, ({ status }) => status === "open");
   const slowMode = useStore(room, (current) => current.slowMode ?? 0);
   const [isLate, setIsLate] = useState(false);
-  const [delay, setDelay] = useState<unknown>();
+  /** Why the server did not take it yet. */
+  const [refusal, setRefusal] = useState<ParleyError>();
   useEffect(() => {
     const timer = setTimeout(() => setIsLate(true), SENDING_DELAY_MS);
     return () => clearTimeout(timer);
   }, []);
-  useEffect(() => room.on("error", ({ error }) => setDelay(error)), [room]);
+  useEffect(() => room.on("error", ({ error }) => setRefusal(error)), [room]);
   if (message.status === "failed") {
     return (
       <p class="pending-status failed-status">
@@ -53,6 +54,7 @@ export function PendingStatus({ message }: { message: PendingMessage }) {
   if (!isOpen) return <p class="pending-status">Will be sent when you are connected.</p>;
   if (slowMode > 0 && room.role === "member")
     return <p class="pending-status">Waiting: one message every {duration(slowMode)} in this room.</p>;
-  if (delay !== undefined) return <p class="pending-status">{explain(delay)} It will be sent.</p>;
-  return <p class="pending-status">Sending …</p>;
+  if (!refusal) return <p class="pending-status">Sending …</p>;
+  const reason = refusal.code === "rate_limited" ? "You are writing too fast." : explain(refusal);
+  return <p class="pending-status">{reason} This message will be sent later.</p>;
 }
