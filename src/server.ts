@@ -7,8 +7,6 @@ import { Verifier, type VerifierOptions } from "./auth/verifier.ts";
 import { createLocalBus } from "./bus/local.ts";
 import { Chat } from "./chat/chat.ts";
 import { asChatError } from "./chat/errors.ts";
-import type { Change } from "./chat/model.ts";
-import type { Observer } from "./chat/observer.ts";
 import { PushSubscriptions } from "./chat/push-subscriptions.ts";
 import { SearchIndexer } from "./chat/search-indexer.ts";
 import { Search } from "./chat/search.ts";
@@ -16,10 +14,11 @@ import type { Store } from "./chat/store.ts";
 import { readClassic } from "./classic-file.ts";
 import { type Config, ConfigError } from "./config.ts";
 import { createApp } from "./http/app.ts";
-import { createMetrics, type Metrics } from "./http/metrics.ts";
+import { createMetrics } from "./http/metrics.ts";
 import { OriginPolicy } from "./http/origin.ts";
 import type { SignInOptions } from "./http/page/sign-in-config.ts";
 import { listen, withAbsoluteUrl } from "./listen.ts";
+import { countChanges, createObserver } from "./observer.ts";
 import { limitsOf } from "./open-chat.ts";
 import { openFileLimit, OpenFiles } from "./open-files.ts";
 import { defaultClassic } from "./protocol/classic/classic.ts";
@@ -269,30 +268,4 @@ function createSignIn(
 async function purge(store: Store): Promise<void> {
   const deadline = performance.now() + PURGE_BUDGET_MS;
   while (performance.now() < deadline && (await store.purge()));
-}
-
-function createObserver(log: Logger, metrics: Metrics): Observer {
-  return {
-    historyFailed(err) {
-      metrics.historyFailures.inc();
-      log.error({ err }, "A history could not be read; the connection started without one");
-    },
-    commitFailed(err) {
-      metrics.commitFailures.inc();
-      log.error({ err }, "Messages could not be stored; their senders were notified");
-    },
-    syncFailed(err) {
-      log.error({ err }, "A room could not be read after a change; retrying");
-    },
-    recheckFailed(err) {
-      log.error({ err }, "The members of a room, or the rooms of a user, could not be read; retrying");
-    },
-  };
-}
-
-function countChanges({ messages, changes }: Metrics, published: readonly Change[]): void {
-  for (const { kind } of published) {
-    if (kind === "created") messages.inc();
-    else changes.inc({ kind });
-  }
 }
