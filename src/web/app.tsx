@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
+import { requireStorage } from "./remember.ts";
 import { serverUrl } from "./server-url.ts";
 import { type PageConfig, readConfig } from "./sign-in/config.ts";
 import { beginSignIn, resumeSignIn, type SigningIn } from "./sign-in/sign-in.ts";
@@ -19,11 +20,12 @@ export function App() {
   /** Why the issuer did not sign the user in. */
   const [refusal, setRefusal] = useState("");
   useEffect(() => {
-    readConfig().then(
-      (config) =>
-        setLoaded({ config, signingIn: config.client_id === null ? undefined : resumeSignIn(config) }),
-      (error: Error) => setFailure(error.message),
-    );
+    const start = async () => {
+      requireStorage();
+      const config = await readConfig();
+      setLoaded({ config, signingIn: config.client_id === null ? undefined : resumeSignIn(config) });
+    };
+    start().catch((error: Error) => setFailure(error.message));
   }, []);
   if (failure !== undefined) {
     return (

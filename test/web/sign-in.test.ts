@@ -110,6 +110,36 @@ describe("with the development issuer", () => {
     expect(web.requests.filter((url) => url.includes("/dev/"))).toEqual([]);
   });
 
+  test("a full storage keeps nobody from signing in and out", async () => {
+    await using web = await openWebPage(browser, server.url);
+    await web.page.addInitScript(`
+      const { setItem } = Storage.prototype;
+      Storage.prototype.setItem = function (key, value) {
+        if (this === localStorage) throw new DOMException("full", "QuotaExceededError");
+        setItem.call(this, key, value);
+      };
+    `);
+    await web.page.goto(`${server.url}r/lobby`);
+    await web.signIn(alice);
+    await web.expectUser("Alice");
+    await web.page.getByRole("heading", { name: "Lobby" }).first().waitFor();
+    await web.page.getByRole("button", { name: "Sign out" }).click();
+    await web.page.getByRole("button", { name: "Sign in" }).waitFor();
+    expect(web.complaints).toEqual([]);
+  });
+
+  test("a browser that lets the page store nothing gets a sentence", async () => {
+    await using web = await openWebPage(browser, server.url);
+    await web.page.addInitScript(`
+      Object.defineProperty(window, "localStorage", {
+        get: () => { throw new DOMException("denied", "SecurityError"); },
+      });
+    `);
+    await web.page.goto(server.url);
+    await web.page.getByRole("alert").getByText("does not let this page store anything").waitFor();
+    expect(web.complaints).toEqual([]);
+  });
+
   test("why the issuer refuses a sign-in is shown", async () => {
     await using web = await openWebPage(browser, server.url);
     await web.page.route("**/dev/authorize?*", (route) => {

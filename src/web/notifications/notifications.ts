@@ -1,4 +1,5 @@
 import type { Api } from "../../client/api.ts";
+import { remember } from "../remember.ts";
 import type { OpenMessage } from "../service-worker/payload.ts";
 
 /** Set while the user wants to be notified on this device. */
@@ -37,7 +38,7 @@ export class Notifications {
   async turnOn(): Promise<string> {
     if ((await Notification.requestPermission()) !== "granted")
       return "Your browser blocks notifications from this page. Allow them in the settings of the browser.";
-    localStorage.setItem(KEY, "on");
+    remember(KEY, "on");
     this.#setOn(true);
     const isPushed = await this.registerPush().catch(() => false);
     return `You are notified of mentions and direct messages ${isPushed ? "on this device" : "while a tab is open"}.`;
@@ -64,11 +65,7 @@ export class Notifications {
       await (await pushManager.getSubscription())?.unsubscribe();
       return pushManager.subscribe(options);
     });
-    const { endpoint = "", keys } = subscription.toJSON();
-    await this.#api.subscribePush({
-      endpoint,
-      keys: { p256dh: keys?.["p256dh"] ?? "", auth: keys?.["auth"] ?? "" },
-    });
+    await this.#api.subscribePush(subscription);
     return true;
   }
 

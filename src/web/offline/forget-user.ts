@@ -1,4 +1,5 @@
 import type { Notifications } from "../notifications/notifications.ts";
+import { remember } from "../remember.ts";
 import { forgetLastRoom } from "../rooms/last-room.ts";
 import { forgetUser } from "../sign-in/sign-in.ts";
 
@@ -9,7 +10,7 @@ const SIGNAL_KEY = "parley.signed-out";
 export async function forgetUserHere(notifications: Notifications): Promise<void> {
   forgetUser();
   forgetLastRoom();
-  localStorage.setItem(SIGNAL_KEY, "");
+  remember(SIGNAL_KEY, "");
   localStorage.removeItem(SIGNAL_KEY);
   await notifications.turnOff();
 }

@@ -17,14 +17,13 @@ export function NoRoom({ id, reason }: { id: string; reason: ErrorCode }) {
   useEffect(() => {
     setInfo(undefined);
     let isCurrent = true;
-    // Not `api.room`: browsers log each 404 as an error.
-    api
-      .listOpenRooms({ limit: MAX_PAGE_SIZE })
-      .all()
-      .then(
-        (rooms) => isCurrent && setInfo(rooms.find((room) => room.id === id)),
-        () => undefined,
-      );
+    const find = async () => {
+      const { items, next } = await api.listOpenRooms({ limit: MAX_PAGE_SIZE }).page();
+      // Not at once: browsers log each 404 as an error.
+      const found = items.find((room) => room.id === id) ?? (next === null ? undefined : await api.room(id));
+      if (isCurrent) setInfo(found);
+    };
+    find().catch(() => undefined);
     return () => {
       isCurrent = false;
     };

@@ -14,6 +14,7 @@ import {
 
 import { ParleyError } from "../../client/index.ts";
 import { pageLoaded } from "../page-load.ts";
+import { remember } from "../remember.ts";
 import { serverUrl } from "../server-url.ts";
 import type { SignInConfig } from "./config.ts";
 import { metadataOf } from "./metadata.ts";
@@ -198,7 +199,7 @@ async function complete(config: SignInConfig, pending: PendingSignIn, answer: UR
     if (isSignedOutSince(pending)) throw new SignInRefused();
     const claims = getValidatedIdTokenClaims(tokens);
     const email = claims?.["email"];
-    localStorage.setItem(USER_KEY, typeof email === "string" ? email : (claims?.sub ?? ""));
+    remember(USER_KEY, typeof email === "string" ? email : (claims?.sub ?? ""));
     return user;
   } catch (error) {
     // What `fetch` throws.
