@@ -212,9 +212,9 @@ export const settings = {
   ),
   pushServices: setting(
     "PARLEY_PUSH_SERVICES",
-    undefined,
+    "fcm.googleapis.com, jmt17.google.com, updates.push.services.mozilla.com, *.push.apple.com, *.notify.windows.com",
     pushServices,
-    "Hosts to which pushes may be sent. A comma-separated list; `*.example.com` allows all subdomains. Default: those of Chrome, Firefox, Safari and Edge: fcm.googleapis.com, jmt17.google.com, updates.push.services.mozilla.com, *.push.apple.com and *.notify.windows.com.",
+    "Hosts to which pushes may be sent. A comma-separated list; `*.example.com` allows all subdomains. The default has those of Chrome, Firefox, Safari and Edge.",
   ),
   drain: setting(
     "PARLEY_DRAIN",
@@ -249,7 +249,6 @@ type Optional =
   | "clientId"
   | "pushKey"
   | "pushContact"
-  | "pushServices"
   | "maxConnections"
   | "classic";
 

@@ -103,7 +103,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     vapid &&
     startPush({
       vapid,
-      config,
+      services: config.pushServices,
       store: store.push,
       isConnected: (user) => connections.isConnected(user),
       settled: (outcome) => metrics.pushes.inc({ outcome }),

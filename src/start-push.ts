@@ -9,21 +9,14 @@ import { PushSender } from "./push/push-sender.ts";
 import { checkSubscription } from "./push/subscription.ts";
 import { Vapid } from "./push/vapid.ts";
 
-/** Those of Chrome, Firefox, Safari and Edge. */
-export const DEFAULT_SERVICES = [
-  "https://fcm.googleapis.com",
-  "https://jmt17.google.com",
-  "https://updates.push.services.mozilla.com",
-  "https://*.push.apple.com",
-  "https://*.notify.windows.com",
-];
 /** How long a shutdown looks for users to notify, and then waits for their pushes to be sent. */
 const LOOK_GRACE_MS = 500;
 const SEND_GRACE_MS = 1500;
 
 export interface PushOptions {
   vapid: Vapid;
-  config: Pick<Config, "pushServices">;
+  /** Patterns of the origins to which pushes may be sent. */
+  services: readonly string[];
   store: PushStore;
   /** Whether the user has a connection. */
   isConnected: (user: UserKey) => boolean;
@@ -50,8 +43,7 @@ export function createVapid({ pushKey, pushContact }: Config): Vapid | undefined
 
 /** Starts to notify users by web push. */
 export function startPush(options: PushOptions) {
-  const { vapid, config, store, isConnected, settled, log, monotonic, delayMs } = options;
-  const services = config.pushServices ?? DEFAULT_SERVICES;
+  const { vapid, services, store, isConnected, settled, log, monotonic, delayMs } = options;
   const sender: PushSender = new PushSender({
     vapid,
     services,
